@@ -1,0 +1,122 @@
+"""Every exception that jurybox raises on purpose, and the import of optional dependencies.
+
+A message says what was got, what was expected and what to do about it.
+"""
+
+from __future__ import annotations
+
+import importlib
+from types import ModuleType
+
+__all__ = [
+    "ConflictError",
+    "FitError",
+    "FormatError",
+    "InputError",
+    "JuryboxError",
+    "MissingExtraError",
+    "NewerDatabaseError",
+    "NotFoundError",
+    "StoreError",
+    "require",
+]
+
+
+class JuryboxError(Exception):
+    """Base of all exceptions raised by jurybox on purpose."""
+
+
+class InputError(JuryboxError, ValueError):
+    """An argument or a piece of data is not what a function takes."""
+
+
+class FormatError(InputError):
+    """A file cannot be read as what it claims to be.
+
+    Parameters
+    ----------
+    problem
+        What was got and what was expected.
+    file, row, column, value
+        Where it is; rows count from 1, the header not included. Unknown parts are left out of the message.
+    """
+
+    def __init__(
+        self,
+        problem: str,
+        *,
+        file: str | None = None,
+        row: int | None = None,
+        column: str | None = None,
+        value: object = None,
+    ) -> None:
+        self.problem = problem
+        self.file = file
+        self.row = row
+        self.column = column
+        self.value = value
+        place = [
+            *([str(file)] if file is not None else []),
+            *([f"row {row}"] if row is not None else []),
+            *([f"column {column!r}"] if column is not None else []),
+            *([f"value {_shorten(repr(value))}"] if value is not None else []),
+        ]
+        super().__init__(f"{', '.join(place)}: {problem}" if place else problem)
+
+
+class MissingExtraError(JuryboxError, ImportError):
+    """An optional dependency is not installed."""
+
+
+class FitError(JuryboxError):
+    """A classifier could not be fitted."""
+
+
+class StoreError(JuryboxError):
+    """A stored project cannot be read or written."""
+
+
+class NewerDatabaseError(StoreError):
+    """The database was written by a newer version of jurybox."""
+
+
+class NotFoundError(StoreError, LookupError):
+    """The project has no such text, annotator, class or annotation."""
+
+
+class ConflictError(StoreError):
+    """The change contradicts what is already stored."""
+
+
+def require(module: str, extra: str) -> ModuleType:
+    """Import an optional dependency, or say how to install it.
+
+    Parameters
+    ----------
+    module
+        Name of the module to import, such as ``"torch"``.
+    extra
+        The extra of jurybox that installs it, such as ``"transformers"``.
+
+    Raises
+    ------
+    MissingExtraError
+        If the module is not installed.
+
+    Examples
+    --------
+    >>> require("json", extra="hub").__name__
+    'json'
+    """
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.split(".")[0] != module.split(".")[0]:
+            raise
+        raise MissingExtraError(
+            f"{module} is not installed; it comes with: pip install 'jurybox[{extra}]'"
+        ) from error
+
+
+def _shorten(text: str, limit: int = 80) -> str:
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"
