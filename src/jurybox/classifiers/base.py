@@ -98,9 +98,7 @@ class Classifier(Protocol):
         ...
 
 
-def check_targets(
-    n_rows: int, targets: ArrayLike, weights: ArrayLike | None = None
-) -> tuple[FloatArray, FloatArray]:
+def check_targets(n_rows: int, targets: ArrayLike, weights: ArrayLike | None = None) -> tuple[FloatArray, FloatArray]:
     """Validate what `Classifier.fit` is given, once, at the door.
 
     Parameters
@@ -130,7 +128,9 @@ def check_targets(
     """
     t = np.asarray(targets, dtype=np.float64)
     if t.ndim != 2 or t.shape[0] != n_rows or t.shape[1] < 1:
-        raise InputError(f"targets has shape {t.shape}; expected ({n_rows}, K): one distribution over the K classes per training row.")
+        raise InputError(
+            f"targets has shape {t.shape}; expected ({n_rows}, K): one distribution over the K classes per training row."
+        )
     if n_rows == 0:
         raise InputError("There are no training rows; a classifier needs at least one labelled text.")
     bad = ~(np.isfinite(t).all(axis=1) & (t >= 0).all(axis=1) & (np.abs(t.sum(axis=1) - 1) < 1e-6))
