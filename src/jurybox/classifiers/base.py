@@ -98,7 +98,9 @@ class Classifier(Protocol):
         ...
 
 
-def check_targets(n_rows: int, targets: ArrayLike, weights: ArrayLike | None = None) -> tuple[FloatArray, FloatArray]:
+def check_targets(
+    n_rows: int, targets: ArrayLike, weights: ArrayLike | None = None
+) -> tuple[FloatArray, FloatArray]:
     """Validate what `Classifier.fit` is given, once, at the door.
 
     Parameters
@@ -136,7 +138,9 @@ def check_targets(n_rows: int, targets: ArrayLike, weights: ArrayLike | None = N
     bad = ~(np.isfinite(t).all(axis=1) & (t >= 0).all(axis=1) & (np.abs(t.sum(axis=1) - 1) < 1e-6))
     if bad.any():
         row = int(np.flatnonzero(bad)[0])
-        raise InputError(f"targets row {row} is {t[row].tolist()}; expected non-negative numbers that sum to 1.")
+        raise InputError(
+            f"targets row {row} is {t[row].tolist()}; expected non-negative numbers that sum to 1."
+        )
     w = np.ones(n_rows) if weights is None else np.asarray(weights, dtype=np.float64)
     if w.shape != (n_rows,):
         raise InputError(f"weights has shape {w.shape}; expected ({n_rows},): one weight per training row.")

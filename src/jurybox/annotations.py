@@ -1,0 +1,412 @@
+"""The labels that annotators gave to texts, as sparse (text, annotator, label) triplets."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from jurybox.arrays import Bools, Floats, Index, Ints, freeze
+from jurybox.coding import (
+    COLUMNS,
+    class_names,
+    columns,
+    encode,
+    encode_labels,
+    identifiers,
+    missing_values,
+    positions,
+)
+from jurybox.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Annotations", "Duplicates"]
+
+Duplicates: TypeAlias = Literal["error", "last"]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Annotations:
+    """L labels that M annotators gave to N texts, each one of K classes.
+
+    Build them with `from_long`, `from_wide` or `from_indices`. Texts and annotators without a label are
+    kept, and so is the caller's order of texts. All arrays are read-only.
+
+    Attributes
+    ----------
+    text, annotator, label : ndarray of int32, shape (L,)
+        The triplets, as positions in ``texts``, ``annotators`` and ``classes``; sorted by text,
+        then annotator.
+    texts : ndarray, shape (N,)
+        Identifier of each text of the pool.
+    annotators : ndarray, shape (M,)
+        Identifier of each annotator.
+    classes : tuple of length K
+        Name of each class.
+
+    Examples
+    --------
+    >>> annotations = Annotations.from_long(
+    ...     ["t1", "t1", "t2"], ["ana", "bo", "ana"], ["no", "yes", "yes"], texts=["t1", "t2", "t3"]
+    ... )
+    >>> annotations
+    Annotations(3 texts, 2 annotators, 2 classes, 3 annotations)
+    >>> annotations.counts
+    array([[1, 1],
+           [0, 1],
+           [0, 0]])
+    """
+
+    text: Index
+    annotator: Index
+    label: Index
+    texts: NDArray[Any]
+    annotators: NDArray[Any]
+    classes: tuple[Hashable, ...]
+
+    def __post_init__(self) -> None:
+        for array in (self.text, self.annotator, self.label, self.texts, self.annotators):
+            freeze(array)
+
+    def __repr__(self) -> str:
+        return (
+            f"Annotations({self.n_texts} texts, {self.n_annotators} annotators, "
+            f"{self.n_classes} classes, {self.n_annotations} annotations)"
+        )
+
+    def __len__(self) -> int:
+        return self.n_annotations
+
+    @property
+    def n_texts(self) -> int:
+        """N, labelled or not."""
+        return len(self.texts)
+
+    @property
+    def n_annotators(self) -> int:
+        """M, with labels or without."""
+        return len(self.annotators)
+
+    @property
+    def n_classes(self) -> int:
+        """K."""
+        return len(self.classes)
+
+    @property
+    def n_annotations(self) -> int:
+        """L."""
+        return len(self.text)
+
+    @cached_property
+    def counts(self) -> Ints:
+        """How many annotators gave each text each class, shape (N, K)."""
+        cell = self.text.astype(np.int64) * self.n_classes + self.label
+        counts = np.bincount(cell, minlength=self.n_texts * self.n_classes)
+        counts = counts.reshape(self.n_texts, self.n_classes)
+        freeze(counts)
+        return counts
+
+    @cached_property
+    def n_labels(self) -> Ints:
+        """How many labels each text has, shape (N,)."""
+        n_labels = np.bincount(self.text, minlength=self.n_texts)
+        freeze(n_labels)
+        return n_labels
+
+    @cached_property
+    def labels_per_annotator(self) -> Ints:
+        """How many labels each annotator gave, shape (M,)."""
+        n_labels = np.bincount(self.annotator, minlength=self.n_annotators)
+        freeze(n_labels)
+        return n_labels
+
+    @property
+    def labelled(self) -> Bools:
+        """Which texts have at least one label, shape (N,)."""
+        return self.n_labels > 0
+
+    @classmethod
+    def from_long(
+        cls,
+        data: pd.DataFrame | Iterable[Any],
+        annotator: Iterable[Any] | None = None,
+        label: Iterable[Any] | None = None,
+        *,
+        texts: Sequence[Any] | NDArray[Any] | None = None,
+        annotators: Sequence[Any] | NDArray[Any] | None = None,
+        classes: Sequence[Hashable] | None = None,
+        duplicates: Duplicates = "error",
+    ) -> Annotations:
+        """Build from one row per annotation.
+
+        Parameters
+        ----------
+        data
+            A frame with the columns ``text``, ``annotator`` and ``label``; or the text of each annotation,
+            with ``annotator`` and ``label`` as further sequences of the same length L.
+        texts, annotators
+            The pool and its order, and the annotators; default: those seen, in order of appearance.
+        classes
+            Name of each class. Default: the distinct labels, sorted; for integer labels 0, 1, …, max.
+            Integer labels with text names are positions in ``classes``.
+        duplicates
+            What to do when an annotator labelled a text twice: ``"error"``, or keep the ``"last"`` row.
+
+        Raises
+        ------
+        InputError
+            For missing columns, lengths that differ, missing values, texts, annotators or classes that are
+            not among those given, and duplicates; the message shows the first offending row, counted from 0.
+        """
+        text_column, annotator_column, label_column = columns(data, annotator, label)
+        text_codes, text_ids = encode(text_column, texts, "text")
+        annotator_codes, annotator_ids = encode(annotator_column, annotators, "annotator")
+        label_codes, names = encode_labels(label_column, classes)
+        return cls._build(
+            text_codes, annotator_codes, label_codes, text_ids, annotator_ids, names, duplicates
+        )
+
+    @classmethod
+    def from_wide(
+        cls,
+        labels: pd.DataFrame | ArrayLike,
+        *,
+        classes: Sequence[Hashable] | None = None,
+    ) -> Annotations:
+        """Build from one row per text and one column per annotator.
+
+        Parameters
+        ----------
+        labels : DataFrame or array of shape (N, M)
+            NaN, None, ``pd.NA`` and empty strings mean 'no label'. The index and columns of a frame name
+            texts and annotators; those of an array are numbered.
+        classes
+            As in `from_long`.
+
+        Raises
+        ------
+        InputError
+            If the array is not two-dimensional, a label is fractional or not among ``classes``, or a text
+            or an annotator appears twice.
+
+        Examples
+        --------
+        >>> Annotations.from_wide([[0, None], [1, 1], [None, None]]).n_labels
+        array([1, 2, 0])
+        """
+        import pandas as pd
+
+        frame = labels if isinstance(labels, pd.DataFrame) else None
+        cells = frame.to_numpy() if frame is not None else np.asarray(labels)
+        if cells.ndim != 2:
+            raise InputError(
+                f"labels has {cells.ndim} dimension(s), expected 2: a row per text, a column per annotator"
+            )
+        present = ~missing_values(cells)
+        text, annotator = np.nonzero(present)
+        text_ids = np.arange(cells.shape[0]) if frame is None else identifiers(frame.index, "text")
+        annotator_ids = (
+            np.arange(cells.shape[1]) if frame is None else identifiers(frame.columns, "annotator")
+        )
+        label_codes, names = encode_labels(cells[present], classes, row=text)
+        return cls._build(text, annotator, label_codes, text_ids, annotator_ids, names, "error")
+
+    @classmethod
+    def from_indices(
+        cls,
+        text: ArrayLike,
+        annotator: ArrayLike,
+        label: ArrayLike,
+        *,
+        texts: int | Sequence[Any] | NDArray[Any],
+        annotators: int | Sequence[Any] | NDArray[Any],
+        classes: int | Sequence[Hashable],
+        duplicates: Duplicates = "error",
+    ) -> Annotations:
+        """Build from triplets that already are positions; the fast way for large data.
+
+        Parameters
+        ----------
+        text, annotator, label : array-like of int, shape (L,)
+            Positions in ``texts``, ``annotators`` and ``classes``.
+        texts, annotators, classes
+            Their names, or how many there are.
+        duplicates
+            As in `from_long`.
+
+        Raises
+        ------
+        InputError
+            If the lengths differ, a position is out of range, or an annotator labelled a text twice.
+
+        Examples
+        --------
+        >>> Annotations.from_indices([0, 2], [1, 0], [1, 1], texts=3, annotators=2, classes=2)
+        Annotations(3 texts, 2 annotators, 2 classes, 2 annotations)
+        """
+        text_ids = np.arange(texts) if isinstance(texts, int) else identifiers(texts, "text")
+        annotator_ids = (
+            np.arange(annotators) if isinstance(annotators, int) else identifiers(annotators, "annotator")
+        )
+        names = tuple(range(classes)) if isinstance(classes, int) else class_names(classes)
+        return cls._build(
+            positions(text, len(text_ids), "text"),
+            positions(annotator, len(annotator_ids), "annotator"),
+            positions(label, len(names), "label"),
+            text_ids,
+            annotator_ids,
+            names,
+            duplicates,
+        )
+
+    @classmethod
+    def _build(
+        cls,
+        text: NDArray[np.integer],
+        annotator: NDArray[np.integer],
+        label: NDArray[np.integer],
+        texts: NDArray[Any],
+        annotators: NDArray[Any],
+        classes: tuple[Hashable, ...],
+        duplicates: Duplicates,
+    ) -> Annotations:
+        if not len(text) == len(annotator) == len(label):
+            raise InputError(
+                f"text, annotator and label have lengths {len(text)}, {len(annotator)} and {len(label)}, "
+                "expected the same length"
+            )
+        if duplicates not in ("error", "last"):
+            raise InputError(f"duplicates is {duplicates!r}, expected 'error' or 'last'")
+        key = text.astype(np.int64) * max(len(annotators), 1) + annotator
+        order = np.arange(len(key)) if np.all(key[1:] > key[:-1]) else np.argsort(key, kind="stable")
+        key = key[order]
+        repeated = key[1:] == key[:-1]
+        if repeated.any():
+            if duplicates == "error":
+                first, second = _first_duplicate(order, repeated)
+                raise InputError(
+                    f"row {second}: annotator {annotators[annotator[second]]!r} already labelled text "
+                    f"{texts[text[second]]!r} in row {first}; pass duplicates='last' to keep the later label"
+                )
+            order = order[np.append(~repeated, True)]
+        return cls(
+            text[order].astype(np.int32),
+            annotator[order].astype(np.int32),
+            label[order].astype(np.int32),
+            texts,
+            annotators,
+            classes,
+        )
+
+    def subset(
+        self, *, texts: ArrayLike | slice | None = None, annotators: ArrayLike | slice | None = None
+    ) -> Annotations:
+        """Keep some texts or annotators, in the order given.
+
+        Parameters
+        ----------
+        texts, annotators
+            Positions without repetition, a mask or a slice; default: all.
+
+        Raises
+        ------
+        InputError
+            If a position is given twice.
+
+        Examples
+        --------
+        >>> annotations = Annotations.from_wide([[0, 1], [1, None], [1, 1]])
+        >>> annotations.subset(texts=[2, 0]).counts
+        array([[0, 2],
+               [1, 1]])
+        """
+        new_text, text_ids = _renumber(self.texts, texts, "texts")
+        new_annotator, annotator_ids = _renumber(self.annotators, annotators, "annotators")
+        kept = (new_text[self.text] >= 0) & (new_annotator[self.annotator] >= 0)
+        return self._build(
+            new_text[self.text[kept]],
+            new_annotator[self.annotator[kept]],
+            self.label[kept],
+            text_ids,
+            annotator_ids,
+            self.classes,
+            "error",
+        )
+
+    def extend(
+        self,
+        text: ArrayLike,
+        annotator: ArrayLike,
+        label: ArrayLike,
+        *,
+        duplicates: Duplicates = "error",
+    ) -> Annotations:
+        """Return these and further annotations of the same texts, annotators and classes.
+
+        Parameters
+        ----------
+        text, annotator, label : array-like of int, shape (L',)
+            Positions in ``texts``, ``annotators`` and ``classes``.
+        duplicates
+            As in `from_long`; the new annotations are the later ones.
+
+        Raises
+        ------
+        InputError
+            As `from_indices`.
+        """
+        return self._build(
+            np.concatenate([self.text, positions(text, self.n_texts, "text")]),
+            np.concatenate([self.annotator, positions(annotator, self.n_annotators, "annotator")]),
+            np.concatenate([self.label, positions(label, self.n_classes, "label")]),
+            self.texts,
+            self.annotators,
+            self.classes,
+            duplicates,
+        )
+
+    def to_long(self) -> pd.DataFrame:
+        """Return one row per annotation with the columns ``text``, ``annotator`` and ``label``."""
+        import pandas as pd
+
+        names = np.empty(self.n_classes, dtype=object)
+        names[:] = self.classes
+        values = (self.texts[self.text], self.annotators[self.annotator], names[self.label])
+        return pd.DataFrame(dict(zip(COLUMNS, values, strict=True))).infer_objects()
+
+    def to_wide(self) -> pd.DataFrame:
+        """Return a frame of shape (N, M) of class positions, NaN where there is no label."""
+        import pandas as pd
+
+        cells: Floats = np.full((self.n_texts, self.n_annotators), np.nan)
+        cells[self.text, self.annotator] = self.label
+        return pd.DataFrame(cells, index=pd.Index(self.texts), columns=pd.Index(self.annotators))
+
+
+def _first_duplicate(order: Ints, repeated: Bools) -> tuple[int, int]:
+    """Return the rows of the duplicate that the caller meets first, and of what it repeats."""
+    second = order[1:][repeated]
+    first = order[:-1][repeated]
+    earliest = int(second.argmin())
+    return int(first[earliest]), int(second[earliest])
+
+
+def _renumber(
+    identifiers: NDArray[Any], chosen: ArrayLike | slice | None, name: str
+) -> tuple[Ints, NDArray[Any]]:
+    """Return the new position of each old one (-1: dropped) and the identifiers that are kept."""
+    size = len(identifiers)
+    if chosen is None:
+        return np.arange(size), identifiers
+    kept = np.arange(size)[chosen if isinstance(chosen, slice) else np.asarray(chosen)]
+    position = np.full(size, -1, dtype=np.int64)
+    position[kept] = np.arange(len(kept))
+    if len(kept) != np.count_nonzero(position >= 0):
+        raise InputError(f"{name} names a position twice, expected each once")
+    return position, identifiers[kept]

@@ -1,0 +1,66 @@
+"""Types of arrays, and the checks that public functions make of the arrays they are given."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from jurybox.errors import InputError
+
+__all__ = ["Bools", "Floats", "Index", "Ints", "check_probabilities", "freeze"]
+
+Bools: TypeAlias = NDArray[np.bool_]
+Floats: TypeAlias = NDArray[np.float64]
+Index: TypeAlias = NDArray[np.int32]
+Ints: TypeAlias = NDArray[np.int64]
+
+_SUM_TOLERANCE = 1e-2
+
+
+def freeze(array: NDArray[np.generic]) -> None:
+    """Make an array read-only in place, as fields of results are."""
+    array.setflags(write=False)
+
+
+def check_probabilities(
+    pred_probs: ArrayLike, shape: tuple[int | None, ...], name: str = "pred_probs"
+) -> Floats:
+    """Return class probabilities as floats after checking shape and values.
+
+    Parameters
+    ----------
+    pred_probs : array-like
+        Class probabilities; the last axis runs over the classes.
+    shape
+        The shape it must have; ``None`` admits any length on that axis.
+    name
+        The argument's name, for the message.
+
+    Raises
+    ------
+    InputError
+        If the shape differs, a value is NaN, infinite or outside [0, 1], or a row does not sum to 1
+        (rounded probabilities, off by up to 0.01, are accepted as they are).
+
+    Examples
+    --------
+    >>> check_probabilities([[0.25, 0.75]], (1, 2))
+    array([[0.25, 0.75]])
+    """
+    probabilities = np.asarray(pred_probs, dtype=np.float64)
+    expected = "(" + ", ".join("any" if length is None else str(length) for length in shape) + ")"
+    fits = probabilities.ndim == len(shape) and all(
+        want is None or want == got for want, got in zip(shape, probabilities.shape, strict=True)
+    )
+    if not fits:
+        raise InputError(f"{name} has shape {probabilities.shape}, expected {expected}")
+    rows = probabilities.reshape(-1, probabilities.shape[-1])
+    total = rows.sum(axis=1)
+    wrong = ~(np.abs(total - 1) <= _SUM_TOLERANCE)  # also true where the sum is NaN
+    wrong |= (rows.min(axis=1, initial=0) < 0) | (rows.max(axis=1, initial=0) > 1 + _SUM_TOLERANCE)
+    if wrong.any():
+        row = int(wrong.argmax())
+        raise InputError(f"{name}, row {row}: got {rows[row].tolist()}, expected probabilities that sum to 1")
+    return probabilities

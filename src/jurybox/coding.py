@@ -1,0 +1,181 @@
+"""From the caller's identifiers and labels to positions, with an error that names the first wrong row."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from jurybox.arrays import Bools, Ints
+from jurybox.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = [
+    "COLUMNS",
+    "class_names",
+    "columns",
+    "encode",
+    "encode_labels",
+    "identifiers",
+    "missing_values",
+    "positions",
+]
+
+COLUMNS = ("text", "annotator", "label")
+
+
+def columns(
+    data: pd.DataFrame | Iterable[Any], annotator: Iterable[Any] | None, label: Iterable[Any] | None
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    """Return the three columns of a frame, or the three sequences, as vectors."""
+    import pandas as pd
+
+    if isinstance(data, pd.DataFrame):
+        absent = [name for name in COLUMNS if name not in data.columns]
+        if absent:
+            raise InputError(
+                f"the frame has the columns {list(data.columns)}, expected {list(COLUMNS)}; "
+                f"{', '.join(absent)} missing"
+            )
+        parts: tuple[Any, ...] = tuple(data[name].to_numpy() for name in COLUMNS)
+    elif annotator is None or label is None:
+        raise InputError(
+            "got one sequence, expected a frame with the columns text, annotator and label, or "
+            "three sequences"
+        )
+    else:
+        parts = (data, annotator, label)
+    text, annotators, labels = (_vector(part, name) for part, name in zip(parts, COLUMNS, strict=True))
+    return text, annotators, labels
+
+
+def _vector(values: Iterable[Any], name: str) -> NDArray[Any]:
+    if isinstance(values, np.ndarray):
+        array = values
+    else:
+        listed = list(values)
+        array = np.empty(len(listed), dtype=object)
+        array[:] = listed
+    if array.ndim != 1:
+        raise InputError(f"{name} has {array.ndim} dimensions, expected 1: one value per annotation")
+    return array
+
+
+def missing_values(values: NDArray[Any]) -> Bools:
+    """Say which values mean 'none': NaN, None, ``pd.NA`` and empty strings."""
+    import pandas as pd
+
+    missing: Bools = np.asarray(pd.isna(values))
+    return missing | (values == "") if values.dtype == object else missing
+
+
+def encode(
+    values: NDArray[Any], known: Sequence[Any] | NDArray[Any] | None, name: str
+) -> tuple[Ints, NDArray[Any]]:
+    """Return the position of each value among ``known`` (default: in order of appearance) and the names."""
+    import pandas as pd
+
+    missing = missing_values(values)
+    if missing.any():
+        row = int(missing.argmax())
+        raise InputError(f"row {row}: the {name} is missing (got {values[row]!r}), expected an identifier")
+    if known is None:
+        codes, unique = pd.factorize(values)
+        return codes, np.asarray(unique)
+    names = identifiers(known, name)
+    codes = pd.Index(names).get_indexer(pd.Index(values)).astype(np.int64)
+    if (codes < 0).any():
+        row = int((codes < 0).argmax())
+        raise InputError(f"row {row}: {name} {values[row]!r} is not among the {len(names)} given as {name}s=")
+    return codes, names
+
+
+def identifiers(known: Iterable[Any], name: str) -> NDArray[Any]:
+    """Return identifiers as an array of their own, or raise if one appears twice."""
+    import pandas as pd
+
+    unique = known.copy() if isinstance(known, np.ndarray) else pd.Index(known).to_numpy()
+    repeated = pd.Index(unique).duplicated()
+    if repeated.any():
+        row = int(repeated.argmax())
+        raise InputError(f"{name} {unique[row]!r} appears twice, expected each {name} once")
+    return unique
+
+
+def class_names(classes: Sequence[Hashable]) -> tuple[Hashable, ...]:
+    """Return the classes as a tuple, or raise if one appears twice."""
+    names = tuple(classes)
+    repeated = [name for position, name in enumerate(names) if name in names[:position]]
+    if repeated:
+        raise InputError(f"class {repeated[0]!r} appears twice in classes=, expected each class once")
+    return names
+
+
+def encode_labels(
+    values: NDArray[Any], classes: Sequence[Hashable] | None, row: NDArray[np.integer] | None = None
+) -> tuple[Ints, tuple[Hashable, ...]]:
+    """Turn labels into class positions; ``row`` says in which row of the input each label stands."""
+    import pandas as pd
+
+    rows = np.arange(len(values)) if row is None else row
+    missing = missing_values(values)
+    if missing.any():
+        raise InputError(f"row {rows[missing.argmax()]}: the label is missing, expected a class")
+    numbers = pd.to_numeric(values, errors="coerce") if _numeric(values) else None
+    names = class_names(classes) if classes is not None else None
+    if names is None and numbers is not None:
+        names = tuple(range(int(numbers.max()) + 1)) if len(numbers) else ()
+    elif names is None:
+        names = tuple(sorted(set(values.tolist()), key=str))
+    by_position = numbers is not None and all(isinstance(name, str) for name in names)
+    if numbers is not None and (by_position or classes is None):
+        codes = _whole(numbers, rows)
+        outside = (codes < 0) | (codes >= len(names))
+    else:
+        codes = pd.Index(names, dtype=object).get_indexer(pd.Index(values, dtype=object)).astype(np.int64)
+        outside = codes < 0
+    if outside.any():
+        first = int(outside.argmax())
+        raise InputError(
+            f"row {rows[first]}: label {values[first]!r} is not one of the classes {_listed(names)}"
+        )
+    return codes, names
+
+
+def _numeric(values: NDArray[Any]) -> bool:
+    """Whether labels are numbers (or booleans), not names."""
+    if values.dtype != object:
+        return bool(np.issubdtype(values.dtype, np.number) or values.dtype == bool)
+    return len(values) > 0 and not any(isinstance(value, str) for value in values)
+
+
+def _whole(numbers: NDArray[Any], rows: NDArray[np.integer]) -> Ints:
+    fractional = numbers != np.floor(numbers)
+    if fractional.any():
+        first = int(fractional.argmax())
+        raise InputError(f"row {rows[first]}: label {numbers[first]} is not a whole number")
+    return np.asarray(numbers, dtype=np.int64)
+
+
+def _listed(names: tuple[Hashable, ...], limit: int = 20) -> str:
+    shown = ", ".join(repr(name) for name in names[:limit])
+    return shown if len(names) <= limit else f"{shown}, … ({len(names)} in all)"
+
+
+def positions(values: ArrayLike, size: int, name: str) -> Ints:
+    """Return positions as integers after checking that each lies in ``range(size)``."""
+    array = np.asarray(values)
+    if array.size and not np.issubdtype(array.dtype, np.integer):
+        raise InputError(f"{name} has type {array.dtype}, expected integers (positions)")
+    positions = array.astype(np.int64, copy=False)
+    if positions.ndim != 1:
+        raise InputError(f"{name} has {positions.ndim} dimensions, expected 1: one value per annotation")
+    outside = (positions < 0) | (positions >= size)
+    if outside.any():
+        row = int(outside.argmax())
+        raise InputError(f"row {row}: {name} {positions[row]} is out of range, expected 0 to {size - 1}")
+    return positions
