@@ -1,13 +1,13 @@
 r"""Cells that a spreadsheet would run as a formula, made harmless and restored exactly.
 
-A cell that starts with ``=``, ``+``, ``-``, ``@``, a tab or a carriage return (or the full-width forms of the first
-four) is a formula to a spreadsheet. Such a cell gets an apostrophe in front. The same happens inside a cell after
-``;``, a tab or a line break, because a spreadsheet in a locale that separates by semicolon splits our cells there
-(except for ``;-)``, which is no formula anywhere).
+A cell that starts with ``=``, ``+``, ``-`` or ``@`` (or their full-width forms), with a tab or with a line break is a
+formula to some spreadsheet. Such a cell gets an apostrophe in front. The same happens inside of a cell after ``;``, a tab
+or a line break, since a spreadsheet in a locale that separates by semicolons cuts our cells there; only ``;-)`` is spared,
+which is a smile and no formula.
 
-An apostrophe alone would be ambiguous when the file is read again: ``'=`` may be what the text says. So each CSV
-file that jurybox writes has a last column, `jurybox_escaped`, which names the columns of the row that were changed.
-Only those are restored, and a file without that column is read as it is.
+An apostrophe alone would be ambiguous when the file is read again: ``'=`` may be what the text says. So each CSV file that
+jurybox writes has a last column, ``jurybox_escaped``, which names the columns of the row that were changed. Only those
+are restored, and a file without that column is read as it is.
 """
 
 from __future__ import annotations
@@ -18,6 +18,30 @@ __all__ = ["ESCAPED_COLUMN", "escape", "unescape"]
 
 ESCAPED_COLUMN = "jurybox_escaped"
 
-_TRIGGERS = "=+\\-@\uff1d\uff0b\uff0d\uff20"
-_PLACE = rf"(?:^|(?<=[;\t\r\n]))(?P<quotes>[\"']*)(?={{first}})(?!(?<=;)-\))"
-_FORMULA = re.compile(rf"(?P<place>\A[\"']*|[;\t\r\n][\"']*)(?=[{_TRIGGERS}]|\A[\t\r])")
+_OPERATORS = "=+@\\-\uff1d\uff0b\uff20\uff0d"
+_DANGER = re.compile(
+    rf"\A[ \u00a0\"']*(?=[{_OPERATORS}\t\r\n])"  # what starts the cell
+    rf"|(?:(?<=[\t\r\n])|(?<=;)(?!-\)))[\"']*(?=[{_OPERATORS}])"  # what another separator would make start a cell
+)
+
+
+def escape(cell: str) -> str:
+    """Return the cell with an apostrophe before everything that would start a formula.
+
+    Examples
+    --------
+    >>> escape("=1+1"), escape("a;=1+1"), escape("3 - 2 = 1")
+    ("'=1+1", "a;'=1+1", '3 - 2 = 1')
+    """
+    return _DANGER.sub(lambda found: f"'{found[0]}", cell)
+
+
+def unescape(cell: str) -> str:
+    """Return the cell that `escape` was given.
+
+    Examples
+    --------
+    >>> unescape(escape("'=1+1"))
+    "'=1+1"
+    """
+    return _DANGER.sub(lambda found: found[0].removeprefix("'"), cell)
