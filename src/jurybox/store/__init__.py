@@ -1,0 +1,1 @@
+"""Projects in a database: schema, migrations and queries for SQLite and PostgreSQL."""

@@ -1,0 +1,254 @@
+"""What the store hands out: tasks, receipts, decisions, annotators, the state of a project."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+__all__ = [
+    "Added",
+    "AnnotatorInfo",
+    "Decision",
+    "Flag",
+    "NothingLeft",
+    "Receipt",
+    "Role",
+    "RoundInfo",
+    "Standing",
+    "Status",
+    "Task",
+    "Tasks",
+    "Why",
+]
+
+
+class Role(StrEnum):
+    """What a person may do: owners manage, reviewers adjudicate, annotators label."""
+
+    OWNER = "owner"
+    REVIEWER = "reviewer"
+    ANNOTATOR = "annotator"
+
+
+class Standing(StrEnum):
+    """Whether an annotator gets tasks at present."""
+
+    ACTIVE = "active"
+    PAUSED = "paused"
+
+
+class Why(StrEnum):
+    """Why there is no task for an annotator."""
+
+    NO_TEXTS = "no texts"
+    PAUSED = "paused"
+    CAP_REACHED = "cap reached"
+    FINISHED = "finished"
+    ALL_SEEN = "all seen"
+    WITH_OTHERS = "with others"
+
+
+_EXPLANATIONS = {
+    Why.NO_TEXTS: "the project has no texts yet",
+    Why.PAUSED: "this annotator is paused",
+    Why.CAP_REACHED: "this annotator has given as many annotations as was agreed",
+    Why.FINISHED: "every text has the labels it wants",
+    Why.ALL_SEEN: "this annotator has labelled or skipped every text that still wants a label",
+    Why.WITH_OTHERS: "every text left for this annotator is open on someone else's screen right now",
+}
+
+
+@dataclass(frozen=True)
+class Task:
+    """One text on loan to one annotator until `expires_at`.
+
+    Attributes
+    ----------
+    text_id, text, metadata
+        The text, by its external id.
+    annotator
+        Name of whoever holds it.
+    reason
+        Why this text is asked for, such as ``"audit"`` or ``"uncertain"``.
+    score
+        Selection score, low = ask first; None before the first round.
+    selection_probability
+        Probability with which the selection took this text; None where it was not drawn.
+    round
+        Number of the round whose ranking it comes from; 0 before the first.
+    expires_at
+        Unix time in seconds at which someone else may get the text.
+    """
+
+    text_id: str
+    text: str
+    annotator: str
+    reason: str
+    score: float | None = None
+    selection_probability: float | None = None
+    round: int = 0
+    expires_at: float = 0.0
+    metadata: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class NothingLeft:
+    """There is no task, and why; false in a condition, so that ``while task := next_task(…)`` ends.
+
+    Attributes
+    ----------
+    why
+        The reason, for programs.
+    retry_at
+        Unix time at which asking again may help: the first expiry of someone else's lease.
+
+    Examples
+    --------
+    >>> nothing = NothingLeft(Why.FINISHED)
+    >>> bool(nothing), nothing.explanation
+    (False, 'every text has the labels it wants')
+    """
+
+    why: Why
+    retry_at: float | None = None
+
+    def __bool__(self) -> bool:
+        return False
+
+    @property
+    def explanation(self) -> str:
+        """The reason in words."""
+        return _EXPLANATIONS[self.why]
+
+
+@dataclass(frozen=True)
+class Tasks:
+    """The tasks an annotator holds, best first; where there are fewer than asked for, `nothing` says why."""
+
+    tasks: tuple[Task, ...]
+    nothing: NothingLeft | None = None
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What became of a decision: it is committed when its receipt exists.
+
+    Attributes
+    ----------
+    annotation
+        Number of the annotation in the store.
+    text_id, annotator, label
+        What was stored.
+    repeated
+        True where the same submit had arrived before and was not counted again.
+    """
+
+    annotation: int
+    text_id: str
+    annotator: str
+    label: str
+    repeated: bool = False
+
+
+@dataclass(frozen=True)
+class Decision:
+    """One of an annotator's last decisions: a label, or a skip where `label` is None."""
+
+    text_id: str
+    text: str
+    time: float
+    label: str | None
+    comment: str = ""
+
+
+@dataclass(frozen=True)
+class Flag:
+    """A remark about a text for the owner."""
+
+    text_id: str
+    annotator: str
+    comment: str
+    time: float
+
+
+@dataclass(frozen=True)
+class AnnotatorInfo:
+    """An annotator as stored; `cap` is the most annotations he or she may give, None for no limit."""
+
+    name: str
+    role: Role
+    standing: Standing
+    cap: int | None
+    n_annotations: int
+    n_skips: int
+
+
+@dataclass(frozen=True)
+class Added:
+    """What an import added, and how many rows were there already."""
+
+    texts: int = 0
+    annotations: int = 0
+    annotators: int = 0
+    known_texts: int = 0
+    known_annotations: int = 0
+
+
+@dataclass(frozen=True)
+class RoundInfo:
+    """One round as stored: when it ran, on how much, with which settings, and what it found."""
+
+    number: int
+    started_at: float
+    published_at: float | None
+    n_annotations: int
+    settings: Mapping[str, object]
+    diagnostics: Mapping[str, object]
+
+
+@dataclass(frozen=True)
+class Status:
+    """How far a project is.
+
+    Attributes
+    ----------
+    texts, labelled_texts, finished_texts
+        All texts, those with a label, and those that want no more labels.
+    annotations, skips, flags
+        Decisions that stand.
+    annotators, active_annotators
+        People who may label, and those not paused.
+    audit_texts, audit_finished
+        Size of the audit sample, and how many of it have all their labels.
+    on_loan
+        Texts on someone's screen now.
+    rounds
+        Rounds published.
+    new_annotations
+        Annotations that the last round has not seen.
+    classes
+        Names of the classes.
+    class_counts
+        Annotations by class.
+    last_round
+        The last published round, if any.
+    """
+
+    name: str
+    texts: int
+    labelled_texts: int
+    finished_texts: int
+    annotations: int
+    skips: int
+    flags: int
+    annotators: int
+    active_annotators: int
+    audit_texts: int
+    audit_finished: int
+    on_loan: int
+    rounds: int
+    new_annotations: int
+    classes: tuple[str, ...]
+    class_counts: Mapping[str, int]
+    last_round: RoundInfo | None

@@ -1,0 +1,104 @@
+"""The settings of a project: one frozen object, stored as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
+
+from jurybox.errors import InputError
+
+__all__ = ["ProjectSettings"]
+
+
+@dataclass(frozen=True)
+class ProjectSettings:
+    """How a project asks for labels.
+
+    Parameters
+    ----------
+    strategy, encoder, classifier
+        By name, as in `jurybox.loop`, `jurybox.encoders` and `jurybox.classifiers`.
+    batch
+        Annotations after which the next round is due.
+    max_labels
+        The most labels a text is asked for.
+    enough_agreement
+        A text is finished when it has this many labels and all are the same; None: only `max_labels` counts.
+    first_labels
+        Labels that each text gets in turn before the first round, when there is no ranking yet.
+    audit_size, audit_share
+        The audit sample is this many texts, but no more than this share of the pool.
+    audit_labels
+        Labels that each text of the audit sample gets.
+    lease_seconds
+        How long a text stays with whoever opened it.
+    cost_per_label
+        Price of a label in any currency, for reports.
+    suggestions
+        Whether annotators see the model's opinion.
+    seed
+        Seed of everything drawn at random.
+
+    Raises
+    ------
+    InputError
+        For a value out of range.
+
+    Examples
+    --------
+    >>> ProjectSettings().updated({"max_labels": 3}).max_labels
+    3
+    """
+
+    strategy: str = "default"
+    encoder: str = "auto"
+    classifier: str = "head"
+    batch: int = 25
+    max_labels: int = 5
+    enough_agreement: int | None = 3
+    first_labels: int = 2
+    audit_size: int = 50
+    audit_share: float = 0.05
+    audit_labels: int = 3
+    lease_seconds: float = 600.0
+    cost_per_label: float | None = None
+    suggestions: bool = False
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("batch", "max_labels", "first_labels", "audit_labels"):
+            _check_count(name, getattr(self, name), least=1)
+        for name in ("audit_size", "seed"):
+            _check_count(name, getattr(self, name), least=0)
+        if self.enough_agreement is not None:
+            _check_count("enough_agreement", self.enough_agreement, least=1)
+        if not 0 <= self.audit_share <= 1:
+            raise InputError(f"audit_share is {self.audit_share!r}, expected a number from 0 to 1")
+        if not self.lease_seconds > 0:
+            raise InputError(f"lease_seconds is {self.lease_seconds!r}, expected a positive number of seconds")
+        if self.cost_per_label is not None and not self.cost_per_label >= 0:
+            raise InputError(f"cost_per_label is {self.cost_per_label!r}, expected a price or None")
+
+    def updated(self, changes: Mapping[str, Any]) -> ProjectSettings:
+        """Return the settings with some of them changed.
+
+        Raises
+        ------
+        InputError
+            For an unknown name or a value out of range.
+        """
+        known = [field.name for field in fields(self)]
+        for name in changes:
+            if name not in known:
+                raise InputError(f"there is no setting {name!r}; settings are {', '.join(known)}")
+        return replace(self, **changes)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the settings by name, as they are stored."""
+        return asdict(self)
+
+
+def _check_count(name: str, value: object, *, least: int) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise InputError(f"{name} is {value!r}, expected a whole number of at least {least}")
