@@ -21,17 +21,21 @@ class Encoder(Protocol):
     Attributes
     ----------
     name
-        Identity of the encoder with all that its features depend on (settings, weights, and for a fitted encoder its
-        pool). Two encoders of the same name give the same features: the cache relies on it.
+        Identity of the encoder with all that its features depend on (settings, weights, and for a fitted
+        encoder its pool). Two encoders of the same name give the same features: the cache relies on it.
     reason
         One sentence for people: what this encoder is and why it was taken.
     """
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """Identity of the encoder."""
+        ...
 
     @property
-    def reason(self) -> str: ...
+    def reason(self) -> str:
+        """Why it was taken."""
+        ...
 
     @property
     def is_fitted(self) -> bool:

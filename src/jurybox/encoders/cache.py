@@ -1,9 +1,9 @@
 """Features on disk: a text is encoded once in its life.
 
-Each encoder has a folder of segments, ``.npz`` files that hold the digests of some texts and their features. A segment
-is written under a temporary name and renamed when complete, and never changed afterwards, so readers and writers in
-several processes need no lock. The zip format's checksums show a damaged segment: it is removed and its texts encoded
-again. The whole cache may be deleted at any time.
+Each encoder has a folder of segments, ``.npz`` files that hold the digests of some texts and their
+features. A segment is written under a temporary name and renamed when complete, and never changed
+afterwards, so readers and writers in several processes need no lock. The zip format's checksums show a
+damaged segment: it is removed and its texts encoded again. The whole cache may be deleted at any time.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ def _encode_in_chunks(
 
 
 def _folder_name(encoder_name: str) -> str:
-    """A folder name that people can tell apart and that no two encoders share."""
+    """Make a folder name that people can tell apart and that no two encoders share."""
     readable = re.sub(r"[^A-Za-z0-9.-]+", "-", encoder_name)[:40].strip("-.")
     return f"{readable}-{hashlib.sha256(encoder_name.encode()).hexdigest()[:16]}"
 

