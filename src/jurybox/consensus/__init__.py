@@ -1,0 +1,7 @@
+"""From several annotators' labels to one label per text, with its quality."""
+
+from jurybox.consensus.crowdlab import CrowdlabConsensus, crowdlab
+from jurybox.consensus.majority import majority_vote
+from jurybox.consensus.result import AnnotatorStats, Consensus
+
+__all__ = ["AnnotatorStats", "Consensus", "CrowdlabConsensus", "crowdlab", "majority_vote"]

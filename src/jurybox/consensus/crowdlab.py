@@ -1,0 +1,265 @@
+"""CROWDLAB: a weighted ensemble of a classifier and the annotators.
+
+Goh, Tkachenko & Mueller 2022, "CROWDLAB: Supervised learning to infer consensus labels and quality scores for
+data with multiple annotators" (arXiv 2210.06812).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from jurybox.annotations import Annotations
+from jurybox.arrays import Bools, Floats, Ints, check_probabilities
+from jurybox.calibration import scale_probabilities, search_temperature
+from jurybox.consensus.majority import majority_labels
+from jurybox.consensus.result import Consensus, describe_annotators, mean_per_annotator, summarise
+from jurybox.errors import InputError
+
+__all__ = ["ConsensusRule", "CrowdlabConsensus", "crowdlab"]
+
+ConsensusRule: TypeAlias = Literal["best_quality", "majority_vote"]
+_EPSILON = 1e-6
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class CrowdlabConsensus(Consensus):
+    """A consensus, and how much each annotator and model counted in it.
+
+    Attributes
+    ----------
+    annotator_weights : ndarray, shape (M,)
+        w_j.
+    model_weights : ndarray, shape (P,)
+        w_m.
+    """
+
+    annotator_weights: Floats
+    model_weights: Floats
+
+
+def crowdlab(
+    annotations: Annotations,
+    pred_probs: ArrayLike,
+    *,
+    consensus: ConsensusRule = "best_quality",
+    calibrate: bool = False,
+    rng: np.random.Generator | None = None,
+) -> CrowdlabConsensus:
+    """Combine a classifier and the annotators, each weighted by how much it can be trusted.
+
+    The posterior of class k of text i is a weighted mean of the models' probabilities (weights w_m) and of
+    one distribution per annotation (weight w_j), which gives P to the label and Q = (1 - P) / (K - 1) to
+    each other class::
+
+        post_ik = [sum_m w_m p_mik + sum_j w_j (P if y_ij = k else Q)] / (sum_m w_m + sum_j w_j)
+
+    P is the mean agreement with the consensus on texts with several labels; w_j and w_m compare an
+    annotator's agreement with colleagues, and a model's with the consensus, to the error of always
+    answering the commonest class. Texts without labels get the models' posterior. Where no text has
+    several labels, all weights are 1, the given label is the consensus and the models' probability of it
+    its quality.
+
+    Parameters
+    ----------
+    annotations
+        Annotations of N texts in K >= 2 classes.
+    pred_probs : ndarray, shape (N, K) or (P, N, K)
+        Out-of-sample class probabilities of one model, or of an ensemble of P models.
+    consensus
+        ``"best_quality"``: the class with the best posterior, which is then computed once more with
+        it; ``"majority_vote"``: the majority label.
+    calibrate
+        Fit a temperature to each model first, as `jurybox.calibration.fit_temperature`.
+    rng
+        Breaks the ties of the majority vote that nothing else breaks; default: seeded with 0.
+
+    Returns
+    -------
+    CrowdlabConsensus
+        ``annotators.quality`` is NaN for annotators who share no text with another.
+
+    Raises
+    ------
+    InputError
+        If ``pred_probs`` has another shape or is no probability, K < 2, or ``consensus`` is unknown.
+
+    References
+    ----------
+    Goh, Tkachenko & Mueller 2022, arXiv 2210.06812, sections 3 and 4.
+
+    Examples
+    --------
+    >>> annotations = Annotations.from_wide([[0, 0, None], [1, 1, 0], [None, 1, 1], [0, None, 0]])
+    >>> p = np.array([[0.8, 0.2], [0.4, 0.6], [0.1, 0.9], [0.7, 0.3]])
+    >>> result = crowdlab(annotations, p)
+    >>> result.labels
+    array([0, 1, 1, 0])
+    >>> result.quality.round(2)
+    array([0.85, 0.73, 0.9 , 0.75])
+    """
+    if consensus not in ("best_quality", "majority_vote"):
+        raise InputError(f"consensus is {consensus!r}, expected 'best_quality' or 'majority_vote'")
+    p = check_ensemble(annotations, pred_probs)
+    return infer(annotations, calibrated(annotations, p) if calibrate else p, consensus, rng)
+
+
+def calibrated(annotations: Annotations, p: Floats) -> Floats:
+    """Fit a temperature to each model's probabilities (P, N, K), and apply it."""
+    return np.stack([scale_probabilities(each, search_temperature(annotations, each)) for each in p])
+
+
+def infer(
+    annotations: Annotations, p: Floats, consensus: ConsensusRule, rng: np.random.Generator | None
+) -> CrowdlabConsensus:
+    """Return the consensus from checked, calibrated probabilities (P, N, K)."""
+    labels = majority_labels(annotations, p.mean(axis=0), rng or np.random.default_rng(0))
+    if annotations.n_labels.max(initial=0) <= 1:
+        return _single_labels(annotations, p, labels)
+    fit = combine(annotations, p, labels)
+    if consensus == "best_quality":
+        labels = _best_quality(fit.posterior, labels)
+        fit = combine(annotations, p, labels)
+    quality = _at(fit.posterior, labels)
+    return CrowdlabConsensus(
+        method="crowdlab",
+        labels=labels,
+        posterior=fit.posterior,
+        quality=quality,
+        agreement=summarise(annotations, labels),
+        n_annotations=annotations.n_labels,
+        annotators=describe_annotators(
+            annotations, labels, quality, _annotator_quality(annotations, labels, fit)
+        ),
+        annotator_weights=fit.annotator_weights,
+        model_weights=fit.model_weights,
+    )
+
+
+@dataclass(frozen=True)
+class Combination:
+    """The posterior (N, K) and the weights of annotators (M,) and models (P,) that made it."""
+
+    posterior: Floats
+    annotator_weights: Floats
+    model_weights: Floats
+
+
+def check_ensemble(annotations: Annotations, pred_probs: ArrayLike) -> Floats:
+    """Return probabilities as shape (P, N, K), from one model (N, K) or several."""
+    if annotations.n_classes < 2:
+        raise InputError(f"the annotations have {annotations.n_classes} class, expected at least 2")
+    p = np.asarray(pred_probs, dtype=np.float64)
+    shape = (annotations.n_texts, annotations.n_classes)
+    if p.ndim != 3:
+        return check_probabilities(p, shape)[None]
+    if len(p) == 0:
+        raise InputError("pred_probs holds no model, expected at least one")
+    return check_probabilities(p, (None, *shape))
+
+
+def combine(annotations: Annotations, p: Floats, labels: Ints) -> Combination:
+    """Weigh models (P, N, K) and annotators against consensus labels (N,), and mix their opinions."""
+    shared = annotations.n_labels > 1
+    chance_error = _chance_error(labels[shared], annotations.n_classes)
+    likelihood = float(summarise(annotations, labels)[shared].mean())
+    w = np.maximum(_EPSILON, 1 - (1 - _agreement_with_colleagues(annotations)) / chance_error)
+    w_model = _model_weights(annotations, p, labels, shared, chance_error)
+    return Combination(_posterior(annotations, p, w, w_model, likelihood), w, w_model)
+
+
+def _chance_error(labels: Ints, n_classes: int) -> float:
+    """Return the error E of always answering the commonest consensus class, at least epsilon."""
+    return max(_EPSILON, 1 - float(np.bincount(labels, minlength=n_classes).max()) / len(labels))
+
+
+def _agreement_with_colleagues(annotations: Annotations) -> Floats:
+    """Return A_j (M,): j's pairwise agreement on shared texts, weighted by the number of colleagues.
+
+    An annotator who shares no text gets the mean of the others.
+    """
+    colleagues = annotations.n_labels[annotations.text] - 1
+    agreeing = annotations.counts[annotations.text, annotations.label] - 1
+    pairs = np.bincount(annotations.annotator, weights=colleagues, minlength=annotations.n_annotators)
+    alike = np.bincount(annotations.annotator, weights=agreeing, minlength=annotations.n_annotators)
+    agreement = np.divide(alike, pairs, out=np.zeros_like(pairs), where=pairs > 0)
+    agreement[pairs == 0] = agreement[pairs > 0].mean()
+    return agreement
+
+
+def _model_weights(
+    annotations: Annotations, p: Floats, labels: Ints, shared: Bools, chance_error: float
+) -> Floats:
+    """Return w_M (P,) = max(epsilon, 1 - err_M / E) sqrt(mean(n))."""
+    error = (p[:, shared].argmax(axis=2) != labels[shared]).mean(axis=1)
+    labels_per_text = annotations.n_labels[annotations.labelled].mean()
+    return np.asarray(np.maximum(_EPSILON, 1 - error / chance_error) * np.sqrt(labels_per_text))
+
+
+def _posterior(annotations: Annotations, p: Floats, w: Floats, w_model: Floats, likelihood: float) -> Floats:
+    """Return post_ik; (1 - P) / (K - 1) is counted for all classes, P minus it for the one chosen."""
+    n_texts, n_classes = annotations.counts.shape
+    unlikelihood = (1 - likelihood) / (n_classes - 1)
+    weight = w[annotations.annotator]
+    cell = annotations.text.astype(np.int64) * n_classes + annotations.label
+    posterior: Floats = np.asarray(np.bincount(cell, weights=weight, minlength=n_texts * n_classes), float)
+    posterior = posterior.reshape(n_texts, n_classes)
+    posterior *= likelihood - unlikelihood
+    annotator_weight = np.bincount(annotations.text, weights=weight, minlength=n_texts)
+    posterior += (unlikelihood * annotator_weight)[:, None]
+    for each, weight_of_model in zip(p, w_model, strict=True):
+        posterior += weight_of_model * each
+    posterior /= (annotator_weight + w_model.sum())[:, None]
+    return posterior
+
+
+def _best_quality(posterior: Floats, labels: Ints) -> Ints:
+    """Return the class with the highest posterior; where several have it, keep the label."""
+    ties = (posterior == posterior.max(axis=1, keepdims=True)).sum(axis=1) > 1
+    best: Ints = np.where(ties, labels, posterior.argmax(axis=1))
+    return best
+
+
+def _annotator_quality(annotations: Annotations, labels: Ints, fit: Combination) -> Floats:
+    """Mix the mean posterior of an annotator's labels with the agreement with the consensus.
+
+    The mix is by the weight of the model against that of a text's annotators.
+    """
+    self_confidence = mean_per_annotator(annotations, fit.posterior[annotations.text, annotations.label])
+    agrees = annotations.label == labels[annotations.text]
+    agreement = mean_per_annotator(annotations, agrees, annotations.n_labels[annotations.text] > 1)
+    labels_per_text = annotations.n_labels[annotations.labelled].mean()
+    active = annotations.labels_per_annotator > 0
+    w_annotators = fit.annotator_weights[active].mean() * labels_per_text
+    w_model = fit.model_weights.mean()
+    share = w_model / (w_model + w_annotators)
+    return np.asarray(share * self_confidence + (1 - share) * agreement)
+
+
+def _single_labels(annotations: Annotations, p: Floats, labels: Ints) -> CrowdlabConsensus:
+    """Return the degenerate case: nobody can be compared, so the models alone judge the labels."""
+    posterior = p.mean(axis=0)
+    quality = _at(posterior, labels)
+    return CrowdlabConsensus(
+        method="crowdlab",
+        labels=labels,
+        posterior=posterior,
+        quality=quality,
+        agreement=summarise(annotations, labels),
+        n_annotations=annotations.n_labels,
+        annotators=describe_annotators(
+            annotations,
+            labels,
+            quality,
+            mean_per_annotator(annotations, posterior[annotations.text, annotations.label]),
+        ),
+        annotator_weights=np.ones(annotations.n_annotators),
+        model_weights=np.ones(len(p)),
+    )
+
+
+def _at(posterior: Floats, labels: Ints) -> Floats:
+    return posterior[np.arange(len(labels)), labels]

@@ -1,0 +1,165 @@
+"""What every consensus method returns, and what is computed alike for all of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jurybox.annotations import Annotations
+from jurybox.arrays import Bools, Floats, Ints, freeze
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["UNKNOWN", "AnnotatorStats", "Consensus", "describe_annotators", "mean_per_annotator", "summarise"]
+
+UNKNOWN = -1
+
+
+@dataclass(frozen=True, eq=False)
+class AnnotatorStats:
+    """What a consensus says of each of the M annotators.
+
+    Attributes
+    ----------
+    ids : ndarray, shape (M,)
+        Identifiers.
+    quality : ndarray, shape (M,)
+        Estimated share of correct labels; NaN where nothing is known.
+    n_annotations : ndarray of int, shape (M,)
+        Labels given.
+    agreement_with_consensus : ndarray, shape (M,)
+        Share of the annotator's labels that equal the consensus; NaN without labels.
+    worst_class : ndarray of int, shape (M,)
+        The class whose labels by this annotator equal the consensus least often; -1 without labels.
+    confusion : ndarray, shape (M, K, K), optional
+        ``confusion[j, k, l]``: probability that annotator j answers class l where class k is right.
+    """
+
+    ids: NDArray[Any]
+    quality: Floats
+    n_annotations: Ints
+    agreement_with_consensus: Floats
+    worst_class: Ints
+    confusion: Floats | None = None
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row per annotator, the confusion left out."""
+        import pandas as pd
+
+        return pd.DataFrame(
+            {
+                "quality": self.quality,
+                "agreement_with_consensus": self.agreement_with_consensus,
+                "worst_class": self.worst_class,
+                "n_annotations": self.n_annotations,
+            },
+            index=pd.Index(self.ids, name="annotator"),
+        )
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Consensus:
+    """One label per text from the labels of several annotators.
+
+    Attributes
+    ----------
+    method : str
+        Name of the method.
+    labels : ndarray of int, shape (N,)
+        Position of the consensus class; -1 where there is neither a label nor a model.
+    posterior : ndarray, shape (N, K)
+        Probability of each class; uniform where nothing is known.
+    quality : ndarray, shape (N,)
+        Confidence in the consensus label: the posterior at it.
+    agreement : ndarray, shape (N,)
+        Share of the text's labels that equal the consensus; NaN without labels.
+    n_annotations : ndarray of int, shape (N,)
+        Labels per text.
+    annotators : AnnotatorStats
+        The annotators.
+    converged : bool, optional
+        Whether an iterative method reached its tolerance.
+    iterations : int, optional
+        Iterations made.
+    """
+
+    method: str
+    labels: Ints
+    posterior: Floats
+    quality: Floats
+    agreement: Floats
+    n_annotations: Ints
+    annotators: AnnotatorStats
+    converged: bool | None = None
+    iterations: int | None = None
+
+    def __post_init__(self) -> None:
+        for array in (self.labels, self.posterior, self.quality, self.agreement):
+            freeze(array)
+
+    def annotation_quality(self, annotations: Annotations) -> Floats:
+        """Return the posterior of each single annotation's label, shape (L,)."""
+        return self.posterior[annotations.text, annotations.label]
+
+
+def summarise(annotations: Annotations, labels: Ints) -> Floats:
+    """Return the share of each text's labels that equal ``labels``, shape (N,); NaN without labels."""
+    agreeing = np.take_along_axis(annotations.counts, np.maximum(labels, 0)[:, None], axis=1)[:, 0]
+    with np.errstate(invalid="ignore"):
+        return np.asarray(agreeing / annotations.n_labels)
+
+
+def describe_annotators(
+    annotations: Annotations,
+    labels: Ints,
+    text_quality: Floats,
+    quality: Floats,
+    confusion: Floats | None = None,
+) -> AnnotatorStats:
+    """Describe the annotators given consensus labels (N,), their quality (N,) and each annotator's (M,)."""
+    agrees = annotations.label == labels[annotations.text]
+    return AnnotatorStats(
+        ids=annotations.annotators,
+        quality=quality,
+        n_annotations=annotations.labels_per_annotator,
+        agreement_with_consensus=mean_per_annotator(annotations, agrees),
+        worst_class=_worst_class(annotations, agrees, text_quality),
+        confusion=confusion,
+    )
+
+
+def mean_per_annotator(
+    annotations: Annotations, values: NDArray[Any], where: Bools | slice = slice(None)
+) -> Floats:
+    """Average values (L,) over each annotator's annotations in ``where``, shape (M,); NaN without any."""
+    annotator = annotations.annotator[where]
+    total = np.bincount(annotator, weights=values[where], minlength=annotations.n_annotators)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(total / np.bincount(annotator, minlength=annotations.n_annotators))
+
+
+def _worst_class(annotations: Annotations, agrees: NDArray[np.bool_], text_quality: Floats) -> Ints:
+    """Return the class an annotator gets wrong most often.
+
+    Of classes with equal accuracy, the one answered most often, then the one with the best consensus.
+    """
+    shape = annotations.n_annotators, annotations.n_classes
+    cell = annotations.annotator.astype(np.int64) * shape[1] + annotations.label
+    count = np.bincount(cell, minlength=shape[0] * shape[1]).reshape(shape)
+    answered = count > 0
+    with np.errstate(invalid="ignore"):
+        accuracy = np.bincount(cell, weights=agrees, minlength=count.size).reshape(shape) / count
+        consensus = (
+            np.bincount(cell, weights=text_quality[annotations.text], minlength=count.size).reshape(shape)
+            / count
+        )
+    candidates = answered
+    for criterion in (-accuracy, count.astype(np.float64), consensus):
+        value = np.where(candidates, criterion, -np.inf)
+        candidates = candidates & (value == value.max(axis=1, keepdims=True, initial=-np.inf))
+    worst: Ints = np.where(answered.any(axis=1), candidates.argmax(axis=1), UNKNOWN)
+    return worst
