@@ -70,7 +70,7 @@ def missing_values(values: NDArray[Any]) -> Bools:
     import pandas as pd
 
     missing: Bools = np.asarray(pd.isna(values))
-    return missing | (values == "") if values.dtype == object else missing
+    return missing | (values == "") if values.dtype.kind in "OU" else missing
 
 
 def encode(
