@@ -1,0 +1,168 @@
+"""The Stanford politeness data as Cleanlab published it, from a folder or from the Hugging Face hub."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jurybox.annotations import Annotations
+from jurybox.datasets.base import Dataset
+from jurybox.datasets.pickled import read_pickled_annotations
+from jurybox.datasets.tables import read_table, refuse, unique_column
+from jurybox.errors import FormatError, InputError, require
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+HUB_NAME = "Cleanlab/stanford-politeness"
+LABELLED = "X_labeled_full.csv"
+UNLABELLED = "X_unlabeled.csv"
+TEST = "test.csv"
+EXTRA_JSON = "extra_annotations.json"
+EXTRA_PICKLED = "extra_annotations.npy"
+CLASSES = ("impolite", "polite")
+
+_Triplets = list[tuple[str, str, int]]
+
+
+def is_politeness(folder: Path) -> bool:
+    """Whether a folder looks like this data set."""
+    return (folder / LABELLED).is_file()
+
+
+def load_politeness(folder: Path) -> Dataset:
+    """Read the data set from a folder.
+
+    Its initial annotations are those of ``X_labeled_full.csv``; simulated annotators answer from these and
+    from ``extra_annotations`` (``.json``, or the published pickled ``.npy``, read without executing
+    anything).
+
+    Raises
+    ------
+    FormatError
+        Naming file, row and column.
+    """
+    labelled = read_table(folder / LABELLED, ["id", "text"])
+    unlabelled = read_table(folder / UNLABELLED, ["id", "text"])
+    test = read_table(folder / TEST, ["id", "text", "label"])
+    ids = np.concatenate(
+        [unique_column(labelled, folder / LABELLED), unique_column(unlabelled, folder / UNLABELLED)]
+    )
+    both = unlabelled["id"].isin(labelled["id"]).to_numpy()
+    refuse(
+        both,
+        unlabelled,
+        folder / UNLABELLED,
+        "id",
+        f"stands in {LABELLED} too; expected it in one of the files",
+    )
+    initial = _wide_triplets(labelled, folder / LABELLED)
+    extra = _extra_triplets(folder, set(ids))
+    annotators = sorted({name for _, name, _ in initial + extra}, key=lambda name: (len(name), name))
+    return Dataset(
+        name="stanford-politeness",
+        texts=ids,
+        pool_texts=(*labelled["text"], *unlabelled["text"]),
+        initial=_annotations(initial, ids, annotators),
+        answers=_annotations(extra + initial, ids, annotators),
+        test_ids=unique_column(test, folder / TEST),
+        test_texts=tuple(test["text"]),
+        test_labels=_labels(test, folder / TEST, "label"),
+    )
+
+
+def download_politeness() -> Path:
+    """Folder with the data set's files, downloaded from the Hugging Face hub where they are not there yet.
+
+    Raises
+    ------
+    MissingExtraError
+        Where the ``hub`` extra is not installed.
+    InputError
+        Where the hub cannot be reached.
+    """
+    hub = require("huggingface_hub", extra="hub")
+    try:
+        paths = [
+            Path(hub.hf_hub_download(HUB_NAME, name, repo_type="dataset"))
+            for name in (UNLABELLED, TEST, EXTRA_PICKLED, LABELLED)
+        ]
+    except Exception as error:
+        raise InputError(
+            f"{HUB_NAME} could not be had from the hub ({type(error).__name__}: {error!s:.200}): "
+            "give the path of a folder with its files, or check the network"
+        ) from error
+    return paths[-1].parent
+
+
+def _annotations(triplets: _Triplets, ids: NDArray[np.object_], annotators: list[str]) -> Annotations:
+    text, annotator, label = zip(*triplets, strict=True) if triplets else ((), (), ())
+    return Annotations.from_long(
+        text, annotator, label, texts=ids, annotators=annotators, classes=CLASSES, duplicates="last"
+    )
+
+
+def _wide_triplets(frame: pd.DataFrame, path: Path) -> _Triplets:
+    """Annotations of a table with a column for each annotator."""
+    triplets = []
+    for annotator in frame.columns.difference(["id", "text", "label"], sort=False):
+        given = np.flatnonzero(frame[annotator] != "")
+        labels = _labels(frame, path, annotator, given)
+        ids = frame["id"].to_numpy()[given]
+        triplets += [(text, annotator, int(label)) for text, label in zip(ids, labels, strict=True)]
+    return triplets
+
+
+def _labels(
+    frame: pd.DataFrame, path: Path, column: str, rows: NDArray[np.int64] | None = None
+) -> NDArray[np.int64]:
+    """Labels 0 and 1 of a column, of some rows or of all."""
+    import pandas as pd
+
+    numbers = pd.to_numeric(frame[column], errors="coerce").to_numpy(dtype=np.float64)
+    wanted = np.ones(len(frame), dtype=bool) if rows is None else np.isin(np.arange(len(frame)), rows)
+    refuse(wanted & ~np.isin(numbers, (0, 1)), frame, path, column, "expected 0 (impolite) or 1 (polite)")
+    return numbers[wanted].astype(np.int64)
+
+
+def _extra_triplets(folder: Path, ids: set[str]) -> _Triplets:
+    path = folder / EXTRA_JSON if (folder / EXTRA_JSON).is_file() else folder / EXTRA_PICKLED
+    extra = read_json_annotations(path) if path.suffix == ".json" else read_pickled_annotations(path)
+    triplets = []
+    for text, labels in extra.items():
+        if text not in ids:
+            raise FormatError(
+                f"no text of this id in {LABELLED} and {UNLABELLED}", file=str(path), value=text
+            )
+        for annotator, label in labels.items():
+            if label not in (0, 1):
+                raise FormatError(
+                    f"text {text}, annotator {annotator}: expected 0 (impolite) or 1 (polite)",
+                    file=str(path),
+                    value=label,
+                )
+            triplets.append((text, annotator, int(label)))
+    return triplets
+
+
+def read_json_annotations(path: Path) -> dict[str, dict[str, Any]]:
+    """Read annotations as a JSON object: text → annotator → label.
+
+    Raises
+    ------
+    FormatError
+        Where the file is no such object.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise FormatError("there is no such file", file=str(path)) from error
+    except ValueError as error:
+        raise FormatError(f"no JSON ({error})", file=str(path)) from error
+    if not isinstance(content, dict) or not all(isinstance(labels, dict) for labels in content.values()):
+        raise FormatError("expected a JSON object of objects: text, annotator, label", file=str(path))
+    return content
