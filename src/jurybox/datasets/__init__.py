@@ -51,6 +51,6 @@ def load(name_or_path: str | Path, *, seed: int = 0) -> Dataset:
         return load_politeness(download_politeness())
     found = f"the folder has no {TEXTS}" if folder.is_dir() else "there is no such folder"
     raise InputError(
-        f"data set {str(name_or_path)!r} is unknown ({found}); expected 'demo', 'stanford-politeness', or a folder "
-        "with texts.csv (id, text) and annotations.csv (id, annotator, label)"
+        f"data set {str(name_or_path)!r} is unknown ({found}); expected 'demo', 'stanford-politeness', "
+        "or a folder with texts.csv (id, text) and annotations.csv (id, annotator, label)"
     )

@@ -138,7 +138,8 @@ ASPECTS = (
         praise=("long lasting", "generous", "dependable", "ample"),
         blame=("weak", "disappointing", "short lived", "meagre"),
         good=(
-            "one charge lasts {time}", "it charges faster than I can drink a coffee", "I forgot where the cable is",
+            "one charge lasts {time}", "it charges faster than I can drink a coffee",
+            "I forgot where the cable is",
         ),
         bad=(
             "one charge lasts an hour at most", "it charges slower than my old one", "it lives on the cable",

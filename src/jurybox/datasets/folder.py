@@ -118,6 +118,7 @@ def _read(folder: Path) -> _Tables:
     text_path, annotation_path = folder / TEXTS, folder / ANNOTATIONS
     texts = read_table(text_path, ["id", "text"])
     ids = unique_column(texts, text_path)
+    is_test = _is_test(texts, text_path)
     annotations = read_table(annotation_path, ["id", "annotator", "label"])
     for column in ("id", "annotator", "label"):
         empty = (annotations[column] == "").to_numpy()
@@ -139,7 +140,7 @@ def _read(folder: Path) -> _Tables:
     return _Tables(
         ids=ids,
         texts=texts["text"].to_numpy(dtype=object),
-        is_test=_is_test(texts, text_path),
+        is_test=is_test,
         gold=_codes(gold, classes, numeric),
         annotations=Annotations.from_indices(
             _positions(annotations["id"], ids),
