@@ -101,20 +101,20 @@ def _refine(best: int) -> Floats:
 def _cross_entropy(annotations: Annotations, p: Floats, temperatures: Floats) -> Floats:
     """Sum ``CE(c_i / n_i, softmax(log p_i / T))`` over the labelled texts, for each temperature.
 
-    Only the logarithm of the partition function needs all K classes; the rest is a sum over annotations.
+    Only the normalising sum needs all K classes; the rest is a sum over annotations.
     """
     total = np.zeros(len(temperatures))
     first = np.searchsorted(annotations.text, np.arange(0, annotations.n_texts + _CHUNK, _CHUNK))
     for chunk, (start, stop) in enumerate(pairwise(first)):
         if start == stop:
             continue
+        text = annotations.text[start:stop] - chunk * _CHUNK
+        label = annotations.label[start:stop]
+        weight = 1 / annotations.n_labels[annotations.text[start:stop]]
         with np.errstate(divide="ignore"):
             log_p = np.log(p[chunk * _CHUNK : (chunk + 1) * _CHUNK])
-        text = annotations.text[start:stop] - chunk * _CHUNK
-        log_p_of_label = log_p[text, annotations.label[start:stop]]
-        weight = 1 / annotations.n_labels[annotations.text[start:stop]]
         for t, temperature in enumerate(temperatures):
-            log_partition = np.log(np.exp(log_p / temperature).sum(axis=1))
-            log_likelihood = log_p_of_label / temperature - log_partition[text]
-            total[t] -= weight @ np.maximum(log_likelihood, np.log(_TINY))
+            scaled = np.exp(log_p / temperature)
+            likelihood = scaled[text, label] / scaled.sum(axis=1)[text]
+            total[t] -= weight @ np.log(np.maximum(likelihood, _TINY))
     return total

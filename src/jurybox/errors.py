@@ -13,6 +13,7 @@ __all__ = [
     "FitError",
     "FormatError",
     "InputError",
+    "InputTypeError",
     "JuryboxError",
     "MissingExtraError",
     "NewerDatabaseError",
@@ -28,6 +29,10 @@ class JuryboxError(Exception):
 
 class InputError(JuryboxError, ValueError):
     """An argument or a piece of data is not what a function takes."""
+
+
+class InputTypeError(JuryboxError, TypeError):
+    """An argument is of the wrong type altogether."""
 
 
 class FormatError(InputError):

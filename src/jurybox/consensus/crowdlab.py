@@ -121,9 +121,10 @@ def infer(
         return _single_labels(annotations, p, labels)
     fit = combine(annotations, p, labels)
     if consensus == "best_quality":
-        labels = _best_quality(fit.posterior, labels)
+        labels = best_quality_labels(fit.posterior, labels)
         fit = combine(annotations, p, labels)
     quality = _at(fit.posterior, labels)
+    annotation_quality = fit.posterior[annotations.text, annotations.label]
     return CrowdlabConsensus(
         method="crowdlab",
         labels=labels,
@@ -132,7 +133,7 @@ def infer(
         agreement=summarise(annotations, labels),
         n_annotations=annotations.n_labels,
         annotators=describe_annotators(
-            annotations, labels, quality, _annotator_quality(annotations, labels, fit)
+            annotations, labels, quality, annotator_quality(annotations, labels, fit, annotation_quality)
         ),
         annotator_weights=fit.annotator_weights,
         model_weights=fit.model_weights,
@@ -216,19 +217,21 @@ def _posterior(annotations: Annotations, p: Floats, w: Floats, w_model: Floats, 
     return posterior
 
 
-def _best_quality(posterior: Floats, labels: Ints) -> Ints:
+def best_quality_labels(posterior: Floats, labels: Ints) -> Ints:
     """Return the class with the highest posterior; where several have it, keep the label."""
     ties = (posterior == posterior.max(axis=1, keepdims=True)).sum(axis=1) > 1
     best: Ints = np.where(ties, labels, posterior.argmax(axis=1))
     return best
 
 
-def _annotator_quality(annotations: Annotations, labels: Ints, fit: Combination) -> Floats:
-    """Mix the mean posterior of an annotator's labels with the agreement with the consensus.
+def annotator_quality(
+    annotations: Annotations, labels: Ints, fit: Combination, annotation_quality: Floats
+) -> Floats:
+    """Mix the mean quality (L,) of an annotator's labels with the agreement with the consensus.
 
     The mix is by the weight of the model against that of a text's annotators.
     """
-    self_confidence = mean_per_annotator(annotations, fit.posterior[annotations.text, annotations.label])
+    self_confidence = mean_per_annotator(annotations, annotation_quality)
     agrees = annotations.label == labels[annotations.text]
     agreement = mean_per_annotator(annotations, agrees, annotations.n_labels[annotations.text] > 1)
     labels_per_text = annotations.n_labels[annotations.labelled].mean()

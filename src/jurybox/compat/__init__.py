@@ -1,0 +1,1 @@
+"""Other libraries' interfaces on jurybox's core."""
