@@ -76,7 +76,9 @@ class ProjectSettings:
         if not 0 <= self.audit_share <= 1:
             raise InputError(f"audit_share is {self.audit_share!r}, expected a number from 0 to 1")
         if not self.lease_seconds > 0:
-            raise InputError(f"lease_seconds is {self.lease_seconds!r}, expected a positive number of seconds")
+            raise InputError(
+                f"lease_seconds is {self.lease_seconds!r}, expected a positive number of seconds"
+            )
         if self.cost_per_label is not None and not self.cost_per_label >= 0:
             raise InputError(f"cost_per_label is {self.cost_per_label!r}, expected a price or None")
 

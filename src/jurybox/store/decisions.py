@@ -1,0 +1,407 @@
+"""What annotators decide: labels, skips, flags; taken back, changed, and decided by a reviewer.
+
+Annotations are append-only. Taking one back or changing it adds a row and marks the old one as retired by it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from jurybox.errors import ConflictError, InputError, NotFoundError
+from jurybox.store import schema
+from jurybox.store.locks import serialise
+from jurybox.store.people import lock_annotator
+from jurybox.store.queue import claim, find_text, held_lease, release
+from jurybox.store.ranks import settle
+from jurybox.store.records import Decision, Flag, Receipt, Role, Task
+from jurybox.store.state import read_state
+
+__all__ = [
+    "EDITABLE",
+    "adjudicate",
+    "change",
+    "flag",
+    "read_decisions",
+    "read_flags",
+    "skip",
+    "submit",
+    "undo",
+]
+
+EDITABLE = 10
+"""How many of the last decisions an annotator may take back or change."""
+
+
+def submit(
+    connection: Connection,
+    name: str,
+    text: str,
+    label: str,
+    *,
+    seconds: float | None,
+    comment: str,
+    key: str | None,
+    now: float,
+) -> Receipt:
+    """Store a label. It counts once however often it arrives, and is kept even if the text is finished by now.
+
+    Raises
+    ------
+    NotFoundError
+        If there is no such annotator or text.
+    InputError
+        If there is no such class.
+    ConflictError
+        If the annotator gave the text another label before, or the key belongs to another submit.
+    """
+    serialise(connection, "round", shared=True)
+    annotator = lock_annotator(connection, name)
+    class_id = _class_number(connection, label)
+    text_id = find_text(connection, text, lock=True)
+    if key is not None and (earlier := _by_key(connection, annotator.id, key)) is not None:
+        return _repeated(earlier, name, text, label, text_id, class_id, key)
+    standing = _standing(connection, annotator.id, text_id)
+    if standing is not None and standing.class_id == class_id:
+        return Receipt(standing.id, text, name, label, repeated=True)
+    if standing is not None:
+        raise ConflictError(
+            f"annotator {name!r} gave text {text!r} another label before; use change to replace it"
+        )
+    if _retire_skip(connection, annotator.id, text_id, now):
+        _count(connection, annotator.id, n_skips=-1)
+    lease = held_lease(connection, annotator.id, text_id)
+    number = _insert(
+        connection,
+        text_id=text_id,
+        annotator_id=annotator.id,
+        class_id=class_id,
+        created_at=now,
+        seconds=seconds,
+        comment=comment,
+        origin="queue" if lease is not None else "direct",
+        round_id=None if lease is None else lease.round_id,
+        reason=None if lease is None else lease.reason,
+        selection_probability=None if lease is None else lease.selection_probability,
+        idempotency_key=key,
+    )
+    _count(connection, annotator.id, n_annotations=1)
+    settle(connection, read_state(connection), [text_id])
+    release(connection, annotator.id, text_id)
+    return Receipt(number, text, name, label)
+
+
+def skip(connection: Connection, name: str, text: str, reason: str, *, now: float) -> None:
+    """Note that an annotator does not want to label a text; a second skip of it changes nothing.
+
+    Raises
+    ------
+    NotFoundError
+        If there is no such annotator or text.
+    ConflictError
+        If the annotator has labelled the text.
+    """
+    annotator = lock_annotator(connection, name)
+    text_id = find_text(connection, text)
+    if _standing(connection, annotator.id, text_id) is not None:
+        raise ConflictError(f"annotator {name!r} has labelled text {text!r}; undo that before skipping it")
+    if _standing_skip(connection, annotator.id, text_id) is None:
+        row = {"text_id": text_id, "annotator_id": annotator.id, "reason": reason, "created_at": now}
+        connection.execute(sa.insert(schema.skips).values(row))
+        _count(connection, annotator.id, n_skips=1)
+    release(connection, annotator.id, text_id)
+
+
+def flag(connection: Connection, name: str, text: str, comment: str, *, now: float) -> None:
+    """Leave a remark about a text for the owner.
+
+    Raises
+    ------
+    NotFoundError
+        If there is no such annotator or text.
+    """
+    annotator = lock_annotator(connection, name)
+    row = {
+        "text_id": find_text(connection, text),
+        "annotator_id": annotator.id,
+        "comment": comment,
+        "created_at": now,
+    }
+    connection.execute(sa.insert(schema.flags).values(row))
+
+
+def undo(connection: Connection, name: str, text: str | None, *, now: float) -> Task:
+    """Take back one of the last decisions (default: the last one) and hand the text out again.
+
+    Raises
+    ------
+    NotFoundError
+        If there is no such annotator, or no decision to take back.
+    ConflictError
+        If the decision is not among the last ten.
+    """
+    serialise(connection, "round", shared=True)
+    annotator = lock_annotator(connection, name)
+    decision = _recent(connection, annotator.id, name, text)
+    text_id = find_text(connection, decision.external_id, lock=True)
+    if decision.class_id is None:
+        _retire_skip(connection, annotator.id, text_id, now)
+        _count(connection, annotator.id, n_skips=-1)
+    else:
+        _replace(connection, decision.id, text_id, annotator.id, None, origin="undo", comment="", now=now)
+        _count(connection, annotator.id, n_annotations=-1)
+    state = read_state(connection)
+    settle(connection, state, [text_id])
+    return claim(connection, state, name, annotator.id, text_id, now)
+
+
+def change(
+    connection: Connection, name: str, text: str, label: str, *, comment: str | None, now: float
+) -> Receipt:
+    """Replace the label, and the comment where one is given, of one of the last ten decisions.
+
+    Raises
+    ------
+    NotFoundError
+        If there is no such annotator or decision.
+    InputError
+        If there is no such class.
+    ConflictError
+        If the decision is not among the last ten, or was a skip.
+    """
+    serialise(connection, "round", shared=True)
+    annotator = lock_annotator(connection, name)
+    class_id = _class_number(connection, label)
+    decision = _recent(connection, annotator.id, name, text)
+    if decision.class_id is None:
+        raise ConflictError(f"annotator {name!r} skipped text {text!r}; undo that to label it")
+    kept = decision.comment if comment is None else comment
+    if decision.class_id == class_id and decision.comment == kept:
+        return Receipt(decision.id, text, name, label, repeated=True)
+    text_id = find_text(connection, text, lock=True)
+    number = _replace(
+        connection, decision.id, text_id, annotator.id, class_id, origin="change", comment=kept, now=now
+    )
+    settle(connection, read_state(connection), [text_id])
+    return Receipt(number, text, name, label)
+
+
+def adjudicate(
+    connection: Connection, name: str, text: str, label: str, *, comment: str, now: float
+) -> Receipt:
+    """Store a reviewer's decision: an annotation like any other, after which the text is finished.
+
+    Raises
+    ------
+    NotFoundError
+        If there is no such person or text.
+    InputError
+        If there is no such class.
+    ConflictError
+        If the person is neither reviewer nor owner.
+    """
+    serialise(connection, "round", shared=True)
+    reviewer = lock_annotator(connection, name)
+    if reviewer.role not in (Role.REVIEWER, Role.OWNER):
+        raise ConflictError(f"{name!r} is {reviewer.role}, expected a reviewer or an owner")
+    class_id = _class_number(connection, label)
+    text_id = find_text(connection, text, lock=True)
+    standing = _standing(connection, reviewer.id, text_id)
+    if standing is not None:
+        number = _replace(
+            connection, standing.id, text_id, reviewer.id, class_id, origin="review", comment=comment, now=now
+        )
+    else:
+        number = _insert(
+            connection,
+            text_id=text_id,
+            annotator_id=reviewer.id,
+            class_id=class_id,
+            created_at=now,
+            comment=comment,
+            origin="review",
+        )
+        _count(connection, reviewer.id, n_annotations=1)
+    settle(connection, read_state(connection), [text_id])
+    release(connection, reviewer.id, text_id)
+    return Receipt(number, text, name, label)
+
+
+def read_decisions(connection: Connection, name: str, limit: int) -> list[Decision]:
+    """Return an annotator's last decisions that stand, the latest first.
+
+    Raises
+    ------
+    NotFoundError
+        If there is no such annotator.
+    """
+    annotator_id = connection.scalar(
+        sa.select(schema.annotators.c.id).where(schema.annotators.c.name == name)
+    )
+    if annotator_id is None:
+        raise NotFoundError(f"there is no annotator {name!r}")
+    names = dict(connection.execute(sa.select(schema.classes.c.id, schema.classes.c.name)).tuples().all())
+    return [
+        Decision(
+            text_id=row.external_id,
+            text=row.text,
+            time=row.created_at,
+            label=None if row.class_id is None else names[row.class_id],
+            comment=row.comment,
+        )
+        for row in connection.execute(_latest(annotator_id, limit))
+    ]
+
+
+def read_flags(connection: Connection) -> list[Flag]:
+    """Return all remarks, the latest first."""
+    flags, texts, annotators = schema.flags, schema.texts, schema.annotators
+    query = (
+        sa.select(texts.c.external_id, annotators.c.name, flags.c.comment, flags.c.created_at)
+        .select_from(flags.join(texts).join(annotators))
+        .order_by(flags.c.id.desc())
+    )
+    return [Flag(*row) for row in connection.execute(query)]
+
+
+def _latest(annotator_id: int, limit: int) -> sa.Select[Any]:
+    """Labels and skips of an annotator that stand, in one list; a skip has no class."""
+    annotations, skips, texts = schema.annotations, schema.skips, schema.texts
+    labels = (
+        sa.select(
+            annotations.c.id,
+            annotations.c.text_id,
+            annotations.c.class_id,
+            annotations.c.comment,
+            annotations.c.created_at,
+        )
+        .where(annotations.c.annotator_id == annotator_id, schema.is_standing)
+        .order_by(annotations.c.id.desc())
+        .limit(limit)
+    ).subquery()
+    skipped = (
+        sa.select(
+            skips.c.id,
+            skips.c.text_id,
+            sa.null().cast(sa.Integer).label("class_id"),
+            skips.c.reason.label("comment"),
+            skips.c.created_at,
+        )
+        .where(skips.c.annotator_id == annotator_id, skips.c.retired_at.is_(None))
+        .order_by(skips.c.id.desc())
+        .limit(limit)
+    ).subquery()
+    both = sa.union_all(sa.select(labels), sa.select(skipped)).subquery()
+    return (
+        sa.select(both, texts.c.external_id, texts.c.text)
+        .join(texts, texts.c.id == both.c.text_id)
+        .order_by(both.c.created_at.desc(), both.c.id.desc())
+        .limit(limit)
+    )
+
+
+def _recent(connection: Connection, annotator_id: int, name: str, text: str | None) -> sa.Row[Any]:
+    recent = connection.execute(_latest(annotator_id, EDITABLE)).all()
+    if not recent:
+        raise NotFoundError(f"annotator {name!r} has no decision to take back or change")
+    for row in recent:
+        if text is None or row.external_id == text:
+            return row
+    raise ConflictError(
+        f"text {text!r} is not among the last {EDITABLE} decisions of annotator {name!r}, which can be edited"
+    )
+
+
+def _insert(connection: Connection, **values: object) -> int:
+    row = {"comment": "", **values}
+    result = connection.execute(sa.insert(schema.annotations).values(row).returning(schema.annotations.c.id))
+    return int(result.scalar_one())
+
+
+def _replace(
+    connection: Connection,
+    old: int,
+    text_id: int,
+    annotator_id: int,
+    class_id: int | None,
+    *,
+    origin: str,
+    comment: str,
+    now: float,
+) -> int:
+    """Add a row in place of a standing one; it takes over how the text was selected."""
+    annotations = schema.annotations
+    retire = sa.update(annotations).where(annotations.c.id == old)
+    row = connection.execute(sa.select(annotations).where(annotations.c.id == old)).one()
+    connection.execute(retire.values(retired_by=old))  # only one may stand; its successor has no number yet
+    new = _insert(
+        connection,
+        text_id=text_id,
+        annotator_id=annotator_id,
+        class_id=class_id,
+        created_at=now,
+        seconds=row.seconds,
+        comment=comment,
+        origin=origin,
+        round_id=row.round_id,
+        reason=row.reason,
+        selection_probability=row.selection_probability,
+    )
+    connection.execute(retire.values(retired_by=new))
+    return new
+
+
+def _standing(connection: Connection, annotator_id: int, text_id: int) -> sa.Row[Any] | None:
+    annotations = schema.annotations
+    query = sa.select(annotations.c.id, annotations.c.class_id).where(
+        annotations.c.text_id == text_id, annotations.c.annotator_id == annotator_id, schema.is_standing
+    )
+    return connection.execute(query).one_or_none()
+
+
+def _standing_skip(connection: Connection, annotator_id: int, text_id: int) -> int | None:
+    skips = schema.skips
+    query = sa.select(skips.c.id).where(
+        skips.c.annotator_id == annotator_id, skips.c.text_id == text_id, skips.c.retired_at.is_(None)
+    )
+    return connection.scalar(query)
+
+
+def _retire_skip(connection: Connection, annotator_id: int, text_id: int, now: float) -> bool:
+    number = _standing_skip(connection, annotator_id, text_id)
+    if number is None:
+        return False
+    connection.execute(sa.update(schema.skips).where(schema.skips.c.id == number).values(retired_at=now))
+    return True
+
+
+def _count(connection: Connection, annotator_id: int, **changes: int) -> None:
+    annotators = schema.annotators
+    values = {name: annotators.c[name] + by for name, by in changes.items()}
+    connection.execute(sa.update(annotators).where(annotators.c.id == annotator_id).values(values))
+
+
+def _by_key(connection: Connection, annotator_id: int, key: str) -> sa.Row[Any, Any] | None:
+    annotations = schema.annotations
+    query = sa.select(annotations).where(
+        annotations.c.annotator_id == annotator_id, annotations.c.idempotency_key == key
+    )
+    return connection.execute(query).one_or_none()
+
+
+def _repeated(
+    earlier: sa.Row[Any], name: str, text: str, label: str, text_id: int, class_id: int, key: str
+) -> Receipt:
+    if (earlier.text_id, earlier.class_id) != (text_id, class_id):
+        raise ConflictError(f"the key {key!r} was used for another submit; use a new key for each decision")
+    return Receipt(earlier.id, text, name, label, repeated=True)
+
+
+def _class_number(connection: Connection, label: str) -> int:
+    number = connection.scalar(sa.select(schema.classes.c.id).where(schema.classes.c.name == label))
+    if number is None:
+        names = connection.scalars(sa.select(schema.classes.c.name).order_by(schema.classes.c.id)).all()
+        raise InputError(f"label is {label!r}, expected one of {', '.join(map(repr, names))}")
+    return int(number)

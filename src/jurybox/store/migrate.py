@@ -1,0 +1,110 @@
+"""Tables are made and brought up to date when a project is opened."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from functools import cache
+from pathlib import Path
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from jurybox.errors import NewerDatabaseError, NotFoundError, StoreError
+from jurybox.store.engine import Store
+from jurybox.store.locks import advisory_key
+
+__all__ = ["backup_path", "create_tables", "known_versions", "migrate", "stored_version"]
+
+_FOLDER = Path(__file__).with_name("migrations")
+_VERSION_TABLE = sa.table("alembic_version", sa.column("version_num"))
+
+
+@cache
+def known_versions() -> tuple[str, ...]:
+    """Versions of the schema that this jurybox knows, oldest first; the last one is its own.
+
+    Examples
+    --------
+    >>> known_versions()[0]
+    '0001'
+    """
+    return tuple(sorted(path.name[:4] for path in (_FOLDER / "versions").glob("[0-9]*.py")))
+
+
+def stored_version(connection: Connection) -> str | None:
+    """Version of the schema in a database; None where there is no project."""
+    if not sa.inspect(connection).has_table("alembic_version"):
+        return None
+    version = connection.scalar(sa.select(_VERSION_TABLE.c.version_num))
+    return None if version is None else str(version)
+
+
+def migrate(store: Store) -> None:
+    """Bring the tables of an existing project up to date; an SQLite file is copied first.
+
+    Raises
+    ------
+    NotFoundError
+        If there is no project.
+    NewerDatabaseError
+        If a newer jurybox wrote it.
+    StoreError
+        If the database cannot be read.
+    """
+    with store.read() as connection:
+        version = stored_version(connection)
+    if version is None:
+        raise NotFoundError(f"there is no jurybox project in {store.label}; make one with jurybox init")
+    if version not in known_versions():
+        raise NewerDatabaseError(
+            f"{store.label} has schema version {version}, this jurybox knows up to {known_versions()[-1]}: "
+            "it was written by a newer version; upgrade jurybox to open it"
+        )
+    if version == known_versions()[-1]:
+        return
+    if store.path is not None:
+        _copy(store.path, backup_path(store.path, version))
+    with store.write() as connection:
+        _upgrade(store, connection)
+
+
+def create_tables(store: Store, connection: Connection) -> None:
+    """Make all tables in an empty database."""
+    if store.schema is not None:
+        connection.execute(sa.schema.CreateSchema(store.schema, if_not_exists=True))
+    _upgrade(store, connection)
+
+
+def backup_path(path: Path, version: str) -> Path:
+    """Where the copy of an SQLite file goes before it is migrated from a version.
+
+    Examples
+    --------
+    >>> backup_path(Path("reviews.db"), "0001").name
+    'reviews.db.backup-0001'
+    """
+    return path.with_name(f"{path.name}.backup-{version}")
+
+
+def _upgrade(store: Store, connection: Connection) -> None:
+    from alembic import command
+    from alembic.config import Config
+
+    if store.schema is not None:  # two processes may open an old project at the same time
+        key = advisory_key(f"{store.schema}:migration")
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(key)))
+    config = Config()
+    config.set_main_option("script_location", str(_FOLDER).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy a live SQLite file, whatever other processes do with it."""
+    try:
+        with closing(sqlite3.connect(source)) as old, closing(sqlite3.connect(target)) as new:
+            old.backup(new)
+    except sqlite3.Error as error:
+        raise StoreError(f"cannot copy {source} to {target} before migrating it: {error}") from error

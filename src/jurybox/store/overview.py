@@ -1,0 +1,155 @@
+"""How far a project is, and its tables for exports."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from jurybox.errors import NotFoundError
+from jurybox.formats.records import AnnotationRecord, TextRecord
+from jurybox.store import schema
+from jurybox.store.people import read_annotators
+from jurybox.store.records import Standing, Status
+from jurybox.store.rounds import read_rounds
+from jurybox.store.state import read_classes, read_state
+
+__all__ = ["iterate_annotations", "iterate_texts", "median_seconds", "read_audit", "read_status", "read_text"]
+
+_PART = 5_000
+
+
+def read_status(connection: Connection, *, now: float) -> Status:
+    """Count everything that stands."""
+    state = read_state(connection)
+    annotations, ranking, audit = schema.annotations, schema.ranking, schema.audit
+    people = read_annotators(connection)
+    classes = read_classes(connection)
+    rounds = read_rounds(connection)
+    by_class = dict(
+        connection.execute(
+            sa.select(annotations.c.class_id, sa.func.count())
+            .where(schema.is_standing)
+            .group_by(annotations.c.class_id)
+        )
+        .tuples()
+        .all()
+    )
+    labelled = sa.select(sa.func.count(annotations.c.text_id.distinct())).where(schema.is_standing)
+    n_texts = connection.scalar(sa.select(sa.func.max(schema.texts.c.id)))
+    n_open = _count(connection, ranking, ranking.c.round_id == state.current_round, ranking.c.open)
+    audit_open = sa.and_(
+        ranking.c.text_id == audit.c.text_id, ranking.c.round_id == state.current_round, ranking.c.open
+    )
+    n_audit = _count(connection, audit)
+    seen = 0 if not rounds else _last_seen(connection, rounds[-1].number)
+    return Status(
+        name=state.name,
+        texts=0 if n_texts is None else n_texts + 1,
+        labelled_texts=connection.scalar(labelled) or 0,
+        finished_texts=(0 if n_texts is None else n_texts + 1) - n_open,
+        annotations=sum(person.n_annotations for person in people),
+        skips=sum(person.n_skips for person in people),
+        flags=_count(connection, schema.flags),
+        annotators=len(people),
+        active_annotators=sum(person.standing == Standing.ACTIVE for person in people),
+        audit_texts=n_audit,
+        audit_finished=n_audit - _count(connection, audit.join(ranking, audit_open)),
+        on_loan=_count(connection, schema.leases, schema.leases.c.expires_at > now),
+        rounds=len(rounds),
+        new_annotations=_count(
+            connection, annotations, annotations.c.id > seen, annotations.c.class_id.is_not(None)
+        ),
+        classes=classes,
+        class_counts={name: by_class.get(number, 0) for number, name in enumerate(classes)},
+        last_round=rounds[-1] if rounds else None,
+    )
+
+
+def read_text(connection: Connection, external_id: str) -> TextRecord:
+    """Return one text.
+
+    Raises
+    ------
+    NotFoundError
+        If there is no such text.
+    """
+    texts = schema.texts
+    row = connection.execute(sa.select(texts).where(texts.c.external_id == external_id)).one_or_none()
+    if row is None:
+        raise NotFoundError(f"there is no text with id {external_id!r} in this project")
+    return TextRecord(row.external_id, row.text, None if row.metadata is None else json.loads(row.metadata))
+
+
+def read_audit(connection: Connection) -> list[str]:
+    """Return the ids of the audit sample, in the order of the texts."""
+    texts, audit = schema.texts, schema.audit
+    return list(connection.scalars(sa.select(texts.c.external_id).join(audit).order_by(texts.c.id)))
+
+
+def iterate_texts(connection: Connection) -> Iterator[TextRecord]:
+    """Walk over all texts in their order, some thousand at a time."""
+    texts = schema.texts
+    query = sa.select(texts.c.external_id, texts.c.text, texts.c.metadata.label("about")).order_by(texts.c.id)
+    for row in connection.execution_options(yield_per=_PART).execute(query):
+        yield TextRecord(row.external_id, row.text, None if row.about is None else json.loads(row.about))
+
+
+def iterate_annotations(connection: Connection) -> Iterator[AnnotationRecord]:
+    """Walk over the annotations that stand, by text, then annotator."""
+    annotations, texts = schema.annotations, schema.texts
+    annotators, classes = schema.annotators, schema.classes
+    query = (
+        sa.select(
+            texts.c.external_id,
+            annotators.c.name.label("annotator"),
+            classes.c.name.label("label"),
+            annotations.c.seconds,
+            annotations.c.comment,
+            annotations.c.created_at,
+        )
+        .select_from(
+            annotations.join(texts, texts.c.id == annotations.c.text_id)
+            .join(annotators, annotators.c.id == annotations.c.annotator_id)
+            .join(classes, classes.c.id == annotations.c.class_id)
+        )
+        .where(schema.is_standing)
+        .order_by(annotations.c.text_id, annotations.c.annotator_id)
+    )
+    for row in connection.execution_options(yield_per=_PART).execute(query):
+        yield AnnotationRecord(
+            text_id=row.external_id,
+            annotator=row.annotator,
+            label=row.label,
+            seconds=row.seconds,
+            comment=row.comment,
+            time=datetime.fromtimestamp(row.created_at, tz=UTC),
+        )
+
+
+def median_seconds(connection: Connection) -> dict[int, float]:
+    """Return the median time on task by annotator number, of those whose time is known."""
+    import numpy as np
+
+    annotations = schema.annotations
+    query = (
+        sa.select(annotations.c.annotator_id, annotations.c.seconds)
+        .where(schema.is_standing, annotations.c.seconds.is_not(None))
+        .order_by(annotations.c.annotator_id)
+    )
+    times: dict[int, list[float]] = {}
+    for row in connection.execute(query):
+        times.setdefault(row.annotator_id, []).append(row.seconds)
+    return {number: float(np.median(seconds)) for number, seconds in times.items()}
+
+
+def _count(connection: Connection, table: sa.FromClause, *conditions: sa.ColumnElement[bool]) -> int:
+    return connection.scalar(sa.select(sa.func.count()).select_from(table).where(*conditions)) or 0
+
+
+def _last_seen(connection: Connection, round_id: int) -> int:
+    rounds = schema.rounds
+    return connection.scalar(sa.select(rounds.c.last_annotation).where(rounds.c.id == round_id)) or 0

@@ -1,0 +1,131 @@
+"""Annotators, reviewers and owners."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from jurybox.errors import ConflictError, InputError, NotFoundError
+from jurybox.store import schema
+from jurybox.store.locks import serialise
+from jurybox.store.records import AnnotatorInfo, Role, Standing
+
+__all__ = [
+    "add_annotator",
+    "annotator_numbers",
+    "find_annotator",
+    "lock_annotator",
+    "read_annotators",
+    "update_annotator",
+]
+
+
+def add_annotator(
+    connection: Connection, name: str, *, now: float, role: Role = Role.ANNOTATOR, cap: int | None = None
+) -> int:
+    """Add a person and return his or her number.
+
+    Raises
+    ------
+    InputError
+        If the name is empty, or the cap negative.
+    ConflictError
+        If the name is taken.
+    """
+    _check_name(name)
+    _check_cap(cap)
+    serialise(connection, "numbering")
+    if find_annotator(connection, name) is not None:
+        raise ConflictError(f"there is an annotator {name!r} already; choose another name")
+    number = connection.scalar(sa.select(sa.func.count()).select_from(schema.annotators)) or 0
+    connection.execute(
+        sa.insert(schema.annotators).values(
+            id=number,
+            name=name,
+            role=role.value,
+            standing=Standing.ACTIVE.value,
+            cap=cap,
+            n_annotations=0,
+            n_skips=0,
+            created_at=now,
+        )
+    )
+    return number
+
+
+def read_annotators(connection: Connection) -> list[AnnotatorInfo]:
+    """Everyone, in the order in which they came."""
+    rows = connection.execute(sa.select(schema.annotators).order_by(schema.annotators.c.id))
+    return [_info(row) for row in rows]
+
+
+def find_annotator(
+    connection: Connection, name: str | None = None, *, token_hash: str | None = None
+) -> AnnotatorInfo | None:
+    """Return one person by name or by the hash of the token, or None."""
+    column, value = (
+        (schema.annotators.c.name, name) if name is not None else (schema.annotators.c.token_hash, token_hash)
+    )
+    row = connection.execute(sa.select(schema.annotators).where(column == value)).one_or_none()
+    return None if row is None else _info(row)
+
+
+def annotator_numbers(connection: Connection) -> dict[str, int]:
+    """Return everyone's number by name."""
+    rows = connection.execute(sa.select(schema.annotators.c.name, schema.annotators.c.id))
+    return {row.name: row.id for row in rows}
+
+
+def lock_annotator(connection: Connection, name: str) -> sa.Row[Any]:
+    """Read a person's row and let nobody else act for the same person until the transaction ends.
+
+    Raises
+    ------
+    NotFoundError
+        If there is no such person.
+    """
+    query = sa.select(schema.annotators).where(schema.annotators.c.name == name)
+    row = connection.execute(query.with_for_update(key_share=True)).one_or_none()
+    if row is None:
+        raise NotFoundError(f"there is no annotator {name!r}; add one with jurybox annotators")
+    return row
+
+
+def update_annotator(connection: Connection, name: str, **values: object) -> None:
+    """Change a person's role, standing, cap or token hash.
+
+    Raises
+    ------
+    NotFoundError
+        If there is no such person.
+    InputError
+        If the cap is negative.
+    """
+    if "cap" in values:
+        _check_cap(values["cap"])
+    update = sa.update(schema.annotators).where(schema.annotators.c.name == name).values(**values)
+    if connection.execute(update).rowcount == 0:
+        raise NotFoundError(f"there is no annotator {name!r}")
+
+
+def _info(row: sa.Row[Any]) -> AnnotatorInfo:
+    return AnnotatorInfo(
+        name=row.name,
+        role=Role(row.role),
+        standing=Standing(row.standing),
+        cap=row.cap,
+        n_annotations=row.n_annotations,
+        n_skips=row.n_skips,
+    )
+
+
+def _check_name(name: object) -> None:
+    if not isinstance(name, str) or not name.strip() or "\0" in name:
+        raise InputError(f"annotator is {name!r}, expected a name that is not empty")
+
+
+def _check_cap(cap: object) -> None:
+    if cap is not None and (not isinstance(cap, int) or isinstance(cap, bool) or cap < 0):
+        raise InputError(f"cap is {cap!r}, expected the most annotations this person may give, or None")

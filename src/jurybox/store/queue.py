@@ -1,0 +1,281 @@
+"""Handing out texts: the ranking, leases, and why there is nothing left.
+
+A text is with one person at a time, whatever number of labels it still wants: so no text is ever out beyond its
+cap, and no two people spend time on a text of which the second label may turn out not to be needed. Others get
+the next text meanwhile. A lease ends when its text is labelled, skipped or given back, or when it expires.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import Connection
+
+from jurybox.errors import ConflictError, NotFoundError
+from jurybox.store import schema
+from jurybox.store.locks import serialise
+from jurybox.store.people import lock_annotator
+from jurybox.store.records import NothingLeft, Standing, Task, Tasks, Why
+from jurybox.store.state import ProjectState, read_state
+
+__all__ = ["claim", "find_text", "held_lease", "next_tasks", "release", "renew"]
+
+_ATTEMPTS = 50
+
+
+def next_tasks(connection: Connection, name: str, n: int, *, resume: bool, now: float) -> Tasks:
+    """Lend up to `n` texts to an annotator, those already held first.
+
+    Raises
+    ------
+    NotFoundError
+        If there is no such annotator.
+    """
+    serialise(connection, "round", shared=True)
+    annotator = lock_annotator(connection, name)
+    state = read_state(connection)
+    if annotator.standing != Standing.ACTIVE:
+        return Tasks((), NothingLeft(Why.PAUSED))
+    held = _held(connection, state, annotator.id, now)
+    tasks = [_task(row, name) for row in _extend(connection, state, held[:n], now)] if resume else []
+    free = n - len(tasks)
+    if annotator.cap is not None:
+        free = min(free, annotator.cap - annotator.n_annotations - len(held))
+    for _ in range(_ATTEMPTS):
+        if free <= 0:
+            break
+        taken = _take(connection, state, annotator.id, free, now)
+        if taken is None:
+            break
+        tasks.extend(_task(row, name) for row in taken)
+        free -= len(taken)
+    if len(tasks) == n:
+        return Tasks(tuple(tasks))
+    return Tasks(tuple(tasks), _why(connection, state, annotator, len(held), now))
+
+
+def renew(connection: Connection, name: str, text_id: int, *, now: float) -> float:
+    """Keep a text for as long as if it had been opened now; return when that ends.
+
+    A lease that has expired is renewed too, as long as nobody else has the text.
+
+    Raises
+    ------
+    ConflictError
+        If the annotator does not hold the text any more.
+    """
+    expires_at = now + read_state(connection).settings.lease_seconds
+    held = sa.and_(
+        schema.leases.c.text_id == text_id,
+        schema.leases.c.annotator_id.in_(
+            sa.select(schema.annotators.c.id).where(schema.annotators.c.name == name)
+        ),
+    )
+    if connection.execute(sa.update(schema.leases).where(held).values(expires_at=expires_at)).rowcount == 0:
+        raise ConflictError(
+            f"annotator {name!r} does not hold this text any more; a label for it is kept anyway"
+        )
+    return expires_at
+
+
+def release(connection: Connection, annotator_id: int, text_id: int) -> None:
+    """Give a text back; nothing happens if the annotator does not hold it."""
+    mine = sa.and_(schema.leases.c.text_id == text_id, schema.leases.c.annotator_id == annotator_id)
+    connection.execute(sa.delete(schema.leases).where(mine))
+
+
+def held_lease(connection: Connection, annotator_id: int, text_id: int) -> sa.Row[Any] | None:
+    """Return the annotator's lease on a text, expired or not, as long as nobody else took the text."""
+    mine = sa.and_(schema.leases.c.text_id == text_id, schema.leases.c.annotator_id == annotator_id)
+    return connection.execute(sa.select(schema.leases).where(mine)).one_or_none()
+
+
+def claim(
+    connection: Connection, state: ProjectState, name: str, annotator_id: int, text_id: int, now: float
+) -> Task:
+    """Lend one particular text, for instance after its label was taken back.
+
+    Where someone else has it, the task comes without a lease: it has expired already.
+    """
+    entry = _entry(state, text_id)
+    rows = connection.execute(entry).mappings().all()
+    _lease(connection, state, annotator_id, rows, now)
+    row = connection.execute(_lent(state).where(schema.texts.c.id == text_id)).one()
+    if row.annotator_id != annotator_id:
+        row = row._replace(expires_at=now)
+    return _task(row, name)
+
+
+def find_text(connection: Connection, external_id: str, *, lock: bool = False) -> int:
+    """Return the number of a text; with `lock`, let nobody else label it until the transaction ends.
+
+    Raises
+    ------
+    NotFoundError
+        If there is no such text.
+    """
+    query = sa.select(schema.texts.c.id).where(schema.texts.c.external_id == external_id)
+    number = connection.scalar(query.with_for_update(key_share=True) if lock else query)
+    if number is None:
+        raise NotFoundError(f"there is no text with id {external_id!r} in this project")
+    return int(number)
+
+
+def _held(connection: Connection, state: ProjectState, annotator_id: int, now: float) -> list[sa.Row[Any]]:
+    """Return the texts that an annotator holds and that still want a label, oldest lease first."""
+    leases, ranking = schema.leases, schema.ranking
+    query = _lent(state).where(
+        leases.c.annotator_id == annotator_id, leases.c.expires_at > now, ranking.c.open
+    )
+    return list(connection.execute(query.order_by(leases.c.issued_at, ranking.c.position)))
+
+
+def _extend(
+    connection: Connection, state: ProjectState, held: list[sa.Row[Any]], now: float
+) -> list[sa.Row[Any]]:
+    if not held:
+        return held
+    expires_at = now + state.settings.lease_seconds
+    numbers = [row.id for row in held]
+    update = (
+        sa.update(schema.leases).where(schema.leases.c.text_id.in_(numbers)).values(expires_at=expires_at)
+    )
+    connection.execute(update)
+    return [row._replace(expires_at=expires_at) for row in held]
+
+
+def _take(
+    connection: Connection, state: ProjectState, annotator_id: int, n: int, now: float
+) -> list[sa.Row[Any]] | None:
+    """Lend the best free texts; None where there are none, fewer than found where others were faster."""
+    ranking = schema.ranking
+    query = _free(state, annotator_id, now).order_by(ranking.c.position, ranking.c.text_id).limit(n)
+    rows = connection.execute(query.with_for_update(of=ranking, skip_locked=True)).mappings().all()
+    if not rows:
+        return None
+    taken = _lease(connection, state, annotator_id, rows, now)
+    if not taken:
+        return []
+    return list(
+        connection.execute(_lent(state).where(schema.texts.c.id.in_(taken)).order_by(ranking.c.position))
+    )
+
+
+def _lease(
+    connection: Connection, state: ProjectState, annotator_id: int, rows: Sequence[Any], now: float
+) -> list[int]:
+    """Write leases where nobody else holds one that is valid; return the texts that were got."""
+    leases = schema.leases
+    values = [
+        {
+            **row,
+            "annotator_id": annotator_id,
+            "issued_at": now,
+            "expires_at": now + state.settings.lease_seconds,
+        }
+        for row in rows
+    ]
+    insert = (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(leases).values(values)
+    free = sa.or_(leases.c.expires_at <= now, leases.c.annotator_id == annotator_id)
+    changed = {
+        column.name: insert.excluded[column.name] for column in leases.columns if column.name != "text_id"
+    }
+    upsert = insert.on_conflict_do_update(index_elements=[leases.c.text_id], set_=changed, where=free)
+    return list(connection.scalars(upsert.returning(leases.c.text_id)))
+
+
+def _entry(state: ProjectState, text_id: int) -> sa.Select[Any]:
+    return _ranked().where(
+        schema.ranking.c.round_id == state.current_round, schema.ranking.c.text_id == text_id
+    )
+
+
+def _ranked() -> sa.Select[Any]:
+    ranking = schema.ranking
+    return sa.select(
+        ranking.c.text_id,
+        ranking.c.round_id,
+        ranking.c.reason,
+        ranking.c.score,
+        ranking.c.selection_probability,
+    )
+
+
+def _free(state: ProjectState, annotator_id: int, now: float) -> sa.Select[Any]:
+    """Texts that want a label, from this annotator too, and that nobody holds."""
+    leases = schema.leases
+    lent = sa.exists().where(leases.c.text_id == schema.ranking.c.text_id, leases.c.expires_at > now)
+    return _ranked().where(*_wanted(state, annotator_id), ~lent)
+
+
+def _wanted(state: ProjectState, annotator_id: int) -> tuple[sa.ColumnElement[bool], ...]:
+    ranking, annotations, skips = schema.ranking, schema.annotations, schema.skips
+    labelled = sa.exists().where(
+        annotations.c.text_id == ranking.c.text_id,
+        annotations.c.annotator_id == annotator_id,
+        schema.is_standing,
+    )
+    skipped = sa.exists().where(
+        skips.c.annotator_id == annotator_id,
+        skips.c.text_id == ranking.c.text_id,
+        skips.c.retired_at.is_(None),
+    )
+    return ranking.c.round_id == state.current_round, ranking.c.open, ~labelled, ~skipped
+
+
+def _lent(state: ProjectState) -> sa.Select[Any]:
+    """Leases with their texts, as `_task` reads them."""
+    leases, texts, ranking = schema.leases, schema.texts, schema.ranking
+    current = sa.and_(ranking.c.text_id == leases.c.text_id, ranking.c.round_id == state.current_round)
+    return sa.select(
+        texts.c.id,
+        texts.c.external_id,
+        texts.c.text,
+        texts.c.metadata.label("about"),
+        leases.c.annotator_id,
+        leases.c.reason,
+        leases.c.score,
+        leases.c.selection_probability,
+        leases.c.round_id,
+        leases.c.expires_at,
+    ).select_from(leases.join(texts, texts.c.id == leases.c.text_id).join(ranking, current))
+
+
+def _task(row: Any, name: str) -> Task:
+    return Task(
+        text_id=row.external_id,
+        text=row.text,
+        annotator=name,
+        reason=row.reason,
+        score=row.score,
+        selection_probability=row.selection_probability,
+        round=row.round_id,
+        expires_at=row.expires_at,
+        metadata={} if row.about is None else json.loads(row.about),
+    )
+
+
+def _why(
+    connection: Connection, state: ProjectState, annotator: sa.Row[Any], n_held: int, now: float
+) -> NothingLeft:
+    """Find out why an annotator gets fewer texts than asked for."""
+    ranking, leases = schema.ranking, schema.leases
+    if annotator.cap is not None and annotator.n_annotations + n_held >= annotator.cap:
+        return NothingLeft(Why.CAP_REACHED)
+    if not _any(connection, sa.select(schema.texts.c.id)):
+        return NothingLeft(Why.NO_TEXTS)
+    if not _any(connection, _ranked().where(ranking.c.round_id == state.current_round, ranking.c.open)):
+        return NothingLeft(Why.FINISHED)
+    wanted = _ranked().where(*_wanted(state, annotator.id))
+    others = sa.and_(leases.c.text_id == ranking.c.text_id, leases.c.annotator_id != annotator.id)
+    with_others = wanted.join(leases, others).where(leases.c.expires_at > now)
+    retry_at = connection.scalar(with_others.with_only_columns(sa.func.min(leases.c.expires_at)))
+    return NothingLeft(Why.ALL_SEEN) if retry_at is None else NothingLeft(Why.WITH_OTHERS, retry_at)
+
+
+def _any(connection: Connection, query: sa.Select[Any]) -> bool:
+    return connection.execute(query.limit(1)).first() is not None

@@ -1,0 +1,199 @@
+"""The place of each text in the queue.
+
+A text's `base` is its rank in the round's ranking and never changes; its `position` is what the queue is sorted by.
+Each ranked text is asked for `wanted` labels (one, in a round) and then goes to the end of the line, behind all
+texts that have not had theirs, in the same order::
+
+    position = base + passes · 2⁴⁰,    passes = max(0, n − labels − wanted + 1)
+
+where n is the text's number of labels now and `labels` that when it was ranked. So one round asks for each text
+once before it asks for any twice, as the simulation does, and nobody waits for the next round.
+
+Bases come in three bands: the audit sample, the ranked texts, and texts that came after the ranking.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Any, TypeVar
+
+import numpy as np
+import sqlalchemy as sa
+from numpy.typing import NDArray
+from sqlalchemy.engine import Connection
+
+from jurybox.store import schema
+from jurybox.store.state import ProjectState
+
+__all__ = [
+    "AUDIT",
+    "LATER_BAND",
+    "RANKED_BAND",
+    "chunks",
+    "enqueue",
+    "mark_audit",
+    "settle",
+    "settle_all",
+    "spread",
+]
+
+AUDIT = "audit"
+RANKED_BAND = 1 << 32
+LATER_BAND = 1 << 39
+_PASS = 1 << 40
+_CHUNK = 500
+
+Item = TypeVar("Item")
+
+
+def spread(text_ids: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
+    """Give each text a pseudo-random 32-bit place: the order before there is a ranking.
+
+    The place depends on the text's number and the seed alone (SplitMix64's finaliser), so texts that come later
+    fall in between the earlier ones as if all had been shuffled together.
+
+    Parameters
+    ----------
+    text_ids : ndarray of int64, shape (N,)
+        Numbers of the texts.
+    seed
+        The project's seed.
+
+    Returns
+    -------
+    ndarray of int64, shape (N,)
+
+    Examples
+    --------
+    >>> places = spread(np.arange(4), seed=0)
+    >>> bool((places >= 0).all() and (places < 2**32).all()), len(set(places.tolist()))
+    (True, 4)
+    """
+    z = text_ids.astype(np.uint64) + np.uint64(seed % 2**32) * np.uint64(0x9E3779B97F4A7C15)
+    z = (z + np.uint64(0x9E3779B97F4A7C15)) * np.uint64(0xD1342543DE82EF95)
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return ((z ^ (z >> np.uint64(31))) >> np.uint64(32)).astype(np.int64)
+
+
+def enqueue(connection: Connection, state: ProjectState, text_ids: Sequence[int]) -> None:
+    """Put new texts into the current queue: spread over it before the first round, at its end after."""
+    first = state.current_round == 0
+    bases = spread(np.asarray(text_ids, dtype=np.int64), state.settings.seed)
+    bases += RANKED_BAND if first else LATER_BAND
+    common = {
+        "round_id": state.current_round,
+        "labels": 0,
+        "wanted": state.settings.first_labels if first else 1,
+        "cap": state.settings.max_labels,
+        "open": True,
+        "reason": "spread" if first else "new",
+    }
+    rows = [
+        {"text_id": text_id, "base": base, "position": base, **common}
+        for text_id, base in zip(text_ids, bases.tolist(), strict=True)
+    ]
+    if rows:
+        connection.execute(sa.insert(schema.ranking), rows)
+
+
+def mark_audit(connection: Connection, state: ProjectState, text_ids: Sequence[int]) -> None:
+    """Move texts of the audit sample to the front of the current queue, each for all the labels it wants."""
+    ranking = schema.ranking
+    labels = state.settings.audit_labels
+    base = sa.bindparam("a_base", type_=sa.BigInteger)
+    update = (
+        sa.update(ranking)
+        .where(ranking.c.round_id == state.current_round, ranking.c.text_id == sa.bindparam("a_text"))
+        .values(base=base, position=base, wanted=labels, cap=labels, reason=AUDIT)
+    )
+    bases = spread(np.asarray(text_ids, dtype=np.int64), state.settings.seed)
+    rows = [{"a_text": number, "a_base": base} for number, base in zip(text_ids, bases.tolist(), strict=True)]
+    if rows:
+        connection.execute(update, rows)
+
+
+def settle(connection: Connection, state: ProjectState, text_ids: Iterable[int]) -> None:
+    """Bring the places of texts up to date with their annotations: open or finished, and which pass.
+
+    A text is finished when it has as many labels as it may get, when enough labels all agree (the audit sample
+    excepted), or when a reviewer has decided.
+    """
+    for chunk in chunks(text_ids, _CHUNK):
+        standing = {row.text_id: row for row in connection.execute(_STANDING, {"texts": chunk})}
+        enough = state.settings.enough_agreement
+        rows = [_tally(text_id, standing.get(text_id), enough, state.current_round) for text_id in chunk]
+        connection.execute(_SETTLE, rows)
+
+
+def settle_all(connection: Connection, state: ProjectState) -> None:
+    """Bring all places up to date after the rules have changed."""
+    ranking, audit = schema.ranking, schema.audit
+    in_audit = sa.exists().where(audit.c.text_id == ranking.c.text_id)
+    cap = sa.case((in_audit, state.settings.audit_labels), else_=state.settings.max_labels)
+    wanted = sa.case((in_audit, state.settings.audit_labels), else_=state.settings.first_labels)
+    current = ranking.c.round_id == state.current_round
+    connection.execute(sa.update(ranking).where(current).values(cap=cap, open=True))
+    if state.current_round == 0:
+        connection.execute(sa.update(ranking).where(current).values(wanted=wanted))
+    labelled = connection.scalars(
+        sa.select(schema.annotations.c.text_id).where(schema.is_standing).distinct()
+    ).all()
+    settle(connection, state, labelled)
+
+
+def chunks(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    """Cut anything iterable into lists of at most `size`.
+
+    Examples
+    --------
+    >>> list(chunks("abcde", 2))
+    [['a', 'b'], ['c', 'd'], ['e']]
+    """
+    iterator = iter(items)
+    while chunk := list(islice(iterator, size)):
+        yield chunk
+
+
+def _tally(text_id: int, row: Any, enough: int | None, round_id: int) -> Mapping[str, object]:
+    n = 0 if row is None else row.n
+    agreed = row is not None and enough is not None and n >= enough and row.n_classes == 1
+    return {
+        "a_text": text_id,
+        "a_round": round_id,
+        "n": n,
+        "agreed": agreed,
+        "reviewed": row is not None and bool(row.reviewed),
+    }
+
+
+def _settle_statement() -> sa.Update:
+    ranking = schema.ranking
+    n = sa.bindparam("n", type_=sa.BigInteger)
+    more = n - ranking.c.labels - ranking.c.wanted + 1
+    passes = sa.case((more > 0, more), else_=0)
+    agreed = sa.bindparam("agreed", type_=sa.Boolean)
+    reviewed = sa.bindparam("reviewed", type_=sa.Boolean)
+    wants = sa.and_(n < ranking.c.cap, sa.not_(reviewed), sa.or_(ranking.c.reason == AUDIT, sa.not_(agreed)))
+    return (
+        sa.update(ranking)
+        .where(ranking.c.round_id == sa.bindparam("a_round"), ranking.c.text_id == sa.bindparam("a_text"))
+        .values(
+            position=ranking.c.base + passes * sa.literal(_PASS, sa.BigInteger),
+            open=sa.case((wants, sa.true()), else_=sa.false()),
+        )
+    )
+
+
+_SETTLE = _settle_statement()
+_STANDING = (
+    sa.select(
+        schema.annotations.c.text_id,
+        sa.func.count().label("n"),
+        sa.func.count(schema.annotations.c.class_id.distinct()).label("n_classes"),
+        sa.func.max(sa.case((schema.annotations.c.origin == "review", 1), else_=0)).label("reviewed"),
+    )
+    .where(schema.is_standing, schema.annotations.c.text_id.in_(sa.bindparam("texts", expanding=True)))
+    .group_by(schema.annotations.c.text_id)
+)

@@ -1,0 +1,316 @@
+"""Rounds: what a round has seen, its ranking and its probabilities, and the moment it takes over.
+
+A ranking is written beside the one that holds, in small transactions that keep nobody waiting, and takes over in
+one: by a single number in the project's row. A round that was not finished leaves rows that the next one sweeps up.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import isfinite
+from typing import Any
+
+import numpy as np
+import sqlalchemy as sa
+from numpy.typing import NDArray
+from sqlalchemy.engine import Connection
+
+from jurybox.annotations import Annotations
+from jurybox.store import schema
+from jurybox.store.engine import Store
+from jurybox.store.locks import serialise
+from jurybox.store.ranks import AUDIT, RANKED_BAND, enqueue, mark_audit, settle, settle_all, spread
+from jurybox.store.records import RoundInfo
+from jurybox.store.settings import ProjectSettings
+from jurybox.store.state import read_classes, read_state, write_state
+
+__all__ = [
+    "Outcome",
+    "Snapshot",
+    "begin_round",
+    "publish",
+    "read_annotations",
+    "read_array",
+    "read_rounds",
+    "read_snapshot",
+]
+
+_CHUNK = 2_000
+_BREATH = 0.002
+_ARRAY_ROWS = 20_000
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What a round works on: everything up to one row of the annotations.
+
+    Attributes
+    ----------
+    annotations
+        All annotations that stood, over all texts.
+    last_annotation
+        Number of the last row that counts.
+    audit : ndarray of int64
+        Positions of the audit sample, which is never trained on.
+    reviewed : ndarray of bool, shape (N,)
+        Texts that a reviewer has decided.
+    """
+
+    annotations: Annotations
+    last_annotation: int
+    audit: NDArray[np.int64]
+    reviewed: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a round found, over all N texts.
+
+    Attributes
+    ----------
+    order : ndarray of int, shape (R,)
+        The texts that were ranked, best first.
+    scores, selection_probability : ndarray, shape (R,)
+        Of the texts in `order`; NaN where there is none.
+    reasons
+        Why each text of `order` is asked for.
+    pred_probs : ndarray, shape (N, K)
+        Out-of-sample probabilities.
+    diagnostics
+        What the round says about itself; JSON values.
+    """
+
+    order: NDArray[np.integer]
+    scores: NDArray[np.floating]
+    selection_probability: NDArray[np.floating]
+    reasons: Sequence[str]
+    pred_probs: NDArray[np.floating]
+    diagnostics: Mapping[str, object]
+
+
+def read_annotations(connection: Connection, *, last: int | None = None) -> Annotations:
+    """Return the annotations that stand, or that stood when row `last` was the last one.
+
+    Annotations whose text, annotator or class came later cannot be among them.
+    """
+    annotations = schema.annotations
+    stands = schema.is_standing
+    if last is not None:
+        stands = sa.and_(
+            annotations.c.id <= last,
+            annotations.c.class_id.is_not(None),
+            sa.or_(annotations.c.retired_by.is_(None), annotations.c.retired_by > last),
+        )
+    query = sa.select(annotations.c.text_id, annotations.c.annotator_id, annotations.c.class_id).where(stands)
+    parts = [np.array(part, dtype=np.int32) for part in connection.execute(query).partitions(50_000)]
+    triplets = np.concatenate(parts) if parts else np.empty((0, 3), dtype=np.int32)
+    texts = connection.scalars(sa.select(schema.texts.c.external_id).order_by(schema.texts.c.id)).all()
+    people = connection.scalars(sa.select(schema.annotators.c.name).order_by(schema.annotators.c.id)).all()
+    return Annotations.from_indices(
+        triplets[:, 0],
+        triplets[:, 1],
+        triplets[:, 2],
+        texts=_names(texts),
+        annotators=_names(people),
+        classes=read_classes(connection),
+    )
+
+
+def read_snapshot(store: Store) -> Snapshot:
+    """Read what a round works on, without keeping anybody waiting."""
+    with store.write() as connection:
+        # Rows get their numbers before they are committed: wait for those under way.
+        serialise(connection, "round")
+        last = connection.scalar(sa.select(sa.func.max(schema.annotations.c.id))) or 0
+    with store.read() as connection:
+        annotations = read_annotations(connection, last=last)
+        audit = connection.scalars(sa.select(schema.audit.c.text_id).order_by(schema.audit.c.text_id)).all()
+        review = sa.select(schema.annotations.c.text_id).where(
+            schema.is_standing, schema.annotations.c.origin == "review"
+        )
+        reviewed = np.zeros(annotations.n_texts, dtype=bool)
+        reviewed[np.asarray(connection.scalars(review).all(), dtype=np.int64)] = True
+    return Snapshot(annotations, last, np.asarray(audit, dtype=np.int64), reviewed)
+
+
+def begin_round(store: Store, snapshot: Snapshot, settings: Mapping[str, object], *, now: float) -> int:
+    """Sweep up what unfinished rounds have left, and note that a round begins; return its number."""
+    with store.write() as connection:
+        state = read_state(connection)
+        number = (connection.scalar(sa.select(sa.func.max(schema.rounds.c.id))) or 0) + 1
+        connection.execute(
+            sa.insert(schema.rounds).values(
+                id=number,
+                started_at=now,
+                last_annotation=snapshot.last_annotation,
+                n_annotations=snapshot.annotations.n_annotations,
+                settings=dict(settings),
+                diagnostics={},
+            )
+        )
+    _sweep(store, state.current_round)
+    return number
+
+
+def publish(store: Store, number: int, snapshot: Snapshot, outcome: Outcome, *, now: float) -> None:
+    """Write a round's ranking and probabilities, and let it take over."""
+    _write_array(store, number, "pred_probs", outcome.pred_probs)
+    with store.read() as connection:
+        settings = read_state(connection).settings
+    columns = _ranking_columns(number, snapshot, outcome, settings)
+    for start in range(0, snapshot.annotations.n_texts, _CHUNK):
+        rows = _rows(columns, start, start + _CHUNK)
+        with store.write() as connection:
+            connection.execute(sa.insert(schema.ranking), rows)
+        time.sleep(_BREATH)
+    with store.write() as connection:
+        serialise(connection, "round")
+        _take_over(connection, number, snapshot, outcome, now)
+        if read_state(connection).settings != settings:
+            settle_all(connection, read_state(connection))
+    _sweep(store, number)
+
+
+def read_rounds(connection: Connection) -> list[RoundInfo]:
+    """Return the rounds that were published, in order; the order before the first round is none of them."""
+    rounds = schema.rounds
+    query = sa.select(rounds).where(rounds.c.id > 0, rounds.c.published_at.is_not(None)).order_by(rounds.c.id)
+    return [
+        RoundInfo(
+            number=row.id,
+            started_at=row.started_at,
+            published_at=row.published_at,
+            n_annotations=row.n_annotations,
+            settings=row.settings,
+            diagnostics=row.diagnostics,
+        )
+        for row in connection.execute(query)
+    ]
+
+
+def read_array(connection: Connection, round_id: int, name: str) -> NDArray[np.float32] | None:
+    """Return what a round has left behind under a name, or None."""
+    arrays = schema.arrays
+    query = (
+        sa.select(arrays.c.rows, arrays.c.columns, arrays.c.data)
+        .where(arrays.c.round_id == round_id, arrays.c.name == name)
+        .order_by(arrays.c.part)
+    )
+    parts = [
+        np.frombuffer(row.data, dtype="<f4").reshape(row.rows, row.columns)
+        for row in connection.execute(query)
+    ]
+    return np.concatenate(parts) if parts else None
+
+
+def _write_array(store: Store, round_id: int, name: str, array: NDArray[np.floating]) -> None:
+    for part, start in enumerate(range(0, len(array), _ARRAY_ROWS)):
+        rows = np.ascontiguousarray(array[start : start + _ARRAY_ROWS], dtype="<f4")
+        values = {"round_id": round_id, "name": name, "part": part, "data": rows.tobytes()}
+        with store.write() as connection:
+            connection.execute(
+                sa.insert(schema.arrays).values(rows=rows.shape[0], columns=rows.shape[1], **values)
+            )
+
+
+def _ranking_columns(
+    number: int, snapshot: Snapshot, outcome: Outcome, settings: ProjectSettings
+) -> dict[str, list[Any]]:
+    """Lay the ranking out over all N texts: the audit sample first, then as ranked, then the rest."""
+    annotations = snapshot.annotations
+    N = annotations.n_texts
+    in_audit = np.zeros(N, dtype=bool)
+    in_audit[snapshot.audit] = True
+    rank = len(outcome.order) + np.arange(N)
+    rank[outcome.order] = np.arange(len(outcome.order))
+    base = np.where(in_audit, spread(np.arange(N), settings.seed), RANKED_BAND + rank)
+    labels = annotations.n_labels
+    wanted = np.where(in_audit, np.maximum(settings.audit_labels - labels, 1), 1)
+    cap = np.where(in_audit, settings.audit_labels, settings.max_labels)
+    is_open = (
+        (labels < cap) & ~snapshot.reviewed & (in_audit | ~_agreed(annotations, settings.enough_agreement))
+    )
+    reasons = np.full(N, "unranked", dtype=object)
+    reasons[outcome.order] = list(outcome.reasons)
+    reasons[snapshot.audit] = AUDIT
+    return {
+        "round_id": [number] * N,
+        "text_id": list(range(N)),
+        "base": base.tolist(),
+        "position": base.tolist(),
+        "labels": labels.tolist(),
+        "wanted": wanted.tolist(),
+        "cap": cap.tolist(),
+        "open": is_open.tolist(),
+        "score": _scattered(outcome.order, outcome.scores, N),
+        "selection_probability": _scattered(outcome.order, outcome.selection_probability, N),
+        "reason": reasons.tolist(),
+    }
+
+
+def _agreed(annotations: Annotations, enough: int | None) -> NDArray[np.bool_]:
+    if enough is None:
+        return np.zeros(annotations.n_texts, dtype=bool)
+    labels = annotations.n_labels
+    agreed: NDArray[np.bool_] = (labels >= enough) & (annotations.counts.max(axis=1, initial=0) == labels)
+    return agreed
+
+
+def _scattered(order: NDArray[np.integer], values: NDArray[np.floating], N: int) -> list[float | None]:
+    scattered: list[float | None] = [None] * N
+    for text, value in zip(order.tolist(), values.tolist(), strict=True):
+        scattered[text] = value if isfinite(value) else None
+    return scattered
+
+
+def _rows(columns: Mapping[str, list[Any]], start: int, stop: int) -> list[dict[str, Any]]:
+    names = list(columns)
+    cells = zip(*(column[start:stop] for column in columns.values()), strict=True)
+    return [dict(zip(names, row, strict=True)) for row in cells]
+
+
+def _take_over(connection: Connection, number: int, snapshot: Snapshot, outcome: Outcome, now: float) -> None:
+    """Make a written ranking the one that holds, with all that has happened since its snapshot."""
+    write_state(connection, current_round=number)
+    connection.execute(
+        sa.update(schema.rounds)
+        .where(schema.rounds.c.id == number)
+        .values(published_at=now, diagnostics=dict(outcome.diagnostics))
+    )
+    state = read_state(connection)
+    texts, audit, annotations = schema.texts, schema.audit, schema.annotations
+    N = snapshot.annotations.n_texts
+    enqueue(connection, state, connection.scalars(sa.select(texts.c.id).where(texts.c.id >= N)).all())
+    mark_audit(
+        connection, state, connection.scalars(sa.select(audit.c.text_id).where(audit.c.text_id >= N)).all()
+    )
+    changed = sa.select(annotations.c.text_id).where(annotations.c.id > snapshot.last_annotation).distinct()
+    settle(connection, state, connection.scalars(changed).all())
+
+
+def _sweep(store: Store, current: int) -> None:
+    """Delete, a little at a time, rankings and arrays of rounds that do not hold."""
+    ranking, arrays, rounds = schema.ranking, schema.arrays, schema.rounds
+    with store.write() as connection:
+        connection.execute(sa.delete(arrays).where(arrays.c.round_id != current))
+        left = sa.exists().where(ranking.c.round_id == rounds.c.id)
+        old = connection.scalars(sa.select(rounds.c.id).where(rounds.c.id != current, left)).all()
+    for number in old:
+        while True:
+            with store.write() as connection:
+                first = connection.scalar(
+                    sa.select(sa.func.min(ranking.c.text_id)).where(ranking.c.round_id == number)
+                )
+                if first is None:
+                    break
+                part = ranking.c.text_id.between(first, first + _CHUNK)
+                connection.execute(sa.delete(ranking).where(ranking.c.round_id == number, part))
+            time.sleep(_BREATH)
+
+
+def _names(values: Sequence[str]) -> NDArray[Any]:
+    names = np.empty(len(values), dtype=object)
+    names[:] = values
+    return names

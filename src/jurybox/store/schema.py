@@ -1,0 +1,252 @@
+"""Tables of a stored project, the same on SQLite and PostgreSQL.
+
+Texts, annotators and classes are numbered from 0 in the order in which they came, without gaps: a number is
+the position in `jurybox.Annotations`. All times are Unix times in seconds.
+"""
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    String,
+    Table,
+    Text,
+    and_,
+    text,
+)
+
+__all__ = [
+    "annotations",
+    "annotators",
+    "arrays",
+    "audit",
+    "classes",
+    "flags",
+    "guidelines",
+    "is_standing",
+    "leases",
+    "metadata",
+    "project",
+    "ranking",
+    "rounds",
+    "skips",
+    "texts",
+]
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(column_0_N_label)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+# SQLite numbers rows by itself only where the type is INTEGER, which is 64 bits wide there.
+_Serial = BigInteger().with_variant(Integer, "sqlite")
+
+project = Table(
+    "project",
+    metadata,
+    Column(
+        "id", SmallInteger, CheckConstraint("id = 0", name="single"), primary_key=True, autoincrement=False
+    ),
+    Column("name", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("settings", JSON, nullable=False),
+    Column("current_round", Integer, nullable=False),
+    Column("audit_rate", Double),
+)
+"""One row. `audit_rate` is the share of texts drawn into the audit sample; set once the first texts are in."""
+
+classes = Table(
+    "classes",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("name", Text, nullable=False, unique=True),
+)
+
+guidelines = Table(
+    "guidelines",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("text", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+)
+"""Every version of the guidelines; the last one holds."""
+
+annotators = Table(
+    "annotators",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("name", Text, nullable=False, unique=True),
+    Column("role", String(16), nullable=False),
+    Column("standing", String(16), nullable=False),
+    Column("cap", Integer),
+    Column("token_hash", String(128), unique=True),
+    Column("n_annotations", Integer, nullable=False),
+    Column("n_skips", Integer, nullable=False),
+    Column("created_at", Double, nullable=False),
+)
+
+texts = Table(
+    "texts",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("external_id", Text, nullable=False, unique=True),
+    Column("text", Text, nullable=False),
+    Column("metadata", Text),
+)
+"""`metadata` is a JSON object as text."""
+
+annotations = Table(
+    "annotations",
+    metadata,
+    Column("id", _Serial, primary_key=True),
+    Column("text_id", ForeignKey("texts.id"), nullable=False),
+    Column("annotator_id", ForeignKey("annotators.id"), nullable=False),
+    Column("class_id", ForeignKey("classes.id")),
+    Column("created_at", Double, nullable=False),
+    Column("seconds", Double),
+    Column("comment", Text, nullable=False),
+    Column("origin", String(16), nullable=False),
+    Column("round_id", Integer),
+    Column("reason", String(32)),
+    Column("selection_probability", Double),
+    Column("idempotency_key", String(255)),
+    Column("retired_by", ForeignKey("annotations.id")),
+)
+"""Append-only: only `retired_by` is ever set. A row without a class takes an earlier row back."""
+
+is_standing = and_(annotations.c.retired_by.is_(None), annotations.c.class_id.is_not(None))
+"""An annotation that nobody has changed or taken back, and that is no taking back itself."""
+
+Index(
+    "uq_annotations_standing",
+    annotations.c.text_id,
+    annotations.c.annotator_id,
+    unique=True,
+    sqlite_where=is_standing,
+    postgresql_where=is_standing,
+)
+Index("ix_annotations_annotator", annotations.c.annotator_id, annotations.c.id)
+Index(
+    "uq_annotations_idempotency_key",
+    annotations.c.annotator_id,
+    annotations.c.idempotency_key,
+    unique=True,
+    sqlite_where=annotations.c.idempotency_key.is_not(None),
+    postgresql_where=annotations.c.idempotency_key.is_not(None),
+)
+
+skips = Table(
+    "skips",
+    metadata,
+    Column("id", _Serial, primary_key=True),
+    Column("text_id", ForeignKey("texts.id"), nullable=False),
+    Column("annotator_id", ForeignKey("annotators.id"), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("retired_at", Double),
+)
+Index(
+    "uq_skips_standing",
+    skips.c.annotator_id,
+    skips.c.text_id,
+    unique=True,
+    sqlite_where=skips.c.retired_at.is_(None),
+    postgresql_where=skips.c.retired_at.is_(None),
+)
+
+flags = Table(
+    "flags",
+    metadata,
+    Column("id", _Serial, primary_key=True),
+    Column("text_id", ForeignKey("texts.id"), nullable=False),
+    Column("annotator_id", ForeignKey("annotators.id"), nullable=False),
+    Column("comment", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+)
+
+leases = Table(
+    "leases",
+    metadata,
+    Column("text_id", ForeignKey("texts.id"), primary_key=True, autoincrement=False),
+    Column("annotator_id", ForeignKey("annotators.id"), nullable=False, index=True),
+    Column("issued_at", Double, nullable=False),
+    Column("expires_at", Double, nullable=False),
+    Column("round_id", Integer, nullable=False),
+    Column("reason", String(32), nullable=False),
+    Column("score", Double),
+    Column("selection_probability", Double),
+)
+"""At most one a text: a text is with one person at a time, whatever number of labels it still wants."""
+
+rounds = Table(
+    "rounds",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("started_at", Double, nullable=False),
+    Column("published_at", Double),
+    Column("last_annotation", BigInteger, nullable=False),
+    Column("n_annotations", Integer, nullable=False),
+    Column("settings", JSON, nullable=False),
+    Column("diagnostics", JSON, nullable=False),
+)
+"""Round 0 is the order before the first round. `last_annotation` is the last row that a round has seen."""
+
+ranking = Table(
+    "ranking",
+    metadata,
+    Column("round_id", Integer, primary_key=True, autoincrement=False),
+    Column("text_id", Integer, primary_key=True, autoincrement=False),
+    Column("base", BigInteger, nullable=False),
+    Column("position", BigInteger, nullable=False),
+    Column("labels", SmallInteger, nullable=False),
+    Column("wanted", SmallInteger, nullable=False),
+    Column("cap", SmallInteger, nullable=False),
+    Column("open", Boolean, nullable=False),
+    Column("score", Double),
+    Column("selection_probability", Double),
+    Column("reason", String(32), nullable=False),
+    sqlite_with_rowid=False,
+)
+"""Every text's place in the queue of a round, see `jurybox.store.ranks`."""
+
+Index(
+    "ix_ranking_open",
+    ranking.c.round_id,
+    ranking.c.position,
+    ranking.c.text_id,
+    sqlite_where=text("open = 1"),
+    postgresql_where=text("open"),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("text_id", ForeignKey("texts.id"), primary_key=True, autoincrement=False),
+    Column("drawn_at", Double, nullable=False),
+)
+
+arrays = Table(
+    "arrays",
+    metadata,
+    Column("round_id", ForeignKey("rounds.id"), primary_key=True, autoincrement=False),
+    Column("name", String(32), primary_key=True),
+    Column("part", Integer, primary_key=True, autoincrement=False),
+    Column("rows", Integer, nullable=False),
+    Column("columns", Integer, nullable=False),
+    Column("data", LargeBinary, nullable=False),
+)
+"""Numbers that a round leaves behind (little-endian float32), in parts of some ten thousand rows."""

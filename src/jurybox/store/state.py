@@ -1,0 +1,111 @@
+"""The project's own row: its name, its settings, the round that holds; its classes and guidelines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from jurybox.errors import ConflictError, InputError
+from jurybox.store import schema
+from jurybox.store.locks import serialise
+from jurybox.store.settings import ProjectSettings
+
+__all__ = [
+    "ProjectState",
+    "add_class",
+    "create_project",
+    "read_classes",
+    "read_guidelines",
+    "read_state",
+    "write_guidelines",
+    "write_state",
+]
+
+
+@dataclass(frozen=True)
+class ProjectState:
+    """What the store knows about the project as a whole."""
+
+    name: str
+    settings: ProjectSettings
+    current_round: int
+    audit_rate: float | None
+
+
+def create_project(
+    connection: Connection, name: str, classes: Iterable[str], settings: ProjectSettings, *, now: float
+) -> None:
+    """Fill a new database: the project's row, its classes and round 0."""
+    connection.execute(
+        sa.insert(schema.project).values(
+            id=0, name=name, created_at=now, settings=settings.to_dict(), current_round=0
+        )
+    )
+    connection.execute(
+        sa.insert(schema.rounds).values(
+            id=0,
+            started_at=now,
+            published_at=now,
+            last_annotation=0,
+            n_annotations=0,
+            settings={},
+            diagnostics={},
+        )
+    )
+    for class_name in classes:
+        add_class(connection, class_name)
+
+
+def read_state(connection: Connection) -> ProjectState:
+    """Read the project's row."""
+    row = connection.execute(sa.select(schema.project)).one()
+    return ProjectState(row.name, _settings(row.settings), row.current_round, row.audit_rate)
+
+
+def write_state(connection: Connection, **values: object) -> None:
+    """Change columns of the project's row."""
+    connection.execute(sa.update(schema.project).values(**values))
+
+
+def read_classes(connection: Connection) -> tuple[str, ...]:
+    """Return the names of the classes, in order."""
+    return tuple(connection.scalars(sa.select(schema.classes.c.name).order_by(schema.classes.c.id)))
+
+
+def add_class(connection: Connection, name: str) -> int:
+    """Add a class at the end and return its number.
+
+    Raises
+    ------
+    InputError
+        If the name is empty or no text.
+    ConflictError
+        If there is such a class.
+    """
+    if not isinstance(name, str) or not name.strip() or "\0" in name:
+        raise InputError(f"class name is {name!r}, expected a text that is not empty")
+    serialise(connection, "numbering")
+    names = read_classes(connection)
+    if name in names:
+        raise ConflictError(f"there is a class {name!r} already; the classes are {', '.join(names)}")
+    connection.execute(sa.insert(schema.classes).values(id=len(names), name=name))
+    return len(names)
+
+
+def read_guidelines(connection: Connection) -> str:
+    """Return the guidelines that hold now; empty where there are none."""
+    latest = sa.select(schema.guidelines.c.text).order_by(schema.guidelines.c.id.desc()).limit(1)
+    return connection.scalar(latest) or ""
+
+
+def write_guidelines(connection: Connection, text: str, *, now: float) -> None:
+    """Add a version of the guidelines; earlier ones are kept."""
+    connection.execute(sa.insert(schema.guidelines).values(text=text, created_at=now))
+
+
+def _settings(stored: Mapping[str, Any]) -> ProjectSettings:
+    return ProjectSettings().updated(stored)
