@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from cleanlab_oracle import Case, cases, corrected_cleanlab
 from jurybox.compat import cleanlab as ours
+from jurybox.compat.checks import read_labels
 from jurybox.errors import InputError, InputTypeError
 
 NAN = np.nan
@@ -159,7 +160,7 @@ def test_scores_of_singly_labelled_texts_equal_cleanlab(case: Case) -> None:
 @given(cases(), st.booleans())
 def test_majority_vote_equals_cleanlab_where_it_does_not_draw_lots(case: Case, with_model: bool) -> None:
     p = case.p[0] if with_model else None
-    counts = ours.read_labels(case.labels).to_annotations(case.p.shape[2]).counts
+    counts = read_labels(case.labels).to_annotations(case.p.shape[2]).counts
     assume((counts == counts.max(axis=1, keepdims=True)).sum(axis=1).min() == 1)  # else cleanlab crashes
     with warnings.catch_warnings(record=True) as caught, corrected_cleanlab() as theirs:
         warnings.simplefilter("always")
