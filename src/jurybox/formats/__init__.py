@@ -1,4 +1,7 @@
-"""Reading texts and annotations from files, and writing projects to files."""
+"""Reading texts and annotations from files, and writing projects to files.
+
+`read` opens a file or folder and yields batches of records; `write` puts a whole project into one.
+"""
 
 from jurybox.formats.records import (
     AnnotationRecord,
@@ -8,6 +11,7 @@ from jurybox.formats.records import (
     Export,
     TextRecord,
 )
+from jurybox.formats.source import Plan, ReadOptions, Source, read
 
 __all__ = [
     "AnnotationRecord",
@@ -15,5 +19,9 @@ __all__ = [
     "Batch",
     "ConsensusRecord",
     "Export",
+    "Plan",
+    "ReadOptions",
+    "Source",
     "TextRecord",
+    "read",
 ]

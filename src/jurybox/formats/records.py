@@ -121,8 +121,9 @@ class Batch:
 class Export:
     """A whole project on its way into a file.
 
-    The iterables are walked once for every table that is written, so they are re-iterable: a list, or an object
-    whose ``__iter__`` asks the store anew. ``consensus`` and ``annotations`` follow the order of ``texts``.
+    The iterables are walked once for every table that is written, so they are re-iterable: a list, or an
+    object whose ``__iter__`` asks the store anew. ``consensus`` and ``annotations`` follow the order of
+    ``texts``.
 
     Parameters
     ----------

@@ -1,13 +1,13 @@
 r"""Cells that a spreadsheet would run as a formula, made harmless and restored exactly.
 
-A cell that starts with ``=``, ``+``, ``-`` or ``@`` (or their full-width forms), with a tab or with a line break is a
-formula to some spreadsheet. Such a cell gets an apostrophe in front. The same happens inside of a cell after ``;``, a tab
-or a line break, since a spreadsheet in a locale that separates by semicolons cuts our cells there; only ``;-)`` is spared,
-which is a smile and no formula.
+A cell that starts with ``=``, ``+``, ``-`` or ``@`` (or their full-width forms), with a tab or with a line
+break is a formula to some spreadsheet. Such a cell gets an apostrophe in front. The same happens inside of a
+cell after ``;``, a tab or a line break, since a spreadsheet in a locale that separates by semicolons cuts our
+cells there; only ``;-)`` is spared, which is a smile and no formula.
 
-An apostrophe alone would be ambiguous when the file is read again: ``'=`` may be what the text says. So each CSV file that
-jurybox writes has a last column, ``jurybox_escaped``, which names the columns of the row that were changed. Only those
-are restored, and a file without that column is read as it is.
+An apostrophe alone would be ambiguous when the file is read again: ``'=`` may be what the text says. So each
+CSV file that jurybox writes has a last column, ``jurybox_escaped``, which names the columns of the row that
+were changed. Only those are restored, and a file without that column is read as it is.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ ESCAPED_COLUMN = "jurybox_escaped"
 _OPERATORS = "=+@\\-\uff1d\uff0b\uff20\uff0d"
 _DANGER = re.compile(
     rf"\A[ \u00a0\"']*(?=[{_OPERATORS}\t\r\n])"  # what starts the cell
-    rf"|(?:(?<=[\t\r\n])|(?<=;)(?!-\)))[\"']*(?=[{_OPERATORS}])"  # what another separator would make start a cell
+    rf"|(?:(?<=[\t\r\n])|(?<=;)(?!-\)))[\"']*(?=[{_OPERATORS}])"  # what follows a foreign separator
 )
 
 

@@ -1,0 +1,103 @@
+"""Parquet files and saved Hugging Face data sets as tables."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from jurybox.errors import FormatError, require
+from jurybox.formats.read_csv import SAMPLE_ROWS
+from jurybox.formats.tables import Row, Table
+
+__all__ = ["objects_of", "open_huggingface", "open_parquet"]
+
+_ROWS = 4096
+
+
+def open_parquet(path: Path) -> Table:
+    """Open a Parquet file as a table.
+
+    Raises
+    ------
+    MissingExtraError
+        If pyarrow is not installed.
+    FormatError
+        If the file is no Parquet, now or further in.
+    """
+    parquet = require("pyarrow.parquet", extra="scale")
+    arrow = require("pyarrow", extra="scale")
+
+    def rows() -> Iterator[Row]:
+        try:
+            with parquet.ParquetFile(path) as file:
+                for batch in file.iter_batches(batch_size=_ROWS):
+                    yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
+        except (arrow.ArrowException, OSError, UnicodeDecodeError, OverflowError) as error:
+            raise FormatError(f"is no readable Parquet file: {_first_line(error)}", file=str(path)) from error
+
+    try:
+        with parquet.ParquetFile(path) as file:
+            columns = tuple(file.schema_arrow.names)
+    except (arrow.ArrowException, OSError, UnicodeDecodeError) as error:
+        raise FormatError(f"is no readable Parquet file: {_first_line(error)}", file=str(path)) from error
+    return Table(str(path), columns, list(itertools.islice(rows(), SAMPLE_ROWS)), rows)
+
+
+def open_huggingface(path: Path) -> Table:
+    """Open a folder written by ``save_to_disk``; all splits of a DatasetDict, one after the other.
+
+    A column `split` tells them apart unless there is only one; class numbers become class names.
+
+    Raises
+    ------
+    MissingExtraError
+        If datasets is not installed.
+    FormatError
+        If the folder is damaged, or its splits have different columns.
+    """
+    datasets = require("datasets", extra="hub")
+    try:
+        loaded = datasets.load_from_disk(str(path))
+    except Exception as error:
+        # The library raises whatever its parsers raise: a folder of files can be wrong in many ways.
+        raise FormatError(f"is no saved data set: {_first_line(error)}", file=str(path)) from error
+    splits: Mapping[str, Any] = loaded if isinstance(loaded, datasets.DatasetDict) else {"train": loaded}
+    columns = tuple(dict.fromkeys(name for split in splits.values() for name in split.column_names))
+    narrower = next((name for name, split in splits.items() if set(split.column_names) != set(columns)), None)
+    if narrower is not None:
+        raise FormatError(f"split {narrower!r} lacks columns that other splits have", file=str(path))
+    several = len(splits) > 1 and "split" not in columns
+
+    def rows() -> Iterator[Row]:
+        for name, split in splits.items():
+            names = _class_names(split.features)
+            for start in range(0, len(split), _ROWS):
+                part = split[start : start + _ROWS]
+                held = [_named(part[column], names.get(column)) for column in columns]
+                for row in zip(*held, strict=True):
+                    yield (*row, name) if several else row
+
+    header = (*columns, "split") if several else columns
+    return Table(str(path), header, list(itertools.islice(rows(), SAMPLE_ROWS)), rows)
+
+
+def objects_of(table: Table) -> Iterator[dict[str, object]]:
+    """Yield the rows of a table as objects."""
+    for row in table.rows():
+        yield dict(zip(table.columns, row, strict=True))
+
+
+def _class_names(features: Mapping[str, Any]) -> dict[str, Sequence[str]]:
+    return {name: feature.names for name, feature in features.items() if hasattr(feature, "names")}
+
+
+def _named(values: Sequence[Any], names: Sequence[str] | None) -> Sequence[object]:
+    if names is None:
+        return values
+    return [None if value is None or value < 0 else names[value] for value in values]
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
