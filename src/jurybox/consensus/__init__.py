@@ -1,7 +1,16 @@
 """From several annotators' labels to one label per text, with its quality."""
 
 from jurybox.consensus.crowdlab import CrowdlabConsensus, crowdlab
+from jurybox.consensus.dawid_skene import Smoothing, dawid_skene
 from jurybox.consensus.majority import majority_vote
 from jurybox.consensus.result import AnnotatorStats, Consensus
 
-__all__ = ["AnnotatorStats", "Consensus", "CrowdlabConsensus", "crowdlab", "majority_vote"]
+__all__ = [
+    "AnnotatorStats",
+    "Consensus",
+    "CrowdlabConsensus",
+    "Smoothing",
+    "crowdlab",
+    "dawid_skene",
+    "majority_vote",
+]
