@@ -175,7 +175,7 @@ class Annotations:
     @classmethod
     def from_wide(
         cls,
-        labels: pd.DataFrame | ArrayLike,
+        labels: pd.DataFrame | NDArray[Any] | Sequence[Sequence[Any]],
         *,
         classes: Sequence[Hashable] | None = None,
     ) -> Annotations:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from jurybox.errors import InputError
 
-__all__ = ["Bools", "Floats", "Index", "Ints", "check_probabilities", "freeze"]
+__all__ = ["Bools", "Floats", "Index", "Ints", "check_probabilities", "freeze", "total_by"]
 
 Bools: TypeAlias = NDArray[np.bool_]
 Floats: TypeAlias = NDArray[np.float64]
@@ -22,6 +22,17 @@ _SUM_TOLERANCE = 1e-2
 def freeze(array: NDArray[np.generic]) -> None:
     """Make an array read-only in place, as fields of results are."""
     array.setflags(write=False)
+
+
+def total_by(positions: NDArray[np.integer], weights: NDArray[Any], size: int) -> Floats:
+    """Sum weights (L,) by position (L,) in ``range(size)``; floats, also of nothing.
+
+    Examples
+    --------
+    >>> total_by(np.array([2, 0, 2]), np.array([1, 1, 0.5]), 4)
+    array([1. , 0. , 1.5, 0. ])
+    """
+    return np.bincount(positions, weights=weights, minlength=size).astype(np.float64, copy=False)
 
 
 def check_probabilities(

@@ -69,8 +69,10 @@ def missing_values(values: NDArray[Any]) -> Bools:
     """Say which values mean 'none': NaN, None, ``pd.NA`` and empty strings."""
     import pandas as pd
 
-    missing: Bools = np.asarray(pd.isna(values))
-    return missing | (values == "") if values.dtype.kind in "OU" else missing
+    missing: Bools = np.array(pd.isna(values))
+    if values.dtype.kind in "OU":
+        missing[~missing] = values[~missing] == ""
+    return missing
 
 
 def encode(

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from scipy.special import entr
 
 from jurybox.annotations import Annotations
-from jurybox.arrays import Bools, Floats, Ints, check_probabilities
+from jurybox.arrays import Bools, Floats, Ints, check_probabilities, total_by
 from jurybox.consensus.crowdlab import calibrated, check_ensemble, infer
 from jurybox.consensus.majority import majority_labels
 from jurybox.errors import InputError
@@ -81,8 +81,7 @@ def score_activelab(annotations: Annotations, p: Floats, rng: np.random.Generato
     w_mean = w[active].mean() if active.any() else 1.0
     quality = consensus.quality.copy()
     quality[~annotations.labelled] = _ensemble_confidence(p[:, ~annotations.labelled], w_model)
-    weight = np.bincount(annotations.text, weights=w[annotations.annotator], minlength=annotations.n_texts)
-    weight += w_model.sum()
+    weight = w_model.sum() + total_by(annotations.text, w[annotations.annotator], annotations.n_texts)
     return np.asarray((weight * quality + w_mean / annotations.n_classes) / (weight + w_mean))
 
 

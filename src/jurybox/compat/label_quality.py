@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import entr
 
-from jurybox.arrays import Floats, Ints
+from jurybox.arrays import Floats, Ints, total_by
 from jurybox.errors import InputError
 
 __all__ = ["label_quality"]
@@ -78,7 +78,7 @@ def _subtract_thresholds(labels: Ints, p: Floats, group: Ints, n_groups: int) ->
     shape = n_groups, p.shape[1]
     cell = group.astype(np.int64) * shape[1] + labels
     count = np.bincount(cell, minlength=shape[0] * shape[1])
-    total = np.bincount(cell, weights=p[np.arange(len(labels)), labels], minlength=len(count))
+    total = total_by(cell, p[np.arange(len(labels)), labels], len(count))
     threshold = np.where(count > 0, total / np.maximum(count, 1), _NO_THRESHOLD).reshape(shape)
     threshold = np.maximum(threshold, 2 * _EPSILON)
     shifted: Floats = p - threshold[group] + threshold.max(axis=1)[group][:, None]

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from jurybox.annotations import Annotations
-from jurybox.arrays import Bools, Floats, Ints, check_probabilities
+from jurybox.arrays import Bools, Floats, Ints, check_probabilities, total_by
 from jurybox.calibration import scale_probabilities, search_temperature
 from jurybox.consensus.majority import majority_labels
 from jurybox.consensus.result import Consensus, describe_annotators, mean_per_annotator, summarise
@@ -184,8 +184,8 @@ def _agreement_with_colleagues(annotations: Annotations) -> Floats:
     """
     colleagues = annotations.n_labels[annotations.text] - 1
     agreeing = annotations.counts[annotations.text, annotations.label] - 1
-    pairs = np.bincount(annotations.annotator, weights=colleagues, minlength=annotations.n_annotators)
-    alike = np.bincount(annotations.annotator, weights=agreeing, minlength=annotations.n_annotators)
+    pairs = total_by(annotations.annotator, colleagues, annotations.n_annotators)
+    alike = total_by(annotations.annotator, agreeing, annotations.n_annotators)
     agreement = np.divide(alike, pairs, out=np.zeros_like(pairs), where=pairs > 0)
     agreement[pairs == 0] = agreement[pairs > 0].mean()
     return agreement
@@ -206,10 +206,9 @@ def _posterior(annotations: Annotations, p: Floats, w: Floats, w_model: Floats, 
     unlikelihood = (1 - likelihood) / (n_classes - 1)
     weight = w[annotations.annotator]
     cell = annotations.text.astype(np.int64) * n_classes + annotations.label
-    posterior: Floats = np.asarray(np.bincount(cell, weights=weight, minlength=n_texts * n_classes), float)
-    posterior = posterior.reshape(n_texts, n_classes)
+    posterior = total_by(cell, weight, n_texts * n_classes).reshape(n_texts, n_classes)
     posterior *= likelihood - unlikelihood
-    annotator_weight = np.bincount(annotations.text, weights=weight, minlength=n_texts)
+    annotator_weight = total_by(annotations.text, weight, n_texts)
     posterior += (unlikelihood * annotator_weight)[:, None]
     for each, weight_of_model in zip(p, w_model, strict=True):
         posterior += weight_of_model * each

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from jurybox.annotations import Annotations
-from jurybox.arrays import Bools, Floats, Ints, check_probabilities
+from jurybox.arrays import Bools, Floats, Ints, check_probabilities, total_by
 from jurybox.consensus.result import UNKNOWN, Consensus, describe_annotators, mean_per_annotator, summarise
 
 __all__ = ["majority_vote"]
@@ -112,7 +112,7 @@ def _supporters_agreement(annotations: Annotations, labels: Ints, tied: Ints) ->
     agreement[~known] = agreement[known].mean() if known.any() else 0.0
     contested = annotations.subset(texts=tied)
     cell = contested.text.astype(np.int64) * contested.n_classes + contested.label
-    total = np.bincount(cell, weights=agreement[contested.annotator], minlength=contested.counts.size)
+    total = total_by(cell, agreement[contested.annotator], contested.counts.size)
     return np.asarray(total.reshape(contested.counts.shape) / np.maximum(contested.counts, 1))
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jurybox.annotations import Annotations
-from jurybox.arrays import Bools, Floats, Ints, freeze
+from jurybox.arrays import Bools, Floats, Ints, freeze, total_by
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -137,7 +137,7 @@ def mean_per_annotator(
 ) -> Floats:
     """Average values (L,) over each annotator's annotations in ``where``, shape (M,); NaN without any."""
     annotator = annotations.annotator[where]
-    total = np.bincount(annotator, weights=values[where], minlength=annotations.n_annotators)
+    total = total_by(annotator, values[where], annotations.n_annotators)
     with np.errstate(invalid="ignore"):
         return np.asarray(total / np.bincount(annotator, minlength=annotations.n_annotators))
 
@@ -152,11 +152,8 @@ def _worst_class(annotations: Annotations, agrees: NDArray[np.bool_], text_quali
     count = np.bincount(cell, minlength=shape[0] * shape[1]).reshape(shape)
     answered = count > 0
     with np.errstate(invalid="ignore"):
-        accuracy = np.bincount(cell, weights=agrees, minlength=count.size).reshape(shape) / count
-        consensus = (
-            np.bincount(cell, weights=text_quality[annotations.text], minlength=count.size).reshape(shape)
-            / count
-        )
+        accuracy = total_by(cell, agrees, count.size).reshape(shape) / count
+        consensus = total_by(cell, text_quality[annotations.text], count.size).reshape(shape) / count
     candidates = answered
     for criterion in (-accuracy, count.astype(np.float64), consensus):
         value = np.where(candidates, criterion, -np.inf)
