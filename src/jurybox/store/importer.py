@@ -13,10 +13,12 @@ import numpy as np
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from jurybox.errors import FormatError
+from jurybox.errors import FormatError, InputError
 from jurybox.formats.records import AnnotationRecord, TextRecord
 from jurybox.store import schema
+from jurybox.store.checks import check_seconds, problem_with
 from jurybox.store.locks import serialise
+from jurybox.store.overview import count_texts
 from jurybox.store.people import add_annotator, annotator_numbers
 from jurybox.store.ranks import chunks, enqueue, mark_audit, settle
 from jurybox.store.records import Added
@@ -83,7 +85,7 @@ class Importer:
         self._state = read_state(connection)
         self._classes = {name: number for number, name in enumerate(read_classes(connection))}
         self._annotators = annotator_numbers(connection)
-        self._first_text = self._next_text = _count(connection, schema.texts.c.id)
+        self._first_text = self._next_text = count_texts(connection)
         self._touched: set[int] = set()
         self._given: Counter[int] = Counter()
         self._counts: Counter[str] = Counter()
@@ -160,7 +162,7 @@ class Importer:
         texts = schema.texts
         ids = {record.text_id for record in chunk}
         query = sa.select(texts.c.external_id, texts.c.id).where(texts.c.external_id.in_(ids))
-        return dict(self._connection.execute(query).tuples().all())
+        return {row.external_id: row.id for row in self._connection.execute(query)}
 
     def _annotation_row(self, record: AnnotationRecord, texts: Mapping[str, int]) -> dict[str, object]:
         if record.text_id not in texts:
@@ -175,7 +177,7 @@ class Importer:
             "annotator_id": self._annotator_number(record),
             "class_id": self._class_number(record),
             "created_at": self._now if record.time is None else record.time.timestamp(),
-            "seconds": record.seconds,
+            "seconds": _seconds(record),
             "comment": _checked(record.comment, "comment", record.row),
             "origin": "import",
         }
@@ -273,7 +275,7 @@ class Importer:
         }
 
     def _draw_audit(self) -> None:
-        """Draw from the new texts at the rate of the first ones: each text of the project has the same chance."""
+        """Draw from the new texts at the rate of the first ones: all have the same chance."""
         settings = self._state.settings
         n_new = self._next_text - self._first_text
         rate = self._state.audit_rate
@@ -287,12 +289,6 @@ class Importer:
         if rows:
             self._connection.execute(sa.insert(schema.audit), rows)
             mark_audit(self._connection, self._state, [row["text_id"] for row in rows])
-
-
-def _count(connection: Connection, number: sa.Column[int]) -> int:
-    """Return how many rows there are, for numbers that count from 0 without gaps."""
-    last = connection.scalar(sa.select(sa.func.max(number)))
-    return 0 if last is None else int(last) + 1
 
 
 def _text_row(number: int, record: TextRecord) -> dict[str, object]:
@@ -321,22 +317,17 @@ def _check_text(record: TextRecord) -> None:
         )
 
 
-def _checked(value: object, column: str, row: int) -> str:
-    """Return a string that both databases can store."""
-    if not isinstance(value, str):
-        raise FormatError("expected a text", row=row or None, column=column, value=value)
-    if "\0" in value:
-        raise FormatError(
-            "expected a text without NUL characters", row=row or None, column=column, value=value
-        )
-    if not value.isascii():
-        try:
-            value.encode()
-        except UnicodeEncodeError as error:
-            raise FormatError(
-                "expected valid Unicode, got half a surrogate pair",
-                row=row or None,
-                column=column,
-                value=value,
-            ) from error
+def _checked(value: str, column: str, row: int) -> str:
+    problem = problem_with(value)
+    if problem is not None:
+        raise FormatError(problem, row=row or None, column=column, value=value)
     return value
+
+
+def _seconds(record: AnnotationRecord) -> float | None:
+    try:
+        return check_seconds(record.seconds)
+    except InputError as error:
+        raise FormatError(
+            "expected a number of at least 0", row=record.row or None, column="seconds", value=record.seconds
+        ) from error

@@ -17,7 +17,15 @@ from jurybox.store.records import Standing, Status
 from jurybox.store.rounds import read_rounds
 from jurybox.store.state import read_classes, read_state
 
-__all__ = ["iterate_annotations", "iterate_texts", "median_seconds", "read_audit", "read_status", "read_text"]
+__all__ = [
+    "count_texts",
+    "iterate_annotations",
+    "iterate_texts",
+    "median_seconds",
+    "read_audit",
+    "read_status",
+    "read_text",
+]
 
 _PART = 5_000
 
@@ -29,17 +37,14 @@ def read_status(connection: Connection, *, now: float) -> Status:
     people = read_annotators(connection)
     classes = read_classes(connection)
     rounds = read_rounds(connection)
-    by_class = dict(
-        connection.execute(
-            sa.select(annotations.c.class_id, sa.func.count())
-            .where(schema.is_standing)
-            .group_by(annotations.c.class_id)
-        )
-        .tuples()
-        .all()
+    per_class = (
+        sa.select(annotations.c.class_id, sa.func.count().label("n"))
+        .where(schema.is_standing)
+        .group_by(annotations.c.class_id)
     )
+    by_class = {row.class_id: row.n for row in connection.execute(per_class)}
     labelled = sa.select(sa.func.count(annotations.c.text_id.distinct())).where(schema.is_standing)
-    n_texts = connection.scalar(sa.select(sa.func.max(schema.texts.c.id)))
+    n_texts = count_texts(connection)
     n_open = _count(connection, ranking, ranking.c.round_id == state.current_round, ranking.c.open)
     audit_open = sa.and_(
         ranking.c.text_id == audit.c.text_id, ranking.c.round_id == state.current_round, ranking.c.open
@@ -48,9 +53,9 @@ def read_status(connection: Connection, *, now: float) -> Status:
     seen = 0 if not rounds else _last_seen(connection, rounds[-1].number)
     return Status(
         name=state.name,
-        texts=0 if n_texts is None else n_texts + 1,
+        texts=n_texts,
         labelled_texts=connection.scalar(labelled) or 0,
-        finished_texts=(0 if n_texts is None else n_texts + 1) - n_open,
+        finished_texts=n_texts - n_open,
         annotations=sum(person.n_annotations for person in people),
         skips=sum(person.n_skips for person in people),
         flags=_count(connection, schema.flags),
@@ -67,6 +72,12 @@ def read_status(connection: Connection, *, now: float) -> Status:
         class_counts={name: by_class.get(number, 0) for number, name in enumerate(classes)},
         last_round=rounds[-1] if rounds else None,
     )
+
+
+def count_texts(connection: Connection) -> int:
+    """Return N; the texts are numbered from 0 without gaps."""
+    last = connection.scalar(sa.select(sa.func.max(schema.texts.c.id)))
+    return 0 if last is None else int(last) + 1
 
 
 def read_text(connection: Connection, external_id: str) -> TextRecord:

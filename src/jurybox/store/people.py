@@ -9,12 +9,14 @@ from sqlalchemy.engine import Connection
 
 from jurybox.errors import ConflictError, InputError, NotFoundError
 from jurybox.store import schema
+from jurybox.store.checks import storable
 from jurybox.store.locks import serialise
 from jurybox.store.records import AnnotatorInfo, Role, Standing
 
 __all__ = [
     "add_annotator",
     "annotator_numbers",
+    "ensure_annotator",
     "find_annotator",
     "lock_annotator",
     "read_annotators",
@@ -34,7 +36,7 @@ def add_annotator(
     ConflictError
         If the name is taken.
     """
-    _check_name(name)
+    storable(name, "annotator", empty=False)
     _check_cap(cap)
     serialise(connection, "numbering")
     if find_annotator(connection, name) is not None:
@@ -53,6 +55,16 @@ def add_annotator(
         )
     )
     return number
+
+
+def ensure_annotator(connection: Connection, name: str, *, now: float) -> None:
+    """Add a person unless there is one of this name."""
+    known = sa.select(schema.annotators.c.id).where(schema.annotators.c.name == name)
+    if connection.scalar(known) is not None:
+        return
+    serialise(connection, "numbering")
+    if connection.scalar(known) is None:
+        add_annotator(connection, name, now=now)
 
 
 def read_annotators(connection: Connection) -> list[AnnotatorInfo]:
@@ -119,11 +131,6 @@ def _info(row: sa.Row[Any]) -> AnnotatorInfo:
         n_annotations=row.n_annotations,
         n_skips=row.n_skips,
     )
-
-
-def _check_name(name: object) -> None:
-    if not isinstance(name, str) or not name.strip() or "\0" in name:
-        raise InputError(f"annotator is {name!r}, expected a name that is not empty")
 
 
 def _check_cap(cap: object) -> None:

@@ -1,14 +1,16 @@
 """Handing out texts: the ranking, leases, and why there is nothing left.
 
-A text is with one person at a time, whatever number of labels it still wants: so no text is ever out beyond its
-cap, and no two people spend time on a text of which the second label may turn out not to be needed. Others get
-the next text meanwhile. A lease ends when its text is labelled, skipped or given back, or when it expires.
+A text is with one person at a time, whatever number of labels it still wants: so no text is ever out beyond
+its cap, and no two people spend time on a text of which the second label may turn out not to be needed.
+Others get the next text meanwhile. A lease ends when its text is labelled, skipped or given back, or when it
+expires.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -22,7 +24,7 @@ from jurybox.store.people import lock_annotator
 from jurybox.store.records import NothingLeft, Standing, Task, Tasks, Why
 from jurybox.store.state import ProjectState, read_state
 
-__all__ = ["claim", "find_text", "held_lease", "next_tasks", "release", "renew"]
+__all__ = ["claim", "find_text", "held_lease", "next_tasks", "release", "release_all", "renew"]
 
 _ATTEMPTS = 50
 
@@ -41,10 +43,10 @@ def next_tasks(connection: Connection, name: str, n: int, *, resume: bool, now: 
     if annotator.standing != Standing.ACTIVE:
         return Tasks((), NothingLeft(Why.PAUSED))
     held = _held(connection, state, annotator.id, now)
-    tasks = [_task(row, name) for row in _extend(connection, state, held[:n], now)] if resume else []
-    free = n - len(tasks)
+    tasks = _extend(connection, state, held[:n], name, now) if resume else []
+    free, n_held = n - len(tasks), len(held)
     if annotator.cap is not None:
-        free = min(free, annotator.cap - annotator.n_annotations - len(held))
+        free = min(free, annotator.cap - annotator.n_annotations - n_held)
     for _ in range(_ATTEMPTS):
         if free <= 0:
             break
@@ -52,10 +54,11 @@ def next_tasks(connection: Connection, name: str, n: int, *, resume: bool, now: 
         if taken is None:
             break
         tasks.extend(_task(row, name) for row in taken)
+        n_held += len(taken)
         free -= len(taken)
     if len(tasks) == n:
         return Tasks(tuple(tasks))
-    return Tasks(tuple(tasks), _why(connection, state, annotator, len(held), now))
+    return Tasks(tuple(tasks), _why(connection, state, annotator, n_held, now))
 
 
 def renew(connection: Connection, name: str, text_id: int, *, now: float) -> float:
@@ -88,6 +91,12 @@ def release(connection: Connection, annotator_id: int, text_id: int) -> None:
     connection.execute(sa.delete(schema.leases).where(mine))
 
 
+def release_all(connection: Connection, name: str) -> None:
+    """Give back all texts that a person holds."""
+    person = sa.select(schema.annotators.c.id).where(schema.annotators.c.name == name)
+    connection.execute(sa.delete(schema.leases).where(schema.leases.c.annotator_id.in_(person)))
+
+
 def held_lease(connection: Connection, annotator_id: int, text_id: int) -> sa.Row[Any] | None:
     """Return the annotator's lease on a text, expired or not, as long as nobody else took the text."""
     mine = sa.and_(schema.leases.c.text_id == text_id, schema.leases.c.annotator_id == annotator_id)
@@ -105,9 +114,8 @@ def claim(
     rows = connection.execute(entry).mappings().all()
     _lease(connection, state, annotator_id, rows, now)
     row = connection.execute(_lent(state).where(schema.texts.c.id == text_id)).one()
-    if row.annotator_id != annotator_id:
-        row = row._replace(expires_at=now)
-    return _task(row, name)
+    task = _task(row, name)
+    return task if row.annotator_id == annotator_id else replace(task, expires_at=now)
 
 
 def find_text(connection: Connection, external_id: str, *, lock: bool = False) -> int:
@@ -135,17 +143,16 @@ def _held(connection: Connection, state: ProjectState, annotator_id: int, now: f
 
 
 def _extend(
-    connection: Connection, state: ProjectState, held: list[sa.Row[Any]], now: float
-) -> list[sa.Row[Any]]:
+    connection: Connection, state: ProjectState, held: list[sa.Row[Any]], name: str, now: float
+) -> list[Task]:
+    """Lend texts in hand anew."""
     if not held:
-        return held
-    expires_at = now + state.settings.lease_seconds
+        return []
+    until = now + state.settings.lease_seconds
     numbers = [row.id for row in held]
-    update = (
-        sa.update(schema.leases).where(schema.leases.c.text_id.in_(numbers)).values(expires_at=expires_at)
-    )
+    update = sa.update(schema.leases).where(schema.leases.c.text_id.in_(numbers)).values(expires_at=until)
     connection.execute(update)
-    return [row._replace(expires_at=expires_at) for row in held]
+    return [replace(_task(row, name), expires_at=until) for row in held]
 
 
 def _take(

@@ -1,13 +1,13 @@
 """The place of each text in the queue.
 
-A text's `base` is its rank in the round's ranking and never changes; its `position` is what the queue is sorted by.
-Each ranked text is asked for `wanted` labels (one, in a round) and then goes to the end of the line, behind all
-texts that have not had theirs, in the same order::
+A text's `base` is its rank in the round's ranking and never changes; its `position` is what the queue is
+sorted by. Each ranked text is asked for `wanted` labels (one, in a round) and then goes to the end of the
+line, behind all texts that have not had theirs, in the same order::
 
     position = base + passes · 2⁴⁰,    passes = max(0, n − labels − wanted + 1)
 
-where n is the text's number of labels now and `labels` that when it was ranked. So one round asks for each text
-once before it asks for any twice, as the simulation does, and nobody waits for the next round.
+where n is the text's number of labels now and `labels` that when it was ranked. So one round asks for each
+text once before it asks for any twice, as the simulation does, and nobody waits for the next round.
 
 Bases come in three bands: the audit sample, the ranked texts, and texts that came after the ranking.
 """
@@ -50,8 +50,8 @@ Item = TypeVar("Item")
 def spread(text_ids: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
     """Give each text a pseudo-random 32-bit place: the order before there is a ranking.
 
-    The place depends on the text's number and the seed alone (SplitMix64's finaliser), so texts that come later
-    fall in between the earlier ones as if all had been shuffled together.
+    The place depends on the text's number and the seed alone (SplitMix64's finaliser), so texts that come
+    later fall in between the earlier ones as if all had been shuffled together.
 
     Parameters
     ----------
@@ -117,8 +117,8 @@ def mark_audit(connection: Connection, state: ProjectState, text_ids: Sequence[i
 def settle(connection: Connection, state: ProjectState, text_ids: Iterable[int]) -> None:
     """Bring the places of texts up to date with their annotations: open or finished, and which pass.
 
-    A text is finished when it has as many labels as it may get, when enough labels all agree (the audit sample
-    excepted), or when a reviewer has decided.
+    A text is finished when it has as many labels as it may get, when enough labels all agree (the audit
+    sample excepted), or when a reviewer has decided.
     """
     for chunk in chunks(text_ids, _CHUNK):
         standing = {row.text_id: row for row in connection.execute(_STANDING, {"texts": chunk})}

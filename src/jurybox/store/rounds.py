@@ -1,7 +1,8 @@
 """Rounds: what a round has seen, its ranking and its probabilities, and the moment it takes over.
 
-A ranking is written beside the one that holds, in small transactions that keep nobody waiting, and takes over in
-one: by a single number in the project's row. A round that was not finished leaves rows that the next one sweeps up.
+A ranking is written beside the one that holds, in small transactions that keep nobody waiting, and takes over
+in one: by a single number in the project's row. A round that was not finished leaves rows that the next one
+sweeps up.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ __all__ = [
     "Outcome",
     "Snapshot",
     "begin_round",
+    "n_predicted",
     "publish",
     "read_annotations",
     "read_array",
@@ -203,6 +205,16 @@ def read_array(connection: Connection, round_id: int, name: str) -> NDArray[np.f
         for row in connection.execute(query)
     ]
     return np.concatenate(parts) if parts else None
+
+
+def n_predicted(connection: Connection) -> int:
+    """Return how many texts the last round has probabilities for."""
+    arrays = schema.arrays
+    rows = sa.select(sa.func.coalesce(sa.func.sum(arrays.c.rows), 0)).where(
+        arrays.c.round_id == sa.select(schema.project.c.current_round).scalar_subquery(),
+        arrays.c.name == "pred_probs",
+    )
+    return int(connection.scalar(rows) or 0)
 
 
 def _write_array(store: Store, round_id: int, name: str, array: NDArray[np.floating]) -> None:

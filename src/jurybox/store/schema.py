@@ -67,7 +67,7 @@ project = Table(
     Column("current_round", Integer, nullable=False),
     Column("audit_rate", Double),
 )
-"""One row. `audit_rate` is the share of texts drawn into the audit sample; set once the first texts are in."""
+"""One row. `audit_rate` is the share of texts in the audit sample, set once the first texts are in."""
 
 classes = Table(
     "classes",

@@ -9,8 +9,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from jurybox.errors import ConflictError, InputError
+from jurybox.errors import ConflictError
 from jurybox.store import schema
+from jurybox.store.checks import storable
 from jurybox.store.locks import serialise
 from jurybox.store.settings import ProjectSettings
 
@@ -86,8 +87,7 @@ def add_class(connection: Connection, name: str) -> int:
     ConflictError
         If there is such a class.
     """
-    if not isinstance(name, str) or not name.strip() or "\0" in name:
-        raise InputError(f"class name is {name!r}, expected a text that is not empty")
+    storable(name, "class", empty=False)
     serialise(connection, "numbering")
     names = read_classes(connection)
     if name in names:

@@ -1,0 +1,261 @@
+"""Making, opening, filling and configuring a stored project."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain
+from os import PathLike
+from types import TracebackType
+from typing import Any, Self, TypeAlias
+
+from sqlalchemy.engine import Connection
+
+from jurybox.errors import InputError
+from jurybox.formats.records import AnnotationRecord, Batch, TextRecord
+from jurybox.project.labelling import Labelling
+from jurybox.project.people import People
+from jurybox.project.results import Results
+from jurybox.project.rounds import Rounds
+from jurybox.store import lifecycle, ranks, state
+from jurybox.store.checks import storable
+from jurybox.store.engine import read_location
+from jurybox.store.importer import Duplicates, Importer, named_texts
+from jurybox.store.locks import serialise
+from jurybox.store.records import Added
+from jurybox.store.settings import ProjectSettings
+
+__all__ = ["Project"]
+
+Location: TypeAlias = str | PathLike[str]
+TextLike: TypeAlias = str | tuple[str, str] | TextRecord
+
+
+class Project(Labelling, People, Rounds, Results):
+    """A project that lives in an SQLite file or a PostgreSQL schema.
+
+    Use `create` or `open`; close it, or use it in a ``with`` statement. One object may be shared by threads;
+    other processes open their own. Times are Unix times in seconds, taken from `clock`.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> path = Path(tempfile.mkdtemp()) / "reviews.db"
+    >>> with Project.create(path, texts=["fine", "awful"], classes=["bad", "good"]) as project:
+    ...     while task := project.next_task("ana"):
+    ...         receipt = project.submit(task, label="good" if task.text == "fine" else "bad")
+    ...     print(task.explanation)
+    ...     project.annotations()
+    this annotator has labelled or skipped every text that still wants a label
+    Annotations(2 texts, 1 annotators, 2 classes, 2 annotations)
+    """
+
+    @classmethod
+    def create(
+        cls,
+        location: Location,
+        *,
+        classes: Sequence[str],
+        texts: Iterable[TextLike] = (),
+        name: str | None = None,
+        guidelines: str = "",
+        settings: ProjectSettings | None = None,
+        cache: Location | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> Self:
+        """Make a new project; where anything fails, nothing is left behind.
+
+        Parameters
+        ----------
+        location
+            Path of the SQLite file to make, or ``postgresql://user@host/database?schema=NAME``.
+        classes
+            Names of the classes, in the order in which annotators see them.
+        texts
+            As for `add_texts`.
+        name
+            A title; default: the name of the file or schema.
+        cache
+            Folder for features, which may be deleted at any time; default: beside the file.
+
+        Raises
+        ------
+        ConflictError
+            If there is a project already.
+        InputError
+            For a location, class or text that cannot be stored.
+        """
+        store = read_location(location)
+        title = storable(name, "name") if name is not None else lifecycle.default_name(store)
+        storable(guidelines, "guidelines")
+        project = cls(store, cache=lifecycle.cache_folder(store, cache), clock=clock)
+        with lifecycle.creation(store) as connection:
+            state.create_project(connection, title, classes, settings or ProjectSettings(), now=clock())
+            if guidelines:
+                state.write_guidelines(connection, guidelines, now=clock())
+            _import_texts(connection, texts, now=clock())
+        return project
+
+    @classmethod
+    def open(
+        cls, location: Location, *, cache: Location | None = None, clock: Callable[[], float] = time.time
+    ) -> Self:
+        """Open a project; an older one is migrated, after a copy of its SQLite file has been made.
+
+        Raises
+        ------
+        NotFoundError
+            If there is none.
+        NewerDatabaseError
+            If a newer jurybox wrote it.
+        StoreError
+            If it cannot be read.
+        """
+        store = read_location(location)
+        lifecycle.open_store(store)
+        return cls(store, cache=lifecycle.cache_folder(store, cache), clock=clock)
+
+    def close(self) -> None:
+        """Close all connections; the object may be used again and then opens new ones."""
+        self.store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"Project({self.store.label!r})"
+
+    def add_texts(self, texts: Iterable[TextLike]) -> Added:
+        """Add texts, all or none; known ids are counted, not added again.
+
+        Parameters
+        ----------
+        texts
+            Strings, (id, text) pairs or records, streamed. Strings get ids made from their content.
+
+        Raises
+        ------
+        FormatError
+            For a text that cannot be stored, or an id that is known with another text; nothing is added.
+        """
+        with self.store.write() as connection:
+            return _import_texts(connection, texts, now=self._clock())
+
+    def add_annotations(
+        self, annotations: Iterable[AnnotationRecord], *, duplicates: Duplicates = "error"
+    ) -> Added:
+        """Add annotations made elsewhere, all or none; unknown annotators are added.
+
+        Parameters
+        ----------
+        duplicates
+            When an annotator labels a text again, with another class: ``"error"``, or the ``"last"`` label
+            replaces the earlier one. The same label again is counted and not added.
+
+        Raises
+        ------
+        FormatError
+            For an unknown text or label, with its row; nothing is added.
+        """
+        return self.add([Batch((), list(annotations))], duplicates=duplicates)
+
+    def add(
+        self, batches: Iterable[Batch], *, duplicates: Duplicates = "error", add_classes: bool = False
+    ) -> Added:
+        """Add a file's texts and annotations, streamed, all or none.
+
+        Parameters
+        ----------
+        add_classes
+            Whether labels that are no class yet become classes, instead of an error.
+
+        Raises
+        ------
+        FormatError
+            As `add_texts` and `add_annotations`.
+        """
+        with self.store.write() as connection:
+            importer = Importer(connection, now=self._clock(), duplicates=duplicates, add_classes=add_classes)
+            for batch in batches:
+                importer.add_texts(batch.texts)
+                importer.add_annotations(batch.annotations)
+            return importer.finish()
+
+    @property
+    def name(self) -> str:
+        """The title."""
+        with self.store.read() as connection:
+            return state.read_state(connection).name
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes, in order."""
+        with self.store.read() as connection:
+            return state.read_classes(connection)
+
+    def add_class(self, name: str) -> None:
+        """Add a class behind the others; ConflictError if there is one of this name."""
+        with self.store.write() as connection:
+            state.add_class(connection, name)
+
+    @property
+    def settings(self) -> ProjectSettings:
+        """The settings that hold now."""
+        with self.store.read() as connection:
+            return state.read_state(connection).settings
+
+    def configure(self, **changes: Any) -> ProjectSettings:
+        """Change some settings, by name; they hold from the next task and the next round on.
+
+        The audit sample is drawn when texts come in: its size cannot be changed for texts that are there.
+
+        Raises
+        ------
+        InputError
+            For an unknown name or a value out of range.
+        """
+        with self.store.write() as connection:
+            serialise(connection, "round")
+            before = state.read_state(connection)
+            settings = before.settings.updated(changes)
+            state.write_state(connection, settings=settings.to_dict())
+            if settings != before.settings:
+                ranks.settle_all(connection, state.read_state(connection))
+        return settings
+
+    @property
+    def guidelines(self) -> str:
+        """What annotators are told; empty where nothing is."""
+        with self.store.read() as connection:
+            return state.read_guidelines(connection)
+
+    def set_guidelines(self, text: str) -> None:
+        """Replace the guidelines; earlier versions stay in the store."""
+        with self.store.write() as connection:
+            state.write_guidelines(connection, storable(text, "guidelines"), now=self._clock())
+
+
+def _import_texts(connection: Connection, texts: Iterable[TextLike], *, now: float) -> Added:
+    importer = Importer(connection, now=now)
+    importer.add_texts(_records(texts))
+    return importer.finish()
+
+
+def _records(texts: Iterable[TextLike]) -> Iterator[TextRecord]:
+    """Turn strings, pairs or records into records; all are of the kind of the first."""
+    if isinstance(texts, str):
+        raise InputError("texts is one string, expected several texts: pass [text] to add one")
+    iterator = iter(texts)
+    first = next(iterator, None)
+    if first is None:
+        return iter(())
+    together = chain([first], iterator)
+    if isinstance(first, str):
+        return named_texts(item if isinstance(item, str) else item[1] for item in together)
+    return (item if isinstance(item, TextRecord) else TextRecord(*item) for item in together)

@@ -1,0 +1,66 @@
+"""The people of a project: annotators, reviewers, owners."""
+
+from __future__ import annotations
+
+from jurybox.errors import NotFoundError
+from jurybox.project.handle import Handle
+from jurybox.store import people, queue
+from jurybox.store.records import AnnotatorInfo, Role, Standing
+
+__all__ = ["People"]
+
+
+class People(Handle):
+    """Adds and looks up people, and says what each may do."""
+
+    def annotators(self) -> list[AnnotatorInfo]:
+        """Return everyone, in the order in which they came."""
+        with self.store.read() as connection:
+            return people.read_annotators(connection)
+
+    def annotator(self, name: str) -> AnnotatorInfo:
+        """Return one person; NotFoundError if there is none of this name."""
+        with self.store.read() as connection:
+            found = people.find_annotator(connection, name)
+        if found is None:
+            raise NotFoundError(f"there is no annotator {name!r} in this project")
+        return found
+
+    def add_annotator(
+        self, name: str, *, role: Role = Role.ANNOTATOR, cap: int | None = None
+    ) -> AnnotatorInfo:
+        """Add a person, who may give `cap` annotations; ConflictError if the name is taken."""
+        with self.store.write() as connection:
+            people.add_annotator(connection, name, now=self._clock(), role=role, cap=cap)
+        return self.annotator(name)
+
+    def pause(self, name: str) -> None:
+        """Give an annotator no more tasks; texts in hand go back, labels under way are still taken."""
+        with self.store.write() as connection:
+            people.update_annotator(connection, name, standing=Standing.PAUSED.value)
+            queue.release_all(connection, name)
+
+    def resume(self, name: str) -> None:
+        """Give a paused annotator tasks again."""
+        self._update_annotator(name, standing=Standing.ACTIVE.value)
+
+    def set_cap(self, name: str, cap: int | None) -> None:
+        """Limit how many annotations a person may give; None lifts the limit."""
+        self._update_annotator(name, cap=cap)
+
+    def set_role(self, name: str, role: Role) -> None:
+        """Change what a person may do."""
+        self._update_annotator(name, role=role.value)
+
+    def set_token(self, name: str, token_hash: str | None) -> None:
+        """Store the hash of a person's access token; None withdraws access."""
+        self._update_annotator(name, token_hash=token_hash)
+
+    def annotator_by_token(self, token_hash: str) -> AnnotatorInfo | None:
+        """Return whom a token belongs to, or None."""
+        with self.store.read() as connection:
+            return people.find_annotator(connection, token_hash=token_hash)
+
+    def _update_annotator(self, name: str, **values: object) -> None:
+        with self.store.write() as connection:
+            people.update_annotator(connection, name, **values)

@@ -1,0 +1,60 @@
+"""What both databases can store."""
+
+from __future__ import annotations
+
+from math import isfinite
+
+from jurybox.errors import InputError
+
+__all__ = ["check_seconds", "problem_with", "storable"]
+
+
+def problem_with(value: object) -> str | None:
+    """Say what keeps a value from being stored as text, or return None.
+
+    Examples
+    --------
+    >>> problem_with("fine"), problem_with("a" + chr(0))
+    (None, 'expected a text without NUL characters')
+    """
+    if not isinstance(value, str):
+        return "expected a text"
+    if "\0" in value:
+        return "expected a text without NUL characters"
+    if not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            return "expected valid Unicode, got half a surrogate pair"
+    return None
+
+
+def storable(value: str, name: str, *, empty: bool = True) -> str:
+    """Return a text that can be stored, and is not blank where `empty` is false.
+
+    Raises
+    ------
+    InputError
+        If it cannot.
+    """
+    problem = problem_with(value)
+    if problem is None and not empty and not value.strip():
+        problem = "expected a text that is not empty"
+    if problem is not None:
+        raise InputError(f"{name} is {value!r:.80}: {problem}")
+    return value
+
+
+def check_seconds(seconds: float | None) -> float | None:
+    """Return a time on task as it is stored.
+
+    Raises
+    ------
+    InputError
+        If it is negative or not a finite number.
+    """
+    if seconds is None:
+        return None
+    if not isinstance(seconds, int | float) or not isfinite(seconds) or seconds < 0:
+        raise InputError(f"seconds is {seconds!r}, expected a number of at least 0, or None")
+    return float(seconds)
