@@ -12,8 +12,10 @@ from jurybox.formats.records import (
     TextRecord,
 )
 from jurybox.formats.source import Plan, ReadOptions, Source, read
+from jurybox.formats.write import EXPORT_FORMATS, write, write_table
 
 __all__ = [
+    "EXPORT_FORMATS",
     "AnnotationRecord",
     "AnnotatorRecord",
     "Batch",
@@ -24,4 +26,6 @@ __all__ = [
     "Source",
     "TextRecord",
     "read",
+    "write",
+    "write_table",
 ]

@@ -1,4 +1,4 @@
-"""What the columns of a table mean: which holds the text, which the label, which are annotators themselves."""
+"""What the columns of a table mean: which holds the text, which the label, which are annotators."""
 
 from __future__ import annotations
 

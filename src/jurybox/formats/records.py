@@ -6,7 +6,7 @@ Records are named tuples, not dataclasses: an import makes millions of them, and
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
@@ -110,11 +110,12 @@ class Batch:
     """A bounded part of a file: the texts and the annotations of some consecutive rows.
 
     A text comes no later than its first annotation of the same file, except where texts and annotations
-    are two files of a folder; then all texts come first.
+    are two files of a folder; then all texts come first. `file` is named in errors.
     """
 
     texts: Sequence[TextRecord]
     annotations: Sequence[AnnotationRecord]
+    file: str = ""
 
 
 @dataclass(frozen=True)
@@ -142,4 +143,3 @@ class Export:
     consensus: Iterable[ConsensusRecord] = ()
     annotators: Iterable[AnnotatorRecord] = ()
     guidelines: str = ""
-    settings: Mapping[str, object] = field(default_factory=dict)

@@ -121,7 +121,7 @@ class Source:
             At the first thing that is wrong, naming file, row, column and value.
         """
         for stream, plan in zip(self._streams, self.plans, strict=True):
-            yield from batched(without_repeats(stream(), plan.file))
+            yield from batched(without_repeats(stream(), plan.file), plan.file)
 
 
 def read(path: str | PathLike[str], options: ReadOptions | None = None) -> Source:
@@ -185,6 +185,8 @@ def _open_json(path: Path, form: str, options: ReadOptions, labels: LabelReader)
 
     sample = list(itertools.islice(objects(), SAMPLE_ROWS))
     nested = form if form in ("label-studio", "doccano") else is_nested(sample)
+    if not sample:
+        return Plan(str(path), form, "texts", encoding), lambda: iter(())
     if nested is None:
         return _open_table(
             table_of_objects(iter(sample), path, encoding),
@@ -245,8 +247,12 @@ def _read_folder(folder: Path, options: ReadOptions) -> Source:
             raise FormatError(
                 f"has more than one file of {stem}: {names}; name the file instead", file=str(folder)
             )
-        opened += [_open(path, sniff_format(path), _for_part(stem, options)) for path in found]
-    if not opened:
+        opened += [
+            _open(path, sniff_format(path), _for_part(stem, options))
+            for path in found
+            if manifest is None or path.stat().st_size
+        ]
+    if not opened and manifest is None:
         raise FormatError(
             "holds neither texts.* nor annotations.*; name one of its files instead", file=str(folder)
         )

@@ -231,7 +231,7 @@ def without_repeats(records: Iterable[Record], file: str) -> Iterator[Record]:
         yield record
 
 
-def batched(records: Iterable[Record]) -> Iterator[Batch]:
+def batched(records: Iterable[Record], file: str) -> Iterator[Batch]:
     """Gather records into batches of bounded size."""
     texts: list[TextRecord] = []
     annotations: list[AnnotationRecord] = []
@@ -243,7 +243,7 @@ def batched(records: Iterable[Record]) -> Iterator[Batch]:
         else:
             annotations.append(record)
         if len(texts) + len(annotations) >= _BATCH_ROWS or characters > _BATCH_CHARACTERS:
-            yield Batch(texts, annotations)
+            yield Batch(texts, annotations, file)
             texts, annotations, characters = [], [], 0
     if texts or annotations:
-        yield Batch(texts, annotations)
+        yield Batch(texts, annotations, file)

@@ -80,10 +80,10 @@ def id_of_text(text: str) -> str:
 
     Examples
     --------
-    >>> id_of_text("Thank you!")
-    'd72a93e70a6b0d04'
+    >>> id_of_text("good")
+    't7fa31e81b01c1a07'
     """
-    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+    return f"t{hashlib.blake2b(text.encode(), digest_size=8).hexdigest()}"
 
 
 def as_seconds(value: object, place: Place) -> float | None:

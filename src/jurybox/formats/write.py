@@ -1,0 +1,122 @@
+"""Writing a whole project into a file or folder, which appears when it is complete."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from os import PathLike
+from pathlib import Path
+
+from jurybox.errors import InputError
+from jurybox.formats.atomic import new_file, new_folder
+from jurybox.formats.layouts import OutTable, out_table, out_tables
+from jurybox.formats.records import Export
+from jurybox.formats.source import MANIFEST
+from jurybox.formats.write_nested import write_huggingface, write_label_studio
+from jurybox.formats.write_tables import write_csv, write_jsonl, write_parquet
+
+__all__ = ["EXPORT_FORMATS", "write", "write_table"]
+
+EXPORT_FORMATS = ("csv", "jsonl", "parquet", "huggingface", "label-studio")
+
+_TABLE_WRITERS: dict[str, Callable[[OutTable, Path], None]] = {
+    "csv": write_csv,
+    "jsonl": write_jsonl,
+    "parquet": write_parquet,
+}
+
+
+def write(
+    export: Export,
+    out: str | PathLike[str],
+    *,
+    format: str = "csv",  # noqa: A002
+    overwrite: bool = False,
+) -> Path:
+    """Write everything about a project.
+
+    Parameters
+    ----------
+    export
+        The project.
+    out
+        A file for ``label-studio``, else a folder. Folders with ``csv``, ``jsonl`` and ``parquet`` hold the
+        tables texts, annotations, consensus and annotators, and `project.json` with name, classes and
+        guidelines.
+    format
+        One of `EXPORT_FORMATS`.
+    overwrite
+        Whether an earlier export, or an existing file, may be replaced. Nothing else ever is.
+
+    Returns
+    -------
+    Path
+        What was written.
+
+    Raises
+    ------
+    FormatError
+        If something is there already, or writing fails; then nothing has changed.
+    InputError
+        If there is no such format.
+    MissingExtraError
+        If the format needs a library that is not installed.
+    """
+    target = Path(out)
+    if format not in EXPORT_FORMATS:
+        raise InputError(f"format is {format!r}, expected one of {', '.join(EXPORT_FORMATS)}")
+    if format == "label-studio":
+        with new_file(target, overwrite=overwrite) as draft:
+            write_label_studio(export, draft)
+        return target
+    with new_folder(target, replaceable=lambda folder: overwrite and is_export(folder)) as draft:
+        if format == "huggingface":
+            write_huggingface(export, draft)
+        else:
+            for table in out_tables(export):
+                _TABLE_WRITERS[format](table, draft / f"{table.name}.{format}")
+        _write_manifest(export, format, draft / MANIFEST)
+    return target
+
+
+def write_table(export: Export, table: str, out: str | PathLike[str], *, overwrite: bool = False) -> Path:
+    """Write one table into a file whose name ends in ``.csv``, ``.jsonl`` or ``.parquet``.
+
+    Raises
+    ------
+    FormatError
+        If the file is there already, or writing fails; then nothing has changed.
+    InputError
+        If there is no such table, or the name has another end.
+    """
+    target = Path(out)
+    writer = _TABLE_WRITERS.get(target.suffix.lower().removeprefix("."))
+    if writer is None:
+        raise InputError(
+            f"the file is {target.name!r}, expected a name that ends in .csv, .jsonl or .parquet"
+        )
+    rows = out_table(export, table)
+    with new_file(target, overwrite=overwrite) as draft:
+        writer(rows, draft)
+    return target
+
+
+def is_export(folder: Path) -> bool:
+    """Whether the folder was written by `write`."""
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(manifest, dict) and "jurybox" in manifest
+
+
+def _write_manifest(export: Export, form: str, path: Path) -> None:
+    manifest = {
+        "jurybox": "export",
+        "format": form,
+        "name": export.name,
+        "classes": list(export.classes),
+        "annotators": [annotator.name for annotator in export.annotators],
+        "guidelines": export.guidelines,
+    }
+    path.write_text(json.dumps(manifest, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")

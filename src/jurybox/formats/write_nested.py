@@ -1,0 +1,132 @@
+"""Texts with all of their annotations: a Hugging Face DatasetDict folder, and Label Studio tasks."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from jurybox.errors import InputError, require
+from jurybox.formats.layouts import grouped
+from jurybox.formats.records import AnnotationRecord, ConsensusRecord, Export
+from jurybox.formats.values import as_json
+
+__all__ = ["LABEL_CONTROL", "write_huggingface", "write_label_studio"]
+
+LABEL_CONTROL = "label"
+"""Name of the control with the choices in a Label Studio labelling configuration."""
+
+
+def write_huggingface(export: Export, folder: Path) -> None:
+    """Fill a folder that ``datasets.load_from_disk`` opens: one split, `train`, one row a text.
+
+    Raises
+    ------
+    MissingExtraError
+        If datasets is not installed.
+    InputError
+        If there are no texts: the library writes data sets without rows, but cannot read them.
+    """
+    datasets = require("datasets", extra="hub")
+    writer_of = require("datasets.arrow_writer", extra="hub").ArrowWriter
+    text, number = datasets.Value("string"), datasets.Value("float64")
+    annotation = {"annotator": text, "label": text, "seconds": number, "comment": text, "time": text}
+    features = datasets.Features(
+        {
+            "id": text,
+            "text": text,
+            "label": datasets.ClassLabel(names=list(export.classes)),
+            "quality": number,
+            "agreement": number,
+            "n_annotations": datasets.Value("int64"),
+            "probabilities": datasets.Sequence(number),
+            "annotations": [annotation],
+            "metadata": text,
+        }
+    )
+    table = folder / "rows.arrow"
+    bars_were_off = datasets.are_progress_bars_disabled()
+    datasets.disable_progress_bars()
+    try:
+        with writer_of(path=str(table), features=features) as writer:
+            for row in _rows(export):
+                writer.write(row)
+            n_rows, _ = writer.finalize()
+        if not n_rows:
+            raise InputError(
+                "the project has no texts, and a Hugging Face data set cannot be empty; add texts first"
+            )
+        held = datasets.Dataset.from_file(str(table))
+        datasets.DatasetDict({"train": held}).save_to_disk(str(folder))
+        del held
+    finally:
+        if not bars_were_off:
+            datasets.enable_progress_bars()
+        table.unlink(missing_ok=True)
+
+
+def _rows(export: Export) -> Iterator[Mapping[str, object]]:
+    number = {name: position for position, name in enumerate(export.classes)}
+    for text, consensus, labels in grouped(export):
+        yield {
+            "id": text.id,
+            "text": text.text,
+            "label": None if consensus.label is None else number[consensus.label],
+            "quality": consensus.quality,
+            "agreement": consensus.agreement,
+            "n_annotations": consensus.n_annotations,
+            "probabilities": list(consensus.probabilities),
+            "annotations": [_annotation(label) for label in labels],
+            "metadata": json.dumps(as_json(text.metadata)) if text.metadata else None,
+        }
+
+
+def _annotation(record: AnnotationRecord) -> dict[str, object]:
+    return {
+        "annotator": record.annotator,
+        "label": record.label,
+        "seconds": record.seconds,
+        "comment": record.comment,
+        "time": None if record.time is None else record.time.isoformat(),
+    }
+
+
+def write_label_studio(export: Export, path: Path) -> None:
+    """Write Label Studio tasks with their annotations; the consensus is a prediction.
+
+    Label Studio refuses annotations by people it does not know, so the annotator stands in the `meta` of the
+    choice, which it keeps, and not in `completed_by`.
+    """
+    with path.open("w", encoding="utf-8", newline="\n") as file:
+        separator = "[\n"
+        for text, consensus, labels in grouped(export):
+            task = {
+                "data": {"id": text.id, "text": text.text, "metadata": as_json(text.metadata or {})},
+                "annotations": [_completed(label) for label in labels],
+                "predictions": _predictions(consensus),
+            }
+            file.write(separator + json.dumps(task, ensure_ascii=False))
+            separator = ",\n"
+        file.write("[]\n" if separator == "[\n" else "\n]\n")
+
+
+def _completed(record: AnnotationRecord) -> dict[str, object]:
+    meta = {"annotator": record.annotator, "comment": record.comment}
+    if record.time is not None:
+        meta["time"] = record.time.isoformat()
+    return {"result": [{**_choice(record.label), "meta": meta}], "lead_time": record.seconds}
+
+
+def _predictions(consensus: ConsensusRecord) -> list[dict[str, object]]:
+    if consensus.label is None:
+        return []
+    return [{"model_version": "jurybox", "score": consensus.quality, "result": [_choice(consensus.label)]}]
+
+
+def _choice(label: str) -> dict[str, object]:
+    return {
+        "from_name": LABEL_CONTROL,
+        "to_name": "text",
+        "type": "choices",
+        "value": {"choices": [label]},
+    }
