@@ -213,6 +213,19 @@ def test_majority_vote_equals_cleanlab_where_it_does_not_draw_lots(case: Case, w
     np.testing.assert_array_equal(got[certain], expected[certain])
 
 
+@pytest.mark.parametrize("models", [2, 3])
+def test_only_unlabelled_texts_equal_cleanlab(models: int) -> None:
+    p = np.random.default_rng(models).dirichlet(np.ones(4), size=(models, 30))
+    with corrected_cleanlab() as theirs:
+        _, expected = theirs.get_active_learning_scores(pred_probs_unlabeled=p[0].copy())
+        _, ensemble = quietly(theirs.get_active_learning_scores_ensemble, pred_probs_unlabeled=p.copy())
+    protect(p)
+    labelled, scores = ours.get_active_learning_scores(pred_probs_unlabeled=p[0])
+    assert len(labelled) == 0
+    assert_close(scores, expected)
+    assert_close(ours.get_active_learning_scores_ensemble(pred_probs_unlabeled=p)[1], ensemble)
+
+
 def test_politeness_equals_corrected_cleanlab(shared_data: Path) -> None:
     frame = pd.read_csv(shared_data / "stanford-politeness" / "X_labeled_full.csv", index_col="id")
     labels = frame.drop(columns="text")
