@@ -82,7 +82,7 @@ def model_folder(name: str | Path) -> Path:
     if name == "minilm":
         return minilm_folder()
     path = Path(name).expanduser()
-    if path.is_dir():
+    if str(name) and path.is_dir():
         return path
     if not _looks_like_hub_id(str(name)):
         raise InputError(

@@ -147,7 +147,7 @@ class _Shelf:
 
     def _read_segment(self, path: Path, wanted: set[bytes] | None) -> dict[bytes, Features]:
         try:
-            with np.load(path, allow_pickle=False) as segment:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as segment:
                 return _rows(segment, wanted)
         except FileNotFoundError:  # merged into another segment by someone else meanwhile
             return {}

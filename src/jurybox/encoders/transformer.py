@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -155,7 +156,7 @@ class TransformerEncoder:
 
     @property
     def _budget(self) -> int:
-        return self.token_budget or (2_048 if self._device == "cpu" else 65_536)
+        return self.token_budget or (1_024 if self._device == "cpu" else 65_536)
 
     @cached_property
     def _tokenizer(self) -> Any:
@@ -166,7 +167,8 @@ class TransformerEncoder:
     def _model(self) -> Any:
         require("torch", extra="transformers")
         transformers = require("transformers", extra="transformers")
-        model = transformers.AutoModel.from_pretrained(self.folder, local_files_only=True)
+        with quiet_loading(transformers):
+            model = transformers.AutoModel.from_pretrained(self.folder, local_files_only=True)
         if model.config.is_encoder_decoder:
             model = model.get_encoder()
         return model.float().eval().to(self._device)
@@ -174,6 +176,19 @@ class TransformerEncoder:
     @cached_property
     def _max_length(self) -> int:
         return self.max_length or model_max_length(self.folder, self._tokenizer, self._model.config)
+
+
+@contextmanager
+def quiet_loading(transformers: Any) -> Iterator[None]:
+    """Load a model without the library's own progress bar on stderr."""
+    logging = transformers.utils.logging
+    was_shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if was_shown:
+            logging.enable_progress_bar()
 
 
 def _batches(lengths: NDArray[np.int64], budget: int) -> Iterator[NDArray[np.int64]]:
