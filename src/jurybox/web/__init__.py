@@ -1,0 +1,1 @@
+"""The web app: pages for annotators and owners, and the same functions as JSON under ``/api/v1``."""
