@@ -1,0 +1,271 @@
+"""One round, pure: from annotations and features to a consensus, probabilities and a ranking.
+
+The simulator and the live server call the same function, so what is benchmarked is what runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jurybox.annotations import Annotations
+from jurybox.arrays import Bools, Floats, Ints
+from jurybox.classifiers import Classifier, Fitted, get_classifier
+from jurybox.classifiers.base import Inputs
+from jurybox.consensus import Consensus
+from jurybox.errors import InputError
+from jurybox.selection import rank
+from jurybox.strategies import Strategy, get_strategy
+
+__all__ = ["Ranking", "Reason", "Round", "Settings", "play_round"]
+
+Reason: TypeAlias = Literal["new", "second look", "random", "spread"]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a round depends on besides its data.
+
+    Attributes
+    ----------
+    strategy
+        Name of a strategy.
+    batch
+        Texts per round.
+    max_labels
+        Labels at which a text is finished.
+    random_share
+        Share of each batch drawn at random from all texts that want a label, between 0 and 1.
+    classifier
+        What is trained; the head on features by default.
+    """
+
+    strategy: str = "default"
+    batch: int = 25
+    max_labels: int = 5
+    random_share: float = 0.0
+    classifier: Classifier = field(default_factory=lambda: get_classifier("head"))
+
+    def __post_init__(self) -> None:
+        get_strategy(self.strategy)
+        if self.batch < 1 or self.max_labels < 1:
+            raise InputError(
+                f"batch is {self.batch} and max_labels {self.max_labels}, expected at least 1 of each"
+            )
+        if not 0 <= self.random_share <= 1:
+            raise InputError(f"random_share is {self.random_share}, expected a share between 0 and 1")
+
+
+@dataclass(frozen=True, eq=False)
+class Ranking:
+    """The texts that want a label, the most wanted first.
+
+    Attributes
+    ----------
+    texts : ndarray of int, shape (R,)
+        Positions of texts.
+    scores : ndarray, shape (R,)
+        Their scores; low = ask next.
+    probability : ndarray, shape (R,)
+        With which each text is in this round's batch, given what was known: 1 for those chosen by score,
+        the share that is drawn for those that could have been drawn at random, 0 for the rest.
+    reasons : tuple of R str
+        Why each text is asked for: ``new`` (the model is unsure of it), ``second look`` (it has labels,
+        and another is worth more than a new text), ``random`` or ``spread`` (no model yet).
+    """
+
+    texts: Ints
+    scores: Floats
+    probability: Floats
+    reasons: tuple[Reason, ...]
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+
+@dataclass(frozen=True, eq=False)
+class Round:
+    """What a round found out.
+
+    Attributes
+    ----------
+    consensus : Consensus
+        Labels, posterior, annotators.
+    pred_probs : ndarray, shape (N, K)
+        The classifier's probabilities, out-of-sample for the texts that it was trained on.
+    ranking : Ranking
+        What to ask next.
+    classifier : Fitted or None
+        The trained classifier; None where nothing could be trained.
+    diagnostics
+        Plain values: texts trained on, seconds per step, remarks for people.
+    """
+
+    consensus: Consensus
+    pred_probs: Floats
+    ranking: Ranking
+    classifier: Fitted | None
+    diagnostics: Mapping[str, Any]
+
+    @property
+    def batch(self) -> Ints:
+        """Positions of the texts of this round's batch, shape (B,)."""
+        return self.ranking.texts[: self.diagnostics["batch"]]
+
+
+def play_round(
+    annotations: Annotations,
+    features: Inputs,
+    settings: Settings,
+    rng: np.random.Generator,
+    *,
+    previous: Round | None = None,
+    trainable: Bools | None = None,
+    eligible: Bools | None = None,
+) -> Round:
+    """Train on what the annotators said, and rank what to ask next.
+
+    Parameters
+    ----------
+    annotations
+        Annotations of the pool of N texts in K >= 2 classes.
+    features : ndarray, shape (N, D), or sequence of N texts
+        What the classifier takes.
+    settings
+        Strategy, batch, caps and classifier.
+    rng
+        Breaks ties and draws the random share.
+    previous
+        The round before, for its probabilities and as a warm start.
+    trainable : ndarray of bool, shape (N,), optional
+        Texts the classifier may be trained on; default: all. The audit sample is kept out by it.
+    eligible : ndarray of bool, shape (N,), optional
+        Texts that may be asked; default: all.
+
+    Returns
+    -------
+    Round
+        Where no text has a label yet the ranking is a spread over the pool, and the remarks say so.
+
+    Raises
+    ------
+    InputError
+        If features and annotations differ in length, or K < 2.
+    """
+    if len(features) != annotations.n_texts:
+        raise InputError(f"features has {len(features)} rows, expected {annotations.n_texts}, one per text")
+    if annotations.n_classes < 2:
+        raise InputError(f"the annotations have {annotations.n_classes} class, expected at least 2")
+    strategy = get_strategy(settings.strategy)
+    clock = _Clock()
+    trained = annotations.labelled if trainable is None else annotations.labelled & trainable
+    fitted, p = _train(annotations, features, settings.classifier, strategy, rng, previous, trained)
+    clock.lap("fit")
+    consensus = strategy.consensus(annotations, p, rng)
+    clock.lap("consensus")
+    wanting = annotations.n_labels < settings.max_labels
+    if eligible is not None:
+        wanting = wanting & eligible
+    scores = strategy.score(annotations, p, rng) if fitted is not None else rng.random(len(p))
+    ranking, size = _rank(annotations, scores, wanting, settings, rng, spread=fitted is None)
+    clock.lap("rank")
+    diagnostics = {
+        "strategy": strategy.name,
+        "classifier": settings.classifier.name,
+        "batch": size,
+        "trained_on": int(trained.sum()),
+        "wanting": len(ranking),
+        "seconds": clock.laps,
+        "remarks": _remarks(annotations, trained, len(ranking)),
+    }
+    return Round(consensus, p, ranking, fitted, diagnostics)
+
+
+def _train(
+    annotations: Annotations,
+    features: Inputs,
+    classifier: Classifier,
+    strategy: Strategy,
+    rng: np.random.Generator,
+    previous: Round | None,
+    trained: Bools,
+) -> tuple[Fitted | None, Floats]:
+    """Fit the classifier to the labelled texts; return it and its probabilities of the pool (N, K)."""
+    if not trained.any():
+        return None, np.full(annotations.counts.shape, 1 / annotations.n_classes)
+    p_before = None if previous is None or previous.classifier is None else previous.pred_probs
+    consensus = strategy.consensus(annotations, p_before, rng)
+    targets = consensus.posterior if strategy.soft else np.eye(annotations.n_classes)[consensus.labels]
+    rows = np.flatnonzero(trained)
+    fitted = classifier.fit(
+        _rows(features, rows), targets[rows], previous=None if previous is None else previous.classifier
+    )
+    p = np.array(fitted.predict_proba(features))
+    p[rows] = fitted.out_of_sample
+    return fitted, p
+
+
+def _rows(features: Inputs, rows: Ints) -> Inputs:
+    return features[rows] if isinstance(features, np.ndarray) else [features[row] for row in rows]
+
+
+def _rank(
+    annotations: Annotations,
+    scores: Floats,
+    wanting: Bools,
+    settings: Settings,
+    rng: np.random.Generator,
+    *,
+    spread: bool,
+) -> tuple[Ranking, int]:
+    """Order the texts that want a label; the end of the batch may be drawn at random from the rest."""
+    order = rank(scores, rng, eligible=wanting)
+    size = min(settings.batch, len(order))
+    drawn = int(rng.binomial(size, settings.random_share)) if settings.random_share else 0
+    chosen, rest = order[: size - drawn], order[size - drawn :]
+    lots = rng.choice(rest, size=drawn, replace=False) if drawn else rest[:0]
+    texts = np.concatenate([chosen, lots, rest[~np.isin(rest, lots)]])
+    probability = np.full(len(texts), drawn / len(rest) if drawn else 0.0)
+    probability[: len(chosen)] = 1.0
+    reasons: NDArray[np.object_] = np.where(annotations.n_labels[texts] > 0, "second look", "new").astype(
+        object
+    )
+    if spread:
+        reasons[:] = "spread"
+    reasons[len(chosen) : size] = "random"
+    return Ranking(texts, scores[texts], probability, tuple(reasons)), size
+
+
+def _remarks(annotations: Annotations, trained: Bools, n_wanting: int) -> list[str]:
+    """Say what the round had to do without."""
+    remarks = []
+    if not trained.any():
+        remarks.append("no labelled text to train on: the order is a spread over the pool")
+    else:
+        seen = np.unique(annotations.label[trained[annotations.text]])
+        if len(seen) == 1:
+            remarks.append(f"every label so far is {annotations.classes[seen[0]]!r}")
+        elif len(seen) < annotations.n_classes:
+            absent = [str(annotations.classes[k]) for k in range(annotations.n_classes) if k not in seen]
+            remarks.append(f"nobody has chosen {', '.join(absent)} yet")
+    if n_wanting == 0:
+        remarks.append("no text wants another label")
+    return remarks
+
+
+class _Clock:
+    """Seconds per step."""
+
+    def __init__(self) -> None:
+        self.laps: dict[str, float] = {}
+        self._start = perf_counter()
+
+    def lap(self, name: str) -> None:
+        now = perf_counter()
+        self.laps[name] = now - self._start
+        self._start = now

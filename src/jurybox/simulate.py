@@ -1,0 +1,280 @@
+"""Strategies compared on data whose annotations are all known: simulated annotators answer from them.
+
+The protocol is that of the guide "Annotate Text Data Using Active Learning with Cleanlab": start from a few
+labels, and in each round train, measure on the test set, choose a batch and ask one annotator per text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from time import perf_counter
+from typing import TypeAlias
+
+import numpy as np
+
+from jurybox.annotations import Annotations
+from jurybox.arrays import Bools, Ints
+from jurybox.classifiers.base import Inputs
+from jurybox.curves import Curves, PlayedRound, Run, Selection, macro_f1
+from jurybox.datasets import Dataset
+from jurybox.encoders import FeatureCache, get_encoder
+from jurybox.errors import InputError
+from jurybox.loop import Round, Settings, play_round
+from jurybox.strategies import get_strategy
+
+__all__ = ["PoolInputs", "Progress", "simulate", "simulate_run"]
+
+Progress: TypeAlias = Callable[[str, int, int, PlayedRound], None]
+"""Called with strategy, seed, round and what the round measured."""
+
+
+def simulate(
+    dataset: Dataset | Callable[[int], Dataset],
+    strategies: Sequence[str] = ("default", "activelab", "random"),
+    *,
+    rounds: int = 25,
+    batch: int = 25,
+    seeds: int | Sequence[int] = 10,
+    encoder: str = "auto",
+    settings: Settings | None = None,
+    cache: FeatureCache | None = None,
+    hold_out: float = 0.0,
+    progress: Progress | None = None,
+) -> Curves:
+    """Play strategies against each other on one data set.
+
+    Parameters
+    ----------
+    dataset
+        The data; or a function from a seed to it, to draw test texts and first labels anew for each seed.
+    strategies
+        Names, as in `jurybox.strategies`.
+    rounds, batch
+        Rounds to play; texts per round, one new label each.
+    seeds
+        How many, or which. All strategies start alike under the same seed.
+    encoder
+        Makes the features, as in `jurybox.encoders.get_encoder`; not used by a classifier that takes texts.
+    settings
+        Caps and classifier; its strategy and batch are replaced.
+    cache
+        Where features are kept; default: computed anew.
+    hold_out
+        Share of the texts without a first label that is never asked, to measure on.
+    progress
+        Called after every round.
+
+    Returns
+    -------
+    Curves
+
+    Raises
+    ------
+    InputError
+        If a strategy is unknown, or rounds, batch or seeds are below 1.
+
+    Examples
+    --------
+    >>> from jurybox import datasets
+    >>> demo = datasets.load("demo")
+    >>> curves = simulate(demo, ["random"], rounds=2, seeds=1, encoder="tfidf")
+    >>> curves.curve("random", "annotations").tolist()
+    [[200.0, 225.0]]
+    """
+    chosen = tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds)
+    if rounds < 1 or not chosen or not strategies:
+        raise InputError(
+            f"got {rounds} rounds, {len(chosen)} seeds and {len(strategies)} strategies, "
+            "expected at least one of each"
+        )
+    if not 0 <= hold_out < 1:
+        raise InputError(f"hold_out is {hold_out}, expected a share of at least 0 and below 1")
+    base = replace(settings or Settings(), batch=batch)
+    plans = [replace(base, strategy=get_strategy(name).name) for name in dict.fromkeys(strategies)]
+    runs: dict[tuple[str, int], Run] = {}
+    data, made = None, None
+    for seed in chosen:
+        if data is None or callable(dataset):
+            data = dataset(seed) if callable(dataset) else dataset
+            made = _inputs(data, base, encoder, cache)
+        assert made is not None  # noqa: S101
+        for plan in plans:
+            runs[plan.strategy, seed] = simulate_run(
+                data, made, plan, rounds=rounds, seed=seed, hold_out=hold_out, progress=progress
+            )
+    assert data is not None and made is not None  # noqa: S101, PT018
+    return Curves(
+        dataset=data.name,
+        encoder=made.encoder,
+        classifier=base.classifier.name,
+        rounds=rounds,
+        batch=batch,
+        seeds=chosen,
+        runs=tuple(runs[plan.strategy, seed] for plan in plans for seed in chosen),
+    )
+
+
+@dataclass(frozen=True)
+class PoolInputs:
+    """What a classifier takes of the pool and of the test texts, and the encoder that made it."""
+
+    pool: Inputs
+    test: Inputs
+    encoder: str
+
+
+def simulate_run(
+    dataset: Dataset,
+    inputs: PoolInputs,
+    settings: Settings,
+    *,
+    rounds: int,
+    seed: int,
+    hold_out: float = 0.0,
+    progress: Progress | None = None,
+) -> Run:
+    """Play one strategy with one seed; parameters as in `simulate`."""
+    rng = np.random.default_rng(seed)
+    held_out = _draw_held_out(dataset, hold_out, rng)
+    crowd = _Crowd(dataset)
+    truth = _truth(dataset)
+    annotations, current = dataset.initial, None
+    played: list[PlayedRound] = []
+    for number in range(rounds):
+        start = perf_counter()
+        current = play_round(
+            annotations,
+            inputs.pool,
+            settings,
+            rng,
+            previous=current,
+            eligible=crowd.has_answer & ~held_out,
+        )
+        seconds = perf_counter() - start
+        asked, people, labels = crowd.answer(current.batch, annotations, rng)
+        selections = _describe(dataset, current, people, labels)
+        played.append(_measure(dataset, inputs, annotations, current, truth, held_out, seconds, selections))
+        if progress is not None:
+            progress(settings.strategy, seed, number, played[-1])
+        annotations = annotations.extend(asked, people, labels)
+    return Run(settings.strategy, seed, tuple(played))
+
+
+class _Crowd:
+    """Simulated annotators, who answer from a data set's annotations."""
+
+    def __init__(self, dataset: Dataset) -> None:
+        self._answers = dataset.answers
+        self._first = np.searchsorted(dataset.answers.text, np.arange(dataset.answers.n_texts + 1))
+        self._free = ~_given(dataset.answers, dataset.initial)
+
+    @property
+    def has_answer(self) -> Bools:
+        """Which texts somebody can still label, shape (N,)."""
+        left: Bools = np.bincount(self._answers.text[self._free], minlength=self._answers.n_texts) > 0
+        return left
+
+    def answer(
+        self, texts: Ints, annotations: Annotations, rng: np.random.Generator
+    ) -> tuple[Ints, Ints, Ints]:
+        """Ask one annotator about each text, rather one who already labels; return texts, people, labels."""
+        known = annotations.labels_per_annotator > 0
+        chosen = []
+        for text in texts:
+            rows = np.arange(self._first[text], self._first[text + 1])
+            rows = rows[self._free[rows]]
+            familiar = rows[known[self._answers.annotator[rows]]]
+            chosen.append(rng.choice(familiar if len(familiar) else rows))
+        rows = np.array(chosen, dtype=np.int64)
+        self._free[rows] = False
+        people = self._answers.annotator[rows].astype(np.int64)
+        return texts, people, self._answers.label[rows].astype(np.int64)
+
+
+def _inputs(dataset: Dataset, settings: Settings, encoder: str, cache: FeatureCache | None) -> PoolInputs:
+    """Encode the pool and the test texts, unless the classifier takes texts."""
+    if settings.classifier.takes == "texts":
+        return PoolInputs(list(dataset.pool_texts), list(dataset.test_texts), "none")
+    made = get_encoder(encoder).fit(dataset.pool_texts)
+    pool, test = (
+        cache.features(made, texts) if cache is not None else made.encode(texts)
+        for texts in (dataset.pool_texts, dataset.test_texts)
+    )
+    return PoolInputs(pool, test, made.name)
+
+
+def _given(answers: Annotations, annotations: Annotations) -> Bools:
+    """Say which answers (L,) are among the annotations, by text and annotator."""
+
+    def key(a: Annotations) -> Ints:
+        return a.text.astype(np.int64) * answers.n_annotators + a.annotator
+
+    given: Bools = np.isin(key(answers), key(annotations))
+    return given
+
+
+def _draw_held_out(dataset: Dataset, share: float, rng: np.random.Generator) -> Bools:
+    """Draw texts that nobody is asked about, from those that have answers but no first label."""
+    candidates = np.flatnonzero(~dataset.initial.labelled & dataset.answers.labelled)
+    held_out = np.zeros(dataset.initial.n_texts, dtype=bool)
+    held_out[rng.permutation(candidates)[: round(share * len(candidates))]] = True
+    return held_out
+
+
+def _truth(dataset: Dataset) -> Ints:
+    """Return the class of each text of the pool: gold, else the only majority of all answers; else -1."""
+    if dataset.gold is not None:
+        return dataset.gold
+    counts = dataset.answers.counts
+    most = counts == counts.max(axis=1, keepdims=True)
+    truth: Ints = np.where(most.sum(axis=1) == 1, counts.argmax(axis=1), -1)
+    return truth
+
+
+def _measure(
+    dataset: Dataset,
+    inputs: PoolInputs,
+    annotations: Annotations,
+    current: Round,
+    truth: Ints,
+    held_out: Bools,
+    seconds: float,
+    selections: tuple[Selection, ...],
+) -> PlayedRound:
+    predicted = _predict(current, inputs.test)
+    labelled = annotations.labelled & (truth >= 0)
+    measured = held_out & (truth >= 0)
+    return PlayedRound(
+        annotations=len(annotations),
+        accuracy=_share(predicted == dataset.test_labels),
+        macro_f1=macro_f1(dataset.test_labels, predicted, annotations.n_classes),
+        consensus_accuracy=_share(current.consensus.labels[labelled] == truth[labelled]),
+        held_out_accuracy=_share(current.pred_probs[measured].argmax(axis=1) == truth[measured]),
+        seconds=seconds,
+        selections=selections,
+    )
+
+
+def _predict(current: Round, inputs: Inputs) -> Ints:
+    if current.classifier is None:
+        return np.zeros(len(inputs), dtype=np.int64)
+    return np.asarray(current.classifier.predict_proba(inputs).argmax(axis=1), dtype=np.int64)
+
+
+def _share(hits: Bools) -> float:
+    return float(hits.mean()) if len(hits) else float("nan")
+
+
+def _describe(dataset: Dataset, current: Round, people: Ints, labels: Ints) -> tuple[Selection, ...]:
+    ranking = current.ranking
+    return tuple(
+        Selection(
+            text=dataset.texts[text],
+            annotator=dataset.answers.annotators[annotator],
+            label=dataset.classes[label],
+            reason=ranking.reasons[position],
+            score=float(ranking.scores[position]),
+        )
+        for position, (text, annotator, label) in enumerate(zip(current.batch, people, labels, strict=True))
+    )
