@@ -14,14 +14,17 @@ import gzip
 import io
 import lzma
 import re
+import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, BinaryIO, cast
 
 from jurybox.errors import FormatError, InputError
 
 __all__ = [
+    "BROKEN_FILE",
     "FORMATS",
     "open_binary",
     "open_text",
@@ -49,6 +52,9 @@ _BOMS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+BROKEN_FILE = (OSError, EOFError, zlib.error, lzma.LZMAError)
+"""What reading a damaged or vanished file raises."""
+
 _BLOCK = 1 << 20
 _SAMPLE = 1 << 16
 _UTF8_SEQUENCE = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
@@ -82,9 +88,11 @@ def open_binary(path: Path) -> BinaryIO:
 
 def open_text(path: Path, encoding: str) -> IO[str]:
     """Open a file as text with its line ends as they are; wrong bytes raise UnicodeDecodeError on reading."""
+    binary = open_binary(path)
     try:
-        return io.TextIOWrapper(open_binary(path), encoding=encoding, errors="strict", newline="")
+        return io.TextIOWrapper(binary, encoding=encoding, errors="strict", newline="")
     except LookupError as error:
+        binary.close()
         raise InputError(
             f"{encoding!r} is not the name of a text encoding; try utf-8, utf-16, cp1252 or shift_jis"
         ) from error
@@ -101,7 +109,7 @@ def sniff_format(path: Path) -> str:
     if path.is_dir():
         saved_dataset = any((path / name).is_file() for name in ("dataset_dict.json", "state.json"))
         return "huggingface" if saved_dataset else "folder"
-    with open_binary(path) as file:
+    with _reading(path) as file:
         head = file.read(4096)
     suffixes = [suffix.lower() for suffix in path.suffixes[-2:]]
     for suffix in reversed(suffixes):
@@ -122,15 +130,15 @@ def sniff_encoding(path: Path) -> str:
     FormatError
         If the file is broken UTF-8, or in an encoding that cannot be told from its bytes.
     """
-    with open_binary(path) as file:
+    with _reading(path) as file:
         head = file.read(_SAMPLE)
     for mark, encoding in _BOMS:
         if head.startswith(mark):
             return encoding
     units = max(len(head) // 2, 1)
-    if head[1::2].count(0) > 0.1 * units and head[1::2].count(0) > 9 * head[::2].count(0):
+    if head[1::2].count(0) > 0.3 * units and head[1::2].count(0) > 9 * head[::2].count(0):
         return "utf-16-le"
-    if head[::2].count(0) > 0.1 * units and head[::2].count(0) > 9 * head[1::2].count(0):
+    if head[::2].count(0) > 0.3 * units and head[::2].count(0) > 9 * head[1::2].count(0):
         return "utf-16-be"
     line = _first_line_not_utf8(path)
     return "utf-8" if line is None else _single_byte_encoding(path, line)
@@ -139,7 +147,7 @@ def sniff_encoding(path: Path) -> str:
 def _first_line_not_utf8(path: Path) -> int | None:
     decoder = codecs.getincrementaldecoder("utf-8")()
     lines = 1
-    with open_binary(path) as file:
+    with _reading(path) as file:
         for block in _blocks(file):
             try:
                 decoder.decode(block)
@@ -173,13 +181,22 @@ def _single_byte_encoding(path: Path, line: int) -> str:
 
 def _bytes_around_high_ones(path: Path) -> bytes:
     sample = bytearray()
-    with open_binary(path) as file:
+    with _reading(path) as file:
         for block in _blocks(file):
             for found in re.finditer(rb"[\x80-\xff]+", block):
                 sample += block[max(found.start() - 8, 0) : found.end() + 8]
                 if len(sample) > _SAMPLE:
                     return bytes(sample)
     return bytes(sample)
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[IO[bytes]]:
+    try:
+        with open_binary(path) as file:
+            yield file
+    except BROKEN_FILE as error:
+        raise FormatError(f"is damaged or cut off: {error}", file=str(path)) from error
 
 
 def _blocks(file: IO[bytes]) -> Iterator[bytes]:

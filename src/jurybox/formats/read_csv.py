@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 import csv
-import gzip
 import itertools
-import lzma
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
 from jurybox.errors import FormatError, InputError
-from jurybox.formats.detect import open_text, sniff_delimiter
+from jurybox.formats.detect import BROKEN_FILE, open_text, sniff_delimiter
 from jurybox.formats.tables import Row, Table
 
-__all__ = ["BROKEN_FILE", "MOST_CHARACTERS", "SAMPLE_ROWS", "open_csv", "wrong_bytes"]
+__all__ = ["MOST_CHARACTERS", "SAMPLE_ROWS", "open_csv", "wrong_bytes"]
 
 SAMPLE_ROWS = 1000
 MOST_CHARACTERS = 1 << 24
 """The longest row that is read: beyond 16 million characters it is a quote that nobody closed."""
-
-BROKEN_FILE = (OSError, EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile)
-"""What reading a damaged or vanished file raises."""
 
 
 def open_csv(path: Path, encoding: str, delimiter: str | None) -> tuple[Table, str]:
@@ -36,7 +30,7 @@ def open_csv(path: Path, encoding: str, delimiter: str | None) -> tuple[Table, s
     if delimiter is None:
         with open_text(path, encoding) as file:
             try:
-                delimiter = sniff_delimiter(list(itertools.islice(_lines(file, path), 200)), str(path))
+                delimiter = sniff_delimiter(_first_lines(file), str(path))
             except (UnicodeError, *BROKEN_FILE) as error:
                 raise wrong_bytes(error, path, encoding, row=None) from error
     elif len(delimiter) != 1 or delimiter in '"\r\n':
@@ -59,7 +53,7 @@ def open_csv(path: Path, encoding: str, delimiter: str | None) -> tuple[Table, s
 def _rows(path: Path, encoding: str, delimiter: str) -> Iterator[Row]:
     """Yield the rows that are not blank, the header first; all are as wide as the header."""
     if csv.field_size_limit() < MOST_CHARACTERS:
-        # The limit belongs to the process. It is only ever raised; what bounds memory is `_lines`.
+        # The limit belongs to the process. It is only ever raised; what bounds memory is `_Lines`.
         csv.field_size_limit(MOST_CHARACTERS)
     number, width = -1, 0
     with open_text(path, encoding) as file:
@@ -106,8 +100,11 @@ class _Lines:
         return line
 
 
-def _lines(file: IO[str], path: Path) -> Iterator[str]:
-    return iter(_Lines(file, path))
+def _first_lines(file: IO[str], most: int = 200) -> list[str]:
+    lines: list[str] = []
+    while len(lines) < most and sum(map(len, lines)) < 1 << 20 and (line := file.readline(MOST_CHARACTERS)):
+        lines.append(line)
+    return lines
 
 
 def wrong_bytes(error: Exception, path: Path, encoding: str, row: int | None) -> FormatError:

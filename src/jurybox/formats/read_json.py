@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import IO, TypeAlias, TypeGuard
 
 from jurybox.errors import FormatError
-from jurybox.formats.detect import open_text
-from jurybox.formats.read_csv import BROKEN_FILE, MOST_CHARACTERS, SAMPLE_ROWS, wrong_bytes
+from jurybox.formats.detect import BROKEN_FILE, open_text
+from jurybox.formats.read_csv import MOST_CHARACTERS, SAMPLE_ROWS, wrong_bytes
 from jurybox.formats.tables import MISSING, Row, Table
 
 __all__ = ["JsonObject", "iter_objects", "table_of_objects"]

@@ -117,14 +117,13 @@ def as_time(value: object, place: Place) -> datetime | None:
     """
     if value is None or value == "":
         return None
-    if not isinstance(value, datetime):
-        try:
-            value = datetime.fromisoformat(value) if isinstance(value, str) else None
-        except ValueError:
-            value = None
-        if value is None:
-            raise _wrong("is not a time; expected ISO 8601 such as 2026-03-01T12:30:00+00:00", place, value)
-    return value if value.tzinfo is not None else value.replace(tzinfo=UTC)
+    try:
+        time = datetime.fromisoformat(value) if isinstance(value, str) else value
+    except ValueError:
+        time = None
+    if not isinstance(time, datetime):
+        raise _wrong("is not a time; expected ISO 8601 such as 2026-03-01T12:30:00+00:00", place, value)
+    return time if time.tzinfo is not None else time.replace(tzinfo=UTC)
 
 
 class LabelReader:
