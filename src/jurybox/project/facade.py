@@ -17,6 +17,7 @@ from jurybox.project.labelling import Labelling
 from jurybox.project.people import People
 from jurybox.project.results import Results
 from jurybox.project.rounds import Rounds
+from jurybox.project.services import Services
 from jurybox.store import lifecycle, ranks, state
 from jurybox.store.checks import storable
 from jurybox.store.engine import read_location
@@ -31,7 +32,7 @@ Location: TypeAlias = str | PathLike[str]
 TextLike: TypeAlias = str | tuple[str, str] | TextRecord
 
 
-class Project(Labelling, People, Rounds, Results):
+class Project(Labelling, People, Rounds, Results, Services):
     """A project that lives in an SQLite file or a PostgreSQL schema.
 
     Use `create` or `open`; close it, or use it in a ``with`` statement. One object may be shared by threads;

@@ -38,6 +38,7 @@ __all__ = [
     "project",
     "ranking",
     "rounds",
+    "services",
     "skips",
     "texts",
 ]
@@ -250,3 +251,12 @@ arrays = Table(
     Column("data", LargeBinary, nullable=False),
 )
 """Numbers that a round leaves behind (little-endian float32), in parts of some ten thousand rows."""
+
+services = Table(
+    "services",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("value", JSON, nullable=False),
+    Column("updated_at", Double, nullable=False),
+)
+"""Small notes of what runs around the project, see `jurybox.store.services`."""

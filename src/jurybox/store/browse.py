@@ -1,0 +1,379 @@
+"""Looking through what is stored, a page at a time: texts, annotations, the queue."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Generic, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from jurybox.store import schema
+from jurybox.store.state import read_state
+
+__all__ = [
+    "AnnotationFilter",
+    "AnnotationRow",
+    "Page",
+    "Progress",
+    "QueueRow",
+    "TextFilter",
+    "TextRow",
+    "TextState",
+    "find_annotations",
+    "find_texts",
+    "read_progress",
+    "read_queue",
+]
+
+Row = TypeVar("Row")
+
+
+class TextState(StrEnum):
+    """How far a text is."""
+
+    UNLABELLED = "unlabelled"
+    LABELLED = "labelled"
+    OPEN = "open"
+    FINISHED = "finished"
+    DISAGREED = "disagreed"
+    FLAGGED = "flagged"
+    AUDIT = "audit"
+
+
+@dataclass(frozen=True)
+class Page(Generic[Row]):
+    """Some rows, and where the next ones begin: pass `next` as `after`. None at the end."""
+
+    items: tuple[Row, ...]
+    next: int | None
+
+
+@dataclass(frozen=True)
+class TextFilter:
+    """Which texts; what is left out does not matter.
+
+    Parameters
+    ----------
+    search
+        A part of the text or of its id; upper and lower case are one.
+    state
+        How far the text is.
+    label, annotator
+        Texts that were given this label, or any by this annotator; with both, this label by this annotator.
+    """
+
+    search: str = ""
+    state: TextState | None = None
+    label: str | None = None
+    annotator: str | None = None
+
+
+@dataclass(frozen=True)
+class TextRow:
+    """A text with what is known about it.
+
+    Attributes
+    ----------
+    labels
+        Number of annotations that stand, by class.
+    open
+        Whether it still wants labels.
+    reason, score, selection_probability
+        Of the ranking that holds.
+    """
+
+    text_id: str
+    text: str
+    metadata: Mapping[str, object]
+    labels: Mapping[str, int]
+    open: bool
+    reason: str
+    score: float | None
+    selection_probability: float | None
+
+
+@dataclass(frozen=True)
+class AnnotationFilter:
+    """Which annotations that stand; what is left out does not matter."""
+
+    text_id: str | None = None
+    annotator: str | None = None
+    label: str | None = None
+    search: str = ""
+
+
+@dataclass(frozen=True)
+class AnnotationRow:
+    """An annotation that stands, and how its text came to the annotator.
+
+    Attributes
+    ----------
+    origin
+        ``queue``, ``direct``, ``import``, ``change`` or ``review``.
+    """
+
+    number: int
+    text_id: str
+    annotator: str
+    label: str
+    time: float
+    seconds: float | None
+    comment: str
+    origin: str
+    reason: str | None
+    round: int | None
+    selection_probability: float | None
+
+
+@dataclass(frozen=True)
+class QueueRow:
+    """A text that will be asked for, and why; `holder` has it on the screen now."""
+
+    text_id: str
+    text: str
+    reason: str
+    score: float | None
+    selection_probability: float | None
+    n_labels: int
+    holder: str | None = None
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far an annotator and the project are.
+
+    Attributes
+    ----------
+    since
+        Annotations of this annotator since a time, such as midnight.
+    total, cap
+        All annotations of this annotator, and the most there may be.
+    texts, finished_texts
+        Of the project.
+    """
+
+    since: int
+    total: int
+    cap: int | None
+    texts: int
+    finished_texts: int
+
+
+def find_texts(
+    connection: Connection, chosen: TextFilter, *, after: int | None = None, limit: int = 50
+) -> Page[TextRow]:
+    """Return texts in their order.
+
+    Parameters
+    ----------
+    after
+        The `Page.next` of the page before.
+    """
+    texts, ranking = schema.texts, schema.ranking
+    current = read_state(connection).current_round
+    query = (
+        sa.select(texts, ranking)
+        .select_from(
+            texts.join(ranking, sa.and_(ranking.c.text_id == texts.c.id, ranking.c.round_id == current))
+        )
+        .where(*_text_conditions(chosen))
+        .order_by(texts.c.id)
+        .limit(limit + 1)
+    )
+    if after is not None:
+        query = query.where(texts.c.id > after)
+    rows = connection.execute(query).all()
+    labels = _labels(connection, [row.id for row in rows])
+    items = tuple(_text_row(row, labels.get(row.id, {})) for row in rows[:limit])
+    return Page(items, rows[limit - 1].id if len(rows) > limit else None)
+
+
+def find_annotations(
+    connection: Connection, chosen: AnnotationFilter, *, after: int | None = None, limit: int = 50
+) -> Page[AnnotationRow]:
+    """Return annotations that stand, the latest first; `after` is the `Page.next` of the page before."""
+    annotations = schema.annotations
+    texts, annotators, classes = schema.texts, schema.annotators, schema.classes
+    query = (
+        sa.select(
+            annotations,
+            texts.c.external_id,
+            annotators.c.name.label("annotator"),
+            classes.c.name.label("label"),
+        )
+        .select_from(
+            annotations.join(texts, texts.c.id == annotations.c.text_id)
+            .join(annotators, annotators.c.id == annotations.c.annotator_id)
+            .join(classes, classes.c.id == annotations.c.class_id)
+        )
+        .where(schema.is_standing, *_annotation_conditions(chosen))
+        .order_by(annotations.c.id.desc())
+        .limit(limit + 1)
+    )
+    if after is not None:
+        query = query.where(annotations.c.id < after)
+    rows = connection.execute(query).all()
+    items = tuple(_annotation_row(row) for row in rows[:limit])
+    return Page(items, rows[limit - 1].id if len(rows) > limit else None)
+
+
+def read_queue(connection: Connection, *, now: float, limit: int = 50) -> list[QueueRow]:
+    """Return the texts that will be asked for next, with those on someone's screen."""
+    ranking, texts = schema.ranking, schema.texts
+    leases, annotators = schema.leases, schema.annotators
+    current = read_state(connection).current_round
+    query = (
+        sa.select(ranking, texts.c.external_id, texts.c.text, annotators.c.name.label("holder"))
+        .select_from(
+            ranking.join(texts, texts.c.id == ranking.c.text_id)
+            .outerjoin(leases, sa.and_(leases.c.text_id == ranking.c.text_id, leases.c.expires_at > now))
+            .outerjoin(annotators, annotators.c.id == leases.c.annotator_id)
+        )
+        .where(ranking.c.round_id == current, ranking.c.open)
+        .order_by(ranking.c.position, ranking.c.text_id)
+        .limit(limit)
+    )
+    rows = connection.execute(query).all()
+    labels = _labels(connection, [row.text_id for row in rows])
+    return [
+        QueueRow(
+            text_id=row.external_id,
+            text=row.text,
+            reason=row.reason,
+            score=row.score,
+            selection_probability=row.selection_probability,
+            n_labels=sum(labels.get(row.text_id, {}).values()),
+            holder=row.holder,
+        )
+        for row in rows
+    ]
+
+
+def read_progress(connection: Connection, name: str, *, since: float) -> Progress:
+    """Return how far an annotator is (all zeros for an unknown one), and the project."""
+    annotations, annotators, ranking = schema.annotations, schema.annotators, schema.ranking
+    person = connection.execute(sa.select(annotators).where(annotators.c.name == name)).one_or_none()
+    current = read_state(connection).current_round
+    wanted = sa.select(sa.func.count()).where(ranking.c.round_id == current, ranking.c.open)
+    last_text = connection.scalar(sa.select(sa.func.max(schema.texts.c.id)))
+    n_texts = 0 if last_text is None else last_text + 1
+    recent = sa.select(sa.func.count()).where(
+        annotations.c.annotator_id == (-1 if person is None else person.id),
+        schema.is_standing,
+        annotations.c.created_at >= since,
+    )
+    return Progress(
+        since=connection.scalar(recent) or 0,
+        total=0 if person is None else person.n_annotations,
+        cap=None if person is None else person.cap,
+        texts=n_texts,
+        finished_texts=n_texts - (connection.scalar(wanted) or 0),
+    )
+
+
+def _text_conditions(chosen: TextFilter) -> list[sa.ColumnElement[bool]]:
+    texts, annotations, ranking = schema.texts, schema.annotations, schema.ranking
+    conditions: list[sa.ColumnElement[bool]] = []
+    if chosen.search:
+        conditions.append(
+            sa.or_(
+                texts.c.text.icontains(chosen.search, autoescape=True),
+                texts.c.external_id.icontains(chosen.search, autoescape=True),
+            )
+        )
+    of_text = sa.and_(annotations.c.text_id == texts.c.id, schema.is_standing)
+    given = sa.exists().where(of_text)
+    if chosen.label is not None:
+        given = given.where(annotations.c.class_id.in_(_class_ids(chosen.label)))
+    if chosen.annotator is not None:
+        given = given.where(annotations.c.annotator_id.in_(_annotator_ids(chosen.annotator)))
+    if chosen.label is not None or chosen.annotator is not None:
+        conditions.append(given)
+    several = sa.select(sa.func.count(annotations.c.class_id.distinct())).where(of_text).scalar_subquery() > 1
+    states: dict[TextState, sa.ColumnElement[bool]] = {
+        TextState.UNLABELLED: ~sa.exists().where(of_text),
+        TextState.LABELLED: sa.exists().where(of_text),
+        TextState.OPEN: ranking.c.open,
+        TextState.FINISHED: ~ranking.c.open,
+        TextState.DISAGREED: several,
+        TextState.FLAGGED: sa.exists().where(schema.flags.c.text_id == texts.c.id),
+        TextState.AUDIT: sa.exists().where(schema.audit.c.text_id == texts.c.id),
+    }
+    if chosen.state is not None:
+        conditions.append(states[chosen.state])
+    return conditions
+
+
+def _annotation_conditions(chosen: AnnotationFilter) -> list[sa.ColumnElement[bool]]:
+    annotations, texts = schema.annotations, schema.texts
+    conditions: list[sa.ColumnElement[bool]] = []
+    if chosen.text_id is not None:
+        conditions.append(texts.c.external_id == chosen.text_id)
+    if chosen.annotator is not None:
+        conditions.append(annotations.c.annotator_id.in_(_annotator_ids(chosen.annotator)))
+    if chosen.label is not None:
+        conditions.append(annotations.c.class_id.in_(_class_ids(chosen.label)))
+    if chosen.search:
+        conditions.append(
+            sa.or_(
+                texts.c.text.icontains(chosen.search, autoescape=True),
+                annotations.c.comment.icontains(chosen.search, autoescape=True),
+            )
+        )
+    return conditions
+
+
+def _class_ids(name: str) -> sa.Select[Any]:
+    return sa.select(schema.classes.c.id).where(schema.classes.c.name == name)
+
+
+def _annotator_ids(name: str) -> sa.Select[Any]:
+    return sa.select(schema.annotators.c.id).where(schema.annotators.c.name == name)
+
+
+def _labels(connection: Connection, text_ids: list[int]) -> dict[int, dict[str, int]]:
+    annotations, classes = schema.annotations, schema.classes
+    query = (
+        sa.select(annotations.c.text_id, classes.c.name, sa.func.count())
+        .join(classes, classes.c.id == annotations.c.class_id)
+        .where(schema.is_standing, annotations.c.text_id.in_(text_ids))
+        .group_by(annotations.c.text_id, classes.c.id, classes.c.name)
+        .order_by(classes.c.id)
+    )
+    labels: dict[int, dict[str, int]] = {}
+    for text_id, name, n in connection.execute(query):
+        labels.setdefault(text_id, {})[name] = n
+    return labels
+
+
+def _text_row(row: Any, labels: Mapping[str, int]) -> TextRow:
+    return TextRow(
+        text_id=row.external_id,
+        text=row.text,
+        metadata={} if row.metadata is None else json.loads(row.metadata),
+        labels=labels,
+        open=row.open,
+        reason=row.reason,
+        score=row.score,
+        selection_probability=row.selection_probability,
+    )
+
+
+def _annotation_row(row: Any) -> AnnotationRow:
+    return AnnotationRow(
+        number=row.id,
+        text_id=row.external_id,
+        annotator=row.annotator,
+        label=row.label,
+        time=row.created_at,
+        seconds=row.seconds,
+        comment=row.comment,
+        origin=row.origin,
+        reason=row.reason,
+        round=row.round_id,
+        selection_probability=row.selection_probability,
+    )

@@ -1,0 +1,86 @@
+"""Small notes by name: what the learner does, where webhooks go."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import Connection
+
+from jurybox.store import schema
+
+__all__ = ["Note", "Pulse", "read_note", "read_pulse", "write_note"]
+
+
+@dataclass(frozen=True)
+class Note:
+    """What was last written under a name, and when."""
+
+    value: Mapping[str, Any]
+    updated_at: float
+
+
+@dataclass(frozen=True)
+class Pulse:
+    """What has happened since the last round, cheap enough to ask for every second.
+
+    Attributes
+    ----------
+    current_round
+        Number of the round that holds; 0 before the first.
+    last
+        Number of the last annotation.
+    pending
+        Rows of annotations that the round has not seen, changes and takings back included.
+    last_at
+        When the last of them came; None where there are none.
+    open_texts, texts
+        Texts that want labels, and all.
+    """
+
+    current_round: int
+    last: int
+    pending: int
+    last_at: float | None
+    open_texts: int
+    texts: int
+
+
+def read_note(connection: Connection, name: str) -> Note | None:
+    """Return the note under a name."""
+    notes = schema.services
+    row = connection.execute(sa.select(notes).where(notes.c.name == name)).one_or_none()
+    return None if row is None else Note(row.value, row.updated_at)
+
+
+def write_note(connection: Connection, name: str, value: Mapping[str, Any], *, now: float) -> None:
+    """Write a note in place of the last one of its name."""
+    notes = schema.services
+    insert = (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(notes)
+    row = {"name": name, "value": dict(value), "updated_at": now}
+    changed = {"value": insert.excluded.value, "updated_at": insert.excluded.updated_at}
+    connection.execute(insert.values(row).on_conflict_do_update(index_elements=[notes.c.name], set_=changed))
+
+
+def read_pulse(connection: Connection) -> Pulse:
+    """Return what has happened since the last round."""
+    annotations, ranking, rounds = schema.annotations, schema.ranking, schema.rounds
+    current = connection.scalar(sa.select(schema.project.c.current_round)) or 0
+    seen = connection.scalar(sa.select(rounds.c.last_annotation).where(rounds.c.id == current)) or 0
+    news = sa.select(
+        sa.func.count(), sa.func.max(annotations.c.id), sa.func.max(annotations.c.created_at)
+    ).where(annotations.c.id > seen)
+    pending, last, last_at = connection.execute(news).one()
+    wanted = sa.select(sa.func.count()).where(ranking.c.round_id == current, ranking.c.open)
+    last_text = connection.scalar(sa.select(sa.func.max(schema.texts.c.id)))
+    return Pulse(
+        current_round=current,
+        last=last or seen,
+        pending=pending,
+        last_at=last_at,
+        open_texts=connection.scalar(wanted) or 0,
+        texts=0 if last_text is None else last_text + 1,
+    )

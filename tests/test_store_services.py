@@ -1,0 +1,131 @@
+"""Browsing a stored project and the notes of services."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from jurybox.project import Project
+from jurybox.store.browse import AnnotationFilter, TextFilter, TextState
+from jurybox.store.records import Task
+from jurybox.store.settings import ProjectSettings
+
+SETTINGS = ProjectSettings(audit_size=0, max_labels=2, enough_agreement=2, first_labels=1)
+
+
+@pytest.fixture
+def project(location: str) -> Iterator[Project]:
+    texts = [("a/1", "Good food"), ("b", "100% awful"), ("c", "so so"), ("d", "GOOD service")]
+    with Project.create(location, classes=["no", "yes"], texts=texts, settings=SETTINGS) as project:
+        for name in ("ana", "bo"):
+            project.add_annotator(name)
+        project.submit("a/1", "yes", annotator="ana", comment="nice", seconds=2.0)
+        project.submit("a/1", "no", annotator="bo")
+        project.submit("b", "no", annotator="ana")
+        project.submit("b", "no", annotator="bo")
+        project.flag("c", "what?", annotator="ana")
+        yield project
+
+
+def ids(project: Project, **chosen: object) -> list[str]:
+    return [row.text_id for row in project.find_texts(TextFilter(**chosen)).items]  # type: ignore[arg-type]
+
+
+def test_texts_are_filtered(project: Project) -> None:
+    assert ids(project) == ["a/1", "b", "c", "d"]
+    assert ids(project, search="good") == ["a/1", "d"]
+    assert ids(project, search="0%") == ["b"]
+    assert ids(project, search="%") == ["b"]
+    assert ids(project, search="A/") == ["a/1"]
+    assert ids(project, label="yes") == ["a/1"]
+    assert ids(project, label="no", annotator="ana") == ["b"]
+    assert ids(project, annotator="nobody") == []
+
+
+@pytest.mark.parametrize(
+    ("state", "expected"),
+    [
+        (TextState.UNLABELLED, ["c", "d"]),
+        (TextState.LABELLED, ["a/1", "b"]),
+        (TextState.FINISHED, ["a/1", "b"]),
+        (TextState.OPEN, ["c", "d"]),
+        (TextState.DISAGREED, ["a/1"]),
+        (TextState.FLAGGED, ["c"]),
+        (TextState.AUDIT, []),
+    ],
+)
+def test_texts_are_found_by_state(project: Project, state: TextState, expected: list[str]) -> None:
+    assert ids(project, state=state) == expected
+
+
+def test_pages_follow_one_another(project: Project) -> None:
+    first = project.find_texts(limit=3)
+    assert first.next is not None
+    second = project.find_texts(after=first.next, limit=3)
+    assert [row.text_id for row in (*first.items, *second.items)] == ["a/1", "b", "c", "d"]
+    assert second.next is None
+    assert project.find_texts(limit=4).next is None
+
+
+def test_labels_are_counted_by_class(project: Project) -> None:
+    assert dict(project.find_texts().items[0].labels) == {"no": 1, "yes": 1}
+    assert project.find_texts().items[1].labels == {"no": 2}
+
+
+def test_annotations_come_latest_first(project: Project) -> None:
+    page = project.find_annotations(limit=3)
+    assert [(row.text_id, row.annotator) for row in page.items] == [("b", "bo"), ("b", "ana"), ("a/1", "bo")]
+    rest = project.find_annotations(after=page.next, limit=3).items
+    assert [(row.label, row.comment, row.seconds) for row in rest] == [("yes", "nice", 2.0)]
+
+
+def test_annotations_are_filtered(project: Project) -> None:
+    def count(**chosen: str) -> int:
+        return len(project.find_annotations(AnnotationFilter(**chosen)).items)
+
+    assert count(text_id="a/1") == 2
+    assert count(annotator="ana") == 2
+    assert count(label="no") == 3
+    assert count(search="NICE") == 1
+    assert count(search="awful") == 2
+
+
+def test_annotations_taken_back_are_not_shown(project: Project) -> None:
+    project.undo("bo")
+    project.change("ana", "b", "yes")
+    rows = project.find_annotations(AnnotationFilter(text_id="b")).items
+    assert [(row.annotator, row.label, row.origin) for row in rows] == [("ana", "yes", "change")]
+
+
+def test_the_queue_says_who_has_a_text(project: Project) -> None:
+    task = project.next_task("ana")
+    assert isinstance(task, Task)
+    rows = project.queue()
+    assert {row.text_id for row in rows} == {"c", "d"}
+    assert {row.text_id: row.holder for row in rows}[task.text_id] == "ana"
+
+
+def test_progress_counts_since(project: Project) -> None:
+    progress = project.progress("ana")
+    assert (progress.since, progress.total, progress.cap) == (2, 2, None)
+    assert (progress.texts, progress.finished_texts) == (4, 2)
+    assert project.progress("ana", since=1e12).since == 0
+    assert project.progress("nobody").total == 0
+
+
+def test_the_pulse_counts_what_no_round_has_seen(project: Project) -> None:
+    pulse = project.pulse()
+    assert (pulse.current_round, pulse.pending, pulse.open_texts, pulse.texts) == (0, 4, 2, 4)
+    project.undo("ana")
+    assert project.pulse().pending == 5
+    assert project.pulse().last > pulse.last
+
+
+def test_a_note_replaces_the_last_one(project: Project) -> None:
+    assert project.note("learner") is None
+    project.set_note("learner", {"state": "waiting"})
+    project.set_note("learner", {"state": "fitting", "pid": 7})
+    note = project.note("learner")
+    assert note is not None
+    assert note.value == {"state": "fitting", "pid": 7}
