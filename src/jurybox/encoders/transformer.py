@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from jurybox.encoders.base import Features, Progress, check_texts
+from jurybox.encoders.tokens import (
+    best_device,
+    length_batches,
+    model_max_length,
+    padded,
+    quiet_loading,
+    token_budget,
+    token_ids,
+)
 from jurybox.errors import InputError, require
 
 Layers: TypeAlias = Literal["all", "last"]
 
 _VERSION = 1
-_CHARACTERS_PER_TOKEN = 16
-_UNLIMITED = 1_000_000
 _WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
 _HUB_FILES = ("*.json", "*.txt", "*.model", "*.safetensors")
 
@@ -89,11 +93,11 @@ class TransformerEncoder:
 
         Texts of similar length go through the model together.
         """
-        tokens = self._tokenize(check_texts(texts))
+        tokens = token_ids(self._tokenizer, check_texts(texts), self._max_length)
         lengths = np.array([len(row) for row in tokens], dtype=np.int64)
         features = np.zeros((len(tokens), self.dimensions), np.float32)
         done = int((lengths == 0).sum())
-        for batch in _batches(lengths, self._budget):
+        for batch in length_batches(lengths, self.token_budget or token_budget(self._device)):
             features[batch] = self._pooled([tokens[row] for row in batch])
             done += len(batch)
             if progress is not None:
@@ -106,57 +110,24 @@ class TransformerEncoder:
         config = self._model.config
         return int(config.hidden_size) * (int(config.num_hidden_layers) + 1 if self.layers == "all" else 1)
 
-    def _tokenize(self, texts: list[str]) -> list[list[int]]:
-        """Token ids of each text, cut to what the model reads.
-
-        Of a long text only the beginning is tokenized, and more of it only where that did not fill the
-        model.
-        """
-        limit = self._max_length * _CHARACTERS_PER_TOKEN
-        tokens = self._token_ids([text[:limit] for text in texts])
-        for row, text in enumerate(texts):
-            read = limit
-            while read < len(text) and len(tokens[row]) < self._max_length:
-                read *= 8
-                tokens[row] = self._token_ids([text[:read]])[0]
-        return tokens
-
-    def _token_ids(self, texts: list[str]) -> list[list[int]]:
-        if not texts:
-            return []
-        clean = [
-            text.encode("utf-8", "replace").decode() for text in texts
-        ]  # lone surrogates stop the tokenizer
-        encoded = self._tokenizer(clean, truncation=True, max_length=self._max_length, verbose=False)
-        return list(encoded["input_ids"])
-
     def _pooled(self, rows: list[list[int]]) -> Features:
         """Features of one batch, shape (n, D)."""
         import torch
 
-        longest = max(map(len, rows))
-        pad = self._tokenizer.pad_token_id or 0
-        ids = torch.tensor([row + [pad] * (longest - len(row)) for row in rows], device=self._device)
-        lengths = torch.tensor([len(row) for row in rows], device=self._device)
-        mask = torch.arange(longest, device=self._device)[None, :] < lengths[:, None]
+        ids, mask = padded(rows, self._tokenizer.pad_token_id, self._device)
         with torch.inference_mode():
             output = self._model(
                 input_ids=ids, attention_mask=mask.long(), output_hidden_states=self.layers == "all"
             )
             layers = output.hidden_states if self.layers == "all" else (output.last_hidden_state,)
-            share = (mask / lengths[:, None]).to(layers[0].dtype)[:, None, :]
+            share = (mask / mask.sum(dim=1, keepdim=True)).to(layers[0].dtype)[:, None, :]
             pooled = torch.cat([(share @ layer)[:, 0] for layer in layers], dim=1)
         result: Features = pooled.float().cpu().numpy()
         return result
 
     @cached_property
     def _device(self) -> str:
-        torch = require("torch", extra="transformers")
-        return self.device or ("cuda" if torch.cuda.is_available() else "cpu")
-
-    @property
-    def _budget(self) -> int:
-        return self.token_budget or (1_024 if self._device == "cpu" else 65_536)
+        return best_device(self.device)
 
     @cached_property
     def _tokenizer(self) -> Any:
@@ -167,7 +138,7 @@ class TransformerEncoder:
     def _model(self) -> Any:
         require("torch", extra="transformers")
         transformers = require("transformers", extra="transformers")
-        with quiet_loading(transformers):
+        with quiet_loading():
             model = transformers.AutoModel.from_pretrained(self.folder, local_files_only=True)
         if model.config.is_encoder_decoder:
             model = model.get_encoder()
@@ -176,46 +147,6 @@ class TransformerEncoder:
     @cached_property
     def _max_length(self) -> int:
         return self.max_length or model_max_length(self.folder, self._tokenizer, self._model.config)
-
-
-@contextmanager
-def quiet_loading(transformers: Any) -> Iterator[None]:
-    """Load a model without the library's own progress bar on stderr."""
-    logging = transformers.utils.logging
-    was_shown = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if was_shown:
-            logging.enable_progress_bar()
-
-
-def _batches(lengths: NDArray[np.int64], budget: int) -> Iterator[NDArray[np.int64]]:
-    """Rows of similar length, longest first: memory runs out at once or never. Empty rows are left out."""
-    order = np.argsort(-lengths, kind="stable")
-    order = order[lengths[order] > 0]
-    start = 0
-    while start < len(order):
-        size = max(1, budget // int(lengths[order[start]]))
-        yield order[start : start + size]
-        start += size
-
-
-def model_max_length(folder: Path, tokenizer: Any, config: Any) -> int:
-    """Tokens a model reads at most: the least of what its tokenizer, positions and authors state."""
-    stated = [int(min(tokenizer.model_max_length, _UNLIMITED))]
-    positions = getattr(config, "max_position_embeddings", None)
-    if isinstance(positions, int) and positions > 0:
-        # RoBERTa and its kin count positions from behind the padding index
-        offset = (
-            config.pad_token_id + 1 if "roberta" in config.model_type or config.model_type == "mpnet" else 0
-        )
-        stated.append(positions - offset)
-    sentence = folder / "sentence_bert_config.json"
-    if sentence.is_file():
-        stated.append(int(json.loads(sentence.read_text()).get("max_seq_length") or _UNLIMITED))
-    return min(stated)
 
 
 def model_digest(folder: Path) -> str:
