@@ -11,13 +11,14 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
-from jurybox.errors import ConflictError, NotFoundError
+from jurybox.errors import ConflictError, NotFoundError, StoreError
 from jurybox.store import schema
 from jurybox.store.locks import serialise
 from jurybox.store.people import lock_annotator
@@ -110,10 +111,12 @@ def claim(
 
     Where someone else has it, the task comes without a lease: it has expired already.
     """
-    entry = _entry(state, text_id)
-    rows = connection.execute(entry).mappings().all()
+    entry = _ranked().where(schema.ranking.c.text_id == text_id)
+    rows = connection.execute(entry, {"round": state.current_round}).mappings().all()
     _lease(connection, state, annotator_id, rows, now)
-    row = connection.execute(_lent(state).where(schema.texts.c.id == text_id)).one()
+    row = _lent(connection, state, text_id)
+    if row is None:  # not in the ranking that holds: never, since a ranking covers all texts
+        raise StoreError("a text has no place in the queue; play a round to repair it")
     task = _task(row, name)
     return task if row.annotator_id == annotator_id else replace(task, expires_at=now)
 
@@ -135,11 +138,9 @@ def find_text(connection: Connection, external_id: str, *, lock: bool = False) -
 
 def _held(connection: Connection, state: ProjectState, annotator_id: int, now: float) -> list[sa.Row[Any]]:
     """Return the texts that an annotator holds and that still want a label, oldest lease first."""
-    leases, ranking = schema.leases, schema.ranking
-    query = _lent(state).where(
-        leases.c.annotator_id == annotator_id, leases.c.expires_at > now, ranking.c.open
-    )
-    return list(connection.execute(query.order_by(leases.c.issued_at, ranking.c.position)))
+    values = {"round": state.current_round, "annotator": annotator_id, "now": now}
+    wanted = [row for row in connection.execute(_held_by(), values) if row.position is not None]
+    return sorted(wanted, key=lambda row: (row.issued_at, row.position))
 
 
 def _extend(
@@ -159,48 +160,67 @@ def _take(
     connection: Connection, state: ProjectState, annotator_id: int, n: int, now: float
 ) -> list[sa.Row[Any]] | None:
     """Lend the best free texts; None where there are none, fewer than found where others were faster."""
-    ranking = schema.ranking
-    query = _free(state, annotator_id, now).order_by(ranking.c.position, ranking.c.text_id).limit(n)
-    rows = connection.execute(query.with_for_update(of=ranking, skip_locked=True)).mappings().all()
+    values = {"round": state.current_round, "annotator": annotator_id, "now": now, "n": n}
+    rows = connection.execute(_free(), values).mappings().all()
     if not rows:
         return None
     taken = _lease(connection, state, annotator_id, rows, now)
-    if not taken:
-        return []
-    return list(
-        connection.execute(_lent(state).where(schema.texts.c.id.in_(taken)).order_by(ranking.c.position))
-    )
+    lent = [_lent(connection, state, text_id) for text_id in taken]
+    return [row for row in lent if row is not None]
 
 
 def _lease(
     connection: Connection, state: ProjectState, annotator_id: int, rows: Sequence[Any], now: float
 ) -> list[int]:
     """Write leases where nobody else holds one that is valid; return the texts that were got."""
-    leases = schema.leases
-    values = [
-        {
-            **row,
-            "annotator_id": annotator_id,
-            "issued_at": now,
-            "expires_at": now + state.settings.lease_seconds,
-        }
-        for row in rows
-    ]
-    insert = (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(leases).values(values)
-    free = sa.or_(leases.c.expires_at <= now, leases.c.annotator_id == annotator_id)
-    changed = {
-        column.name: insert.excluded[column.name] for column in leases.columns if column.name != "text_id"
-    }
-    upsert = insert.on_conflict_do_update(index_elements=[leases.c.text_id], set_=changed, where=free)
-    return list(connection.scalars(upsert.returning(leases.c.text_id)))
+    upsert = _upsert(connection.dialect.name)
+    until = now + state.settings.lease_seconds
+    common = {"annotator_id": annotator_id, "issued_at": now, "expires_at": until, "now": now}
+    got = (connection.scalar(upsert, {**row, **common}) for row in rows)
+    return [number for number in got if number is not None]
 
 
-def _entry(state: ProjectState, text_id: int) -> sa.Select[Any]:
-    return _ranked().where(
-        schema.ranking.c.round_id == state.current_round, schema.ranking.c.text_id == text_id
+def _lent(connection: Connection, state: ProjectState, text_id: int) -> sa.Row[Any] | None:
+    values = {"round": state.current_round, "text": text_id}
+    return connection.execute(_lent_text(), values).one_or_none()
+
+
+# The statements of the hot path are built once: building one takes longer than running it.
+
+
+@cache
+def _free() -> sa.Select[Any]:
+    """Texts that want a label, from this annotator too, and that nobody holds."""
+    leases, ranking = schema.leases, schema.ranking
+    lent = sa.exists().where(leases.c.text_id == ranking.c.text_id, leases.c.expires_at > sa.bindparam("now"))
+    return (
+        _wanted()
+        .where(~lent)
+        .order_by(ranking.c.position, ranking.c.text_id)
+        .limit(sa.bindparam("n", type_=sa.Integer))
+        .with_for_update(of=ranking, skip_locked=True)
     )
 
 
+@cache
+def _wanted() -> sa.Select[Any]:
+    """Texts in the queue that an annotator has neither labelled nor skipped."""
+    ranking, annotations, skips = schema.ranking, schema.annotations, schema.skips
+    annotator = sa.bindparam("annotator", type_=sa.Integer)
+    labelled = sa.exists().where(
+        annotations.c.text_id == ranking.c.text_id,
+        annotations.c.annotator_id == annotator,
+        schema.is_standing,
+    )
+    skipped = sa.exists().where(
+        skips.c.annotator_id == annotator,
+        skips.c.text_id == ranking.c.text_id,
+        skips.c.retired_at.is_(None),
+    )
+    return _ranked().where(ranking.c.open, ~labelled, ~skipped)
+
+
+@cache
 def _ranked() -> sa.Select[Any]:
     ranking = schema.ranking
     return sa.select(
@@ -209,35 +229,39 @@ def _ranked() -> sa.Select[Any]:
         ranking.c.reason,
         ranking.c.score,
         ranking.c.selection_probability,
-    )
+    ).where(ranking.c.round_id == sa.bindparam("round", type_=sa.Integer))
 
 
-def _free(state: ProjectState, annotator_id: int, now: float) -> sa.Select[Any]:
-    """Texts that want a label, from this annotator too, and that nobody holds."""
+@cache
+def _upsert(dialect: str) -> Any:
     leases = schema.leases
-    lent = sa.exists().where(leases.c.text_id == schema.ranking.c.text_id, leases.c.expires_at > now)
-    return _ranked().where(*_wanted(state, annotator_id), ~lent)
+    insert = (sqlite if dialect == "sqlite" else postgresql).insert(leases)
+    now = sa.bindparam("now", type_=sa.Double)
+    mine = leases.c.annotator_id == insert.excluded.annotator_id
+    changed = {
+        column.name: insert.excluded[column.name] for column in leases.columns if column.name != "text_id"
+    }
+    return insert.on_conflict_do_update(
+        index_elements=[leases.c.text_id], set_=changed, where=sa.or_(leases.c.expires_at <= now, mine)
+    ).returning(leases.c.text_id)
 
 
-def _wanted(state: ProjectState, annotator_id: int) -> tuple[sa.ColumnElement[bool], ...]:
-    ranking, annotations, skips = schema.ranking, schema.annotations, schema.skips
-    labelled = sa.exists().where(
-        annotations.c.text_id == ranking.c.text_id,
-        annotations.c.annotator_id == annotator_id,
-        schema.is_standing,
-    )
-    skipped = sa.exists().where(
-        skips.c.annotator_id == annotator_id,
-        skips.c.text_id == ranking.c.text_id,
-        skips.c.retired_at.is_(None),
-    )
-    return ranking.c.round_id == state.current_round, ranking.c.open, ~labelled, ~skipped
+@cache
+def _lent_texts() -> sa.Select[Any]:
+    """Leases with their texts, as `_task` reads them, and the place in the queue of those still wanted.
 
-
-def _lent(state: ProjectState) -> sa.Select[Any]:
-    """Leases with their texts, as `_task` reads them."""
+    The place is a subquery, not a join: a planner without statistics might start from the whole queue.
+    """
     leases, texts, ranking = schema.leases, schema.texts, schema.ranking
-    current = sa.and_(ranking.c.text_id == leases.c.text_id, ranking.c.round_id == state.current_round)
+    position = (
+        sa.select(ranking.c.position)
+        .where(
+            ranking.c.round_id == sa.bindparam("round", type_=sa.Integer),
+            ranking.c.text_id == leases.c.text_id,
+            ranking.c.open,
+        )
+        .scalar_subquery()
+    )
     return sa.select(
         texts.c.id,
         texts.c.external_id,
@@ -248,8 +272,24 @@ def _lent(state: ProjectState) -> sa.Select[Any]:
         leases.c.score,
         leases.c.selection_probability,
         leases.c.round_id,
+        leases.c.issued_at,
         leases.c.expires_at,
-    ).select_from(leases.join(texts, texts.c.id == leases.c.text_id).join(ranking, current))
+        position.label("position"),
+    ).join(texts, texts.c.id == leases.c.text_id)
+
+
+@cache
+def _held_by() -> sa.Select[Any]:
+    leases = schema.leases
+    return _lent_texts().where(
+        leases.c.annotator_id == sa.bindparam("annotator", type_=sa.Integer),
+        leases.c.expires_at > sa.bindparam("now", type_=sa.Double),
+    )
+
+
+@cache
+def _lent_text() -> sa.Select[Any]:
+    return _lent_texts().where(schema.leases.c.text_id == sa.bindparam("text", type_=sa.Integer))
 
 
 def _task(row: Any, name: str) -> Task:
@@ -273,16 +313,12 @@ def _why(
     ranking, leases = schema.ranking, schema.leases
     if annotator.cap is not None and annotator.n_annotations + n_held >= annotator.cap:
         return NothingLeft(Why.CAP_REACHED)
-    if not _any(connection, sa.select(schema.texts.c.id)):
+    if connection.execute(sa.select(schema.texts.c.id).limit(1)).first() is None:
         return NothingLeft(Why.NO_TEXTS)
-    if not _any(connection, _ranked().where(ranking.c.round_id == state.current_round, ranking.c.open)):
+    values = {"round": state.current_round, "annotator": annotator.id}
+    if connection.execute(_ranked().where(ranking.c.open).limit(1), values).first() is None:
         return NothingLeft(Why.FINISHED)
-    wanted = _ranked().where(*_wanted(state, annotator.id))
     others = sa.and_(leases.c.text_id == ranking.c.text_id, leases.c.annotator_id != annotator.id)
-    with_others = wanted.join(leases, others).where(leases.c.expires_at > now)
-    retry_at = connection.scalar(with_others.with_only_columns(sa.func.min(leases.c.expires_at)))
+    with_others = _wanted().join(leases, others).where(leases.c.expires_at > now)
+    retry_at = connection.scalar(with_others.with_only_columns(sa.func.min(leases.c.expires_at)), values)
     return NothingLeft(Why.ALL_SEEN) if retry_at is None else NothingLeft(Why.WITH_OTHERS, retry_at)
-
-
-def _any(connection: Connection, query: sa.Select[Any]) -> bool:
-    return connection.execute(query.limit(1)).first() is not None
