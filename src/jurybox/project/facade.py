@@ -59,6 +59,7 @@ class Project(Labelling, People, Rounds, Results, Services):
         *,
         classes: Sequence[str],
         texts: Iterable[TextLike] = (),
+        batches: Iterable[Batch] = (),
         name: str | None = None,
         guidelines: str = "",
         settings: ProjectSettings | None = None,
@@ -75,6 +76,8 @@ class Project(Labelling, People, Rounds, Results, Services):
             Names of the classes, in the order in which annotators see them.
         texts
             As for `add_texts`.
+        batches
+            As for `add`: texts and annotations of files.
         name
             A title; default: the name of the file or schema.
         cache
@@ -96,6 +99,7 @@ class Project(Labelling, People, Rounds, Results, Services):
             if guidelines:
                 state.write_guidelines(connection, guidelines, now=clock())
             _import_texts(connection, texts, now=clock())
+            _import_batches(Importer(connection, now=clock()), batches)
         return project
 
     @classmethod
@@ -183,10 +187,7 @@ class Project(Labelling, People, Rounds, Results, Services):
         """
         with self.store.write() as connection:
             importer = Importer(connection, now=self._clock(), duplicates=duplicates, add_classes=add_classes)
-            for batch in batches:
-                importer.add_texts(batch.texts)
-                importer.add_annotations(batch.annotations)
-            return importer.finish()
+            return _import_batches(importer, batches)
 
     @property
     def name(self) -> str:
@@ -240,6 +241,13 @@ class Project(Labelling, People, Rounds, Results, Services):
         """Replace the guidelines; earlier versions stay in the store."""
         with self.store.write() as connection:
             state.write_guidelines(connection, storable(text, "guidelines"), now=self._clock())
+
+
+def _import_batches(importer: Importer, batches: Iterable[Batch]) -> Added:
+    for batch in batches:
+        importer.add_texts(batch.texts)
+        importer.add_annotations(batch.annotations)
+    return importer.finish()
 
 
 def _import_texts(connection: Connection, texts: Iterable[TextLike], *, now: float) -> Added:
