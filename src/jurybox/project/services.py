@@ -16,7 +16,8 @@ from jurybox.store.browse import (
     TextFilter,
     TextRow,
 )
-from jurybox.store.services import Note, Pulse
+from jurybox.store.services import Note, Pulse, Suggestion
+from jurybox.store.state import read_state
 
 __all__ = ["Services"]
 
@@ -30,6 +31,11 @@ class Services(Handle):
         """Return a page of texts in their order; `after` is the `next` of the page before."""
         with self.store.read() as connection:
             return browse.find_texts(connection, chosen or TextFilter(), after=after, limit=limit)
+
+    def text_row(self, text_id: str) -> TextRow:
+        """Return one text with what is known about it; NotFoundError if there is none of this id."""
+        with self.store.read() as connection:
+            return browse.read_text_row(connection, text_id)
 
     def find_annotations(
         self, chosen: AnnotationFilter | None = None, *, after: int | None = None, limit: int = 50
@@ -62,3 +68,10 @@ class Services(Handle):
         """Note something in place of what was noted before."""
         with self.store.write() as connection:
             services.write_note(connection, name, value, now=self._clock())
+
+    def suggestion(self, text_id: str) -> Suggestion | None:
+        """Return the model's opinion of a text, where the owner lets annotators see it; else None."""
+        with self.store.read() as connection:
+            if not read_state(connection).settings.suggestions:
+                return None
+            return services.read_suggestion(connection, text_id)

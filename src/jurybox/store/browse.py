@@ -11,6 +11,7 @@ from typing import Any, Generic, TypeVar
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from jurybox.errors import NotFoundError
 from jurybox.store import schema
 from jurybox.store.state import read_state
 
@@ -27,6 +28,7 @@ __all__ = [
     "find_texts",
     "read_progress",
     "read_queue",
+    "read_text_row",
 ]
 
 Row = TypeVar("Row")
@@ -173,23 +175,30 @@ def find_texts(
     after
         The `Page.next` of the page before.
     """
-    texts, ranking = schema.texts, schema.ranking
-    current = read_state(connection).current_round
-    query = (
-        sa.select(texts, ranking)
-        .select_from(
-            texts.join(ranking, sa.and_(ranking.c.text_id == texts.c.id, ranking.c.round_id == current))
-        )
-        .where(*_text_conditions(chosen))
-        .order_by(texts.c.id)
-        .limit(limit + 1)
-    )
+    texts = schema.texts
+    query = _ranked_texts(connection).where(*_text_conditions(chosen))
+    query = query.order_by(texts.c.id).limit(limit + 1)
     if after is not None:
         query = query.where(texts.c.id > after)
     rows = connection.execute(query).all()
     labels = _labels(connection, [row.id for row in rows])
     items = tuple(_text_row(row, labels.get(row.id, {})) for row in rows[:limit])
     return Page(items, rows[limit - 1].id if len(rows) > limit else None)
+
+
+def read_text_row(connection: Connection, text_id: str) -> TextRow:
+    """Return one text with what is known about it.
+
+    Raises
+    ------
+    NotFoundError
+        If there is no such text.
+    """
+    query = _ranked_texts(connection).where(schema.texts.c.external_id == text_id)
+    row = connection.execute(query).one_or_none()
+    if row is None:
+        raise NotFoundError(f"there is no text with id {text_id!r} in this project")
+    return _text_row(row, _labels(connection, [row.id]).get(row.id, {}))
 
 
 def find_annotations(
@@ -273,6 +282,15 @@ def read_progress(connection: Connection, name: str, *, since: float) -> Progres
         texts=n_texts,
         finished_texts=n_texts - (connection.scalar(wanted) or 0),
     )
+
+
+def _ranked_texts(connection: Connection) -> sa.Select[Any]:
+    """Select all texts with their places in the ranking that holds."""
+    texts, ranking = schema.texts, schema.ranking
+    here = sa.and_(
+        ranking.c.text_id == texts.c.id, ranking.c.round_id == read_state(connection).current_round
+    )
+    return sa.select(texts, ranking).select_from(texts.join(ranking, here))
 
 
 def _text_conditions(chosen: TextFilter) -> list[sa.ColumnElement[bool]]:

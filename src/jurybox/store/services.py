@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,8 +12,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
 from jurybox.store import schema
+from jurybox.store.state import read_classes
 
-__all__ = ["Note", "Pulse", "read_note", "read_pulse", "write_note"]
+__all__ = ["Note", "Pulse", "Suggestion", "read_note", "read_pulse", "read_suggestion", "write_note"]
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,14 @@ class Pulse:
     last_at: float | None
     open_texts: int
     texts: int
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """The class that the last round's classifier gives a text, and how sure it is."""
+
+    label: str
+    probability: float
 
 
 def read_note(connection: Connection, name: str) -> Note | None:
@@ -84,3 +94,38 @@ def read_pulse(connection: Connection) -> Pulse:
         open_texts=connection.scalar(wanted) or 0,
         texts=0 if last_text is None else last_text + 1,
     )
+
+
+def read_suggestion(connection: Connection, text_id: str) -> Suggestion | None:
+    """Return the model's opinion of a text.
+
+    None before the first round, for texts that came since, and for the audit sample, of which the labels must
+    not depend on the model.
+    """
+    arrays, texts, audit = schema.arrays, schema.texts, schema.audit
+    number = connection.scalar(
+        sa.select(texts.c.id).where(
+            texts.c.external_id == text_id, ~sa.exists().where(audit.c.text_id == texts.c.id)
+        )
+    )
+    if number is None:
+        return None
+    current = connection.scalar(sa.select(schema.project.c.current_round)) or 0
+    mine = sa.and_(arrays.c.round_id == current, arrays.c.name == "pred_probs")
+    first = 0
+    for part, rows in connection.execute(
+        sa.select(arrays.c.part, arrays.c.rows).where(mine).order_by(arrays.c.part)
+    ):
+        if number < first + rows:
+            stored = connection.execute(
+                sa.select(arrays.c.columns, arrays.c.data).where(mine, arrays.c.part == part)
+            ).one()
+            return _most_probable(connection, stored.data, stored.columns, number - first)
+        first += rows
+    return None
+
+
+def _most_probable(connection: Connection, data: bytes, columns: int, row: int) -> Suggestion:
+    probabilities = struct.unpack_from(f"<{columns}f", data, 4 * columns * row)
+    best = max(range(columns), key=probabilities.__getitem__)
+    return Suggestion(read_classes(connection)[best], probabilities[best])

@@ -49,11 +49,13 @@ from starlette.middleware import Middleware
 from starlette.staticfiles import StaticFiles
 
 from jurybox import __version__
-from jurybox.web import api, doors, pages
+from jurybox.web import api, doors, openapi, pages
 from jurybox.web.config import WebSettings
 from jurybox.web.errors import add_error_handlers
+from jurybox.web.replies import Replies
 from jurybox.web.security import BodyLimit, SecurityHeaders, ServerTiming
 from jurybox.web.state import Server
+from jurybox.web.webhooks import Courier
 
 __all__ = ["create_app"]
 
@@ -80,7 +82,12 @@ def create_app(project_location: str | PathLike[str], *, settings: WebSettings |
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        courier = Courier(server) if settings.webhooks else None
+        if courier is not None:
+            courier.start()
         yield
+        if courier is not None:
+            courier.stop()
         server.close()
 
     app = FastAPI(
@@ -104,9 +111,11 @@ def create_app(project_location: str | PathLike[str], *, settings: WebSettings |
         ],
     )
     app.state.server = server
+    app.state.replies = Replies()
     add_error_handlers(app)
     app.include_router(doors.router)
     app.include_router(api.router)
+    app.include_router(openapi.router)
     for router in pages.routers:
         app.include_router(router)
     app.mount("/static", StaticFiles(directory=STATIC, check_dir=False), name="static")

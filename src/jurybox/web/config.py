@@ -30,6 +30,8 @@ class WebSettings:
         How long a person stays signed in.
     sign_in_attempts, sign_in_seconds
         Wrong tokens that one address may try within so many seconds.
+    webhooks
+        Whether events are sent to the addresses that the owner enters.
     webhooks_to_private_addresses
         Whether webhooks may go to addresses of this machine and of private networks.
 
@@ -43,8 +45,9 @@ class WebSettings:
     secret: bytes | None = field(default=None, repr=False)
     max_body: int = 1 << 20
     max_upload: int = 1 << 28
-    upload_paths: tuple[str, ...] = ("/api/v1/import", "/api/v1/project", "/setup", "/import")
+    upload_paths: tuple[str, ...] = ("/api/v1/import", "/api/v1/import/preview", "/setup", "/import")
     session_seconds: int = 30 * 86_400
     sign_in_attempts: int = 10
     sign_in_seconds: float = 60.0
+    webhooks: bool = False
     webhooks_to_private_addresses: bool = False

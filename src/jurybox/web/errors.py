@@ -25,6 +25,7 @@ from jurybox.errors import (
     StoreError,
 )
 from jurybox.web.access import ForbiddenError, SignInError, TooManyAttemptsError, WrongTokenError
+from jurybox.web.security import HEADERS
 from jurybox.web.state import NoProjectError
 
 __all__ = ["API_PREFIX", "PROBLEM", "add_error_handlers", "answer", "status_of"]
@@ -115,7 +116,9 @@ def _on_invalid_request(request: Request, error: Exception) -> Response:
 
 def _on_crash(request: Request, error: Exception) -> Response:
     _log.error("%s %s failed", request.method, request.url.path, exc_info=error)
-    return answer(request, 500, "the server met an error that it did not expect; its log says more")
+    return answer(
+        request, 500, "the server met an error that it did not expect; its log says more", headers=HEADERS
+    )
 
 
 def _headers(error: JuryboxError) -> dict[str, str] | None:

@@ -6,6 +6,7 @@ import threading
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable
+from typing import Any, TypeVar
 
 from fastapi import Request
 
@@ -18,6 +19,8 @@ from jurybox.web.config import WebSettings
 from jurybox.web.tokens import hash_token, load_secret
 
 __all__ = ["AttemptLimiter", "NoProjectError", "Server", "get_project", "get_server"]
+
+Result = TypeVar("Result")
 
 OWNER = "owner"
 """Name of the person that the owner's token belongs to, where the project has no owner yet."""
@@ -77,6 +80,8 @@ class Server:
         self.limiter = AttemptLimiter(settings.sign_in_attempts, settings.sign_in_seconds)
         self._project: Project | None = None
         self._lock = threading.Lock()
+        self._memory: dict[str, tuple[object, Any]] = {}
+        self._memory_lock = threading.Lock()
 
     @property
     def has_project(self) -> bool:
@@ -104,6 +109,20 @@ class Server:
                 raise ConflictError("this server has a project already")
             self._project = project
 
+    def create(self, **values: Any) -> Project:
+        """Make the project at the server's location, with what `Project.create` takes, and serve it.
+
+        Raises
+        ------
+        ConflictError
+            If there is one.
+        """
+        if self.has_project:
+            raise ConflictError("this server has a project already")
+        project = Project.create(self.location, **values)
+        self.adopt(project)
+        return project
+
     def owner_name(self) -> str:
         """Return the name of whoever signs in with the owner's token; added to the project if need be."""
         if not self.has_project:
@@ -119,6 +138,16 @@ class Server:
             else next(f"{OWNER} {n}" for n in range(2, 10**6) if f"{OWNER} {n}" not in taken)
         )
         return self.project.add_annotator(name, role=Role.OWNER).name
+
+    def remembered(self, name: str, compute: Callable[[], Result]) -> Result:
+        """Return what was computed from the project under a name; anew once the project has changed."""
+        pulse = self.project.pulse()
+        state = (pulse.current_round, pulse.last, pulse.texts)
+        with self._memory_lock:
+            if name not in self._memory or self._memory[name][0] != state:
+                self._memory[name] = (state, compute())
+            result: Result = self._memory[name][1]
+            return result
 
     def close(self) -> None:
         """Close the project."""

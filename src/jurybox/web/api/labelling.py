@@ -1,0 +1,254 @@
+"""Labelling: tasks out, decisions in."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from pydantic import BaseModel, Field
+
+from jurybox.project import Project
+from jurybox.store.browse import Progress
+from jurybox.store.records import Decision, NothingLeft, Receipt, Role, Task
+from jurybox.web.access import Annotator, Reviewer, User, may
+from jurybox.web.api.fields import Body, Comment, Name, TextId, acting
+from jurybox.web.replies import once
+from jurybox.web.state import get_project
+
+__all__ = ["router"]
+
+router = APIRouter(tags=["labelling"])
+
+Stored = Annotated[Project, Depends(get_project)]
+Key = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=255,
+        pattern=r"^[\x21-\x7e]+$",
+        description="Made by the client; the same request sent again with the same key counts once.",
+    ),
+]
+Seconds = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
+Whom = Annotated[Name | None, Field(description="For an owner: whom this is for, if not the owner.")]
+
+
+class OpenTask(BaseModel):
+    """A text to label. Annotators learn nothing of other people's labels or of the model from it."""
+
+    text_id: str
+    text: str
+    expires_at: float = Field(description="Unix time at which someone else may get the text.")
+    suggestion: str | None = Field(default=None, description="The model's opinion, where the owner shows it.")
+    reason: str | None = Field(
+        default=None, description="Why the text is asked for; for reviewers and owners."
+    )
+    score: float | None = Field(default=None, description="Low = ask first; for reviewers and owners.")
+    round: int | None = Field(
+        default=None, description="Whose ranking it comes from; for reviewers and owners."
+    )
+
+
+class Nothing(BaseModel):
+    """Why there are fewer tasks than asked for."""
+
+    why: str
+    explanation: str
+    retry_at: float | None
+
+
+class TasksIn(Body):
+    """How many texts to get."""
+
+    n: int = Field(default=1, ge=1, le=50)
+    resume: bool = Field(default=True, description="Whether texts already in hand are among them.")
+    annotator: Whom = None
+
+
+class TasksOut(BaseModel):
+    """Texts on loan, best first."""
+
+    tasks: list[OpenTask]
+    nothing: Nothing | None = None
+
+
+class HeldText(Body):
+    """A text in hand."""
+
+    text_id: TextId
+    annotator: Whom = None
+
+
+class Expiry(BaseModel):
+    """Until when a text is on loan."""
+
+    expires_at: float
+
+
+class LabelIn(Body):
+    """A label for a text."""
+
+    text_id: TextId
+    label: Name
+    seconds: Seconds | None = Field(default=None, description="Time on task.")
+    comment: Comment = ""
+    annotator: Whom = None
+
+
+class SkipIn(Body):
+    """A text that someone does not want to label."""
+
+    text_id: TextId
+    reason: Comment = ""
+    annotator: Whom = None
+
+
+class FlagIn(Body):
+    """A remark about a text for the owner."""
+
+    text_id: TextId
+    comment: Comment
+    annotator: Whom = None
+
+
+class UndoIn(Body):
+    """Which decision to take back; the last one where no text is named."""
+
+    text_id: TextId | None = None
+    annotator: Whom = None
+
+
+class ChangeIn(Body):
+    """Another label for a decision; the comment stays where none is given."""
+
+    text_id: TextId
+    label: Name
+    comment: Comment | None = None
+    annotator: Whom = None
+
+
+class VerdictIn(Body):
+    """A reviewer's label."""
+
+    text_id: TextId
+    label: Name
+    comment: Comment = ""
+
+
+@router.post("/tasks")
+def next_tasks(body: TasksIn, user: Annotator, project: Stored) -> TasksOut:
+    """Borrow texts to label."""
+    found = project.next_tasks(acting(project, user, body.annotator), body.n, resume=body.resume)
+    tasks = [open_task(project, user, task) for task in found.tasks]
+    return TasksOut(tasks=tasks, nothing=None if found.nothing is None else _nothing(found.nothing))
+
+
+@router.post("/tasks/renew")
+def renew(body: HeldText, user: Annotator, project: Stored) -> Expiry:
+    """Keep a text for longer."""
+    return Expiry(expires_at=project.renew(acting(project, user, body.annotator), body.text_id))
+
+
+@router.post("/tasks/release", status_code=204)
+def release(body: HeldText, user: Annotator, project: Stored) -> None:
+    """Give a text back without a decision."""
+    project.release(acting(project, user, body.annotator), body.text_id)
+
+
+@router.post(
+    "/annotations", status_code=201, responses={200: {"model": Receipt, "description": "Known already"}}
+)
+def submit(body: LabelIn, user: Annotator, project: Stored, response: Response, key: Key = None) -> Receipt:
+    """Store a label; it is safe when this answers."""
+    receipt = project.submit(
+        body.text_id,
+        body.label,
+        annotator=acting(project, user, body.annotator),
+        seconds=body.seconds,
+        comment=body.comment,
+        key=key,
+    )
+    response.status_code = 200 if receipt.repeated else 201
+    return receipt
+
+
+@router.post("/skips", status_code=204)
+def skip(body: SkipIn, user: Annotator, project: Stored) -> None:
+    """Leave a text to others."""
+    project.skip(body.text_id, body.reason, annotator=acting(project, user, body.annotator))
+
+
+@router.post("/flags", status_code=204)
+def flag(request: Request, body: FlagIn, user: Annotator, project: Stored, key: Key = None) -> None:
+    """Leave a remark about a text for the owner."""
+    name = acting(project, user, body.annotator)
+    once(request, user, key, body, lambda: project.flag(body.text_id, body.comment, annotator=name))
+
+
+@router.get("/decisions")
+def decisions(
+    user: Annotator,
+    project: Stored,
+    limit: Annotated[int, Query(ge=1, le=100)] = 10,
+    annotator: Annotated[Name | None, Query()] = None,
+) -> list[Decision]:
+    """List the last decisions that stand, the latest first; a skip has no label."""
+    return project.decisions(acting(project, user, annotator), limit)
+
+
+@router.post("/decisions/undo")
+def undo(request: Request, body: UndoIn, user: Annotator, project: Stored, key: Key = None) -> OpenTask:
+    """Take back one of the last ten decisions and borrow its text again."""
+    name = acting(project, user, body.annotator)
+    task = once(request, user, key, body, lambda: project.undo(name, body.text_id))
+    return open_task(project, user, task)
+
+
+@router.post("/decisions/change")
+def change(body: ChangeIn, user: Annotator, project: Stored) -> Receipt:
+    """Replace the label of one of the last ten decisions."""
+    name = acting(project, user, body.annotator)
+    return project.change(name, body.text_id, body.label, comment=body.comment)
+
+
+@router.post("/adjudications", status_code=201)
+def adjudicate(
+    request: Request, body: VerdictIn, user: Reviewer, project: Stored, key: Key = None
+) -> Receipt:
+    """Decide about a text; it wants no more labels then."""
+    return once(
+        request,
+        user,
+        key,
+        body,
+        lambda: project.adjudicate(body.text_id, body.label, reviewer=user.name, comment=body.comment),
+    )
+
+
+@router.get("/progress")
+def progress(
+    user: Annotator,
+    project: Stored,
+    since: Annotated[float, Query(ge=0, le=1e12, description="Unix time, such as midnight.")] = 0.0,
+) -> Progress:
+    """Say how far the user is, in all and since a time, and how far the project is."""
+    return project.progress(user.name, since=since)
+
+
+def open_task(project: Project, user: User, task: Task) -> OpenTask:
+    """Return what someone may know of a task."""
+    suggestion = project.suggestion(task.text_id)
+    shown = OpenTask(
+        text_id=task.text_id,
+        text=task.text,
+        expires_at=task.expires_at,
+        suggestion=None if suggestion is None else suggestion.label,
+    )
+    if not may(user, Role.REVIEWER):
+        return shown
+    return shown.model_copy(update={"reason": task.reason, "score": task.score, "round": task.round})
+
+
+def _nothing(nothing: NothingLeft) -> Nothing:
+    return Nothing(why=nothing.why, explanation=nothing.explanation, retry_at=nothing.retry_at)

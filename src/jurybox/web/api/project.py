@@ -1,0 +1,151 @@
+"""The project as a whole: state, settings, classes, guidelines, rounds."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends, Request
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from jurybox.learner import LearnerState, learner_state, request_round
+from jurybox.project import Project
+from jurybox.store.records import RoundInfo, Status
+from jurybox.store.settings import ProjectSettings
+from jurybox.web.access import annotator_only, owner_only, reviewer_only
+from jurybox.web.api.fields import Body, Name
+from jurybox.web.state import Server, get_project, get_server
+
+__all__ = ["router"]
+
+router = APIRouter(tags=["project"])
+
+Stored = Annotated[Project, Depends(get_project)]
+LongText = Annotated[str, StringConstraints(max_length=200_000, pattern=r"^[^\x00]*$")]
+Count = Annotated[int, Field(ge=1, le=1_000_000_000)]
+Size = Annotated[int, Field(ge=0, le=1_000_000_000)]
+
+
+class ProjectIn(Body):
+    """A new project; texts are imported afterwards."""
+
+    classes: list[Name] = Field(min_length=1, max_length=1000)
+    name: Name | None = None
+    guidelines: LongText = ""
+
+
+class ProjectOut(BaseModel):
+    """What annotators need to know of a project."""
+
+    name: str
+    classes: list[str]
+    guidelines: str
+    suggestions: bool
+
+
+class ClassIn(Body):
+    """A new class."""
+
+    name: Name
+
+
+class Guidelines(Body):
+    """What annotators are told."""
+
+    text: LongText
+
+
+class SettingsChange(Body):
+    """Settings to change; what is left out stays."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    strategy: Name = ""
+    encoder: Name = ""
+    classifier: Name = ""
+    batch: Count = 1
+    max_labels: Annotated[int, Field(ge=1, le=32_000)] = 1
+    enough_agreement: Annotated[int, Field(ge=1, le=32_000)] | None = None
+    first_labels: Annotated[int, Field(ge=1, le=32_000)] = 1
+    audit_size: Size = 0
+    audit_share: Annotated[float, Field(ge=0, le=1)] = 0.0
+    audit_labels: Annotated[int, Field(ge=1, le=32_000)] = 1
+    lease_seconds: Annotated[float, Field(gt=0, le=1e8)] = 1.0
+    cost_per_label: Annotated[float, Field(ge=0, le=1e9)] | None = None
+    suggestions: bool = False
+    seed: Size = 0
+
+
+class Requested(BaseModel):
+    """A round will be played as soon as the learner is free."""
+
+    state: Literal["requested"] = "requested"
+
+
+@router.get("/project", dependencies=[annotator_only])
+def project_out(project: Stored) -> ProjectOut:
+    """Say what annotators need to know of the project."""
+    return ProjectOut(
+        name=project.name,
+        classes=list(project.classes),
+        guidelines=project.guidelines,
+        suggestions=project.settings.suggestions,
+    )
+
+
+@router.post("/project", status_code=201, dependencies=[owner_only])
+def create_project(server: Annotated[Server, Depends(get_server)], body: ProjectIn) -> ProjectOut:
+    """Make the project, where the server was started on none."""
+    project = server.create(classes=body.classes, name=body.name, guidelines=body.guidelines)
+    return project_out(project)
+
+
+@router.get("/status", dependencies=[reviewer_only])
+def status(project: Stored) -> Status:
+    """Say how far the project is."""
+    return project.status()
+
+
+@router.get("/settings", dependencies=[reviewer_only])
+def settings(project: Stored) -> ProjectSettings:
+    """Return the settings that hold now."""
+    return project.settings
+
+
+@router.patch("/settings", dependencies=[owner_only])
+def change_settings(project: Stored, body: SettingsChange) -> ProjectSettings:
+    """Change settings; they hold from the next task and the next round on."""
+    changes: dict[str, Any] = body.model_dump(exclude_unset=True)
+    return project.configure(**changes) if changes else project.settings
+
+
+@router.post("/classes", status_code=201, dependencies=[owner_only])
+def add_class(project: Stored, body: ClassIn) -> ProjectOut:
+    """Add a class behind the others."""
+    project.add_class(body.name)
+    return project_out(project)
+
+
+@router.put("/guidelines", dependencies=[owner_only])
+def set_guidelines(project: Stored, body: Guidelines) -> ProjectOut:
+    """Replace the guidelines; earlier versions are kept."""
+    project.set_guidelines(body.text)
+    return project_out(project)
+
+
+@router.get("/rounds", dependencies=[reviewer_only])
+def rounds(project: Stored) -> list[RoundInfo]:
+    """List the rounds that were published."""
+    return project.rounds()
+
+
+@router.post("/rounds", status_code=202, dependencies=[owner_only])
+def ask_for_round(project: Stored) -> Requested:
+    """Ask the learner for a round now."""
+    request_round(project)
+    return Requested()
+
+
+@router.get("/learner", dependencies=[reviewer_only])
+def learner(request: Request) -> LearnerState:
+    """Say what the learner does, and how its last fit went."""
+    return learner_state(get_project(request))

@@ -1,0 +1,151 @@
+"""Files in and out."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path, PurePath
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends, Query, Request
+from pydantic import BaseModel
+from starlette.background import BackgroundTask
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import FileResponse
+
+from jurybox.errors import InputError
+from jurybox.formats import Plan, ReadOptions, Source, read
+from jurybox.project import Project
+from jurybox.store.records import Added
+from jurybox.web.access import owner_only
+from jurybox.web.api.fields import Name
+from jurybox.web.state import get_project
+
+__all__ = ["export_file", "received", "router"]
+
+router = APIRouter(tags=["transfer"], dependencies=[owner_only])
+
+Stored = Annotated[Project, Depends(get_project)]
+FileName = Annotated[str, Query(min_length=1, max_length=200, description="Its end says what the file is.")]
+ExportFormat = Literal["csv", "jsonl", "parquet", "huggingface", "label-studio"]
+
+_BINARY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+    }
+}
+_FILE: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The file",
+        "content": {
+            "application/zip": {"schema": {"type": "string", "format": "binary"}},
+            "application/json": {"schema": {}},
+        },
+    }
+}
+
+
+class SampleText(BaseModel):
+    """One of the first texts of a file."""
+
+    id: str
+    text: str
+
+
+class Preview(BaseModel):
+    """How a file would be read."""
+
+    plans: list[Plan]
+    texts: list[SampleText]
+    labels: list[str]
+
+
+@router.post("/import", openapi_extra=_BINARY)
+async def import_file(
+    request: Request,
+    project: Stored,
+    filename: FileName,
+    annotator: Annotated[
+        Name | None, Query(description="Who gave labels of which the file does not say.")
+    ] = None,
+    duplicates: Literal["error", "last"] = "error",
+    add_classes: bool = False,
+) -> Added:
+    """Add the texts and annotations of a file, all or none."""
+    options = ReadOptions(annotator=annotator)
+
+    def add(path: Path) -> Added:
+        known = options if add_classes else replace(options, classes=project.classes)
+        return project.add(read(path, known).batches(), duplicates=duplicates, add_classes=add_classes)
+
+    with tempfile.TemporaryDirectory(prefix="jurybox-") as folder:
+        path = await received(request, Path(folder), filename)
+        return await run_in_threadpool(add, path)
+
+
+@router.post("/import/preview", openapi_extra=_BINARY)
+async def preview(
+    request: Request, filename: FileName, annotator: Annotated[Name | None, Query()] = None
+) -> Preview:
+    """Say how a file would be read, and change nothing."""
+    with tempfile.TemporaryDirectory(prefix="jurybox-") as folder:
+        path = await received(request, Path(folder), filename)
+        return await run_in_threadpool(lambda: _preview(read(path, ReadOptions(annotator=annotator))))
+
+
+@router.get("/export", response_class=FileResponse, responses=_FILE)
+def export(project: Stored, format: ExportFormat = "csv") -> FileResponse:  # noqa: A002 - its name in the query
+    """Download everything: a ZIP file with a folder, or one JSON file for Label Studio."""
+    return export_file(project, format)
+
+
+async def received(request: Request, folder: Path, filename: str) -> Path:
+    """Write the body of a request into a folder, under the last part of the name that the client gave it.
+
+    Raises
+    ------
+    InputError
+        If the name is none.
+    """
+    name = PurePath(filename.replace("\\", "/")).name
+    if not name or name.startswith(".") or any(ord(character) < 32 for character in name):
+        raise InputError(f"filename is {filename!r:.80}, expected one like reviews.csv")
+    path = folder / f"upload-{name}"
+    with path.open("wb") as file:
+        async for part in request.stream():
+            await run_in_threadpool(file.write, part)
+    return path
+
+
+def export_file(project: Project, form: str) -> FileResponse:
+    """Write an export and return it as a download; what was written goes when it is sent."""
+    from jurybox.formats.write import write
+
+    folder = Path(tempfile.mkdtemp(prefix="jurybox-"))
+    try:
+        stem = (
+            "".join(c if c.isascii() and c.isalnum() else "-" for c in project.name).strip("-") or "project"
+        )
+        if form == "label-studio":
+            path = write(project.export(), folder / f"{stem}.json", format=form)
+        else:
+            written = write(project.export(), folder / stem, format=form)
+            path = Path(shutil.make_archive(str(folder / stem), "zip", written))
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    done = BackgroundTask(shutil.rmtree, folder, ignore_errors=True)
+    kind = "application/json" if path.suffix == ".json" else "application/zip"
+    return FileResponse(path, filename=path.name, media_type=kind, background=done)
+
+
+def _preview(source: Source) -> Preview:
+    batch = next(source.batches(), None)
+    if batch is None:
+        return Preview(plans=list(source.plans), texts=[], labels=[])
+    labels: Mapping[str, None] = dict.fromkeys(record.label for record in batch.annotations)
+    texts = [SampleText(id=record.id, text=record.text[:2000]) for record in batch.texts[:10]]
+    return Preview(plans=list(source.plans), texts=texts, labels=list(labels)[:1000])

@@ -1,0 +1,328 @@
+"""Events told to other servers: signed, sent again after a failure, never in the way of labelling.
+
+A delivery is a POST of JSON with these headers, by which the receiver knows that it comes from here and is no
+replay::
+
+    X-Jurybox-Event: round.finished
+    X-Jurybox-Delivery: a number that stays the same when it is sent again
+    X-Jurybox-Timestamp: Unix time
+    X-Jurybox-Signature: sha256=HMAC-SHA256(secret, timestamp + "." + body), in hexadecimal
+
+Deliveries come from a thread of its own. What was told is noted in the project, so that a restart does not
+tell it again, and only one of several servers on one project tells at a time.
+"""
+
+from __future__ import annotations
+
+import hmac
+import http.client
+import ipaddress
+import json
+import logging
+import secrets
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any
+from urllib.parse import SplitResult, urlsplit
+
+from jurybox.errors import InputError, JuryboxError, NotFoundError
+from jurybox.project import Project
+from jurybox.store.services import Pulse
+from jurybox.web.state import Server
+
+__all__ = ["Courier", "Event", "Hook", "NewHook", "add_hook", "deliver", "list_hooks", "remove_hook", "sign"]
+
+_NOTE, _TOLD = "webhooks", "webhooks.told"
+_TIMEOUT = 10.0
+_ATTEMPTS = 6
+_MOST_HOOKS = 20
+_log = logging.getLogger("jurybox.web")
+
+
+class Event(StrEnum):
+    """What can be told."""
+
+    ROUND_FINISHED = "round.finished"
+    PROJECT_COMPLETE = "project.complete"
+
+
+@dataclass(frozen=True)
+class Hook:
+    """Where events go.
+
+    Attributes
+    ----------
+    last_result
+        How the last delivery went: ``ok``, or what was wrong; None before the first.
+    """
+
+    id: str
+    url: str
+    events: tuple[Event, ...]
+    last_result: str | None = None
+
+
+@dataclass(frozen=True)
+class NewHook:
+    """A webhook that was just added, with the secret that its deliveries are signed with."""
+
+    hook: Hook
+    secret: str
+
+
+@dataclass(frozen=True)
+class _Delivery:
+    event: Event
+    number: str
+    body: bytes
+
+
+class AddressError(JuryboxError):
+    """The address of a webhook is not one that events may be sent to."""
+
+
+def list_hooks(project: Project) -> list[Hook]:
+    """Return the webhooks of a project."""
+    note = project.note(_TOLD)
+    results: dict[str, str] = {} if note is None else note.value["results"]
+    return [_hook(stored, results.get(stored["id"])) for stored in _stored(project)]
+
+
+def add_hook(project: Project, url: str, events: Sequence[Event], *, allow_private: bool = False) -> NewHook:
+    """Add a webhook.
+
+    Raises
+    ------
+    InputError
+        If the URL is none, if its host is an address of a private network and that is not allowed, or if
+        there are too many webhooks.
+    """
+    parts = _split(url)
+    if not allow_private and _is_private_literal(str(parts.hostname)):
+        raise InputError(
+            f"the host {parts.hostname!r} is an address of this machine or a private network; "
+            "start the server with --webhooks-to-private-addresses to allow that"
+        )
+    hooks = _stored(project)
+    if len(hooks) >= _MOST_HOOKS:
+        raise InputError(f"there are {len(hooks)} webhooks already; remove one first")
+    hook = {
+        "id": secrets.token_hex(8),
+        "url": url,
+        "events": list(dict.fromkeys(events)),
+        "secret": secrets.token_urlsafe(32),
+    }
+    if not hooks:  # what happened before there was anyone to tell is no news
+        pulse = project.pulse()
+        told = {"round": pulse.current_round, "complete": _is_complete(pulse), "results": {}}
+        project.set_note(_TOLD, told)
+    project.set_note(_NOTE, {"hooks": [*hooks, hook]})
+    return NewHook(_hook(hook), str(hook["secret"]))
+
+
+def remove_hook(project: Project, number: str) -> None:
+    """Remove a webhook; NotFoundError if there is none of this number."""
+    hooks = _stored(project)
+    left = [hook for hook in hooks if hook["id"] != number]
+    if len(left) == len(hooks):
+        raise NotFoundError(f"there is no webhook {number!r}")
+    project.set_note(_NOTE, {"hooks": left})
+
+
+def sign(secret: str, timestamp: int, body: bytes) -> str:
+    """Return the signature of a delivery.
+
+    Examples
+    --------
+    >>> sign("secret", 1, b"{}")[:15]
+    'sha256=a25e0b8f'
+    """
+    return "sha256=" + hmac.new(secret.encode(), f"{timestamp}.".encode() + body, "sha256").hexdigest()
+
+
+def deliver(url: str, headers: dict[str, str], body: bytes, *, allow_private: bool = False) -> int:
+    """Post to a URL and return the status. Redirects are not followed.
+
+    The name is resolved once and the connection goes to the address that was checked, so that a name cannot
+    lead elsewhere in between.
+
+    Raises
+    ------
+    AddressError
+        If the host resolves to no address that is allowed.
+    OSError, http.client.HTTPException
+        If nobody answers in time.
+    """
+    parts = _split(url)
+    host, port = str(parts.hostname), parts.port or (443 if parts.scheme == "https" else 80)
+    address = _resolve(host, port, allow_private)
+    connection = http.client.HTTPConnection(host, port, timeout=_TIMEOUT)
+    sock = socket.create_connection((address, port), timeout=_TIMEOUT)
+    try:
+        if parts.scheme == "https":
+            sock = ssl.create_default_context().wrap_socket(sock, server_hostname=host)
+        connection.sock = sock
+        path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        connection.request("POST", path, body, headers)
+        return connection.getresponse().status
+    finally:
+        connection.close()
+        sock.close()
+
+
+class Courier:
+    """Looks for news every few seconds and tells them, in a thread of its own.
+
+    Parameters
+    ----------
+    server
+        Whose project it is.
+    interval
+        Seconds between two looks.
+    pause
+        Seconds before the first repetition of a delivery that failed; each further one waits twice as long.
+    """
+
+    def __init__(self, server: Server, *, interval: float = 2.0, pause: float = 1.0) -> None:
+        self._server = server
+        self._interval = interval
+        self._pause = pause
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="webhooks", daemon=True)
+
+    def start(self) -> None:
+        """Begin to look for news."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End; a delivery under way is not waited for."""
+        self._stop.set()
+        self._thread.join(timeout=1.0)
+
+    def _run(self) -> None:
+        while not self._stop.wait(self._interval):
+            try:
+                if self._server.has_project and _stored(self._server.project):
+                    self._tell()
+            except Exception:
+                _log.exception("webhooks could not be told")
+
+    def _tell(self) -> None:
+        project = self._server.project
+        with project.store.exclusive("webhooks") as acquired:
+            if not acquired:
+                return
+            note = project.note(_TOLD)
+            if note is None:
+                return
+            told = dict(note.value)
+            pulse = project.pulse()
+            complete = _is_complete(pulse)
+            news = _news(project, told, pulse.current_round, complete=complete)
+            for delivery in news:
+                for hook in _stored(project):
+                    if delivery.event in hook["events"]:
+                        told["results"] = {**told["results"], hook["id"]: self._send(hook, delivery)}
+            if news or told["complete"] != complete:
+                told.update(round=pulse.current_round, complete=complete)
+                project.set_note(_TOLD, told)
+
+    def _send(self, hook: dict[str, Any], delivery: _Delivery) -> str:
+        result = "not sent"
+        for attempt in range(_ATTEMPTS):
+            if attempt and self._stop.wait(self._pause * 2 ** (attempt - 1)):
+                break
+            timestamp = int(time.time())
+            headers = {
+                "Content-Type": "application/json",
+                "User-Agent": "jurybox",
+                "X-Jurybox-Event": delivery.event.value,
+                "X-Jurybox-Delivery": delivery.number,
+                "X-Jurybox-Timestamp": str(timestamp),
+                "X-Jurybox-Signature": sign(hook["secret"], timestamp, delivery.body),
+            }
+            allow_private = self._server.settings.webhooks_to_private_addresses
+            try:
+                status = deliver(hook["url"], headers, delivery.body, allow_private=allow_private)
+            except AddressError as error:
+                return str(error)
+            except (OSError, http.client.HTTPException) as error:
+                result = f"failed: {error or type(error).__name__}"
+                continue
+            if 200 <= status < 300:
+                return "ok"
+            result = f"failed: the receiver answered {status}"
+        _log.warning("webhook to %s: %s", hook["url"], result)
+        return result
+
+
+def _is_complete(pulse: Pulse) -> bool:
+    return pulse.texts > 0 and pulse.open_texts == 0
+
+
+def _news(project: Project, told: dict[str, Any], current: int, *, complete: bool) -> list[_Delivery]:
+    name = project.name
+    news = [
+        _delivery(
+            Event.ROUND_FINISHED, f"round-{info.number}", {"project": name, "round": _public(asdict(info))}
+        )
+        for info in project.rounds()
+        if told["round"] < info.number <= current
+    ]
+    if complete and not told["complete"]:
+        news.append(_delivery(Event.PROJECT_COMPLETE, f"complete-{int(time.time())}", {"project": name}))
+    return news
+
+
+def _public(info: dict[str, Any]) -> dict[str, Any]:
+    return {key: info[key] for key in ("number", "started_at", "published_at", "n_annotations")}
+
+
+def _delivery(event: Event, number: str, content: dict[str, Any]) -> _Delivery:
+    return _Delivery(event, number, json.dumps({"event": event.value, **content}).encode())
+
+
+def _stored(project: Project) -> list[dict[str, Any]]:
+    note = project.note(_NOTE)
+    return [] if note is None else list(note.value["hooks"])
+
+
+def _hook(stored: dict[str, Any], result: str | None = None) -> Hook:
+    return Hook(stored["id"], stored["url"], tuple(Event(event) for event in stored["events"]), result)
+
+
+def _split(url: str) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+        parts.port  # noqa: B018 - raises for a port out of range
+    except ValueError as error:
+        raise InputError(f"url is {url!r:.80}: {error}") from error
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
+        raise InputError(f"url is {url!r:.80}, expected one like https://example.org/hook")
+    return parts
+
+
+def _is_private_literal(host: str) -> bool:
+    try:
+        return not _is_public(ipaddress.ip_address(host))
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+
+
+def _resolve(host: str, port: int, allow_private: bool) -> str:
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    addresses = [str(entry[4][0]) for entry in found]
+    for address in addresses:
+        if not allow_private and not _is_public(ipaddress.ip_address(address.partition("%")[0])):
+            raise AddressError(f"refused: {host} leads to {address}, which is no public address")
+    return addresses[0]
+
+
+def _is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    mapped = getattr(address, "ipv4_mapped", None)
+    return mapped.is_global if mapped is not None else address.is_global and not address.is_multicast
