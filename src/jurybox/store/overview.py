@@ -22,6 +22,7 @@ __all__ = [
     "iterate_annotations",
     "iterate_texts",
     "median_seconds",
+    "pool_texts",
     "read_audit",
     "read_status",
     "read_text",
@@ -93,6 +94,12 @@ def read_text(connection: Connection, external_id: str) -> TextRecord:
     if row is None:
         raise NotFoundError(f"there is no text with id {external_id!r} in this project")
     return TextRecord(row.external_id, row.text, None if row.metadata is None else json.loads(row.metadata))
+
+
+def pool_texts(connection: Connection, N: int) -> list[str]:
+    """Return the first N texts."""
+    texts = schema.texts
+    return list(connection.scalars(sa.select(texts.c.text).where(texts.c.id < N).order_by(texts.c.id)))
 
 
 def read_audit(connection: Connection) -> list[str]:

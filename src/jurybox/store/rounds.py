@@ -30,6 +30,7 @@ from jurybox.store.state import read_classes, read_state, write_state
 __all__ = [
     "Outcome",
     "Snapshot",
+    "abandon",
     "begin_round",
     "n_predicted",
     "publish",
@@ -37,6 +38,7 @@ __all__ = [
     "read_array",
     "read_rounds",
     "read_snapshot",
+    "wants_label",
 ]
 
 _CHUNK = 2_000
@@ -156,6 +158,24 @@ def begin_round(store: Store, snapshot: Snapshot, settings: Mapping[str, object]
     return number
 
 
+def abandon(store: Store, number: int, reason: str) -> None:
+    """Note why a round was not finished; it is not published."""
+    with store.write() as connection:
+        unfinished = sa.update(schema.rounds).where(schema.rounds.c.id == number)
+        connection.execute(unfinished.values(diagnostics={"error": reason}))
+
+
+def wants_label(snapshot: Snapshot, settings: ProjectSettings) -> NDArray[np.bool_]:
+    """Return which texts still want a label, shape (N,); the rule is that of `jurybox.store.ranks.settle`."""
+    annotations = snapshot.annotations
+    in_audit = np.zeros(annotations.n_texts, dtype=bool)
+    in_audit[snapshot.audit] = True
+    cap = np.where(in_audit, settings.audit_labels, settings.max_labels)
+    agreed = ~in_audit & _agreed(annotations, settings.enough_agreement)
+    wants: NDArray[np.bool_] = (annotations.n_labels < cap) & ~snapshot.reviewed & ~agreed
+    return wants
+
+
 def publish(store: Store, number: int, snapshot: Snapshot, outcome: Outcome, *, now: float) -> None:
     """Write a round's ranking and probabilities, and let it take over."""
     _write_array(store, number, "pred_probs", outcome.pred_probs)
@@ -241,9 +261,6 @@ def _ranking_columns(
     labels = annotations.n_labels
     wanted = np.where(in_audit, np.maximum(settings.audit_labels - labels, 1), 1)
     cap = np.where(in_audit, settings.audit_labels, settings.max_labels)
-    is_open = (
-        (labels < cap) & ~snapshot.reviewed & (in_audit | ~_agreed(annotations, settings.enough_agreement))
-    )
     reasons = np.full(N, "unranked", dtype=object)
     reasons[outcome.order] = list(outcome.reasons)
     reasons[snapshot.audit] = AUDIT
@@ -255,7 +272,7 @@ def _ranking_columns(
         "labels": labels.tolist(),
         "wanted": wanted.tolist(),
         "cap": cap.tolist(),
-        "open": is_open.tolist(),
+        "open": wants_label(snapshot, settings).tolist(),
         "score": _scattered(outcome.order, outcome.scores, N),
         "selection_probability": _scattered(outcome.order, outcome.selection_probability, N),
         "reason": reasons.tolist(),

@@ -1,0 +1,207 @@
+"""Rounds as the store sees them: a snapshot, a ranking written beside the one that holds, the change-over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from jurybox.project import Project
+from jurybox.store import rounds
+from jurybox.store.records import NothingLeft, Task, Why
+from jurybox.store.settings import ProjectSettings
+
+N = 30
+PLAIN = ProjectSettings(audit_size=0, max_labels=2, enough_agreement=None, first_labels=1)
+
+
+@pytest.fixture
+def project(location: str) -> Iterator[Project]:
+    texts = [(f"t{i}", f"text {i}") for i in range(N)]
+    with Project.create(location, classes=["no", "yes"], texts=texts, settings=PLAIN) as project:
+        project.add_annotator("ana")
+        project.add_annotator("bo")
+        yield project
+
+
+def outcome(order: list[int], n_texts: int = N) -> rounds.Outcome:
+    return rounds.Outcome(
+        order=np.array(order),
+        scores=np.linspace(0, 1, len(order)),
+        selection_probability=np.full(len(order), 0.25),
+        reasons=["new"] * len(order),
+        pred_probs=np.full((n_texts, 2), 0.5),
+        diagnostics={"strategy": "test"},
+    )
+
+
+def publish(project: Project, order: list[int], meanwhile: list[tuple[str, str]] | None = None) -> int:
+    snapshot = rounds.read_snapshot(project.store)
+    number = rounds.begin_round(project.store, snapshot, {}, now=1.0)
+    for annotator, text in meanwhile or []:
+        project.submit(text, "yes", annotator=annotator)
+    rounds.publish(project.store, number, snapshot, outcome(order, snapshot.annotations.n_texts), now=2.0)
+    return number
+
+
+def served(project: Project, annotator: str, n: int = N) -> list[str]:
+    ids = []
+    for _ in range(n):
+        task = project.next_task(annotator)
+        if isinstance(task, NothingLeft):
+            break
+        ids.append(task.text_id)
+        project.submit(task, "yes")
+    return ids
+
+
+def test_the_queue_follows_the_ranking(project: Project) -> None:
+    publish(project, [7, 3, 5])
+    task = project.next_task("ana")
+    assert isinstance(task, Task)
+    assert (task.text_id, task.reason, task.score, task.selection_probability, task.round) == (
+        "t7",
+        "new",
+        0.0,
+        0.25,
+        1,
+    )
+    assert served(project, "ana", 3) == ["t7", "t3", "t5"]
+    rest = served(project, "ana")
+    assert sorted(rest) == sorted(f"t{i}" for i in range(N) if i not in (7, 3, 5))
+
+
+def test_how_a_text_was_chosen_stays_with_its_annotation(project: Project) -> None:
+    publish(project, [7])
+    served(project, "ana", 1)
+    project.change("ana", "t7", "no")
+    with project.store.read() as connection:
+        rows = connection.exec_driver_sql(
+            "SELECT round_id, reason, selection_probability FROM annotations ORDER BY id"
+        ).all()
+    assert [tuple(row) for row in rows] == [(1, "new", 0.25)] * 2
+
+
+def test_each_text_is_asked_for_once_a_round(project: Project) -> None:
+    publish(project, [7, 3, 5])
+    assert served(project, "ana", 2) == ["t7", "t3"]
+    assert served(project, "bo", 1) == ["t5"]
+    assert "t7" not in served(project, "bo", N - 3)
+    assert served(project, "bo") == ["t7", "t3"]
+
+
+def test_labels_given_during_the_fit_count(project: Project) -> None:
+    publish(project, [7, 3, 5], meanwhile=[("ana", "t7"), ("ana", "t3"), ("bo", "t3")])
+    assert served(project, "cy", 1) == ["t5"]
+    everything = served(project, "cy")
+    assert "t3" not in everything
+    assert everything[-1] == "t7"
+
+
+def test_taking_back_during_the_fit_counts(project: Project) -> None:
+    project.submit("t7", "yes", annotator="ana")
+    project.submit("t7", "yes", annotator="bo")
+    snapshot = rounds.read_snapshot(project.store)
+    number = rounds.begin_round(project.store, snapshot, {}, now=1.0)
+    project.undo("bo", "t7")
+    project.release("bo", "t7")
+    assert snapshot.annotations.n_labels[7] == 2
+    rounds.publish(project.store, number, snapshot, outcome([3]), now=2.0)
+    assert "t7" in served(project, "cy")
+
+
+def test_a_snapshot_is_what_stood_at_its_row(project: Project) -> None:
+    project.submit("t1", "yes", annotator="ana")
+    snapshot = rounds.read_snapshot(project.store)
+    project.change("ana", "t1", "no")
+    project.submit("t2", "no", annotator="ana")
+    with project.store.read() as connection:
+        again = rounds.read_annotations(connection, last=snapshot.last_annotation)
+        now = rounds.read_annotations(connection)
+    assert (again.text.tolist(), again.label.tolist()) == ([1], [1])
+    assert (now.text.tolist(), now.label.tolist()) == ([1, 2], [0, 0])
+
+
+def test_texts_that_came_during_the_fit_are_asked_for_after_the_ranked(project: Project) -> None:
+    snapshot = rounds.read_snapshot(project.store)
+    number = rounds.begin_round(project.store, snapshot, {}, now=1.0)
+    project.add_texts([("late", "late text")])
+    rounds.publish(project.store, number, snapshot, outcome(list(range(N))), now=2.0)
+    project.add_texts([("later", "later text")])
+    order = served(project, "ana", N + 2)
+    assert order[:N] == [f"t{i}" for i in range(N)]
+    assert sorted(order[N:]) == ["late", "later"]
+
+
+def test_finished_texts_are_not_asked_for_whatever_the_ranking_says(project: Project) -> None:
+    project.submit("t7", "yes", annotator="ana")
+    project.submit("t7", "yes", annotator="bo")
+    publish(project, [7, 3])
+    assert served(project, "cy", 1) == ["t3"]
+    assert project.status().finished_texts == 1
+
+
+def test_the_audit_sample_stays_first_until_it_has_its_labels(location: str) -> None:
+    settings = PLAIN.updated({"audit_size": 3, "audit_share": 1.0, "audit_labels": 2})
+    texts = [(f"t{i}", f"text {i}") for i in range(N)]
+    with Project.create(location, classes=["no", "yes"], texts=texts, settings=settings) as project:
+        audit = set(project.audit_texts())
+        assert set(served(project, "ana", 3)) == audit
+        publish(project, [i for i in range(N) if f"t{i}" not in audit])
+        assert set(served(project, "bo", 3)) == audit
+        assert project.status().audit_finished == 3
+        assert not set(served(project, "cy")) & audit
+
+
+def test_unfinished_rounds_are_swept_up(project: Project) -> None:
+    snapshot = rounds.read_snapshot(project.store)
+    lost = rounds.begin_round(project.store, snapshot, {}, now=1.0)
+    rounds.abandon(project.store, lost, "FitError: no luck")
+    publish(project, [7])
+    publish(project, [5])
+    with project.store.read() as connection:
+        left = connection.exec_driver_sql("SELECT DISTINCT round_id FROM ranking").scalars().all()
+        arrays = connection.exec_driver_sql("SELECT DISTINCT round_id FROM arrays").scalars().all()
+    assert list(left) == list(arrays) == [3]
+    assert [info.number for info in project.rounds()] == [2, 3]
+    assert served(project, "ana", 1) == ["t5"]
+
+
+def test_probabilities_are_kept_and_stretched(project: Project) -> None:
+    assert project.pred_probs() is None
+    publish(project, [7])
+    project.add_texts([("late", "late text")])
+    project.add_class("unclear")
+    probs = project.pred_probs()
+    assert probs is not None
+    assert probs.shape == (N + 1, 3)
+    np.testing.assert_allclose(probs[0], [0.5, 0.5, 0])
+    np.testing.assert_allclose(probs[N], 1 / 3)
+
+
+def test_new_annotations_are_those_the_round_has_not_seen(project: Project) -> None:
+    project.submit("t1", "yes", annotator="ana")
+    assert project.status().new_annotations == 1
+    publish(project, [7], meanwhile=[("bo", "t1")])
+    status = project.status()
+    assert (status.new_annotations, status.rounds) == (1, 1)
+    assert status.last_round is not None
+    assert (status.last_round.n_annotations, status.last_round.diagnostics) == (1, {"strategy": "test"})
+
+
+def test_only_one_round_at_a_time(project: Project, tmp_path: Path) -> None:
+    with project.store.exclusive("round") as first, project.store.exclusive("round") as second:
+        assert (first, second) == (True, False)
+    with project.store.exclusive("round") as again:
+        assert again
+
+
+def test_everything_is_finished_in_the_end(project: Project) -> None:
+    publish(project, list(range(N)))
+    for name in ("ana", "bo"):
+        assert len(served(project, name)) == N
+    nothing = project.next_task("cy")
+    assert isinstance(nothing, NothingLeft)
+    assert nothing.why is Why.FINISHED
