@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 
+import psycopg
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -32,6 +33,9 @@ def postgres_server() -> Iterator[str]:
     # Not below pytest's own folder: the server runs as another user where the tests run as root.
     folder = tempfile.mkdtemp(prefix="jurybox-postgres-")
     server = pgserver.get_server(folder, cleanup_mode="delete")
+    with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+        connection.execute("ALTER SYSTEM SET fsync = off")  # the tests kill processes, not the machine
+        connection.execute("SELECT pg_reload_conf()")
     yield str(server.get_uri())
     server.cleanup()
 

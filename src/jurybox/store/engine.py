@@ -123,7 +123,7 @@ def read_location(location: str | PathLike[str]) -> Store:
         return _sqlite(Path(text))
     try:
         url = make_url(text)
-    except ArgumentError as error:
+    except (ArgumentError, ValueError) as error:
         raise InputError(f"the location is no path and no database URL: {error}") from error
     if url.get_backend_name() == "sqlite" and url.database:
         return _sqlite(Path(url.database))

@@ -17,6 +17,7 @@ from jurybox.store.locks import advisory_key
 __all__ = ["backup_path", "create_tables", "known_versions", "migrate", "stored_version"]
 
 _FOLDER = Path(__file__).with_name("migrations")
+_TARGET = "head"
 _VERSION_TABLE = sa.table("alembic_version", sa.column("version_num"))
 
 
@@ -98,7 +99,7 @@ def _upgrade(store: Store, connection: Connection) -> None:
     config.set_main_option("script_location", str(_FOLDER).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    command.upgrade(config, _TARGET)
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -1,0 +1,142 @@
+"""Making, opening, migrating and refusing databases."""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+
+from jurybox.errors import ConflictError, InputError, NewerDatabaseError, NotFoundError, StoreError
+from jurybox.project import Project
+from jurybox.store import migrate
+from jurybox.store.engine import read_location
+from jurybox.store.schema import metadata
+from jurybox.store.settings import ProjectSettings
+
+CLASSES = ["no", "yes"]
+
+
+def test_migrations_make_the_tables_that_the_queries_expect(location: str) -> None:
+    with Project.create(location, classes=CLASSES) as project, project.store.write() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+        assert migrate.stored_version(connection) == migrate.known_versions()[-1]
+
+
+def test_settings_classes_and_guidelines_last(location: str) -> None:
+    settings = ProjectSettings(strategy="margin", batch=7, cost_per_label=0.05)
+    with Project.create(
+        location, classes=CLASSES, name="Reviews", guidelines="Be kind.", settings=settings
+    ) as project:
+        project.set_guidelines("Be kind and quick.")
+        project.add_class("unclear")
+        project.configure(batch=8)
+    with Project.open(location) as project:
+        assert project.settings == settings.updated({"batch": 8})
+        assert (project.name, project.guidelines) == ("Reviews", "Be kind and quick.")
+        assert project.classes == ("no", "yes", "unclear")
+        with pytest.raises(ConflictError, match="a class 'yes' already"):
+            project.add_class("yes")
+        with pytest.raises(InputError, match="no setting 'bach'"):
+            project.configure(bach=3)
+        with pytest.raises(InputError, match="max_labels is 0"):
+            project.configure(max_labels=0)
+
+
+def test_a_newer_database_is_refused(location: str) -> None:
+    with Project.create(location, classes=CLASSES) as project, project.store.write() as connection:
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(NewerDatabaseError, match=r"9999.*upgrade jurybox"):
+        Project.open(location)
+
+
+def test_an_old_database_is_migrated_after_a_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "old.db"
+    with monkeypatch.context() as patch:
+        patch.setattr(migrate, "_TARGET", "0001")
+        with Project.create(path, classes=CLASSES, texts=["a", "b"]) as project:
+            assert project.status().texts == 2
+    with Project.open(path) as project:
+        assert project.status().texts == 2
+        with project.store.read() as connection:
+            assert migrate.stored_version(connection) == migrate.known_versions()[-1]
+    with closing(sqlite3.connect(migrate.backup_path(path, "0001"))) as copy:
+        assert copy.execute("SELECT version_num FROM alembic_version").fetchall() == [("0001",)]
+        assert copy.execute("SELECT count(*) FROM texts").fetchall() == [(2,)]
+
+
+def test_opening_an_up_to_date_file_makes_no_copy(tmp_path: Path) -> None:
+    Project.create(tmp_path / "p.db", classes=CLASSES).close()
+    Project.open(tmp_path / "p.db").close()
+    assert [path.name for path in tmp_path.iterdir()] == ["p.db"]
+
+
+def test_what_is_no_project_is_refused(tmp_path: Path, postgres_server: str) -> None:
+    with pytest.raises(NotFoundError, match="no file"):
+        Project.open(tmp_path / "missing.db")
+    assert not (tmp_path / "missing.db").exists()
+    (tmp_path / "text.db").write_text("this is no database " * 100)
+    with pytest.raises(StoreError, match="cannot be used"):
+        Project.open(tmp_path / "text.db")
+    with closing(sqlite3.connect(tmp_path / "other.db")) as other:
+        other.execute("CREATE TABLE things (id)")
+    with pytest.raises(NotFoundError, match="no jurybox project"):
+        Project.open(tmp_path / "other.db")
+    with pytest.raises(NotFoundError, match="no jurybox project"):
+        Project.open(f"{postgres_server}&schema=never_made")
+    with pytest.raises(ConflictError, match="exists already"):
+        Project.create(tmp_path / "text.db", classes=CLASSES)
+    with pytest.raises(InputError, match="does not exist"):
+        Project.create(tmp_path / "no" / "p.db", classes=CLASSES)
+
+
+@pytest.mark.parametrize(
+    ("location", "message"),
+    [
+        ("mysql://host/db", "expected a path, sqlite:///PATH or postgresql"),
+        ("postgresql://host/db?schema=a-b", "letters, digits and underscores"),
+        ("postgresql://host:port/db", "no database URL"),
+    ],
+)
+def test_wrong_locations_are_refused(location: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        read_location(location)
+
+
+def test_an_unreachable_server_is_one_clear_error() -> None:
+    with pytest.raises(StoreError, match="cannot be used"):
+        Project.open("postgresql://nobody@127.0.0.1:1/db")
+
+
+def test_passwords_are_not_shown() -> None:
+    assert "secret" not in read_location("postgresql://ana:secret@host/db").label
+
+
+def test_locks_end_with_their_process(location: str) -> None:
+    code = (
+        "import sys\nfrom jurybox.store.engine import read_location\n"
+        "with read_location(sys.argv[1]).exclusive('round') as got:\n"
+        "    print(got, flush=True)\n    sys.stdin.read()\n"
+    )
+    store = read_location(location)
+    holder = subprocess.Popen(
+        [sys.executable, "-c", code, location], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == "True\n"
+    with store.exclusive("round") as got:
+        assert not got
+    holder.kill()
+    holder.communicate()
+    for _ in range(100):
+        with store.exclusive("round") as got:
+            if got:
+                break
+    assert got
+    store.close()
