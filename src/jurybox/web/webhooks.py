@@ -140,7 +140,7 @@ def sign(secret: str, timestamp: int, body: bytes) -> str:
     Examples
     --------
     >>> sign("secret", 1, b"{}")[:15]
-    'sha256=a25e0b8f'
+    'sha256=1122767b'
     """
     return "sha256=" + hmac.new(secret.encode(), f"{timestamp}.".encode() + body, "sha256").hexdigest()
 

@@ -1,0 +1,116 @@
+"""The commands that keep running: the web app and the learner."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from jurybox.cli.output import note, say, warn
+from jurybox.cli.projects import ProjectLocation
+from jurybox.errors import InputError
+
+if TYPE_CHECKING:
+    from jurybox.web.serving import Started
+
+__all__ = ["register", "run_server"]
+
+Host = Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 is every address of this machine.")]
+Port = Annotated[
+    int | None,
+    typer.Option(min=0, max=65535, help="Port to listen on.", show_default="8765, or the next free one"),
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.command(rich_help_panel="Project")(serve)
+    app.command(rich_help_panel="Project")(learn)
+
+
+def serve(
+    project: ProjectLocation,
+    host: Host = "127.0.0.1",
+    port: Port = None,
+    no_learner: Annotated[
+        bool,
+        typer.Option("--no-learner", help="Refit elsewhere: jurybox learn, on this machine or another one."),
+    ] = False,
+    webhooks: Annotated[
+        bool, typer.Option("--webhooks", help="Tell events to the addresses that the owner enters.")
+    ] = False,
+    webhooks_to_private_addresses: Annotated[
+        bool, typer.Option(help="Allow webhooks to this machine and to private networks.")
+    ] = False,
+) -> None:
+    """Start the web app, and the learner that refits while people annotate.
+
+    It prints the link that signs the owner in, who sets the project up in the browser if there is none yet.
+    JURYBOX_TOKEN sets the owner's token, which is made at random otherwise.
+    """
+    run_server(
+        project,
+        host=host,
+        port=port,
+        learner=not no_learner,
+        webhooks=webhooks,
+        webhooks_to_private_addresses=webhooks_to_private_addresses,
+    )
+
+
+def learn(
+    project: ProjectLocation,
+    quiet_seconds: Annotated[
+        float, typer.Option(min=0, help="Refit when there is something new and nobody annotated for so long.")
+    ] = 20.0,
+) -> None:
+    """Refit while people annotate, until stopped; the web app starts one of these by itself.
+
+    Only one learner works on a project at a time. Others stand by and take over when it ends.
+    """
+    from jurybox.learner import LearnerOptions, main
+
+    code = main(project, LearnerOptions(quiet_seconds=quiet_seconds))
+    if code:
+        raise typer.Exit(code)
+
+
+def run_server(
+    project: str,
+    *,
+    host: str = "127.0.0.1",
+    port: int | None = None,
+    learner: bool = True,
+    webhooks: bool = False,
+    webhooks_to_private_addresses: bool = False,
+) -> None:
+    """Serve a project until Ctrl-C, and say where it is."""
+    from jurybox.web.config import WebSettings
+    from jurybox.web.serving import is_local
+    from jurybox.web.serving import serve as run
+
+    token = os.environ.get("JURYBOX_TOKEN")
+    if token is not None and len(token) < 20:
+        raise InputError("JURYBOX_TOKEN is too short, expected at least 20 random characters")
+    chosen = {} if token is None else {"owner_token": token}
+    settings = WebSettings(
+        webhooks=webhooks or webhooks_to_private_addresses,
+        webhooks_to_private_addresses=webhooks_to_private_addresses,
+        **chosen,
+    )
+    if not is_local(host):
+        warn(
+            f"Warning: everyone who reaches {host} can open this server, and without TLS whoever is in between"
+            " can read what is sent, tokens included. Better: keep it on 127.0.0.1 behind a proxy that does"
+            " TLS, such as: caddy reverse-proxy --from labels.example.org --to 127.0.0.1:8765"
+        )
+    run(project, host=host, port=port, settings=settings, learner=learner, on_start=_announce)
+
+
+def _announce(started: Started) -> None:
+    say(f"jurybox is at {started.url}")
+    say(f"Sign in as the owner: {started.owner_link}")
+    sys.stdout.flush()
+    note("Stop with Ctrl-C.")

@@ -1,0 +1,238 @@
+"""A server and its learner, from start to end."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from types import FrameType
+
+from jurybox.errors import InputError, JuryboxError
+from jurybox.learner import note_death
+from jurybox.web.app import create_app
+from jurybox.web.config import WebSettings
+from jurybox.web.invitations import link_path
+from jurybox.web.state import Server
+
+__all__ = ["PORT", "LearnerKeeper", "is_local", "open_socket", "serve"]
+
+PORT = 8765
+_TRIED_PORTS = 20
+_log = logging.getLogger("jurybox.web")
+
+
+@dataclass(frozen=True)
+class Started:
+    """A server that takes connections.
+
+    Attributes
+    ----------
+    url
+        Where it is.
+    owner_link
+        The link that signs the owner in.
+    """
+
+    url: str
+    owner_link: str
+
+
+class LearnerKeeper:
+    """Starts the learner as a process of its own once there is a project, and again if it ends by itself.
+
+    Parameters
+    ----------
+    server
+        Whose project it is.
+    command
+        How the learner is started; it finds the project in ``JURYBOX_PROJECT``.
+    first_pause, longest_pause
+        Seconds until it is started again; doubled each time, from the start once it has run for a minute.
+    """
+
+    def __init__(
+        self,
+        server: Server,
+        *,
+        command: tuple[str, ...] = (sys.executable, "-m", "jurybox.learner"),
+        first_pause: float = 1.0,
+        longest_pause: float = 60.0,
+    ) -> None:
+        self._server = server
+        self._command = command
+        self._first_pause = first_pause
+        self._longest_pause = longest_pause
+        self._process: subprocess.Popen[bytes] | None = None
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="learner keeper", daemon=True)
+
+    def start(self) -> None:
+        """Begin to keep a learner."""
+        self._thread.start()
+
+    def stop(self, *, patience: float = 5.0) -> None:
+        """End the learner: ask it by a signal, and kill it where it does not listen."""
+        self._stop.set()
+        process = self._process
+        if process is not None:
+            _end(process, patience)
+        self._thread.join(timeout=patience)
+
+    @property
+    def process_id(self) -> int | None:
+        """The number of the learner's process, if there is one."""
+        return self._process.pid if self._process is not None else None
+
+    def _run(self) -> None:
+        pause = self._first_pause
+        while not self._stop.is_set():
+            if not self._found_project():
+                self._stop.wait(0.5)
+                continue
+            code, seconds = self._watch()
+            if self._stop.is_set():
+                return
+            pause = self._first_pause if seconds > 60 else pause
+            self._report(f"the learner's process ended by itself ({_ending(code)})")
+            self._stop.wait(pause)
+            pause = min(2 * pause, self._longest_pause)
+
+    def _found_project(self) -> bool:
+        try:
+            return self._server.has_project
+        except JuryboxError as error:
+            _log.error("the learner waits for the project: %s", error)
+            return False
+
+    def _watch(self) -> tuple[int, float]:
+        start = time.monotonic()
+        environment: Mapping[str, str] = {**os.environ, "JURYBOX_PROJECT": self._server.location}
+        # Its input is a pipe that nobody writes to: it closes when this process ends, however it ends.
+        self._process = subprocess.Popen(self._command, stdin=subprocess.PIPE, env=environment)  # noqa: S603
+        if self._stop.is_set():
+            _end(self._process, 1.0)
+        code = self._process.wait()
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+        self._process = None
+        return code, time.monotonic() - start
+
+    def _report(self, reason: str) -> None:
+        _log.error("%s", reason)
+        with suppress(JuryboxError):
+            note_death(self._server.project, reason)
+
+
+def serve(
+    location: str,
+    *,
+    host: str = "127.0.0.1",
+    port: int | None = None,
+    settings: WebSettings | None = None,
+    learner: bool = True,
+    on_start: Callable[[Started], None] | None = None,
+) -> None:
+    """Serve a project until a signal ends it.
+
+    Parameters
+    ----------
+    location
+        Path or URL of the project; it may be set up in the browser.
+    host, port
+        Where to listen; without a port, 8765 or the next one that is free.
+    learner
+        Whether to keep a learner, too.
+    on_start
+        Called when the server takes connections.
+
+    Raises
+    ------
+    InputError
+        If it cannot listen there.
+    StoreError
+        If the project cannot be opened.
+    """
+    import uvicorn
+
+    settings = settings or WebSettings()
+    app = create_app(location, settings=settings)
+    server: Server = app.state.server
+    server.owner_name()
+    listening = open_socket(host, port)
+    config = uvicorn.Config(
+        app, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=5
+    )
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _ignore)  # uvicorn handles both, and raises them again when it has shut down
+    keeper = LearnerKeeper(server) if learner else None
+    if keeper is not None:
+        keeper.start()
+    try:
+        if on_start is not None:
+            url = _url(host, listening.getsockname()[1])
+            on_start(Started(url, f"{url}{link_path(settings.owner_token)}"))
+        uvicorn.Server(config).run(sockets=[listening])
+    finally:
+        if keeper is not None:
+            keeper.stop()
+        server.close()
+        listening.close()
+
+
+def open_socket(host: str, port: int | None) -> socket.socket:
+    """Listen on a port; without one, on the first that is free from 8765 on.
+
+    Raises
+    ------
+    InputError
+        If that is not possible.
+    """
+    ports = (port,) if port is not None else range(PORT, PORT + _TRIED_PORTS)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    for candidate in ports:
+        try:
+            return socket.create_server((host, candidate), family=family, backlog=2048)
+        except (OSError, OverflowError) as error:
+            failure = error
+    shown = f"port {port}" if port is not None else f"any port from {PORT} to {PORT + _TRIED_PORTS - 1}"
+    raise InputError(f"cannot listen on {shown} of {host}: {failure}; choose another one with --port")
+
+
+def is_local(host: str) -> bool:
+    """Whether only this machine can reach a server that listens there.
+
+    Examples
+    --------
+    >>> is_local("127.0.0.1"), is_local("0.0.0.0")
+    (True, False)
+    """
+    return host in ("localhost", "::1") or host.startswith("127.")
+
+
+def _end(process: subprocess.Popen[bytes], patience: float) -> None:
+    process.terminate()
+    try:
+        process.wait(timeout=patience)
+    except subprocess.TimeoutExpired:
+        process.kill()
+
+
+def _ending(code: int) -> str:
+    return f"signal {-code}" if code < 0 else f"exit code {code}"
+
+
+def _url(host: str, port: int) -> str:
+    shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104
+    return f"http://{shown}:{port}"
+
+
+def _ignore(_number: int, _frame: FrameType | None) -> None:
+    return None
