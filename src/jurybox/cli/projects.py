@@ -1,0 +1,419 @@
+"""Commands over a stored project, from `init` to `export`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from jurybox.cli import importing as files
+from jurybox.cli.output import bar, fields, note, number, print_json, say, share, table, warn
+from jurybox.errors import FormatError, InputError
+
+if TYPE_CHECKING:
+    from jurybox.formats import Source
+    from jurybox.project import Project
+    from jurybox.store.records import RoundInfo, Status
+
+__all__ = ["AsJson", "ProjectLocation", "examples", "open_project", "register"]
+
+ProjectLocation = Annotated[
+    str,
+    typer.Argument(
+        metavar="PROJECT", help="A file such as reviews.db, or a postgresql:// URL.", show_default=False
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+
+_PROJECT = "Project"
+_WORK = "Labels in, labels out"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.command(
+        rich_help_panel=_PROJECT,
+        epilog=examples("init reviews.db --texts texts.csv --label polite --label impolite"),
+    )(init)
+    app.command(
+        rich_help_panel=_PROJECT,
+        epilog=examples(
+            "add reviews.db labels.csv",
+            "add reviews.db mine.csv --annotator ana --column text=body --column label=tone",
+            "add reviews.db export.json --format label-studio",
+        ),
+    )(add)
+    app.command("round", rich_help_panel=_WORK, epilog=examples("round reviews.db"))(play_round)
+    app.command(
+        "next", rich_help_panel=_WORK, epilog=examples("next reviews.db --annotator ana -n 25 --json")
+    )(next_texts)
+    app.command(rich_help_panel=_PROJECT, epilog=examples("status reviews.db --json"))(status)
+    app.command(rich_help_panel=_PROJECT, epilog=examples("annotators reviews.db"))(annotators)
+    app.command(
+        rich_help_panel=_WORK,
+        epilog=examples(
+            "export reviews.db finished",
+            "export reviews.db finished --format huggingface",
+            "export reviews.db labels.csv --table consensus",
+        ),
+    )(export)
+
+
+def examples(*commands: str) -> str:
+    """Return the epilog of a command."""
+    return "\n\n".join(["[bold]Examples[/bold]", *(f"jurybox {command}" for command in commands)])
+
+
+def open_project(location: str) -> Project:
+    """Open a stored project."""
+    from jurybox.project import Project
+
+    return Project.open(location)
+
+
+def init(
+    project: ProjectLocation,
+    texts: Annotated[
+        list[Path],
+        typer.Option(
+            "--texts",
+            metavar="FILE",
+            help="Texts, and annotations if it has them; may be repeated.",
+            show_default=False,
+        ),
+    ],
+    label: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--label",
+            "-l",
+            metavar="CLASS",
+            help="A class; once for each, in the order to show them.",
+            show_default=False,
+        ),
+    ] = None,
+    guidelines: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="What annotators are told (Markdown).")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="Title; default: the name of the file.")] = None,
+    setting: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="NAME=VALUE",
+            help="A setting, such as batch=50 or encoder=tfidf; may be repeated.",
+        ),
+    ] = None,
+    form: files.FileFormat = "auto",
+    encoding: files.Encoding = None,
+    delimiter: files.Delimiter = None,
+    column: files.Columns = None,
+    annotator_column: files.AnnotatorColumns = None,
+    annotator: files.GivenBy = None,
+    ignore: files.Ignored = None,
+) -> None:
+    """Make a project from texts and classes.
+
+    Everything goes in, or nothing is made. A folder written by jurybox export becomes an equal project.
+    """
+    from jurybox import formats
+    from jurybox.project import Project
+    from jurybox.store.settings import ProjectSettings
+
+    def opened(path: Path, classes: Sequence[str] | None) -> Source:
+        options = files.read_options(
+            form=form,
+            encoding=encoding,
+            delimiter=delimiter,
+            columns=column,
+            annotator_columns=annotator_column,
+            annotator=annotator,
+            ignore=ignore,
+            classes=classes,
+        )
+        return formats.read(path, options)
+
+    first = opened(texts[0], label)
+    classes = list(label or first.classes)
+    if not classes:
+        raise InputError("there are no classes; name each one with --label")
+    sources = [opened(path, classes) for path in texts]
+    told = guidelines.read_text(encoding="utf-8") if guidelines is not None else first.guidelines
+    settings = ProjectSettings().updated(_settings(setting or ()))
+    with bar("reading") as move:
+        feeds = [files.Feed(source, move) for source in sources]
+        try:
+            made = Project.create(
+                project,
+                classes=classes,
+                batches=(batch for feed in feeds for batch in feed),
+                name=name or first.name or None,
+                guidelines=told,
+                settings=settings,
+            )
+        except FormatError as error:
+            raise feeds[-1].located(error) from error
+    with made:
+        for source in sources:
+            files.show_plans(source)
+            _add_annotators(made, source)
+        counts = made.status()
+    say(
+        f"{project}: {counts.texts:,} texts, {counts.annotations:,} annotations, classes {', '.join(classes)}"
+    )
+
+
+def _settings(given: Sequence[str]) -> dict[str, Any]:
+    """Turn NAME=VALUE into settings; values are numbers, true, false, null or text."""
+    import json
+
+    settings: dict[str, Any] = {}
+    for pair in given:
+        setting, equals, value = pair.partition("=")
+        if not equals:
+            raise InputError(f"--set is {pair!r}, expected NAME=VALUE such as batch=50")
+        try:
+            settings[setting] = json.loads(value)
+        except ValueError:
+            settings[setting] = value
+    return settings
+
+
+def _add_annotators(project: Project, source: Source) -> None:
+    """Add the annotators of an exported project who have not labelled anything."""
+    known = {annotator.name for annotator in project.annotators()}
+    for name in source.annotators:
+        if name not in known:
+            project.add_annotator(name)
+
+
+def add(
+    project: ProjectLocation,
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE", help="A file or folder of texts, annotations or both.", show_default=False
+        ),
+    ],
+    replace: Annotated[
+        bool,
+        typer.Option(
+            "--replace",
+            help="A new label of an annotator replaces the earlier one, instead of being an error.",
+        ),
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Read everything and say how, but add nothing.")
+    ] = False,
+    form: files.FileFormat = "auto",
+    encoding: files.Encoding = None,
+    delimiter: files.Delimiter = None,
+    column: files.Columns = None,
+    annotator_column: files.AnnotatorColumns = None,
+    annotator: files.GivenBy = None,
+    ignore: files.Ignored = None,
+    as_json: AsJson = False,
+) -> None:
+    """Add texts, annotations or both from a file.
+
+    All of it goes in, or nothing. The same file twice adds nothing.
+    """
+    from dataclasses import asdict
+
+    from jurybox import formats
+
+    with open_project(project) as opened:
+        options = files.read_options(
+            form=form,
+            encoding=encoding,
+            delimiter=delimiter,
+            columns=column,
+            annotator_columns=annotator_column,
+            annotator=annotator,
+            ignore=ignore,
+            classes=opened.classes,
+        )
+        source = formats.read(file, options)
+        files.show_plans(source)
+        with bar(f"adding {file.name}") as move:
+            feed = files.Feed(source, move)
+            if dry_run:
+                texts, labels = 0, 0
+                for batch in feed:
+                    texts, labels = texts + len(batch.texts), labels + len(batch.annotations)
+                say(f"{file}: {texts:,} texts and {labels:,} annotations read, nothing added")
+                return
+            try:
+                added = opened.add(feed, duplicates="last" if replace else "error")
+            except FormatError as error:
+                raise feed.located(error) from error
+        _add_annotators(opened, source)
+    if as_json:
+        print_json(asdict(added))
+    else:
+        say(f"{file}: {files.said(added)}")
+
+
+def play_round(project: ProjectLocation, as_json: AsJson = False) -> None:
+    """Train on all labels and rank the texts anew, once."""
+    with open_project(project) as opened, bar("round") as move:
+        info = opened.refit(progress=lambda step, done, total: move(done, total, step))
+    if as_json:
+        print_json(_round_as_json(info))
+        return
+    say(f"round {info.number}: trained on {info.n_annotations:,} annotations in {_seconds(info)}")
+    for remark in _remarks(info):
+        note(remark)
+
+
+def _round_as_json(info: RoundInfo) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    return asdict(info)
+
+
+def _seconds(info: RoundInfo) -> str:
+    return f"{(info.published_at or info.started_at) - info.started_at:.1f} s"
+
+
+def _remarks(info: RoundInfo) -> list[str]:
+    found = info.diagnostics.get("remarks", ())
+    return [str(remark) for remark in found] if isinstance(found, list | tuple) else []
+
+
+def next_texts(
+    project: ProjectLocation,
+    annotator: Annotated[
+        str, typer.Option("--annotator", "-a", help="Who will label them.", show_default=False)
+    ],
+    n: Annotated[int, typer.Option("-n", min=1, help="How many.")] = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Print the texts that an annotator should label next.
+
+    They are lent to him or her for ten minutes. Labels made elsewhere come back with: jurybox add PROJECT
+    FILE.
+    """
+    with open_project(project) as opened:
+        lent = opened.next_tasks(annotator, n)
+    if as_json:
+        print_json(
+            [
+                {"text_id": task.text_id, "text": task.text, "reason": task.reason, "score": task.score}
+                for task in lent.tasks
+            ]
+        )
+    elif lent.tasks:
+        rows = [(task.text_id, task.reason, number(task.score), task.text) for task in lent.tasks]
+        table([("id", "left"), ("reason", "left"), ("score", "right"), ("text", "left")], rows)
+    if lent.nothing is not None and not lent.tasks:
+        warn(f"nothing to label for {annotator}: {lent.nothing.explanation}")
+
+
+def status(project: ProjectLocation, as_json: AsJson = False) -> None:
+    """Show how far a project is."""
+    with open_project(project) as opened:
+        now = opened.status()
+    if as_json:
+        print_json(_status_as_json(now))
+        return
+    fields(_status_fields(now), title=now.name)
+
+
+def _status_as_json(now: Status) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    return asdict(now)
+
+
+def _status_fields(now: Status) -> dict[str, str]:
+    labelled = share(now.labelled_texts / now.texts if now.texts else None)
+    classes = ", ".join(f"{name} {count:,}" for name, count in now.class_counts.items())
+    shown = {
+        "texts": f"{now.texts:,}",
+        "labelled": f"{now.labelled_texts:,} ({labelled}), of which {now.finished_texts:,} finished",
+        "annotations": f"{now.annotations:,} ({classes})",
+        "annotators": f"{now.annotators:,}, of whom {now.active_annotators:,} active",
+        "audit sample": f"{now.audit_texts:,} texts, of which {now.audit_finished:,} finished",
+        "skipped, flagged": f"{now.skips:,}, {now.flags:,}",
+        "on loan": f"{now.on_loan:,} texts",
+        "rounds": f"{now.rounds:,}; {now.new_annotations:,} annotations since",
+    }
+    if now.last_round is not None:
+        shown["last round"] = f"{now.last_round.n_annotations:,} annotations, {_seconds(now.last_round)}"
+    return shown
+
+
+def annotators(project: ProjectLocation, as_json: AsJson = False) -> None:
+    """Show how much, how well and how fast everyone labels."""
+    with open_project(project) as opened:
+        people = {person.name: person for person in opened.annotators()}
+        report = opened.annotator_report()
+    if as_json:
+        print_json(
+            [
+                {
+                    **record._asdict(),
+                    "role": str(people[record.name].role),
+                    "standing": str(people[record.name].standing),
+                }
+                for record in report
+            ]
+        )
+        return
+    ordered = sorted(report, key=lambda record: (record.quality is None, record.quality or 0.0, record.name))
+    table(
+        [
+            *(("annotator", "left"), ("annotations", "right"), ("quality", "right")),
+            *(("agrees with consensus", "right"), ("weakest class", "left"), ("seconds a text", "right")),
+        ],
+        [
+            (
+                record.name,
+                number(record.n_annotations),
+                number(record.quality),
+                share(record.agreement_with_consensus),
+                record.worst_class or "–",
+                number(record.median_seconds, 1),
+            )
+            for record in ordered
+        ],
+    )
+
+
+def export(
+    project: ProjectLocation,
+    out: Annotated[
+        Path,
+        typer.Argument(
+            metavar="OUT",
+            help="A new folder; or a file, for --table and for label-studio.",
+            show_default=False,
+        ),
+    ],
+    form: Annotated[
+        str, typer.Option("--format", help="csv, jsonl, parquet, huggingface or label-studio.")
+    ] = "csv",
+    table_name: Annotated[
+        str | None,
+        typer.Option(
+            "--table",
+            help="Only texts, annotations, consensus or annotators, into OUT.csv, .jsonl or .parquet.",
+        ),
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier export.")] = False,
+) -> None:
+    """Write labels with their quality, every annotation and the annotators.
+
+    An export reads again with: jurybox init NEW --texts OUT. Its CSV is safe to open in a spreadsheet.
+    """
+    from jurybox import formats
+
+    with open_project(project) as opened:
+        if table_name is not None:
+            written = formats.write_table(opened.export(), table_name, out, overwrite=overwrite)
+        else:
+            written = formats.write(opened.export(), out, format=form, overwrite=overwrite)
+    say(str(written))

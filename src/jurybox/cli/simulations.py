@@ -1,0 +1,330 @@
+"""Commands over data sets whose annotations are all known: `inspect`, `simulate` and `demo`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from jurybox.cli.output import bar, is_terminal, note, say, share, table
+from jurybox.cli.output import print_json as show_json
+from jurybox.cli.projects import AsJson, examples
+from jurybox.errors import InputError
+
+if TYPE_CHECKING:
+    from jurybox.curves import Curves, PlayedRound
+    from jurybox.datasets import Dataset
+    from jurybox.encoders import FeatureCache
+    from jurybox.formats import AnnotationRecord, TextRecord
+
+__all__ = ["register"]
+
+_TRY = "Try out"
+_STRATEGIES = ("default", "activelab", "random")
+
+DatasetName = Annotated[
+    str,
+    typer.Argument(
+        metavar="DATASET",
+        help="demo, stanford-politeness, or a folder of texts and annotations.",
+        show_default=False,
+    ),
+]
+Encoder = Annotated[
+    str, typer.Option("--encoder", "-e", help="auto, tfidf, minilm, or a folder or hub id of a transformer.")
+]
+Seeds = Annotated[int, typer.Option(min=1, help="Repetitions; the same seeds give the same result.")]
+Rounds = Annotated[int, typer.Option(min=1, help="Rounds to play.")]
+Batch = Annotated[int, typer.Option(min=1, help="Labels a round.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.command(rich_help_panel=_TRY, epilog=examples("inspect ../shared/data/hs-brexit", "inspect demo"))(
+        inspect
+    )
+    app.command(
+        rich_help_panel=_TRY,
+        epilog=examples(
+            "simulate demo",
+            "simulate ../shared/data/stanford-politeness -s default -s activelab -s random --out curves",
+            "simulate my-data --classifier transformer --model minilm --rounds 4 --seeds 1",
+        ),
+    )(simulate)
+    app.command(rich_help_panel=_TRY, epilog=examples("demo", "demo --no-serve"))(demo)
+
+
+def inspect(dataset: DatasetName, as_json: AsJson = False) -> None:
+    """Show what is in a data set.
+
+    Its texts, who labelled what, examples of each class, and how far people agree.
+    """
+    from jurybox import datasets
+    from jurybox.cli import inspection
+
+    data = datasets.load(dataset)
+    if as_json:
+        show_json(inspection.summary(data))
+    else:
+        inspection.show(data)
+
+
+def simulate(
+    dataset: DatasetName,
+    strategy: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--strategy",
+            "-s",
+            help="default, activelab, margin, entropy or random. [default: the first two, random]",
+            show_default=False,
+        ),
+    ] = None,
+    rounds: Rounds = 25,
+    batch: Batch = 25,
+    seeds: Seeds = 10,
+    encoder: Encoder = "auto",
+    classifier: Annotated[
+        str, typer.Option(help="head, transformer, or sklearn: and the path of a class.")
+    ] = "head",
+    model: Annotated[
+        str | None,
+        typer.Option(help="What --classifier transformer fine-tunes: a folder, a hub id, or minilm."),
+    ] = None,
+    max_labels: Annotated[int, typer.Option(min=1, help="The most labels a text gets.")] = 5,
+    hold_out: Annotated[
+        float, typer.Option(min=0.0, max=0.9, help="Share of the texts that is never asked, to measure on.")
+    ] = 0.0,
+    out: Annotated[
+        Path, typer.Option(help="Folder for curves.json, curves.svg, curves.png, selections.csv.")
+    ] = Path("simulation"),
+    as_json: AsJson = False,
+) -> None:
+    """Play strategies against each other on known labels.
+
+    Draws how fast each one learns, and writes what it asked in every round.
+    """
+    from jurybox import datasets
+    from jurybox.loop import Settings
+
+    strategies = tuple(dict.fromkeys(strategy or _STRATEGIES))
+    settings = Settings(max_labels=max_labels, classifier=_classifier(classifier, model))
+    data = datasets.load(dataset)
+    curves = _played(
+        dataset,
+        data,
+        strategies,
+        rounds=rounds,
+        batch=batch,
+        seeds=seeds,
+        encoder=encoder,
+        settings=settings,
+        hold_out=hold_out,
+    )
+    written = _write(curves, out)
+    if as_json:
+        show_json(curves.to_json())
+        return
+    _show(curves)
+    say(f"written: {', '.join(map(str, written))}")
+
+
+def demo(
+    serve: Annotated[
+        bool, typer.Option("--serve/--no-serve", help="Open the web app on the demo project afterwards.")
+    ] = True,
+    rounds: Rounds = 12,
+    seeds: Seeds = 3,
+    encoder: Encoder = "auto",
+    out: Annotated[Path, typer.Option(help="Folder for the learning curve and the demo project.")] = Path(
+        "jurybox-demo"
+    ),
+) -> None:
+    """Generate texts and annotators, and show how fast labels are learnt from.
+
+    Then the web app opens on them, unless --no-serve.
+    """
+    from jurybox import datasets
+
+    data = datasets.load("demo")
+    say(
+        f"{len(data.pool_texts):,} generated texts, {data.answers.n_annotators} simulated annotators, "
+        f"classes {', '.join(map(str, data.classes))}"
+    )
+    curves = _played(
+        "demo", data, ("default", "random"), rounds=rounds, batch=25, seeds=seeds, encoder=encoder
+    )
+    _show(curves)
+    written = _write(curves, out)
+    say(f"learning curve: {written[1]}")
+    if serve:
+        _serve_demo(data, out)
+
+
+def _classifier(name: str, model: str | None) -> Any:
+    from jurybox.classifiers import get_classifier
+
+    if model is not None and name != "transformer":
+        raise InputError(f"--model is for --classifier transformer, the classifier is {name!r}")
+    return get_classifier(name) if model is None else get_classifier(name, model=model)
+
+
+def _played(
+    name: str,
+    data: Dataset,
+    strategies: Sequence[str],
+    *,
+    rounds: int,
+    batch: int,
+    seeds: int,
+    encoder: str,
+    settings: Any = None,
+    hold_out: float = 0.0,
+) -> Curves:
+    """Simulate, and show how far it is."""
+    from jurybox import datasets
+    from jurybox.encoders import get_encoder
+    from jurybox.simulate import simulate as play
+
+    if settings is None or settings.classifier.takes == "features":
+        note(f"encoder: {get_encoder(encoder).reason}")
+    draws = _differs_by_seed(name, data)
+    total = rounds * seeds * len(strategies)
+    done = 0
+    with bar("encoding the texts", total) as move:
+
+        def progress(strategy: str, seed: int, number: int, played: PlayedRound) -> None:
+            nonlocal done
+            done += 1
+            move(done, total, f"{strategy}, seed {seed}, accuracy {share(played.accuracy)}")
+            if number == rounds - 1 and not is_terminal(sys.stderr):
+                found = f"{played.annotations} annotations, accuracy {share(played.accuracy)}"
+                note(f"{strategy}, seed {seed}: {found}")
+
+        return play(
+            (lambda seed: datasets.load(name, seed=seed)) if draws else data,
+            strategies,
+            rounds=rounds,
+            batch=batch,
+            seeds=seeds,
+            encoder=encoder,
+            settings=settings,
+            cache=_feature_cache(),
+            hold_out=hold_out,
+            progress=progress,
+        )
+
+
+def _differs_by_seed(name: str, data: Dataset) -> bool:
+    """Whether a data set leaves something to draw, such as its test texts."""
+    from jurybox import datasets
+
+    other = datasets.load(name, seed=1)
+    return other.pool_texts != data.pool_texts or other.initial.text.tolist() != data.initial.text.tolist()
+
+
+def _feature_cache() -> FeatureCache:
+    import os
+
+    from jurybox.encoders import FeatureCache
+
+    caches = os.environ.get("XDG_CACHE_HOME")
+    return FeatureCache((Path(caches) if caches else Path.home() / ".cache") / "jurybox" / "features")
+
+
+def _write(curves: Curves, out: Path) -> list[Path]:
+    """Write the curves, their chart and what was asked in each round."""
+    import json
+
+    from jurybox.formats.atomic import new_file
+    from jurybox.formats.layouts import Column, OutTable
+    from jurybox.formats.write_tables import write_csv
+    from jurybox.report import learning_curves, save_chart
+
+    numbers = out / "curves.json"
+    with new_file(numbers, overwrite=True) as draft:
+        draft.write_text(json.dumps(curves.to_json(), indent=1) + "\n", encoding="utf-8")
+    chart = learning_curves(curves)
+    drawn = [save_chart(chart, out / f"curves.{kind}") for kind in ("svg", "png")]
+    columns = (
+        *(Column("strategy"), Column("seed", "count"), Column("round", "count"), Column("place", "count")),
+        *(Column("id"), Column("annotator"), Column("label"), Column("reason"), Column("score", "number")),
+    )
+    asked = out / "selections.csv"
+    with new_file(asked, overwrite=True) as draft:
+        write_csv(OutTable("selections", columns, lambda: iter(_selections(curves))), draft)
+    return [numbers, *drawn, asked]
+
+
+def _selections(curves: Curves) -> Iterable[tuple[object, ...]]:
+    for run in curves.runs:
+        for number, played in enumerate(run.rounds, 1):
+            for place, asked in enumerate(played.selections, 1):
+                who = (str(asked.text), str(asked.annotator), str(asked.label))
+                yield (run.strategy, run.seed, number, place, *who, asked.reason, asked.score)
+
+
+def _show(curves: Curves) -> None:
+    """Print one row a strategy: the mean over all rounds, some rounds, and the labels needed for 90 %."""
+    annotations = curves.curve(curves.strategies[0], "annotations")[0].astype(int)
+    at = sorted({0, curves.rounds // 4, curves.rounds // 2, curves.rounds - 1})
+    rows = []
+    for strategy in curves.strategies:
+        accuracy = curves.curve(strategy)
+        mean = accuracy.mean(axis=0)
+        spread = f" ± {100 * accuracy.mean(axis=1).std(ddof=1):.1f}" if len(accuracy) > 1 else ""
+        reached = annotations[(mean >= 0.9).argmax()] if (mean >= 0.9).any() else None
+        rows.append(
+            (
+                strategy,
+                f"{100 * mean.mean():.1f}{spread}",
+                *(share(mean[number]) for number in at),
+                "–" if reached is None else f"{reached:,}",
+                share(curves.curve(strategy, "consensus_accuracy").mean(axis=0)[-1]),
+                f"{curves.curve(strategy, 'seconds').mean():.2f}",
+            )
+        )
+    table(
+        [
+            ("strategy", "left"),
+            ("mean of all rounds, %", "right"),
+            *((f"{annotations[number]} labels", "right") for number in at),
+            ("labels for 90 %", "right"),
+            ("consensus right", "right"),
+            ("s a round", "right"),
+        ],
+        rows,
+        title=f"Accuracy on the test set: {curves.dataset}, {curves.encoder}",
+    )
+
+
+def _serve_demo(data: Dataset, out: Path) -> None:
+    """Store the demo's texts and first labels as a project, unless they are, and open the web app on it."""
+    from jurybox.cli.serve import run_server
+    from jurybox.formats import Batch
+    from jurybox.project import Project
+
+    location = out / "demo.db"
+    if not location.exists():
+        batch = Batch(list(_texts(data)), list(_labels(data)))
+        classes = [str(name) for name in data.classes]
+        Project.create(location, classes=classes, batches=[batch], name="Demo").close()
+    run_server(str(location))
+
+
+def _texts(data: Dataset) -> Iterable[TextRecord]:
+    from jurybox.formats import TextRecord
+
+    for text_id, text in zip(data.texts, data.pool_texts, strict=True):
+        yield TextRecord(str(text_id), text)
+
+
+def _labels(data: Dataset) -> Iterable[AnnotationRecord]:
+    from jurybox.formats import AnnotationRecord
+
+    a = data.initial
+    for text, annotator, label in zip(a.text, a.annotator, a.label, strict=True):
+        yield AnnotationRecord(str(data.texts[text]), str(a.annotators[annotator]), str(a.classes[label]))
