@@ -2,6 +2,7 @@
 
 from jurybox.consensus.crowdlab import CrowdlabConsensus, crowdlab
 from jurybox.consensus.dawid_skene import Smoothing, dawid_skene
+from jurybox.consensus.estimate import EstimatedConsensus, estimate_consensus
 from jurybox.consensus.majority import majority_vote
 from jurybox.consensus.result import AnnotatorStats, Consensus
 
@@ -9,8 +10,10 @@ __all__ = [
     "AnnotatorStats",
     "Consensus",
     "CrowdlabConsensus",
+    "EstimatedConsensus",
     "Smoothing",
     "crowdlab",
     "dawid_skene",
+    "estimate_consensus",
     "majority_vote",
 ]
