@@ -106,9 +106,10 @@ class Annotations:
     @cached_property
     def counts(self) -> Ints:
         """How many annotators gave each text each class, shape (N, K)."""
-        cell = self.text.astype(np.int64) * self.n_classes + self.label
+        # one class after the other in memory, because the sum or maximum of a text is then fast
+        cell = self.label.astype(np.int64) * self.n_texts + self.text
         counts = np.bincount(cell, minlength=self.n_texts * self.n_classes)
-        counts = counts.reshape(self.n_texts, self.n_classes)
+        counts = counts.reshape(self.n_classes, self.n_texts).T
         freeze(counts)
         return counts
 
@@ -284,7 +285,10 @@ class Annotations:
         if duplicates not in ("error", "last"):
             raise InputError(f"duplicates is {duplicates!r}, expected 'error' or 'last'")
         key = text.astype(np.int64) * max(len(annotators), 1) + annotator
-        order = np.arange(len(key)) if np.all(key[1:] > key[:-1]) else np.argsort(key, kind="stable")
+        if np.all(key[1:] > key[:-1]):
+            own = [np.array(column, dtype=np.int32) for column in (text, annotator, label)]
+            return cls(own[0], own[1], own[2], texts, annotators, classes)
+        order = np.argsort(key, kind="stable")
         key = key[order]
         repeated = key[1:] == key[:-1]
         if repeated.any():

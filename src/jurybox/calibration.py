@@ -17,7 +17,7 @@ __all__ = ["fit_temperature", "scale_probabilities"]
 
 _COARSE = np.array([0.1, 0.2, 0.5, 0.8, 1, 2, 3, 5, 8])
 _TINY = 1e-30
-_CHUNK = 8192  # texts whose exponentials stay in the processor's cache
+_CHUNK = 16384  # probabilities whose exponentials stay in the processor's cache
 
 
 def fit_temperature(annotations: Annotations, pred_probs: Floats) -> float:
@@ -62,7 +62,11 @@ def search_temperature(annotations: Annotations, p: Floats) -> float:
         return 1.0
     coarse = _cross_entropy(annotations, p, _COARSE)
     fine = _refine(int(coarse.argmin()))
-    return float(fine[_cross_entropy(annotations, p, fine).argmin()])
+    known = np.searchsorted(_COARSE, fine)
+    loss = coarse[known]
+    new = _COARSE[known] != fine
+    loss[new] = _cross_entropy(annotations, p, fine[new])
+    return float(fine[loss.argmin()])
 
 
 def scale_probabilities(pred_probs: Floats, temperature: float) -> Floats:
@@ -81,13 +85,12 @@ def scale_probabilities(pred_probs: Floats, temperature: float) -> Floats:
     array([[0.059, 0.941]])
     """
     scaled = np.clip(pred_probs, _TINY, None)
-    scaled /= scaled.sum(axis=-1, keepdims=True)
     if temperature != 1:
         np.log(scaled, out=scaled)
         scaled /= temperature
         scaled -= scaled.max(axis=-1, keepdims=True)
         np.exp(scaled, out=scaled)
-        scaled /= scaled.sum(axis=-1, keepdims=True)
+    scaled /= scaled.sum(axis=-1, keepdims=True)
     return scaled
 
 
@@ -101,20 +104,26 @@ def _refine(best: int) -> Floats:
 def _cross_entropy(annotations: Annotations, p: Floats, temperatures: Floats) -> Floats:
     """Sum ``CE(c_i / n_i, softmax(log p_i / T))`` over the labelled texts, for each temperature.
 
-    Only the normalising sum needs all K classes; the rest is a sum over annotations.
+    Only the normalising sum needs all K classes; the rest is a sum over annotations. Classes come first in
+    memory, because sums over a long axis are fast.
     """
     total = np.zeros(len(temperatures))
-    first = np.searchsorted(annotations.text, np.arange(0, annotations.n_texts + _CHUNK, _CHUNK))
+    size = max(_CHUNK // annotations.n_classes, 1)
+    first = np.searchsorted(annotations.text, np.arange(0, annotations.n_texts + size, size)).tolist()
     for chunk, (start, stop) in enumerate(pairwise(first)):
         if start == stop:
             continue
-        text = annotations.text[start:stop] - chunk * _CHUNK
-        label = annotations.label[start:stop]
-        weight = 1 / annotations.n_labels[annotations.text[start:stop]]
+        text = annotations.text[start:stop]
+        weight = 1 / annotations.n_labels[text]
+        text = text - chunk * size
         with np.errstate(divide="ignore"):
-            log_p = np.log(p[chunk * _CHUNK : (chunk + 1) * _CHUNK])
+            log_p = np.log(p[chunk * size : (chunk + 1) * size].T, order="C")
+        cell = annotations.label[start:stop] * log_p.shape[1] + text
+        scaled = np.empty_like(log_p)
         for t, temperature in enumerate(temperatures):
-            scaled = np.exp(log_p / temperature)
-            likelihood = scaled[text, label] / scaled.sum(axis=1)[text]
-            total[t] -= weight @ np.log(np.maximum(likelihood, _TINY))
+            np.exp(np.divide(log_p, temperature, out=scaled), out=scaled)
+            # a quotient, because a difference of logarithms is not exactly 0 where it should be
+            likelihood = scaled.ravel()[cell]
+            likelihood /= scaled.sum(axis=0)[text]
+            total[t] -= weight @ np.log(np.maximum(likelihood, _TINY, out=likelihood))
     return total

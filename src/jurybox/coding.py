@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from jurybox.arrays import Bools, Ints
+from jurybox.arrays import Bools, Index, Ints
 from jurybox.errors import InputError
 
 if TYPE_CHECKING:
@@ -168,16 +168,16 @@ def _listed(names: tuple[Hashable, ...], limit: int = 20) -> str:
     return shown if len(names) <= limit else f"{shown}, … ({len(names)} in all)"
 
 
-def positions(values: ArrayLike, size: int, name: str) -> Ints:
+def positions(values: ArrayLike, size: int, name: str) -> Ints | Index:
     """Return positions as integers after checking that each lies in ``range(size)``."""
     array = np.asarray(values)
     if array.size and not np.issubdtype(array.dtype, np.integer):
         raise InputError(f"{name} has type {array.dtype}, expected integers (positions)")
-    positions = array.astype(np.int64, copy=False)
-    if positions.ndim != 1:
-        raise InputError(f"{name} has {positions.ndim} dimensions, expected 1: one value per annotation")
-    outside = (positions < 0) | (positions >= size)
-    if outside.any():
-        row = int(outside.argmax())
-        raise InputError(f"row {row}: {name} {positions[row]} is out of range, expected 0 to {size - 1}")
-    return positions
+    if array.dtype != np.int32:
+        array = array.astype(np.int64, copy=False)
+    if array.ndim != 1:
+        raise InputError(f"{name} has {array.ndim} dimensions, expected 1: one value per annotation")
+    if array.size and (array.min() < 0 or array.max() >= size):
+        row = int(((array < 0) | (array >= size)).argmax())
+        raise InputError(f"row {row}: {name} {array[row]} is out of range, expected 0 to {size - 1}")
+    return array

@@ -11,7 +11,7 @@ from scipy.special import entr
 
 from jurybox.annotations import Annotations
 from jurybox.arrays import Bools, Floats, Ints, check_probabilities, total_by
-from jurybox.consensus.crowdlab import calibrated, check_ensemble, infer
+from jurybox.consensus.crowdlab import calibrated, check_ensemble, settle
 from jurybox.consensus.majority import majority_labels
 from jurybox.errors import InputError
 
@@ -75,11 +75,11 @@ def activelab(
 def score_activelab(annotations: Annotations, p: Floats, rng: np.random.Generator | None = None) -> Floats:
     """Return ActiveLab's scores (N,) from checked probabilities (P, N, K)."""
     p = calibrated(annotations, p)
-    consensus = infer(annotations, p, "best_quality", rng)
-    w, w_model = consensus.annotator_weights, consensus.model_weights
+    labels, fit = settle(annotations, p, "best_quality", rng)
+    w, w_model = fit.annotator_weights, fit.model_weights
     active = annotations.labels_per_annotator > 0
     w_mean = w[active].mean() if active.any() else 1.0
-    quality = consensus.quality.copy()
+    quality = fit.posterior[np.arange(len(labels)), labels]
     quality[~annotations.labelled] = _ensemble_confidence(p[:, ~annotations.labelled], w_model)
     weight = w_model.sum() + total_by(annotations.text, w[annotations.annotator], annotations.n_texts)
     return np.asarray((weight * quality + w_mean / annotations.n_classes) / (weight + w_mean))

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from jurybox.annotations import Annotations
-from jurybox.arrays import Bools, Floats, Ints, check_probabilities, total_by
+from jurybox.arrays import Floats, Ints, check_probabilities, total_by
 from jurybox.calibration import scale_probabilities, search_temperature
 from jurybox.consensus.majority import majority_labels
 from jurybox.consensus.result import Consensus, describe_annotators, mean_per_annotator, summarise
@@ -109,22 +109,21 @@ def crowdlab(
 
 def calibrated(annotations: Annotations, p: Floats) -> Floats:
     """Fit a temperature to each model's probabilities (P, N, K), and apply it."""
-    return np.stack([scale_probabilities(each, search_temperature(annotations, each)) for each in p])
+    scaled = [scale_probabilities(each, search_temperature(annotations, each)) for each in p]
+    return np.stack(scaled) if len(scaled) > 1 else scaled[0][None]
 
 
 def infer(
     annotations: Annotations, p: Floats, consensus: ConsensusRule, rng: np.random.Generator | None
 ) -> CrowdlabConsensus:
     """Return the consensus from checked, calibrated probabilities (P, N, K)."""
-    labels = majority_labels(annotations, p.mean(axis=0), rng or np.random.default_rng(0))
-    if annotations.n_labels.max(initial=0) <= 1:
-        return _single_labels(annotations, p, labels)
-    fit = combine(annotations, p, labels)
-    if consensus == "best_quality":
-        labels = best_quality_labels(fit.posterior, labels)
-        fit = combine(annotations, p, labels)
-    quality = _at(fit.posterior, labels)
+    labels, fit = settle(annotations, p, consensus, rng)
+    quality = fit.posterior[np.arange(len(labels)), labels]
     annotation_quality = fit.posterior[annotations.text, annotations.label]
+    if annotations.n_labels.max(initial=0) > 1:
+        of_annotators = annotator_quality(annotations, labels, fit, annotation_quality)
+    else:
+        of_annotators = mean_per_annotator(annotations, annotation_quality)
     return CrowdlabConsensus(
         method="crowdlab",
         labels=labels,
@@ -132,9 +131,7 @@ def infer(
         quality=quality,
         agreement=summarise(annotations, labels),
         n_annotations=annotations.n_labels,
-        annotators=describe_annotators(
-            annotations, labels, quality, annotator_quality(annotations, labels, fit, annotation_quality)
-        ),
+        annotators=describe_annotators(annotations, labels, quality, of_annotators),
         annotator_weights=fit.annotator_weights,
         model_weights=fit.model_weights,
     )
@@ -162,13 +159,41 @@ def check_ensemble(annotations: Annotations, pred_probs: ArrayLike) -> Floats:
     return check_probabilities(p, (None, *shape))
 
 
+def settle(
+    annotations: Annotations, p: Floats, consensus: ConsensusRule, rng: np.random.Generator | None
+) -> tuple[Ints, Combination]:
+    """Return the consensus labels (N,), and what models and annotators weigh against them.
+
+    Where no text has several labels nobody can be compared, so the models alone judge the labels.
+    """
+    mean = p.mean(axis=0) if len(p) > 1 else p[0]
+    labels = majority_labels(annotations, mean, rng or np.random.default_rng(0))
+    if annotations.n_labels.max(initial=0) <= 1:
+        return labels, Combination(mean.copy(), np.ones(annotations.n_annotators), np.ones(len(p)))
+    agreement, predicted = _agreement_with_colleagues(annotations), p.argmax(axis=2)
+    fit = _combine(annotations, p, labels, agreement, predicted)
+    if consensus == "best_quality":
+        labels = best_quality_labels(fit.posterior, labels)
+        fit = _combine(annotations, p, labels, agreement, predicted)
+    return labels, fit
+
+
 def combine(annotations: Annotations, p: Floats, labels: Ints) -> Combination:
     """Weigh models (P, N, K) and annotators against consensus labels (N,), and mix their opinions."""
+    return _combine(annotations, p, labels, _agreement_with_colleagues(annotations), p.argmax(axis=2))
+
+
+def _combine(
+    annotations: Annotations, p: Floats, labels: Ints, agreement: Floats, predicted: Ints
+) -> Combination:
+    """Combine, given the annotators' agreement with colleagues (M,) and the models' classes (P, N)."""
     shared = annotations.n_labels > 1
     chance_error = _chance_error(labels[shared], annotations.n_classes)
     likelihood = float(summarise(annotations, labels)[shared].mean())
-    w = np.maximum(_EPSILON, 1 - (1 - _agreement_with_colleagues(annotations)) / chance_error)
-    w_model = _model_weights(annotations, p, labels, shared, chance_error)
+    w = np.maximum(_EPSILON, 1 - (1 - agreement) / chance_error)
+    model_error = (predicted != labels)[:, shared].mean(axis=1)
+    labels_per_text = annotations.n_labels[annotations.labelled].mean()
+    w_model = np.maximum(_EPSILON, 1 - model_error / chance_error) * np.sqrt(labels_per_text)
     return Combination(_posterior(annotations, p, w, w_model, likelihood), w, w_model)
 
 
@@ -191,15 +216,6 @@ def _agreement_with_colleagues(annotations: Annotations) -> Floats:
     return agreement
 
 
-def _model_weights(
-    annotations: Annotations, p: Floats, labels: Ints, shared: Bools, chance_error: float
-) -> Floats:
-    """Return w_M (P,) = max(epsilon, 1 - err_M / E) sqrt(mean(n))."""
-    error = (p[:, shared].argmax(axis=2) != labels[shared]).mean(axis=1)
-    labels_per_text = annotations.n_labels[annotations.labelled].mean()
-    return np.asarray(np.maximum(_EPSILON, 1 - error / chance_error) * np.sqrt(labels_per_text))
-
-
 def _posterior(annotations: Annotations, p: Floats, w: Floats, w_model: Floats, likelihood: float) -> Floats:
     """Return post_ik; (1 - P) / (K - 1) is counted for all classes, P minus it for the one chosen."""
     n_texts, n_classes = annotations.counts.shape
@@ -218,8 +234,10 @@ def _posterior(annotations: Annotations, p: Floats, w: Floats, w_model: Floats, 
 
 def best_quality_labels(posterior: Floats, labels: Ints) -> Ints:
     """Return the class with the highest posterior; where several have it, keep the label."""
-    ties = (posterior == posterior.max(axis=1, keepdims=True)).sum(axis=1) > 1
-    best: Ints = np.where(ties, labels, posterior.argmax(axis=1))
+    best: Ints = posterior.argmax(axis=1)
+    highest = posterior == posterior[np.arange(len(best)), best][:, None]
+    if np.count_nonzero(highest) > len(best):
+        best = np.where(highest.sum(axis=1) > 1, labels, best)
     return best
 
 
@@ -239,29 +257,3 @@ def annotator_quality(
     w_model = fit.model_weights.mean()
     share = w_model / (w_model + w_annotators)
     return np.asarray(share * self_confidence + (1 - share) * agreement)
-
-
-def _single_labels(annotations: Annotations, p: Floats, labels: Ints) -> CrowdlabConsensus:
-    """Return the degenerate case: nobody can be compared, so the models alone judge the labels."""
-    posterior = p.mean(axis=0)
-    quality = _at(posterior, labels)
-    return CrowdlabConsensus(
-        method="crowdlab",
-        labels=labels,
-        posterior=posterior,
-        quality=quality,
-        agreement=summarise(annotations, labels),
-        n_annotations=annotations.n_labels,
-        annotators=describe_annotators(
-            annotations,
-            labels,
-            quality,
-            mean_per_annotator(annotations, posterior[annotations.text, annotations.label]),
-        ),
-        annotator_weights=np.ones(annotations.n_annotators),
-        model_weights=np.ones(len(p)),
-    )
-
-
-def _at(posterior: Floats, labels: Ints) -> Floats:
-    return posterior[np.arange(len(labels)), labels]
