@@ -303,6 +303,8 @@ def main(location: str | None = None, options: LearnerOptions | None = None) -> 
     try:
         if location is None:
             location = os.environ["JURYBOX_PROJECT"]
+            if hasattr(os, "nice"):  # people come first
+                os.nice(10)
             threading.Thread(target=_end_with_input, name="parent", daemon=True).start()
         learn(location, options)
     except _Stop:
@@ -337,7 +339,7 @@ def _raise_stop(_number: int, _frame: FrameType | None) -> None:
 
 
 def _end_with_input() -> None:
-    while sys.stdin.buffer.read(1024):
+    while os.read(sys.stdin.fileno(), 1024):
         pass
     os.kill(os.getpid(), signal.SIGTERM)
 

@@ -102,8 +102,8 @@ def run_server(
     )
     if not is_local(host):
         warn(
-            f"Warning: everyone who reaches {host} can open this server, and without TLS whoever is in between"
-            " can read what is sent, tokens included. Better: keep it on 127.0.0.1 behind a proxy that does"
+            f"Warning: everyone who reaches {host} can open this server, and without TLS whoever is between"
+            " can read what is sent, tokens included. Better: keep it on 127.0.0.1 behind a proxy with"
             " TLS, such as: caddy reverse-proxy --from labels.example.org --to 127.0.0.1:8765"
         )
     run(project, host=host, port=port, settings=settings, learner=learner, on_start=_announce)

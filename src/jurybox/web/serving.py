@@ -198,10 +198,18 @@ def open_socket(host: str, port: int | None) -> socket.socket:
     ports = (port,) if port is not None else range(PORT, PORT + _TRIED_PORTS)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     for candidate in ports:
+        # Named a TCP socket: only then asyncio sends small answers at once (TCP_NODELAY).
+        listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         try:
-            return socket.create_server((host, candidate), family=family, backlog=2048)
+            if os.name == "posix":
+                listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listening.bind((host, candidate))
+            listening.listen(2048)
         except (OSError, OverflowError) as error:
+            listening.close()
             failure = error
+        else:
+            return listening
     shown = f"port {port}" if port is not None else f"any port from {PORT} to {PORT + _TRIED_PORTS - 1}"
     raise InputError(f"cannot listen on {shown} of {host}: {failure}; choose another one with --port")
 

