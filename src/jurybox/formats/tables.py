@@ -70,13 +70,17 @@ def read_table(
     rows: Iterator[Row] = table.rows()
     if layout.escaped is not None:
         rows = _restored(rows, table.columns, layout.escaped)
-    annotations = {"texts": None, "long": reader.long, "wide": reader.wide}[layout.shape]
+    has_text, shape = layout.text is not None, layout.shape
     for number, row in enumerate(rows, 1):
         text_id = reader.text_id(row, number)
-        if layout.text is not None:
+        if has_text:
             yield reader.text(row, number, text_id)
-        if annotations is not None:
-            yield from annotations(row, number, text_id)
+        if shape == "long":
+            annotation = reader.long(row, number, text_id)
+            if annotation is not None:
+                yield annotation
+        elif shape == "wide":
+            yield from reader.wide(row, number, text_id)
 
 
 class _RowReader:
@@ -97,11 +101,12 @@ class _RowReader:
 
     def cell(self, row: Row, number: int, at: int) -> str:
         value = row[at]
-        if not isinstance(value, str):
-            value = self.scalar(value, number, at)
-        return checked(value, self.place(number, at))
+        if isinstance(value, str) and value.isascii() and "\0" not in value:
+            return value  # the way of nearly all cells
+        return checked(self.scalar(value, number, at), self.place(number, at))
 
     def scalar(self, value: object, number: int, at: int) -> str:
+        """Return the value as text; raises FormatError where it is a list or the like."""
         if isinstance(value, Mapping | list | bytes):
             problem = f"is {type(value).__name__}, expected a text or a number"
             raise FormatError(problem, file=self.file, row=number, column=self.columns[at], value=value)
@@ -138,34 +143,30 @@ class _RowReader:
             )
         return found or None
 
-    def long(self, row: Row, number: int, text_id: str) -> Iterator[AnnotationRecord]:
+    def long(self, row: Row, number: int, text_id: str) -> AnnotationRecord | None:
         layout = self.layout
-        label_at = layout.label or 0
-        value = row[label_at]
-        label = value if isinstance(value, str) else self.scalar(value, number, label_at)
-        name = self.annotator
-        if name is None:
-            name = self.cell(row, number, layout.annotator or 0)
-            if not name:
-                if not label and layout.text is not None:
-                    return
-                column = self.columns[layout.annotator or 0]
-                raise FormatError(
-                    "is empty; expected an annotator", file=self.file, row=number, column=column
-                )
-        elif not label:
-            return
-        yield AnnotationRecord(
+        at = layout.label or 0
+        value = row[at]
+        label = value if isinstance(value, str) else self.scalar(value, number, at)
+        name = self.annotator or self.cell(row, number, layout.annotator or 0)
+        if not label and (self.annotator is not None or (not name and layout.text is not None)):
+            return None
+        if not name:
+            column = self.columns[layout.annotator or 0]
+            raise FormatError("is empty; expected an annotator", file=self.file, row=number, column=column)
+        return AnnotationRecord(
             text_id,
             name,
-            self.labels(label, number, self.columns[label_at]),
-            None
-            if layout.seconds is None
-            else as_seconds(row[layout.seconds], self.place(number, layout.seconds)),
+            self.labels(label, number, self.columns[at]),
+            None if layout.seconds is None else self.seconds(row, number, layout.seconds),
             "" if layout.comment is None else self.cell(row, number, layout.comment),
             None if layout.time is None else as_time(row[layout.time], self.place(number, layout.time)),
             number,
         )
+
+    def seconds(self, row: Row, number: int, at: int) -> float | None:
+        value = row[at]
+        return None if value is None or value == "" else as_seconds(value, self.place(number, at))
 
     def wide(self, row: Row, number: int, text_id: str) -> Iterator[AnnotationRecord]:
         for at, name in self.wide_columns:
