@@ -8,9 +8,17 @@ from typing import TYPE_CHECKING, Any
 from jurybox import datasets
 from jurybox.agreement import cohen_kappa, fleiss_kappa, krippendorff_alpha
 from jurybox.annotations import Annotations
-from jurybox.consensus import AnnotatorStats, Consensus, crowdlab, dawid_skene, majority_vote
+from jurybox.consensus import (
+    AnnotatorStats,
+    Consensus,
+    crowdlab,
+    dawid_skene,
+    estimate_consensus,
+    majority_vote,
+)
 from jurybox.encoders import FeatureCache, get_encoder
 from jurybox.errors import InputError, JuryboxError
+from jurybox.loop import Ranking, Round, Settings, play_round
 from jurybox.selection import (
     activelab,
     disagreement,
@@ -20,6 +28,7 @@ from jurybox.selection import (
     random_scores,
     select_batch,
 )
+from jurybox.simulate import simulate
 
 if TYPE_CHECKING:
     from jurybox.client import Client
@@ -36,6 +45,9 @@ __all__ = [
     "InputError",
     "JuryboxError",
     "Project",
+    "Ranking",
+    "Round",
+    "Settings",
     "activelab",
     "cohen_kappa",
     "crowdlab",
@@ -43,14 +55,17 @@ __all__ = [
     "dawid_skene",
     "disagreement",
     "entropy",
+    "estimate_consensus",
     "fleiss_kappa",
     "get_encoder",
     "krippendorff_alpha",
     "least_confidence",
     "majority_vote",
     "margin",
+    "play_round",
     "random_scores",
     "select_batch",
+    "simulate",
 ]
 
 _ON_FIRST_USE = {"Client": "jurybox.client", "Project": "jurybox.project"}
