@@ -13,6 +13,7 @@ from sqlalchemy.engine import Connection
 
 from jurybox.errors import InputError
 from jurybox.formats.records import AnnotationRecord, Batch, TextRecord
+from jurybox.project.auditing import Auditing
 from jurybox.project.labelling import Labelling
 from jurybox.project.people import People
 from jurybox.project.results import Results
@@ -32,7 +33,7 @@ Location: TypeAlias = str | PathLike[str]
 TextLike: TypeAlias = str | tuple[str, str] | TextRecord
 
 
-class Project(Labelling, People, Rounds, Results, Services):
+class Project(Labelling, People, Rounds, Results, Services, Auditing):
     """A project that lives in an SQLite file or a PostgreSQL schema.
 
     Use `create` or `open`; close it, or use it in a ``with`` statement. One object may be shared by threads;

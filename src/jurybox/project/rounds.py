@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jurybox.errors import ConflictError
+from jurybox.project.auditing import audit_record
 from jurybox.project.handle import Handle
 from jurybox.store import overview, rounds
 from jurybox.store.engine import Store
@@ -36,7 +37,7 @@ class _Features:
     setting: str
     encoder: str
     reason: str
-    features: NDArray[np.float32]
+    features: NDArray[np.float64]
 
 
 class Rounds(Handle):
@@ -93,7 +94,9 @@ class Rounds(Handle):
             selection_probability=played.ranking.probability,
             reasons=played.ranking.reasons,
             pred_probs=played.pred_probs,
-            diagnostics=_plain({**played.diagnostics, **made}),
+            diagnostics=_plain(
+                {**played.diagnostics, **made, "audit": audit_record(snapshot.audit, played.pred_probs)}
+            ),
         )
         rounds.publish(self.store, number, snapshot, outcome, now=self._clock())
         progress("publish", 1, 1)
@@ -109,7 +112,7 @@ class Rounds(Handle):
         annotations = snapshot.annotations
         classifier = get_classifier(settings.classifier)
         made: Mapping[str, str] = {}
-        inputs: NDArray[np.float32] | Sequence[str]
+        inputs: NDArray[np.float64] | Sequence[str]
         if classifier.takes == "texts":
             inputs = self._pool_texts(annotations.n_texts)
         else:
@@ -147,6 +150,7 @@ class Rounds(Handle):
 
     def _encoded(self, encoder: str, N: int, progress: Progress) -> _Features:
         """Return the features of the first N texts, from memory where they are known."""
+        from jurybox.classifiers.features import fit_feature_map
         from jurybox.encoders import FeatureCache, get_encoder
 
         known = self._features
@@ -156,7 +160,8 @@ class Rounds(Handle):
         features = FeatureCache(self.cache).features(
             found, self._pool_texts(N), lambda done, total: progress("encode", done, total)
         )
-        self._features = _Features(encoder, found.name, found.reason, features)
+        mapped = fit_feature_map(features)(features)
+        self._features = _Features(encoder, found.name, found.reason, mapped)
         return self._features
 
     def _pool_texts(self, N: int) -> list[str]:

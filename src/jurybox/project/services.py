@@ -49,6 +49,11 @@ class Services(Handle):
         with self.store.read() as connection:
             return browse.read_queue(connection, now=self._clock(), limit=limit)
 
+    def queue_reasons(self) -> dict[str, int]:
+        """Count the texts that still want a label by the reason why they are asked for."""
+        with self.store.read() as connection:
+            return browse.count_queue(connection)
+
     def progress(self, annotator: str, *, since: float = 0.0) -> Progress:
         """Return how far an annotator is, in all and since a time, and how far the project is."""
         with self.store.read() as connection:

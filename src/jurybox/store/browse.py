@@ -24,6 +24,7 @@ __all__ = [
     "TextFilter",
     "TextRow",
     "TextState",
+    "count_queue",
     "find_annotations",
     "find_texts",
     "read_progress",
@@ -260,6 +261,14 @@ def read_queue(connection: Connection, *, now: float, limit: int = 50) -> list[Q
         )
         for row in rows
     ]
+
+
+def count_queue(connection: Connection) -> dict[str, int]:
+    """Count the texts that still want a label by the reason why they are asked for, the next ones first."""
+    ranking = schema.ranking
+    here = sa.and_(ranking.c.round_id == read_state(connection).current_round, ranking.c.open)
+    query = sa.select(ranking.c.reason, sa.func.count()).where(here).group_by(ranking.c.reason)
+    return dict(connection.execute(query.order_by(sa.func.min(ranking.c.position))).tuples().all())
 
 
 def read_progress(connection: Connection, name: str, *, since: float) -> Progress:

@@ -13,6 +13,7 @@ from starlette.responses import HTMLResponse
 
 from jurybox.errors import JuryboxError
 from jurybox.web.access import User, current_user
+from jurybox.web.pagecontext import page_context
 
 __all__ = ["environment", "has_template", "render"]
 
@@ -40,9 +41,10 @@ def render(
     status: int = 200,
     headers: Mapping[str, str] | None = None,
 ) -> HTMLResponse:
-    """Fill a template. It also gets ``request``, ``user`` (or None) and ``csrf_token``."""
+    """Fill a template. It also gets ``request``, ``user`` (or None), ``csrf_token`` and `page_context`."""
     user = _user(request)
     values = {
+        **page_context(request, user),
         "request": request,
         "user": user,
         "csrf_token": user.csrf_token if user else "",

@@ -2,6 +2,17 @@
 
 from fastapi import APIRouter
 
+from jurybox.web.pages import exports, labelling, overview, people, settings, setup, start, texts
+
 __all__ = ["routers"]
 
-routers: tuple[APIRouter, ...] = ()
+routers: tuple[APIRouter, ...] = (
+    start.router,
+    labelling.router,
+    overview.router,
+    texts.router,
+    people.router,
+    settings.router,
+    exports.router,
+    setup.router,
+)

@@ -7,6 +7,7 @@ const LAST = 10;
 const SWIPE = 90;
 const SHORT = 160;
 const LONG = 900;
+const UNDO = "/decisions/undo";
 const CODE = /(^|\n)( {4}|\t)\S|[{};]\s*(\n|$)|^\s*(def|class|function|import|#include|SELECT|<\?|<\w+[ >])/;
 
 const $ = (id) => document.getElementById(id);
@@ -56,18 +57,17 @@ const decided = new Set();
 
 // ---- the server ------------------------------------------------------------------------------------------
 
-function call(method, path, body, headers = {}) {
-  const options = { method, headers: { Accept: "application/json", ...headers }, credentials: "same-origin" };
-  if (method !== "GET") options.headers["X-CSRF-Token"] = config.csrf;
-  if (body !== undefined) {
-    options.headers["Content-Type"] = "application/json";
-    options.body = JSON.stringify(body);
-  }
-  return fetch(config.api + path, options);
+function post(path, body, headers = {}) {
+  return fetch(config.api + path, {
+    method: "POST",
+    credentials: "same-origin",
+    headers: { Accept: "application/json", "Content-Type": "application/json", "X-CSRF-Token": config.csrf, ...headers },
+    body: JSON.stringify(body),
+  });
 }
 
 function sendAnswer(answer) {
-  return call(answer.method, answer.path, answer.body, { "Idempotency-Key": answer.key });
+  return post(answer.path, answer.body, { "Idempotency-Key": answer.key });
 }
 
 /** Have some texts ready, so that the next one is there at once. */
@@ -78,7 +78,7 @@ function fill() {
 
 async function fetchTasks() {
   const wanted = 1 + AHEAD + outbox.size;
-  const response = await call("GET", `/tasks?n=${Math.min(wanted, 50)}`).catch(() => null);
+  const response = await post("/tasks", { n: Math.min(wanted, 50) }).catch(() => null);
   reachable = response !== null && response.status < 500;
   showConnection();
   if (!response?.ok) return;
@@ -90,11 +90,20 @@ async function fetchTasks() {
   if (!current) showNext();
 }
 
+/** What the annotator gave since midnight where the annotator is, which the server cannot know. */
+async function fetchToday() {
+  const midnight = new Date().setHours(0, 0, 0, 0) / 1000;
+  const response = await fetch(`${config.api}/progress?since=${midnight}`, { credentials: "same-origin" }).catch(() => null);
+  if (!response?.ok) return;
+  today = (await response.json()).since + outbox.answers.filter((answer) => answer.path === "/annotations").length;
+  showPace();
+}
+
 async function renewLeases() {
   if (document.hidden) return;
   for (const task of [current, ...ahead]) {
     if (!task) continue;
-    const response = await call("POST", `/tasks/${encodeURIComponent(task.text_id)}/renew`).catch(() => null);
+    const response = await post("/tasks/renew", { text_id: task.text_id }).catch(() => null);
     if (response?.status === 409 && task !== current) ahead = ahead.filter((one) => one !== task);
   }
 }
@@ -134,12 +143,9 @@ function sizeOf(text) {
 }
 
 function showSuggestion() {
-  const suggestion = config.suggestions ? current?.suggestion : null;
+  const suggestion = current?.suggestion;
   $("suggestion").hidden = !suggestion;
-  if (suggestion) {
-    const share = Math.round(100 * suggestion.probability);
-    $("suggestion").textContent = fillIn(say.suggestion, { label: suggestion.label, share });
-  }
+  if (suggestion) $("suggestion").textContent = fillIn(say.suggestion, { label: suggestion });
 }
 
 function replayArrival() {
@@ -225,7 +231,7 @@ function label(name) {
   buttons.find((button) => button.value === name)?.classList.add("chosen");
   remember(task, name, comment);
   const body = { text_id: task.text_id, label: name, seconds: watch.seconds, comment };
-  outbox.add({ method: "POST", path: "/annotations", body, text_id: task.text_id });
+  outbox.add({ path: "/annotations", body, text_id: task.text_id });
   today += 1;
   leave(fillIn(say.given, { label: name }));
 }
@@ -234,12 +240,7 @@ function skip(reason) {
   if (!current) return;
   const task = current;
   remember(task, null, "");
-  outbox.add({
-    method: "POST",
-    path: `/tasks/${encodeURIComponent(task.text_id)}/skip`,
-    body: { reason },
-    text_id: task.text_id,
-  });
+  outbox.add({ path: "/skips", body: { text_id: task.text_id, reason }, text_id: task.text_id });
   leave(say.skipped);
 }
 
@@ -264,7 +265,7 @@ function undo(decision = recent[0]) {
   if (decision.label !== null) today = Math.max(0, today - 1);
   const waiting = outbox.unsent(decision.text_id);
   if (waiting) outbox.withdraw(waiting);
-  else outbox.add({ method: "POST", path: "/undo", body: { text_id: decision.text_id }, text_id: decision.text_id });
+  else outbox.add({ path: UNDO, body: { text_id: decision.text_id }, text_id: decision.text_id });
   if (current) ahead.unshift(current);
   current = { text_id: decision.text_id, text: decision.text, comment: decision.comment };
   announce(say.undone);
@@ -276,18 +277,16 @@ function undo(decision = recent[0]) {
 function change(decision, name) {
   if (decision.label === null) return undo(decision);
   const waiting = outbox.unsent(decision.text_id);
-  const path = `/annotations/${encodeURIComponent(decision.text_id)}`;
   decision.label = name;
-  if (waiting) waiting.body.label = name;
-  else outbox.add({ method: "PATCH", path, body: { label: name }, text_id: decision.text_id });
+  if (waiting) outbox.amend(waiting, { label: name });
+  else outbox.add({ path: "/decisions/change", body: { text_id: decision.text_id, label: name }, text_id: decision.text_id });
   announce(fillIn(say.changed, { label: name }));
   showRecent();
 }
 
 function flag(comment) {
   if (!current || !comment) return;
-  const path = `/tasks/${encodeURIComponent(current.text_id)}/flag`;
-  outbox.add({ method: "POST", path, body: { comment }, text_id: "" });
+  outbox.add({ path: "/flags", body: { text_id: current.text_id, comment }, text_id: "" });
   announce(say.flagged, true);
 }
 
@@ -433,12 +432,12 @@ for (const type of ["pointerup", "pointercancel"]) {
 
 // ---- go --------------------------------------------------------------------------------------------------
 
-for (const answer of outbox.answers) if (answer.path !== "/undo") decided.add(answer.text_id);
+for (const answer of outbox.answers) if (answer.path !== UNDO) decided.add(answer.text_id);
 if (current && decided.has(current.text_id)) current = null;
 showPace();
 showTask();
 showRecent();
-outbox.flush();
+outbox.flush().then(fetchToday);
 fill();
 setInterval(renewLeases, Math.max(5, config.lease_seconds / 3) * 1000);
 setInterval(() => {

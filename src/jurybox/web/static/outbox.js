@@ -5,7 +5,7 @@ const LONGEST_WAIT = 15000;
 
 /**
  * One decision to be sent.
- * @typedef {{key: string, method: string, path: string, body: object, text_id: string}} Answer
+ * @typedef {{key: string, path: string, body: object, text_id: string}} Answer
  */
 
 export class Outbox {
@@ -52,6 +52,12 @@ export class Outbox {
     this.#write();
   }
 
+  /** Change what an unsent answer says. */
+  amend(answer, changes) {
+    Object.assign(answer.body, changes);
+    this.#write();
+  }
+
   /** Send everything in order; one loop at a time. */
   async flush() {
     clearTimeout(this.timer);
@@ -65,7 +71,7 @@ export class Outbox {
       if (response === null || response.status >= 500 || response.status === 429 || response.status === 408) {
         return this.#later("offline");
       }
-      if (response.status === 401 || (response.status === 403 && (await isSignedOut(response)))) {
+      if (response.status === 401 || response.status === 403) {
         return this.#later("signed-out");
       }
       this.wait = FIRST_WAIT;
@@ -106,9 +112,4 @@ export class Outbox {
 function newKey() {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
-}
-
-async function isSignedOut(response) {
-  const problem = await response.clone().json().catch(() => ({}));
-  return problem.code === "csrf" || problem.code === "signed-out";
 }

@@ -1,0 +1,202 @@
+"""Charts as SVG: drawn on the server, coloured by the style sheet, each with a text alternative and a table.
+
+Horizontal places are percentages and vertical ones pixels, so that a chart fills its panel at any width and
+its words keep their size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from markupsafe import Markup
+
+__all__ = ["Bar", "Chart", "Point", "bars", "columns", "curve"]
+
+_SERIES = 8
+_LEFT, _RIGHT = 4.0, 96.0
+_TOP, _BOTTOM = 18.0, 186.0
+_HEIGHT = 216
+_ROW = 46
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A drawn chart and its figures.
+
+    Attributes
+    ----------
+    svg
+        The drawing, with a text alternative.
+    table_title, columns, rows
+        The same figures as a table.
+    """
+
+    svg: Markup
+    table_title: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+@dataclass(frozen=True)
+class Point:
+    """One point of a curve: where it is, its height, and the interval around it, if known."""
+
+    x: float
+    y: float
+    low: float | None = None
+    high: float | None = None
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One bar: its name, its length from 0 to 1, and what is written at its end."""
+
+    name: str
+    share: float
+    value: str
+
+
+def curve(
+    points: Sequence[Point], *, alternative: str, ticks: Sequence[tuple[float, str]], rtl: bool = False
+) -> Markup:
+    """Draw a curve with its band.
+
+    Parameters
+    ----------
+    points
+        In order of x; at least one.
+    ticks
+        Heights at which there is a line, and what is written on it; the first and last bound the drawing.
+
+    Examples
+    --------
+    >>> ticks = [(0, "0%"), (1, "100%")]
+    >>> str(curve([Point(1, 0.5), Point(2, 0.9)], alternative="rises", ticks=ticks)).count("<circle")
+    2
+    """
+    place = _Plot(points, ticks, rtl)
+    parts: list[Markup] = []
+    for height, text in ticks:
+        parts.append(_line("gridline", 0, place.y(height), 100, place.y(height)))
+        parts.append(_text(100 if rtl else 0, place.y(height) - 5, "end" if rtl else "start", text))
+    parts.append(_band(points, place))
+    for before, after in pairwise(points):
+        parts.append(_line("curve", place.x(before.x), place.y(before.y), place.x(after.x), place.y(after.y)))
+    for point in points:
+        circle = Markup('<circle class="dot" cx="{}%" cy="{}" r="4"/>')
+        parts.append(circle.format(place.x(point.x), place.y(point.y)))
+    for point, anchor in _named(points, rtl):
+        parts.append(_text(place.x(point.x), _BOTTOM + 22, anchor, point.name))
+    return _svg(parts, _HEIGHT, alternative)
+
+
+def bars(rows: Sequence[Bar], *, alternative: str, rtl: bool = False) -> Markup:
+    """Draw horizontal bars, each below its name.
+
+    Examples
+    --------
+    >>> 'width="25.00%"' in bars([Bar("<polite>", 0.25, "25%")], alternative="one bar")
+    True
+    """
+    start, end = ("end", "start") if rtl else ("start", "end")
+    near, far = (100, 0) if rtl else (0, 100)
+    parts: list[Markup] = []
+    for number, row in enumerate(rows):
+        top = number * _ROW
+        width = 100 * min(max(row.share, 0), 1)
+        parts += (
+            _text(near, top + 15, start, _shortened(row.name), "value"),
+            _text(far, top + 15, end, row.value),
+            _rect("track", 0, top + 23, 100, 10),
+            _rect(f"series-{number % _SERIES + 1}", 100 - width if rtl else 0, top + 23, width, 10),
+        )
+    return _svg(parts, max(_ROW * len(rows) - 8, 1), alternative)
+
+
+def columns(rows: Sequence[Bar], *, alternative: str, rtl: bool = False) -> Markup:
+    """Draw columns side by side; shares are relative to the tallest.
+
+    Examples
+    --------
+    >>> str(columns([Bar("a", 1, "3"), Bar("b", 0, "0")], alternative="two")).count("<rect")
+    2
+    """
+    step = (_RIGHT - _LEFT) / max(len(rows), 1)
+    parts = [_line("axis", _LEFT, _BOTTOM, _RIGHT, _BOTTOM)]
+    for number, row in enumerate(reversed(rows) if rtl else rows):
+        height = (_BOTTOM - _TOP - 8) * min(max(row.share, 0), 1)
+        left, middle = _LEFT + number * step, _LEFT + (number + 0.5) * step
+        parts += (
+            _rect("series-1", left + 0.12 * step, _BOTTOM - height, 0.76 * step, height, radius=3),
+            _text(middle, _BOTTOM - height - 6, "middle", row.value, "value"),
+            _text(middle, _BOTTOM + 20, "middle", row.name),
+        )
+    return _svg(parts, _HEIGHT, alternative)
+
+
+class _Plot:
+    """Where on the drawing a point is."""
+
+    def __init__(self, points: Sequence[Point], ticks: Sequence[tuple[float, str]], rtl: bool) -> None:
+        self.first, self.last = points[0].x, points[-1].x
+        self.low, self.high = ticks[0][0], ticks[-1][0]
+        self.rtl = rtl
+
+    def x(self, value: float) -> float:
+        span = self.last - self.first
+        share = (value - self.first) / span if span else 0.5
+        return round(_LEFT + (_RIGHT - _LEFT) * (1 - share if self.rtl else share), 2)
+
+    def y(self, value: float) -> float:
+        share = (min(max(value, self.low), self.high) - self.low) / ((self.high - self.low) or 1)
+        return round(_BOTTOM - (_BOTTOM - _TOP) * share, 1)
+
+
+def _svg(parts: Sequence[Markup], height: float, alternative: str) -> Markup:
+    head = Markup('<svg role="img" width="100%" height="{}" aria-label="{}">').format(height, alternative)
+    return head + Markup("").join(parts) + Markup("</svg>")
+
+
+def _line(kind: str, x1: float, y1: float, x2: float, y2: float) -> Markup:
+    return Markup('<line class="{}" x1="{}%" y1="{}" x2="{}%" y2="{}"/>').format(kind, x1, y1, x2, y2)
+
+
+def _text(x: float, y: float, anchor: str, text: str, kind: str = "") -> Markup:
+    tag = Markup('<text class="{}" x="{:.2f}%" y="{:.1f}" text-anchor="{}">{}</text>')
+    return tag.format(kind, x, y, anchor, text)
+
+
+def _rect(kind: str, x: float, y: float, width: float, height: float, radius: int = 5) -> Markup:
+    tag = Markup('<rect class="{}" x="{:.2f}%" y="{:.1f}" width="{:.2f}%" height="{:.1f}" rx="{}"/>')
+    return tag.format(kind, x, y, width, height, radius)
+
+
+def _band(points: Sequence[Point], place: _Plot) -> Markup:
+    known = [point for point in points if point.low is not None and point.high is not None]
+    if len(known) < 2:
+        return Markup("")
+    upper = [(place.x(point.x), place.y(point.high or 0)) for point in known]
+    lower = [(place.x(point.x), place.y(point.low or 0)) for point in reversed(known)]
+    corners = " ".join(f"{x},{y}" for x, y in upper + lower)
+    return Markup(
+        '<svg width="100%" height="{0}" viewBox="0 0 100 {0}" preserveAspectRatio="none">'
+        '<polygon class="band" points="{1}"/></svg>'
+    ).format(_HEIGHT, corners)
+
+
+def _named(points: Sequence[Point], rtl: bool) -> list[tuple[Point, str]]:
+    """Return the points whose names are written below: the first, the last, and one between."""
+    if len(points) == 1:
+        return [(points[0], "middle")]
+    first, last = ("end", "start") if rtl else ("start", "end")
+    named = [(points[0], first), (points[-1], last)]
+    if len(points) > 4:
+        named.append((points[len(points) // 2], "middle"))
+    return named
+
+
+def _shortened(name: str) -> str:
+    return name if len(name) <= 40 else name[:39] + "…"

@@ -1,0 +1,71 @@
+"""What the overview shows: figures of the whole project, estimated once for each of its states."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import isfinite
+from statistics import median
+
+import numpy as np
+
+from jurybox.agreement import krippendorff_alpha
+from jurybox.project import Project
+from jurybox.project.auditing import Accuracy
+from jurybox.store.records import RoundInfo
+from jurybox.web.beliefs import Beliefs, beliefs
+from jurybox.web.state import Server
+
+__all__ = ["BINS", "Figures", "figures"]
+
+BINS = (0.0, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
+"""Edges of the bins that qualities are counted in."""
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What is known about a project as a whole.
+
+    Attributes
+    ----------
+    accuracy
+        Of each round that has labelled audit texts.
+    alpha
+        Krippendorff's α; None where it is not defined.
+    quality
+        Mean quality of the consensus over the labelled texts; None without any.
+    qualities
+        Number of labelled texts in each bin of `BINS`.
+    seconds
+        Median over the annotators of their median time on task; None where unknown.
+    rounds
+        All rounds that were published.
+    """
+
+    accuracy: tuple[Accuracy, ...]
+    alpha: float | None
+    quality: float | None
+    qualities: tuple[int, ...]
+    seconds: float | None
+    rounds: tuple[RoundInfo, ...]
+
+
+def figures(server: Server) -> Figures:
+    """Return the figures, estimated anew when there are new annotations or a new round."""
+    believed = beliefs(server)
+    return server.remembered("figures", lambda: _estimate(server.project, believed))
+
+
+def _estimate(project: Project, believed: Beliefs) -> Figures:
+    qualities = np.array(
+        [text.quality for text in believed.texts if text.n_annotations and text.quality is not None]
+    )
+    alpha = krippendorff_alpha(project.annotations()).value
+    times = [person.median_seconds for person in believed.annotators if person.median_seconds is not None]
+    return Figures(
+        accuracy=tuple(project.accuracy()),
+        alpha=alpha if isfinite(alpha) else None,
+        quality=float(qualities.mean()) if len(qualities) else None,
+        qualities=tuple(np.histogram(qualities, bins=BINS)[0].tolist()),
+        seconds=median(times) if times else None,
+        rounds=tuple(project.rounds()),
+    )

@@ -1,0 +1,134 @@
+"""The labelling page, and the plain forms behind it for browsers without scripts."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Form, Request
+from starlette.responses import HTMLResponse, RedirectResponse
+
+from jurybox.store.records import Decision, NothingLeft, Task
+from jurybox.web.access import Annotator, User, annotator_only
+from jurybox.web.i18n import Catalogue
+from jurybox.web.pagecontext import catalogue_of
+from jurybox.web.render import render
+from jurybox.web.state import get_project, get_server
+
+__all__ = ["CLASS_KEYS", "router"]
+
+router = APIRouter(include_in_schema=False)
+
+CLASS_KEYS = "123456789abdeijklmnopqrtvwxyz"
+"""Keys of the classes in order: c, f, g, h, s and u do other things."""
+
+SKIP_REASONS = ("unsure", "unclear", "several", "none", "distressing")
+
+_MESSAGES = (
+    *("today", "given", "skipped", "undone", "changed", "flagged", "refused", "offline", "offline_rest"),
+    *("signed_out", "loading", "suggestion", "undo", "skip"),
+)
+_NOTHING = ("no texts", "paused", "cap reached", "finished", "all seen", "with others")
+
+
+@router.get("/label")
+def label_page(request: Request, user: Annotator) -> HTMLResponse:
+    """Show the text to label now."""
+    project = get_project(request)
+    task = project.next_task(user.name)
+    catalogue = catalogue_of(request)
+    classes = project.classes
+    progress = project.progress(user.name)
+    nothing = None if isinstance(task, Task) else task
+    config = {
+        "api": "/api/v1",
+        "csrf": user.csrf_token,
+        "outbox": _outbox(request, user),
+        "task": _task(request, task) if isinstance(task, Task) else None,
+        "nothing": None if nothing is None else {"why": nothing.why.value},
+        "recent": [_decision(one) for one in project.decisions(user.name)],
+        "today": progress.since,
+        "lease_seconds": project.settings.lease_seconds,
+        "locale": catalogue.language,
+        "messages": _messages(catalogue),
+    }
+    values = {
+        "config": config,
+        "task": task if isinstance(task, Task) else None,
+        "rest": _rest(catalogue, nothing),
+        "classes": [
+            {"name": name, "key": CLASS_KEYS[k] if k < len(CLASS_KEYS) else ""}
+            for k, name in enumerate(classes)
+        ],
+        "progress": progress,
+        "guidelines": project.guidelines,
+        "skip_reasons": SKIP_REASONS,
+    }
+    return render(request, "label/label.html", values)
+
+
+@router.post("/label")
+def label_by_form(
+    request: Request,
+    user: Annotator,
+    text_id: Annotated[str, Form(max_length=10_000)],
+    label: Annotated[str, Form(max_length=1000)],
+    comment: Annotated[str, Form(max_length=10_000)] = "",
+) -> RedirectResponse:
+    """Store a label without a script."""
+    get_project(request).submit(text_id, label, annotator=user.name, comment=comment)
+    return RedirectResponse("/label", 303)
+
+
+@router.post("/label/skip")
+def skip_by_form(
+    request: Request, user: Annotator, text_id: Annotated[str, Form(max_length=10_000)]
+) -> RedirectResponse:
+    """Skip a text without a script."""
+    get_project(request).skip(text_id, annotator=user.name)
+    return RedirectResponse("/label", 303)
+
+
+@router.post("/label/undo")
+def undo_by_form(request: Request, user: Annotator) -> RedirectResponse:
+    """Take the last decision back without a script."""
+    get_project(request).undo(user.name)
+    return RedirectResponse("/label", 303)
+
+
+@router.get("/guidelines", dependencies=[annotator_only])
+def guidelines(request: Request) -> HTMLResponse:
+    """Show what annotators should know."""
+    return render(request, "account/guidelines.html", {"guidelines": get_project(request).guidelines})
+
+
+def _task(request: Request, task: Task) -> dict[str, str | None]:
+    """Return what a person may know of a task: nothing of others' labels."""
+    suggestion = get_project(request).suggestion(task.text_id)
+    label = None if suggestion is None else suggestion.label
+    return {"text_id": task.text_id, "text": task.text, "suggestion": label}
+
+
+def _decision(decision: Decision) -> dict[str, str | None]:
+    return {
+        "text_id": decision.text_id,
+        "text": decision.text,
+        "label": decision.label,
+        "comment": decision.comment,
+    }
+
+
+def _outbox(request: Request, user: User) -> str:
+    """Name the place in the browser where answers wait: another project on this port has another one."""
+    name = f"{get_server(request).location}\n{user.name}"
+    return hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def _messages(catalogue: Catalogue) -> dict[str, Any]:
+    messages: dict[str, Any] = {name: catalogue.messages[f"label.{name}"] for name in _MESSAGES}
+    messages["nothing"] = {why: catalogue.text(f"nothing.{why}") for why in _NOTHING}
+    return messages
+
+
+def _rest(catalogue: Catalogue, nothing: NothingLeft | None) -> str:
+    return "" if nothing is None else catalogue.text(f"nothing.{nothing.why.value}")

@@ -1,0 +1,122 @@
+"""The owner's overview and the queue."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from fastapi import APIRouter, Request
+from starlette.responses import HTMLResponse
+
+from jurybox.learner import LearnerPhase, learner_state
+from jurybox.project import Project
+from jurybox.store.records import Role, Status
+from jurybox.store.settings import ProjectSettings
+from jurybox.web.access import owner_only
+from jurybox.web.figures import Figures, figures
+from jurybox.web.i18n import Catalogue
+from jurybox.web.pagecontext import catalogue_of
+from jurybox.web.panels import panels
+from jurybox.web.render import render
+from jurybox.web.state import get_project, get_server
+
+__all__ = ["router"]
+
+router = APIRouter(prefix="/manage", include_in_schema=False, dependencies=[owner_only])
+
+_NEXT = 8
+_QUEUE = 200
+
+
+@dataclass(frozen=True)
+class Stat:
+    """One figure, large, and what it means, small."""
+
+    name: str
+    value: str
+    note: str
+
+
+@router.get("")
+def overview_page(request: Request) -> HTMLResponse:
+    """Show how the project is doing."""
+    project, catalogue = get_project(request), catalogue_of(request)
+    known, status = figures(get_server(request)), project.status()
+    settings = project.settings
+    values = {
+        "lead": _lead(catalogue, status, settings),
+        "notices": _notices(catalogue, project, status, settings),
+        "stats": [
+            *_results(catalogue, known),
+            *_progress(catalogue, known, status, settings),
+        ],
+        "panels": panels(catalogue, known, status),
+        "queue": project.queue(_NEXT),
+    }
+    return render(request, "manage/overview.html", values)
+
+
+@router.get("/queue")
+def queue_page(request: Request) -> HTMLResponse:
+    """List what is asked for next, and why."""
+    project = get_project(request)
+    values = {"queue": project.queue(_QUEUE), "reasons": project.queue_reasons().items()}
+    return render(request, "manage/queue.html", values)
+
+
+def _lead(catalogue: Catalogue, status: Status, settings: ProjectSettings) -> str:
+    counts = {"labelled": catalogue.number(status.labelled_texts), "texts": catalogue.number(status.texts)}
+    if status.last_round is not None:
+        return catalogue.text("overview.lead", round=catalogue.number(status.last_round.number), **counts)
+    return catalogue.text("overview.lead_start", n=catalogue.number(settings.batch), **counts)
+
+
+def _notices(
+    catalogue: Catalogue, project: Project, status: Status, settings: ProjectSettings
+) -> Sequence[tuple[str, str]]:
+    notices = []
+    learner = learner_state(project)
+    if learner.phase in (LearnerPhase.FAILED, LearnerPhase.DIED):
+        notices.append(("bad", catalogue.text("overview.learner_failed", message=learner.failure)))
+    if status.texts == 0:
+        notices.append(("", catalogue.text("overview.hint_texts")))
+    if all(person.role == Role.OWNER for person in project.annotators()):
+        notices.append(("", catalogue.text("overview.hint_invite")))
+    if status.flags:
+        notices.append(("warn", catalogue.plural("overview.flags", status.flags)))
+    if settings.suggestions:
+        notices.append(("warn", catalogue.text("overview.suggestions")))
+    return notices
+
+
+def _results(catalogue: Catalogue, known: Figures) -> list[Stat]:
+    t, percent = catalogue.text, catalogue.percent
+    last = known.accuracy[-1] if known.accuracy else None
+    accuracy_note = t("overview.accuracy_none")
+    if last is not None:
+        low, high, n = percent(last.low), percent(last.high), catalogue.number(last.n_texts)
+        accuracy_note = t("overview.accuracy_note", low=low, high=high, n=n)
+    agreement_note = "overview.agreement_note" if known.alpha is not None else "overview.agreement_none"
+    return [
+        Stat(t("overview.accuracy"), percent(last.estimate if last else None), accuracy_note),
+        Stat(t("overview.quality"), percent(known.quality), t("overview.quality_note")),
+        Stat(t("overview.agreement"), catalogue.number(known.alpha, 2), t(agreement_note)),
+    ]
+
+
+def _progress(catalogue: Catalogue, known: Figures, status: Status, settings: ProjectSettings) -> list[Stat]:
+    t, number = catalogue.text, catalogue.number
+    annotations = catalogue.plural("overview.annotations_note", status.annotators)
+    stats = [
+        Stat(
+            t("overview.finished"),
+            number(status.finished_texts),
+            t("overview.finished_note", all=number(status.texts)),
+        ),
+        Stat(t("overview.annotations"), number(status.annotations), annotations),
+        Stat(t("overview.seconds"), catalogue.seconds(known.seconds), t("overview.seconds_note")),
+    ]
+    if (price := settings.cost_per_label) is not None:
+        note = t("overview.cost_note", price=number(price, 2))
+        stats.append(Stat(t("overview.cost"), number(price * status.annotations, 2), note))
+    return stats

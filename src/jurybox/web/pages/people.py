@@ -1,0 +1,116 @@
+"""The people of a project: invite them, pause them, limit how much they give."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Form, Request
+from starlette.responses import HTMLResponse, RedirectResponse
+
+from jurybox.errors import ConflictError, InputError
+from jurybox.store.records import Role, Standing
+from jurybox.web.access import Owner, owner_only
+from jurybox.web.beliefs import beliefs
+from jurybox.web.invitations import invite, link_path
+from jurybox.web.render import render
+from jurybox.web.state import get_project, get_server
+
+__all__ = ["router"]
+
+router = APIRouter(prefix="/manage/people", include_in_schema=False)
+
+Name = Annotated[str, Form(min_length=1, max_length=1000)]
+Cap = Annotated[str, Form(max_length=20)]
+
+
+@router.get("", dependencies=[owner_only])
+def people_page(request: Request) -> HTMLResponse:
+    """List everyone."""
+    return _page(request)
+
+
+@router.post("", dependencies=[owner_only])
+def add_person(
+    request: Request, name: Name, role: Annotated[Role, Form()] = Role.ANNOTATOR, cap: Cap = ""
+) -> HTMLResponse:
+    """Invite someone, and show the link this once."""
+    project = get_project(request)
+    try:
+        project.add_annotator(name.strip(), role=role, cap=_cap(cap))
+    except (ConflictError, InputError) as error:
+        return _page(request, problem=str(error), status=409)
+    return _page(request, link=_link(request, name.strip()))
+
+
+@router.post("/link", dependencies=[owner_only])
+def new_link(request: Request, name: Name) -> HTMLResponse:
+    """Make a new link, which ends the old one."""
+    return _page(request, link=_link(request, get_project(request).annotator(name).name))
+
+
+@router.post("/withdraw", dependencies=[owner_only])
+def withdraw(request: Request, name: Name) -> RedirectResponse:
+    """End someone's link and sessions."""
+    project = get_project(request)
+    project.set_token(project.annotator(name).name, None)
+    return RedirectResponse("/manage/people", 303)
+
+
+@router.post("/pause", dependencies=[owner_only])
+def pause(request: Request, name: Name) -> RedirectResponse:
+    """Give someone no more texts."""
+    get_project(request).pause(name)
+    return RedirectResponse("/manage/people", 303)
+
+
+@router.post("/resume", dependencies=[owner_only])
+def resume(request: Request, name: Name) -> RedirectResponse:
+    """Give someone texts again."""
+    get_project(request).resume(name)
+    return RedirectResponse("/manage/people", 303)
+
+
+@router.post("/cap")
+def set_cap(request: Request, _user: Owner, name: Name, cap: Cap = "") -> RedirectResponse:
+    """Limit how many labels someone gives; an empty field lifts the limit."""
+    get_project(request).set_cap(name, _cap(cap))
+    return RedirectResponse("/manage/people", 303)
+
+
+def _cap(value: str) -> int | None:
+    if not value.strip():
+        return None
+    if not value.strip().isdecimal():
+        raise InputError(f"the most labels is {value!r}, expected a whole number, or nothing for no limit")
+    return int(value)
+
+
+def _link(request: Request, name: str) -> dict[str, str]:
+    path = link_path(invite(get_project(request), name))
+    return {"name": name, "url": str(request.base_url).rstrip("/") + path}
+
+
+def _page(
+    request: Request, *, link: dict[str, str] | None = None, problem: str = "", status: int = 200
+) -> HTMLResponse:
+    known = {standing.name: standing for standing in beliefs(get_server(request)).annotators}
+    people: list[dict[str, Any]] = []
+    for person in get_project(request).annotators():
+        standing = known.get(person.name)
+        people.append(
+            {
+                "name": person.name,
+                "role": person.role.value,
+                "paused": person.standing == Standing.PAUSED,
+                "cap": person.cap,
+                "n_annotations": person.n_annotations,
+                "n_skips": person.n_skips,
+                "quality": standing.quality if standing else None,
+                "agreement": standing.agreement_with_consensus if standing else None,
+                "worst_class": standing.worst_class if standing else None,
+                "seconds": standing.median_seconds if standing else None,
+            }
+        )
+    return render(
+        request, "manage/people.html", {"people": people, "link": link, "problem": problem}, status=status
+    )

@@ -1,0 +1,170 @@
+"""Browsing texts, reviewing doubtful ones, deciding them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Form, Query, Request
+from starlette.responses import HTMLResponse, RedirectResponse
+
+from jurybox.store.browse import AnnotationFilter, TextFilter, TextRow, TextState
+from jurybox.web.access import Reviewer, reviewer_only
+from jurybox.web.beliefs import Belief, Order, beliefs
+from jurybox.web.charts import Bar, Chart, bars
+from jurybox.web.i18n import Catalogue
+from jurybox.web.pagecontext import catalogue_of
+from jurybox.web.render import render
+from jurybox.web.state import get_project, get_server
+
+__all__ = ["router"]
+
+router = APIRouter(prefix="/manage", include_in_schema=False)
+
+_PAGE = 50
+_DOUBTFUL = 50
+_FLAGS = 100
+
+
+@dataclass(frozen=True)
+class ListedText:
+    """A text in a list, with what is believed about it."""
+
+    text_id: str
+    text: str
+    labels: Sequence[tuple[str, int]]
+    consensus: str | None
+    quality: float | None
+
+
+@router.get("/texts", dependencies=[reviewer_only])
+def texts_page(
+    request: Request,
+    q: Annotated[str, Query(max_length=1000)] = "",
+    state: Annotated[str, Query(max_length=20)] = "",
+    label: Annotated[str, Query(max_length=1000)] = "",
+    annotator: Annotated[str, Query(max_length=1000)] = "",
+    after: Annotated[int | None, Query(ge=0, le=2**62)] = None,
+) -> HTMLResponse:
+    """List texts that fit a search."""
+    project, catalogue = get_project(request), catalogue_of(request)
+    known = state if state in set(TextState) else ""
+    chosen = TextFilter(
+        search=q.replace("\x00", ""),
+        state=TextState(known) if known else None,
+        label=label or None,
+        annotator=annotator or None,
+    )
+    page = project.find_texts(chosen, after=after, limit=_PAGE)
+    query = {"q": q, "state": known, "label": label, "annotator": annotator}
+    values = {
+        "rows": _listed(request, page.items),
+        "filter": query,
+        "states": [
+            ("", catalogue.text("state.all")),
+            *((s, catalogue.text(f"state.{s}")) for s in TextState),
+        ],
+        "class_options": [(name, name) for name in project.classes],
+        "annotator_options": [(person.name, person.name) for person in project.annotators()],
+        "pager": _pager("/manage/texts", query, after, page.next),
+    }
+    return render(request, "manage/texts.html", values)
+
+
+@router.get("/text", dependencies=[reviewer_only])
+def text_page(
+    request: Request,
+    text_id: Annotated[str, Query(alias="id", max_length=10_000)],
+    back: Annotated[str, Query(max_length=20)] = "",
+) -> HTMLResponse:
+    """Show one text with everything that is known about it."""
+    project = get_project(request)
+    text = project.text(text_id)
+    belief = _beliefs_by_id(request).get(text_id)
+    values = {
+        "text": text,
+        "classes": project.classes,
+        "annotations": project.find_annotations(AnnotationFilter(text_id=text_id), limit=500).items,
+        "consensus": belief.label if belief else None,
+        "belief": _belief_chart(catalogue_of(request), project.classes, belief),
+        "flags": [flag for flag in project.flags() if flag.text_id == text_id],
+        "back": back,
+    }
+    return render(request, "manage/text.html", values)
+
+
+@router.get("/review", dependencies=[reviewer_only])
+def review_page(request: Request, saved: Annotated[str, Query(max_length=5)] = "") -> HTMLResponse:
+    """List the labels that are most likely wrong, and what annotators have flagged."""
+    project = get_project(request)
+    finished = beliefs(get_server(request)).in_order(Order.DOUBT)[:_DOUBTFUL]
+    rows = [project.text_row(belief.text_id) for belief in finished]
+    values = {"rows": _listed(request, rows), "flags": project.flags()[:_FLAGS], "saved": bool(saved)}
+    return render(request, "manage/review.html", values)
+
+
+@router.post("/adjudicate")
+def adjudicate(
+    request: Request,
+    user: Reviewer,
+    text_id: Annotated[str, Form(max_length=10_000)],
+    label: Annotated[str, Form(max_length=1000)],
+    comment: Annotated[str, Form(max_length=10_000)] = "",
+    back: Annotated[str, Form(max_length=20)] = "",
+) -> RedirectResponse:
+    """Decide about a text."""
+    get_project(request).adjudicate(text_id, label, reviewer=user.name, comment=comment)
+    if back == "review":
+        return RedirectResponse("/manage/review?saved=1", 303)
+    return RedirectResponse(f"/manage/text?{urlencode({'id': text_id})}", 303)
+
+
+def _beliefs_by_id(request: Request) -> Mapping[str, Belief]:
+    server = get_server(request)
+    found = beliefs(server)
+    return server.remembered("beliefs by text", lambda: {belief.text_id: belief for belief in found.texts})
+
+
+def _listed(request: Request, rows: Sequence[TextRow]) -> list[ListedText]:
+    known = _beliefs_by_id(request)
+    listed = []
+    for row in rows:
+        belief = known.get(row.text_id)
+        listed.append(
+            ListedText(
+                row.text_id,
+                row.text,
+                sorted(row.labels.items(), key=lambda item: -item[1]),
+                belief.label if belief and belief.n_annotations else None,
+                belief.quality if belief and belief.n_annotations else None,
+            )
+        )
+    return listed
+
+
+def _belief_chart(catalogue: Catalogue, classes: Sequence[str], belief: Belief | None) -> Chart | None:
+    if belief is None or not belief.probabilities:
+        return None
+    pairs = sorted(zip(classes, belief.probabilities, strict=False), key=lambda pair: -pair[1])
+    label, share = pairs[0]
+    drawn = bars(
+        [Bar(name, p, catalogue.percent(p)) for name, p in pairs[:10]],
+        alternative=catalogue.text("text.belief_alt", label=label, share=catalogue.percent(share)),
+        rtl=catalogue.direction == "rtl",
+    )
+    return Chart(
+        drawn,
+        catalogue.text("chart.table"),
+        [catalogue.text("chart.class"), catalogue.text("chart.probability")],
+        [[name, catalogue.percent(p, 1)] for name, p in pairs],
+    )
+
+
+def _pager(path: str, query: Mapping[str, Any], after: int | None, following: int | None) -> dict[str, str]:
+    kept = {name: value for name, value in query.items() if value}
+    return {
+        "first": f"{path}?{urlencode(kept)}" if after is not None else "",
+        "next": f"{path}?{urlencode({**kept, 'after': following})}" if following is not None else "",
+    }

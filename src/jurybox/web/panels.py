@@ -1,0 +1,155 @@
+"""The charts of the overview: from figures to drawings with words in the language of whoever looks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+from math import floor
+
+from jurybox.store.records import Status
+from jurybox.web.charts import Bar, Chart, Point, bars, columns, curve
+from jurybox.web.figures import BINS, Figures
+from jurybox.web.i18n import Catalogue
+
+__all__ = ["Panel", "panels"]
+
+_CLASSES = 10
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A chart with its title; `empty` says why there is none yet."""
+
+    title: str
+    note: str
+    empty: str
+    chart: Chart | None
+
+
+def panels(catalogue: Catalogue, known: Figures, status: Status) -> list[Panel]:
+    """Return the charts of a project."""
+    rtl = catalogue.direction == "rtl"
+    return [
+        _panel(catalogue, "curve", lambda: _learning_curve(catalogue, known, rtl)),
+        _panel(catalogue, "growth", lambda: _growth(catalogue, known, rtl)),
+        _panel(catalogue, "balance", lambda: _balance(catalogue, status, rtl)),
+        _panel(catalogue, "quality", lambda: _qualities(catalogue, known, rtl)),
+    ]
+
+
+def _panel(catalogue: Catalogue, name: str, draw: Callable[[], Chart | None]) -> Panel:
+    title = "overview.quality_chart" if name == "quality" else f"overview.{name}"
+    return Panel(
+        catalogue.text(title),
+        catalogue.text(f"{title}_note"),
+        catalogue.text(f"overview.{name}_empty"),
+        draw(),
+    )
+
+
+def _learning_curve(catalogue: Catalogue, known: Figures, rtl: bool) -> Chart | None:
+    t, percent, number = catalogue.text, catalogue.percent, catalogue.number
+    if len(known.accuracy) < 2:
+        return None
+    first, last = known.accuracy[0], known.accuracy[-1]
+    alternative = t(
+        "overview.curve_alt",
+        first=percent(first.estimate),
+        n_first=number(first.n_annotations),
+        last=percent(last.estimate),
+        n_last=number(last.n_annotations),
+    )
+    points = [
+        Point(one.n_annotations, one.estimate, one.low, one.high, number(one.n_annotations))
+        for one in known.accuracy
+    ]
+    low = floor(10 * min(one.low for one in known.accuracy)) / 10
+    heights = [low + (1 - low) * step / 4 for step in range(5)]
+    drawn = curve(points, alternative=alternative, ticks=[(y, percent(y)) for y in heights], rtl=rtl)
+    return Chart(
+        drawn,
+        t("chart.table"),
+        [t("chart.round"), t("chart.annotations"), t("chart.accuracy"), t("chart.interval")],
+        [
+            [
+                number(one.round),
+                number(one.n_annotations),
+                percent(one.estimate, 1),
+                t("chart.range", low=percent(one.low), high=percent(one.high)),
+            ]
+            for one in known.accuracy
+        ],
+    )
+
+
+def _growth(catalogue: Catalogue, known: Figures, rtl: bool) -> Chart | None:
+    t, number = catalogue.text, catalogue.number
+    if not known.rounds:
+        return None
+    points = [Point(one.number, one.n_annotations, name=number(one.number)) for one in known.rounds]
+    most = _round_number(max(one.n_annotations for one in known.rounds))
+    last = known.rounds[-1]
+    alternative = t("overview.growth_alt", n=number(last.n_annotations), round=number(last.number))
+    ticks = [(most * step / 4, number(most * step / 4)) for step in range(5)]
+    return Chart(
+        curve(points, alternative=alternative, ticks=ticks, rtl=rtl),
+        t("chart.table"),
+        [t("chart.round"), t("chart.annotations")],
+        [[number(one.number), number(one.n_annotations)] for one in known.rounds],
+    )
+
+
+def _balance(catalogue: Catalogue, status: Status, rtl: bool) -> Chart | None:
+    t, percent, number = catalogue.text, catalogue.percent, catalogue.number
+    counts = sorted(status.class_counts.items(), key=lambda item: -item[1])
+    total = sum(status.class_counts.values())
+    if total == 0:
+        return None
+    label, most = counts[0]
+    alternative = t("overview.balance_alt", label=label, share=percent(most / total), n=number(total))
+    shown = [Bar(name, n / total, f"{percent(n / total)} · {number(n)}") for name, n in counts[:_CLASSES]]
+    return Chart(
+        bars(shown, alternative=alternative, rtl=rtl),
+        t("chart.table"),
+        [t("chart.class"), t("chart.annotations"), t("chart.share")],
+        [[name, number(n), percent(n / total, 1)] for name, n in counts],
+    )
+
+
+def _qualities(catalogue: Catalogue, known: Figures, rtl: bool) -> Chart | None:
+    t, percent, number = catalogue.text, catalogue.percent, catalogue.number
+    total, most = sum(known.qualities), max(known.qualities)
+    if total == 0:
+        return None
+    alternative = t("overview.quality_alt", n=number(known.qualities[-1]), all=number(total))
+    bins = list(pairwise(BINS))
+    names = [
+        f"<{percent(high)}" if low == 0 else f"{number(100 * low)}–{number(100 * high)}" for low, high in bins
+    ]
+    shown = [Bar(name, n / most, number(n)) for name, n in zip(names, known.qualities, strict=True)]
+    return Chart(
+        columns(shown, alternative=alternative, rtl=rtl),
+        t("chart.table"),
+        [t("chart.quality"), t("chart.texts")],
+        [
+            [t("chart.range", low=percent(low), high=percent(high)), number(n)]
+            for (low, high), n in zip(bins, known.qualities, strict=True)
+        ],
+    )
+
+
+def _round_number(value: float) -> int:
+    """Return the smallest number not below a value that can be quartered and is easy to read.
+
+    Examples
+    --------
+    >>> [_round_number(n) for n in (3, 17, 90, 1234)]
+    [4, 20, 100, 2000]
+    """
+    size = 1
+    while True:
+        for factor in (4, 8, 10, 20, 40, 80):
+            if factor * size >= value and (factor * size) % 4 == 0:
+                return factor * size
+        size *= 10

@@ -1,0 +1,32 @@
+/** Owner's pages: keep the figures current, and copy links. Everything works without this, after a reload. */
+
+const EVERY = 4000;
+
+async function refresh() {
+  if (document.hidden || document.querySelector("details.menu[open]")) return;
+  const response = await fetch(location.href, { credentials: "same-origin" }).catch(() => null);
+  if (!response?.ok || response.redirected) return;
+  const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
+  for (const part of document.querySelectorAll("[data-live]")) {
+    const other = fresh.querySelector(`[data-live="${part.dataset.live}"]`);
+    if (!other || part.dataset.shown === other.innerHTML || part.contains(document.activeElement)) continue;
+    if (part.querySelector("details[open]")) continue;
+    part.dataset.shown = other.innerHTML;
+    part.replaceChildren(...other.childNodes);
+  }
+}
+
+if (document.querySelector("[data-live]")) setInterval(refresh, EVERY);
+
+for (const button of document.querySelectorAll("[data-copy]")) {
+  button.addEventListener("click", async () => {
+    const field = document.getElementById(button.dataset.copy);
+    field.select();
+    try {
+      await navigator.clipboard.writeText(field.value);
+      button.textContent = button.dataset.done;
+    } catch {
+      // Without https there is no clipboard: the link is selected, to be copied by hand.
+    }
+  });
+}
