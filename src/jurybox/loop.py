@@ -17,6 +17,7 @@ from jurybox.annotations import Annotations
 from jurybox.arrays import Bools, Floats, Ints
 from jurybox.classifiers import Classifier, Fitted, get_classifier
 from jurybox.classifiers.base import Inputs
+from jurybox.classifiers.calibrated import CalibratedFitted, calibrate
 from jurybox.consensus import Consensus
 from jurybox.errors import InputError
 from jurybox.selection import rank
@@ -171,7 +172,7 @@ def play_round(
     wanting = annotations.n_labels < settings.max_labels
     if eligible is not None:
         wanting = wanting & eligible
-    scores = strategy.score(annotations, p, rng) if fitted is not None else rng.random(len(p))
+    scores = strategy.score(annotations, p, consensus, rng) if fitted is not None else rng.random(len(p))
     ranking, size = _rank(annotations, scores, wanting, settings, rng, spread=fitted is None)
     clock.lap("rank")
     diagnostics = {
@@ -198,16 +199,27 @@ def _train(
     """Fit the classifier to the labelled texts; return it and its probabilities of the pool (N, K)."""
     if not trained.any():
         return None, np.full(annotations.counts.shape, 1 / annotations.n_classes)
-    p_before = None if previous is None or previous.classifier is None else previous.pred_probs
-    consensus = strategy.consensus(annotations, p_before, rng)
-    targets = consensus.posterior if strategy.soft else np.eye(annotations.n_classes)[consensus.labels]
+    before: Fitted | None = None
+    p: Floats | None = None
     rows = np.flatnonzero(trained)
-    fitted = classifier.fit(
-        _rows(features, rows), targets[rows], previous=None if previous is None else previous.classifier
-    )
-    p = np.array(fitted.predict_proba(features))
-    p[rows] = fitted.out_of_sample
-    return fitted, p
+    seen = annotations.subset(texts=rows)  # what is kept out has no part in the targets either
+    if previous is not None and previous.classifier is not None:
+        before, p = previous.classifier, previous.pred_probs[rows]
+    x = _rows(features, rows)
+    weights = seen.n_labels.astype(np.float64) if strategy.weighted else None
+    for _ in range(2 if strategy.asks_model and p is None else 1):
+        before = classifier.fit(x, strategy.targets(seen, p, rng), weights, previous=_inner(before))
+        if strategy.calibrated:
+            before = calibrate(before, seen.counts)
+        p = before.out_of_sample
+    assert before is not None  # noqa: S101
+    pred_probs = np.array(before.predict_proba(features))
+    pred_probs[rows] = before.out_of_sample
+    return before, pred_probs
+
+
+def _inner(fitted: Fitted | None) -> Fitted | None:
+    return fitted.inner if isinstance(fitted, CalibratedFitted) else fitted
 
 
 def _rows(features: Inputs, rows: Ints) -> Inputs:

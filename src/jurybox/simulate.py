@@ -16,6 +16,7 @@ import numpy as np
 from jurybox.annotations import Annotations
 from jurybox.arrays import Bools, Ints
 from jurybox.classifiers.base import Inputs
+from jurybox.classifiers.features import fit_feature_map
 from jurybox.curves import Curves, PlayedRound, Run, Selection, macro_f1
 from jurybox.datasets import Dataset
 from jurybox.encoders import FeatureCache, get_encoder
@@ -201,7 +202,8 @@ def _inputs(dataset: Dataset, settings: Settings, encoder: str, cache: FeatureCa
         cache.features(made, texts) if cache is not None else made.encode(texts)
         for texts in (dataset.pool_texts, dataset.test_texts)
     )
-    return PoolInputs(pool, test, made.name)
+    mapped = fit_feature_map(pool)
+    return PoolInputs(mapped(pool), mapped(test), made.name)
 
 
 def _given(answers: Annotations, annotations: Annotations) -> Bools:

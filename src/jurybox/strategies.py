@@ -1,27 +1,32 @@
 """The strategies by name: what a classifier is trained on, and which text is asked next.
 
-A strategy is three choices: a consensus, whether the classifier trains on its labels or on its posterior, and
-a score. Everything else of a round is the same for all of them, so that they can be compared part by part.
+A strategy is a handful of choices: what the classifier is trained on, whether it is calibrated to the
+annotators' labels, the consensus and the score. Everything else of a round is the same for all of them, so
+that they can be compared part by part.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TypeAlias
 
 import numpy as np
 
 from jurybox.annotations import Annotations
 from jurybox.arrays import Floats
-from jurybox.consensus import Consensus, crowdlab, majority_vote
+from jurybox.consensus import Consensus, crowdlab, estimate_consensus, majority_vote
 from jurybox.errors import InputError
 from jurybox.selection import activelab, entropy, margin, random_scores
 
 __all__ = ["STRATEGIES", "Strategy", "get_strategy"]
 
 ConsensusMethod: TypeAlias = Callable[[Annotations, Floats | None, np.random.Generator], Consensus]
-Score: TypeAlias = Callable[[Annotations, Floats, np.random.Generator], Floats]
+Targets: TypeAlias = Callable[[Annotations, Floats | None, np.random.Generator], Floats]
+Score: TypeAlias = Callable[[Annotations, Floats, Consensus, np.random.Generator], Floats]
+
+_HALF_TRUST = 0.5  # in its own opinion, when a model is asked what it should learn
 
 
 @dataclass(frozen=True)
@@ -34,20 +39,29 @@ class Strategy:
         Its name in settings and on the command line.
     summary
         One line for people.
+    targets
+        From annotations and the last model's out-of-sample probabilities (N, K), None before the first
+        model, to the class distributions (N, K) that a model is trained on.
     consensus
-        From annotations and a model's out-of-sample probabilities (N, K), None before the first model, to
-        a consensus.
-    soft
-        Train on the consensus' posterior; else on its labels.
+        From annotations and out-of-sample probabilities (N, K) to a consensus.
     score
-        From annotations and out-of-sample probabilities (N, K) to scores (N,), low = ask next.
+        From annotations, out-of-sample probabilities (N, K) and consensus to scores (N,), low = ask next.
+    weighted
+        A text counts as often as it has labels; else once.
+    calibrated
+        The model's probabilities are rescaled until they predict the annotators' labels.
+    asks_model
+        The targets depend on the model, so the very first one is trained twice.
     """
 
     name: str
     summary: str
+    targets: Targets
     consensus: ConsensusMethod
-    soft: bool
     score: Score
+    weighted: bool = False
+    calibrated: bool = False
+    asks_model: bool = False
 
 
 def get_strategy(name: str) -> Strategy:
@@ -68,58 +82,106 @@ def get_strategy(name: str) -> Strategy:
     return STRATEGIES[name]
 
 
-def _majority(annotations: Annotations, p: Floats | None, rng: np.random.Generator) -> Consensus:
+def label_shares(annotations: Annotations, _p: Floats | None, _rng: np.random.Generator) -> Floats:
+    """Train on what share of a text's annotators chose each class."""
+    return np.asarray(annotations.counts / np.maximum(annotations.n_labels, 1)[:, None])
+
+
+def posterior(annotations: Annotations, p: Floats | None, rng: np.random.Generator) -> Floats:
+    """Train on the posterior of the consensus, in which the last model has half its say."""
+    if p is None:
+        return label_shares(annotations, p, rng)
+    return estimate_consensus(annotations, p, trust=_HALF_TRUST).posterior
+
+
+def hard(
+    consensus: ConsensusMethod, annotations: Annotations, p: Floats | None, rng: np.random.Generator
+) -> Floats:
+    """Train on the labels of a consensus."""
+    return np.asarray(np.eye(annotations.n_classes)[consensus(annotations, p, rng).labels])
+
+
+def majority_consensus(annotations: Annotations, p: Floats | None, rng: np.random.Generator) -> Consensus:
+    """Majority vote; the model breaks ties."""
     return majority_vote(annotations, p, rng=rng)
 
 
-def _crowdlab(annotations: Annotations, p: Floats | None, rng: np.random.Generator) -> Consensus:
+def crowdlab_consensus(annotations: Annotations, p: Floats | None, rng: np.random.Generator) -> Consensus:
+    """CROWDLAB; majority vote before the first model."""
     if p is None:
         return majority_vote(annotations, rng=rng)
     return crowdlab(annotations, p, rng=rng)
 
 
-def _random(_: Annotations, p: Floats, rng: np.random.Generator) -> Floats:
+def estimated_consensus(annotations: Annotations, p: Floats | None, _: np.random.Generator) -> Consensus:
+    """Ours."""
+    return estimate_consensus(annotations, p)
+
+
+def by_chance(_: Annotations, p: Floats, _c: Consensus, rng: np.random.Generator) -> Floats:
+    """Ask about any text."""
     return random_scores(len(p), rng)
 
 
-def _activelab(annotations: Annotations, p: Floats, rng: np.random.Generator) -> Floats:
+def by_activelab(annotations: Annotations, p: Floats, _: Consensus, rng: np.random.Generator) -> Floats:
+    """Ask as ActiveLab does."""
     return activelab(annotations, p, rng=rng)
 
 
-def _new_first(score: Callable[[Floats], Floats]) -> Score:
-    """Ask every text once before any a second time."""
+def by_consensus(_a: Annotations, _p: Floats, consensus: Consensus, _: np.random.Generator) -> Floats:
+    """Ask where the consensus is least sure, whether the text has labels or not."""
+    return np.asarray(consensus.posterior.max(axis=1))
 
-    def scores(annotations: Annotations, p: Floats, _: np.random.Generator) -> Floats:
-        return np.asarray(score(p) + annotations.n_labels)
+
+def new_first(score: Callable[[Floats], Floats]) -> Score:
+    """Ask about every text once before any a second time."""
+
+    def scores(annotations: Annotations, p: Floats, _c: Consensus, _: np.random.Generator) -> Floats:
+        return np.asarray(score(p) + 10.0 * annotations.n_labels)
 
     return scores
 
 
+_DEFAULT = Strategy(
+    "default",
+    "posterior labels, the texts whose consensus is least sure",
+    targets=posterior,
+    consensus=estimated_consensus,
+    score=by_consensus,
+    weighted=True,
+    calibrated=True,
+    asks_model=True,
+)
+
 STRATEGIES = {
     strategy.name: strategy
     for strategy in (
-        Strategy(
-            "default",
-            "soft labels, the texts the model is least sure of",
-            _majority,
-            True,
-            _new_first(entropy),
-        ),
+        _DEFAULT,
         Strategy(
             "activelab",
             "ActiveLab as published: CROWDLAB consensus labels, ActiveLab score",
-            _crowdlab,
-            False,
-            _activelab,
+            targets=partial(hard, crowdlab_consensus),
+            consensus=crowdlab_consensus,
+            score=by_activelab,
+        ),
+        replace(
+            _DEFAULT,
+            name="margin",
+            summary="posterior labels, new texts by the smallest margin between two classes",
+            score=new_first(margin),
+        ),
+        replace(
+            _DEFAULT,
+            name="entropy",
+            summary="posterior labels, new texts by the highest entropy",
+            score=new_first(entropy),
         ),
         Strategy(
-            "margin",
-            "soft labels, the smallest margin between two classes",
-            _majority,
-            True,
-            _new_first(margin),
+            "random",
+            "texts at random, majority vote",
+            targets=partial(hard, majority_consensus),
+            consensus=majority_consensus,
+            score=by_chance,
         ),
-        Strategy("entropy", "soft labels, the highest entropy", _majority, True, _new_first(entropy)),
-        Strategy("random", "texts at random, majority vote", _majority, False, _random),
     )
 }

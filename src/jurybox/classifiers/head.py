@@ -200,8 +200,8 @@ class _Problem:
         rows: Floats = np.asarray(features - mean, dtype=np.float64)
         basis: Floats | None = None
         if rows.shape[0] < rows.shape[1]:
-            basis, triangle = qr(rows.T, mode="economic", check_finite=False)
-            rows = triangle.T
+            q, triangle = qr(rows.T, mode="economic", check_finite=False)
+            rows, basis = np.asarray(triangle.T, dtype=np.float64), np.asarray(q, dtype=np.float64)
         unit = float(np.average((rows**2).sum(axis=1), weights=weights)) or 1.0
         contrasts = helmert(targets.shape[1]).T if targets.shape[1] > 1 else np.zeros((1, 0))
         rows = np.hstack([rows, np.ones((len(rows), 1))])

@@ -8,7 +8,7 @@ probabilities. Annotator j answers l where k is right with probability ``pi_j[k,
     q_ik         proportional to  p_ik ** trust * product over the annotations of i of pi_j[k, y_ij]
 
 which is Dawid & Skene's EM (1979, Applied Statistics 28:20) as a hierarchical model: an annotator with few
-labels is believed to be like the crowd, one with many is believed to be as they are, worse than chance included.
+labels is believed to be like the crowd, one with many to be as their labels say, worse than chance included.
 Every step is smooth in the data: one more disagreement never switches an annotator, or the model, off.
 """
 
