@@ -70,7 +70,7 @@ def spread(text_ids: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
     >>> bool((places >= 0).all() and (places < 2**32).all()), len(set(places.tolist()))
     (True, 4)
     """
-    z = text_ids.astype(np.uint64) + np.uint64(seed % 2**32) * np.uint64(0x9E3779B97F4A7C15)
+    z = text_ids.astype(np.uint64) + np.uint64(seed * 0x9E3779B97F4A7C15 % 2**64)
     z = (z + np.uint64(0x9E3779B97F4A7C15)) * np.uint64(0xD1342543DE82EF95)
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
