@@ -15,7 +15,7 @@ from markupsafe import Markup
 __all__ = ["Bar", "Chart", "Point", "bars", "columns", "curve"]
 
 _SERIES = 8
-_LEFT, _RIGHT = 4.0, 96.0
+_LEFT, _RIGHT, _MARGIN = 2.0, 98.0, 13.0
 _TOP, _BOTTOM = 18.0, 186.0
 _HEIGHT = 216
 _ROW = 46
@@ -80,8 +80,9 @@ def curve(
     place = _Plot(points, ticks, rtl)
     parts: list[Markup] = []
     for height, text in ticks:
-        parts.append(_line("gridline", 0, place.y(height), 100, place.y(height)))
-        parts.append(_text(100 if rtl else 0, place.y(height) - 5, "end" if rtl else "start", text))
+        ends = (0, 100 - _MARGIN + 2) if rtl else (_MARGIN - 2, 100)
+        parts.append(_line("gridline", ends[0], place.y(height), ends[1], place.y(height)))
+        parts.append(_text(100 if rtl else 0, place.y(height) + 4, "end" if rtl else "start", text))
     parts.append(_band(points, place))
     for before, after in pairwise(points):
         parts.append(_line("curve", place.x(before.x), place.y(before.y), place.x(after.x), place.y(after.y)))
@@ -147,8 +148,8 @@ class _Plot:
 
     def x(self, value: float) -> float:
         span = self.last - self.first
-        share = (value - self.first) / span if span else 0.5
-        return round(_LEFT + (_RIGHT - _LEFT) * (1 - share if self.rtl else share), 2)
+        place = _MARGIN + (_RIGHT - _MARGIN) * ((value - self.first) / span if span else 0.5)
+        return round(100 - place if self.rtl else place, 2)
 
     def y(self, value: float) -> float:
         share = (min(max(value, self.low), self.high) - self.low) / ((self.high - self.low) or 1)
