@@ -174,7 +174,7 @@ def measure_kills(location: str, *, n_kills: int, seed: int) -> Report:
     faults: Counter[str] = Counter()
     acknowledged, recovery = 0, []
     for kill in range(n_kills):
-        said, failed = _run_and_kill(location, seed + kill, after=rng.uniform(0.0, 1.0))
+        said, failed = _run_and_kill(location, seed + kill, rng.uniform(0.0, 0.5), at_work=rng.random() < 0.8)
         acknowledged += len(said)
         started = time.perf_counter()
         with Project.open(location) as project:
@@ -193,12 +193,16 @@ def measure_kills(location: str, *, n_kills: int, seed: int) -> Report:
     }
 
 
-def _run_and_kill(location: str, seed: int, *, after: float) -> tuple[list[tuple[int, str, str]], bool]:
+def _run_and_kill(
+    location: str, seed: int, after: float, *, at_work: bool
+) -> tuple[list[tuple[int, str, str]], bool]:
     """Start a writer and kill it; return what it acknowledged, and whether it had failed by itself."""
     receiver, sender = multiprocessing.Pipe(duplex=False)
     writer = multiprocessing.get_context("fork").Process(target=write_forever, args=(location, seed, sender))
     writer.start()
     sender.close()
+    if at_work:  # else it may be killed while it opens the project
+        receiver.poll(60)
     time.sleep(after)
     assert writer.pid is not None  # noqa: S101
     os.kill(writer.pid, signal.SIGKILL)

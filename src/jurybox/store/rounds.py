@@ -8,7 +8,8 @@ sweeps up.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from math import isfinite
 from typing import Any
@@ -41,8 +42,7 @@ __all__ = [
     "wants_label",
 ]
 
-_CHUNK = 2_000
-_BREATH = 0.002
+_CHUNK = 500
 _ARRAY_ROWS = 20_000
 
 
@@ -184,9 +184,8 @@ def publish(store: Store, number: int, snapshot: Snapshot, outcome: Outcome, *, 
     columns = _ranking_columns(number, snapshot, outcome, settings)
     for start in range(0, snapshot.annotations.n_texts, _CHUNK):
         rows = _rows(columns, start, start + _CHUNK)
-        with store.write() as connection:
+        with _brief_write(store) as connection:
             connection.execute(sa.insert(schema.ranking), rows)
-        time.sleep(_BREATH)
     with store.write() as connection:
         serialise(connection, "round")
         _take_over(connection, number, snapshot, outcome, now)
@@ -241,7 +240,7 @@ def _write_array(store: Store, round_id: int, name: str, array: NDArray[np.float
     for part, start in enumerate(range(0, len(array), _ARRAY_ROWS)):
         rows = np.ascontiguousarray(array[start : start + _ARRAY_ROWS], dtype="<f4")
         values = {"round_id": round_id, "name": name, "part": part, "data": rows.tobytes()}
-        with store.write() as connection:
+        with _brief_write(store) as connection:
             connection.execute(
                 sa.insert(schema.arrays).values(rows=rows.shape[0], columns=rows.shape[1], **values)
             )
@@ -328,7 +327,7 @@ def _sweep(store: Store, current: int) -> None:
         old = connection.scalars(sa.select(rounds.c.id).where(rounds.c.id != current, left)).all()
     for number in old:
         while True:
-            with store.write() as connection:
+            with _brief_write(store) as connection:
                 first = connection.scalar(
                     sa.select(sa.func.min(ranking.c.text_id)).where(ranking.c.round_id == number)
                 )
@@ -336,7 +335,16 @@ def _sweep(store: Store, current: int) -> None:
                     break
                 part = ranking.c.text_id.between(first, first + _CHUNK)
                 connection.execute(sa.delete(ranking).where(ranking.c.round_id == number, part))
-            time.sleep(_BREATH)
+
+
+@contextmanager
+def _brief_write(store: Store) -> Iterator[Connection]:
+    """Open a transaction that writes, then give way for as long: SQLite has one writer at a time."""
+    with store.write() as connection:
+        started = time.perf_counter()
+        yield connection
+    if store.is_sqlite:
+        time.sleep(time.perf_counter() - started)
 
 
 def _names(values: Sequence[str]) -> NDArray[Any]:
