@@ -38,7 +38,7 @@ def named_texts(texts: Iterable[str]) -> Iterator[TextRecord]:
     Examples
     --------
     >>> [record.id for record in named_texts(["good", "bad", "good"])]
-    ['t7fa31e81b01c1a07', 't1b1ab3be13c4de6a', 't7fa31e81b01c1a07-2']
+    ['t07878fd8745bb530', 'ta7e04811f6f31c53', 't07878fd8745bb530-2']
     """
     seen: Counter[bytes] = Counter()
     for row, text in enumerate(texts, start=1):

@@ -11,7 +11,6 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -248,7 +247,7 @@ def _write_array(store: Store, round_id: int, name: str, array: NDArray[np.float
 
 def _ranking_columns(
     number: int, snapshot: Snapshot, outcome: Outcome, settings: ProjectSettings
-) -> dict[str, list[Any]]:
+) -> dict[str, NDArray[Any]]:
     """Lay the ranking out over all N texts: the audit sample first, then as ranked, then the rest."""
     annotations = snapshot.annotations
     N = annotations.n_texts
@@ -264,17 +263,17 @@ def _ranking_columns(
     reasons[outcome.order] = list(outcome.reasons)
     reasons[snapshot.audit] = AUDIT
     return {
-        "round_id": [number] * N,
-        "text_id": list(range(N)),
-        "base": base.tolist(),
-        "position": base.tolist(),
-        "labels": labels.tolist(),
-        "wanted": wanted.tolist(),
-        "cap": cap.tolist(),
-        "open": wants_label(snapshot, settings).tolist(),
+        "round_id": np.full(N, number),
+        "text_id": np.arange(N),
+        "base": base,
+        "position": base,
+        "labels": labels,
+        "wanted": wanted,
+        "cap": cap,
+        "open": wants_label(snapshot, settings),
         "score": _scattered(outcome.order, outcome.scores, N),
         "selection_probability": _scattered(outcome.order, outcome.selection_probability, N),
-        "reason": reasons.tolist(),
+        "reason": reasons,
     }
 
 
@@ -286,17 +285,17 @@ def _agreed(annotations: Annotations, enough: int | None) -> NDArray[np.bool_]:
     return agreed
 
 
-def _scattered(order: NDArray[np.integer], values: NDArray[np.floating], N: int) -> list[float | None]:
-    scattered: list[float | None] = [None] * N
-    for text, value in zip(order.tolist(), values.tolist(), strict=True):
-        scattered[text] = value if isfinite(value) else None
+def _scattered(order: NDArray[np.integer], values: NDArray[np.floating], N: int) -> NDArray[np.object_]:
+    """Spread values over all texts; None where there is no number."""
+    scattered = np.full(N, None, dtype=object)
+    known = np.isfinite(values)
+    scattered[order[known]] = values[known]
     return scattered
 
 
-def _rows(columns: Mapping[str, list[Any]], start: int, stop: int) -> list[dict[str, Any]]:
-    names = list(columns)
-    cells = zip(*(column[start:stop] for column in columns.values()), strict=True)
-    return [dict(zip(names, row, strict=True)) for row in cells]
+def _rows(columns: Mapping[str, NDArray[Any]], start: int, stop: int) -> list[dict[str, Any]]:
+    cells = zip(*(column[start:stop].tolist() for column in columns.values()), strict=True)
+    return [dict(zip(columns, row, strict=True)) for row in cells]
 
 
 def _take_over(connection: Connection, number: int, snapshot: Snapshot, outcome: Outcome, now: float) -> None:
