@@ -14,7 +14,7 @@ from jurybox.classifiers import Classifier, Fitted, get_classifier
 from jurybox.classifiers.folds import ConstantFitted
 from jurybox.errors import InputError
 
-pytest.importorskip("torch")
+torch: Any = pytest.importorskip("torch")
 pytest.importorskip("accelerate")
 transformers: Any = pytest.importorskip("transformers")
 
@@ -24,7 +24,7 @@ from jurybox.classifiers.transformer import (  # noqa: E402
     TransformerFitted,
 )
 
-QUICK = TrainingSettings(epochs=1, least_steps=40, batch_size=8, learning_rate=5e-3, device="cpu")
+QUICK = TrainingSettings(epochs=1, least_steps=40, batch_size=8, learning_rate=2e-2, device="cpu")
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "good", "bad", "soup", "train", "bread", "bus", "!"]
 
 
@@ -40,10 +40,11 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
         num_attention_heads=2,
         intermediate_size=16,
         max_position_embeddings=12,
-        initializer_range=0.3,
+        initializer_range=0.1,
         hidden_dropout_prob=0.0,
         attention_probs_dropout_prob=0.0,
     )
+    torch.manual_seed(0)
     transformers.BertModel(config).save_pretrained(folder)
     return folder
 
