@@ -45,7 +45,14 @@ class WebSettings:
     secret: bytes | None = field(default=None, repr=False)
     max_body: int = 1 << 20
     max_upload: int = 1 << 28
-    upload_paths: tuple[str, ...] = ("/api/v1/import", "/api/v1/import/preview", "/setup", "/import")
+    upload_paths: tuple[str, ...] = (
+        "/api/v1/import",
+        "/api/v1/import/preview",
+        "/setup",
+        "/setup/file",
+        "/import",
+        "/import/file",
+    )
     session_seconds: int = 30 * 86_400
     sign_in_attempts: int = 10
     sign_in_seconds: float = 60.0

@@ -41,17 +41,13 @@ _DESCRIPTION = (
 def openapi_document(request: Request) -> JSONResponse:
     """Return the OpenAPI document."""
     app: FastAPI = request.app
-    return JSONResponse(document(app))
-
-
-def document(app: FastAPI) -> dict[str, Any]:
-    """Return the OpenAPI document of an app, made once."""
     if app.openapi_schema is None:
-        app.openapi_schema = _make()
-    return app.openapi_schema
+        app.openapi_schema = document()
+    return JSONResponse(app.openapi_schema)
 
 
-def _make() -> dict[str, Any]:
+def document() -> dict[str, Any]:
+    """Return the OpenAPI document of ``/api/v1``."""
     app = FastAPI(redirect_slashes=False)
     app.include_router(api.router)
     schema = get_openapi(

@@ -1,0 +1,74 @@
+"""What tests of the web app share: an app on a small project with one person of each role."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+
+from jurybox.project import Project
+from jurybox.store.records import Role
+from jurybox.store.settings import ProjectSettings
+from jurybox.web.access import COOKIE, CSRF_HEADER
+from jurybox.web.app import create_app
+from jurybox.web.config import WebSettings
+from jurybox.web.tokens import hash_token
+
+OWNER_TOKEN = "owner token for tests"  # noqa: S105
+PEOPLE = {"ana": Role.ANNOTATOR, "bo": Role.ANNOTATOR, "rita": Role.REVIEWER, "olga": Role.OWNER}
+TEXTS = [(f"t{number}", f"text number {number}") for number in range(12)]
+SETTINGS = ProjectSettings(audit_size=0, max_labels=3, encoder="tfidf")
+
+
+@dataclass(frozen=True)
+class Stage:
+    """An app in a test."""
+
+    app: FastAPI
+    location: str
+
+    @property
+    def project(self) -> Project:
+        project: Project = self.app.state.server.project
+        return project
+
+    def client(self, name: str | None = None) -> TestClient:
+        """A program that sends the token of a person, or none."""
+        headers = {} if name is None else {"Authorization": f"Bearer {token_of(name)}"}
+        return TestClient(self.app, headers=headers, follow_redirects=False)
+
+    def browser(self, name: str, *, csrf: bool = True) -> TestClient:
+        """A browser in which a person has signed in; with `csrf`, its requests carry the CSRF token."""
+        client = self.client()
+        answer = client.get(f"/join/{token_of(name)}")
+        assert answer.status_code == 303, answer.text
+        assert COOKIE in client.cookies
+        if csrf:
+            client.headers[CSRF_HEADER] = csrf_token(client)
+        return client
+
+
+def token_of(name: str) -> str:
+    return OWNER_TOKEN if name == "owner" else f"token of {name}"
+
+
+def csrf_token(browser: TestClient) -> str:
+    found = re.search(r'name="csrf_token" value="(\w+)"', browser.get("/guidelines").text)
+    assert found is not None
+    return found.group(1)
+
+
+@contextmanager
+def stage(location: str, **settings: object) -> Iterator[Stage]:
+    """Make a project with people and texts, and its app."""
+    with Project.create(location, classes=["no", "yes"], texts=TEXTS, settings=SETTINGS) as project:
+        for name, role in PEOPLE.items():
+            project.add_annotator(name, role=role)
+            project.set_token(name, hash_token(token_of(name)))
+    app = create_app(location, settings=WebSettings(owner_token=OWNER_TOKEN, **settings))  # type: ignore[arg-type]
+    yield Stage(app, location)
+    app.state.server.close()
