@@ -91,6 +91,10 @@ def test_every_way_of_saying_no_label(empty: Any) -> None:
         assert annotations.classes == ("no", "yes")
 
 
+def test_lists_may_mix_names_and_nan() -> None:
+    assert Annotations.from_wide([["no", np.nan], ["yes", "no"]]).classes == ("no", "yes")
+
+
 def test_integer_labels_without_classes_span_zero_to_the_highest() -> None:
     assert Annotations.from_wide(np.array([[2.0, np.nan], [0.0, 2.0]])).classes == (0, 1, 2)
 

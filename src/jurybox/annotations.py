@@ -204,7 +204,10 @@ class Annotations:
         import pandas as pd
 
         frame = labels if isinstance(labels, pd.DataFrame) else None
-        cells = frame.to_numpy() if frame is not None else np.asarray(labels)
+        if frame is not None:
+            cells = frame.to_numpy()
+        else:
+            cells = labels if isinstance(labels, np.ndarray) else np.array(labels, dtype=object)
         if cells.ndim != 2:
             raise InputError(
                 f"labels has {cells.ndim} dimension(s), expected 2: a row per text, a column per annotator"
