@@ -169,7 +169,7 @@ class Project(Labelling, People, Rounds, Results, Services, Auditing):
         FormatError
             For an unknown text or label, with its row; nothing is added.
         """
-        return self.add([Batch((), list(annotations))], duplicates=duplicates)
+        return self.add((Batch((), part) for part in ranks.chunks(annotations, 5_000)), duplicates=duplicates)
 
     def add(
         self, batches: Iterable[Batch], *, duplicates: Duplicates = "error", add_classes: bool = False
@@ -228,7 +228,7 @@ class Project(Labelling, People, Rounds, Results, Services, Auditing):
             before = state.read_state(connection)
             settings = before.settings.updated(changes)
             state.write_state(connection, settings=settings.to_dict())
-            if settings != before.settings:
+            if ranks.rules(settings) != ranks.rules(before.settings):
                 ranks.settle_all(connection, state.read_state(connection))
         return settings
 

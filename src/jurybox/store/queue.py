@@ -318,7 +318,10 @@ def _why(
     values = {"round": state.current_round, "annotator": annotator.id}
     if connection.execute(_ranked().where(ranking.c.open).limit(1), values).first() is None:
         return NothingLeft(Why.FINISHED)
-    others = sa.and_(leases.c.text_id == ranking.c.text_id, leases.c.annotator_id != annotator.id)
-    with_others = _wanted().join(leases, others).where(leases.c.expires_at > now)
-    retry_at = connection.scalar(with_others.with_only_columns(sa.func.min(leases.c.expires_at)), values)
-    return NothingLeft(Why.ALL_SEEN) if retry_at is None else NothingLeft(Why.WITH_OTHERS, retry_at)
+    mine = sa.exists().where(leases.c.text_id == ranking.c.text_id, leases.c.annotator_id == annotator.id)
+    left = _wanted().where(~mine).limit(1)
+    if connection.execute(left, values).first() is None:
+        return NothingLeft(Why.ALL_SEEN)
+    others = sa.and_(leases.c.annotator_id != annotator.id, leases.c.expires_at > now)
+    first_expiry = connection.scalar(sa.select(sa.func.min(leases.c.expires_at)).where(others))
+    return NothingLeft(Why.WITH_OTHERS, now if first_expiry is None else first_expiry)

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from sqlalchemy.engine import Connection
 
 from jurybox.store import schema
+from jurybox.store.settings import ProjectSettings
 from jurybox.store.state import ProjectState
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "chunks",
     "enqueue",
     "mark_audit",
+    "rules",
     "settle",
     "settle_all",
     "spread",
@@ -125,6 +127,11 @@ def settle(connection: Connection, state: ProjectState, text_ids: Iterable[int])
         enough = state.settings.enough_agreement
         rows = [_tally(text_id, standing.get(text_id), enough, state.current_round) for text_id in chunk]
         connection.execute(_SETTLE, rows)
+
+
+def rules(settings: ProjectSettings) -> tuple[int | None, ...]:
+    """Return the settings that say when a text is finished."""
+    return settings.max_labels, settings.enough_agreement, settings.first_labels, settings.audit_labels
 
 
 def settle_all(connection: Connection, state: ProjectState) -> None:

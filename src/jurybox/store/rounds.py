@@ -22,7 +22,7 @@ from jurybox.annotations import Annotations
 from jurybox.store import schema
 from jurybox.store.engine import Store
 from jurybox.store.locks import serialise
-from jurybox.store.ranks import AUDIT, RANKED_BAND, enqueue, mark_audit, settle, settle_all, spread
+from jurybox.store.ranks import AUDIT, RANKED_BAND, enqueue, mark_audit, rules, settle, settle_all, spread
 from jurybox.store.records import RoundInfo
 from jurybox.store.settings import ProjectSettings
 from jurybox.store.state import read_classes, read_state, write_state
@@ -188,7 +188,7 @@ def publish(store: Store, number: int, snapshot: Snapshot, outcome: Outcome, *, 
     with store.write() as connection:
         serialise(connection, "round")
         _take_over(connection, number, snapshot, outcome, now)
-        if read_state(connection).settings != settings:
+        if rules(read_state(connection).settings) != rules(settings):  # changed while we were writing
             settle_all(connection, read_state(connection))
     _sweep(store, number)
 
