@@ -68,12 +68,9 @@ def learning_curves(curves: Curves, measure: str = "accuracy") -> Any:
     scale = alt.Scale(domain=[low, high], nice=False, zero=False)
     y = alt.Y("mean:Q", title=_MEASURES[measure], scale=scale, axis=alt.Axis(format=".0%", tickCount=8))
     base = alt.Chart(alt.Data(values=points)).encode(x=x, color=colour)
-    target = alt.Chart(alt.Data(values=[{"y": TARGET, "x": first, "text": f"{TARGET:.0%}"}]))
+    target = alt.Chart(alt.Data(values=[{"y": TARGET}]))
     layers = [
         target.mark_rule(strokeDash=[5, 4], color="#444").encode(y=alt.Y("y:Q", scale=scale)),
-        target.mark_text(align="left", dx=4, dy=-7, color="#444").encode(
-            x=alt.X("x:Q", scale=across), y=alt.Y("y:Q", scale=scale), text="text:N"
-        ),
         base.mark_area(opacity=0.16).encode(y=alt.Y("low:Q", scale=scale), y2="high:Q"),
         base.mark_line(strokeWidth=2.2).encode(y=y),
         alt.Chart(alt.Data(values=_names_beside(points, names, high - low)))
@@ -134,9 +131,10 @@ def _names_beside(
 def _title(curves: Curves) -> dict[str, str | list[str]]:
     seeds = f"{len(curves.seeds)} seeds" if len(curves.seeds) > 1 else "1 seed"
     band = "; mean ± standard deviation" if len(curves.seeds) > 1 else ""
+    encoder = curves.encoder.partition(":")[0]
     return {
         "text": curves.dataset,
-        "subtitle": [f"{curves.rounds} rounds of {curves.batch} labels, {seeds}, {curves.encoder}{band}"],
+        "subtitle": [f"{curves.rounds} rounds of {curves.batch} labels, {seeds}, {encoder}{band}"],
     }
 
 

@@ -6,11 +6,13 @@ import string
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Protocol
 
 import typer
 
+from jurybox.cli.keys import line_mode, read_key, single_keys
 from jurybox.cli.output import console, is_terminal, note, say, visible, warn
 from jurybox.cli.projects import ProjectLocation, examples, open_project
 from jurybox.errors import JuryboxError
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Choice", "Screen", "Session", "class_keys", "read_choice", "register"]
 
+_WIDEST = 100
 _COMMANDS = {"s": "skip", "u": "undo", "f": "flag", "g": "guidelines", "q": "quit"}
 _KEYS = (
     string.digits[1:] + "0" + "".join(letter for letter in string.ascii_lowercase if letter not in _COMMANDS)
@@ -52,7 +55,8 @@ def label(
     with open_project(project) as opened:
         interactive = is_terminal(sys.stdin) and is_terminal()
         screen: Screen = _Terminal() if interactive else _Pipe()
-        done = Session(opened, annotator, screen).run()
+        with single_keys() if interactive else nullcontext():
+            done = Session(opened, annotator, screen).run()
     note(f"{done} labelled by {annotator}")
 
 
@@ -215,7 +219,12 @@ class _Terminal:
         why = Text(f"{visible(task.text_id)} · {task.reason}", style="dim")
         self._console.print(
             Panel(
-                Padding(body, (1, 2)), title=title, title_align="left", subtitle=why, subtitle_align="right"
+                Padding(body, (1, 2)),
+                title=Text(title),
+                title_align="left",
+                subtitle=why,
+                subtitle_align="right",
+                width=min(self._console.width, _WIDEST),
             )
         )
         line = Text("  ")
@@ -228,10 +237,11 @@ class _Terminal:
 
     def ask(self, keys: dict[str, str]) -> Choice:
         while True:
-            key = typer.getchar()
+            key = read_key()
             choice = read_choice(key, keys) if key in keys or key in _COMMANDS else None
             if choice is not None and choice.command == "flag":
-                return Choice("flag", typer.prompt("  remark", default="", show_default=False))
+                with line_mode():
+                    return Choice("flag", self._console.input("  remark: "))
             if choice is not None:
                 return choice
 

@@ -236,13 +236,13 @@ def add(
             classes=opened.classes,
         )
         source = formats.read(file, options)
-        files.show_plans(source)
         with bar(f"adding {file.name}") as move:
             feed = files.Feed(source, move)
             if dry_run:
                 texts, labels = 0, 0
                 for batch in feed:
                     texts, labels = texts + len(batch.texts), labels + len(batch.annotations)
+                files.show_plans(source)
                 say(f"{file}: {texts:,} texts and {labels:,} annotations read, nothing added")
                 return
             try:
@@ -250,6 +250,7 @@ def add(
             except FormatError as error:
                 raise feed.located(error) from error
         _add_annotators(opened, source)
+    files.show_plans(source)
     if as_json:
         print_json(asdict(added))
     else:
@@ -330,7 +331,7 @@ def _status_as_json(now: Status) -> dict[str, Any]:
 
 def _status_fields(now: Status) -> dict[str, str]:
     labelled = share(now.labelled_texts / now.texts if now.texts else None)
-    classes = ", ".join(f"{name} {count:,}" for name, count in now.class_counts.items())
+    classes = ", ".join(f"{name}: {count:,}" for name, count in now.class_counts.items())
     shown = {
         "texts": f"{now.texts:,}",
         "labelled": f"{now.labelled_texts:,} ({labelled}), of which {now.finished_texts:,} finished",

@@ -109,8 +109,9 @@ def simulate(
     """
     from jurybox import datasets
     from jurybox.loop import Settings
+    from jurybox.strategies import get_strategy
 
-    strategies = tuple(dict.fromkeys(strategy or _STRATEGIES))
+    strategies = tuple(dict.fromkeys(get_strategy(name).name for name in strategy or _STRATEGIES))
     settings = Settings(max_labels=max_labels, classifier=_classifier(classifier, model))
     data = datasets.load(dataset)
     curves = _played(
@@ -297,7 +298,7 @@ def _show(curves: Curves) -> None:
             ("s a round", "right"),
         ],
         rows,
-        title=f"Accuracy on the test set: {curves.dataset}, {curves.encoder}",
+        title=f"Accuracy on the test set: {curves.dataset}, encoder {curves.encoder.partition(':')[0]}",
     )
 
 
