@@ -85,7 +85,7 @@ def all_routes() -> list[str]:
         for prefix, router in routers
         for route in router.routes
         if isinstance(route, APIRoute)
-        for method in route.methods
+        for method in route.methods or ()
     )
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path, PurePath
 from typing import Annotated, Any, Literal
@@ -15,15 +16,15 @@ from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import FileResponse
 
-from jurybox.errors import InputError
-from jurybox.formats import Plan, ReadOptions, Source, read
+from jurybox.errors import FormatError, InputError
+from jurybox.formats import Batch, Plan, ReadOptions, read
 from jurybox.project import Project
 from jurybox.store.records import Added
 from jurybox.web.access import owner_only
 from jurybox.web.api.fields import Name
 from jurybox.web.state import get_project
 
-__all__ = ["export_file", "received", "router"]
+__all__ = ["export_file", "names_of_client", "received", "router"]
 
 router = APIRouter(tags=["transfer"], dependencies=[owner_only])
 
@@ -79,7 +80,8 @@ async def import_file(
 
     def add(path: Path) -> Added:
         known = options if add_classes else replace(options, classes=project.classes)
-        return project.add(read(path, known).batches(), duplicates=duplicates, add_classes=add_classes)
+        with names_of_client(path, filename):
+            return project.add(read(path, known).batches(), duplicates=duplicates, add_classes=add_classes)
 
     with tempfile.TemporaryDirectory(prefix="jurybox-") as folder:
         path = await received(request, Path(folder), filename)
@@ -93,7 +95,7 @@ async def preview(
     """Say how a file would be read, and change nothing."""
     with tempfile.TemporaryDirectory(prefix="jurybox-") as folder:
         path = await received(request, Path(folder), filename)
-        return await run_in_threadpool(lambda: _preview(read(path, ReadOptions(annotator=annotator))))
+        return await run_in_threadpool(_preview, path, filename, ReadOptions(annotator=annotator))
 
 
 @router.get("/export", response_class=FileResponse, responses=_FILE)
@@ -142,10 +144,26 @@ def export_file(project: Project, form: str) -> FileResponse:
     return FileResponse(path, filename=path.name, media_type=kind, background=done)
 
 
-def _preview(source: Source) -> Preview:
-    batch = next(source.batches(), None)
-    if batch is None:
-        return Preview(plans=list(source.plans), texts=[], labels=[])
+@contextmanager
+def names_of_client(path: Path, filename: str) -> Iterator[None]:
+    """Let errors call a file what the client called it, not where it is on the server."""
+    try:
+        yield
+    except FormatError as error:
+        raise FormatError(
+            error.problem.replace(str(path), filename),
+            file=filename,
+            row=error.row,
+            column=error.column,
+            value=error.value,
+        ) from error
+
+
+def _preview(path: Path, filename: str, options: ReadOptions) -> Preview:
+    with names_of_client(path, filename):
+        source = read(path, options)
+        batch = next(source.batches(), Batch((), ()))
+    plans = [replace(plan, file=filename) for plan in source.plans]
     labels: Mapping[str, None] = dict.fromkeys(record.label for record in batch.annotations)
     texts = [SampleText(id=record.id, text=record.text[:2000]) for record in batch.texts[:10]]
-    return Preview(plans=list(source.plans), texts=texts, labels=list(labels)[:1000])
+    return Preview(plans=plans, texts=texts, labels=list(labels)[:1000])

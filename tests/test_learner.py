@@ -1,0 +1,262 @@
+"""The learner: when rounds are due, one at a time, and labelling that goes on whatever happens to it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from jurybox.errors import FitError, NotFoundError
+from jurybox.learner import (
+    LearnerOptions,
+    LearnerPhase,
+    is_due,
+    learn,
+    learner_state,
+    note_death,
+    request_round,
+)
+from jurybox.project import Project
+from jurybox.store.services import Pulse
+from jurybox.store.settings import ProjectSettings
+
+QUICK = LearnerOptions(quiet_seconds=0.3, poll_seconds=0.02, first_pause=0.2, longest_pause=0.4)
+PATIENT = LearnerOptions(quiet_seconds=1000.0, poll_seconds=0.02)
+SETTINGS = ProjectSettings(audit_size=0, batch=10, encoder="tfidf", enough_agreement=None)
+TEXTS = [f"a {'good' if number % 2 else 'bad'} thing, number {number}" for number in range(40)]
+
+
+@pytest.fixture
+def project(location: str) -> Iterator[Project]:
+    with Project.create(location, classes=["bad", "good"], texts=TEXTS, settings=SETTINGS) as project:
+        yield project
+
+
+@pytest.fixture
+def sqlite_project(tmp_path: Path) -> Iterator[Project]:
+    path = tmp_path / "p.db"
+    with Project.create(path, classes=["bad", "good"], texts=TEXTS, settings=SETTINGS) as project:
+        yield project
+
+
+def place(project: Project) -> str:
+    store = project.store
+    if store.path is not None:
+        return str(store.path)
+    return f"{store.engine.url.render_as_string(hide_password=False)}&schema={store.schema}"
+
+
+def label(project: Project, n: int, annotator: str = "ana") -> None:
+    for _ in range(n):
+        task = project.next_task(annotator)
+        assert task
+        project.submit(task, "good" if "good" in task.text else "bad")
+
+
+def until(condition: Callable[[], bool], patience: float = 60.0) -> None:
+    deadline = time.monotonic() + patience
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.02)
+
+
+@contextmanager
+def learning(project: Project, options: LearnerOptions = QUICK) -> Iterator[threading.Thread]:
+    stop = threading.Event()
+    thread = threading.Thread(target=learn, args=(place(project), options), kwargs={"stop": stop})
+    thread.start()
+    try:
+        yield thread
+    finally:
+        stop.set()
+        thread.join(timeout=60)
+        assert not thread.is_alive()
+
+
+@pytest.mark.parametrize(
+    ("pending", "last_at", "due"),
+    [(0, None, False), (1, 100.0, False), (1, 79.0, True), (9, 100.0, False), (10, 100.0, True)],
+)
+def test_when_a_round_is_due(pending: int, last_at: float | None, due: bool) -> None:
+    pulse = Pulse(current_round=1, last=50, pending=pending, last_at=last_at, open_texts=5, texts=40)
+    assert is_due(pulse, batch=10, quiet_seconds=20.0, now=100.0) is due
+
+
+@pytest.mark.slow
+def test_rounds_follow_batches_and_silence(project: Project) -> None:
+    with learning(project, PATIENT):
+        until(lambda: learner_state(project).phase == LearnerPhase.WAITING)
+        label(project, 10)
+        until(lambda: project.status().rounds == 1)
+        label(project, 9)
+        time.sleep(0.3)
+        assert project.status().rounds == 1
+        request_round(project)
+        until(lambda: project.status().rounds == 2)
+        until(lambda: learner_state(project).phase == LearnerPhase.WAITING)
+        assert learner_state(project).fit_seconds is not None
+    assert learner_state(project).phase == LearnerPhase.STOPPED
+    label(project, 1)
+    with learning(project):
+        until(lambda: project.status().rounds == 3)
+    assert project.status().new_annotations == 0
+
+
+@pytest.mark.slow
+def test_two_learners_never_play_at_once(project: Project) -> None:
+    with learning(project, PATIENT) as first, learning(project, PATIENT) as second:
+        until(lambda: learner_state(project).phase == LearnerPhase.WAITING)
+        label(project, 12)
+        until(lambda: project.status().rounds == 1)
+        assert first.is_alive()
+        assert second.is_alive()
+    assert [info.number for info in project.rounds()] == [1]
+
+
+@pytest.mark.slow
+def test_another_learner_takes_over(sqlite_project: Project) -> None:
+    with learning(sqlite_project):
+        until(lambda: learner_state(sqlite_project).phase == LearnerPhase.WAITING)
+        process = start(sqlite_project)
+        time.sleep(0.5)
+        assert process.poll() is None
+    label(sqlite_project, 10)
+    until(lambda: sqlite_project.status().rounds == 1)
+    assert f":{process.pid}" in learner_state(sqlite_project).process
+    end(process)
+
+
+@pytest.mark.slow
+def test_a_failing_fit_is_noted_and_tried_again(
+    sqlite_project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    works = threading.Event()
+    refit = Project.refit
+
+    def fail(self: Project, **options: object) -> object:
+        if works.is_set():
+            return refit(self, **options)  # type: ignore[arg-type]
+        raise FitError("the classifier diverged")
+
+    monkeypatch.setattr(Project, "refit", fail)
+    with learning(sqlite_project):
+        label(sqlite_project, 10)
+        until(lambda: learner_state(sqlite_project).failures >= 2)
+        state = learner_state(sqlite_project)
+        assert state.failure == "the classifier diverged"
+        label(sqlite_project, 5)
+        works.set()
+        until(lambda: sqlite_project.status().rounds == 1)
+        until(lambda: learner_state(sqlite_project).phase == LearnerPhase.WAITING)
+    assert learner_state(sqlite_project).failures == 0
+    assert learner_state(sqlite_project).failure == ""
+
+
+@pytest.mark.slow
+def test_whatever_a_fit_raises_the_learner_lives(
+    sqlite_project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_self: Project, **_options: object) -> None:
+        raise MemoryError("28 GiB")
+
+    monkeypatch.setattr(Project, "refit", fail)
+    with learning(sqlite_project) as thread:
+        label(sqlite_project, 10)
+        until(lambda: learner_state(sqlite_project).failures >= 1)
+        assert thread.is_alive()
+        assert learner_state(sqlite_project).failure == "MemoryError: 28 GiB"
+        label(sqlite_project, 1)
+
+
+@pytest.mark.slow
+def test_a_full_disk_does_not_end_the_learner(
+    sqlite_project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from jurybox.errors import StoreError
+
+    full = threading.Event()
+    write = Project.set_note
+
+    def fail(self: Project, name: str, value: dict[str, object]) -> None:
+        if full.is_set():
+            raise StoreError("database or disk is full")
+        write(self, name, value)
+
+    monkeypatch.setattr(Project, "set_note", fail)
+    with learning(sqlite_project) as thread:
+        until(lambda: learner_state(sqlite_project).phase == LearnerPhase.WAITING)
+        full.set()
+        label(sqlite_project, 10)
+        until(lambda: sqlite_project.status().rounds == 1)
+        assert thread.is_alive()
+
+
+def test_a_silent_learner_counts_as_absent(sqlite_project: Project) -> None:
+    assert learner_state(sqlite_project).phase == LearnerPhase.ABSENT
+    sqlite_project.set_note("learner", {"phase": "fitting", "process": "here:1"})
+    assert learner_state(sqlite_project).phase == LearnerPhase.FITTING
+    assert learner_state(sqlite_project, now=time.time() + 120).phase == LearnerPhase.ABSENT
+    note_death(sqlite_project, "signal 9")
+    state = learner_state(sqlite_project, now=time.time() + 120)
+    assert (state.phase, state.failure, state.failures) == (LearnerPhase.DIED, "signal 9", 1)
+
+
+def test_there_must_be_a_project(tmp_path: Path) -> None:
+    with pytest.raises(NotFoundError):
+        learn(str(tmp_path / "none.db"))
+
+
+def start(project: Project) -> subprocess.Popen[bytes]:
+    environment = {
+        **os.environ,
+        "JURYBOX_PROJECT": place(project),
+        "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
+    }
+    return subprocess.Popen(
+        [sys.executable, "-m", "jurybox.learner"],
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment,
+    )
+
+
+def end(process: subprocess.Popen[bytes]) -> bytes:
+    """End it as its parent's death does, by closing its standard input."""
+    _, errors = process.communicate(timeout=30)
+    return errors
+
+
+@pytest.mark.slow
+def test_a_process_ends_cleanly_by_signal_and_with_its_parent(sqlite_project: Project) -> None:
+    for way in ("signal", "parent"):
+        process = start(sqlite_project)
+        until(lambda pid=process.pid: learner_state(sqlite_project).process.endswith(f":{pid}"))  # type: ignore[misc]
+        if way == "signal":
+            process.send_signal(signal.SIGTERM)
+        errors = end(process)
+        assert process.returncode == 0, errors.decode()
+        assert learner_state(sqlite_project).phase == LearnerPhase.STOPPED
+        assert b"Traceback" not in errors
+
+
+@pytest.mark.slow
+def test_a_killed_learner_leaves_the_ranking_and_frees_the_lock(sqlite_project: Project) -> None:
+    process = start(sqlite_project)
+    until(lambda: learner_state(sqlite_project).phase == LearnerPhase.WAITING)
+    label(sqlite_project, 10)
+    until(
+        lambda: learner_state(sqlite_project).phase == LearnerPhase.FITTING or bool(sqlite_project.rounds())
+    )
+    process.kill()
+    end(process)
+    label(sqlite_project, 10, "bo")
+    with learning(sqlite_project):
+        until(lambda: sqlite_project.pulse().pending == 0)
