@@ -17,7 +17,9 @@ from jurybox.errors import InputError
 
 __all__ = ["FeatureMap", "fit_feature_map"]
 
-_FITTED_ON = 4096  # rows; more do not change 128 directions visibly
+_FITTED_ON = 2048  # rows; more do not change 128 directions visibly
+_COMPARED = 256  # columns whose correlations say whether an encoder has rotated them already
+_UNCORRELATED = 5e-3  # mean squared correlation
 _CHUNK = 8192  # rows transformed at a time, to bound memory
 
 
@@ -60,8 +62,10 @@ class FeatureMap:
 def fit_feature_map(pool: ArrayLike, *, n_components: int = 128, emphasis: float = 0.5) -> FeatureMap:
     """Fit standardisation and principal components to the features of a pool.
 
-    With each column standardised, principal component c has standard deviation sd_c over the pool; its scores
-    are multiplied by ``sd_c ** emphasis``, which for an L2-regularised model is the prior belief that the
+    Columns are standardised, so that none counts for its unit, unless they are uncorrelated: then an encoder has
+    rotated them to components itself, and to standardise these would make noise as loud as the first of them.
+    Principal component c has standard deviation sd_c over the pool; its scores are multiplied by
+    ``sd_c ** emphasis``, which for an L2-regularised model is the prior belief that the
     classes differ along the directions in which the texts differ most. The overall scale makes the mean
     squared norm of the pool's rows 1.
 
@@ -97,11 +101,27 @@ def fit_feature_map(pool: ArrayLike, *, n_components: int = 128, emphasis: float
         raise InputError(f"n_components is {n_components}, expected at least 1")
     mean, sd = x.mean(axis=0, dtype=np.float64), x.std(axis=0, dtype=np.float64)
     inverse = np.divide(1.0, sd, out=np.zeros_like(sd), where=sd > 1e-6 * (1 + np.abs(mean)))
-    rows = np.unique(np.linspace(0, len(x) - 1, _FITTED_ON).round().astype(np.int64))
-    directions, deviation = _principal_components((x[rows] - mean) * inverse, n_components)
+    z = (x[_spread(len(x), _FITTED_ON)] - mean) * inverse
+    if _uncorrelated(z):
+        z, inverse = z * sd, np.ones_like(sd)
+    directions, deviation = _principal_components(z, n_components)
     gain = deviation**emphasis
     scale = np.sqrt(np.sum((deviation * gain) ** 2)) or 1.0
     return FeatureMap(mean, inverse[:, None] * directions * (gain / scale))
+
+
+def _spread(n: int, size: int) -> NDArray[np.int64]:
+    """Return at most ``size`` positions, spread evenly over ``range(n)``."""
+    return np.unique(np.linspace(0, n - 1, size).round().astype(np.int64))
+
+
+def _uncorrelated(z: Floats) -> bool:
+    """Say whether standardised columns are uncorrelated, from some of them."""
+    some = z[:, _spread(z.shape[1], _COMPARED)]
+    correlation = some.T @ some / len(some)
+    pairs = correlation.size - len(correlation)
+    squares = (correlation**2).sum() - (np.diag(correlation) ** 2).sum()
+    return bool(pairs > 0 and squares / pairs < _UNCORRELATED)
 
 
 def _principal_components(z: Floats, n_components: int) -> tuple[Floats, Floats]:

@@ -35,7 +35,7 @@ __all__ = ["Head", "HeadFitted"]
 
 _OFFSET_PENALTY = 1e-3
 _MAX_STEPS = 30
-_TOLERANCE = 1e-9  # squared Newton decrement per unit of weight
+_TOLERANCE = 1e-8  # squared Newton decrement per unit of weight
 _EXACT_SIZE = 1600  # unknowns up to which the whole Hessian is factorised
 _TINY = 1e-12
 
@@ -70,7 +70,7 @@ class Head:
     """
 
     strength: float | None = None
-    centre: float = 1.0
+    centre: float = 2.0
     prior: float = 0.006
     lowest: int = -3
     highest: int = 6
