@@ -62,8 +62,8 @@ class FeatureMap:
 def fit_feature_map(pool: ArrayLike, *, n_components: int = 128, emphasis: float = 0.5) -> FeatureMap:
     """Fit standardisation and principal components to the features of a pool.
 
-    Columns are standardised, so that none counts for its unit, unless they are uncorrelated: then an encoder has
-    rotated them to components itself, and to standardise these would make noise as loud as the first of them.
+    Columns are standardised, so that none counts for its unit, unless they are uncorrelated: then an encoder
+    has rotated them to components itself, and to standardise these would make noise as loud as the first.
     Principal component c has standard deviation sd_c over the pool; its scores are multiplied by
     ``sd_c ** emphasis``, which for an L2-regularised model is the prior belief that the
     classes differ along the directions in which the texts differ most. The overall scale makes the mean
