@@ -7,7 +7,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import floor
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import sqlalchemy as sa
@@ -86,7 +86,7 @@ class Importer:
         self._classes = {name: number for number, name in enumerate(read_classes(connection))}
         self._annotators = annotator_numbers(connection)
         self._first_text = self._next_text = count_texts(connection)
-        self._touched: set[int] = set()
+        self._touched = bytearray()  # a flag a text: millions of numbers would not fit a set
         self._given: Counter[int] = Counter()
         self._counts: Counter[str] = Counter()
 
@@ -133,7 +133,7 @@ class Importer:
             )
         if self._next_text > self._first_text:
             self._draw_audit()
-        settle(self._connection, self._state, sorted(self._touched))
+        settle(self._connection, self._state, np.flatnonzero(np.frombuffer(self._touched, np.uint8)).tolist())
         return Added(**self._counts)
 
     def _unknown(self, chunk: Sequence[TextRecord]) -> list[TextRecord]:
@@ -164,7 +164,7 @@ class Importer:
         query = sa.select(texts.c.external_id, texts.c.id).where(texts.c.external_id.in_(ids))
         return {row.external_id: row.id for row in self._connection.execute(query)}
 
-    def _annotation_row(self, record: AnnotationRecord, texts: Mapping[str, int]) -> dict[str, object]:
+    def _annotation_row(self, record: AnnotationRecord, texts: Mapping[str, int]) -> dict[str, Any]:
         if record.text_id not in texts:
             raise FormatError(
                 "there is no text with this id; add the texts first",
@@ -201,10 +201,10 @@ class Importer:
             self._classes[record.label] = add_class(self._connection, record.label)
         return self._classes[record.label]
 
-    def _insert_annotations(self, chunk: Sequence[AnnotationRecord], rows: list[dict[str, object]]) -> None:
+    def _insert_annotations(self, chunk: Sequence[AnnotationRecord], rows: list[dict[str, Any]]) -> None:
         """Insert what is new; a label that replaces another one retires it."""
         standing = self._standing({row["text_id"] for row in rows})
-        new: dict[tuple[object, object], dict[str, object]] = {}
+        new: dict[tuple[object, object], dict[str, Any]] = {}
         replaced = []
         for record, row in zip(chunk, rows, strict=True):
             pair = (row["text_id"], row["annotator_id"])
@@ -226,7 +226,7 @@ class Importer:
                 new[pair] = row
         self._write(list(new.values()), replaced)
 
-    def _write(self, rows: list[dict[str, object]], replaced: list[object]) -> None:
+    def _write(self, rows: list[dict[str, Any]], replaced: list[object]) -> None:
         annotations = schema.annotations
         if not rows:
             return
@@ -237,10 +237,16 @@ class Importer:
         self._connection.execute(sa.insert(annotations), rows)
         for old in replaced:
             self._point_to_successor(old)
-        self._given.update(int(str(row["annotator_id"])) for row in rows)
+        self._given.update(row["annotator_id"] for row in rows)
         self._given.subtract(self._annotator_of(replaced))
-        self._touched.update(int(str(row["text_id"])) for row in rows)
+        self._touch(row["text_id"] for row in rows)
         self._counts["annotations"] += len(rows)
+
+    def _touch(self, text_ids: Iterable[int]) -> None:
+        """Note that the places of texts must be brought up to date."""
+        self._touched.extend(bytes(self._next_text - len(self._touched)))
+        for text_id in text_ids:
+            self._touched[text_id] = 1
 
     def _point_to_successor(self, old: object) -> None:
         annotations = schema.annotations
@@ -264,7 +270,7 @@ class Importer:
         query = sa.select(annotations.c.annotator_id).where(annotations.c.id.in_(numbers))
         return list(self._connection.scalars(query))
 
-    def _standing(self, texts: set[object]) -> dict[tuple[object, object], dict[str, object]]:
+    def _standing(self, texts: set[object]) -> dict[tuple[object, object], dict[str, Any]]:
         annotations = schema.annotations
         query = sa.select(
             annotations.c.id, annotations.c.text_id, annotations.c.annotator_id, annotations.c.class_id
@@ -291,7 +297,7 @@ class Importer:
             mark_audit(self._connection, self._state, [row["text_id"] for row in rows])
 
 
-def _text_row(number: int, record: TextRecord) -> dict[str, object]:
+def _text_row(number: int, record: TextRecord) -> dict[str, Any]:
     return {
         "id": number,
         "external_id": record.id,

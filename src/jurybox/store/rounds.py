@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -107,8 +108,11 @@ def read_annotations(connection: Connection, *, last: int | None = None) -> Anno
             sa.or_(annotations.c.retired_by.is_(None), annotations.c.retired_by > last),
         )
     query = sa.select(annotations.c.text_id, annotations.c.annotator_id, annotations.c.class_id).where(stands)
-    parts = [np.array(part, dtype=np.int32) for part in connection.execute(query).partitions(50_000)]
-    triplets = np.concatenate(parts) if parts else np.empty((0, 3), dtype=np.int32)
+    parts = [
+        np.fromiter(chain.from_iterable(part), dtype=np.int32, count=3 * len(part))
+        for part in connection.execute(query).partitions(50_000)
+    ]
+    triplets = np.concatenate([np.empty(0, dtype=np.int32), *parts]).reshape(-1, 3)
     texts = connection.scalars(sa.select(schema.texts.c.external_id).order_by(schema.texts.c.id)).all()
     people = connection.scalars(sa.select(schema.annotators.c.name).order_by(schema.annotators.c.id)).all()
     return Annotations.from_indices(
