@@ -1,0 +1,212 @@
+"""Webhooks: signed, sent again, to public addresses only, and never in the way."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jurybox.errors import InputError, NotFoundError
+from jurybox.project import Project
+from jurybox.web.config import WebSettings
+from jurybox.web.state import Server
+from jurybox.web.webhooks import (
+    AddressError,
+    Courier,
+    Event,
+    add_hook,
+    deliver,
+    list_hooks,
+    remove_hook,
+    sign,
+)
+from web_support import SETTINGS, Stage, stage
+
+EVERYTHING = list(Event)
+
+
+class Receiver:
+    """A server that notes what it gets and answers as told, 200 in the end."""
+
+    def __init__(self, *statuses: int) -> None:
+        self.got: list[tuple[dict[str, str], bytes]] = []
+        self.statuses = list(statuses)
+        receiver = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                receiver.got.append((dict(self.headers), body))
+                status = receiver.statuses.pop(0) if receiver.statuses else 200
+                self.send_response(status)
+                if status == 302:
+                    self.send_header("Location", "/elsewhere")
+                self.end_headers()
+
+            def log_message(self, *_: Any) -> None:
+                return None
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}/hook?x=1"
+
+
+@contextmanager
+def receiving(*statuses: int) -> Iterator[Receiver]:
+    receiver = Receiver(*statuses)
+    thread = threading.Thread(target=receiver.server.serve_forever, args=(0.02,))
+    thread.start()
+    yield receiver
+    receiver.server.shutdown()
+    receiver.server.server_close()
+    thread.join()
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    path = tmp_path / "p.db"
+    texts = [f"a {'good' if number % 2 else 'bad'} thing {number}" for number in range(8)]
+    Project.create(path, classes=["bad", "good"], texts=texts, settings=SETTINGS).close()
+    made = Server(str(path), WebSettings(webhooks=True, webhooks_to_private_addresses=True))
+    yield made
+    made.close()
+
+
+@contextmanager
+def telling(server: Server) -> Iterator[Courier]:
+    courier = Courier(server, interval=0.02, pause=0.02)
+    courier.start()
+    yield courier
+    courier.stop()
+
+
+def until(condition: Callable[[], bool], patience: float = 20.0) -> None:
+    deadline = time.monotonic() + patience
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.01)
+
+
+def finish(project: Project, *names: str) -> None:
+    for name in names:
+        while task := project.next_task(name):
+            project.submit(task, "good" if "good" in task.text else "bad")
+
+
+@pytest.mark.slow
+def test_rounds_and_the_end_are_told_and_signed(server: Server) -> None:
+    project = server.project
+    finish(project, "ana")
+    with receiving(500, 302) as receiver, telling(server):
+        made = add_hook(project, receiver.url, EVERYTHING, allow_private=True)
+        project.refit()
+        until(lambda: len(receiver.got) == 3)
+        headers, body = receiver.got[2]
+        assert headers["X-Jurybox-Event"] == "round.finished"
+        assert {got["X-Jurybox-Delivery"] for got, _ in receiver.got} == {"round-1"}
+        assert headers["X-Jurybox-Signature"] == sign(made.secret, int(headers["X-Jurybox-Timestamp"]), body)
+        assert json.loads(body)["round"]["number"] == 1
+        until(lambda: list_hooks(project)[0].last_result == "ok")
+        finish(project, "bo", "cy")
+        until(lambda: len(receiver.got) == 4)
+        assert json.loads(receiver.got[3][1])["event"] == "project.complete"
+        time.sleep(0.3)
+        assert len(receiver.got) == 4
+    with receiving() as receiver, telling(server):  # after a restart, nothing is told again
+        time.sleep(0.3)
+        assert receiver.got == []
+
+
+@pytest.mark.slow
+def test_what_happened_before_is_no_news(server: Server) -> None:
+    project = server.project
+    finish(project, "ana", "bo", "cy")
+    project.refit()
+    with receiving() as receiver, telling(server):
+        add_hook(project, receiver.url, EVERYTHING, allow_private=True)
+        time.sleep(0.3)
+        assert receiver.got == []
+        project.refit()
+        until(lambda: len(receiver.got) == 1)
+
+
+@pytest.mark.slow
+def test_a_receiver_that_is_away_is_noted_and_holds_up_nobody(server: Server) -> None:
+    project = server.project
+    closed = socket.create_server(("127.0.0.1", 0))
+    port = closed.getsockname()[1]
+    closed.close()
+    add_hook(project, f"http://127.0.0.1:{port}/", [Event.ROUND_FINISHED], allow_private=True)
+    with telling(server):
+        finish(project, "ana")
+        project.refit()
+        finish(project, "bo")
+        until(lambda: "refused" in (list_hooks(project)[0].last_result or ""))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.0.0.1/",
+        "http://localhost/",
+        "http://[::1]/",
+        "http://[::ffff:127.0.0.1]/",
+        "http://10.1.2.3/",
+        "http://169.254.169.254/latest",
+        "http://0.0.0.0/",
+        "http://224.0.0.1/",
+        "http://[fe80::1]/",
+        "http://100.64.0.1/",
+    ],
+)
+def test_private_addresses_are_refused(server: Server, url: str) -> None:
+    with pytest.raises(InputError, match="private"):
+        add_hook(server.project, url, EVERYTHING)
+    with pytest.raises(AddressError):
+        deliver(url, {}, b"")
+
+
+def test_names_that_lead_to_private_addresses_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    def resolve(*_: Any, **__: Any) -> list[Any]:
+        public = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("93.184.216.34", 80))
+        return [public, (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("192.168.0.1", 80))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    with pytest.raises(AddressError, match=r"192\.168\.0\.1"):
+        deliver("http://hook.example/", {}, b"")
+
+
+@pytest.mark.parametrize(
+    "url", ["ftp://x.example/", "http://", "http://user@x.example/", "x", "http://x:99999/", "http://[x/"]
+)
+def test_urls_that_are_none(server: Server, url: str) -> None:
+    with pytest.raises(InputError):
+        add_hook(server.project, url, EVERYTHING, allow_private=True)
+
+
+def test_adding_and_removing(tmp_path: Path) -> None:
+    with stage(str(tmp_path / "p.db"), webhooks=True) as made:
+        client = made.client("olga")
+        body = {"url": "https://hook.example/x", "events": ["round.finished"]}
+        added = client.post("/api/v1/webhooks", json=body).json()
+        listed = client.get("/api/v1/webhooks").json()
+        assert listed == [{**body, "id": added["hook"]["id"], "last_result": None}]
+        assert added["secret"] not in client.get("/api/v1/webhooks").text
+        assert client.post("/api/v1/webhooks", json={"url": "http://127.0.0.1/"}).status_code == 422
+        assert client.delete(f"/api/v1/webhooks/{added['hook']['id']}").status_code == 204
+        with pytest.raises(NotFoundError):
+            remove_hook(made.project, added["hook"]["id"])
+
+
+def test_they_are_off_by_default(tmp_path: Path) -> None:
+    made: Stage
+    with stage(str(tmp_path / "p.db")) as made:
+        answer = made.client("olga").post("/api/v1/webhooks", json={"url": "https://hook.example/x"})
+        assert answer.status_code == 409
