@@ -70,8 +70,8 @@ class Head:
     """
 
     strength: float | None = None
-    centre: float = 2.0
-    prior: float = 0.006
+    centre: float = 1.5
+    prior: float = 0.015
     lowest: int = -3
     highest: int = 6
     damping: float = 0.5
