@@ -1,9 +1,9 @@
 """The guide as published: a transformer fine-tuned in every fold of every round, beside the published curve.
 
 Run with ``python benchmarks/fine_tuning.py [--model minilm] [--rounds 4] [--seeds 1] [--strategy activelab]
-[--out FILE]``. The protocol is the published one: politeness, 100 texts labelled twice, 25 annotations a round,
-hard CROWDLAB labels, ActiveLab scores. The published model is DistilBERT with 67 million parameters; the packaged
-MiniLM has 22 million. JSON is written after every round.
+[--out FILE]``. The protocol is the published one: politeness, 100 texts labelled twice, 25 annotations a
+round, hard CROWDLAB labels, ActiveLab scores. The published model is DistilBERT with 67 million parameters;
+the packaged MiniLM has 22 million. JSON is written after every round.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
@@ -89,11 +90,10 @@ class EstimatorClassifier:
             Where the estimator itself fails.
         """
         t, w = check_targets(len(x), targets, weights)
-        if _weight_parameter(self.estimator) is None:
-            t = np.eye(t.shape[1])[t.argmax(axis=1)]
+        t = self._usable(t)
         if is_single_class(t, w):
             return ConstantFitted.of(t, w)
-        rows: Any = np.asarray(x) if self.takes == "features" else np.array(list(x), dtype=object)
+        rows = self._rows(x)
         model = self._fit_rows(rows, t, w)
         out_of_sample = _probabilities(model, rows, t.shape[1])
         counts = np.flatnonzero(w > 0)
@@ -103,6 +103,28 @@ class EstimatorClassifier:
             out_of_sample[held] = self._predict_held(rows, t, w, kept, held)
         return EstimatorFitted(model, out_of_sample)
 
+    def fit_estimator(
+        self, x: Inputs, targets: FloatArray, weights: FloatArray, classes: Sequence[Hashable]
+    ) -> Any:
+        """Fit a clone of the estimator to all rows; it answers with the names of the classes.
+
+        Raises
+        ------
+        FitError
+            Where the estimator itself fails.
+        """
+        names = name_array(classes)
+        return self._fit_rows(self._rows(x), self._usable(targets), weights, names)
+
+    def _rows(self, x: Inputs) -> Any:
+        return np.asarray(x) if self.takes == "features" else np.array(list(x), dtype=object)
+
+    def _usable(self, targets: FloatArray) -> FloatArray:
+        """Targets as the estimator can learn them."""
+        if _weight_parameter(self.estimator) is None:
+            targets = np.eye(targets.shape[1])[targets.argmax(axis=1)]
+        return targets
+
     def _predict_held(self, rows: Any, t: FloatArray, w: FloatArray, kept: Index, held: Index) -> FloatArray:
         """Predict the held rows from the kept ones, which may all be of one class."""
         if is_single_class(t[kept], w[kept]):
@@ -110,18 +132,19 @@ class EstimatorClassifier:
         model = self._fit_rows(rows[kept], t[kept], w[kept])
         return _probabilities(model, rows[held], t.shape[1])
 
-    def _fit_rows(self, rows: Any, t: FloatArray, w: FloatArray) -> Any:
-        """Fit a clone of the estimator."""
+    def _fit_rows(self, rows: Any, t: FloatArray, w: FloatArray, names: NDArray[Any] | None = None) -> Any:
+        """Fit a clone of the estimator; its classes are positions, or their names where given."""
         from sklearn.base import clone
 
         model = _seeded(clone(self.estimator), self.seed)
+        names = np.arange(t.shape[1]) if names is None else names
         parameter = _weight_parameter(model)
         try:
             if parameter is None:
                 counted = w > 0
-                return model.fit(rows[counted], t[counted].argmax(axis=1))
+                return model.fit(rows[counted], names[t[counted].argmax(axis=1)])
             row, label = np.nonzero(t * w[:, None])
-            return model.fit(rows[row], label, **{parameter: (t * w[:, None])[row, label]})
+            return model.fit(rows[row], names[label], **{parameter: (t * w[:, None])[row, label]})
         except Exception as error:
             raise FitError(
                 f"{model!r:.80} could not be fitted: {type(error).__name__}: {error!s:.300}"
@@ -146,6 +169,18 @@ class EstimatorFitted:
     def predict_proba(self, x: Inputs) -> FloatArray:
         """Class probabilities, shape (n, K)."""
         return _probabilities(self.model, x, self.out_of_sample.shape[1])
+
+
+def name_array(classes: Sequence[Hashable]) -> NDArray[Any]:
+    """Names of classes as scikit-learn takes them: whole numbers if all are, else strings.
+
+    Examples
+    --------
+    >>> name_array((1, 2)).dtype.kind, name_array(("no", 1)).tolist()
+    ('i', ['no', '1'])
+    """
+    numeric = all(isinstance(name, int) for name in classes)
+    return np.array(list(classes) if numeric else [str(name) for name in classes])
 
 
 def _probabilities(model: Any, rows: Any, n_classes: int) -> FloatArray:
