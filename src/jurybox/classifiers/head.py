@@ -328,7 +328,7 @@ class _Curvature:
         """Return H, shape (N, K-1, K-1)."""
         n = len(self._x)
         leverage = np.zeros((n, self._k, self._k))
-        if self._k == 1 or not self._whole:
+        if self._k <= 1 or not self._whole:
             for k, (factor, _) in enumerate(self._factors):
                 half = solve_triangular(factor, self._x.T, lower=True, check_finite=False)
                 leverage[:, k, k] = (half**2).sum(axis=0)
