@@ -174,7 +174,8 @@ def measure_kills(location: str, *, n_kills: int, seed: int) -> Report:
     faults: Counter[str] = Counter()
     acknowledged, recovery = 0, []
     for kill in range(n_kills):
-        said, failed = _run_and_kill(location, seed + kill, rng.uniform(0.0, 0.5), at_work=rng.random() < 0.8)
+        after = rng.uniform(0.0, 0.5 if rng.random() < 0.9 else 5.0)  # sometimes long enough for a round
+        said, failed = _run_and_kill(location, seed + kill, after, at_work=rng.random() < 0.8)
         acknowledged += len(said)
         started = time.perf_counter()
         with Project.open(location) as project:

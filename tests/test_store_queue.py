@@ -327,3 +327,14 @@ def test_changed_caps_hold_from_the_next_task_on(project: Project) -> None:
     assert why(project, "bo") is Why.FINISHED
     project.configure(max_labels=2)
     assert project.next_task("bo")
+
+
+def test_a_text_that_is_changing_hands_is_with_others(postgres_server: str, clock: Clock) -> None:
+    location = f"{postgres_server}&schema=changing_hands"
+    with make(location, clock, n=1) as project:
+        project.add_annotator("ana")
+        with project.store.write() as connection:
+            connection.exec_driver_sql("SELECT * FROM ranking FOR UPDATE")
+            with Project.open(location, clock=clock) as other:
+                assert why(other, "ana") is Why.WITH_OTHERS
+        assert project.next_task("ana")
