@@ -13,6 +13,8 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
 import jurybox
@@ -199,6 +201,67 @@ def test_one_table_can_be_exported(jurybox_in: Jurybox, project: str) -> None:
     jurybox_in("export", project, "labels.jsonl", "--table", "consensus")
     rows = [json.loads(line) for line in Path("labels.jsonl").read_text().splitlines()]
     assert [(row["id"], row["label"]) for row in rows] == [(text_id, label) for text_id, _, label in TEXTS]
+
+
+@pytest.mark.slow
+def test_a_simulation_is_written_and_repeats_itself(jurybox_in: Jurybox, tmp_path: Path) -> None:
+    arguments = (
+        "simulate",
+        "demo",
+        "-s",
+        "default",
+        "-s",
+        "random",
+        "--rounds",
+        "2",
+        "--seeds",
+        "2",
+        "-e",
+        "tfidf",
+    )
+    printed = jurybox_in(*arguments, "--out", "first")
+    assert [line.split()[0] for line in printed.splitlines()[2:4]] == ["default", "random"]
+    second = json.loads(jurybox_in(*arguments, "--out", "second", "--json"))
+    first = json.loads((tmp_path / "first" / "curves.json").read_text())
+    for curves in (first, second):
+        for strategy in curves["strategies"].values():
+            del strategy["seconds_per_round"]
+    assert first == second
+    assert (first["dataset"], first["rounds"], first["batch"], first["seeds"]) == ("demo", 2, 25, [0, 1])
+    assert first["strategies"]["default"]["annotations"] == [200, 225]
+    assert np.array(first["strategies"]["random"]["macro_f1"]).shape == (2, 2)
+    assert sorted(path.name for path in (tmp_path / "first").iterdir()) == [
+        *("curves.json", "curves.png", "curves.svg", "selections.csv")
+    ]
+    asked = pd.read_csv(tmp_path / "first" / "selections.csv")
+    assert len(asked) == 2 * 2 * 2 * 25
+    assert asked.columns.tolist()[:5] == ["strategy", "seed", "round", "place", "id"]
+    assert (tmp_path / "second" / "selections.csv").read_bytes() == (
+        tmp_path / "first" / "selections.csv"
+    ).read_bytes()
+
+
+def test_a_data_set_is_shown_part_by_part(jurybox_in: Jurybox) -> None:
+    printed = jurybox_in("inspect", "demo")
+    for part in (
+        "Labelled texts",
+        "Texts without a label",
+        "What simulated annotators",
+        "Examples of each class",
+    ):
+        assert part in printed
+    assert "Krippendorff" in printed
+    figures = json.loads(jurybox_in("inspect", "demo", "--json"))
+    assert (figures["texts"], figures["initial"]["annotations"], len(figures["classes"])) == (2000, 200, 2)
+    assert figures["initial"]["annotations_per_text"] == {"0": 1900, "2": 100}
+
+
+def test_an_exported_folder_is_a_data_set(jurybox_in: Jurybox, project: str) -> None:
+    label_all(jurybox_in, project)
+    jurybox_in("export", project, "out")
+    figures = json.loads(jurybox_in("inspect", "out", "--json"))
+    assert figures["annotators"] == 2
+    assert figures["texts"] + figures["test_texts"] == 6
 
 
 FAILURES = [

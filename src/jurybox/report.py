@@ -50,6 +50,8 @@ def learning_curves(curves: Curves, measure: str = "accuracy") -> Any:
     if measure not in _MEASURES:
         raise InputError(f"measure is {measure!r}, expected one of {', '.join(_MEASURES)}")
     points = [point for strategy in curves.strategies for point in _points(curves, strategy, measure)]
+    if not points:
+        raise InputError(f"the simulation has no value of {measure} to draw")
     low = min([point["low"] for point in points] + [TARGET])
     high = max([point["high"] for point in points] + [TARGET])
     room = 0.04 * (high - low)
