@@ -53,7 +53,7 @@ def estimate_consensus(
     trust: float = 1.0,
     strength: float = 20.0,
     tolerance: float = 1e-3,
-    max_iterations: int = 20,
+    max_iterations: int = 200,
 ) -> EstimatedConsensus:
     """Estimate each text's class from its annotations, its annotators' habits and a classifier.
 

@@ -1,0 +1,186 @@
+"""Our default consensus: its formulas by a naive loop, its invariances, and what it must not do."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from jurybox.annotations import Annotations
+from jurybox.arrays import Floats, Ints
+from jurybox.consensus import crowdlab, estimate_consensus, majority_vote
+from jurybox.errors import InputError
+from strategies import annotation_sets, random_probabilities
+
+
+def naive(a: Annotations, p: Floats, trust: float, strength: float, iterations: int) -> Floats:
+    """The module's equations, one number at a time."""
+    N, M, K = a.n_texts, a.n_annotators, a.n_classes
+    prior = np.maximum(p, 1e-4) ** trust
+    prior /= prior.sum(axis=1, keepdims=True)
+    q = (a.counts + prior) / (a.n_labels + 1)[:, None]
+    triplets = list(zip(a.text, a.annotator, a.label, strict=True))
+    for _ in range(iterations):
+        answers = np.zeros((M, K, K))
+        for i, j, y in triplets:
+            for k in range(K):
+                answers[j, k, y] += q[i, k]
+        crowd = answers.sum(axis=0)
+        for k in range(K):
+            for y in range(K):
+                crowd[k, y] += 10 * (0.75 if k == y else 0.25 / (K - 1))
+            crowd[k] /= crowd[k].sum()
+        confusion = answers + strength * crowd
+        confusion /= confusion.sum(axis=2, keepdims=True)
+        q = prior.copy()
+        for i, j, y in triplets:
+            q[i] *= confusion[j, :, y]
+        q /= q.sum(axis=1, keepdims=True)
+    assert len(q) == N
+    return np.asarray(q)
+
+
+def crowd_of(
+    accuracy: list[float], n: int, seed: int = 0, share: float = 0.5, per_text: int = 3
+) -> tuple[Annotations, Ints]:
+    """Binary texts, each labelled by some of the annotators; annotations and truth."""
+    rng = np.random.default_rng(seed)
+    truth = (rng.random(n) < share).astype(np.int64)
+    annotator = np.concatenate([rng.choice(len(accuracy), per_text, replace=False) for _ in range(n)])
+    text = np.repeat(np.arange(n), per_text)
+    right = rng.random(len(text)) < np.array(accuracy)[annotator]
+    label = np.where(right, truth[text], 1 - truth[text])
+    return (
+        Annotations.from_indices(text, annotator, label, texts=n, annotators=len(accuracy), classes=2),
+        truth,
+    )
+
+
+@settings(max_examples=40, deadline=None)
+@given(annotation_sets(), st.sampled_from([0.0, 0.5, 1.0]), st.integers(0, 99))
+def test_it_equals_a_naive_loop(a: Annotations, trust: float, seed: int) -> None:
+    p = random_probabilities(a, seed)
+    found = estimate_consensus(a, p, trust=trust, strength=7.0, tolerance=0.0, max_iterations=4)
+    np.testing.assert_allclose(found.posterior, naive(a, p, trust, 7.0, 4), atol=1e-9)
+    np.testing.assert_allclose(found.crowd.sum(axis=1), 1)
+
+
+@settings(max_examples=40, deadline=None)
+@given(annotation_sets(), st.integers(0, 99))
+def test_the_order_of_texts_and_annotators_does_not_matter(a: Annotations, seed: int) -> None:
+    p = random_probabilities(a, seed)
+    rng = np.random.default_rng(seed)
+    texts, people = rng.permutation(a.n_texts), rng.permutation(a.n_annotators)
+    one = estimate_consensus(a, p)
+    other = estimate_consensus(a.subset(texts=texts, annotators=people), p[texts])
+    np.testing.assert_allclose(one.posterior[texts], other.posterior, atol=1e-9)
+    np.testing.assert_allclose(one.annotators.quality[people], other.annotators.quality, atol=1e-9)
+
+
+@settings(max_examples=40, deadline=None)
+@given(annotation_sets(), st.booleans())
+def test_it_always_gives_distributions(a: Annotations, with_model: bool) -> None:
+    found = estimate_consensus(a, random_probabilities(a, 0) if with_model else None)
+    np.testing.assert_allclose(found.posterior.sum(axis=1), 1)
+    assert (found.posterior >= 0).all()
+    known = a.labelled if not with_model else np.ones(a.n_texts, dtype=bool)
+    assert ((found.labels >= 0) == known).all()
+    assert found.annotators.confusion is not None
+    np.testing.assert_allclose(found.annotators.confusion.sum(axis=2), 1)
+
+
+def test_an_annotator_without_labels_changes_nothing_and_is_like_the_crowd() -> None:
+    a, _ = crowd_of([0.9, 0.8, 0.7], 60)
+    more = Annotations.from_indices(a.text, a.annotator, a.label, texts=60, annotators=4, classes=2)
+    p = random_probabilities(a, 0)
+    one, other = estimate_consensus(a, p), estimate_consensus(more, p)
+    np.testing.assert_array_equal(one.posterior, other.posterior)
+    assert other.annotators.confusion is not None
+    np.testing.assert_allclose(other.annotators.confusion[3], other.crowd)
+    assert np.isnan(other.annotators.quality[3])
+
+
+def test_an_adversary_is_found_out_and_used() -> None:
+    a, truth = crowd_of([0.85, 0.85, 0.85, 0.85, 0.1], 400)
+    found = estimate_consensus(a)
+    assert found.annotators.quality[4] < 0.35
+    assert found.annotators.quality[:4].min() > 0.75
+    ours, majority = ((c.labels == truth).mean() for c in (found, majority_vote(a)))
+    assert ours > majority + 0.03
+
+
+def test_a_spammer_carries_no_weight() -> None:
+    a, truth = crowd_of([0.9, 0.85, 0.8, 0.5], 500)
+    found = estimate_consensus(a)
+    assert found.annotators.quality[3] == pytest.approx(0.5, abs=0.08)
+    without = estimate_consensus(a.subset(annotators=[0, 1, 2]))
+    assert (found.labels == truth).mean() >= (without.labels == truth).mean() - 0.01
+
+
+def test_annotators_who_all_spam_leave_the_word_to_the_model() -> None:
+    a, truth = crowd_of([0.5] * 4, 400)
+    p = np.where(np.eye(2)[truth] == 1, 0.9, 0.1)
+    assert (estimate_consensus(a, p).labels == truth).mean() > 0.95
+
+
+def test_the_rare_class_is_neither_lost_nor_inflated() -> None:
+    a, truth = crowd_of([0.9, 0.85, 0.8, 0.8], 1000, share=0.1)
+    found = estimate_consensus(a)
+    assert found.posterior[:, 1].mean() == pytest.approx(truth.mean(), abs=0.03)
+    assert (found.labels == truth).mean() > (majority_vote(a).labels == truth).mean()
+
+
+def test_one_disagreement_among_singly_labelled_texts_switches_nobody_off() -> None:
+    """CROWDLAB's weights of all annotators fall to 1e-6 here; ours hardly move."""
+    rng = np.random.default_rng(0)
+    label = rng.integers(2, size=200)
+    p = np.where(np.eye(2)[label] == 1, 0.8, 0.2)
+    person = np.arange(200) % 5
+    single = Annotations.from_indices(np.arange(200), person, label, texts=200, annotators=5, classes=2)
+    pair = single.extend(np.array([0]), np.array([1]), 1 - label[:1])
+    assert crowdlab(pair, p).annotator_weights.max() < 1e-3
+    before, after = estimate_consensus(single, p), estimate_consensus(pair, p)
+    np.testing.assert_allclose(after.posterior[1:], before.posterior[1:], atol=0.02)
+    np.testing.assert_allclose(after.annotators.quality, before.annotators.quality, atol=0.06)
+
+
+@given(st.floats(0.001, 0.999))
+@settings(deadline=None, max_examples=30)
+def test_it_is_continuous_in_the_model(share: float) -> None:
+    a, _ = crowd_of([0.9, 0.7, 0.6], 40, per_text=2)
+    p = np.column_stack([np.full(40, share), np.full(40, 1 - share)])
+    options = {"tolerance": 0.0, "max_iterations": 10}
+    one = estimate_consensus(a, p, **options)  # type: ignore[arg-type]
+    other = estimate_consensus(a, np.clip(p + np.array([1e-6, -1e-6]), 0, 1), **options)  # type: ignore[arg-type]
+    np.testing.assert_allclose(one.posterior, other.posterior, atol=1e-3)
+
+
+def test_without_trust_the_model_has_no_say() -> None:
+    a, _ = crowd_of([0.9, 0.8, 0.7], 50)
+    flat = np.full((50, 2), 0.5)
+    np.testing.assert_allclose(
+        estimate_consensus(a, random_probabilities(a, 3), trust=0).posterior,
+        estimate_consensus(a, flat).posterior,
+        atol=1e-9,
+    )
+
+
+def test_it_does_not_change_its_arguments() -> None:
+    a, _ = crowd_of([0.9, 0.8], 20, per_text=2)
+    p = random_probabilities(a, 0)
+    before = p.copy()
+    estimate_consensus(a, p)
+    np.testing.assert_array_equal(p, before)
+
+
+def test_wrong_arguments_are_refused() -> None:
+    a, _ = crowd_of([0.9, 0.8], 20, per_text=2)
+    with pytest.raises(InputError, match="pred_probs"):
+        estimate_consensus(a, np.ones((3, 2)) / 2)
+    with pytest.raises(InputError, match="trust"):
+        estimate_consensus(a, trust=-1)
+    with pytest.raises(InputError, match="strength"):
+        estimate_consensus(a, strength=0)
+    with pytest.raises(InputError, match="max_iterations"):
+        estimate_consensus(a, max_iterations=0)
