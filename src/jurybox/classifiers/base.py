@@ -1,10 +1,10 @@
 """The contract that every classifier meets: the loop knows nothing more about one than this.
 
 A classifier is an immutable description (hyper-parameters, seed); fitting it changes nothing and returns a new
-object that predicts. Training targets are *distributions* over the K classes, so that a text on which the annotators
-disagree says so; a hard label is the distribution with a single one. Every fitted classifier also gives
-out-of-sample probabilities for the rows it was trained on, because the consensus combines the classifier's opinion with
-the annotators' and must not hear the annotators twice.
+object that predicts. Training targets are *distributions* over the K classes, so that a text on which the
+annotators disagree says so; a hard label is the distribution with a single one. Every fitted classifier also
+gives out-of-sample probabilities for the rows it was trained on, because the consensus combines the classifier's
+opinion with the annotators' and must not hear the annotators twice.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from jurybox.errors import InputError
 
-__all__ = ["Classifier", "FloatArray", "Fitted", "Inputs", "check_targets"]
+__all__ = ["Classifier", "Fitted", "FloatArray", "Inputs", "check_targets"]
 
 FloatArray: TypeAlias = NDArray[np.float64]
 
 Inputs: TypeAlias = "NDArray[np.floating] | Sequence[str]"
-"""Rows of features, shape (N, D), or N texts: which of them a classifier takes is said by `Classifier.takes`."""
+"""Rows of features, shape (N, D), or N texts; `Classifier.takes` says which."""
 
 
 @runtime_checkable
@@ -32,13 +32,15 @@ class Fitted(Protocol):
     Attributes
     ----------
     out_of_sample : ndarray of float64, shape (N, K)
-        For each training row, the probabilities of a classifier that did not see that row's target (leave-one-out or
-        cross-validation). Rows sum to 1. A row of weight 0 took no part in the fit, so its ordinary prediction counts
-        as out of sample.
+        For each training row, the probabilities of a classifier that did not see that row's target
+        (leave-one-out or cross-validation). Rows sum to 1. A row of weight 0 took no part in the fit, so its
+        ordinary prediction counts as out of sample.
     """
 
     @property
-    def out_of_sample(self) -> FloatArray: ...
+    def out_of_sample(self) -> FloatArray:
+        """Out-of-sample probabilities of the training rows."""
+        ...
 
     def predict_proba(self, x: Inputs) -> FloatArray:
         """Class probabilities of new rows, shape (n, K); rows sum to 1."""
@@ -58,10 +60,14 @@ class Classifier(Protocol):
     """
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """Short and stable name."""
+        ...
 
     @property
-    def takes(self) -> Literal["features", "texts"]: ...
+    def takes(self) -> Literal["features", "texts"]:
+        """What `fit` expects."""
+        ...
 
     def fit(
         self,
@@ -78,8 +84,8 @@ class Classifier(Protocol):
         x : ndarray of shape (N, D) or sequence of N texts
             The training rows.
         targets : ndarray of shape (N, K)
-            Class distributions; rows are non-negative and sum to 1. Classes that no row mentions are legal and keep
-            their column in every prediction; so is a single class, and a single row.
+            Class distributions; rows are non-negative and sum to 1. Classes that no row mentions are legal
+            and keep their column in every prediction; so is a single class, and a single row.
         weights : ndarray of shape (N,), optional
             How much each row counts, 1 each by default; non-negative.
         previous : Fitted, optional
@@ -93,7 +99,8 @@ class Classifier(Protocol):
         Raises
         ------
         InputError
-            If the shapes disagree, a row of targets is not a distribution, or a weight is negative or not finite.
+            If the shapes disagree, a row of targets is not a distribution, or a weight is negative or not
+            finite.
         """
         ...
 
@@ -131,7 +138,8 @@ def check_targets(
     t = np.asarray(targets, dtype=np.float64)
     if t.ndim != 2 or t.shape[0] != n_rows or t.shape[1] < 1:
         raise InputError(
-            f"targets has shape {t.shape}; expected ({n_rows}, K): one distribution over the K classes per training row."
+            f"targets has shape {t.shape}; expected ({n_rows}, K): one distribution over the K classes per "
+            "training row."
         )
     if n_rows == 0:
         raise InputError("There are no training rows; a classifier needs at least one labelled text.")
