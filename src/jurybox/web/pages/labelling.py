@@ -90,9 +90,14 @@ def skip_by_form(
 
 
 @router.post("/label/undo")
-def undo_by_form(request: Request, user: Annotator) -> RedirectResponse:
-    """Take the last decision back without a script."""
-    get_project(request).undo(user.name)
+def undo_by_form(
+    request: Request, user: Annotator, text_id: Annotated[str, Form(max_length=10_000)] = ""
+) -> RedirectResponse:
+    """Take the last decision back without a script; the text that is shown makes way for the earlier one."""
+    project = get_project(request)
+    if text_id:
+        project.release(user.name, text_id)
+    project.undo(user.name)
     return RedirectResponse("/label", 303)
 
 

@@ -115,7 +115,7 @@ def _create(request: Request, path: Path, columns: Mapping[str, str], form: Mapp
     """Make the project from a file that is read to its end first, so that nothing is made of a wrong one."""
     classes = [line.strip() for line in form["classes"].splitlines() if line.strip()]
     if len(classes) < 2:
-        raise InputError(f"the project has {len(classes)} classes, expected at least two, one on each line")
+        raise InputError(f"classes are {classes}, expected at least two, one on each line")
     source = read(path, ReadOptions(columns=columns, classes=classes))
     n_annotations = sum(len(batch.annotations) for batch in source.batches())
     project = get_server(request).create(

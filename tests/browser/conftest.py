@@ -1,0 +1,73 @@
+"""A real browser, and real servers for it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+ROOT = Path(__file__).resolve().parents[2]
+TOKEN = "the-owner-of-these-tests"  # noqa: S105
+
+
+@dataclass(frozen=True)
+class Site:
+    """A running server: where it is, and where its project is stored."""
+
+    url: str
+    project: Path
+
+    @property
+    def owner_link(self) -> str:
+        return f"{self.url}/join/{TOKEN}"
+
+
+@contextmanager
+def serving(project: Path, *options: str) -> Iterator[Site]:
+    """Run ``jurybox serve`` as people do, on a free port."""
+    command = [sys.executable, "-m", "jurybox", "serve", str(project), *options]
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT / "src"),
+        "PYTHONUNBUFFERED": "1",
+        "JURYBOX_TOKEN": TOKEN,
+        "OMP_NUM_THREADS": "1",
+    }
+    log = project.parent / "serve.log"
+    with log.open("w") as output:
+        process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=output, text=True)
+    assert process.stdout is not None
+    try:
+        for line in process.stdout:
+            if f"/join/{TOKEN}" in line:
+                url = next(word for word in line.split() if "/join/" in word).split("/join/")[0]
+                yield Site(url, project)
+                break
+        else:
+            pytest.fail(f"the server did not start:\n{log.read_text()}")
+    finally:
+        process.terminate()
+        process.wait(timeout=20)
+        process.stdout.close()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Start Chromium."""
+    program = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chromium-browser"))), None)
+    if program is None:
+        pytest.skip("there is no Chromium; `make browser` installs it")
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(
+            executable_path=program, args=["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
+        )
+        yield started
+        started.close()

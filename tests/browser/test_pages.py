@@ -1,0 +1,287 @@
+"""Every page, as everyone sees it: accessible, light, self-contained; with a picture of each to look at."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, BrowserContext, Page, Response, expect
+
+from browser.conftest import ROOT, TOKEN, Site, serving
+from jurybox import Project
+from jurybox.datasets import load
+from jurybox.store.records import Role
+from jurybox.store.settings import ProjectSettings
+from jurybox.web.invitations import invite
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+
+SCREENSHOTS = ROOT / "screenshots"
+HEAVIEST = 100_000
+
+DESKTOP: Mapping[str, Any] = {"viewport": {"width": 1280, "height": 860}}
+PHONE: Mapping[str, Any] = {
+    "viewport": {"width": 390, "height": 844},
+    "is_mobile": True,
+    "has_touch": True,
+}
+LOOKS: Mapping[str, Mapping[str, Any]] = {
+    "desktop-light": {**DESKTOP, "locale": "en-GB"},
+    "desktop-dark": {**DESKTOP, "locale": "de-DE", "color_scheme": "dark"},
+    "phone-light": {**PHONE, "locale": "es-ES"},
+    "phone-dark": {**PHONE, "locale": "en-GB", "color_scheme": "dark"},
+    "desktop-arabic": {**DESKTOP, "locale": "ar-EG"},
+    "phone-arabic": {**PHONE, "locale": "ar-EG", "color_scheme": "dark"},
+}
+EXAMINED = ("desktop-light", "phone-dark")
+"""Looks in which every page is examined for accessibility; the others differ in colours and words only."""
+
+PAGES = {
+    "label": "/label",
+    "guidelines": "/guidelines",
+    "overview": "/manage",
+    "queue": "/manage/queue",
+    "texts": "/manage/texts?state=labelled",
+    "text": "/manage/text?id=long",
+    "review": "/manage/review",
+    "people": "/manage/people",
+    "settings": "/manage/settings",
+    "export": "/manage/export",
+    "import": "/import",
+    "missing": "/nowhere",
+}
+SPECIAL = {
+    "long": "This is a very long remark about a very long discussion. " * 60,
+    "code": "def total(prices):\n    result = 0\n    for price in prices:\n        result += price",
+    "arabic": "من فضلك، هل يمكنك أن تنظر في الفقرة الثانية؟ 🙂",
+    "hostile": "<img src=x onerror=alert(1)> & \"quotes\" 'everywhere'",
+}
+
+
+@dataclass
+class Visit:
+    """What one page made the browser do."""
+
+    hosts: set[str] = field(default_factory=set)
+    weight: int = 0
+    problems: list[str] = field(default_factory=list)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """Serve a project whose first rounds have been played."""
+    path = tmp_path_factory.mktemp("pages") / "project.db"
+    with play(path) as project:
+        tokens = {name: invite(project, name) for name in ("ana", "ben")}
+    (path.parent / "tokens").write_text("\n".join(tokens.values()))
+    with serving(path, "--no-learner") as started:
+        yield started
+
+
+@contextmanager
+def play(path: Path) -> Iterator[Project]:
+    data = load("demo")
+    texts = [*SPECIAL.items(), *((f"t{n}", text) for n, text in enumerate(data.pool_texts[:240]))]
+    settings = ProjectSettings(
+        encoder="tfidf", audit_size=30, audit_share=0.2, audit_labels=2, cost_per_label=0.12
+    )
+    rng = np.random.default_rng(0)
+    with Project.create(
+        path,
+        texts=texts,
+        classes=["unhappy", "happy"],
+        name="Customer reviews",
+        guidelines="Say how the customer feels about the product, not the delivery.\n\nIf in doubt, skip.",
+        settings=settings,
+    ) as project:
+        for name in ("ana", "ben", "chidi"):
+            project.add_annotator(name)
+        for _ in range(5):
+            for task in (
+                task for name in ("ana", "ben", "chidi") for task in project.next_tasks(name, 14).tasks
+            ):
+                happy = any(word in task.text for word in ("great", "happy", "good", "recommend", "love"))
+                label = "happy" if happy != (rng.random() < 0.1) else "unhappy"
+                project.submit(task, label, seconds=float(rng.gamma(4, 1.1)))
+            project.refit()
+        project.add_annotator("dara", role=Role.REVIEWER)
+        project.adjudicate("long", "happy", reviewer="dara", comment="Could be ironic.")
+        project.flag("arabic", "Is Arabic meant to be in here?", annotator="ana")
+        project.pause("chidi")
+        yield project
+
+
+def visited(page: Page, url: str) -> Visit:
+    """Open a page and note all that it does."""
+    visit = Visit()
+
+    def weigh(response: Response) -> None:
+        visit.hosts.add(response.url.split("/")[2])
+        if response.request.resource_type in ("document", "stylesheet", "script", "image", "font"):
+            visit.weight += len(response.body())
+
+    page.on("response", weigh)
+    page.on("pageerror", lambda error: visit.problems.append(str(error)))
+    page.on("console", lambda line: visit.problems.append(line.text) if line.type == "error" else None)
+    page.goto(url)
+    return visit
+
+
+def violations(page: Page) -> list[str]:
+    found = Axe().run(page).response["violations"]
+    return [f"{one['id']}: {node['html'][:200]}" for one in found for node in one["nodes"]]
+
+
+def signed_in(browser: Browser, site: Site, token: str, **look: Any) -> BrowserContext:
+    context = browser.new_context(**look)
+    context.set_default_timeout(15_000)
+    page = context.new_page()
+    page.goto(f"{site.url}/join/{token}")
+    page.close()
+    return context
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_pages_are_accessible_light_and_self_contained(browser: Browser, site: Site, look: str) -> None:
+    context = signed_in(browser, site, TOKEN, **LOOKS[look])
+    folder = SCREENSHOTS / look
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, path in PAGES.items():
+        page = context.new_page()
+        visit = visited(page, site.url + path)
+        page.screenshot(path=folder / f"{name}.png", full_page=True)
+        if look in EXAMINED or name in ("label", "overview"):
+            assert violations(page) == [], f"{name} in {look}"
+        assert visit.hosts == {site.url.split("/")[2]}
+        assert visit.weight < HEAVIEST, f"{name} has {visit.weight} bytes"
+        unexpected = [problem for problem in visit.problems if "404" not in problem]
+        assert unexpected == []
+        width = page.evaluate("document.documentElement.scrollWidth")
+        assert width <= LOOKS[look]["viewport"]["width"], f"{name} in {look} is {width} pixels wide"
+        page.close()
+    context.close()
+
+
+@pytest.mark.parametrize("look", ["desktop-light", "phone-dark", "phone-arabic"])
+def test_what_annotators_see(browser: Browser, site: Site, look: str) -> None:
+    token = (site.project.parent / "tokens").read_text().split()[0]
+    context = signed_in(browser, site, token, **LOOKS[look])
+    folder = SCREENSHOTS / look
+    folder.mkdir(parents=True, exist_ok=True)
+    page = context.new_page()
+    page.goto(f"{site.url}/label")
+    page.wait_for_selector("#labelling[data-ready]")
+    for name, text in SPECIAL.items():
+        show(page, text)
+        page.screenshot(path=folder / f"label-{name}.png")
+    assert page.locator("#text img").count() == 0, "texts are text"
+    for dialog in ("guidelines", "skipping", "flagging", "help"):
+        page.keyboard.press({"guidelines": "g", "skipping": "s", "flagging": "f", "help": "?"}[dialog])
+        expect(page.locator(f"#{dialog}")).to_be_visible()
+        page.screenshot(path=folder / f"dialog-{dialog}.png")
+        assert violations(page) == [], dialog
+        page.keyboard.press("Escape")
+    page.locator("#recent-list button").first.click()
+    expect(page.locator("#correction")).to_be_visible()
+    page.screenshot(path=folder / "dialog-correction.png")
+    assert violations(page) == []
+    page.keyboard.press("Escape")
+    page.locator(".menu summary").click()
+    page.screenshot(path=folder / "menu.png")
+    assert violations(page) == []
+    page.locator(".menu summary").click()
+    context.set_offline(True)
+    page.keyboard.press("1")
+    expect(page.locator("#connection")).to_be_visible()
+    page.screenshot(path=folder / "label-offline.png")
+    assert violations(page) == []
+    context.set_offline(False)
+    expect(page.locator("#labelling")).to_have_attribute("data-unsent", "0", timeout=20_000)
+    context.close()
+
+
+def show(page: Page, text: str) -> None:
+    """Put a text on the page in place of the one that is there, for a picture of it."""
+    size = "code" if text.startswith("def") else "long" if len(text) > 900 else "short"
+    page.evaluate(
+        "([text, size]) => { const at = document.getElementById('text');"
+        " at.textContent = text; at.className = `reading ${size}`; }",
+        [text, size],
+    )
+
+
+def test_signing_in_and_setting_up(browser: Browser, tmp_path: Path) -> None:
+    with serving(tmp_path / "new.db", "--no-learner") as site:
+        for look in ("desktop-light", "phone-arabic"):
+            context = browser.new_context(**LOOKS[look])
+            page = context.new_page()
+            folder = SCREENSHOTS / look
+            folder.mkdir(parents=True, exist_ok=True)
+            page.goto(f"{site.url}/manage")
+            page.screenshot(path=folder / "sign-in.png")
+            assert violations(page) == []
+            page.locator("input[name=token]").fill(TOKEN)
+            page.locator("main button").click()
+            expect(page).to_have_url(f"{site.url}/setup")
+            page.screenshot(path=folder / "setup.png")
+            assert violations(page) == []
+            table = "id,review,mood\n1,Works well,good\n2,كسر بعد يوم,bad\n"
+            page.locator("input[type=file]").set_input_files(
+                {"name": "reviews.csv", "mimeType": "text/csv", "buffer": table.encode()}
+            )
+            page.locator("main form button").click()
+            expect(page.locator("main")).to_contain_text("Works well")
+            page.screenshot(path=folder / "setup-preview.png", full_page=True)
+            assert violations(page) == []
+            page.locator("textarea[name=classes]").fill("only one")
+            page.locator("button[value=create]").click()
+            expect(page.locator(".notice.bad")).to_contain_text("expected at least two")
+            page.screenshot(path=folder / "setup-problem.png", full_page=True)
+            assert violations(page) == []
+            context.close()
+
+
+def test_labelling_without_a_script(browser: Browser, site: Site) -> None:
+    token = (site.project.parent / "tokens").read_text().split()[1]
+    with Project.open(site.project) as project:
+        before = project.annotator("ben")
+        context = signed_in(browser, site, token, java_script_enabled=False)
+        page = context.new_page()
+        page.goto(f"{site.url}/label")
+        text = page.locator("#text").inner_text()
+        page.locator("button.class").first.click()
+        expect(page.locator("#text")).not_to_have_text(text, use_inner_text=True)
+        assert project.annotator("ben").n_annotations == before.n_annotations + 1
+        assert project.decisions("ben")[0].text == text
+        page.locator("#undo-button").click()
+        expect(page.locator("#text")).to_have_text(text, use_inner_text=True)
+        assert project.annotator("ben").n_annotations == before.n_annotations
+        page.locator("button[formaction='/label/skip']").click()
+        expect(page.locator("#text")).not_to_have_text(text, use_inner_text=True)
+        assert project.annotator("ben").n_skips == before.n_skips + 1
+        context.close()
+
+
+def test_time_on_task_stops_while_the_page_is_hidden(browser: Browser, site: Site) -> None:
+    token = (site.project.parent / "tokens").read_text().split()[0]
+    context = signed_in(browser, site, token, locale="en-GB")
+    page = context.new_page()
+    page.goto(f"{site.url}/label")
+    page.wait_for_selector("#labelling[data-ready]")
+    hide = "(hidden) => { Object.defineProperty(document, 'hidden', {value: hidden, configurable: true});"
+    hide += " document.dispatchEvent(new Event('visibilitychange')); }"
+    page.evaluate(hide, True)
+    page.wait_for_timeout(3000)
+    page.evaluate(hide, False)
+    with page.expect_response("**/api/v1/annotations") as answered:
+        page.keyboard.press("2")
+    seconds = json.loads(answered.value.request.post_data or "{}")["seconds"]
+    assert 0 <= seconds < 2.5
+    context.close()

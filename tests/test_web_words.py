@@ -1,0 +1,153 @@
+"""The words of the pages: complete in every language, and none too many."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import jurybox.web
+from jurybox.store.browse import TextState
+from jurybox.store.records import Role, Why
+from jurybox.web.charts import Bar, Point, bars, columns, curve
+from jurybox.web.i18n import LANGUAGES, Catalogue, choose_language, get_catalogue
+from jurybox.web.i18n.catalogue import Message, plural_form
+from jurybox.web.pages.labelling import CLASS_KEYS, SKIP_REASONS
+
+WEB = Path(jurybox.web.__file__).parent
+ENGLISH = get_catalogue("en").messages
+FORMS = {
+    "en": {"one", "other"},
+    "de": {"one", "other"},
+    "es": {"one", "other"},
+    "ar": {"zero", "one", "two", "few", "many", "other"},
+}
+BUILT = re.compile(
+    r"^(label\.|nothing\.|state\.|skip\.|role\.|reason\.|error\.\d|export\.|column\.|setting\.|overview\.)"
+)
+"""Keys whose ends are put together from values; the values are checked below."""
+
+
+def placeholders(message: Message) -> set[str]:
+    forms = [message] if isinstance(message, str) else message.values()
+    return {name for form in forms for name in re.findall(r"\{(\w+)\}", form)}
+
+
+def sources() -> str:
+    files = [*WEB.rglob("*.html"), *WEB.rglob("*.py")]
+    return "\n".join(file.read_text(encoding="utf-8") for file in files)
+
+
+@pytest.fixture(params=LANGUAGES)
+def catalogue(request: pytest.FixtureRequest) -> Catalogue:
+    language: str = request.param
+    return get_catalogue(language)
+
+
+def test_every_language_says_everything(catalogue: Catalogue) -> None:
+    assert catalogue.messages.keys() == ENGLISH.keys()
+    for key, message in catalogue.messages.items():
+        assert placeholders(message) == placeholders(ENGLISH[key]), key
+        assert isinstance(message, str) == isinstance(ENGLISH[key], str), key
+        if not isinstance(message, str):
+            assert message.keys() == FORMS[catalogue.language], key
+        forms = [message] if isinstance(message, str) else message.values()
+        assert all(form.strip() for form in forms), key
+
+
+def test_translations_are_translations(catalogue: Catalogue) -> None:
+    if catalogue.language == "en":
+        return
+    long = [key for key, text in ENGLISH.items() if isinstance(text, str) and len(text) > 25]
+    assert [key for key in long if catalogue.messages[key] == ENGLISH[key]] == []
+
+
+def test_pages_use_every_message_and_no_other() -> None:
+    text = sources()
+    used = set(re.findall(r"""\b(?:t|tn|text|plural)\(\s*["']([\w .]+)["']\s*[,)]""", text))
+    assert {key for key in used if "." in key} <= ENGLISH.keys()
+    quoted = set(re.findall(r"""["']([a-z_]+\.[\w .]+)["']""", text))
+    assert {key for key in ENGLISH if key not in quoted and not BUILT.match(key)} == set()
+
+
+def test_messages_that_are_put_together_exist() -> None:
+    made = {
+        *(f"nothing.{why}" for why in Why),
+        *(f"state.{state}" for state in TextState),
+        *(f"skip.{reason}" for reason in SKIP_REASONS),
+        *(f"role.{role}" for role in Role),
+        *(f"reason.{reason}" for reason in ("new", "second look", "random", "spread", "audit")),
+    }
+    assert made <= ENGLISH.keys()
+
+
+def test_class_keys_do_nothing_else() -> None:
+    script = (WEB / "static" / "label.js").read_text(encoding="utf-8")
+    taken = set("ucsgfh")
+    assert all(f'"{key}"' in script or f" {key}:" in script for key in taken)
+    assert not taken & set(CLASS_KEYS)
+    assert len(set(CLASS_KEYS)) == len(CLASS_KEYS) == 29
+
+
+@given(st.text(max_size=300), st.text(max_size=300))
+def test_any_wish_gets_some_language(chosen: str, accepted: str) -> None:
+    assert choose_language(chosen, accepted) in LANGUAGES
+
+
+@pytest.mark.parametrize(
+    ("accepted", "language"),
+    [
+        ("de-AT,de;q=0.9,en;q=0.5", "de"),
+        ("fr, es;q=0.4, en;q=0.3", "es"),
+        ("ar", "ar"),
+        ("*", "en"),
+        ("", "en"),
+    ],
+)
+def test_the_best_language_that_a_browser_accepts(accepted: str, language: str) -> None:
+    assert choose_language(None, accepted) == language
+
+
+@given(st.integers(0, 10_000))
+def test_every_number_has_a_plural_form(n: int) -> None:
+    for language in LANGUAGES:
+        assert plural_form(language, n) in FORMS[language]
+        assert get_catalogue(language).plural("label.today", n)
+
+
+def test_numbers_as_each_language_writes_them() -> None:
+    assert [get_catalogue(language).number(-1234.5, 1) for language in ("en", "de")] == [
+        "−1,234.5",
+        "−1.234,5",
+    ]
+
+
+NASTY = '"><script>alert(1)</script>'
+
+
+def test_charts_escape_what_people_wrote() -> None:
+    drawn = [
+        bars([Bar(NASTY, 0.5, NASTY)], alternative=NASTY),
+        columns([Bar(NASTY, 0.5, NASTY)], alternative=NASTY),
+        curve([Point(0, 0, name=NASTY), Point(1, 1)], alternative=NASTY, ticks=[(0, NASTY), (1, "1")]),
+    ]
+    for svg in drawn:
+        assert "<script" not in svg
+        assert 'role="img"' in svg
+        assert "style=" not in svg
+
+
+@given(
+    st.lists(
+        st.tuples(st.floats(0, 1e6), st.floats(0, 1)), min_size=1, max_size=20, unique_by=lambda p: p[0]
+    ),
+    st.booleans(),
+)
+def test_curves_stay_inside_the_drawing(values: list[tuple[float, float]], rtl: bool) -> None:
+    points = [Point(x, y, max(y - 0.1, 0), min(y + 0.1, 1), str(x)) for x, y in sorted(values)]
+    svg = curve(points, alternative="", ticks=[(0, "0"), (1, "1")], rtl=rtl)
+    assert all(0 <= float(x) <= 100 for x in re.findall(r'cx="([\d.]+)%"', svg))
+    assert svg.count("<circle") == len(points)
