@@ -332,7 +332,9 @@ def _measure_scale(location: str, n_texts: int, seed: int) -> Report:
         project.add_texts(stream)
         imported = time.perf_counter() - started
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        processor = time.process_time()
         serve, store = _time_daily_work(project, n=2000)
+        processor = time.process_time() - processor
         status = _seconds(project.status)
     return {
         "texts": n_texts,
@@ -341,6 +343,7 @@ def _measure_scale(location: str, n_texts: int, seed: int) -> Report:
         "memory_before_mb": round(before / 1024),
         "next_task_ms": _quantiles(serve),
         "submit_ms": _quantiles(store),
+        "processor_ms_for_both": round(processor / len(serve) * 1e3, 2),
         "status_seconds": round(status, 3),
         "open_seconds": round(_seconds(lambda: Project.open(location).close()), 3),
     }

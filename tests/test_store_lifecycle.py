@@ -118,6 +118,18 @@ def test_passwords_are_not_shown() -> None:
     assert "secret" not in read_location("postgresql://ana:secret@host/db").label
 
 
+@pytest.mark.parametrize(("durable", "expected"), [(True, ("2", "on")), (False, ("1", "off"))])
+def test_only_what_must_last_waits_for_the_disk(
+    location: str, durable: bool, expected: tuple[str, str]
+) -> None:
+    with (
+        Project.create(location, classes=CLASSES) as project,
+        project.store.write(durable=durable) as connection,
+    ):
+        question = "PRAGMA synchronous" if project.store.is_sqlite else "SHOW synchronous_commit"
+        assert str(connection.exec_driver_sql(question).scalar()) in expected
+
+
 def test_locks_end_with_their_process(location: str) -> None:
     code = (
         "import sys\nfrom jurybox.store.engine import read_location\n"

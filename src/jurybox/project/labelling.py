@@ -26,19 +26,19 @@ class Labelling(Handle):
         """Lend up to n texts, those in hand first; with ``resume=False``, n further ones."""
         if not isinstance(n, int) or n < 1:
             raise InputError(f"n is {n!r}, expected a whole number of at least 1")
-        with self.store.write() as connection:
+        with self.store.write(durable=False) as connection:
             people.ensure_annotator(connection, annotator, now=self._clock())
             return queue.next_tasks(connection, annotator, n, resume=resume, now=self._clock())
 
     def renew(self, annotator: str, text_id: str) -> float:
         """Keep a text in hand for longer; return until when. ConflictError if it went to someone else."""
-        with self.store.write() as connection:
+        with self.store.write(durable=False) as connection:
             text = queue.find_text(connection, text_id)
             return queue.renew(connection, annotator, text, now=self._clock())
 
     def release(self, annotator: str, text_id: str) -> None:
         """Give a text back without a decision."""
-        with self.store.write() as connection:
+        with self.store.write(durable=False) as connection:
             holder = people.lock_annotator(connection, annotator)
             queue.release(connection, holder.id, queue.find_text(connection, text_id))
 

@@ -10,13 +10,23 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from jurybox.errors import ConflictError, InputError, NotFoundError
+from jurybox.errors import ConflictError, NotFoundError
 from jurybox.store import schema
 from jurybox.store.locks import serialise
 from jurybox.store.people import lock_annotator
 from jurybox.store.queue import claim, find_text, held_lease, release
 from jurybox.store.ranks import settle
 from jurybox.store.records import Decision, Flag, Receipt, Role, Task
+from jurybox.store.rows import (
+    annotation_by_key,
+    class_number,
+    count,
+    insert_annotation,
+    replace_annotation,
+    retire_skip,
+    standing_annotation,
+    standing_skip,
+)
 from jurybox.store.state import read_state
 
 __all__ = [
@@ -59,21 +69,21 @@ def submit(
     """
     serialise(connection, "round", shared=True)
     annotator = lock_annotator(connection, name)
-    class_id = _class_number(connection, label)
+    class_id = class_number(connection, label)
     text_id = find_text(connection, text, lock=True)
-    if key is not None and (earlier := _by_key(connection, annotator.id, key)) is not None:
+    if key is not None and (earlier := annotation_by_key(connection, annotator.id, key)) is not None:
         return _repeated(earlier, name, text, label, text_id, class_id, key)
-    standing = _standing(connection, annotator.id, text_id)
+    standing = standing_annotation(connection, annotator.id, text_id)
     if standing is not None and standing.class_id == class_id:
         return Receipt(standing.id, text, name, label, repeated=True)
     if standing is not None:
         raise ConflictError(
             f"annotator {name!r} gave text {text!r} another label before; use change to replace it"
         )
-    if _retire_skip(connection, annotator.id, text_id, now):
-        _count(connection, annotator.id, n_skips=-1)
+    if retire_skip(connection, annotator.id, text_id, now):
+        count(connection, annotator.id, n_skips=-1)
     lease = held_lease(connection, annotator.id, text_id)
-    number = _insert(
+    number = insert_annotation(
         connection,
         text_id=text_id,
         annotator_id=annotator.id,
@@ -87,7 +97,7 @@ def submit(
         selection_probability=None if lease is None else lease.selection_probability,
         idempotency_key=key,
     )
-    _count(connection, annotator.id, n_annotations=1)
+    count(connection, annotator.id, n_annotations=1)
     settle(connection, read_state(connection), [text_id])
     release(connection, annotator.id, text_id)
     return Receipt(number, text, name, label)
@@ -105,12 +115,12 @@ def skip(connection: Connection, name: str, text: str, reason: str, *, now: floa
     """
     annotator = lock_annotator(connection, name)
     text_id = find_text(connection, text)
-    if _standing(connection, annotator.id, text_id) is not None:
+    if standing_annotation(connection, annotator.id, text_id) is not None:
         raise ConflictError(f"annotator {name!r} has labelled text {text!r}; undo that before skipping it")
-    if _standing_skip(connection, annotator.id, text_id) is None:
+    if standing_skip(connection, annotator.id, text_id) is None:
         row = {"text_id": text_id, "annotator_id": annotator.id, "reason": reason, "created_at": now}
         connection.execute(sa.insert(schema.skips).values(row))
-        _count(connection, annotator.id, n_skips=1)
+        count(connection, annotator.id, n_skips=1)
     release(connection, annotator.id, text_id)
 
 
@@ -147,11 +157,13 @@ def undo(connection: Connection, name: str, text: str | None, *, now: float) -> 
     decision = _recent(connection, annotator.id, name, text)
     text_id = find_text(connection, decision.external_id, lock=True)
     if decision.class_id is None:
-        _retire_skip(connection, annotator.id, text_id, now)
-        _count(connection, annotator.id, n_skips=-1)
+        retire_skip(connection, annotator.id, text_id, now)
+        count(connection, annotator.id, n_skips=-1)
     else:
-        _replace(connection, decision.id, text_id, annotator.id, None, origin="undo", comment="", now=now)
-        _count(connection, annotator.id, n_annotations=-1)
+        replace_annotation(
+            connection, decision.id, text_id, annotator.id, None, origin="undo", comment="", now=now
+        )
+        count(connection, annotator.id, n_annotations=-1)
     state = read_state(connection)
     settle(connection, state, [text_id])
     return claim(connection, state, name, annotator.id, text_id, now)
@@ -173,7 +185,7 @@ def change(
     """
     serialise(connection, "round", shared=True)
     annotator = lock_annotator(connection, name)
-    class_id = _class_number(connection, label)
+    class_id = class_number(connection, label)
     decision = _recent(connection, annotator.id, name, text)
     if decision.class_id is None:
         raise ConflictError(f"annotator {name!r} skipped text {text!r}; undo that to label it")
@@ -181,7 +193,7 @@ def change(
     if decision.class_id == class_id and decision.comment == kept:
         return Receipt(decision.id, text, name, label, repeated=True)
     text_id = find_text(connection, text, lock=True)
-    number = _replace(
+    number = replace_annotation(
         connection, decision.id, text_id, annotator.id, class_id, origin="change", comment=kept, now=now
     )
     settle(connection, read_state(connection), [text_id])
@@ -206,15 +218,15 @@ def adjudicate(
     reviewer = lock_annotator(connection, name)
     if reviewer.role not in (Role.REVIEWER, Role.OWNER):
         raise ConflictError(f"{name!r} is {reviewer.role}, expected a reviewer or an owner")
-    class_id = _class_number(connection, label)
+    class_id = class_number(connection, label)
     text_id = find_text(connection, text, lock=True)
-    standing = _standing(connection, reviewer.id, text_id)
+    standing = standing_annotation(connection, reviewer.id, text_id)
     if standing is not None:
-        number = _replace(
+        number = replace_annotation(
             connection, standing.id, text_id, reviewer.id, class_id, origin="review", comment=comment, now=now
         )
     else:
-        number = _insert(
+        number = insert_annotation(
             connection,
             text_id=text_id,
             annotator_id=reviewer.id,
@@ -223,7 +235,7 @@ def adjudicate(
             comment=comment,
             origin="review",
         )
-        _count(connection, reviewer.id, n_annotations=1)
+        count(connection, reviewer.id, n_annotations=1)
     settle(connection, read_state(connection), [text_id])
     release(connection, reviewer.id, text_id)
     return Receipt(number, text, name, label)
@@ -314,94 +326,9 @@ def _recent(connection: Connection, annotator_id: int, name: str, text: str | No
     )
 
 
-def _insert(connection: Connection, **values: object) -> int:
-    row = {"comment": "", **values}
-    result = connection.execute(sa.insert(schema.annotations).values(row).returning(schema.annotations.c.id))
-    return int(result.scalar_one())
-
-
-def _replace(
-    connection: Connection,
-    old: int,
-    text_id: int,
-    annotator_id: int,
-    class_id: int | None,
-    *,
-    origin: str,
-    comment: str,
-    now: float,
-) -> int:
-    """Add a row in place of a standing one; it takes over how the text was selected."""
-    annotations = schema.annotations
-    retire = sa.update(annotations).where(annotations.c.id == old)
-    row = connection.execute(sa.select(annotations).where(annotations.c.id == old)).one()
-    connection.execute(retire.values(retired_by=old))  # only one may stand; its successor has no number yet
-    new = _insert(
-        connection,
-        text_id=text_id,
-        annotator_id=annotator_id,
-        class_id=class_id,
-        created_at=now,
-        seconds=row.seconds,
-        comment=comment,
-        origin=origin,
-        round_id=row.round_id,
-        reason=row.reason,
-        selection_probability=row.selection_probability,
-    )
-    connection.execute(retire.values(retired_by=new))
-    return new
-
-
-def _standing(connection: Connection, annotator_id: int, text_id: int) -> sa.Row[Any, Any] | None:
-    annotations = schema.annotations
-    query = sa.select(annotations.c.id, annotations.c.class_id).where(
-        annotations.c.text_id == text_id, annotations.c.annotator_id == annotator_id, schema.is_standing
-    )
-    return connection.execute(query).one_or_none()
-
-
-def _standing_skip(connection: Connection, annotator_id: int, text_id: int) -> int | None:
-    skips = schema.skips
-    query = sa.select(skips.c.id).where(
-        skips.c.annotator_id == annotator_id, skips.c.text_id == text_id, skips.c.retired_at.is_(None)
-    )
-    return connection.scalar(query)
-
-
-def _retire_skip(connection: Connection, annotator_id: int, text_id: int, now: float) -> bool:
-    number = _standing_skip(connection, annotator_id, text_id)
-    if number is None:
-        return False
-    connection.execute(sa.update(schema.skips).where(schema.skips.c.id == number).values(retired_at=now))
-    return True
-
-
-def _count(connection: Connection, annotator_id: int, **changes: int) -> None:
-    annotators = schema.annotators
-    values = {name: annotators.c[name] + by for name, by in changes.items()}
-    connection.execute(sa.update(annotators).where(annotators.c.id == annotator_id).values(values))
-
-
-def _by_key(connection: Connection, annotator_id: int, key: str) -> sa.Row[Any] | None:
-    annotations = schema.annotations
-    query = sa.select(annotations).where(
-        annotations.c.annotator_id == annotator_id, annotations.c.idempotency_key == key
-    )
-    return connection.execute(query).one_or_none()
-
-
 def _repeated(
     earlier: sa.Row[Any], name: str, text: str, label: str, text_id: int, class_id: int, key: str
 ) -> Receipt:
     if (earlier.text_id, earlier.class_id) != (text_id, class_id):
         raise ConflictError(f"the key {key!r} was used for another submit; use a new key for each decision")
     return Receipt(earlier.id, text, name, label, repeated=True)
-
-
-def _class_number(connection: Connection, label: str) -> int:
-    number = connection.scalar(sa.select(schema.classes.c.id).where(schema.classes.c.name == label))
-    if number is None:
-        names = connection.scalars(sa.select(schema.classes.c.name).order_by(schema.classes.c.id)).all()
-        raise InputError(f"label is {label!r}, expected one of {', '.join(map(repr, names))}")
-    return int(number)

@@ -27,6 +27,7 @@ _BUSY_SECONDS = 120
 _RETRY_SECONDS = 0.002
 _DEFAULT_SCHEMA = "jurybox"
 _WRITES = "jurybox_writes"
+_DURABLE = "jurybox_durable"
 
 
 @dataclass(frozen=True)
@@ -61,16 +62,23 @@ class Store:
             yield connection
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
-        """Open a transaction that writes: committed at the end of the block, rolled back on any error."""
-        with self._transaction(writes=True) as connection:
+    def write(self, *, durable: bool = True) -> Iterator[Connection]:
+        """Open a transaction that writes: committed at the end of the block, rolled back on any error.
+
+        Parameters
+        ----------
+        durable
+            Wait at the end until the disk has it. Without, a killed process loses nothing either, but a power
+            cut may undo the transaction: for what can be done again, such as lending a text.
+        """
+        with self._transaction(writes=True, durable=durable) as connection:
             yield connection
 
     @contextmanager
-    def _transaction(self, *, writes: bool) -> Iterator[Connection]:
+    def _transaction(self, *, writes: bool, durable: bool = True) -> Iterator[Connection]:
         try:
             with self._turn if writes and self.is_sqlite else nullcontext():
-                connection = self.engine.connect().execution_options(**{_WRITES: writes})
+                connection = self.engine.connect().execution_options(**{_WRITES: writes, _DURABLE: durable})
                 with connection, connection.begin():
                     yield connection
         except DBAPIError as error:
@@ -157,20 +165,22 @@ def _sqlite(path: Path) -> Store:
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        if connection.get_execution_options().get(_WRITES, False):
-            _begin_writing(connection)
+        options = connection.get_execution_options()
+        if options.get(_WRITES, False):
+            _begin_writing(connection, durable=options.get(_DURABLE, True))
         else:
             connection.exec_driver_sql("BEGIN")
 
     return Store(engine=engine, path=path, schema=None)
 
 
-def _begin_writing(connection: Connection) -> None:
+def _begin_writing(connection: Connection, *, durable: bool) -> None:
     """Begin a transaction that writes as soon as no other process does.
 
     SQLite itself waits for up to 100 ms between two attempts, far longer than most transactions take.
     """
     raw: Any = connection.connection.dbapi_connection
+    raw.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
     raw.execute("PRAGMA busy_timeout=0")
     try:
         deadline = time.monotonic() + _BUSY_SECONDS
@@ -201,5 +211,10 @@ def _postgresql(url: URL) -> Store:
         connection.autocommit = True
         connection.execute(f'SET search_path TO "{schema}"')
         connection.autocommit = False
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        if not connection.get_execution_options().get(_DURABLE, True):
+            connection.exec_driver_sql("SET LOCAL synchronous_commit TO off")
 
     return Store(engine=engine, path=None, schema=schema)

@@ -59,11 +59,10 @@ def add_annotator(
 
 def ensure_annotator(connection: Connection, name: str, *, now: float) -> None:
     """Add a person unless there is one of this name."""
-    known = sa.select(schema.annotators.c.id).where(schema.annotators.c.name == name)
-    if connection.scalar(known) is not None:
+    if connection.scalar(_NUMBER, {"name": name}) is not None:
         return
     serialise(connection, "numbering")
-    if connection.scalar(known) is None:
+    if connection.scalar(_NUMBER, {"name": name}) is None:
         add_annotator(connection, name, now=now)
 
 
@@ -98,8 +97,7 @@ def lock_annotator(connection: Connection, name: str) -> sa.Row[Any]:
     NotFoundError
         If there is no such person.
     """
-    query = sa.select(schema.annotators).where(schema.annotators.c.name == name)
-    row = connection.execute(query.with_for_update(key_share=True)).one_or_none()
+    row = connection.execute(_LOCKED, {"name": name}).one_or_none()
     if row is None:
         raise NotFoundError(f"there is no annotator {name!r}; add one with jurybox annotators")
     return row
@@ -136,3 +134,9 @@ def _info(row: sa.Row[Any]) -> AnnotatorInfo:
 def _check_cap(cap: object) -> None:
     if cap is not None and (not isinstance(cap, int) or isinstance(cap, bool) or cap < 0):
         raise InputError(f"cap is {cap!r}, expected the most annotations this person may give, or None")
+
+
+# Built once: building a statement takes longer than running it.
+_NAMED = schema.annotators.c.name == sa.bindparam("name")
+_NUMBER = sa.select(schema.annotators.c.id).where(_NAMED)
+_LOCKED = sa.select(schema.annotators).where(_NAMED).with_for_update(key_share=True)

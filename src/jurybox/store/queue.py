@@ -88,8 +88,7 @@ def renew(connection: Connection, name: str, text_id: int, *, now: float) -> flo
 
 def release(connection: Connection, annotator_id: int, text_id: int) -> None:
     """Give a text back; nothing happens if the annotator does not hold it."""
-    mine = sa.and_(schema.leases.c.text_id == text_id, schema.leases.c.annotator_id == annotator_id)
-    connection.execute(sa.delete(schema.leases).where(mine))
+    connection.execute(_RELEASE, {"text": text_id, "annotator": annotator_id})
 
 
 def release_all(connection: Connection, name: str) -> None:
@@ -100,8 +99,7 @@ def release_all(connection: Connection, name: str) -> None:
 
 def held_lease(connection: Connection, annotator_id: int, text_id: int) -> sa.Row[Any] | None:
     """Return the annotator's lease on a text, expired or not, as long as nobody else took the text."""
-    mine = sa.and_(schema.leases.c.text_id == text_id, schema.leases.c.annotator_id == annotator_id)
-    return connection.execute(sa.select(schema.leases).where(mine)).one_or_none()
+    return connection.execute(_LEASE, {"text": text_id, "annotator": annotator_id}).one_or_none()
 
 
 def claim(
@@ -129,8 +127,7 @@ def find_text(connection: Connection, external_id: str, *, lock: bool = False) -
     NotFoundError
         If there is no such text.
     """
-    query = sa.select(schema.texts.c.id).where(schema.texts.c.external_id == external_id)
-    number = connection.scalar(query.with_for_update(key_share=True) if lock else query)
+    number = connection.scalar(_LOCKED_TEXT if lock else _TEXT, {"id": external_id})
     if number is None:
         raise NotFoundError(f"there is no text with id {external_id!r} in this project")
     return int(number)
@@ -186,6 +183,15 @@ def _lent(connection: Connection, state: ProjectState, text_id: int) -> sa.Row[A
 
 
 # The statements of the hot path are built once: building one takes longer than running it.
+
+
+_MINE = sa.and_(
+    schema.leases.c.text_id == sa.bindparam("text"), schema.leases.c.annotator_id == sa.bindparam("annotator")
+)
+_LEASE = sa.select(schema.leases).where(_MINE)
+_RELEASE = sa.delete(schema.leases).where(_MINE)
+_TEXT = sa.select(schema.texts.c.id).where(schema.texts.c.external_id == sa.bindparam("id"))
+_LOCKED_TEXT = _TEXT.with_for_update(key_share=True)
 
 
 @cache

@@ -127,7 +127,7 @@ def read_annotations(connection: Connection, *, last: int | None = None) -> Anno
 
 def read_snapshot(store: Store) -> Snapshot:
     """Read what a round works on, without keeping anybody waiting."""
-    with store.write() as connection:
+    with store.write(durable=False) as connection:
         # Rows get their numbers before they are committed: wait for those under way.
         serialise(connection, "round")
         last = connection.scalar(sa.select(sa.func.max(schema.annotations.c.id))) or 0
@@ -343,7 +343,7 @@ def _sweep(store: Store, current: int) -> None:
 @contextmanager
 def _brief_write(store: Store) -> Iterator[Connection]:
     """Open a transaction that writes, then give way for as long: SQLite has one writer at a time."""
-    with store.write() as connection:
+    with store.write(durable=False) as connection:
         started = time.perf_counter()
         yield connection
     if store.is_sqlite:

@@ -63,7 +63,7 @@ def create_project(
 
 def read_state(connection: Connection) -> ProjectState:
     """Read the project's row."""
-    row = connection.execute(sa.select(schema.project)).one()
+    row = connection.execute(_PROJECT).one()
     return ProjectState(row.name, _settings(row.settings), row.current_round, row.audit_rate)
 
 
@@ -109,3 +109,6 @@ def write_guidelines(connection: Connection, text: str, *, now: float) -> None:
 
 def _settings(stored: Mapping[str, Any]) -> ProjectSettings:
     return ProjectSettings().updated(stored)
+
+
+_PROJECT = sa.select(schema.project)
