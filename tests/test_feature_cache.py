@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -71,6 +72,32 @@ def test_fitted_encoders_are_kept_by_pool(cache: FeatureCache) -> None:
     assert len(segments(cache)) == 1
     cache.features(TfidfEncoder(dimensions=2), [*texts, "more"])
     assert len({path.parent for path in segments(cache)}) == 2
+
+
+def test_features_of_old_pools_are_forgotten(cache: FeatureCache) -> None:
+    frozen = Counting()
+    cache.features(frozen, ["kept"])
+    pool = ["good soup", "bad soup"]
+    for i in range(12):
+        pool.append(f"text {i}")
+        latest = cache.features(TfidfEncoder(dimensions=2), pool)
+    assert len({path.parent for path in segments(cache)}) == 9
+    assert np.array_equal(cache.features(TfidfEncoder(dimensions=2), pool), latest)
+    cache.features(frozen, ["kept"])
+    assert frozen.asked == ["kept"]
+
+
+def test_leftovers_of_killed_writers_are_removed(cache: FeatureCache) -> None:
+    encoder = Counting()
+    cache.features(encoder, ["first"])
+    old, new = (segments(cache)[0].with_name(name) for name in ("old.tmp", "new.tmp"))
+    old.write_bytes(b"half")
+    new.write_bytes(b"being written")
+    os.utime(old, (0, 0))
+    for i in range(40):
+        cache.features(encoder, [f"text {i}"])
+    assert not old.exists()
+    assert new.exists()
 
 
 def test_no_texts_and_odd_texts(cache: FeatureCache) -> None:

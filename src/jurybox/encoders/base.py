@@ -15,6 +15,10 @@ Features: TypeAlias = NDArray[np.float32]
 Progress: TypeAlias = Callable[[int, int], None]
 
 
+FITTED_PREFIX = "tfidf"
+"""Start of the names of encoders that are fitted on a pool."""
+
+
 class Encoder(Protocol):
     """Turns texts into features; the same text always gets the same features.
 

@@ -12,6 +12,8 @@ import hashlib
 import logging
 import os
 import re
+import shutil
+import time
 import uuid
 import zipfile
 import zlib
@@ -22,12 +24,14 @@ from typing import Any
 
 import numpy as np
 
-from jurybox.encoders.base import Encoder, Features, Progress, check_texts, text_digest
+from jurybox.encoders.base import FITTED_PREFIX, Encoder, Features, Progress, check_texts, text_digest
 
 _log = logging.getLogger("jurybox.encoders.cache")
 
 _CHUNK = 4096
 _MANY_SEGMENTS = 32
+_POOLS_KEPT = 8
+_STALE_SECONDS = 3600.0
 _DAMAGE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
 
 
@@ -79,7 +83,22 @@ class FeatureCache:
             found.update(encoded)
         if missing:
             shelf.compact()
+            self._forget_old_pools()
         return np.stack([found[digest] for digest in digests])
+
+    def _forget_old_pools(self) -> None:
+        """Keep the features of the latest pools of a fitted encoder: each text added makes a new pool."""
+        pools = [(_modified(path), path) for path in self.folder.glob(f"{FITTED_PREFIX}-*")]
+        for _, path in sorted(pools)[:-_POOLS_KEPT]:
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _modified(path: Path) -> float:
+    """Time of the last change; 0 for what is gone."""
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
 
 
 def _encode_in_chunks(
@@ -134,6 +153,7 @@ class _Shelf:
         segments = self._segments()
         if len(segments) < _MANY_SEGMENTS:
             return
+        self._remove_leftovers()
         merged: dict[bytes, Features] = {}
         for path in segments:
             merged.update(self._read_segment(path, None))
@@ -141,6 +161,12 @@ class _Shelf:
             self.write(merged)
         for path in segments:
             path.unlink(missing_ok=True)
+
+    def _remove_leftovers(self) -> None:
+        """Remove what writers that were killed long ago left half-written."""
+        for path in self.folder.glob("*.tmp"):
+            if time.time() - _modified(path) > _STALE_SECONDS:
+                path.unlink(missing_ok=True)
 
     def _segments(self) -> list[Path]:
         return sorted(self.folder.glob("*.npz"))

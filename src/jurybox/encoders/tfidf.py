@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from jurybox.encoders.base import Features, Progress, check_texts, pool_digest
+from jurybox.encoders.base import FITTED_PREFIX, Features, Progress, check_texts, pool_digest
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
@@ -54,7 +54,7 @@ class TfidfEncoder:
     @cached_property
     def name(self) -> str:
         """Identity: settings and, once fitted, the pool's content."""
-        settings = f"tfidf:v{_VERSION}:{self.dimensions}:{self.max_characters}"
+        settings = f"{FITTED_PREFIX}:v{_VERSION}:{self.dimensions}:{self.max_characters}"
         return settings if self.pool is None else f"{settings}:{pool_digest(self.pool)}"
 
     @property
