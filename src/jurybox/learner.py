@@ -213,7 +213,9 @@ class _Learner:
             failures=failures,
             fit_seconds=last.fit_seconds,
         )
-        self._not_before = time.monotonic() + options.pause(failures)
+        # After a death, whoever started this process has waited already.
+        waits = options.pause(failures) if last.phase == LearnerPhase.FAILED else 0.0
+        self._not_before = time.monotonic() + waits
         self._noted = 0.0
         self._noting = threading.Lock()
         self._ended = threading.Event()

@@ -170,8 +170,13 @@ def serve(
     config = uvicorn.Config(
         app, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=5
     )
+    web_server = uvicorn.Server(config)
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        web_server.should_exit = True
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, _ignore)  # uvicorn handles both, and raises them again when it has shut down
+        signal.signal(number, stop)  # uvicorn handles both later on, and raises them again at its end
     keeper = LearnerKeeper(server) if learner else None
     if keeper is not None:
         keeper.start()
@@ -179,7 +184,7 @@ def serve(
         if on_start is not None:
             url = _url(host, listening.getsockname()[1])
             on_start(Started(url, f"{url}{link_path(settings.owner_token)}"))
-        uvicorn.Server(config).run(sockets=[listening])
+        web_server.run(sockets=[listening])
     finally:
         if keeper is not None:
             keeper.stop()
@@ -240,7 +245,3 @@ def _ending(code: int) -> str:
 def _url(host: str, port: int) -> str:
     shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104
     return f"http://{shown}:{port}"
-
-
-def _ignore(_number: int, _frame: FrameType | None) -> None:
-    return None

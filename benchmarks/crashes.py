@@ -1,0 +1,138 @@
+"""Kill the server and the learner again and again while people label, and see what is left.
+
+Annotators label over HTTP; in turn, the server and the learner are ended by SIGKILL. The server
+is started again, the learner is by the server. Measured is the time until each is back;
+at the end, every acknowledged annotation must be in the database once.
+
+    python benchmarks/crashes.py --kills 50 --out crashes.json
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from jurybox.learner import learner_state
+from jurybox.project import Project
+from jurybox.web.serving import open_socket
+from serving import (
+    Tally,
+    check,
+    end_server,
+    make_project,
+    place,
+    start_annotators,
+    start_server,
+    summary,
+    wait_until_up,
+)
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with open_socket("127.0.0.1", 0) as listening:
+        return int(listening.getsockname()[1])
+
+
+def learner_process(project: Project) -> int | None:
+    """Return the number of the learner's process, where it is alive."""
+    process = learner_state(project).process.rpartition(":")[2]
+    if not process or process == str(os.getpid()):
+        return None
+    try:
+        os.kill(int(process), 0)
+    except ProcessLookupError:
+        return None
+    return int(process)
+
+
+def wait_for_learner(project: Project, *, other_than: int | None = None, patience: float = 60.0) -> float:
+    """Return the seconds until another learner is at work."""
+    start = time.monotonic()
+    while time.monotonic() - start < patience:
+        process = learner_process(project)
+        if process is not None and process != other_than:
+            return time.monotonic() - start
+        time.sleep(0.05)
+    raise SystemExit(f"no learner after {patience} seconds")
+
+
+def measure(store: str, options: argparse.Namespace) -> dict[str, Any]:
+    """Kill everything in turn on one kind of store."""
+    restarts: list[float] = []
+    learners: list[float] = []
+    with place(store) as location:
+        tokens = make_project(location, options.texts, options.annotators)
+        port = free_port()
+        running = start_server(location, port=port)
+        tally, stop = Tally(), threading.Event()
+        people = start_annotators(tokens, port, options.pace, tally, stop)
+        with Project.open(location) as project:
+            for kill in range(options.kills):
+                time.sleep(options.between)
+                if kill % 2 == 0:
+                    end_server(running, signal.SIGKILL)
+                    start = time.monotonic()
+                    running = start_server(location, port=port)
+                    wait_until_up(port)
+                    restarts.append(1000 * (time.monotonic() - start))
+                else:
+                    wait_for_learner(project)
+                    before = learner_process(project)
+                    if before is None:
+                        continue
+                    os.kill(before, signal.SIGKILL)
+                    learners.append(1000 * wait_for_learner(project, other_than=before))
+            time.sleep(options.between)
+            stop.set()
+            for person in people:
+                person.join(timeout=30)
+            rounds = len(project.rounds())
+        end_server(running)
+        return {
+            "store": store,
+            "server_restart_ms": summary(restarts),
+            "learner_restart_ms": summary(learners),
+            "errors_seen_by_clients": dict(tally.errors),
+            **check(location, tally),
+            "rounds": rounds,
+        }
+
+
+def main() -> None:
+    """Measure, print and write down."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--store", choices=["sqlite", "postgresql", "both"], default="both")
+    parser.add_argument("--kills", type=int, default=50)
+    parser.add_argument("--between", type=float, default=2.0, help="seconds between two kills")
+    parser.add_argument("--texts", type=int, default=5_000)
+    parser.add_argument("--annotators", type=int, default=20)
+    parser.add_argument("--pace", type=float, default=0.5)
+    parser.add_argument("--out", type=Path, default=Path("crashes.json"))
+    options = parser.parse_args()
+    stores = ["sqlite", "postgresql"] if options.store == "both" else [options.store]
+    runs = [measure(store, options) for store in stores]
+    result = {
+        "settings": {name: value for name, value in vars(options).items() if name != "out"},
+        "machine": {
+            "python": platform.python_version(),
+            "system": platform.platform(),
+            "cores": os.cpu_count(),
+        },
+        "stores": runs,
+    }
+    options.out.write_text(json.dumps(result, indent=2))
+    print(json.dumps(result, indent=2))
+    sys.exit(1 if any(run["lost"] or run["doubled"] for run in runs) else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,139 @@
+"""The server as a process: start, shutdown, load and kills, each in small; benchmarks/ has them in full."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+import crashes
+import serving
+from jurybox.errors import InputError
+from jurybox.learner import LearnerPhase, learner_state
+from jurybox.project import Project
+from jurybox.web.serving import open_socket
+
+ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+
+
+@pytest.fixture(autouse=True)
+def python_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let processes started by a test find the package, installed or not."""
+    monkeypatch.setenv("PYTHONPATH", ENVIRONMENT["PYTHONPATH"])
+
+
+@pytest.fixture
+def location(tmp_path: Path) -> str:
+    path = str(tmp_path / "p.db")
+    Project.create(path, classes=["no", "yes"], texts=["one", "two", "three"]).close()
+    return path
+
+
+def start(*arguments: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "jurybox", "serve", *arguments]
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT
+    )
+
+
+def last_word(process: subprocess.Popen[str]) -> str:
+    """The end of the next line that it prints."""
+    assert process.stdout is not None
+    return process.stdout.readline().split()[-1]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_server_starts_quickly_and_ends_by_signal(location: str, number: signal.Signals) -> None:
+    begin = time.monotonic()
+    process = start(location, "--port", "0")
+    url, link = last_word(process), last_word(process)
+    assert httpx.get(f"{url}/sign-in", timeout=5).status_code == 200
+    took = time.monotonic() - begin
+    assert took < 15, f"it took {took:.1f} s"  # 3 s on an idle machine, see benchmarks/crashes.py
+    assert link.startswith(f"{url}/join/")
+    with Project.open(location) as project:
+        deadline = time.monotonic() + 60
+        while learner_state(project).phase != LearnerPhase.WAITING:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        learner = int(learner_state(project).process.rpartition(":")[2])
+        process.send_signal(number)
+        _, errors = process.communicate(timeout=30)
+        assert "Traceback" not in errors
+        assert process.returncode == 0
+        assert learner_state(project).phase == LearnerPhase.STOPPED
+    with pytest.raises(ProcessLookupError):
+        os.kill(learner, 0)
+
+
+@pytest.mark.slow
+def test_a_server_starts_without_a_project(tmp_path: Path) -> None:
+    process = start(str(tmp_path / "new.db"), "--port", "0")
+    url = last_word(process)
+    assert httpx.get(f"{url}/healthz", timeout=5).json()["status"] == "no project yet"
+    process.terminate()
+    process.communicate(timeout=30)
+    assert process.returncode == 0
+
+
+@pytest.mark.slow
+def test_every_address_is_warned_of(location: str) -> None:
+    process = start(location, "--port", "0", "--host", "0.0.0.0", "--no-learner")  # noqa: S104
+    last_word(process)
+    process.terminate()
+    _, errors = process.communicate(timeout=30)
+    assert "TLS" in errors
+    assert "proxy" in errors
+
+
+@pytest.mark.slow
+def test_a_port_that_is_taken(location: str) -> None:
+    with open_socket("127.0.0.1", 0) as taken:
+        process = start(location, "--port", str(taken.getsockname()[1]))
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "choose another one with --port" in errors
+    assert "Traceback" not in errors
+
+
+def test_small_answers_are_sent_at_once() -> None:
+    with open_socket("127.0.0.1", 0) as listening:
+        assert listening.proto == socket.IPPROTO_TCP
+
+
+def test_an_address_that_is_none() -> None:
+    with pytest.raises(InputError):
+        open_socket("256.1.1.1", 0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("store", ["sqlite", "postgresql"])
+def test_nothing_is_lost_or_doubled_under_load(store: str) -> None:
+    options = argparse.Namespace(
+        texts=300, annotators=8, pace=0.2, batch=25, minutes=0.1, learner=True, store=store
+    )
+    result = serving.measure(store, options)
+    assert result["errors"] == {}
+    assert result["acknowledged"] > 50
+    assert result["stored"] == result["acknowledged"]
+    assert result["lost"] == result["doubled"] == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("store", ["sqlite", "postgresql"])
+def test_nothing_is_lost_when_processes_are_killed(store: str) -> None:
+    options = argparse.Namespace(texts=300, annotators=5, pace=0.1, kills=4, between=0.7, store=store)
+    result = crashes.measure(store, options)
+    assert result["server_restart_ms"]["n"] == 2
+    assert result["learner_restart_ms"]["n"] >= 1
+    assert result["acknowledged"] > 20
+    assert result["lost"] == result["doubled"] == 0
