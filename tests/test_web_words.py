@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import jurybox.web
+from jurybox.learner import LearnerPhase
 from jurybox.store.browse import TextState
 from jurybox.store.records import Role, Why
 from jurybox.web.charts import Bar, Point, bars, columns, curve
@@ -26,7 +27,7 @@ FORMS = {
     "ar": {"zero", "one", "two", "few", "many", "other"},
 }
 BUILT = re.compile(
-    r"^(label\.|nothing\.|state\.|skip\.|role\.|reason\.|error\.\d|export\.|column\.|setting\.|overview\.)"
+    r"^(label\.|nothing\.|state\.|skip\.|role\.|reason\.|error\.\d|export\.|column\.|setting\.|overview\.|origin\.|learner\.)"
 )
 """Keys whose ends are put together from values; the values are checked below."""
 
@@ -79,6 +80,7 @@ def test_messages_that_are_put_together_exist() -> None:
         *(f"state.{state}" for state in TextState),
         *(f"skip.{reason}" for reason in SKIP_REASONS),
         *(f"role.{role}" for role in Role),
+        *(f"learner.{phase}" for phase in LearnerPhase),
         *(f"reason.{reason}" for reason in ("new", "second look", "random", "spread", "audit")),
     }
     assert made <= ENGLISH.keys()

@@ -16,6 +16,9 @@ from jurybox import Project
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
 PHONE: ViewportSize = {"width": 390, "height": 844}
+GLANCE = 160
+"""Milliseconds until a text that was just shown can be labelled."""
+
 TEXTS = [
     "Would you mind having a look at the second paragraph, please?",
     "Fix it. Now.",
@@ -52,6 +55,7 @@ class Hand:
 
     def next_after(self, text: str) -> None:
         expect(self.page.locator("#text")).not_to_have_text(text, use_inner_text=True)
+        self.page.wait_for_timeout(GLANCE)
 
     def press(self, key: str | None = None) -> str:
         text = self.text
@@ -175,6 +179,7 @@ def label_by_keyboard(page: Page, clicked: dict[str, str]) -> None:
     undone = hand.press()
     page.keyboard.press("u")
     expect(page.locator("#text")).to_have_text(undone, use_inner_text=True)
+    page.wait_for_timeout(GLANCE)
     hand.press("2" if polite(undone) else "1")
 
     page.keyboard.press("c")
@@ -258,6 +263,7 @@ def label_by_touch(
     page.wait_for_timeout(600)  # Chromium takes a tap right after a swipe for the end of the swipe
     page.locator("#undo-button").tap()
     expect(page.locator("#text")).to_have_text(undone, use_inner_text=True)
+    page.wait_for_timeout(GLANCE)
     hand.tap()
     hand.all_sent()
 

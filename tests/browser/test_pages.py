@@ -49,6 +49,7 @@ PAGES = {
     "overview": "/manage",
     "queue": "/manage/queue",
     "texts": "/manage/texts?state=labelled",
+    "annotations": "/manage/annotations?annotator=ana",
     "text": "/manage/text?id=long",
     "review": "/manage/review",
     "people": "/manage/people",
@@ -197,6 +198,7 @@ def test_what_annotators_see(browser: Browser, site: Site, look: str) -> None:
     page.screenshot(path=folder / "menu.png")
     assert violations(page) == []
     page.locator(".menu summary").click()
+    page.locator("#sheet").focus()
     context.set_offline(True)
     page.keyboard.press("1")
     expect(page.locator("#connection")).to_be_visible()
@@ -267,6 +269,39 @@ def test_labelling_without_a_script(browser: Browser, site: Site) -> None:
         expect(page.locator("#text")).not_to_have_text(text, use_inner_text=True)
         assert project.annotator("ben").n_skips == before.n_skips + 1
         context.close()
+
+
+def test_many_classes_and_suggestions(browser: Browser, tmp_path: Path) -> None:
+    classes = [f"class {n}" for n in range(1, 41)]
+    texts = [f"text that speaks of class {n % 40 + 1}" for n in range(80)]
+    settings = ProjectSettings(encoder="tfidf", audit_size=0, suggestions=True)
+    with Project.create(tmp_path / "many.db", texts=texts, classes=classes, settings=settings) as project:
+        for task in project.next_tasks("ana", 20).tasks:
+            project.submit(task, task.text.removeprefix("text that speaks of "))
+        project.refit()
+        token = invite(project, "ana")
+        with serving(tmp_path / "many.db", "--no-learner") as site:
+            context = signed_in(browser, site, token, **LOOKS["desktop-light"])
+            page = context.new_page()
+            page.goto(f"{site.url}/label")
+            page.wait_for_selector("#labelling[data-ready]")
+            expect(page.locator("#suggestion")).to_contain_text("The model suggests class")
+            page.screenshot(path=SCREENSHOTS / "desktop-light" / "label-many-classes.png")
+            assert violations(page) == []
+            label_and_expect(page, "b", "class 11")
+            page.keyboard.press("/")
+            page.keyboard.type("37")
+            expect(page.locator("button.class:visible")).to_have_count(1)
+            label_and_expect(page, "Enter", "class 37")
+            expect(page.locator("#labelling")).to_have_attribute("data-unsent", "0")
+            assert [decision.label for decision in project.decisions("ana", 2)] == ["class 37", "class 11"]
+            context.close()
+
+
+def label_and_expect(page: Page, key: str, label: str) -> None:
+    page.wait_for_timeout(200)
+    page.keyboard.press(key)
+    expect(page.locator("#recent-list .given").first).to_have_text(label)
 
 
 def test_time_on_task_stops_while_the_page_is_hidden(browser: Browser, site: Site) -> None:

@@ -14,7 +14,16 @@ from sqlalchemy.engine import Connection
 from jurybox.store import schema
 from jurybox.store.state import read_classes
 
-__all__ = ["Note", "Pulse", "Suggestion", "read_note", "read_pulse", "read_suggestion", "write_note"]
+__all__ = [
+    "Note",
+    "Pulse",
+    "Suggestion",
+    "read_note",
+    "read_probabilities",
+    "read_pulse",
+    "read_suggestion",
+    "write_note",
+]
 
 
 @dataclass(frozen=True)
@@ -102,12 +111,19 @@ def read_suggestion(connection: Connection, text_id: str) -> Suggestion | None:
     None before the first round, for texts that came since, and for the audit sample, of which the labels must
     not depend on the model.
     """
-    arrays, texts, audit = schema.arrays, schema.texts, schema.audit
-    number = connection.scalar(
-        sa.select(texts.c.id).where(
-            texts.c.external_id == text_id, ~sa.exists().where(audit.c.text_id == texts.c.id)
-        )
-    )
+    texts, audit = schema.texts, schema.audit
+    in_audit = sa.select(sa.exists().where(audit.c.text_id == texts.c.id, texts.c.external_id == text_id))
+    probabilities = None if connection.scalar(in_audit) else read_probabilities(connection, text_id)
+    if probabilities is None:
+        return None
+    label = max(probabilities, key=probabilities.__getitem__)
+    return Suggestion(label, probabilities[label])
+
+
+def read_probabilities(connection: Connection, text_id: str) -> dict[str, float] | None:
+    """Return the last round's out-of-sample probabilities of a text by class; None where there are none."""
+    arrays, texts = schema.arrays, schema.texts
+    number = connection.scalar(sa.select(texts.c.id).where(texts.c.external_id == text_id))
     if number is None:
         return None
     current = connection.scalar(sa.select(schema.project.c.current_round)) or 0
@@ -117,15 +133,11 @@ def read_suggestion(connection: Connection, text_id: str) -> Suggestion | None:
         sa.select(arrays.c.part, arrays.c.rows).where(mine).order_by(arrays.c.part)
     ):
         if number < first + rows:
-            stored = connection.execute(
-                sa.select(arrays.c.columns, arrays.c.data).where(mine, arrays.c.part == part)
-            ).one()
-            return _most_probable(connection, stored.data, stored.columns, number - first)
+            query = sa.select(arrays.c.columns, arrays.c.data).where(mine, arrays.c.part == part)
+            stored = connection.execute(query).one()
+            row = struct.unpack_from(
+                f"<{stored.columns}f", stored.data, 4 * stored.columns * (number - first)
+            )
+            return dict(zip(read_classes(connection), row, strict=False))
         first += rows
     return None
-
-
-def _most_probable(connection: Connection, data: bytes, columns: int, row: int) -> Suggestion:
-    probabilities = struct.unpack_from(f"<{columns}f", data, 4 * columns * row)
-    best = max(range(columns), key=probabilities.__getitem__)
-    return Suggestion(read_classes(connection)[best], probabilities[best])

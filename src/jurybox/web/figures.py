@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import isfinite
 from statistics import median
 
 import numpy as np
 
-from jurybox.agreement import krippendorff_alpha
 from jurybox.project import Project
 from jurybox.project.auditing import Accuracy
 from jurybox.store.records import RoundInfo
-from jurybox.web.beliefs import Beliefs, beliefs
+from jurybox.web.knowledge import Knowledge, knowledge
 from jurybox.web.state import Server
 
 __all__ = ["BINS", "Figures", "figures"]
@@ -51,19 +49,16 @@ class Figures:
 
 def figures(server: Server) -> Figures:
     """Return the figures, estimated anew when there are new annotations or a new round."""
-    believed = beliefs(server)
-    return server.remembered("figures", lambda: _estimate(server.project, believed))
+    known = knowledge(server)
+    return server.remembered("figures", lambda: _estimate(server.project, known))
 
 
-def _estimate(project: Project, believed: Beliefs) -> Figures:
-    qualities = np.array(
-        [text.quality for text in believed.texts if text.n_annotations and text.quality is not None]
-    )
-    alpha = krippendorff_alpha(project.annotations()).value
-    times = [person.median_seconds for person in believed.annotators if person.median_seconds is not None]
+def _estimate(project: Project, known: Knowledge) -> Figures:
+    qualities = known.quality[np.isfinite(known.quality)]
+    times = [person.seconds for person in known.people.values() if person.seconds is not None]
     return Figures(
         accuracy=tuple(project.accuracy()),
-        alpha=alpha if isfinite(alpha) else None,
+        alpha=known.alpha,
         quality=float(qualities.mean()) if len(qualities) else None,
         qualities=tuple(np.histogram(qualities, bins=BINS)[0].tolist()),
         seconds=median(times) if times else None,

@@ -79,7 +79,8 @@ def size_of(text: str) -> str:
 
 def _tabs(request: Request, user: User | None) -> list[Mapping[str, object]]:
     tabs = _TABS[user.role] if user is not None else ()
-    here = "/manage/texts" if request.url.path == "/manage/text" else request.url.path
+    within_texts = request.url.path in ("/manage/text", "/manage/annotations", "/import")
+    here = "/manage/texts" if within_texts else request.url.path
     return [{"href": href, "name": name, "here": here == href} for href, name in tabs]
 
 

@@ -6,6 +6,7 @@ import threading
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from fastapi import Request
@@ -26,6 +27,8 @@ OWNER = "owner"
 """Name of the person that the owner's token belongs to, where the project has no owner yet."""
 
 _ADDRESSES = 10_000
+_LONG, _REST = 1.0, 10.0
+"""What takes more seconds than this to compute rests for so many times that long."""
 
 
 class NoProjectError(ConflictError):
@@ -69,6 +72,15 @@ class AttemptLimiter:
                 self._failures.popitem(last=False)
 
 
+@dataclass(frozen=True)
+class _Remembered:
+    """Something computed, the state of the project it was computed from, and how long it is good enough."""
+
+    state: object
+    value: Any
+    fresh_until: float
+
+
 class Server:
     """One running app: its project, opened once and shared by all requests, or none yet."""
 
@@ -80,7 +92,7 @@ class Server:
         self.limiter = AttemptLimiter(settings.sign_in_attempts, settings.sign_in_seconds)
         self._project: Project | None = None
         self._lock = threading.Lock()
-        self._memory: dict[str, tuple[object, Any]] = {}
+        self._memory: dict[str, _Remembered] = {}
         self._memory_lock = threading.Lock()
 
     @property
@@ -140,13 +152,22 @@ class Server:
         return self.project.add_annotator(name, role=Role.OWNER).name
 
     def remembered(self, name: str, compute: Callable[[], Result]) -> Result:
-        """Return what was computed from the project under a name; anew once the project has changed."""
+        """Return what was computed from the project under a name; anew once the project has changed.
+
+        What takes more than a second to compute may be some time old, so that a large project with people at
+        work is not computed all the time.
+        """
         pulse = self.project.pulse()
         state = (pulse.current_round, pulse.last, pulse.texts)
         with self._memory_lock:
-            if name not in self._memory or self._memory[name][0] != state:
-                self._memory[name] = (state, compute())
-            result: Result = self._memory[name][1]
+            known = self._memory.get(name)
+            if known is None or (known.state != state and time.monotonic() >= known.fresh_until):
+                start = time.monotonic()
+                value = compute()
+                took = time.monotonic() - start
+                rest = _REST * took if took > _LONG else 0.0
+                known = self._memory[name] = _Remembered(state, value, time.monotonic() + rest)
+            result: Result = known.value
             return result
 
     def close(self) -> None:

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fastapi import APIRouter, Request
-from starlette.responses import HTMLResponse
+from starlette.responses import HTMLResponse, RedirectResponse
 
-from jurybox.learner import LearnerPhase, learner_state
+from jurybox.learner import LearnerPhase, LearnerState, learner_state, request_round
 from jurybox.project import Project
 from jurybox.store.records import Role, Status
 from jurybox.store.settings import ProjectSettings
@@ -43,9 +43,11 @@ def overview_page(request: Request) -> HTMLResponse:
     project, catalogue = get_project(request), catalogue_of(request)
     known, status = figures(get_server(request)), project.status()
     settings = project.settings
+    learner = learner_state(project)
     values = {
+        "learner": catalogue.text(f"learner.{learner.phase}"),
         "lead": _lead(catalogue, status, settings),
-        "notices": _notices(catalogue, project, status, settings),
+        "notices": _notices(catalogue, project, learner, status, settings),
         "stats": [
             *_results(catalogue, known),
             *_progress(catalogue, known, status, settings),
@@ -54,6 +56,13 @@ def overview_page(request: Request) -> HTMLResponse:
         "queue": project.queue(_NEXT),
     }
     return render(request, "manage/overview.html", values)
+
+
+@router.post("/round")
+def play_round_now(request: Request) -> RedirectResponse:
+    """Ask the learner for a round."""
+    request_round(get_project(request))
+    return RedirectResponse("/manage", 303)
 
 
 @router.get("/queue")
@@ -72,10 +81,9 @@ def _lead(catalogue: Catalogue, status: Status, settings: ProjectSettings) -> st
 
 
 def _notices(
-    catalogue: Catalogue, project: Project, status: Status, settings: ProjectSettings
+    catalogue: Catalogue, project: Project, learner: LearnerState, status: Status, settings: ProjectSettings
 ) -> Sequence[tuple[str, str]]:
     notices = []
-    learner = learner_state(project)
     if learner.phase in (LearnerPhase.FAILED, LearnerPhase.DIED):
         notices.append(("bad", catalogue.text("overview.learner_failed", message=learner.failure)))
     if status.texts == 0:

@@ -10,8 +10,8 @@ from starlette.responses import HTMLResponse, RedirectResponse
 from jurybox.errors import ConflictError, InputError
 from jurybox.store.records import Role, Standing
 from jurybox.web.access import Owner, owner_only
-from jurybox.web.beliefs import beliefs
 from jurybox.web.invitations import invite, link_path
+from jurybox.web.knowledge import knowledge
 from jurybox.web.render import render
 from jurybox.web.state import get_project, get_server
 
@@ -93,7 +93,7 @@ def _link(request: Request, name: str) -> dict[str, str]:
 def _page(
     request: Request, *, link: dict[str, str] | None = None, problem: str = "", status: int = 200
 ) -> HTMLResponse:
-    known = {standing.name: standing for standing in beliefs(get_server(request)).annotators}
+    known = knowledge(get_server(request)).people
     people: list[dict[str, Any]] = []
     for person in get_project(request).annotators():
         standing = known.get(person.name)
@@ -106,9 +106,9 @@ def _page(
                 "n_annotations": person.n_annotations,
                 "n_skips": person.n_skips,
                 "quality": standing.quality if standing else None,
-                "agreement": standing.agreement_with_consensus if standing else None,
+                "agreement": standing.agreement if standing else None,
                 "worst_class": standing.worst_class if standing else None,
-                "seconds": standing.median_seconds if standing else None,
+                "seconds": standing.seconds if standing else None,
             }
         )
     return render(

@@ -12,9 +12,9 @@ from starlette.responses import HTMLResponse, RedirectResponse
 
 from jurybox.store.browse import AnnotationFilter, TextFilter, TextRow, TextState
 from jurybox.web.access import Reviewer, reviewer_only
-from jurybox.web.beliefs import Belief, Order, beliefs
 from jurybox.web.charts import Bar, Chart, bars
 from jurybox.web.i18n import Catalogue
+from jurybox.web.knowledge import knowledge
 from jurybox.web.pagecontext import catalogue_of
 from jurybox.web.render import render
 from jurybox.web.state import get_project, get_server
@@ -73,6 +73,30 @@ def texts_page(
     return render(request, "manage/texts.html", values)
 
 
+@router.get("/annotations", dependencies=[reviewer_only])
+def annotations_page(
+    request: Request,
+    q: Annotated[str, Query(max_length=1000)] = "",
+    label: Annotated[str, Query(max_length=1000)] = "",
+    annotator: Annotated[str, Query(max_length=1000)] = "",
+    after: Annotated[int | None, Query(ge=0, le=2**62)] = None,
+) -> HTMLResponse:
+    """List annotations that fit a search, the latest first."""
+    project = get_project(request)
+    chosen = AnnotationFilter(search=q.replace("\x00", ""), label=label or None, annotator=annotator or None)
+    page = project.find_annotations(chosen, after=after, limit=_PAGE)
+    query = {"q": q, "label": label, "annotator": annotator}
+    values = {
+        "rows": page.items,
+        "texts": {row.text_id: project.text(row.text_id).text for row in page.items},
+        "filter": query,
+        "class_options": [(name, name) for name in project.classes],
+        "annotator_options": [(person.name, person.name) for person in project.annotators()],
+        "pager": _pager("/manage/annotations", query, after, page.next),
+    }
+    return render(request, "manage/annotations.html", values)
+
+
 @router.get("/text", dependencies=[reviewer_only])
 def text_page(
     request: Request,
@@ -82,13 +106,12 @@ def text_page(
     """Show one text with everything that is known about it."""
     project = get_project(request)
     text = project.text(text_id)
-    belief = _beliefs_by_id(request).get(text_id)
     values = {
         "text": text,
         "classes": project.classes,
         "annotations": project.find_annotations(AnnotationFilter(text_id=text_id), limit=500).items,
-        "consensus": belief.label if belief else None,
-        "belief": _belief_chart(catalogue_of(request), project.classes, belief),
+        "consensus": knowledge(get_server(request)).label(text_id),
+        "belief": _belief_chart(catalogue_of(request), project.probabilities(text_id)),
         "flags": [flag for flag in project.flags() if flag.text_id == text_id],
         "back": back,
     }
@@ -99,8 +122,7 @@ def text_page(
 def review_page(request: Request, saved: Annotated[str, Query(max_length=5)] = "") -> HTMLResponse:
     """List the labels that are most likely wrong, and what annotators have flagged."""
     project = get_project(request)
-    finished = beliefs(get_server(request)).in_order(Order.DOUBT)[:_DOUBTFUL]
-    rows = [project.text_row(belief.text_id) for belief in finished]
+    rows = [project.text_row(name) for name in knowledge(get_server(request)).doubtful(_DOUBTFUL)]
     values = {"rows": _listed(request, rows), "flags": project.flags()[:_FLAGS], "saved": bool(saved)}
     return render(request, "manage/review.html", values)
 
@@ -121,33 +143,24 @@ def adjudicate(
     return RedirectResponse(f"/manage/text?{urlencode({'id': text_id})}", 303)
 
 
-def _beliefs_by_id(request: Request) -> Mapping[str, Belief]:
-    server = get_server(request)
-    found = beliefs(server)
-    return server.remembered("beliefs by text", lambda: {belief.text_id: belief for belief in found.texts})
-
-
 def _listed(request: Request, rows: Sequence[TextRow]) -> list[ListedText]:
-    known = _beliefs_by_id(request)
-    listed = []
-    for row in rows:
-        belief = known.get(row.text_id)
-        listed.append(
-            ListedText(
-                row.text_id,
-                row.text,
-                sorted(row.labels.items(), key=lambda item: -item[1]),
-                belief.label if belief and belief.n_annotations else None,
-                belief.quality if belief and belief.n_annotations else None,
-            )
+    known = knowledge(get_server(request))
+    return [
+        ListedText(
+            row.text_id,
+            row.text,
+            sorted(row.labels.items(), key=lambda item: -item[1]),
+            known.label(row.text_id),
+            known.quality_of(row.text_id),
         )
-    return listed
+        for row in rows
+    ]
 
 
-def _belief_chart(catalogue: Catalogue, classes: Sequence[str], belief: Belief | None) -> Chart | None:
-    if belief is None or not belief.probabilities:
+def _belief_chart(catalogue: Catalogue, probabilities: Mapping[str, float] | None) -> Chart | None:
+    if not probabilities:
         return None
-    pairs = sorted(zip(classes, belief.probabilities, strict=False), key=lambda pair: -pair[1])
+    pairs = sorted(probabilities.items(), key=lambda pair: -pair[1])
     label, share = pairs[0]
     drawn = bars(
         [Bar(name, p, catalogue.percent(p)) for name, p in pairs[:10]],

@@ -5,6 +5,7 @@ import { Outbox } from "./outbox.js";
 const AHEAD = 5;
 const LAST = 10;
 const SWIPE = 90;
+const GLANCE = 150;
 const SHORT = 160;
 const LONG = 900;
 const UNDO = "/decisions/undo";
@@ -53,6 +54,7 @@ let today = config.today;
 let nothing = config.nothing;
 let reachable = true;
 let filling = null;
+let shownAt = 0;
 const decided = new Set();
 
 // ---- the server ------------------------------------------------------------------------------------------
@@ -99,6 +101,17 @@ async function fetchToday() {
   showPace();
 }
 
+/** Texts that were fetched ahead go back when the page is left, so that others can have them. */
+function releaseAhead() {
+  for (const task of ahead) {
+    const body = JSON.stringify({ text_id: task.text_id });
+    const headers = { "Content-Type": "application/json", "X-CSRF-Token": config.csrf };
+    const options = { method: "POST", credentials: "same-origin", keepalive: true, headers, body };
+    fetch(`${config.api}/tasks/release`, options).catch(() => null);
+  }
+  ahead = [];
+}
+
 async function renewLeases() {
   if (document.hidden) return;
   for (const task of [current, ...ahead]) {
@@ -129,9 +142,14 @@ function showTask() {
   $("note-button").setAttribute("aria-expanded", String(!$("note").hidden));
   showSuggestion();
   if (!current) $("rest-text").textContent = say.nothing[nothing?.why] ?? (reachable ? say.loading : say.offline_rest);
-  for (const button of buttons) button.classList.remove("chosen");
+  if (filter) filter.value = "";
+  for (const button of buttons) {
+    button.classList.remove("chosen");
+    button.hidden = false;
+  }
   replayArrival();
   watch.restart();
+  shownAt = performance.now();
   window.scrollTo({ top: 0 });
   $("sheet").focus({ preventScroll: true });
 }
@@ -225,7 +243,7 @@ function pluralForm(forms, n) {
 // ---- deciding --------------------------------------------------------------------------------------------
 
 function label(name) {
-  if (!current) return;
+  if (!current || performance.now() - shownAt < GLANCE) return; // a double tap must not label a text unseen
   const task = current;
   const comment = $("comment").value.trim();
   buttons.find((button) => button.value === name)?.classList.add("chosen");
@@ -382,10 +400,24 @@ function press(key) {
   if (button) label(button.value);
   else if (key === "u" || key === "Backspace") undo();
   else if (key === "c" && current) toggleNote();
+  else if (key === "/" && filter) filter.focus();
   else if (KEYS[key] && (current || key !== "s")) open(KEYS[key]);
   else return false;
   return true;
 }
+
+const filter = $("class-filter");
+filter?.addEventListener("input", () => {
+  const words = filter.value.trim().toLowerCase();
+  for (const button of buttons) button.hidden = !button.value.toLowerCase().includes(words);
+});
+filter?.addEventListener("keydown", (event) => {
+  if (event.key === "Escape") $("sheet").focus();
+  if (event.key !== "Enter") return;
+  event.preventDefault();
+  const first = buttons.find((button) => !button.hidden);
+  if (first && filter.value) label(first.value);
+});
 
 // ---- touch -----------------------------------------------------------------------------------------------
 
@@ -444,4 +476,6 @@ setInterval(() => {
   if (!current || !reachable || ahead.length === 0) fill();
 }, 5000);
 window.addEventListener("online", fill);
+window.addEventListener("pagehide", releaseAhead);
+window.addEventListener("pageshow", (event) => event.persisted && fill());
 page.dataset.ready = "true";
