@@ -124,6 +124,7 @@ def simulate(
         encoder=encoder,
         settings=settings,
         hold_out=hold_out,
+        redrawn=_differs_by_seed(dataset, data),
     )
     written = _write(curves, out)
     if as_json:
@@ -137,8 +138,8 @@ def demo(
     serve: Annotated[
         bool, typer.Option("--serve/--no-serve", help="Open the web app on the demo project afterwards.")
     ] = True,
-    rounds: Rounds = 12,
-    seeds: Seeds = 3,
+    rounds: Rounds = 20,
+    seeds: Seeds = 5,
     encoder: Encoder = "auto",
     out: Annotated[Path, typer.Option(help="Folder for the learning curve and the demo project.")] = Path(
         "jurybox-demo"
@@ -158,6 +159,7 @@ def demo(
     curves = _played(
         "demo", data, ("default", "random"), rounds=rounds, batch=25, seeds=seeds, encoder=encoder
     )
+    _show_curve(curves)
     _show(curves)
     written = _write(curves, out)
     say(f"learning curve: {written[1]}")
@@ -184,15 +186,15 @@ def _played(
     encoder: str,
     settings: Any = None,
     hold_out: float = 0.0,
+    redrawn: bool = False,
 ) -> Curves:
-    """Simulate, and show how far it is."""
+    """Simulate, and show how far it is; `redrawn` loads the data set anew for each seed."""
     from jurybox import datasets
     from jurybox.encoders import get_encoder
     from jurybox.simulate import simulate as play
 
     if settings is None or settings.classifier.takes == "features":
         note(f"encoder: {get_encoder(encoder).reason}")
-    draws = _differs_by_seed(name, data)
     total = rounds * seeds * len(strategies)
     done = 0
     with bar("encoding the texts", total) as move:
@@ -206,7 +208,7 @@ def _played(
                 note(f"{strategy}, seed {seed}: {found}")
 
         return play(
-            (lambda seed: datasets.load(name, seed=seed)) if draws else data,
+            (lambda seed: datasets.load(name, seed=seed)) if redrawn else data,
             strategies,
             rounds=rounds,
             batch=batch,
@@ -272,6 +274,7 @@ def _show(curves: Curves) -> None:
     """Print one row a strategy: the mean over all rounds, some rounds, and the labels needed for 90 %."""
     annotations = curves.curve(curves.strategies[0], "annotations")[0].astype(int)
     at = sorted({0, curves.rounds // 4, curves.rounds // 2, curves.rounds - 1})
+    encoder = curves.encoder.partition(":")[0]
     rows = []
     for strategy in curves.strategies:
         accuracy = curves.curve(strategy)
@@ -291,15 +294,43 @@ def _show(curves: Curves) -> None:
     table(
         [
             ("strategy", "left"),
-            ("mean of all rounds, %", "right"),
-            *((f"{annotations[number]} labels", "right") for number in at),
-            ("labels for 90 %", "right"),
-            ("consensus right", "right"),
-            ("s a round", "right"),
+            ("all rounds, %", "right"),
+            *((f"at {annotations[number]:,}", "right") for number in at),
+            ("90 % at", "right"),
+            ("consensus", "right"),
+            ("s/round", "right"),
         ],
         rows,
-        title=f"Accuracy on the test set: {curves.dataset}, encoder {curves.encoder.partition(':')[0]}",
+        title=f"Accuracy on the test set at so many labels: {curves.dataset}, encoder {encoder}",
     )
+
+
+def _show_curve(curves: Curves, most: int = 11) -> None:
+    """Print the learning curves: a row for some of the rounds, a bar for each strategy."""
+    annotations = curves.curve(curves.strategies[0], "annotations")[0].astype(int)
+    means = {strategy: curves.curve(strategy).mean(axis=0) for strategy in curves.strategies}
+    low = min(mean.min() for mean in means.values())
+    high = max(mean.max() for mean in means.values())
+    step = max(-(-curves.rounds // most), 1)
+    shown = sorted({*range(0, curves.rounds, step), curves.rounds - 1})
+    table(
+        [("labels", "right"), *((strategy, "left") for strategy in curves.strategies)],
+        [
+            (
+                f"{annotations[number]:,}",
+                *(_measured(mean[number], low, high) for mean in means.values()),
+            )
+            for number in shown
+        ],
+        title=f"Accuracy on the test set, mean of {len(curves.seeds)} runs",
+    )
+
+
+def _measured(value: float, low: float, high: float, width: int = 24) -> str:
+    """Return a bar from somewhat below the lowest value, and the value."""
+    start = low - 0.1 * (high - low)
+    filled = round(width * (value - start) / (high - start)) if high > low else width
+    return f"{'█' * filled}{' ' * (width - filled)} {share(value)}"
 
 
 def _serve_demo(data: Dataset, out: Path) -> None:
