@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 from jurybox import formats
 from jurybox.errors import FormatError
 from jurybox.formats import ReadOptions
+from jurybox.project import Project
+from jurybox.store.records import Added
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".json", ".parquet", ".csv.gz", ".unknown")
 SEEDS = (
@@ -149,3 +151,24 @@ def test_a_damaged_huggingface_folder_is_refused(tmp_path: Path, name: str) -> N
     (tmp_path / "saved" / name).write_bytes(b"{not json")
     with pytest.raises(FormatError, match="no saved data set"):
         formats.read(tmp_path / "saved")
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(content=mutated(), suffix=st.sampled_from(SUFFIXES))
+def test_no_file_is_imported_by_half(tmp_path: Path, content: bytes, suffix: str) -> None:
+    path = tmp_path / f"fuzz{suffix}"
+    path.write_bytes(content)
+    store = tmp_path / "p.db"
+    if not store.exists():
+        Project.create(store, classes=["a", "b"], texts=[("1", "hi"), ("t1", "x"), ("t2", "y")]).close()
+    with Project.open(store) as project:
+        before = project.status()
+        try:
+            source = formats.read(path, ReadOptions(classes=["a", "b"]))
+            added = project.add(source.batches())
+        except FormatError:
+            added = Added()
+        after = project.status()
+    assert after.texts - before.texts == added.texts
+    assert after.annotations - before.annotations == added.annotations
+    assert after.annotators - before.annotators == added.annotators

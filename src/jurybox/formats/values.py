@@ -81,7 +81,7 @@ def id_of_text(text: str) -> str:
     Examples
     --------
     >>> id_of_text("good")
-    't7fa31e81b01c1a07'
+    't07878fd8745bb530'
     """
     return f"t{hashlib.blake2b(text.encode(), digest_size=8).hexdigest()}"
 
