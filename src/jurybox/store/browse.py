@@ -268,7 +268,8 @@ def count_queue(connection: Connection) -> dict[str, int]:
     ranking = schema.ranking
     here = sa.and_(ranking.c.round_id == read_state(connection).current_round, ranking.c.open)
     query = sa.select(ranking.c.reason, sa.func.count()).where(here).group_by(ranking.c.reason)
-    return dict(connection.execute(query.order_by(sa.func.min(ranking.c.position))).tuples().all())
+    rows = connection.execute(query.order_by(sa.func.min(ranking.c.position)))
+    return {reason: n for reason, n in rows}  # noqa: C416 - rows are no pairs to dict
 
 
 def read_progress(connection: Connection, name: str, *, since: float) -> Progress:
