@@ -16,6 +16,7 @@ from sqlalchemy.engine import Connection
 from jurybox.errors import FormatError, InputError
 from jurybox.formats.records import AnnotationRecord, TextRecord
 from jurybox.store import schema
+from jurybox.store.bulk import insert_rows
 from jurybox.store.checks import check_seconds, problem_with
 from jurybox.store.locks import serialise
 from jurybox.store.overview import count_texts
@@ -102,8 +103,7 @@ class Importer:
         for chunk in chunks(records, _CHUNK):
             new = self._unknown(chunk)
             rows = [_text_row(self._next_text + i, record) for i, record in enumerate(new)]
-            if rows:
-                self._connection.execute(sa.insert(schema.texts), rows)
+            insert_rows(self._connection, schema.texts, rows)
             numbers = range(self._next_text, self._next_text + len(new))
             enqueue(self._connection, self._state, numbers)
             self._next_text += len(new)
@@ -234,7 +234,7 @@ class Importer:
             self._connection.execute(
                 sa.update(annotations).where(annotations.c.id == old).values(retired_by=old)
             )
-        self._connection.execute(sa.insert(annotations), rows)
+        insert_rows(self._connection, annotations, rows)
         for old in replaced:
             self._point_to_successor(old)
         self._given.update(row["annotator_id"] for row in rows)

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from sqlalchemy.engine import Connection
 
 from jurybox.store import schema
+from jurybox.store.bulk import insert_rows
 from jurybox.store.settings import ProjectSettings
 from jurybox.store.state import ProjectState
 
@@ -96,8 +97,7 @@ def enqueue(connection: Connection, state: ProjectState, text_ids: Sequence[int]
         {"text_id": text_id, "base": base, "position": base, **common}
         for text_id, base in zip(text_ids, bases.tolist(), strict=True)
     ]
-    if rows:
-        connection.execute(sa.insert(schema.ranking), rows)
+    insert_rows(connection, schema.ranking, rows)
 
 
 def mark_audit(connection: Connection, state: ProjectState, text_ids: Sequence[int]) -> None:

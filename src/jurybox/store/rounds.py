@@ -21,6 +21,7 @@ from sqlalchemy.engine import Connection
 
 from jurybox.annotations import Annotations
 from jurybox.store import schema
+from jurybox.store.bulk import insert_rows
 from jurybox.store.engine import Store
 from jurybox.store.locks import serialise
 from jurybox.store.ranks import AUDIT, RANKED_BAND, enqueue, mark_audit, rules, settle, settle_all, spread
@@ -188,7 +189,7 @@ def publish(store: Store, number: int, snapshot: Snapshot, outcome: Outcome, *, 
     for start in range(0, snapshot.annotations.n_texts, _CHUNK):
         rows = _rows(columns, start, start + _CHUNK)
         with _brief_write(store) as connection:
-            connection.execute(sa.insert(schema.ranking), rows)
+            insert_rows(connection, schema.ranking, rows)
     with store.write() as connection:
         serialise(connection, "round")
         _take_over(connection, number, snapshot, outcome, now)
