@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -94,12 +95,12 @@ def run_server(
     token = os.environ.get("JURYBOX_TOKEN")
     if token is not None and len(token) < 20:
         raise InputError("JURYBOX_TOKEN is too short, expected at least 20 random characters")
-    chosen = {} if token is None else {"owner_token": token}
     settings = WebSettings(
         webhooks=webhooks or webhooks_to_private_addresses,
         webhooks_to_private_addresses=webhooks_to_private_addresses,
-        **chosen,
     )
+    if token is not None:
+        settings = replace(settings, owner_token=token)
     if not is_local(host):
         warn(
             f"Warning: everyone who reaches {host} can open this server, and without TLS whoever is between"

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from jurybox.curves import Curves, PlayedRound
     from jurybox.datasets import Dataset
     from jurybox.encoders import FeatureCache
-    from jurybox.formats import AnnotationRecord, TextRecord
 
 __all__ = ["register"]
 
@@ -164,7 +163,7 @@ def demo(
     written = _write(curves, out)
     say(f"learning curve: {written[1]}")
     if serve:
-        _serve_demo(data, out)
+        _serve_demo(data, out, encoder)
 
 
 def _classifier(name: str, model: str | None) -> Any:
@@ -333,30 +332,12 @@ def _measured(value: float, low: float, high: float, width: int = 24) -> str:
     return f"{'█' * filled}{' ' * (width - filled)} {share(value)}"
 
 
-def _serve_demo(data: Dataset, out: Path) -> None:
-    """Store the demo's texts and first labels as a project, unless they are, and open the web app on it."""
+def _serve_demo(data: Dataset, out: Path, encoder: str) -> None:
+    """Make the demo's project, unless there is one, and open the web app on it."""
+    from jurybox.cli.demo_project import make_demo_project
     from jurybox.cli.serve import run_server
-    from jurybox.formats import Batch
-    from jurybox.project import Project
 
     location = out / "demo.db"
     if not location.exists():
-        batch = Batch(list(_texts(data)), list(_labels(data)))
-        classes = [str(name) for name in data.classes]
-        Project.create(location, classes=classes, batches=[batch], name="Demo").close()
+        make_demo_project(data, location, encoder=encoder)
     run_server(str(location))
-
-
-def _texts(data: Dataset) -> Iterable[TextRecord]:
-    from jurybox.formats import TextRecord
-
-    for text_id, text in zip(data.texts, data.pool_texts, strict=True):
-        yield TextRecord(str(text_id), text)
-
-
-def _labels(data: Dataset) -> Iterable[AnnotationRecord]:
-    from jurybox.formats import AnnotationRecord
-
-    a = data.initial
-    for text, annotator, label in zip(a.text, a.annotator, a.label, strict=True):
-        yield AnnotationRecord(str(data.texts[text]), str(a.annotators[annotator]), str(a.classes[label]))

@@ -1,0 +1,27 @@
+"""The project that the demo opens."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from jurybox import datasets
+from jurybox.cli.demo_project import make_demo_project
+from jurybox.project import Project
+
+
+@pytest.mark.slow
+def test_simulated_annotators_have_played_the_first_rounds(tmp_path: Path) -> None:
+    data = datasets.load("demo")
+    location = tmp_path / "demo.db"
+    make_demo_project(data, location, rounds=2, batch=10, encoder="tfidf")
+    with Project.open(location) as project:
+        status = project.status()
+        assert status.rounds == 3
+        assert status.annotations == data.initial.n_annotations + 20
+        assert status.new_annotations == 0
+        reasons = {row.reason for row in project.find_annotations(limit=20).items}
+        assert reasons - {None}, "the last labels came through the queue"
+        quality = [record.quality for record in project.annotator_report() if record.n_annotations]
+        assert all(value is not None for value in quality)
