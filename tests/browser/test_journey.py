@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, Route, ViewportSi
 from browser.conftest import Site, serving
 from jurybox import Project
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 PHONE: ViewportSize = {"width": 390, "height": 844}
 GLANCE = 160
@@ -33,9 +33,11 @@ TEXTS = [
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
+def site(tmp_path: Path, browser: Browser) -> Iterator[Site]:
     with serving(tmp_path / "project.db") as started:
         yield started
+        for context in browser.contexts:
+            context.close()
 
 
 def polite(text: str) -> bool:
@@ -111,7 +113,7 @@ def test_from_a_file_to_an_export(browser: Browser, site: Site, tmp_path: Path) 
     label_by_touch(owner, site, phone, ben_link, by_ben)
 
     owner.goto(f"{site.url}/manage")
-    expect(owner.locator("[data-live=lead]")).to_contain_text(re.compile(r"round \d"), timeout=40_000)
+    expect(owner.locator("[data-live=lead]")).to_contain_text(re.compile(r"round \d"), timeout=100_000)
     expect(owner.locator(".stats")).to_contain_text(str(len(by_ana) + len(by_ben)))
     expect(owner.locator("[data-live=queue]")).to_contain_text(re.compile("Audit|Model unsure|Second look"))
     assert exported(owner, site) == {

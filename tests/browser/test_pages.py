@@ -91,7 +91,7 @@ def play(path: Path) -> Iterator[Project]:
     data = load("demo")
     texts = [*SPECIAL.items(), *((f"t{n}", text) for n, text in enumerate(data.pool_texts[:240]))]
     settings = ProjectSettings(
-        encoder="tfidf", audit_size=30, audit_share=0.2, audit_labels=2, cost_per_label=0.12
+        encoder="tfidf", audit_size=24, audit_share=0.2, audit_labels=2, cost_per_label=0.12
     )
     rng = np.random.default_rng(0)
     with Project.create(
@@ -104,12 +104,12 @@ def play(path: Path) -> Iterator[Project]:
     ) as project:
         for name in ("ana", "ben", "chidi"):
             project.add_annotator(name)
-        for _ in range(5):
+        for _ in range(6):
             for task in (
                 task for name in ("ana", "ben", "chidi") for task in project.next_tasks(name, 14).tasks
             ):
-                happy = any(word in task.text for word in ("great", "happy", "good", "recommend", "love"))
-                label = "happy" if happy != (rng.random() < 0.1) else "unhappy"
+                unhappy = any(word in task.text for word in ("not", "never", "broken", "Hate", "Sadly"))
+                label = "unhappy" if unhappy != (rng.random() < 0.1) else "happy"
                 project.submit(task, label, seconds=float(rng.gamma(4, 1.1)))
             project.refit()
         project.add_annotator("dara", role=Role.REVIEWER)

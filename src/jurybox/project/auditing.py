@@ -52,13 +52,15 @@ class Auditing(Handle):
         """Return the accuracy of each round's model, by all audit labels known today.
 
         A text counts once it has a label; where annotators are split evenly, a hit counts in part. Rounds
-        without any labelled audit text are left out.
+        without a trained model or any labelled audit text are left out.
         """
         with self.store.read() as connection:
             played = rounds.read_rounds(connection)
             annotations = rounds.read_annotations(connection)
         found = []
         for info in played:
+            if not info.diagnostics.get("trained_on"):
+                continue
             hits = credit(annotations, info.diagnostics.get("audit"))
             if len(hits):
                 low, high = wilson_interval(float(hits.sum()), len(hits))
