@@ -23,6 +23,8 @@ Runs: TypeAlias = Mapping[str, Mapping[str, Mapping[str, Floats]]]
 PROTOCOL = "stanford-politeness-protocol"
 IMBALANCED = ("hs-brexit", "imbalance")
 MAIN = ("default", "activelab", "random")
+FIXED = tuple(f"activelab, strength 2^{octave}" for octave in (-1, 0, 1))
+FREE = tuple(f"{rival}, strength by ALO alone" for rival in MAIN[1:])
 COLOURS = {
     "default": "#0072b2",
     "activelab": "#d55e00",
@@ -44,8 +46,9 @@ def write_report(runs: Runs, data: Path, results: Path, docs: Path) -> None:
     page = docs / "label-efficiency.md"
     text = page.read_text(encoding="utf-8")
     for name, table in (
-        ("protocol", protocol_table(runs)),
-        ("main", main_table(runs)),
+        ("protocol", protocol_table(runs, data)),
+        ("main", comparison_table(runs, MAIN[1:])),
+        ("free", comparison_table(runs, FREE)),
         ("imbalanced", imbalanced_table(runs)),
         ("labels", labels_table(runs)),
         ("ablation", ablation_table(runs)),
@@ -101,10 +104,10 @@ def ratio(ours: Floats, theirs: Floats) -> tuple[float, float, float]:
     return float(ours.mean() / theirs.mean()), float(low), float(high)
 
 
-def protocol_table(runs: Runs) -> str:
+def protocol_table(runs: Runs, data: Path) -> str:
     """Tabulate politeness by the guide's protocol."""
     rows = []
-    for strategy in MAIN:
+    for strategy in (*MAIN, *FREE, *FIXED):
         measures = runs.get(PROTOCOL, {}).get(strategy)
         if measures is None:
             continue
@@ -118,6 +121,10 @@ def protocol_table(runs: Runs) -> str:
                 f"{measures['consensus_accuracy'][:, -1].mean():.3f}",
             ]
         )
+    for name, (labels, accuracy) in published_curves(data).items():
+        cells = [name, _mean(accuracy.mean(axis=1))]
+        cells += [f"{accuracy[:, at].mean():.3f}" for at in (0, 4, -1)]
+        rows.append([*cells, _labels_until(accuracy.mean(axis=0), labels, 0.95), "–"])
     head = [
         "strategy",
         "mean of 25 rounds",
@@ -130,32 +137,33 @@ def protocol_table(runs: Runs) -> str:
     return _table(head, rows)
 
 
-def main_table(runs: Runs) -> str:
-    """Tabulate mean accuracies and error ratios."""
+def comparison_table(runs: Runs, rivals: Sequence[str]) -> str:
+    """Tabulate accuracies, and our error ÷ that of each rival, with the geometric mean over the cases."""
     rows = []
-    for case, strategies in _complete(runs):
-        cells = [case, str(len(paired(strategies, "default", "activelab", "accuracy")[0]))]
-        cells += [f"{strategies[s]['accuracy'].mean():.4f}" for s in MAIN]
-        for measure in ("accuracy", "held_out_accuracy"):
-            for other in ("activelab", "random"):
-                errors = paired(strategies, "default", other, measure)
-                cells.append("–" if np.isnan(errors[0]).any() else _interval(ratio(*errors)))
+    ratios: dict[tuple[str, str], list[float]] = {}
+    for case, strategies in runs.items():
+        if not {"default", *rivals} <= set(strategies):
+            continue
+        cells = [case, str(len(paired(strategies, "default", rivals[0], "accuracy")[0]))]
+        cells += [f"{strategies[s]['accuracy'].mean():.4f}" for s in ("default", *rivals)]
+        for measure, other in _columns(rivals):
+            errors = paired(strategies, "default", other, measure)
+            if np.isnan(errors[0]).any():
+                cells.append("–")
+            else:
+                values = ratio(*errors)
+                ratios.setdefault((measure, other), []).append(values[0])
+                cells.append(_interval(values))
         rows.append(cells)
-    rows.append(_overall(runs))
-    head = ["data, variant", "seeds", *MAIN]
+    means = (f"**{np.exp(np.log(ratios.get(c, [np.nan])).mean()):.2f}**" for c in _columns(rivals))
+    rows.append(["**geometric mean**", *[""] * (2 + len(rivals)), *means])
+    head = ["data, variant", "seeds", "default", *(rival.partition(",")[0] for rival in rivals)]
     head += ["test: ÷ activelab", "÷ random", "held out: ÷ activelab", "÷ random"]
     return _table(head, rows)
 
 
-def _overall(runs: Runs) -> list[str]:
-    """Return the geometric mean of the ratios over the cases."""
-    cells = ["**geometric mean**", "", "", "", ""]
-    for measure in ("accuracy", "held_out_accuracy"):
-        for other in ("activelab", "random"):
-            errors = [paired(s, "default", other, measure) for _, s in _complete(runs)]
-            ratios = [a.mean() / b.mean() for a, b in errors if not np.isnan(a).any()]
-            cells.append(f"**{np.exp(np.log(ratios).mean()):.2f}**")
-    return cells
+def _columns(rivals: Sequence[str]) -> list[tuple[str, str]]:
+    return [(measure, other) for measure in ("accuracy", "held_out_accuracy") for other in rivals]
 
 
 def imbalanced_table(runs: Runs) -> str:
@@ -184,8 +192,9 @@ def labels_table(runs: Runs) -> str:
 
 def ablation_table(runs: Runs) -> str:
     """Tabulate the default with one part swapped: error ÷ the default's, on the test and held-out texts."""
-    cases = [(c, s) for c, s in runs.items() if set(s) - set(MAIN) and "default" in s]
-    names = list(dict.fromkeys(name for _, s in cases for name in s if name not in MAIN))
+    known = {*MAIN, *FREE, *FIXED}
+    cases = [(c, s) for c, s in runs.items() if set(s) - known and "default" in s]
+    names = list(dict.fromkeys(name for _, s in cases for name in s if name not in known))
     rows = []
     for name in names:
         cells = [name]
@@ -205,16 +214,7 @@ def protocol_chart(strategies: Mapping[str, Mapping[str, Floats]], data: Path) -
     curves = {
         s: (strategies[s]["annotations"][0], strategies[s]["accuracy"]) for s in MAIN if s in strategies
     }
-    published = json.loads((data / "stanford-politeness" / "published_curves.json").read_text("utf-8"))
-    start, step = published["initial_annotations"], published["annotations_per_round"]
-    for name, values in (
-        ("ActiveLab", published["activelab"]),
-        ("random", published.get("random", [])),
-    ):
-        if values:
-            accuracy = np.array(values)
-            label = f"{name}, published (fine-tuned DistilBERT)"
-            curves[label] = (start + step * np.arange(accuracy.shape[1]), accuracy)
+    curves |= published_curves(data)
     points = [
         {"strategy": name, "annotations": int(n), "mean": mean, "low": mean - sd, "high": min(1, mean + sd)}
         for name, (annotations, accuracy) in curves.items()
@@ -237,6 +237,18 @@ def protocol_chart(strategies: Mapping[str, Mapping[str, Floats]], data: Path) -
     )
     title = "Stanford politeness, the guide's protocol: mean ± standard deviation over the seeds"
     return alt.layer(band, line).properties(width=640, height=360, title=title)
+
+
+def published_curves(data: Path) -> dict[str, tuple[Floats, Floats]]:
+    """Return name → (annotations, accuracy (runs, rounds)) of the guide's own runs."""
+    published = json.loads((data / "stanford-politeness" / "published_curves.json").read_text("utf-8"))
+    start, step = published["initial_annotations"], published["annotations_per_round"]
+    curves = {}
+    for name, key in (("ActiveLab", "activelab"), ("random", "random")):
+        accuracy = np.array(published[key])
+        label = f"{name}, published (fine-tuned DistilBERT)"
+        curves[label] = (start + step * np.arange(accuracy.shape[1], dtype=np.float64), accuracy)
+    return curves
 
 
 def ratio_chart(runs: Runs) -> Any:
