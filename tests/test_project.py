@@ -43,6 +43,7 @@ def label(project: Project, demo: Dataset, n: int) -> None:
         given += 1
 
 
+@pytest.mark.slow
 def test_a_round_ranks_what_is_not_audited(project: Project, demo: Dataset) -> None:
     label(project, demo, 60)
     said = []
@@ -62,6 +63,7 @@ def test_a_round_ranks_what_is_not_audited(project: Project, demo: Dataset) -> N
     assert project.status().rounds == 1
 
 
+@pytest.mark.slow
 def test_rounds_repeat_themselves(project: Project, demo: Dataset, location: str) -> None:
     label(project, demo, 40)
     project.refit()
@@ -74,12 +76,14 @@ def test_rounds_repeat_themselves(project: Project, demo: Dataset, location: str
     np.testing.assert_allclose(first, second, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_round_before_any_label_is_a_spread(project: Project) -> None:
     info = project.refit()
     assert info.diagnostics["trained_on"] == 0
     assert project.next_task("ana")
 
 
+@pytest.mark.slow
 def test_texts_that_came_after_a_round_are_in_the_next(project: Project, demo: Dataset) -> None:
     label(project, demo, 30)
     project.refit()
@@ -90,6 +94,7 @@ def test_texts_that_came_after_a_round_are_in_the_next(project: Project, demo: D
     assert len(probs) == 301
 
 
+@pytest.mark.slow
 def test_a_round_that_fails_leaves_the_last_ranking(project: Project, demo: Dataset) -> None:
     label(project, demo, 30)
     project.refit()
@@ -108,6 +113,7 @@ def test_one_round_at_a_time(project: Project) -> None:
         project.refit()
 
 
+@pytest.mark.slow
 def test_reports_and_exports_agree(project: Project, demo: Dataset) -> None:
     label(project, demo, 60)
     project.refit()
