@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Request
@@ -24,8 +25,21 @@ CLASS_KEYS = "123456789abdeijklmnopqrtvwxyz"
 
 SKIP_REASONS = ("unsure", "unclear", "several", "none", "distressing")
 
+_DAY = 86_400
+
 _MESSAGES = (
-    *("today", "given", "skipped", "undone", "changed", "flagged", "refused", "offline", "offline_rest"),
+    *(
+        "today",
+        "progress",
+        "given",
+        "skipped",
+        "undone",
+        "changed",
+        "flagged",
+        "refused",
+        "offline",
+        "offline_rest",
+    ),
     *("signed_out", "loading", "suggestion", "undo", "skip"),
 )
 _NOTHING = ("no texts", "paused", "cap reached", "finished", "all seen", "with others")
@@ -38,7 +52,7 @@ def label_page(request: Request, user: Annotator) -> HTMLResponse:
     task = project.next_task(user.name)
     catalogue = catalogue_of(request)
     classes = project.classes
-    progress = project.progress(user.name)
+    progress = project.progress(user.name, since=time.time() // _DAY * _DAY)
     nothing = None if isinstance(task, Task) else task
     config = {
         "api": "/api/v1",

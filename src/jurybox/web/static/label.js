@@ -92,12 +92,17 @@ async function fetchTasks() {
   if (!current) showNext();
 }
 
-/** What the annotator gave since midnight where the annotator is, which the server cannot know. */
-async function fetchToday() {
+/** How far the project is, and what the annotator gave since midnight where the annotator is. */
+async function fetchPace() {
+  if (document.hidden) return;
   const midnight = new Date().setHours(0, 0, 0, 0) / 1000;
   const response = await fetch(`${config.api}/progress?since=${midnight}`, { credentials: "same-origin" }).catch(() => null);
   if (!response?.ok) return;
-  today = (await response.json()).since + outbox.answers.filter((answer) => answer.path === "/annotations").length;
+  const pace = await response.json();
+  today = pace.since + outbox.answers.filter((answer) => answer.path === "/annotations").length;
+  $("progress").max = pace.texts || 1;
+  $("progress").value = pace.finished_texts;
+  $("progress-text").textContent = fillIn(say.progress, { done: pace.finished_texts, all: pace.texts });
   showPace();
 }
 
@@ -469,12 +474,13 @@ if (current && decided.has(current.text_id)) current = null;
 showPace();
 showTask();
 showRecent();
-outbox.flush().then(fetchToday);
+outbox.flush().then(fetchPace);
 fill();
 setInterval(renewLeases, Math.max(5, config.lease_seconds / 3) * 1000);
 setInterval(() => {
   if (!current || !reachable || ahead.length === 0) fill();
 }, 5000);
+setInterval(fetchPace, 20000);
 window.addEventListener("online", fill);
 window.addEventListener("pagehide", releaseAhead);
 window.addEventListener("pageshow", (event) => event.persisted && fill());
