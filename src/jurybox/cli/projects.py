@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -220,8 +221,6 @@ def add(
 
     All of it goes in, or nothing. The same file twice adds nothing.
     """
-    from dataclasses import asdict
-
     from jurybox import formats
 
     with open_project(project) as opened:
@@ -262,17 +261,11 @@ def play_round(project: ProjectLocation, as_json: AsJson = False) -> None:
     with open_project(project) as opened, bar("round") as move:
         info = opened.refit(progress=lambda step, done, total: move(done, total, step))
     if as_json:
-        print_json(_round_as_json(info))
+        print_json(asdict(info))
         return
     say(f"round {info.number}: trained on {info.n_annotations:,} annotations in {_seconds(info)}")
     for remark in _remarks(info):
         note(remark)
-
-
-def _round_as_json(info: RoundInfo) -> dict[str, Any]:
-    from dataclasses import asdict
-
-    return asdict(info)
 
 
 def _seconds(info: RoundInfo) -> str:
@@ -317,16 +310,21 @@ def status(project: ProjectLocation, as_json: AsJson = False) -> None:
     """Show how far a project is."""
     with open_project(project) as opened:
         now = opened.status()
+        known = opened.accuracy() if now.rounds else []
+        price = opened.settings.cost_per_label
+    cost = None if price is None else price * now.annotations
     if as_json:
-        print_json(_status_as_json(now))
+        accuracy = asdict(known[-1]) if known else None
+        print_json({**asdict(now), "accuracy": accuracy, "cost": cost})
         return
-    fields(_status_fields(now), title=now.name)
-
-
-def _status_as_json(now: Status) -> dict[str, Any]:
-    from dataclasses import asdict
-
-    return asdict(now)
+    shown = _status_fields(now)
+    if known:
+        last = known[-1]
+        interval = f"{share(last.low)} to {share(last.high)}"
+        shown["accuracy"] = f"{share(last.estimate)} ({interval}), on {last.n_texts:,} audit texts"
+    if cost is not None:
+        shown["cost"] = f"{cost:,.2f}"
+    fields(shown, title=now.name)
 
 
 def _status_fields(now: Status) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Commands that make something of finished labels: `review` and `train`."""
+"""Commands that make something of labels: `review`, `report` and `train`."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ _PANEL = "Labels in, labels out"
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
     app.command(rich_help_panel=_PANEL, epilog=examples("review reviews.db -n 50"))(review)
+    app.command(rich_help_panel=_PANEL, epilog=examples("report reviews.db report.html"))(report)
     app.command(
         rich_help_panel=_PANEL,
         epilog=examples(
@@ -83,6 +84,21 @@ def _least_sure(project: Project, n: int) -> list[ConsensusRecord]:
         if record.n_annotations and record.quality is not None
     )
     return heapq.nsmallest(n, labelled, key=lambda record: record.quality or 0.0)
+
+
+def report(
+    project: ProjectLocation,
+    out: Annotated[Path, typer.Argument(metavar="OUT.html", help="A new file.", show_default=False)],
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier report.")] = False,
+) -> None:
+    """Write a report with charts into one HTML file.
+
+    It holds texts of the project, and loads nothing from anywhere.
+    """
+    from jurybox.report import write_report
+
+    with open_project(project) as opened:
+        say(str(write_report(opened, out, overwrite=overwrite)))
 
 
 def train(
