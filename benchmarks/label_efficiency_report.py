@@ -226,7 +226,7 @@ def protocol_chart(strategies: Mapping[str, Mapping[str, Floats]], data: Path) -
     colour = alt.Color(
         "strategy:N",
         scale=alt.Scale(domain=names, range=[COLOURS[name] for name in names]),
-        legend=alt.Legend(title=None, orient="bottom", columns=3, labelLimit=320),
+        legend=alt.Legend(title=None, orient="bottom", columns=3, labelLimit=320, symbolOpacity=1),
     )
     x = alt.X("annotations:Q", title="annotations paid for", scale=alt.Scale(zero=False, nice=False))
     domain = alt.Scale(domain=[0.75, 1.0], clamp=True)
