@@ -1,9 +1,9 @@
 """Time and peak memory of reading files and of importing ten million rows into a project.
 
-Run with ``python benchmarks/formats.py [--out FILE] [--rows N] [--read-rows N]``. The files are
-generated: texts of some 60 characters, and a long table with ten annotations a text by 200 annotators. Every
-measurement is a process of its own, so that peak memory is that of one import. ``read`` parses a file to its end and stores
-nothing; ``import`` is what ``jurybox init`` and ``jurybox add`` do, each in one transaction.
+Run with ``python benchmarks/formats.py [--out FILE] [--rows N] [--read-rows N]``. The files are generated:
+texts of some 60 characters, and a long table with ten annotations a text by 200 annotators. Every measurement
+is a process of its own, so that peak memory is that of one import. ``read`` parses a file to its end and
+stores nothing; ``import`` is what ``jurybox init`` and ``jurybox add`` do, each in one transaction.
 """
 
 from __future__ import annotations
