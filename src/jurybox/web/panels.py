@@ -64,8 +64,7 @@ def _learning_curve(catalogue: Catalogue, known: Figures, rtl: bool) -> Chart | 
         Point(one.n_annotations, one.estimate, one.low, one.high, number(one.n_annotations))
         for one in known.accuracy
     ]
-    low = floor(10 * min(one.low for one in known.accuracy)) / 10
-    heights = [low + (1 - low) * step / 4 for step in range(5)]
+    heights = _shares_above(min(one.low for one in known.accuracy))
     drawn = curve(points, alternative=alternative, ticks=[(y, percent(y)) for y in heights], rtl=rtl)
     return Chart(
         drawn,
@@ -137,6 +136,19 @@ def _qualities(catalogue: Catalogue, known: Figures, rtl: bool) -> Chart | None:
             for (low, high), n in zip(bins, known.qualities, strict=True)
         ],
     )
+
+
+def _shares_above(least: float) -> list[float]:
+    """Return round shares up to 1 that begin at or below a share.
+
+    Examples
+    --------
+    >>> _shares_above(0.52), _shares_above(0.31)
+    ([0.5, 0.6, 0.7, 0.8, 0.9, 1.0], [0.2, 0.4, 0.6, 0.8, 1.0])
+    """
+    step = 1 if least >= 0.5 else 2
+    first = floor(10 * least) // step * step
+    return [tenths / 10 for tenths in range(first, 11, step)]
 
 
 def _round_number(value: float) -> int:
