@@ -1,10 +1,10 @@
 """The contract that every classifier meets: the loop knows nothing more about one than this.
 
-A classifier is an immutable description (hyper-parameters, seed); fitting it changes nothing and returns a new
-object that predicts. Training targets are *distributions* over the K classes, so that a text on which the
+A classifier is an immutable description (hyper-parameters, seed); fitting it changes nothing and returns a
+new object that predicts. Training targets are *distributions* over the K classes, so that a text on which the
 annotators disagree says so; a hard label is the distribution with a single one. Every fitted classifier also
-gives out-of-sample probabilities for the rows it was trained on, because the consensus combines the classifier's
-opinion with the annotators' and must not hear the annotators twice.
+gives out-of-sample probabilities for the rows it was trained on, because the consensus combines the
+classifier's opinion with the annotators' and must not hear the annotators twice.
 """
 
 from __future__ import annotations
