@@ -52,6 +52,7 @@ ANNOTATORS = {
     "POST /api/v1/tasks/renew",
 }
 REVIEWERS = {
+    "GET /manage/annotations",
     "GET /manage/review",
     "GET /manage/text",
     "GET /manage/texts",
