@@ -28,7 +28,7 @@ def main() -> None:
     expect_missing_extra()
     learn()
     command_line()
-    print(f"bare install: {len(modules)} modules imported, one simulation and one project played; 3 passed, 0 failed")
+    print(f"{len(modules)} modules imported, a simulation and a project played\n3 passed, 0 failed")  # noqa: T201
 
 
 def expect_missing_extra() -> None:
