@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -448,6 +449,7 @@ def test_an_interrupt_from_outside_is_clean(tmp_path: Path) -> None:
         text=True,
         env={**environment(), "XDG_CACHE_HOME": str(tmp_path)},
         cwd=tmp_path,
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # ignored in background jobs
     ) as running:
         assert running.stderr is not None
         assert "encoder" in running.stderr.readline()

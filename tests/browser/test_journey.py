@@ -26,7 +26,7 @@ TEXTS = [
     "def f(x):\n    return x + 1\n\nprint(f(2))",
     "🙂🙃 thanks a lot 👩‍👩‍👧",
     "<script>alert('x')</script> & <b>not bold</b>",
-    "word " * 800,
+    ("word " * 800).strip(),
     *(f"Could you check point {n}, please?" for n in range(14)),
     *(f"You got point {n} wrong again." for n in range(14)),
 ]
@@ -157,9 +157,15 @@ def set_batch(owner: Page, site: Site, batch: int) -> None:
 def open_label_page(context: BrowserContext, link: str) -> Page:
     page = context.new_page()
     page.goto(link)
+    first_glance(page)
+    return page
+
+
+def first_glance(page: Page) -> None:
+    """Wait for the first text, and as long as people must see it before a label counts."""
     page.wait_for_selector("#labelling[data-ready]")
     expect(page.locator("#text")).to_be_visible()
-    return page
+    page.wait_for_timeout(GLANCE)
 
 
 def label_by_keyboard(page: Page, clicked: dict[str, str]) -> None:
@@ -255,14 +261,14 @@ def label_by_touch(
     owner.get_by_role("button", name=re.compile("Resume.*ben")).click()
     expect(owner.get_by_role("row", name="ben")).not_to_contain_text("Paused")
     page.reload()
-    page.wait_for_selector("#labelling[data-ready]")
+    first_glance(page)
 
     hand = Hand(page, clicked)
     for _ in range(4):
         hand.tap()
     hand.swipe(-160)
     undone = hand.swipe(160)
-    page.wait_for_timeout(600)  # Chromium takes a tap right after a swipe for the end of the swipe
+    page.touchscreen.tap(2, 2)  # Chromium takes the first tap after an injected swipe for the swipe's end
     page.locator("#undo-button").tap()
     expect(page.locator("#text")).to_have_text(undone, use_inner_text=True)
     page.wait_for_timeout(GLANCE)
