@@ -17,6 +17,7 @@ LAYERS = (
     "agreement",
     "calibration",
     "consensus",
+    "trust",
     "selection",
     "encoders",
     "classifiers",
