@@ -128,6 +128,7 @@ def play_round(
     previous: Round | None = None,
     trainable: Bools | None = None,
     eligible: Bools | None = None,
+    experts: Bools | None = None,
 ) -> Round:
     """Train on what the annotators said, and rank what to ask next.
 
@@ -147,6 +148,8 @@ def play_round(
         Texts the classifier may be trained on; default: all. The audit sample is kept out by it.
     eligible : ndarray of bool, shape (N,), optional
         Texts that may be asked; default: all.
+    experts : ndarray of bool, shape (M,), optional
+        Annotators who are reviewers, as in `jurybox.consensus.estimate_consensus`; default: nobody.
 
     Returns
     -------
@@ -165,9 +168,9 @@ def play_round(
     strategy = get_strategy(settings.strategy)
     clock = _Clock()
     trained = annotations.labelled if trainable is None else annotations.labelled & trainable
-    fitted, p = _train(annotations, features, settings.classifier, strategy, rng, previous, trained)
+    fitted, p = _train(annotations, features, settings.classifier, strategy, rng, previous, trained, experts)
     clock.lap("fit")
-    consensus = strategy.consensus(annotations, p, rng)
+    consensus = strategy.consensus(annotations, p, experts, rng)
     clock.lap("consensus")
     wanting = annotations.n_labels < settings.max_labels
     if eligible is not None:
@@ -195,6 +198,7 @@ def _train(
     rng: np.random.Generator,
     previous: Round | None,
     trained: Bools,
+    experts: Bools | None,
 ) -> tuple[Fitted | None, Floats]:
     """Fit the classifier to the labelled texts; return it and its probabilities of the pool (N, K)."""
     if not trained.any():
@@ -208,7 +212,7 @@ def _train(
     x = _rows(features, rows)
     weights = seen.n_labels.astype(np.float64) if strategy.weighted else None
     for _ in range(2 if strategy.asks_model and p is None else 1):
-        before = classifier.fit(x, strategy.targets(seen, p, rng), weights, previous=_inner(before))
+        before = classifier.fit(x, strategy.targets(seen, p, experts, rng), weights, previous=_inner(before))
         if strategy.calibrated:
             before = calibrate(before, seen.counts)
         p = before.out_of_sample

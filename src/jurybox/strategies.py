@@ -2,7 +2,8 @@
 
 A strategy is a handful of choices: what the classifier is trained on, whether it is calibrated to the
 annotators' labels, the consensus and the score. Everything else of a round is the same for all of them, so
-that they can be compared part by part.
+that they can be compared part by part. Published methods know no experts: a reviewer's label is to them one
+like any other.
 """
 
 from __future__ import annotations
@@ -15,15 +16,17 @@ from typing import TypeAlias
 import numpy as np
 
 from jurybox.annotations import Annotations
-from jurybox.arrays import Floats
+from jurybox.arrays import Bools, Floats
 from jurybox.consensus import Consensus, crowdlab, estimate_consensus, majority_vote
 from jurybox.errors import InputError
 from jurybox.selection import activelab, entropy, margin, random_scores
 
 __all__ = ["STRATEGIES", "Strategy", "get_strategy"]
 
-ConsensusMethod: TypeAlias = Callable[[Annotations, Floats | None, np.random.Generator], Consensus]
-Targets: TypeAlias = Callable[[Annotations, Floats | None, np.random.Generator], Floats]
+ConsensusMethod: TypeAlias = Callable[
+    [Annotations, Floats | None, Bools | None, np.random.Generator], Consensus
+]
+Targets: TypeAlias = Callable[[Annotations, Floats | None, Bools | None, np.random.Generator], Floats]
 Score: TypeAlias = Callable[[Annotations, Floats, Consensus, np.random.Generator], Floats]
 
 _HALF_TRUST = 0.5  # in its own opinion, when a model is asked what it should learn
@@ -40,10 +43,10 @@ class Strategy:
     summary
         One line for people.
     targets
-        From annotations and the last model's out-of-sample probabilities (N, K), None before the first
-        model, to the class distributions (N, K) that a model is trained on.
+        From annotations, the last model's out-of-sample probabilities (N, K), None before the first
+        model, and who is an expert (M,), to the class distributions (N, K) that a model is trained on.
     consensus
-        From annotations and out-of-sample probabilities (N, K) to a consensus.
+        From annotations, out-of-sample probabilities (N, K) and experts (M,) to a consensus.
     score
         From annotations, out-of-sample probabilities (N, K) and consensus to scores (N,), low = ask next.
     weighted
@@ -82,40 +85,54 @@ def get_strategy(name: str) -> Strategy:
     return STRATEGIES[name]
 
 
-def label_shares(annotations: Annotations, _p: Floats | None, _rng: np.random.Generator) -> Floats:
+def label_shares(
+    annotations: Annotations, _p: Floats | None, _e: Bools | None, _rng: np.random.Generator
+) -> Floats:
     """Train on what share of a text's annotators chose each class."""
     return np.asarray(annotations.counts / np.maximum(annotations.n_labels, 1)[:, None])
 
 
-def posterior(annotations: Annotations, p: Floats | None, rng: np.random.Generator) -> Floats:
+def posterior(
+    annotations: Annotations, p: Floats | None, experts: Bools | None, rng: np.random.Generator
+) -> Floats:
     """Train on the posterior of the consensus, in which the last model has half its say."""
     if p is None:
-        return label_shares(annotations, p, rng)
-    return estimate_consensus(annotations, p, trust=_HALF_TRUST).posterior
+        return label_shares(annotations, p, experts, rng)
+    return estimate_consensus(annotations, p, trust=_HALF_TRUST, experts=experts).posterior
 
 
 def hard(
-    consensus: ConsensusMethod, annotations: Annotations, p: Floats | None, rng: np.random.Generator
+    consensus: ConsensusMethod,
+    annotations: Annotations,
+    p: Floats | None,
+    experts: Bools | None,
+    rng: np.random.Generator,
 ) -> Floats:
     """Train on the labels of a consensus."""
-    return np.asarray(np.eye(annotations.n_classes)[consensus(annotations, p, rng).labels])
+    return np.asarray(np.eye(annotations.n_classes)[consensus(annotations, p, experts, rng).labels])
 
 
-def majority_consensus(annotations: Annotations, p: Floats | None, rng: np.random.Generator) -> Consensus:
+def majority_consensus(
+    annotations: Annotations, p: Floats | None, _: Bools | None, rng: np.random.Generator
+) -> Consensus:
     """Majority vote; the model breaks ties."""
     return majority_vote(annotations, p, rng=rng)
 
 
-def crowdlab_consensus(annotations: Annotations, p: Floats | None, rng: np.random.Generator) -> Consensus:
+def crowdlab_consensus(
+    annotations: Annotations, p: Floats | None, _: Bools | None, rng: np.random.Generator
+) -> Consensus:
     """CROWDLAB; majority vote before the first model."""
     if p is None:
         return majority_vote(annotations, rng=rng)
     return crowdlab(annotations, p, rng=rng)
 
 
-def estimated_consensus(annotations: Annotations, p: Floats | None, _: np.random.Generator) -> Consensus:
+def estimated_consensus(
+    annotations: Annotations, p: Floats | None, experts: Bools | None, _: np.random.Generator
+) -> Consensus:
     """Ours."""
-    return estimate_consensus(annotations, p)
+    return estimate_consensus(annotations, p, experts=experts)
 
 
 def by_chance(_: Annotations, p: Floats, _c: Consensus, rng: np.random.Generator) -> Floats:

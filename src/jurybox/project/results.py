@@ -53,11 +53,21 @@ class Results(Handle):
         probs[: len(known), : known.shape[1]] = known
         return probs
 
+    def experts(self, annotations: Annotations) -> NDArray[np.bool_]:
+        """Return which annotators of this project's annotations are reviewers or owners, shape (M,)."""
+        with self.store.read() as connection:
+            # nobody is ever removed, so the first M are those of the annotations
+            return rounds.read_experts(connection)[: annotations.n_annotators]
+
     def consensus(self) -> Consensus:
-        """Return the consensus of all annotations, aided by the last round's probabilities."""
+        """Return the consensus of all annotations, aided by the last round's probabilities.
+
+        Reviewers and owners count as experts: their labels outweigh those of a few annotators.
+        """
         from jurybox.consensus import estimate_consensus
 
-        return estimate_consensus(self.annotations(), self.pred_probs())
+        annotations = self.annotations()
+        return estimate_consensus(annotations, self.pred_probs(), experts=self.experts(annotations))
 
     def status(self) -> Status:
         """Return how far the project is."""

@@ -135,6 +135,7 @@ class Rounds(Handle):
             previous=self._fitting(annotations.n_texts, annotations.n_classes),
             trainable=~in_audit,
             eligible=rounds.wants_label(snapshot, settings) & ~in_audit,
+            experts=snapshot.experts,
         )
         progress("fit", 1, 1)
         return played, made

@@ -24,8 +24,18 @@ from jurybox.store import schema
 from jurybox.store.bulk import insert_rows
 from jurybox.store.engine import Store
 from jurybox.store.locks import serialise
-from jurybox.store.ranks import AUDIT, RANKED_BAND, enqueue, mark_audit, rules, settle, settle_all, spread
-from jurybox.store.records import RoundInfo
+from jurybox.store.ranks import (
+    AUDIT,
+    RANKED_BAND,
+    enqueue,
+    mark_audit,
+    mark_gold,
+    rules,
+    settle,
+    settle_all,
+    spread,
+)
+from jurybox.store.records import Role, RoundInfo
 from jurybox.store.settings import ProjectSettings
 from jurybox.store.state import read_classes, read_state, write_state
 
@@ -38,6 +48,7 @@ __all__ = [
     "publish",
     "read_annotations",
     "read_array",
+    "read_experts",
     "read_rounds",
     "read_snapshot",
     "wants_label",
@@ -61,12 +72,18 @@ class Snapshot:
         Positions of the audit sample, which is never trained on.
     reviewed : ndarray of bool, shape (N,)
         Texts that a reviewer has decided.
+    experts : ndarray of bool, shape (M,)
+        Annotators who are reviewers or owners.
+    gold : ndarray of int64
+        Positions of the texts whose label is known, of which the ranking asks for none.
     """
 
     annotations: Annotations
     last_annotation: int
     audit: NDArray[np.int64]
     reviewed: NDArray[np.bool_]
+    experts: NDArray[np.bool_]
+    gold: NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -126,6 +143,12 @@ def read_annotations(connection: Connection, *, last: int | None = None) -> Anno
     )
 
 
+def read_experts(connection: Connection) -> NDArray[np.bool_]:
+    """Return who is a reviewer or an owner, in the order in which they came, shape (M,)."""
+    roles = connection.scalars(sa.select(schema.annotators.c.role).order_by(schema.annotators.c.id))
+    return np.array([role in (Role.REVIEWER, Role.OWNER) for role in roles], dtype=bool)
+
+
 def read_snapshot(store: Store) -> Snapshot:
     """Read what a round works on, without keeping anybody waiting."""
     with store.write(durable=False) as connection:
@@ -140,7 +163,16 @@ def read_snapshot(store: Store) -> Snapshot:
         )
         reviewed = np.zeros(annotations.n_texts, dtype=bool)
         reviewed[np.asarray(connection.scalars(review).all(), dtype=np.int64)] = True
-    return Snapshot(annotations, last, np.asarray(audit, dtype=np.int64), reviewed)
+        experts = read_experts(connection)[: annotations.n_annotators]
+        gold = connection.scalars(sa.select(schema.gold.c.text_id).order_by(schema.gold.c.text_id)).all()
+    return Snapshot(
+        annotations,
+        last,
+        np.asarray(audit, dtype=np.int64),
+        reviewed,
+        experts,
+        np.asarray(gold, dtype=np.int64),
+    )
 
 
 def begin_round(store: Store, snapshot: Snapshot, settings: Mapping[str, object], *, now: float) -> int:
@@ -174,7 +206,7 @@ def wants_label(snapshot: Snapshot, settings: ProjectSettings) -> NDArray[np.boo
     annotations = snapshot.annotations
     in_audit = np.zeros(annotations.n_texts, dtype=bool)
     in_audit[snapshot.audit] = True
-    cap = np.where(in_audit, settings.audit_labels, settings.max_labels)
+    cap = _caps(snapshot, settings)
     agreed = ~in_audit & _agreed(annotations, settings.enough_agreement)
     wants: NDArray[np.bool_] = (annotations.n_labels < cap) & ~snapshot.reviewed & ~agreed
     return wants
@@ -263,7 +295,7 @@ def _ranking_columns(
     base = np.where(in_audit, spread(np.arange(N), settings.seed), RANKED_BAND + rank)
     labels = annotations.n_labels
     wanted = np.where(in_audit, np.maximum(settings.audit_labels - labels, 1), 1)
-    cap = np.where(in_audit, settings.audit_labels, settings.max_labels)
+    cap = _caps(snapshot, settings)
     reasons = np.full(N, "unranked", dtype=object)
     reasons[outcome.order] = list(outcome.reasons)
     reasons[snapshot.audit] = AUDIT
@@ -280,6 +312,14 @@ def _ranking_columns(
         "selection_probability": _scattered(outcome.order, outcome.selection_probability, N),
         "reason": reasons,
     }
+
+
+def _caps(snapshot: Snapshot, settings: ProjectSettings) -> NDArray[np.int64]:
+    """Return the most labels that the queue asks for each text, shape (N,)."""
+    caps = np.full(snapshot.annotations.n_texts, settings.max_labels)
+    caps[snapshot.gold] = 0
+    caps[snapshot.audit] = settings.audit_labels
+    return caps
 
 
 def _agreed(annotations: Annotations, enough: int | None) -> NDArray[np.bool_]:
@@ -312,12 +352,13 @@ def _take_over(connection: Connection, number: int, snapshot: Snapshot, outcome:
         .values(published_at=now, diagnostics=dict(outcome.diagnostics))
     )
     state = read_state(connection)
-    texts, audit, annotations = schema.texts, schema.audit, schema.annotations
+    texts, audit, annotations, gold = schema.texts, schema.audit, schema.annotations, schema.gold
     N = snapshot.annotations.n_texts
     enqueue(connection, state, connection.scalars(sa.select(texts.c.id).where(texts.c.id >= N)).all())
     mark_audit(
         connection, state, connection.scalars(sa.select(audit.c.text_id).where(audit.c.text_id >= N)).all()
     )
+    mark_gold(connection, state, {*snapshot.gold.tolist(), *connection.scalars(sa.select(gold.c.text_id))})
     changed = sa.select(annotations.c.text_id).where(annotations.c.id > snapshot.last_annotation).distinct()
     settle(connection, state, connection.scalars(changed).all())
 

@@ -84,7 +84,9 @@ def _estimate(project: Project) -> Knowledge:
     classes = tuple(str(name) for name in annotations.classes)
     if len(labelled) == 0:
         return Knowledge(classes, np.empty(0, dtype=np.int64), np.empty(0), {}, {}, None)
-    consensus = estimate_consensus(annotations, None if p is None else p[labelled])
+    consensus = estimate_consensus(
+        annotations, None if p is None else p[labelled], experts=project.experts(annotations)
+    )
     return Knowledge(
         classes=classes,
         labels=consensus.labels,

@@ -1,0 +1,159 @@
+"""Reviewers: their labels outweigh a few ordinary ones everywhere, and stay annotations."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from jurybox.annotations import Annotations
+from jurybox.arrays import Ints
+from jurybox.classifiers.head import Head
+from jurybox.consensus import estimate_consensus
+from jurybox.datasets.demo import load_demo
+from jurybox.errors import InputError
+from jurybox.formats.records import AnnotationRecord
+from jurybox.loop import Settings, play_round
+from jurybox.project import Project
+from jurybox.store.records import Role
+from jurybox.store.settings import ProjectSettings
+from jurybox.strategies import STRATEGIES, posterior
+from strategies import annotation_sets, random_probabilities
+
+GOOD, REVIEWER = 4, 4  # four good annotators, who come before the reviewer
+EXPERTS = np.array([False] * GOOD + [True])
+
+
+def crowd_with_reviewer(n: int = 200, accuracy: float = 0.95) -> tuple[Annotations, Ints]:
+    """Three labels a text by good annotators; on text 0 all three say 0 and the reviewer says 1."""
+    rng = np.random.default_rng(0)
+    truth = rng.integers(2, size=n)
+    truth[0] = 1
+    annotator = np.concatenate([rng.permutation(GOOD)[:3] for _ in range(n)])
+    text = np.repeat(np.arange(n), 3)
+    label = np.where(rng.random(3 * n) < accuracy, truth[text], 1 - truth[text])
+    label[:3] = 0
+    annotations = Annotations.from_indices(
+        np.append(text, 0),
+        np.append(annotator, REVIEWER),
+        np.append(label, 1),
+        texts=n,
+        annotators=5,
+        classes=2,
+    )
+    return annotations, truth
+
+
+@pytest.mark.parametrize("accuracy", [0.75, 0.85, 0.95])
+@pytest.mark.parametrize("model", [None, 0.3, 0.05])
+def test_a_reviewer_outweighs_three_annotators_and_a_model(accuracy: float, model: float | None) -> None:
+    annotations, truth = crowd_with_reviewer(accuracy=accuracy)
+    p = None
+    if model is not None:
+        p = np.where(np.eye(2)[truth] == 1, 0.8, 0.2)
+        p[0] = [1 - model, model]
+    found = estimate_consensus(annotations, p, experts=EXPERTS)
+    assert found.labels[0] == 1
+    assert estimate_consensus(annotations, p).labels[0] == 0
+
+
+def test_a_reviewer_can_be_outweighed() -> None:
+    rng = np.random.default_rng(1)
+    N, M = 200, 9
+    truth = rng.integers(2, size=N)
+    label = np.where(rng.random((N, M)) < 0.9, truth[:, None], 1 - truth[:, None])
+    label[0] = truth[0]
+    text, annotator = np.indices((N, M))
+    slip = np.append(label.ravel(), 1 - truth[0])
+    annotations = Annotations.from_indices(
+        np.append(text.ravel(), 0),
+        np.append(annotator.ravel(), M),
+        slip,
+        texts=N,
+        annotators=M + 1,
+        classes=2,
+    )
+    found = estimate_consensus(annotations, experts=np.arange(M + 1) == M)
+    assert found.labels[0] == truth[0]
+
+
+def test_a_reviewer_who_is_only_right_on_hard_texts_does_not_make_the_crowd_look_bad() -> None:
+    annotations, _ = crowd_with_reviewer()
+    with_reviewer = estimate_consensus(annotations, experts=EXPERTS)
+    alone = estimate_consensus(annotations.subset(annotators=~EXPERTS))
+    np.testing.assert_allclose(with_reviewer.crowd, alone.crowd, atol=0.02)
+
+
+def test_two_reviewers_who_differ_leave_it_to_the_others() -> None:
+    annotations = Annotations.from_wide(
+        [[0, 0, 1, 0], [1, 1, None, None], [0, 0, None, None], [1, 1, None, None], [0, 0, None, None]]
+    )
+    found = estimate_consensus(annotations, experts=[False, False, True, True])
+    assert found.labels.tolist() == [0, 1, 0, 1, 0]
+
+
+@settings(max_examples=30, deadline=None)
+@given(annotation_sets(), st.booleans())
+def test_no_expert_is_as_before(annotations: Annotations, with_model: bool) -> None:
+    p = random_probabilities(annotations, 0) if with_model else None
+    nobody = np.zeros(annotations.n_annotators, dtype=bool)
+    one, other = estimate_consensus(annotations, p), estimate_consensus(annotations, p, experts=nobody)
+    np.testing.assert_array_equal(one.posterior, other.posterior)
+    everybody = estimate_consensus(annotations, p, experts=~nobody)
+    np.testing.assert_allclose(everybody.posterior.sum(axis=1), 1)
+
+
+def test_wrong_masks_are_refused() -> None:
+    annotations, _ = crowd_with_reviewer()
+    with pytest.raises(InputError, match=r"experts has shape \(2,\)"):
+        estimate_consensus(annotations, experts=[True, False])
+    with pytest.raises(InputError, match="type int"):
+        estimate_consensus(annotations, experts=[0, 0, 0, 0, 1])
+
+
+def test_a_round_trains_on_what_the_reviewer_says() -> None:
+    annotations, truth = crowd_with_reviewer()
+    rng = np.random.default_rng(0)
+    x = np.column_stack([2.0 * truth - 1, np.zeros(len(truth))]) + rng.normal(size=(len(truth), 2))
+    x[0] = [-1.5, 4]  # looks like class 0
+    p = np.full((len(truth), 2), 0.5)
+    assert posterior(annotations, p, EXPERTS, rng)[0, 1] > 0.9 > posterior(annotations, p, None, rng)[0, 1]
+    for name in STRATEGIES:
+        settings = Settings(name, classifier=Head())
+        played = play_round(annotations, x, settings, np.random.default_rng(0), experts=EXPERTS)
+        follows = name not in ("activelab", "random")  # published methods know no experts
+        assert played.consensus.labels[0] == follows
+        assert play_round(annotations, x, settings, np.random.default_rng(0)).consensus.labels[0] == 0
+
+
+@pytest.mark.slow
+def test_an_adjudicated_text_follows_the_reviewer_in_a_stored_project(location: str) -> None:
+    demo = load_demo(n_pool=200, n_test=10)
+    assert demo.gold is not None
+    classes = [str(name) for name in demo.classes]
+    texts = list(zip(map(str, demo.texts), demo.pool_texts, strict=True))
+    wrong = classes[1 - demo.gold[7]]
+    records = [
+        AnnotationRecord(texts[i][0], name, wrong if i == 7 else classes[demo.gold[i]])
+        for i in range(60)
+        for name in ("ana", "ben", "chloe")
+    ]
+    plan = ProjectSettings(encoder="tfidf", audit_size=0, seed=1)
+    with Project.create(location, classes=classes, texts=texts, settings=plan) as project:
+        project.add_annotations(records)
+        project.refit()
+        assert project.consensus().labels[7] == 1 - demo.gold[7]
+        project.add_annotator("rita", role=Role.REVIEWER)
+        project.adjudicate(texts[7][0], classes[demo.gold[7]], reviewer="rita")
+        before = project.pred_probs()
+        assert project.consensus().labels[7] == demo.gold[7]
+        project.refit()
+        after = project.pred_probs()
+        assert project.consensus().labels[7] == demo.gold[7]
+        assert len(list(project.annotation_records())) == 181  # nothing was overwritten
+        project.set_role("rita", Role.ANNOTATOR)
+        assert project.consensus().labels[7] == 1 - demo.gold[7]
+    assert before is not None
+    assert after is not None
+    assert not np.array_equal(before, after)
