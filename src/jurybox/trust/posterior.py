@@ -1,0 +1,344 @@
+"""Draws from what the annotations leave possible: the texts' classes, and everybody's confusion.
+
+Dawid & Skene's model (1979, Applied Statistics 28:20) with a prior, sampled by Gibbs' method. In turn, for
+several chains at once,
+
+    z_i          proportional to  prior_ik * product over the annotations of i of pi_j[k, y_ij]
+    habit of j   given z, with pi_j integrated out (see `jurybox.trust.habits`)
+    pi_j         given z and the habit: Beta and Dirichlet
+    crowd        shares of the habits, how careful the careful are, how they spread their wrong answers
+    shares       of the classes, Dirichlet
+
+The careful are better than chance and are believed to be most of the crowd, so that classes cannot change
+their names; others are taken to answer without looking, to exchange classes or to be peculiar only as far as
+their answers say so. A classifier's probabilities p make ``prior_ik`` proportional to
+``shares_k * (p_ik / mean p_k) ** trust``, with the trust drawn given z: what a classifier says beyond the
+classes' shares counts as far as it agrees with the annotations, and never above a bound.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.sparse import csr_array
+
+from jurybox.annotations import Annotations
+from jurybox.arrays import Bools, Floats, Ints, check_probabilities, freeze
+from jurybox.errors import InputError
+from jurybox.trust.habits import CAREFUL, EXPERT, LEVELS, Habits, Tally, scatter_evidence
+
+__all__ = ["Draws", "draw_posterior"]
+
+_CHAINS = 4
+_BURN_IN = 60  # sweeps
+_SWEEPS_PER_DRAW = 5  # at most, where a sweep costs little
+_CHEAP = 5000  # annotations
+_KIND_WEIGHTS = np.array(
+    [3.0, 0.3, 0.5, 0.3, 0.3]
+)  # CAREFUL, PECULIAR, RANDOM, CONSTANT, SWAPPED; annotators
+_MEANS = np.linspace(-1.0, 4.0, 11)  # of the careful's competence, log-odds
+_DEVIATIONS = np.array([0.4, 0.8, 1.3])
+_MEAN_PRIOR = 1.2, 1.2
+_LEAST_PROBABILITY = 1e-3
+_MOST_TRUST = 2.0
+_FIRST_TRUST = 0.2  # chains that begin with more may explain all annotations by the classifier
+_TRUST_PRIOR = 0.4  # standard deviation of its logarithm
+_TRUST_STEP = 0.15
+
+
+@dataclass(frozen=True, eq=False)
+class Draws:
+    """S draws from the posterior of the T labelled texts' classes and of M annotators.
+
+    Attributes
+    ----------
+    labels : ndarray of int, shape (S, T)
+        Class of each labelled text.
+    texts : ndarray of int, shape (T,)
+        Position of each labelled text.
+    confusion : ndarray, shape (S, M, K, K)
+        ``confusion[s, j, k, l]``: probability that annotator j answers l where k is right.
+    shares : ndarray, shape (S, K)
+        The classes' shares among texts like the labelled ones.
+    kinds : ndarray of int, shape (S, M)
+        Kind of habit, as in `jurybox.trust.habits`.
+    trust : ndarray, shape (S,)
+        Power to which the classifier's probabilities were raised; 0 without a classifier.
+    """
+
+    labels: Ints
+    texts: Ints
+    confusion: Floats
+    shares: Floats
+    kinds: Ints
+    trust: Floats
+
+    def __post_init__(self) -> None:
+        for array in (self.labels, self.texts, self.confusion, self.shares, self.kinds, self.trust):
+            freeze(array)
+
+    @property
+    def quality(self) -> Floats:
+        """Probability of a right answer by each annotator under the classes' shares, shape (S, M)."""
+        return np.asarray(np.einsum("sjkk,sk->sj", self.confusion, self.shares))
+
+    def posterior(self) -> Floats:
+        """Return the share of draws in which each labelled text has each class, shape (T, K)."""
+        K = self.shares.shape[1]
+        cell = np.arange(len(self.texts)) * K + self.labels
+        counts = np.bincount(cell.ravel(), minlength=len(self.texts) * K).reshape(-1, K)
+        return np.asarray(counts / len(self.labels))
+
+
+def draw_posterior(
+    annotations: Annotations,
+    pred_probs: ArrayLike | None = None,
+    *,
+    experts: Bools | None = None,
+    n_draws: int = 400,
+    rng: np.random.Generator,
+) -> Draws:
+    """Draw classes of the labelled texts and confusions of all annotators from their posterior.
+
+    Parameters
+    ----------
+    annotations
+        Annotations of N texts in K >= 2 classes.
+    pred_probs : array-like, shape (N, K), optional
+        A classifier's out-of-sample probabilities.
+    experts : ndarray of bool, shape (M,), optional
+        Annotators, such as reviewers, who are taken to be right nearly always.
+    n_draws
+        S. Memory is S * M * K * K numbers.
+    rng
+        Source of all randomness.
+
+    Returns
+    -------
+    Draws
+        An annotator without labels has the confusions of a stranger from the same crowd.
+
+    Raises
+    ------
+    InputError
+        If K < 2, ``pred_probs`` is not of shape (N, K), ``experts`` not of shape (M,), or ``n_draws``
+        below 1.
+
+    Examples
+    --------
+    >>> annotations = Annotations.from_wide([[0, 0, 1], [1, 1, 1], [0, 0, 0], [1, 1, 0]] * 10)
+    >>> draws = draw_posterior(annotations, rng=np.random.default_rng(0))
+    >>> draws.confusion.shape
+    (400, 3, 2, 2)
+    >>> bool(draws.quality.mean(axis=0)[0] > draws.quality.mean(axis=0)[2])
+    True
+    """
+    shape = annotations.n_texts, annotations.n_classes
+    if annotations.n_classes < 2:
+        raise InputError(f"the annotations have {annotations.n_classes} class, expected at least 2")
+    if n_draws < 1:
+        raise InputError(f"n_draws is {n_draws}, expected at least 1")
+    expert = np.zeros(annotations.n_annotators, dtype=bool) if experts is None else np.asarray(experts)
+    if expert.shape != (annotations.n_annotators,):
+        raise InputError(f"experts has shape {expert.shape}, expected ({annotations.n_annotators},)")
+    p = None if pred_probs is None else check_probabilities(pred_probs, shape)
+    sampler = _Sampler(annotations, p, expert.astype(bool))
+    state = sampler.start(min(_CHAINS, n_draws), rng)
+    for _ in range(_BURN_IN):
+        state = sampler.sweep(state, rng)
+    kept: list[_State] = []
+    between = int(np.clip(_CHEAP // max(len(annotations), 1), 1, _SWEEPS_PER_DRAW))
+    for _ in range(-(-n_draws // len(state.labels))):
+        for _ in range(between):
+            state = sampler.sweep(state, rng)
+        kept.append(state)
+    return _gather(sampler, kept, n_draws)
+
+
+@dataclass(frozen=True, eq=False)
+class _State:
+    """Where C chains are."""
+
+    labels: Ints  # (C, T)
+    habit: Ints  # (C, M)
+    confusion: Floats  # (C, M, K, K)
+    shares: Floats  # (C, K)
+    log_habits: Floats  # (C, H)
+    crowd: Floats  # (C, K, K)
+    scatter: Ints  # (C,)
+    trust: Floats  # (C,)
+
+
+class _Sampler:
+    """The conditional distributions; arrays are made once, and a state is only replaced."""
+
+    def __init__(self, annotations: Annotations, p: Floats | None, expert: Bools) -> None:
+        self.K, self.M = annotations.n_classes, annotations.n_annotators
+        self.texts = np.flatnonzero(annotations.labelled)
+        self.habits = Habits.of(self.K)
+        self._votes = annotations.counts[self.texts].astype(np.float64)
+        self._expert = expert
+        self._row = np.searchsorted(self.texts, annotations.text)
+        self._annotator = annotations.annotator.astype(np.int64)
+        self._label = annotations.label.astype(np.int64)
+        self._given = csr_array(
+            (np.ones(len(self._row)), (self._row, self._annotator * self.K + self._label)),
+            shape=(len(self.texts), self.M * self.K),
+        )
+        self._surprise = None if p is None else _log_ratio(p[self.texts])
+        self._competence = _competence_table()
+        self._open = np.where((self.habits.kind == EXPERT) == expert[:, None], 0.0, -np.inf)
+
+    def start(self, n_chains: int, rng: np.random.Generator) -> _State:
+        """Start from the annotators' votes, each chain from classes drawn from them."""
+        weights = self._votes + self._votes.sum(axis=0) / max(self._votes.sum(), 1.0)
+        weights = weights / weights.sum(axis=1, keepdims=True)
+        labels = _draw_classes(np.broadcast_to(weights, (n_chains, *weights.shape)), rng)
+        tally = self._tally(labels)
+        habit = np.broadcast_to(
+            np.where(self._expert, len(self.habits.kind) - 1, len(LEVELS) // 2), (n_chains, self.M)
+        ).copy()
+        state = _State(
+            labels=labels,
+            habit=habit,
+            confusion=np.empty(0),
+            shares=self._draw_shares(labels, rng),
+            log_habits=np.empty(0),
+            crowd=self.habits.crowd(habit, tally),
+            scatter=np.ones(n_chains, dtype=np.int64),
+            trust=np.full(n_chains, 0.0 if self._surprise is None else _FIRST_TRUST),
+        )
+        state = replace(state, log_habits=self._draw_log_habits(habit, rng))
+        return self._draw_annotators(state, tally, rng)
+
+    def sweep(self, state: _State, rng: np.random.Generator) -> _State:
+        """Draw everything once, given the rest."""
+        C, T = state.labels.shape
+        flat = np.log(state.confusion).transpose(1, 3, 0, 2).reshape(self.M * self.K, C * self.K)
+        likelihood = np.asarray(self._given @ flat).reshape(T, C, self.K).transpose(1, 0, 2)
+        log_p = likelihood + self._log_prior(state.shares, state.trust)
+        log_p -= log_p.max(axis=2, keepdims=True)
+        labels = _draw_classes(np.exp(log_p, out=log_p), rng)
+        state = replace(state, labels=labels, shares=self._draw_shares(labels, rng))
+        state = replace(state, trust=self._draw_trust(state, rng))
+        return self._draw_annotators(state, self._tally(labels), rng)
+
+    def _draw_annotators(self, state: _State, tally: Tally, rng: np.random.Generator) -> _State:
+        evidence = self.habits.log_evidence(tally, state.crowd, state.scatter)
+        log_p = evidence + state.log_habits[:, None] + self._open
+        habit = _draw_classes(np.exp(log_p - log_p.max(axis=2, keepdims=True)), rng)
+        scatter = _draw_position(scatter_evidence(self.habits, habit, tally), rng)
+        crowd = self.habits.crowd(habit, tally)
+        return replace(
+            state,
+            habit=habit,
+            scatter=scatter,
+            crowd=crowd,
+            confusion=self.habits.draw_confusions(habit, tally, crowd, scatter, rng),
+            log_habits=self._draw_log_habits(habit, rng),
+        )
+
+    def _draw_log_habits(self, habit: Ints, rng: np.random.Generator) -> Floats:
+        """Draw the log shares (C, H) of the habits: of the kinds, and of the levels of care."""
+        C, H = len(habit), len(self.habits.kind)
+        kinds = np.arange(EXPERT)
+        counted = _count(self.habits.kind[habit], EXPERT + 1)[:, :EXPERT]
+        share = rng.standard_gamma(_KIND_WEIGHTS + counted)
+        share /= share.sum(axis=1, keepdims=True)
+        sizes = np.maximum((self.habits.kind[:, None] == kinds).sum(axis=0), 1)
+        log_share = np.zeros((C, H))
+        ordinary = self.habits.kind != EXPERT
+        log_share[:, ordinary] = np.log(np.maximum(share / sizes, 1e-300))[:, self.habits.kind[ordinary]]
+        levels = _count(habit, H)[:, : len(LEVELS)]
+        table = self._competence
+        chosen = _draw_position(levels @ table.log_share.T + table.log_prior, rng)
+        careful = self.habits.kind == CAREFUL
+        log_share[:, careful] += table.log_share[chosen] + np.log(len(LEVELS))
+        return log_share
+
+    def _draw_shares(self, labels: Ints, rng: np.random.Generator) -> Floats:
+        weight = rng.standard_gamma(1.0 + _count(labels, self.K))
+        return np.asarray(weight / weight.sum(axis=1, keepdims=True))
+
+    def _log_prior(self, shares: Floats, trust: Floats) -> Floats:
+        """Return the texts' prior (C, T, K), not normalised, or (C, 1, K) without a classifier."""
+        prior = np.log(np.maximum(shares, 1e-300))[:, None]
+        return prior if self._surprise is None else prior + trust[:, None, None] * self._surprise
+
+    def _draw_trust(self, state: _State, rng: np.random.Generator) -> Floats:
+        """Make one step of Metropolis' method in the logarithm of the trust (C,)."""
+        if self._surprise is None:
+            return state.trust
+        proposal = state.trust * np.exp(_TRUST_STEP * rng.standard_normal(len(state.trust)))
+        now, then = (self._trust_evidence(state, trust) for trust in (state.trust, proposal))
+        accepted = (proposal <= _MOST_TRUST) & (np.log(rng.random(len(now))) < then - now)
+        return np.where(accepted, proposal, state.trust)
+
+    def _trust_evidence(self, state: _State, trust: Floats) -> Floats:
+        log_p = self._log_prior(state.shares, trust)
+        of_class = np.take_along_axis(log_p, state.labels[..., None], axis=2)[..., 0]
+        total = np.log(np.exp(log_p).sum(axis=2))
+        prior = -0.5 * (np.log(trust) / _TRUST_PRIOR) ** 2
+        return np.asarray((of_class - total).sum(axis=1) + prior)
+
+    def _tally(self, labels: Ints) -> Tally:
+        C = len(labels)
+        cell = (self._annotator * self.K + labels[:, self._row]) * self.K + self._label
+        size = self.M * self.K * self.K
+        cell = cell + np.arange(C)[:, None] * size
+        counts = np.bincount(cell.ravel(), minlength=C * size)
+        return Tally(counts.reshape(C, self.M, self.K, self.K).astype(np.float64))
+
+
+@dataclass(frozen=True, eq=False)
+class _CompetenceTable:
+    """Log shares (Q, levels) of the levels of care under Q normal distributions, and their log prior (Q,)."""
+
+    log_share: Floats
+    log_prior: Floats
+
+
+def _competence_table() -> _CompetenceTable:
+    mean, deviation = (grid.ravel() for grid in np.meshgrid(_MEANS, _DEVIATIONS))
+    log_share = -0.5 * ((LEVELS - mean[:, None]) / deviation[:, None]) ** 2
+    log_share -= np.log(np.exp(log_share).sum(axis=1, keepdims=True))
+    return _CompetenceTable(log_share, -0.5 * ((mean - _MEAN_PRIOR[0]) / _MEAN_PRIOR[1]) ** 2)
+
+
+def _log_ratio(p: Floats) -> Floats:
+    """Return how much likelier than on average a classifier finds each class, logarithm, shape (T, K)."""
+    bounded = np.maximum(p, _LEAST_PROBABILITY)
+    return np.asarray(np.log(bounded) - np.log(bounded.mean(axis=0)))
+
+
+def _count(positions: Ints, size: int) -> Ints:
+    """Count positions (C, X) below ``size`` per row, shape (C, size)."""
+    cell = positions + np.arange(len(positions))[:, None] * size
+    return np.bincount(cell.ravel(), minlength=len(positions) * size).reshape(-1, size)
+
+
+def _draw_position(log_weights: Floats, rng: np.random.Generator) -> Ints:
+    """Draw one position per row of log weights (C, Q)."""
+    weights = np.exp(log_weights - log_weights.max(axis=1, keepdims=True))
+    return _draw_classes(weights[:, None], rng)[:, 0]
+
+
+def _draw_classes(weights: Floats, rng: np.random.Generator) -> Ints:
+    """Draw a position on the last axis with probability proportional to the weights (C, X, K)."""
+    cumulative = np.cumsum(weights, axis=2)
+    threshold = rng.random(weights.shape[:2]) * cumulative[..., -1]
+    return np.asarray((cumulative <= threshold[..., None]).sum(axis=2).clip(max=weights.shape[2] - 1))
+
+
+def _gather(sampler: _Sampler, kept: list[_State], n_draws: int) -> Draws:
+    habit = np.concatenate([state.habit for state in kept])[:n_draws]
+    return Draws(
+        labels=np.concatenate([state.labels for state in kept])[:n_draws],
+        texts=sampler.texts,
+        confusion=np.concatenate([state.confusion for state in kept])[:n_draws],
+        shares=np.concatenate([state.shares for state in kept])[:n_draws],
+        kinds=sampler.habits.kind[habit],
+        trust=np.concatenate([state.trust for state in kept])[:n_draws],
+    )
