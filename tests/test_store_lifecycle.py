@@ -17,6 +17,7 @@ from jurybox.errors import ConflictError, InputError, NewerDatabaseError, NotFou
 from jurybox.project import Project
 from jurybox.store import migrate
 from jurybox.store.engine import read_location
+from jurybox.store.records import Task
 from jurybox.store.schema import metadata
 from jurybox.store.settings import ProjectSettings
 
@@ -56,16 +57,53 @@ def test_a_newer_database_is_refused(location: str) -> None:
         Project.open(location)
 
 
-def test_an_old_database_is_migrated_after_a_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "old.db"
-    with monkeypatch.context() as patch:
+OLD_ROWS = (
+    "INSERT INTO project VALUES (0, 'old', 1.0, '{\"batch\": 7}', 0, NULL)",
+    "INSERT INTO rounds VALUES (0, 1.0, 1.0, 0, 0, '{}', '{}')",
+    "INSERT INTO classes VALUES (0, 'no'), (1, 'yes')",
+    "INSERT INTO texts VALUES (0, 'a', 'first', NULL), (1, 'b', 'second', NULL)",
+    "INSERT INTO ranking VALUES (0, 0, 9, 9, 0, 2, 5, true, NULL, NULL, 'spread'),"
+    " (0, 1, 8, 8, 0, 2, 5, true, NULL, NULL, 'spread')",
+    "INSERT INTO annotators VALUES (0, 'ana', 'annotator', 'active', NULL, NULL, 1, 0, 1.0)",
+    "INSERT INTO annotations (text_id, annotator_id, class_id, created_at, comment, origin)"
+    " VALUES (0, 0, 1, 1.0, '', 'queue')",
+)
+"""A project as the first version wrote it."""
+
+
+def make_old_project(location: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = read_location(location)
+    with monkeypatch.context() as patch, store.write() as connection:
         patch.setattr(migrate, "_TARGET", "0001")
-        with Project.create(path, classes=CLASSES, texts=["a", "b"]) as project:
-            assert project.status().texts == 2
-    with Project.open(path) as project:
-        assert project.status().texts == 2
-        with project.store.read() as connection:
+        migrate.create_tables(store, connection)
+        for row in OLD_ROWS:
+            connection.execute(sa.text(row.replace(":", r"\:")))
+    store.close()
+
+
+def test_an_old_database_is_migrated(location: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_old_project(location, monkeypatch)
+    with Project.open(location) as project:
+        with project.store.write() as connection:
             assert migrate.stored_version(connection) == migrate.known_versions()[-1]
+            assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+        assert project.settings == ProjectSettings(batch=7)
+        assert project.status().annotations == 1
+        (ana,) = project.annotators()
+        assert (ana.name, ana.n_annotations, ana.max_share, ana.qualified) == ("ana", 1, None, None)
+        task = project.next_task("ana")
+        assert isinstance(task, Task)
+        project.submit(task, "no")
+        assert task.text == "second"
+        assert project.gold() == {}
+
+
+def test_an_sqlite_file_is_copied_before_it_is_migrated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "old.db"
+    make_old_project(str(path), monkeypatch)
+    Project.open(path).close()
     with closing(sqlite3.connect(migrate.backup_path(path, "0001"))) as copy:
         assert copy.execute("SELECT version_num FROM alembic_version").fetchall() == [("0001",)]
         assert copy.execute("SELECT count(*) FROM texts").fetchall() == [(2,)]

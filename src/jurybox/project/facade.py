@@ -14,6 +14,7 @@ from sqlalchemy.engine import Connection
 from jurybox.errors import InputError
 from jurybox.formats.records import AnnotationRecord, Batch, TextRecord
 from jurybox.project.auditing import Auditing
+from jurybox.project.gold import Gold
 from jurybox.project.labelling import Labelling
 from jurybox.project.people import People
 from jurybox.project.results import Results
@@ -24,6 +25,7 @@ from jurybox.store.checks import storable
 from jurybox.store.engine import read_location
 from jurybox.store.importer import Duplicates, Importer, named_texts
 from jurybox.store.locks import serialise
+from jurybox.store.qualification import exempt_veterans
 from jurybox.store.records import Added
 from jurybox.store.settings import ProjectSettings
 
@@ -33,7 +35,7 @@ Location: TypeAlias = str | PathLike[str]
 TextLike: TypeAlias = str | tuple[str, str] | TextRecord
 
 
-class Project(Labelling, People, Rounds, Results, Services, Auditing):
+class Project(Labelling, People, Rounds, Results, Services, Auditing, Gold):
     """A project that lives in an SQLite file or a PostgreSQL schema.
 
     Use `create` or `open`; close it, or use it in a ``with`` statement. One object may be shared by threads;
@@ -228,6 +230,7 @@ class Project(Labelling, People, Rounds, Results, Services, Auditing):
             before = state.read_state(connection)
             settings = before.settings.updated(changes)
             state.write_state(connection, settings=settings.to_dict())
+            exempt_veterans(connection, before.settings, settings)
             if ranks.rules(settings) != ranks.rules(before.settings):
                 ranks.settle_all(connection, state.read_state(connection))
         return settings

@@ -48,6 +48,28 @@ class People(Handle):
         """Limit how many annotations a person may give; None lifts the limit."""
         self._update_annotator(name, cap=cap)
 
+    def set_max_share(self, name: str, share: float | None) -> None:
+        """Limit which share of all annotations a person may give; None: as the project's setting says.
+
+        A share of 1 is no limit. Whatever the share is, anybody may give a few labels, as the first ones of a
+        project are all by somebody.
+        """
+        self._update_annotator(name, max_share=share)
+
+    def qualify(self, name: str, verdict: bool | None = True) -> None:
+        """Let a person label without a test, or despite one that was failed.
+
+        Parameters
+        ----------
+        verdict
+            False gives the person no more texts; None leaves it to the test, for which the gold texts
+            labelled so far count.
+        """
+        with self.store.write() as connection:
+            people.update_annotator(connection, name, qualified=verdict)
+            if verdict is False:
+                queue.release_all(connection, name)
+
     def set_role(self, name: str, role: Role) -> None:
         """Change what a person may do."""
         self._update_annotator(name, role=role.value)

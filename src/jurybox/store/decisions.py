@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from jurybox.errors import ConflictError, NotFoundError
-from jurybox.store import schema
+from jurybox.store import gold_queue, schema
 from jurybox.store.locks import serialise
 from jurybox.store.people import lock_annotator
 from jurybox.store.queue import claim, find_text, held_lease, release
@@ -82,7 +82,9 @@ def submit(
         )
     if retire_skip(connection, annotator.id, text_id, now):
         count(connection, annotator.id, n_skips=-1)
+    state = read_state(connection)
     lease = held_lease(connection, annotator.id, text_id)
+    golden = gold_queue.lease_of(connection, annotator.id, text_id) if state.n_gold else None
     number = insert_annotation(
         connection,
         text_id=text_id,
@@ -91,15 +93,12 @@ def submit(
         created_at=now,
         seconds=seconds,
         comment=comment,
-        origin="queue" if lease is not None else "direct",
-        round_id=None if lease is None else lease.round_id,
-        reason=None if lease is None else lease.reason,
-        selection_probability=None if lease is None else lease.selection_probability,
         idempotency_key=key,
+        **_provenance(lease, golden),
     )
     count(connection, annotator.id, n_annotations=1)
-    settle(connection, read_state(connection), [text_id])
-    release(connection, annotator.id, text_id)
+    settle(connection, state, [text_id])
+    release(connection, annotator.id, text_id, golden=golden is not None)
     return Receipt(number, text, name, label)
 
 
@@ -324,6 +323,20 @@ def _recent(connection: Connection, annotator_id: int, name: str, text: str | No
     raise ConflictError(
         f"text {text!r} is not among the last {EDITABLE} decisions of annotator {name!r}, which can be edited"
     )
+
+
+def _provenance(lease: sa.Row[Any] | None, golden: sa.Row[Any] | None) -> dict[str, object]:
+    """Return how a text came to its annotator; what the task of a gold text said of itself is not stored."""
+    if golden is not None:
+        return {"origin": "queue", "round_id": golden.round_id, "reason": gold_queue.GOLD}
+    if lease is None:
+        return {"origin": "direct"}
+    return {
+        "origin": "queue",
+        "round_id": lease.round_id,
+        "reason": lease.reason,
+        "selection_probability": lease.selection_probability,
+    }
 
 
 def _repeated(

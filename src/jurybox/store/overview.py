@@ -64,11 +64,12 @@ def read_status(connection: Connection, *, now: float) -> Status:
         active_annotators=sum(person.standing == Standing.ACTIVE for person in people),
         audit_texts=n_audit,
         audit_finished=n_audit - _count(connection, audit.join(ranking, audit_open)),
-        on_loan=_count(connection, schema.leases, schema.leases.c.expires_at > now),
-        rounds=len(rounds),
-        new_annotations=_count(
-            connection, annotations, annotations.c.id > seen, annotations.c.class_id.is_not(None)
+        on_loan=sum(
+            _count(connection, leases, leases.c.expires_at > now)
+            for leases in (schema.leases, schema.gold_leases)
         ),
+        rounds=len(rounds),
+        new_annotations=_count(connection, annotations, annotations.c.id > seen, schema.is_standing),
         classes=classes,
         class_counts={name: by_class.get(number, 0) for number, name in enumerate(classes)},
         last_round=rounds[-1] if rounds else None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import floor
 from typing import Any
 
 import sqlalchemy as sa
@@ -12,16 +13,25 @@ from jurybox.store import schema
 from jurybox.store.checks import storable
 from jurybox.store.locks import serialise
 from jurybox.store.records import AnnotatorInfo, Role, Standing
+from jurybox.store.settings import ProjectSettings, check_max_share
 
 __all__ = [
+    "SHARE_GRACE",
     "add_annotator",
     "annotator_numbers",
     "ensure_annotator",
     "find_annotator",
+    "free_by_share",
     "lock_annotator",
     "read_annotators",
+    "share_of",
     "update_annotator",
 ]
+
+SHARE_GRACE = 20
+"""Labels that anybody may give whatever share of all labels they are."""
+
+_ROUNDING = 1e-9
 
 
 def add_annotator(
@@ -103,18 +113,39 @@ def lock_annotator(connection: Connection, name: str) -> sa.Row[Any]:
     return row
 
 
+def share_of(annotator: sa.Row[Any], settings: ProjectSettings) -> float | None:
+    """Return the largest share of all annotations that a person may give; None for no limit."""
+    share = settings.max_share if annotator.max_share is None else annotator.max_share
+    return None if share == 1 else share
+
+
+def free_by_share(connection: Connection, annotator: sa.Row[Any], share: float, n_held: int) -> int:
+    """Return how many more texts a person may take who holds so many and may give a share of all labels.
+
+    With n his or her annotations, h the texts in hand, T everyone's annotations and s the share, k more are
+    in order as long as n + h + k <= s (T + h + k), and in any case up to `SHARE_GRACE` labels: the first
+    labels of a project are all by somebody.
+    """
+    mine = annotator.n_annotations + n_held
+    given = connection.scalar(_GIVEN) or 0
+    more = floor((share * (given + n_held) - mine) / (1 - share) + _ROUNDING)
+    return max(more, SHARE_GRACE - mine)
+
+
 def update_annotator(connection: Connection, name: str, **values: object) -> None:
-    """Change a person's role, standing, cap or token hash.
+    """Change a person's role, standing, cap, share, qualification or token hash.
 
     Raises
     ------
     NotFoundError
         If there is no such person.
     InputError
-        If the cap is negative.
+        If the cap is negative, or the share no share.
     """
     if "cap" in values:
         _check_cap(values["cap"])
+    if "max_share" in values:
+        check_max_share(values["max_share"])
     update = sa.update(schema.annotators).where(schema.annotators.c.name == name).values(**values)
     if connection.execute(update).rowcount == 0:
         raise NotFoundError(f"there is no annotator {name!r}")
@@ -128,6 +159,8 @@ def _info(row: sa.Row[Any]) -> AnnotatorInfo:
         cap=row.cap,
         n_annotations=row.n_annotations,
         n_skips=row.n_skips,
+        max_share=row.max_share,
+        qualified=row.qualified,
     )
 
 
@@ -139,4 +172,5 @@ def _check_cap(cap: object) -> None:
 # Built once: building a statement takes longer than running it.
 _NAMED = schema.annotators.c.name == sa.bindparam("name")
 _NUMBER = sa.select(schema.annotators.c.id).where(_NAMED)
+_GIVEN = sa.select(sa.func.sum(schema.annotators.c.n_annotations))
 _LOCKED = sa.select(schema.annotators).where(_NAMED).with_for_update(key_share=True)

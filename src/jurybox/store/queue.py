@@ -9,7 +9,7 @@ expires.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -19,15 +19,18 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
 from jurybox.errors import ConflictError, NotFoundError, StoreError
-from jurybox.store import schema
+from jurybox.store import gold_queue, schema
+from jurybox.store.gold import is_mixed_in
 from jurybox.store.locks import serialise
-from jurybox.store.people import lock_annotator
+from jurybox.store.people import free_by_share, lock_annotator, share_of
+from jurybox.store.qualification import Admission, admit
 from jurybox.store.records import NothingLeft, Standing, Task, Tasks, Why
 from jurybox.store.state import ProjectState, read_state
 
 __all__ = ["claim", "find_text", "held_lease", "next_tasks", "release", "release_all", "renew"]
 
 _ATTEMPTS = 50
+_NO_LIMIT = 2**31
 
 
 def next_tasks(connection: Connection, name: str, n: int, *, resume: bool, now: float) -> Tasks:
@@ -44,14 +47,18 @@ def next_tasks(connection: Connection, name: str, n: int, *, resume: bool, now: 
     if annotator.standing != Standing.ACTIVE:
         return Tasks((), NothingLeft(Why.PAUSED))
     held = _held(connection, state, annotator.id, now)
-    tasks = _extend(connection, state, held[:n], name, now) if resume else []
-    free, n_held = n - len(tasks), len(held)
-    if annotator.cap is not None:
-        free = min(free, annotator.cap - annotator.n_annotations - n_held)
+    golden = gold_queue.held(connection, annotator.id, now) if state.n_gold else []
+    admission = admit(connection, state, annotator, len(golden), now)
+    if admission.refused:
+        return Tasks((), NothingLeft(Why.NOT_QUALIFIED))
+    in_hand = _oldest_first([*held, *golden])
+    tasks = _extend(connection, state, annotator.id, in_hand[:n], name, now) if resume else []
+    n_held = len(in_hand)
+    free = min(n - len(tasks), _allowance(connection, state, annotator, n_held))
     for _ in range(_ATTEMPTS):
         if free <= 0:
             break
-        taken = _take(connection, state, annotator.id, free, now)
+        taken = _take(connection, state, annotator, free, n_held, admission, now)
         if taken is None:
             break
         tasks.extend(_task(row, name) for row in taken)
@@ -59,7 +66,7 @@ def next_tasks(connection: Connection, name: str, n: int, *, resume: bool, now: 
         free -= len(taken)
     if len(tasks) == n:
         return Tasks(tuple(tasks))
-    return Tasks(tuple(tasks), _why(connection, state, annotator, n_held, now))
+    return Tasks(tuple(tasks), _why(connection, state, annotator, n_held, admission, now))
 
 
 def renew(connection: Connection, name: str, text_id: int, *, now: float) -> float:
@@ -79,22 +86,32 @@ def renew(connection: Connection, name: str, text_id: int, *, now: float) -> flo
             sa.select(schema.annotators.c.id).where(schema.annotators.c.name == name)
         ),
     )
-    if connection.execute(sa.update(schema.leases).where(held).values(expires_at=expires_at)).rowcount == 0:
+    renewed = connection.execute(sa.update(schema.leases).where(held).values(expires_at=expires_at)).rowcount
+    if not renewed and not gold_queue.renew(connection, name, text_id, expires_at):
         raise ConflictError(
             f"annotator {name!r} does not hold this text any more; a label for it is kept anyway"
         )
     return expires_at
 
 
-def release(connection: Connection, annotator_id: int, text_id: int) -> None:
-    """Give a text back; nothing happens if the annotator does not hold it."""
+def release(connection: Connection, annotator_id: int, text_id: int, *, golden: bool = True) -> None:
+    """Give a text back; nothing happens if the annotator does not hold it.
+
+    Parameters
+    ----------
+    golden
+        Whether it may be in hand as a gold text.
+    """
     connection.execute(_RELEASE, {"text": text_id, "annotator": annotator_id})
+    if golden:
+        gold_queue.forget(connection, annotator_id, text_id)
 
 
 def release_all(connection: Connection, name: str) -> None:
     """Give back all texts that a person holds."""
     person = sa.select(schema.annotators.c.id).where(schema.annotators.c.name == name)
-    connection.execute(sa.delete(schema.leases).where(schema.leases.c.annotator_id.in_(person)))
+    for leases in (schema.leases, schema.gold_leases):
+        connection.execute(sa.delete(leases).where(leases.c.annotator_id.in_(person)))
 
 
 def held_lease(connection: Connection, annotator_id: int, text_id: int) -> sa.Row[Any] | None:
@@ -109,6 +126,8 @@ def claim(
 
     Where someone else has it, the task comes without a lease: it has expired already.
     """
+    if state.n_gold and is_mixed_in(connection, text_id):
+        return _task(_claim_gold(connection, state, annotator_id, text_id, now), name)
     entry = _ranked().where(schema.ranking.c.text_id == text_id)
     rows = connection.execute(entry, {"round": state.current_round}).mappings().all()
     _lease(connection, state, annotator_id, rows, now)
@@ -134,36 +153,98 @@ def find_text(connection: Connection, external_id: str, *, lock: bool = False) -
 
 
 def _held(connection: Connection, state: ProjectState, annotator_id: int, now: float) -> list[sa.Row[Any]]:
-    """Return the texts that an annotator holds and that still want a label, oldest lease first."""
+    """Return the texts of the ordinary queue that an annotator holds and that still want a label."""
     values = {"round": state.current_round, "annotator": annotator_id, "now": now}
-    wanted = [row for row in connection.execute(_held_by(), values) if row.position is not None]
-    return sorted(wanted, key=lambda row: (row.issued_at, row.position))
+    return [row for row in connection.execute(_held_by(), values) if row.position is not None]
+
+
+def _oldest_first(held: list[sa.Row[Any]]) -> list[sa.Row[Any]]:
+    return sorted(held, key=lambda row: (row.issued_at, row.position))
 
 
 def _extend(
-    connection: Connection, state: ProjectState, held: list[sa.Row[Any]], name: str, now: float
+    connection: Connection,
+    state: ProjectState,
+    annotator_id: int,
+    held: list[sa.Row[Any]],
+    name: str,
+    now: float,
 ) -> list[Task]:
     """Lend texts in hand anew."""
     if not held:
         return []
+    leases = schema.leases
     until = now + state.settings.lease_seconds
     numbers = [row.id for row in held]
-    update = sa.update(schema.leases).where(schema.leases.c.text_id.in_(numbers)).values(expires_at=until)
-    connection.execute(update)
+    mine = sa.and_(leases.c.text_id.in_(numbers), leases.c.annotator_id == annotator_id)
+    connection.execute(sa.update(leases).where(mine).values(expires_at=until))
+    if state.n_gold:
+        gold_queue.extend(connection, annotator_id, numbers, until)
     return [replace(_task(row, name), expires_at=until) for row in held]
 
 
+def _allowance(connection: Connection, state: ProjectState, annotator: sa.Row[Any], n_held: int) -> int:
+    """Return how many more texts an annotator who holds so many may take, by number and by share."""
+    free = _NO_LIMIT if annotator.cap is None else annotator.cap - annotator.n_annotations - n_held
+    share = share_of(annotator, state.settings)
+    return free if share is None else min(free, free_by_share(connection, annotator, share, n_held))
+
+
 def _take(
-    connection: Connection, state: ProjectState, annotator_id: int, n: int, now: float
+    connection: Connection,
+    state: ProjectState,
+    annotator: sa.Row[Any],
+    n: int,
+    n_held: int,
+    admission: Admission,
+    now: float,
 ) -> list[sa.Row[Any]] | None:
     """Lend the best free texts; None where there are none, fewer than found where others were faster."""
-    values = {"round": state.current_round, "annotator": annotator_id, "now": now, "n": n}
+    values = {"round": state.current_round, "annotator": annotator.id, "now": now, "n": n}
     rows = connection.execute(_free(), values).mappings().all()
     if not rows:
         return None
-    taken = _lease(connection, state, annotator_id, rows, now)
+    if state.n_gold:
+        golden = gold_queue.place(connection, state, annotator, rows, n_held, admission.room, now)
+        if golden or admission.room is not None:
+            return _take_mixed(connection, state, annotator.id, rows, golden, admission, now)
+    taken = _lease(connection, state, annotator.id, rows, now)
     lent = [_lent(connection, state, text_id) for text_id in taken]
     return [row for row in lent if row is not None]
+
+
+def _take_mixed(
+    connection: Connection,
+    state: ProjectState,
+    annotator_id: int,
+    rows: Sequence[Any],
+    golden: Mapping[int, int],
+    admission: Admission,
+    now: float,
+) -> list[sa.Row[Any]] | None:
+    """Lend gold texts in some of the places, and in the others what belongs there, unless a test goes on."""
+    taken: list[sa.Row[Any]] = []
+    for at, row in enumerate(rows):
+        if at in golden:
+            taken.append(gold_queue.lend(connection, state, annotator_id, golden[at], row, now))
+        elif admission.room is None:
+            got = (
+                _lent(connection, state, text) for text in _lease(connection, state, annotator_id, [row], now)
+            )
+            taken.extend(lent for lent in got if lent is not None)
+    return taken if golden or admission.room is None else None
+
+
+def _claim_gold(
+    connection: Connection, state: ProjectState, annotator_id: int, text_id: int, now: float
+) -> sa.Row[Any]:
+    """Lend one particular gold text in the place of the text that would come next, or else in its own."""
+    values = {"round": state.current_round, "annotator": annotator_id, "now": now, "n": 1}
+    place = connection.execute(_free(), values).mappings().first()
+    if place is None:
+        own = _ranked().where(schema.ranking.c.text_id == text_id)
+        place = connection.execute(own, {"round": state.current_round}).mappings().one()
+    return gold_queue.lend(connection, state, annotator_id, text_id, place, now)
 
 
 def _lease(
@@ -313,7 +394,12 @@ def _task(row: Any, name: str) -> Task:
 
 
 def _why(
-    connection: Connection, state: ProjectState, annotator: sa.Row[Any], n_held: int, now: float
+    connection: Connection,
+    state: ProjectState,
+    annotator: sa.Row[Any],
+    n_held: int,
+    admission: Admission,
+    now: float,
 ) -> NothingLeft:
     """Find out why an annotator gets fewer texts than asked for."""
     ranking, leases = schema.ranking, schema.leases
@@ -328,6 +414,10 @@ def _why(
     left = _wanted().where(~mine).limit(1)
     if connection.execute(left, values).first() is None:
         return NothingLeft(Why.ALL_SEEN)
+    if admission.room is not None:
+        return NothingLeft(Why.BEING_TESTED)
+    if _allowance(connection, state, annotator, n_held) <= 0:
+        return NothingLeft(Why.SHARE_REACHED)
     others = sa.and_(leases.c.annotator_id != annotator.id, leases.c.expires_at > now)
     first_expiry = connection.scalar(sa.select(sa.func.min(leases.c.expires_at)).where(others))
     return NothingLeft(Why.WITH_OTHERS, now if first_expiry is None else first_expiry)

@@ -35,6 +35,7 @@ __all__ = [
     "chunks",
     "enqueue",
     "mark_audit",
+    "mark_gold",
     "rules",
     "settle",
     "settle_all",
@@ -116,11 +117,22 @@ def mark_audit(connection: Connection, state: ProjectState, text_ids: Sequence[i
         connection.execute(update, rows)
 
 
+def mark_gold(connection: Connection, state: ProjectState, text_ids: Iterable[int]) -> None:
+    """Take gold texts out of the current queue, and put those back that are none; not in the audit sample."""
+    ranking, gold = schema.ranking, schema.gold
+    is_gold = sa.exists().where(gold.c.text_id == ranking.c.text_id)
+    cap = sa.case((is_gold, 0), else_=state.settings.max_labels)
+    for chunk in chunks(text_ids, _CHUNK):
+        here = sa.and_(ranking.c.round_id == state.current_round, ranking.c.text_id.in_(chunk))
+        connection.execute(sa.update(ranking).where(here, ranking.c.reason != AUDIT).values(cap=cap))
+        settle(connection, state, chunk)
+
+
 def settle(connection: Connection, state: ProjectState, text_ids: Iterable[int]) -> None:
     """Bring the places of texts up to date with their annotations: open or finished, and which pass.
 
-    A text is finished when it has as many labels as it may get, when enough labels all agree (the audit
-    sample excepted), or when a reviewer has decided.
+    A text is finished when it has as many labels as it may get (a gold text may get none from the queue),
+    when enough labels all agree (the audit sample excepted), or when a reviewer has decided.
     """
     for chunk in chunks(text_ids, _CHUNK):
         standing = {row.text_id: row for row in connection.execute(_STANDING, {"texts": chunk})}
@@ -136,12 +148,14 @@ def rules(settings: ProjectSettings) -> tuple[int | None, ...]:
 
 def settle_all(connection: Connection, state: ProjectState) -> None:
     """Bring all places up to date after the rules have changed."""
-    ranking, audit = schema.ranking, schema.audit
+    ranking, audit, gold = schema.ranking, schema.audit, schema.gold
     in_audit = sa.exists().where(audit.c.text_id == ranking.c.text_id)
-    cap = sa.case((in_audit, state.settings.audit_labels), else_=state.settings.max_labels)
+    is_gold = sa.exists().where(gold.c.text_id == ranking.c.text_id)
+    settings = state.settings
+    cap = sa.case((in_audit, settings.audit_labels), (is_gold, 0), else_=settings.max_labels)
     wanted = sa.case((in_audit, state.settings.audit_labels), else_=state.settings.first_labels)
     current = ranking.c.round_id == state.current_round
-    connection.execute(sa.update(ranking).where(current).values(cap=cap, open=True))
+    connection.execute(sa.update(ranking).where(current).values(cap=cap, open=cap > 0))
     if state.current_round == 0:
         connection.execute(sa.update(ranking).where(current).values(wanted=wanted))
     labelled = connection.scalars(

@@ -45,6 +45,9 @@ class Why(StrEnum):
     NO_TEXTS = "no texts"
     PAUSED = "paused"
     CAP_REACHED = "cap reached"
+    SHARE_REACHED = "share reached"
+    NOT_QUALIFIED = "not qualified"
+    BEING_TESTED = "being tested"
     FINISHED = "finished"
     ALL_SEEN = "all seen"
     WITH_OTHERS = "with others"
@@ -54,6 +57,9 @@ _EXPLANATIONS = {
     Why.NO_TEXTS: "the project has no texts yet",
     Why.PAUSED: "this annotator is paused",
     Why.CAP_REACHED: "this annotator has given as many annotations as was agreed",
+    Why.SHARE_REACHED: "this annotator has given as large a share of the annotations as was agreed",
+    Why.NOT_QUALIFIED: "this annotator did not qualify: too few labels of texts with known labels were right",
+    Why.BEING_TESTED: "further texts come when this annotator has labelled those in hand",
     Why.FINISHED: "every text has the labels it wants",
     Why.ALL_SEEN: "this annotator has labelled or skipped every text that still wants a label",
     Why.WITH_OTHERS: "every text left for this annotator is open on someone else's screen right now",
@@ -175,7 +181,19 @@ class Flag:
 
 @dataclass(frozen=True)
 class AnnotatorInfo:
-    """An annotator as stored; `cap` is the most annotations he or she may give, None for no limit."""
+    """An annotator as stored.
+
+    Attributes
+    ----------
+    cap
+        The most annotations he or she may give; None for no limit.
+    n_annotations, n_skips
+        Decisions that stand.
+    max_share
+        The largest share of all annotations he or she may give; None where the project's setting holds.
+    qualified
+        Whether the test on gold texts was passed (or waived); None before the verdict.
+    """
 
     name: str
     role: Role
@@ -183,6 +201,8 @@ class AnnotatorInfo:
     cap: int | None
     n_annotations: int
     n_skips: int
+    max_share: float | None = None
+    qualified: bool | None = None
 
 
 @dataclass(frozen=True)

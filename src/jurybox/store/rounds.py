@@ -164,7 +164,9 @@ def read_snapshot(store: Store) -> Snapshot:
         reviewed = np.zeros(annotations.n_texts, dtype=bool)
         reviewed[np.asarray(connection.scalars(review).all(), dtype=np.int64)] = True
         experts = read_experts(connection)[: annotations.n_annotators]
-        gold = connection.scalars(sa.select(schema.gold.c.text_id).order_by(schema.gold.c.text_id)).all()
+        gold = connection.scalars(
+            sa.select(schema.gold.c.text_id).where(schema.gold.c.text_id < annotations.n_texts)
+        ).all()
     return Snapshot(
         annotations,
         last,

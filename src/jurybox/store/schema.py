@@ -31,6 +31,8 @@ __all__ = [
     "audit",
     "classes",
     "flags",
+    "gold",
+    "gold_leases",
     "guidelines",
     "is_standing",
     "leases",
@@ -67,8 +69,10 @@ project = Table(
     Column("settings", JSON, nullable=False),
     Column("current_round", Integer, nullable=False),
     Column("audit_rate", Double),
+    Column("n_gold", Integer, nullable=False, server_default="0"),
 )
-"""One row. `audit_rate` is the share of texts in the audit sample, set once the first texts are in."""
+"""One row. `audit_rate` is the share of texts in the audit sample, set once the first texts are in. `n_gold`
+is the number of rows of `gold`, so that labelling need not look where there are none."""
 
 classes = Table(
     "classes",
@@ -98,7 +102,10 @@ annotators = Table(
     Column("n_annotations", Integer, nullable=False),
     Column("n_skips", Integer, nullable=False),
     Column("created_at", Double, nullable=False),
+    Column("max_share", Double),
+    Column("qualified", Boolean),
 )
+"""`max_share` overrules the setting of that name; `qualified` is empty until a person has been tested."""
 
 texts = Table(
     "texts",
@@ -192,6 +199,31 @@ leases = Table(
     Column("selection_probability", Double),
 )
 """At most one a text: a text is with one person at a time, whatever number of labels it still wants."""
+
+gold = Table(
+    "gold",
+    metadata,
+    Column("text_id", ForeignKey("texts.id"), primary_key=True, autoincrement=False),
+    Column("class_id", ForeignKey("classes.id"), nullable=False),
+    Column("created_at", Double, nullable=False),
+)
+"""Texts whose label is known."""
+
+gold_leases = Table(
+    "gold_leases",
+    metadata,
+    Column("annotator_id", ForeignKey("annotators.id"), primary_key=True, autoincrement=False),
+    Column("text_id", ForeignKey("texts.id"), primary_key=True, autoincrement=False),
+    Column("issued_at", Double, nullable=False),
+    Column("expires_at", Double, nullable=False),
+    Column("round_id", Integer, nullable=False),
+    Column("position", BigInteger, nullable=False),
+    Column("reason", String(32), nullable=False),
+    Column("score", Double),
+    Column("selection_probability", Double),
+)
+"""Gold texts in hand, by any number of people at once. Position, reason, score and probability are those of
+the text in whose place a gold text came: what its task says must not tell it apart."""
 
 rounds = Table(
     "rounds",

@@ -8,7 +8,7 @@ from typing import Any
 
 from jurybox.errors import InputError
 
-__all__ = ["ProjectSettings"]
+__all__ = ["ProjectSettings", "check_max_share"]
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,14 @@ class ProjectSettings:
         Price of a label in any currency, for reports.
     suggestions
         Whether annotators see the model's opinion.
+    max_share
+        The largest share of all annotations that one person may give; None for no limit.
+    gold_share
+        Share of gold texts among the texts handed out, while there are any that the annotator has not had.
+    qualification_texts
+        Gold texts that a new annotator gets before any other; 0: nobody is tested.
+    qualification_accuracy
+        The share of these that must be right for the annotator to get any further text.
     seed
         Seed of everything drawn at random.
 
@@ -64,17 +72,23 @@ class ProjectSettings:
     lease_seconds: float = 600.0
     cost_per_label: float | None = None
     suggestions: bool = False
+    max_share: float | None = None
+    gold_share: float = 0.05
+    qualification_texts: int = 0
+    qualification_accuracy: float = 0.8
     seed: int = 0
 
     def __post_init__(self) -> None:
         for name in ("batch", "max_labels", "first_labels", "audit_labels"):
             _check_count(name, getattr(self, name), least=1)
-        for name in ("audit_size", "seed"):
+        for name in ("audit_size", "qualification_texts", "seed"):
             _check_count(name, getattr(self, name), least=0)
         if self.enough_agreement is not None:
             _check_count("enough_agreement", self.enough_agreement, least=1)
-        if not 0 <= self.audit_share <= 1:
-            raise InputError(f"audit_share is {self.audit_share!r}, expected a number from 0 to 1")
+        for name in ("audit_share", "gold_share", "qualification_accuracy"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise InputError(f"{name} is {getattr(self, name)!r}, expected a number from 0 to 1")
+        check_max_share(self.max_share)
         if not self.lease_seconds > 0:
             raise InputError(
                 f"lease_seconds is {self.lease_seconds!r}, expected a positive number of seconds"
@@ -99,6 +113,13 @@ class ProjectSettings:
     def to_dict(self) -> dict[str, Any]:
         """Return the settings by name, as they are stored."""
         return asdict(self)
+
+
+def check_max_share(value: object) -> None:
+    """Raise InputError unless a value is a share above 0, or None."""
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if value is not None and not (number and 0 < value <= 1):  # type: ignore[operator]
+        raise InputError(f"max_share is {value!r}, expected a number above 0 and up to 1, or None")
 
 
 def _check_count(name: str, value: object, *, least: int) -> None:

@@ -29,12 +29,13 @@ __all__ = [
 
 @dataclass(frozen=True)
 class ProjectState:
-    """What the store knows about the project as a whole."""
+    """What the store knows about the project as a whole; `n_gold` counts the texts whose label is known."""
 
     name: str
     settings: ProjectSettings
     current_round: int
     audit_rate: float | None
+    n_gold: int
 
 
 def create_project(
@@ -64,7 +65,9 @@ def create_project(
 def read_state(connection: Connection) -> ProjectState:
     """Read the project's row."""
     row = connection.execute(_PROJECT).one()
-    return ProjectState(row.name, _settings(row.settings), row.current_round, row.audit_rate)
+    return ProjectState(
+        row.name, _settings(row.settings), row.current_round, row.audit_rate, n_gold=row.n_gold
+    )
 
 
 def write_state(connection: Connection, **values: object) -> None:
