@@ -2,8 +2,8 @@
 
 Which of the texts that a person gets is a gold text is drawn by lot for each place in his or her sequence,
 from the project's seed: giving a text back and asking again yields the same answer and betrays nothing. A
-gold text comes in the place of an ordinary one and says of itself what that one would have said. Any number of
-people may have the same gold text in hand; each person gets it at most once, in an order of his or her own.
+gold text comes in the place of an ordinary one and says of itself what that one would have said. Any number
+of people may have the same gold text in hand; each gets it at most once, in an order of his or her own.
 """
 
 from __future__ import annotations
@@ -32,8 +32,9 @@ def place(
     annotator: sa.Row[Any],
     rows: Sequence[Any],
     n_held: int,
-    room: int | None,
     now: float,
+    *,
+    all_places: bool,
 ) -> dict[int, int]:
     """Return the gold texts that a person gets instead of some of these texts, by their places.
 
@@ -41,20 +42,17 @@ def place(
     ----------
     n_held
         How many texts the person holds.
-    room
-        Where gold texts are asked for one after the other: the most that may be. None: draw lots.
+    all_places
+        Whether every place is for a gold text, instead of those that are drawn by lot.
     """
-    if room is None:
-        first = annotator.n_annotations + annotator.n_skips + n_held
-        places = _drawn(state, annotator.id, first, len(rows))
-    else:
-        places = list(range(min(room, len(rows))))
+    first = annotator.n_annotations + annotator.n_skips + n_held
+    places = list(range(len(rows))) if all_places else _drawn(state, annotator.id, first, len(rows))
     texts = unseen(connection, state, annotator.id, now) if places else ()
     return dict(zip(places, texts, strict=False))
 
 
 def unseen(connection: Connection, state: ProjectState, annotator_id: int, now: float) -> list[int]:
-    """Return the gold texts that a person neither had nor has, in the order in which he or she gets them."""
+    """Return the gold texts that a person neither had nor has, in the order in which they come."""
     numbers = connection.scalars(_UNSEEN, {"annotator": annotator_id, "now": now}).all()
     places = spread(np.asarray(numbers, dtype=np.int64), ~_seed(state, annotator_id))
     return [numbers[at] for at in np.argsort(places)]
@@ -65,7 +63,7 @@ def lend(
     state: ProjectState,
     annotator_id: int,
     text_id: int,
-    place: Mapping[str, Any],
+    place: Mapping[Any, Any],
     now: float,
 ) -> sa.Row[Any]:
     """Lend a gold text in the place of an ordinary one, of which the row of the ranking is given."""

@@ -126,7 +126,7 @@ def free_by_share(connection: Connection, annotator: sa.Row[Any], share: float, 
     in order as long as n + h + k <= s (T + h + k), and in any case up to `SHARE_GRACE` labels: the first
     labels of a project are all by somebody.
     """
-    mine = annotator.n_annotations + n_held
+    mine: int = annotator.n_annotations + n_held
     given = connection.scalar(_GIVEN) or 0
     more = floor((share * (given + n_held) - mine) / (1 - share) + _ROUNDING)
     return max(more, SHARE_GRACE - mine)

@@ -15,8 +15,9 @@ from jurybox.store.records import Role
 from jurybox.store.settings import ProjectSettings
 from jurybox.store.state import ProjectState
 
-__all__ = ["Admission", "admit", "exempt_veterans"]
+__all__ = ["NO_LIMIT", "Admission", "admit", "exempt_veterans"]
 
+NO_LIMIT = 2**31
 _AHEAD = 5  # as many as the labelling page fetches ahead, so that there is no pause at the end of the test
 _ROUNDING = 1e-9
 
@@ -29,12 +30,15 @@ class Admission:
     ----------
     refused
         Nothing, because the test was failed.
+    tested
+        Gold texts and no others, while the test goes on.
     room
-        While the test goes on, the most gold texts, and no others; None where there is no test.
+        The most texts.
     """
 
     refused: bool = False
-    room: int | None = None
+    tested: bool = False
+    room: int = NO_LIMIT
 
 
 def admit(
@@ -53,7 +57,7 @@ def admit(
         return Admission(refused=True)
     answers = answers_of(connection, annotator.id)
     if answers.n < wanted and (in_hand or unseen(connection, state, annotator.id, now)):
-        return Admission(room=wanted + _AHEAD - answers.n - in_hand)
+        return Admission(tested=True, room=wanted + _AHEAD - answers.n - in_hand)
     possible = min(wanted, count_mixed_in(connection))
     least = state.settings.qualification_accuracy * max(answers.n, possible)
     verdict = answers.right >= least - _ROUNDING

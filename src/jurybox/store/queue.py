@@ -23,14 +23,13 @@ from jurybox.store import gold_queue, schema
 from jurybox.store.gold import is_mixed_in
 from jurybox.store.locks import serialise
 from jurybox.store.people import free_by_share, lock_annotator, share_of
-from jurybox.store.qualification import Admission, admit
+from jurybox.store.qualification import NO_LIMIT, Admission, admit
 from jurybox.store.records import NothingLeft, Standing, Task, Tasks, Why
 from jurybox.store.state import ProjectState, read_state
 
 __all__ = ["claim", "find_text", "held_lease", "next_tasks", "release", "release_all", "renew"]
 
 _ATTEMPTS = 50
-_NO_LIMIT = 2**31
 
 
 def next_tasks(connection: Connection, name: str, n: int, *, resume: bool, now: float) -> Tasks:
@@ -54,11 +53,11 @@ def next_tasks(connection: Connection, name: str, n: int, *, resume: bool, now: 
     in_hand = _oldest_first([*held, *golden])
     tasks = _extend(connection, state, annotator.id, in_hand[:n], name, now) if resume else []
     n_held = len(in_hand)
-    free = min(n - len(tasks), _allowance(connection, state, annotator, n_held))
+    free = min(n - len(tasks), _allowance(connection, state, annotator, n_held), admission.room)
     for _ in range(_ATTEMPTS):
         if free <= 0:
             break
-        taken = _take(connection, state, annotator, free, n_held, admission, now)
+        taken = _take(connection, state, annotator, free, n_held, now, tested=admission.tested)
         if taken is None:
             break
         tasks.extend(_task(row, name) for row in taken)
@@ -185,7 +184,7 @@ def _extend(
 
 def _allowance(connection: Connection, state: ProjectState, annotator: sa.Row[Any], n_held: int) -> int:
     """Return how many more texts an annotator who holds so many may take, by number and by share."""
-    free = _NO_LIMIT if annotator.cap is None else annotator.cap - annotator.n_annotations - n_held
+    free = NO_LIMIT if annotator.cap is None else annotator.cap - annotator.n_annotations - n_held
     share = share_of(annotator, state.settings)
     return free if share is None else min(free, free_by_share(connection, annotator, share, n_held))
 
@@ -196,8 +195,9 @@ def _take(
     annotator: sa.Row[Any],
     n: int,
     n_held: int,
-    admission: Admission,
     now: float,
+    *,
+    tested: bool,
 ) -> list[sa.Row[Any]] | None:
     """Lend the best free texts; None where there are none, fewer than found where others were faster."""
     values = {"round": state.current_round, "annotator": annotator.id, "now": now, "n": n}
@@ -205,9 +205,9 @@ def _take(
     if not rows:
         return None
     if state.n_gold:
-        golden = gold_queue.place(connection, state, annotator, rows, n_held, admission.room, now)
-        if golden or admission.room is not None:
-            return _take_mixed(connection, state, annotator.id, rows, golden, admission, now)
+        golden = gold_queue.place(connection, state, annotator, rows, n_held, now, all_places=tested)
+        if golden or tested:
+            return _take_mixed(connection, state, annotator.id, rows, golden, now, only_gold=tested)
     taken = _lease(connection, state, annotator.id, rows, now)
     lent = [_lent(connection, state, text_id) for text_id in taken]
     return [row for row in lent if row is not None]
@@ -219,20 +219,21 @@ def _take_mixed(
     annotator_id: int,
     rows: Sequence[Any],
     golden: Mapping[int, int],
-    admission: Admission,
     now: float,
+    *,
+    only_gold: bool,
 ) -> list[sa.Row[Any]] | None:
-    """Lend gold texts in some of the places, and in the others what belongs there, unless a test goes on."""
+    """Lend gold texts in some of the places, and in the others what belongs there or nothing."""
     taken: list[sa.Row[Any]] = []
     for at, row in enumerate(rows):
         if at in golden:
             taken.append(gold_queue.lend(connection, state, annotator_id, golden[at], row, now))
-        elif admission.room is None:
+        elif not only_gold:
             got = (
                 _lent(connection, state, text) for text in _lease(connection, state, annotator_id, [row], now)
             )
             taken.extend(lent for lent in got if lent is not None)
-    return taken if golden or admission.room is None else None
+    return taken if golden or not only_gold else None
 
 
 def _claim_gold(
@@ -414,7 +415,7 @@ def _why(
     left = _wanted().where(~mine).limit(1)
     if connection.execute(left, values).first() is None:
         return NothingLeft(Why.ALL_SEEN)
-    if admission.room is not None:
+    if admission.tested:
         return NothingLeft(Why.BEING_TESTED)
     if _allowance(connection, state, annotator, n_held) <= 0:
         return NothingLeft(Why.SHARE_REACHED)

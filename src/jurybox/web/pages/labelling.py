@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Form, Request
 from starlette.responses import HTMLResponse, RedirectResponse
 
-from jurybox.store.records import Decision, NothingLeft, Task
+from jurybox.store.records import Decision, NothingLeft, Task, Why
 from jurybox.web.access import Annotator, User, annotator_only
 from jurybox.web.i18n import Catalogue
 from jurybox.web.pagecontext import catalogue_of
@@ -42,7 +42,6 @@ _MESSAGES = (
     ),
     *("signed_out", "loading", "suggestion", "undo", "skip"),
 )
-_NOTHING = ("no texts", "paused", "cap reached", "finished", "all seen", "with others")
 
 
 @router.get("/label")
@@ -145,7 +144,7 @@ def _outbox(request: Request, user: User) -> str:
 
 def _messages(catalogue: Catalogue) -> dict[str, Any]:
     messages: dict[str, Any] = {name: catalogue.messages[f"label.{name}"] for name in _MESSAGES}
-    messages["nothing"] = {why: catalogue.text(f"nothing.{why}") for why in _NOTHING}
+    messages["nothing"] = {why: catalogue.text(f"nothing.{why}") for why in Why}
     return messages
 
 
