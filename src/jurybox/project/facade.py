@@ -16,6 +16,7 @@ from jurybox.formats.records import AnnotationRecord, Batch, TextRecord
 from jurybox.project.auditing import Auditing
 from jurybox.project.gold import Gold
 from jurybox.project.labelling import Labelling
+from jurybox.project.origins import Origins
 from jurybox.project.people import People
 from jurybox.project.results import Results
 from jurybox.project.rounds import Rounds
@@ -35,7 +36,7 @@ Location: TypeAlias = str | PathLike[str]
 TextLike: TypeAlias = str | tuple[str, str] | TextRecord
 
 
-class Project(Labelling, People, Rounds, Results, Services, Auditing, Gold):
+class Project(Labelling, People, Rounds, Results, Services, Auditing, Gold, Origins):
     """A project that lives in an SQLite file or a PostgreSQL schema.
 
     Use `create` or `open`; close it, or use it in a ``with`` statement. One object may be shared by threads;
