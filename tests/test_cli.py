@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import select
 import signal
 import subprocess
@@ -510,3 +511,38 @@ def test_completion_knows_the_commands() -> None:
         check=False,
     )
     assert found.stdout.split() == ["status"]
+
+
+def test_gold_texts_are_named_from_a_file(jurybox_in: Jurybox, tmp_path: Path) -> None:
+    pd.DataFrame(TEXTS, columns=["id", "text", "answer"]).to_csv(tmp_path / "texts.csv", index=False)
+    texts = ("--texts", "texts.csv", "--ignore", "answer", "--label", "polite", "--label", "impolite")
+    jurybox_in("init", "p.db", *texts, "--set", "audit_size=0", "--set", "gold_share=1")
+    assert "0 gold texts" in jurybox_in("gold", "p.db")
+    assert "no labels in the file" in jurybox_in("gold", "p.db", "texts.csv", "--ignore", "answer", code=1)
+    (tmp_path / "some.csv").write_text("id,answer\nt1,polite\nt3,impolite\nt5,polite\n")
+    assert jurybox_in("gold", "p.db", "some.csv", "--column", "label=answer") == "3 gold texts\n"
+    (tmp_path / "bad.csv").write_text("id,answer\nt2,polit\n")
+    assert "polit" in jurybox_in("gold", "p.db", "bad.csv", "--column", "label=answer", code=1)
+    (tmp_path / "bad.csv").write_text("id,answer\nt2,polite\nt9,polite\n")
+    assert "no text with id 't9'" in jurybox_in("gold", "p.db", "bad.csv", "--column", "label=answer", code=1)
+    for _ in range(3):
+        (task,) = json.loads(jurybox_in("next", "p.db", "-a", "ana", "--json"))
+        assert (task["text_id"] in {"t1", "t3", "t5"}, task["reason"], task["score"]) == (
+            True,
+            "spread",
+            None,
+        )
+        with Project.open(tmp_path / "p.db") as project:
+            project.submit(task["text_id"], "polite", annotator="ana")
+    report = jurybox_in("gold", "p.db", "--remove", "t5", "--qualify", "ana")
+    assert report.splitlines()[0] == "2 gold texts"
+    assert re.search(r"ana +2 +1 +50.0 % +9.5 % to 90.5 % +yes", report)
+    printed = json.loads(jurybox_in("gold", "p.db", "--json"))
+    assert printed["gold"] == {"t1": "polite", "t3": "impolite"}
+    (ana,) = printed["annotators"]
+    assert (ana["annotator"], ana["n"], ana["right"], ana["qualified"]) == ("ana", 2, 1, True)
+    assert ana["accuracy"]["low"] < ana["accuracy"]["estimate"] == 0.5
+    with Project.open(tmp_path / "p.db") as project:
+        project.configure(gold_share=0.0)
+    (task,) = json.loads(jurybox_in("next", "p.db", "-a", "ana", "--json"))
+    assert task["text_id"] in {"t2", "t4", "t6"}

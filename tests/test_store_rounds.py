@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+import sqlalchemy as sa
 
 from jurybox.project import Project
 from jurybox.store import rounds
+from jurybox.store.queue import next_tasks
 from jurybox.store.records import NothingLeft, Task, Why
 from jurybox.store.settings import ProjectSettings
 
@@ -189,6 +192,11 @@ def test_new_annotations_are_those_the_round_has_not_seen(project: Project) -> N
     assert (status.new_annotations, status.rounds) == (1, 1)
     assert status.last_round is not None
     assert (status.last_round.n_annotations, status.last_round.diagnostics) == (1, {"strategy": "test"})
+    project.undo("bo")
+    assert project.status().new_annotations == 0
+    project.submit("t2", "no", annotator="bo")
+    project.change("bo", "t2", "yes")
+    assert project.status().new_annotations == 1
 
 
 def test_only_one_round_at_a_time(project: Project, tmp_path: Path) -> None:
@@ -205,3 +213,27 @@ def test_everything_is_finished_in_the_end(project: Project) -> None:
     nothing = project.next_task("cy")
     assert isinstance(nothing, NothingLeft)
     assert nothing.why is Why.FINISHED
+
+
+def test_a_new_ranking_is_read_from_its_front(postgres_server: str) -> None:
+    """What PostgreSQL plans by is what it saw of the ranking before: it knows nothing of the new round."""
+    n = 500
+    location = f"{postgres_server}&schema=front_{os.getpid()}"
+    texts = [(f"t{i}", f"text {i}") for i in range(n)]
+    with Project.create(location, classes=["no", "yes"], texts=texts, settings=PLAIN) as project:
+        served(project, "ana", 20)
+        with project.store.write() as connection:
+            connection.execute(sa.text("ANALYZE"))
+        publish(project, list(range(n)))
+        with project.store.write() as connection:
+            before = rows_read(connection)
+            lent = next_tasks(connection, "ana", 3, resume=False, now=3.0)
+            read = rows_read(connection) - before
+    assert [task.round for task in lent.tasks] == [1, 1, 1]
+    assert read < n / 5
+
+
+def rows_read(connection: sa.Connection) -> int:
+    """Return how many rows of all tables the transaction has read."""
+    counted = "SELECT sum(seq_tup_read + coalesce(idx_tup_fetch, 0)) FROM pg_stat_xact_user_tables"
+    return int(connection.scalar(sa.text(counted)) or 0)

@@ -161,6 +161,13 @@ def test_people(own: Stage, url: str, olga: Client) -> None:
     assert olga.resume("mary/ann ü").standing == Standing.ACTIVE
     assert olga.set_cap("mary/ann ü", 7).cap == 7
     assert olga.set_cap("mary/ann ü", None).cap is None
+    assert olga.set_max_share("mary/ann ü", 0.25).max_share == 0.25
+    assert olga.set_max_share("mary/ann ü", None).max_share is None
+    assert [olga.qualify("mary/ann ü", verdict).qualified for verdict in (False, None, True)] == [
+        False,
+        None,
+        True,
+    ]
     with pytest.raises(ConflictError):
         olga.invite("mary/ann ü")
     again = olga.new_token("mary/ann ü")
@@ -307,3 +314,34 @@ def test_suggestions_are_shown_where_the_owner_says_so(own: Stage, ana: Client, 
     assert ana.tasks()[0].suggestion is None
     olga.configure(suggestions=True)
     assert ana.tasks()[0].suggestion in ("no", "yes")
+
+
+def test_owners_name_gold_texts_and_annotators_cannot_tell(own: Stage, ana: Client, olga: Client) -> None:
+    own.project.configure(gold_share=0.5)
+    labels = {f"t{i}": "yes" for i in range(6)}
+    olga.add_gold(labels)
+    with pytest.raises(NotFoundError):
+        olga.add_gold({"t99": "yes"})
+    assert olga.gold() == labels
+    browser = own.browser("ana")
+    bodies: dict[bool, list[object]] = {True: [], False: []}
+    for task in own.client("ana").post("/api/v1/tasks", json={"n": 8}).json()["tasks"]:
+        golden = task.pop("text_id") in labels
+        task.pop("text")
+        bodies[golden].append(task)
+    assert len(bodies[True]) > 1
+    assert len(bodies[False]) > 1
+    assert all(body == bodies[False][0] for body in bodies[True] + bodies[False])
+    for text_id in [task.text_id for task in ana.tasks(8)]:
+        sent = own.client("ana").post("/api/v1/annotations", json={"text_id": text_id, "label": "no"})
+        assert sent.json().keys() == {"annotation", "text_id", "annotator", "label", "repeated"}
+    pages = [browser.get(path).text for path in ("/label", "/api/v1/decisions", "/api/v1/progress")]
+    again = own.client("ana").post("/api/v1/decisions/undo", json={}).text
+    assert not [text for text in (*pages, again) if "gold" in text.lower()]
+    score = next(score for score in olga.gold_report() if score.annotator == "ana")
+    assert (score.n, score.right) == (len(bodies[True]), 0)
+    assert score.accuracy is not None
+    assert score.accuracy.low == 0 < score.accuracy.high
+    assert {row.reason for row in olga.annotations(annotator="ana")} == {"gold", "spread"}
+    olga.remove_gold("t0")
+    assert "t0" not in olga.gold()

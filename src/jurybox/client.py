@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from jurybox.errors import ConflictError, InputError, JuryboxError, NotFoundError, StoreError, require
+from jurybox.project.gold import GoldScore
 from jurybox.store.browse import AnnotationRow, Progress, QueueRow, TextRow
 from jurybox.store.records import (
     Added,
@@ -24,6 +25,7 @@ from jurybox.store.records import (
     Status,
 )
 from jurybox.store.settings import ProjectSettings
+from jurybox.trust.intervals import Interval
 
 if TYPE_CHECKING:
     import httpx
@@ -243,6 +245,33 @@ class Client:
         """Limit how many annotations a person may give; None lifts the limit."""
         return self._change_person(name, {"cap": cap})
 
+    def set_max_share(self, name: str, share: float | None) -> AnnotatorInfo:
+        """Limit which share of all annotations a person may give; None: as the project's setting says."""
+        return self._change_person(name, {"max_share": share})
+
+    def qualify(self, name: str, verdict: bool | None = True) -> AnnotatorInfo:
+        """Let a person label without a test; False: no more, None: leave it to the test."""
+        return self._change_person(name, {"qualified": verdict})
+
+    def gold(self) -> dict[str, str]:
+        """Return the texts whose label is known, with their labels."""
+        labels: dict[str, str] = self._json("GET", "/gold")["labels"]
+        return labels
+
+    def add_gold(self, labels: Mapping[str, str]) -> None:
+        """Name texts whose label is known, all or none."""
+        self._send("POST", "/gold", json={"labels": dict(labels)})
+
+    def remove_gold(self, text_id: str) -> None:
+        """Make a gold text an ordinary one again."""
+        from urllib.parse import quote
+
+        self._send("DELETE", f"/gold/{quote(text_id, safe='')}")
+
+    def gold_report(self) -> list[GoldScore]:
+        """List how everyone does on gold texts."""
+        return [_gold_score(row) for row in self._json("GET", "/gold/report")]
+
     def settings(self) -> ProjectSettings:
         """Return the settings that hold now."""
         return _settings(self._json("GET", "/settings"))
@@ -329,6 +358,11 @@ def _body(**values: Any) -> dict[str, Any]:
 
 def _person(row: Mapping[str, Any]) -> AnnotatorInfo:
     return AnnotatorInfo(**{**row, "role": Role(row["role"]), "standing": Standing(row["standing"])})
+
+
+def _gold_score(row: Mapping[str, Any]) -> GoldScore:
+    accuracy = row["accuracy"]
+    return GoldScore(**{**row, "accuracy": None if accuracy is None else Interval(**accuracy)})
 
 
 def _settings(row: Mapping[str, Any]) -> ProjectSettings:

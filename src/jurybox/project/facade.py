@@ -36,7 +36,7 @@ Location: TypeAlias = str | PathLike[str]
 TextLike: TypeAlias = str | tuple[str, str] | TextRecord
 
 
-class Project(Labelling, People, Rounds, Results, Services, Auditing, Gold, Origins):
+class Project(Labelling, People, Rounds, Auditing, Results, Services, Gold, Origins):
     """A project that lives in an SQLite file or a PostgreSQL schema.
 
     Use `create` or `open`; close it, or use it in a ``with`` statement. One object may be shared by threads;

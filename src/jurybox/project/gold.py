@@ -6,11 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from jurybox.errors import InputError
-from jurybox.project.auditing import wilson_interval
 from jurybox.project.handle import Handle
 from jurybox.store import gold
 from jurybox.store.people import read_annotators
-from jurybox.trust.intervals import Interval
+from jurybox.trust.intervals import Interval, wilson
 
 __all__ = ["Gold", "GoldScore"]
 
@@ -90,10 +89,7 @@ class Gold(Handle):
 
 
 def _score(name: str, answers: gold.Answers, qualified: bool | None) -> GoldScore:
-    accuracy = None
-    if answers.n:
-        low, high = wilson_interval(answers.right, answers.n)
-        accuracy = Interval(answers.right / answers.n, low, high)
+    accuracy = wilson(answers.right, answers.n) if answers.n else None
     return GoldScore(name, answers.n, answers.right, accuracy, qualified)
 
 

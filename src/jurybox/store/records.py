@@ -247,7 +247,7 @@ class Status:
     rounds
         Rounds published.
     new_annotations
-        Annotations that the last round has not seen.
+        Annotations that stand and that the last round has not seen.
     classes
         Names of the classes.
     class_counts

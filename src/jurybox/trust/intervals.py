@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import sqrt
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-__all__ = ["Interval", "from_draws"]
+__all__ = ["Interval", "from_draws", "wilson"]
 
 
 @dataclass(frozen=True)
@@ -44,3 +46,32 @@ def from_draws(draws: ArrayLike, level: float = 0.95) -> Interval:
     values = np.asarray(draws, dtype=np.float64)
     low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
     return Interval(float(values.mean()), float(low), float(high), level)
+
+
+def wilson(successes: float, n: int, level: float = 0.95) -> Interval:
+    """Return a share of n independent trials with Wilson's score interval.
+
+    With z the quantile of the normal distribution for the level, and p the share, its bounds are
+    (p + z²/2n ± z √(p(1 − p)/n + z²/4n²)) / (1 + z²/n).
+
+    Parameters
+    ----------
+    successes
+        Trials that succeeded, at most n.
+    n
+        Trials, at least 1.
+
+    Examples
+    --------
+    >>> [round(bound, 3) for bound in (wilson(45, 50).low, wilson(45, 50).high)]
+    [0.786, 0.957]
+
+    References
+    ----------
+    Wilson (1927), J. Am. Stat. Assoc. 22.
+    """
+    z = NormalDist().inv_cdf((1 + level) / 2)
+    p, z2 = successes / n, z * z
+    middle = (p + z2 / (2 * n)) / (1 + z2 / n)
+    half = z / (1 + z2 / n) * sqrt(p * (1 - p) / n + z2 / (4 * n * n))
+    return Interval(p, max(middle - half, 0.0), min(middle + half, 1.0), level)

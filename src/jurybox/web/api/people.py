@@ -22,6 +22,7 @@ router = APIRouter(tags=["people"])
 
 Stored = Annotated[Project, Depends(get_project)]
 Cap = Annotated[int, Field(ge=0, le=2**31 - 1, description="The most annotations this person may give.")]
+Share = Annotated[float, Field(gt=0, le=1, description="The largest share of all annotations to give.")]
 
 
 class Me(BaseModel):
@@ -40,11 +41,16 @@ class PersonIn(Body):
 
 
 class PersonChange(Body):
-    """What is to change; what is left out stays. A cap of null lifts it."""
+    """What is to change; what is left out stays.
+
+    A cap of null lifts it, a share of null leaves it to the setting, a qualification of null to the test.
+    """
 
     standing: Standing | None = None
     role: Role | None = None
     cap: Cap | None = None
+    max_share: Share | None = None
+    qualified: bool | None = None
 
 
 class Whose(Body):
@@ -95,9 +101,13 @@ def add_annotator(project: Stored, body: PersonIn) -> Invitation:
 
 @router.patch("/annotators/{name:path}")
 def change_annotator(user: Owner, project: Stored, name: PathName, body: PersonChange) -> AnnotatorInfo:
-    """Pause or resume a person, change the cap or the role."""
+    """Pause or resume a person, change the caps, the role, or whether he or she qualifies."""
     if "cap" in body.model_fields_set:
         project.set_cap(name, body.cap)
+    if "max_share" in body.model_fields_set:
+        project.set_max_share(name, body.max_share)
+    if "qualified" in body.model_fields_set:
+        project.qualify(name, body.qualified)
     if body.role is not None:
         if name == user.name and body.role != user.role:
             raise ConflictError("you cannot change your own role; another owner can")

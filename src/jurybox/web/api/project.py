@@ -72,6 +72,10 @@ class SettingsChange(Body):
     lease_seconds: Annotated[float, Field(gt=0, le=1e8)] = 1.0
     cost_per_label: Annotated[float, Field(ge=0, le=1e9)] | None = None
     suggestions: bool = False
+    max_share: Annotated[float, Field(gt=0, le=1)] | None = None
+    gold_share: Annotated[float, Field(ge=0, le=1)] = 0.0
+    qualification_texts: Size = 0
+    qualification_accuracy: Annotated[float, Field(ge=0, le=1)] = 0.0
     seed: Size = 0
 
 

@@ -1,0 +1,134 @@
+"""The command `gold`: texts whose label is known, and how everyone does on them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from jurybox.cli import importing as files
+from jurybox.cli.output import note, number, print_json, say, share, table
+from jurybox.cli.projects import AsJson, ProjectLocation, examples, open_project
+from jurybox.errors import FormatError, InputError
+
+if TYPE_CHECKING:
+    from jurybox.formats import Source
+    from jurybox.project import Project
+    from jurybox.project.gold import GoldScore
+
+__all__ = ["register"]
+
+_NOBODY = "gold"  # reading a label without an annotator is an error; here nobody gave it
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command of this module."""
+    app.command(
+        rich_help_panel="Project",
+        epilog=examples(
+            "gold reviews.db known.csv",
+            "gold reviews.db texts.csv --column label=answer",
+            "gold reviews.db --json",
+            "gold reviews.db --qualify ana",
+        ),
+    )(gold)
+
+
+def gold(
+    project: ProjectLocation,
+    file: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[FILE]", help="A file of texts, or their ids, with known labels.", show_default=False
+        ),
+    ] = None,
+    remove: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--remove",
+            metavar="ID",
+            help="Make a gold text an ordinary one again; may be repeated.",
+            show_default=False,
+        ),
+    ] = None,
+    qualify: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--qualify",
+            metavar="NAME",
+            help="Let an annotator label without the test, or though it was failed; may be repeated.",
+            show_default=False,
+        ),
+    ] = None,
+    form: files.FileFormat = "auto",
+    encoding: files.Encoding = None,
+    delimiter: files.Delimiter = None,
+    column: files.Columns = None,
+    ignore: files.Ignored = None,
+    as_json: AsJson = False,
+) -> None:
+    """Name texts whose label is known, and show how everyone does on them.
+
+    They are mixed into everyone's texts unseen: the setting gold_share says how many. With the settings
+    qualification_texts and qualification_accuracy new annotators are tested on them.
+    """
+    from jurybox import formats
+
+    with open_project(project) as opened:
+        if file is not None:
+            options = files.read_options(
+                form=form,
+                encoding=encoding,
+                delimiter=delimiter,
+                columns=column,
+                annotator_columns=None,
+                annotator=_NOBODY,
+                ignore=ignore,
+                classes=opened.classes,
+            )
+            source = formats.read(file, options)
+            named = _add(opened, source)
+            files.show_plans(source)
+            note(f"{file}: {named:,} texts with a known label")
+        for text_id in remove or ():
+            opened.set_gold(text_id, None)
+        for name in qualify or ():
+            opened.qualify(name)
+        known, report = opened.gold(), opened.gold_report()
+    if as_json:
+        print_json({"gold": known, "annotators": [asdict(score) for score in report]})
+        return
+    say(f"{len(known):,} gold texts")
+    if any(score.n for score in report):
+        _show(report)
+
+
+def _add(project: Project, source: Source) -> int:
+    feed = files.Feed(source, lambda *_: None)
+
+    def pairs() -> Iterator[tuple[str, str]]:
+        for batch in feed:
+            yield from ((record.text_id, record.label) for record in batch.annotations)
+
+    try:
+        named = project.add_gold(pairs())
+    except FormatError as error:
+        raise feed.located(error) from error
+    if not named:
+        raise InputError("there are no labels in the file; name their column with --column label=NAME")
+    return named
+
+
+def _show(report: list[GoldScore]) -> None:
+    rows = []
+    for score in sorted(report, key=lambda score: (score.n == 0, score.right / max(score.n, 1))):
+        known = score.accuracy
+        interval = "–" if known is None else f"{share(known.low)} to {share(known.high)}"
+        verdict = {None: "–", True: "yes", False: "no"}[score.qualified]
+        right = share(None if known is None else known.estimate)
+        rows.append((score.annotator, number(score.n), number(score.right), right, interval, verdict))
+    columns = ("annotator", "gold texts", "right", "accuracy", "95 % interval", "qualified")
+    table([(name, "right" if 0 < at < 4 else "left") for at, name in enumerate(columns)], rows)
