@@ -13,10 +13,13 @@ import jurybox.web
 from jurybox.learner import LearnerPhase
 from jurybox.store.browse import TextState
 from jurybox.store.records import Role, Why
-from jurybox.web.charts import Bar, Point, bars, columns, curve
+from jurybox.web.charts import Bar, Point, Whisker, bars, columns, curve, heat_table, whiskers
 from jurybox.web.i18n import LANGUAGES, Catalogue, choose_language, get_catalogue
 from jurybox.web.i18n.catalogue import Message, plural_form
 from jurybox.web.pages.labelling import CLASS_KEYS, SKIP_REASONS
+from jurybox.web.render import environment
+from jurybox.web.settingfields import CHOICES, GROUPS
+from jurybox.web.webhooks import Event
 
 WEB = Path(jurybox.web.__file__).parent
 ENGLISH = get_catalogue("en").messages
@@ -27,7 +30,7 @@ FORMS = {
     "ar": {"zero", "one", "two", "few", "many", "other"},
 }
 BUILT = re.compile(
-    r"^(label\.|nothing\.|state\.|skip\.|role\.|reason\.|error\.\d|export\.|column\.|setting\.|overview\.|origin\.|learner\.)"
+    r"^(label\.|nothing\.|state\.|skip\.|role\.|reason\.|error\.\d|export\.|column\.|setting\.|overview\.|origin\.|learner\.|settings\.|strategy\.|encoder\.|classifier\.|event\.)"
 )
 """Keys whose ends are put together from values; the values are checked below."""
 
@@ -75,19 +78,24 @@ def test_pages_use_every_message_and_no_other() -> None:
 
 
 def test_messages_that_are_put_together_exist() -> None:
+    settings = [*CHOICES, *(field.name for group in GROUPS for field in group.fields)]
     made = {
         *(f"nothing.{why}" for why in Why),
         *(f"state.{state}" for state in TextState),
         *(f"skip.{reason}" for reason in SKIP_REASONS),
         *(f"role.{role}" for role in Role),
         *(f"learner.{phase}" for phase in LearnerPhase),
-        *(f"reason.{reason}" for reason in ("new", "second look", "random", "spread", "audit")),
+        *(f"event.{event}" for event in Event),
+        *(f"settings.{group.name}" for group in GROUPS),
+        *(f"setting.{name}{end}" for name in settings for end in ("", ".hint")),
+        *(f"{name}.{value}{end}" for name in CHOICES for value in CHOICES[name] for end in ("", ".lead")),
+        *(f"reason.{reason}" for reason in ("new", "second look", "random", "spread", "audit", "gold")),
     }
     assert made <= ENGLISH.keys()
 
 
 def test_class_keys_do_nothing_else() -> None:
-    script = (WEB / "static" / "label.js").read_text(encoding="utf-8")
+    script = (WEB / "static" / "label" / "keys.js").read_text(encoding="utf-8")
     taken = set("ucsgfh")
     assert all(f'"{key}"' in script or f" {key}:" in script for key in taken)
     assert not taken & set(CLASS_KEYS)
@@ -135,6 +143,7 @@ def test_charts_escape_what_people_wrote() -> None:
         bars([Bar(NASTY, 0.5, NASTY)], alternative=NASTY),
         columns([Bar(NASTY, 0.5, NASTY)], alternative=NASTY),
         curve([Point(0, 0, name=NASTY), Point(1, 1)], alternative=NASTY, ticks=[(0, NASTY), (1, "1")]),
+        whiskers([Whisker(NASTY, 0.5, 0, 1, NASTY)], alternative=NASTY, ticks=[(0, NASTY), (1, "1")]),
     ]
     for svg in drawn:
         assert "<script" not in svg
@@ -153,3 +162,41 @@ def test_curves_stay_inside_the_drawing(values: list[tuple[float, float]], rtl: 
     svg = curve(points, alternative="", ticks=[(0, "0"), (1, "1")], rtl=rtl)
     assert all(0 <= float(x) <= 100 for x in re.findall(r'cx="([\d.]+)%"', svg))
     assert svg.count("<circle") == len(points)
+
+
+@given(
+    st.lists(
+        st.tuples(st.floats(0, 1), st.floats(0, 1), st.floats(0, 1)).map(sorted), min_size=1, max_size=20
+    ),
+    st.floats(0, 0.9),
+)
+def test_whiskers_stay_inside_the_drawing_and_mirror(values: list[list[float]], first: float) -> None:
+    rows = [Whisker(f"a{n}", middle, low, high, "") for n, (low, middle, high) in enumerate(values)]
+    ticks = [(first, "first"), (1.0, "last")]
+    places = []
+    for rtl in (False, True):
+        svg = whiskers(rows, alternative="", ticks=ticks, rtl=rtl)
+        places.append([float(x) for x in re.findall(r'cx="([\d.]+)%"', svg)])
+    assert all(0 <= x <= 100 for x in [*places[0], *places[1]])
+    assert [round(100 - x, 1) for x in places[0]] == pytest.approx(places[1], abs=0.06)
+
+
+def test_a_heat_table_is_read_by_rows() -> None:
+    table = heat_table(
+        [[0.8, 0.2], [0.04, 0.96]],
+        ["polite", NASTY],
+        [["80%", "20%"], ["4%", "96%"]],
+        caption="Who said what",
+        down="Right",
+        across="Said",
+    )
+    macros = environment().get_template("macros.html").module
+    drawn = str(macros.heat_table(table))  # type: ignore[attr-defined]
+    assert "<script" not in drawn
+    assert re.findall(r'class="number (\S+)">([^<]+)<', drawn) == [
+        ("right-8", "80%"),
+        ("wrong-2", "20%"),
+        ("wrong-0", "4%"),
+        ("right-10", "96%"),
+    ]
+    assert drawn.count('scope="row"') == 2

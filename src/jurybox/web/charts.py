@@ -12,13 +12,29 @@ from itertools import pairwise
 
 from markupsafe import Markup
 
-__all__ = ["Bar", "Chart", "Point", "bars", "columns", "curve"]
+__all__ = [
+    "Bar",
+    "Chart",
+    "HeatCell",
+    "HeatRow",
+    "HeatTable",
+    "Point",
+    "Whisker",
+    "bars",
+    "columns",
+    "curve",
+    "heat_table",
+    "whiskers",
+]
 
 _SERIES = 8
 _LEFT, _RIGHT, _MARGIN = 2.0, 98.0, 13.0
 _TOP, _BOTTOM = 18.0, 186.0
 _HEIGHT = 216
 _ROW = 46
+_HEATS = 10
+_NAME = 24
+"""Characters of a name that fit on a phone beside the value."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +73,55 @@ class Bar:
     name: str
     share: float
     value: str
+
+
+@dataclass(frozen=True)
+class Whisker:
+    """One estimate with its interval: its name, its place, its bounds, and what is written at its end."""
+
+    name: str
+    share: float
+    low: float
+    high: float
+    value: str
+
+
+@dataclass(frozen=True)
+class HeatCell:
+    """One cell of a heat table: what is written in it, and how warm it is, from 0 to `_HEATS`."""
+
+    text: str
+    heat: int
+    diagonal: bool
+
+
+@dataclass(frozen=True)
+class HeatRow:
+    """The cells of one class."""
+
+    name: str
+    cells: Sequence[HeatCell]
+
+
+@dataclass(frozen=True)
+class HeatTable:
+    """Shares of pairs of classes, for the macro ``heat_table``: a table, so it needs no text alternative.
+
+    Attributes
+    ----------
+    caption
+        What it shows.
+    down, across
+        What the rows and the columns stand for.
+    names
+        Of the columns.
+    """
+
+    caption: str
+    down: str
+    across: str
+    names: Sequence[str]
+    rows: Sequence[HeatRow]
 
 
 def curve(
@@ -138,6 +203,91 @@ def columns(rows: Sequence[Bar], *, alternative: str, rtl: bool = False) -> Mark
     return _svg(parts, _HEIGHT, alternative)
 
 
+def whiskers(
+    rows: Sequence[Whisker], *, alternative: str, ticks: Sequence[tuple[float, str]], rtl: bool = False
+) -> Markup:
+    """Draw estimates as dots on their intervals, each below its name.
+
+    Parameters
+    ----------
+    ticks
+        Places at which there is a line down the drawing, and what is written below it, in order; the first
+        and last bound the drawing.
+
+    Examples
+    --------
+    >>> ticks = [(0, "0%"), (1, "100%")]
+    >>> drawn = whiskers([Whisker("ana", 0.8, 0.7, 0.9, "80%")], alternative="one", ticks=ticks)
+    >>> 'x1="69.2%"' in drawn, 'cx="78.80%"' in drawn
+    (True, True)
+    """
+    start, end = ("end", "start") if rtl else ("start", "end")
+    near, far = (100, 0) if rtl else (0, 100)
+    floor = _ROW * len(rows)
+
+    def x(value: float) -> float:
+        low, high = ticks[0][0], ticks[-1][0]
+        place = _LEFT + (_RIGHT - _LEFT) * (min(max(value, low), high) - low) / ((high - low) or 1)
+        return round(100 - place if rtl else place, 2)
+
+    parts: list[Markup] = []
+    for value, text in ticks:
+        parts.append(_line("gridline", x(value), 0, x(value), floor))
+        parts.append(_text(x(value), floor + 18, _anchor(value, ticks, rtl), text))
+    for number, row in enumerate(rows):
+        top = number * _ROW
+        parts += (
+            _text(near, top + 15, start, _shortened(row.name), "value"),
+            _text(far, top + 15, end, row.value),
+            _line("whisker", x(row.low), top + 30, x(row.high), top + 30),
+            *(_line("whisker", x(at), top + 25, x(at), top + 35) for at in (row.low, row.high)),
+            Markup('<circle class="dot full" cx="{:.2f}%" cy="{}" r="5"/>').format(x(row.share), top + 30),
+        )
+    return _svg(parts, floor + 26, alternative)
+
+
+def heat_table(
+    shares: Sequence[Sequence[float]],
+    names: Sequence[str],
+    written: Sequence[Sequence[str]],
+    *,
+    caption: str,
+    down: str,
+    across: str,
+) -> HeatTable:
+    """Return a confusion matrix as a table whose cells are the warmer the larger their share.
+
+    Parameters
+    ----------
+    shares
+        Array-like of shape (K, K); each row sums to 1.
+    names
+        The K classes.
+    written
+        What is written in each cell, shape (K, K).
+    caption, down, across
+        What the table shows, and what its rows and columns stand for.
+
+    Examples
+    --------
+    >>> written = [["9", "1"], ["0", "5"]]
+    >>> table = heat_table([[0.9, 0.1], [0, 1]], ["a", "b"], written, caption="", down="", across="")
+    >>> [[cell.heat for cell in row.cells] for row in table.rows]
+    [[9, 1], [0, 10]]
+    """
+    rows = [
+        HeatRow(
+            name,
+            [
+                HeatCell(text, min(max(round(_HEATS * float(share)), 0), _HEATS), k == column)
+                for column, (share, text) in enumerate(zip(row, texts, strict=True))
+            ],
+        )
+        for k, (name, row, texts) in enumerate(zip(names, shares, written, strict=True))
+    ]
+    return HeatTable(caption, down, across, names, rows)
+
+
 class _Plot:
     """Where on the drawing a point is."""
 
@@ -199,5 +349,14 @@ def _named(points: Sequence[Point], rtl: bool) -> list[tuple[Point, str]]:
     return named
 
 
+def _anchor(value: float, ticks: Sequence[tuple[float, str]], rtl: bool) -> str:
+    """Return where the words of a tick begin, so that those at the ends stay inside the drawing."""
+    if value == ticks[0][0]:
+        return "end" if rtl else "start"
+    if value == ticks[-1][0]:
+        return "start" if rtl else "end"
+    return "middle"
+
+
 def _shortened(name: str) -> str:
-    return name if len(name) <= 40 else name[:39] + "…"
+    return name if len(name) <= _NAME else name[: _NAME - 1] + "…"

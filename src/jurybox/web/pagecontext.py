@@ -38,6 +38,16 @@ _TABS = {
     ),
 }
 
+_WITHIN = {
+    "/manage/text": "/manage/texts",
+    "/manage/annotations": "/manage/texts",
+    "/import": "/manage/texts",
+    "/import/file": "/manage/texts",
+    "/manage/webhooks": "/manage/settings",
+    "/manage/webhooks/test": "/manage/settings",
+}
+"""Pages without a tab of their own, and the tab that leads to them."""
+
 _EXCERPT = 280
 _SHORT, _LONG = 160, 900
 
@@ -79,8 +89,7 @@ def size_of(text: str) -> str:
 
 def _tabs(request: Request, user: User | None) -> list[Mapping[str, object]]:
     tabs = _TABS[user.role] if user is not None else ()
-    within_texts = request.url.path in ("/manage/text", "/manage/annotations", "/import")
-    here = "/manage/texts" if within_texts else request.url.path
+    here = _WITHIN.get(request.url.path, request.url.path)
     return [{"href": href, "name": name, "here": here == href} for href, name in tabs]
 
 

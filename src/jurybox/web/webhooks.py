@@ -35,7 +35,18 @@ from jurybox.project import Project
 from jurybox.store.services import Pulse
 from jurybox.web.state import Server
 
-__all__ = ["Courier", "Event", "Hook", "NewHook", "add_hook", "deliver", "list_hooks", "remove_hook", "sign"]
+__all__ = [
+    "Courier",
+    "Event",
+    "Hook",
+    "NewHook",
+    "add_hook",
+    "deliver",
+    "list_hooks",
+    "remove_hook",
+    "sign",
+    "try_hook",
+]
 
 _NOTE, _TOLD = "webhooks", "webhooks.told"
 _TIMEOUT = 10.0
@@ -77,7 +88,7 @@ class NewHook:
 
 @dataclass(frozen=True)
 class _Delivery:
-    event: Event
+    event: str
     number: str
     body: bytes
 
@@ -132,6 +143,24 @@ def remove_hook(project: Project, number: str) -> None:
     if len(left) == len(hooks):
         raise NotFoundError(f"there is no webhook {number!r}")
     project.set_note(_NOTE, {"hooks": left})
+
+
+def try_hook(project: Project, number: str, *, allow_private: bool = False) -> str:
+    """Send an event named ``test`` once and return how that went: ``ok``, or what was wrong.
+
+    Raises
+    ------
+    NotFoundError
+        If there is no webhook of this number.
+    """
+    found = [hook for hook in _stored(project) if hook["id"] == number]
+    if not found:
+        raise NotFoundError(f"there is no webhook {number!r}")
+    delivery = _delivery("test", f"test-{secrets.token_hex(8)}", {"project": project.name})
+    try:
+        return _attempt(found[0], delivery, allow_private=allow_private)
+    except AddressError as error:
+        return str(error)
 
 
 def sign(secret: str, timestamp: int, body: bytes) -> str:
@@ -237,28 +266,33 @@ class Courier:
         for attempt in range(_ATTEMPTS):
             if attempt and self._stop.wait(self._pause * 2 ** (attempt - 1)):
                 break
-            timestamp = int(time.time())
-            headers = {
-                "Content-Type": "application/json",
-                "User-Agent": "jurybox",
-                "X-Jurybox-Event": delivery.event.value,
-                "X-Jurybox-Delivery": delivery.number,
-                "X-Jurybox-Timestamp": str(timestamp),
-                "X-Jurybox-Signature": sign(hook["secret"], timestamp, delivery.body),
-            }
             allow_private = self._server.settings.webhooks_to_private_addresses
             try:
-                status = deliver(hook["url"], headers, delivery.body, allow_private=allow_private)
+                result = _attempt(hook, delivery, allow_private=allow_private)
             except AddressError as error:
                 return str(error)
-            except (OSError, http.client.HTTPException) as error:
-                result = f"failed: {error or type(error).__name__}"
-                continue
-            if 200 <= status < 300:
-                return "ok"
-            result = f"failed: the receiver answered {status}"
+            if result == "ok":
+                return result
         _log.warning("webhook to %s: %s", hook["url"], result)
         return result
+
+
+def _attempt(hook: dict[str, Any], delivery: _Delivery, *, allow_private: bool) -> str:
+    """Send once; return ``ok``, or why it is worth another attempt."""
+    timestamp = int(time.time())
+    headers = {
+        "Content-Type": "application/json",
+        "User-Agent": "jurybox",
+        "X-Jurybox-Event": delivery.event,
+        "X-Jurybox-Delivery": delivery.number,
+        "X-Jurybox-Timestamp": str(timestamp),
+        "X-Jurybox-Signature": sign(hook["secret"], timestamp, delivery.body),
+    }
+    try:
+        status = deliver(hook["url"], headers, delivery.body, allow_private=allow_private)
+    except (OSError, http.client.HTTPException) as error:
+        return f"failed: {error or type(error).__name__}"
+    return "ok" if 200 <= status < 300 else f"failed: the receiver answered {status}"
 
 
 def _is_complete(pulse: Pulse) -> bool:
@@ -283,8 +317,8 @@ def _public(info: dict[str, Any]) -> dict[str, Any]:
     return {key: info[key] for key in ("number", "started_at", "published_at", "n_annotations")}
 
 
-def _delivery(event: Event, number: str, content: dict[str, Any]) -> _Delivery:
-    return _Delivery(event, number, json.dumps({"event": event.value, **content}).encode())
+def _delivery(event: str, number: str, content: dict[str, Any]) -> _Delivery:
+    return _Delivery(event, number, json.dumps({"event": event, **content}).encode())
 
 
 def _stored(project: Project) -> list[dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from jurybox.web.pages import exports, labelling, overview, people, settings, setup, start, texts
+from jurybox.web.pages import exports, labelling, overview, people, settings, setup, start, texts, webhooks
 
 __all__ = ["routers"]
 
@@ -13,6 +13,7 @@ routers: tuple[APIRouter, ...] = (
     texts.router,
     people.router,
     settings.router,
+    webhooks.router,
     exports.router,
     setup.router,
 )

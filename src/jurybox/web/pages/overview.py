@@ -25,7 +25,7 @@ __all__ = ["router"]
 router = APIRouter(prefix="/manage", include_in_schema=False, dependencies=[owner_only])
 
 _NEXT = 8
-_QUEUE = 200
+_QUEUE = 100
 
 
 @dataclass(frozen=True)
@@ -68,8 +68,14 @@ def play_round_now(request: Request) -> RedirectResponse:
 @router.get("/queue")
 def queue_page(request: Request) -> HTMLResponse:
     """List what is asked for next, and why."""
-    project = get_project(request)
-    values = {"queue": project.queue(_QUEUE), "reasons": project.queue_reasons().items()}
+    project, catalogue = get_project(request), catalogue_of(request)
+    queue, reasons = project.queue(_QUEUE), project.queue_reasons()
+    counts = {"n": catalogue.number(len(queue)), "all": catalogue.number(sum(reasons.values()))}
+    values = {
+        "queue": queue,
+        "reasons": reasons.items(),
+        "shown": catalogue.text("queue.shown", **counts) if len(queue) == _QUEUE else "",
+    }
     return render(request, "manage/queue.html", values)
 
 

@@ -2,64 +2,61 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Form, Query, Request
-from starlette.responses import HTMLResponse, RedirectResponse
+from fastapi import APIRouter, Depends, Form, Query, Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from jurybox.errors import InputError
-from jurybox.strategies import STRATEGIES
 from jurybox.web.access import owner_only
+from jurybox.web.i18n import Catalogue
+from jurybox.web.pagecontext import catalogue_of
 from jurybox.web.render import render
+from jurybox.web.settingfields import CHOICES, GROUPS, Choice, Field, Kind, choices_of
 from jurybox.web.state import get_project
 
 __all__ = ["router"]
 
 router = APIRouter(prefix="/manage", include_in_schema=False, dependencies=[owner_only])
 
-Number = Annotated[str, Form(max_length=30)]
 SAVED = "/manage/settings?saved=1"
+
+
+async def _submitted(request: Request) -> Mapping[str, str]:
+    """Return the fields of the form; of a field that comes twice, the last."""
+    return {name: value for name, value in (await request.form()).multi_items() if isinstance(value, str)}
+
+
+Submitted = Annotated[Mapping[str, str], Depends(_submitted)]
 
 
 @router.get("/settings")
 def settings_page(request: Request, saved: Annotated[str, Query(max_length=5)] = "") -> HTMLResponse:
     """Show what can be set."""
-    project = get_project(request)
-    values = {
-        "settings": project.settings.to_dict(),
-        "strategies": [(name, f"{name}: {strategy.summary}") for name, strategy in STRATEGIES.items()],
-        "classes": project.classes,
-        "guidelines": project.guidelines,
-        "saved": bool(saved),
-    }
-    return render(request, "manage/settings.html", values)
+    return _page(request, saved=bool(saved))
 
 
 @router.post("/settings")
-def change_settings(
-    request: Request,
-    strategy: Annotated[str, Form(max_length=100)],
-    batch: Number,
-    max_labels: Number,
-    first_labels: Number,
-    audit_labels: Number,
-    lease_seconds: Number,
-    enough_agreement: Number = "",
-    cost_per_label: Number = "",
-    suggestions: Annotated[str, Form(max_length=10)] = "",
-) -> RedirectResponse:
-    """Change the settings; they hold from the next task and the next round on."""
-    get_project(request).configure(
-        strategy=strategy,
-        batch=_whole("batch", batch),
-        max_labels=_whole("max_labels", max_labels),
-        first_labels=_whole("first_labels", first_labels),
-        audit_labels=_whole("audit_labels", audit_labels),
-        lease_seconds=_real("lease_seconds", lease_seconds),
-        enough_agreement=_whole("enough_agreement", enough_agreement) if enough_agreement.strip() else None,
-        cost_per_label=_real("cost_per_label", cost_per_label) if cost_per_label.strip() else None,
-        suggestions=suggestions == "on",
-    )
+def change_settings(request: Request, form: Submitted) -> Response:
+    """Change the settings; they hold from the next task and the next round on. What is left out stays."""
+    project, catalogue = get_project(request), catalogue_of(request)
+    settings = project.settings.to_dict()
+    try:
+        changes = {
+            **{
+                field.name: _read(catalogue, field, form[field.name])
+                for group in GROUPS
+                for field in group.fields
+                if field.name in form
+            },
+            **{
+                name: _chosen(catalogue, name, form[name], settings[name]) for name in CHOICES if name in form
+            },
+        }
+        project.configure(**changes)
+    except InputError as error:
+        return _page(request, entered=form, problem=str(error))
     return RedirectResponse(SAVED, 303)
 
 
@@ -79,14 +76,56 @@ def set_guidelines(request: Request, text: Annotated[str, Form(max_length=200_00
     return RedirectResponse(SAVED, 303)
 
 
-def _whole(name: str, value: str) -> int:
-    if not value.strip().isdecimal():
-        raise InputError(f"{name} is {value!r}, expected a whole number")
-    return int(value)
+def _page(
+    request: Request, *, entered: Mapping[str, str] | None = None, saved: bool = False, problem: str = ""
+) -> HTMLResponse:
+    project = get_project(request)
+    settings = project.settings.to_dict()
+    fields = [field for group in GROUPS for field in group.fields]
+    shown = {field.name: _written(field, settings[field.name]) for field in fields}
+    values = {
+        "groups": GROUPS,
+        "shown": {**shown, **{name: settings[name] for name in CHOICES}, **(entered or {})},
+        "choices": {name: choices_of(name, settings[name]) for name in CHOICES},
+        "classes": project.classes,
+        "guidelines": project.guidelines,
+        "saved": saved,
+        "problem": problem,
+    }
+    return render(request, "manage/settings.html", values, status=422 if problem else 200)
 
 
-def _real(name: str, value: str) -> float:
+def _chosen(catalogue: Catalogue, name: str, value: str, current: str) -> str:
+    known: Mapping[str, Choice] = {choice.name: choice for choice in choices_of(name, current)}
+    if value not in known or not known[value].available:
+        raise InputError(catalogue.text("settings.no_choice", name=catalogue.text(f"setting.{name}")))
+    return value
+
+
+def _read(catalogue: Catalogue, field: Field, value: str) -> Any:
+    """Turn what was entered into the value of a setting."""
+    if field.kind is Kind.SWITCH:
+        return value == "on"
+    if not value.strip() and field.optional:
+        return None
     try:
-        return float(value)
+        return int(value) if field.kind is Kind.COUNT else _real(field, value)
     except ValueError as error:
-        raise InputError(f"{name} is {value!r}, expected a number") from error
+        kind = "settings.not_whole" if field.kind is Kind.COUNT else "settings.not_number"
+        raise InputError(catalogue.text(kind, name=catalogue.text(f"setting.{field.name}"))) from error
+
+
+def _real(field: Field, value: str) -> float:
+    number = float(value)
+    if number != number or number in (float("inf"), float("-inf")):
+        raise ValueError(value)
+    return number / 100 if field.kind is Kind.PERCENT else number
+
+
+def _written(field: Field, value: Any) -> str:
+    """Write the value of a setting as its field takes it."""
+    if field.kind is Kind.SWITCH:
+        return "on" if value else "off"
+    if value is None:
+        return ""
+    return f"{100 * value:.6g}" if field.kind is Kind.PERCENT else f"{value:.10g}"

@@ -65,6 +65,8 @@ def setup_create(
     if step != "create":
         return _preview(request, upload, columns, form, adding=False)
     try:
+        if len(_classes(form)) < 2:
+            raise InputError(catalogue_of(request).text("setup.two_classes"))
         _create(request, get_uploads(request).find(upload), columns, form)
     except JuryboxError as error:
         return _preview(request, upload, columns, form, adding=False, problem=str(error))
@@ -113,9 +115,7 @@ def import_add(
 
 def _create(request: Request, path: Path, columns: Mapping[str, str], form: Mapping[str, str]) -> None:
     """Make the project from a file that is read to its end first, so that nothing is made of a wrong one."""
-    classes = [line.strip() for line in form["classes"].splitlines() if line.strip()]
-    if len(classes) < 2:
-        raise InputError(f"classes are {classes}, expected at least two, one on each line")
+    classes = _classes(form)
     source = read(path, ReadOptions(columns=columns, classes=classes))
     n_annotations = sum(len(batch.annotations) for batch in source.batches())
     project = get_server(request).create(
@@ -126,6 +126,10 @@ def _create(request: Request, path: Path, columns: Mapping[str, str], form: Mapp
     )
     if n_annotations:
         project.add(source.batches())
+
+
+def _classes(form: Mapping[str, str]) -> list[str]:
+    return [line.strip() for line in form["classes"].splitlines() if line.strip()]
 
 
 def _texts(source: Source) -> Iterator[TextRecord]:

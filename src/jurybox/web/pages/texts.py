@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Form, Query, Request
 from starlette.responses import HTMLResponse, RedirectResponse
 
-from jurybox.store.browse import AnnotationFilter, TextFilter, TextRow, TextState
+from jurybox.store.browse import AnnotationFilter, Page, TextFilter, TextRow, TextState
 from jurybox.web.access import Reviewer, reviewer_only
 from jurybox.web.charts import Bar, Chart, bars
 from jurybox.web.i18n import Catalogue
@@ -22,6 +22,9 @@ from jurybox.web.state import get_project, get_server
 __all__ = ["router"]
 
 router = APIRouter(prefix="/manage", include_in_schema=False)
+
+After = Annotated[int | None, Query(ge=0, le=2**62)]
+Before = Annotated[int, Query(ge=0, le=2**62)]
 
 _PAGE = 50
 _DOUBTFUL = 50
@@ -46,7 +49,8 @@ def texts_page(
     state: Annotated[str, Query(max_length=20)] = "",
     label: Annotated[str, Query(max_length=1000)] = "",
     annotator: Annotated[str, Query(max_length=1000)] = "",
-    after: Annotated[int | None, Query(ge=0, le=2**62)] = None,
+    after: After = None,
+    before: Before = 0,
 ) -> HTMLResponse:
     """List texts that fit a search."""
     project, catalogue = get_project(request), catalogue_of(request)
@@ -68,7 +72,7 @@ def texts_page(
         ],
         "class_options": [(name, name) for name in project.classes],
         "annotator_options": [(person.name, person.name) for person in project.annotators()],
-        "pager": _pager("/manage/texts", query, after, page.next),
+        "pager": _pager(catalogue, "/manage/texts", query, page, before),
     }
     return render(request, "manage/texts.html", values)
 
@@ -79,10 +83,11 @@ def annotations_page(
     q: Annotated[str, Query(max_length=1000)] = "",
     label: Annotated[str, Query(max_length=1000)] = "",
     annotator: Annotated[str, Query(max_length=1000)] = "",
-    after: Annotated[int | None, Query(ge=0, le=2**62)] = None,
+    after: After = None,
+    before: Before = 0,
 ) -> HTMLResponse:
     """List annotations that fit a search, the latest first."""
-    project = get_project(request)
+    project, catalogue = get_project(request), catalogue_of(request)
     chosen = AnnotationFilter(search=q.replace("\x00", ""), label=label or None, annotator=annotator or None)
     page = project.find_annotations(chosen, after=after, limit=_PAGE)
     query = {"q": q, "label": label, "annotator": annotator}
@@ -92,7 +97,7 @@ def annotations_page(
         "filter": query,
         "class_options": [(name, name) for name in project.classes],
         "annotator_options": [(person.name, person.name) for person in project.annotators()],
-        "pager": _pager("/manage/annotations", query, after, page.next),
+        "pager": _pager(catalogue, "/manage/annotations", query, page, before),
     }
     return render(request, "manage/annotations.html", values)
 
@@ -175,9 +180,16 @@ def _belief_chart(catalogue: Catalogue, probabilities: Mapping[str, float] | Non
     )
 
 
-def _pager(path: str, query: Mapping[str, Any], after: int | None, following: int | None) -> dict[str, str]:
+def _pager(
+    catalogue: Catalogue, path: str, query: Mapping[str, str], page: Page[Any], before: int
+) -> dict[str, str]:
+    """Return where the list goes on, and where in it these rows are: behind `before` others."""
     kept = {name: value for name, value in query.items() if value}
+    last = before + len(page.items)
+    more = {**kept, "after": page.next, "before": last}
+    place = {"first": catalogue.number(before + 1), "last": catalogue.number(last)}
     return {
-        "first": f"{path}?{urlencode(kept)}" if after is not None else "",
-        "next": f"{path}?{urlencode({**kept, 'after': following})}" if following is not None else "",
+        "first": f"{path}?{urlencode(kept)}" if before else "",
+        "place": catalogue.text("pager.place", **place) if page.items else "",
+        "next": f"{path}?{urlencode(more)}" if page.next is not None else "",
     }

@@ -1,0 +1,103 @@
+/** What is seen on the labelling page: the text, the last decisions, the pace, the state of the connection. */
+
+import { $, buttons, fillIn, page, say } from "./page.js";
+
+const SHORT = 160;
+const LONG = 900;
+const LAST = 10;
+const CODE = /(^|\n)( {4}|\t)\S|[{};]\s*(\n|$)|^\s*(def|class|function|import|#include|SELECT|<\?|<\w+[ >])/;
+
+/** Show a text to label, or `rest` in its place. */
+export function showTask(task, rest) {
+  const text = task?.text ?? "";
+  $("text").textContent = text;
+  $("text").className = `reading ${sizeOf(text)}`;
+  $("text").hidden = !task;
+  $("rest").hidden = Boolean(task);
+  $("dock").hidden = !task;
+  $("text-id").value = task?.text_id ?? "";
+  $("comment").value = task?.comment ?? "";
+  showNote($("comment").value !== "");
+  showSuggestion(task?.suggestion);
+  if (!task) $("rest-text").textContent = rest;
+  if ($("class-filter")) $("class-filter").value = "";
+  for (const button of buttons) {
+    button.classList.remove("chosen");
+    button.hidden = false;
+  }
+  replayArrival();
+  window.scrollTo({ top: 0 });
+  $("sheet").focus({ preventScroll: true });
+}
+
+function sizeOf(text) {
+  if (CODE.test(text) && text.includes("\n")) return "code";
+  if (text.length <= SHORT) return "short";
+  return text.length > LONG ? "long" : "";
+}
+
+export function showNote(open) {
+  $("note").hidden = !open;
+  $("note-button").setAttribute("aria-expanded", String(open));
+}
+
+function showSuggestion(suggestion) {
+  $("suggestion").hidden = !suggestion;
+  if (suggestion) $("suggestion").textContent = fillIn(say.suggestion, { label: suggestion });
+}
+
+function replayArrival() {
+  const sheet = $("sheet");
+  sheet.style.transform = "";
+  sheet.classList.remove("arriving");
+  void sheet.offsetWidth;
+  sheet.classList.add("arriving");
+}
+
+export function showToday(n) {
+  $("today").textContent = fillIn(say.today, { n });
+}
+
+export function showProgress(pace) {
+  $("progress").max = pace.texts || 1;
+  $("progress").value = pace.finished_texts;
+  $("progress-text").textContent = fillIn(say.progress, { done: pace.finished_texts, all: pace.texts });
+}
+
+/** List the last decisions; those that the server does not have yet are marked. */
+export function showRecent(recent, outbox, open) {
+  $("recent-list").replaceChildren(...recent.slice(0, LAST).map((one) => recentItem(one, outbox.holds(one.text_id), open)));
+  $("recent-empty").hidden = recent.length > 0;
+  $("undo-button").disabled = recent.length === 0;
+}
+
+function recentItem(decision, waiting, open) {
+  const button = document.createElement("button");
+  button.type = "button";
+  const given = span("given", decision.label ?? say.skipped);
+  given.classList.toggle("skipped", decision.label === null);
+  given.classList.toggle("waiting", waiting);
+  button.append(given, span("of", decision.text.slice(0, 120)));
+  button.addEventListener("click", () => open(decision));
+  const item = document.createElement("li");
+  item.append(button);
+  return item;
+}
+
+function span(className, text) {
+  const element = document.createElement("span");
+  element.className = className;
+  element.dir = "auto";
+  element.textContent = text;
+  return element;
+}
+
+/** Say how many answers wait, and for what: the network, or for signing in. */
+export function showConnection(outbox, reachable) {
+  const state = outbox.state === "signed-out" ? "signed-out" : outbox.state === "offline" || !reachable ? "offline" : "";
+  $("connection").hidden = state === "";
+  if (state === "signed-out") $("connection-text").textContent = fillIn(say.signed_out, { n: outbox.size });
+  if (state === "offline") $("connection-text").textContent = fillIn(say.offline, { n: outbox.size });
+  $("sign-in").hidden = state !== "signed-out";
+  page.dataset.unsent = String(outbox.size);
+}
