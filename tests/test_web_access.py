@@ -371,3 +371,24 @@ def test_the_api_router_is_complete() -> None:
     folder = Path(api.__file__).parent
     modules = {path.stem for path in folder.glob("*.py")} - {"__init__", "fields"}
     assert modules == {"browsing", "gold", "hooks", "labelling", "people", "project", "transfer"}
+
+
+def test_owners_name_gold_texts_on_pages_and_admit_who_failed(own: Stage) -> None:
+    owner, reviewer = own.browser("olga"), own.browser("rita")
+    assert "Known label" in owner.get("/manage/text?id=t1").text
+    assert "Known label" not in reviewer.get("/manage/text?id=t1").text
+    for text, label in (("t1", "yes"), ("t2", "no"), ("t2", "")):
+        token = csrf_token(owner)
+        form = {"text_id": text, "label": label, "csrf_token": token}
+        assert owner.post("/manage/gold", data=form).status_code == 303
+    assert own.project.gold() == {"t1": "yes"}
+    assert '<option value="yes" selected' in owner.get("/manage/text?id=t1").text
+    own.project.configure(qualification_texts=1)
+    own.project.submit("t1", "no", annotator="ana")
+    assert "did not reach the accuracy" in own.browser("ana").get("/label").text
+    people = owner.get("/manage/people").text
+    assert "Did not qualify" in people
+    assert "0 of 1 gold texts right" in people
+    owner.post("/manage/people/qualify", data={"name": "ana", "csrf_token": csrf_token(owner)})
+    assert own.project.annotator("ana").qualified is True
+    assert "Did not qualify" not in owner.get("/manage/people").text

@@ -70,6 +70,13 @@ def resume(request: Request, name: Name) -> RedirectResponse:
     return RedirectResponse("/manage/people", 303)
 
 
+@router.post("/qualify", dependencies=[owner_only])
+def qualify(request: Request, name: Name) -> RedirectResponse:
+    """Let someone label who failed the test."""
+    get_project(request).qualify(name)
+    return RedirectResponse("/manage/people", 303)
+
+
 @router.post("/cap")
 def set_cap(request: Request, _user: Owner, name: Name, cap: Cap = "") -> RedirectResponse:
     """Limit how many labels someone gives; an empty field lifts the limit."""
@@ -94,6 +101,7 @@ def _page(
     request: Request, *, link: dict[str, str] | None = None, problem: str = "", status: int = 200
 ) -> HTMLResponse:
     known = knowledge(get_server(request)).people
+    golden = {score.annotator: score for score in get_project(request).gold_report()}
     people: list[dict[str, Any]] = []
     for person in get_project(request).annotators():
         standing = known.get(person.name)
@@ -102,6 +110,8 @@ def _page(
                 "name": person.name,
                 "role": person.role.value,
                 "paused": person.standing == Standing.PAUSED,
+                "failed": person.qualified is False,
+                "gold": golden.get(person.name),
                 "cap": person.cap,
                 "n_annotations": person.n_annotations,
                 "n_skips": person.n_skips,

@@ -11,7 +11,8 @@ from fastapi import APIRouter, Form, Query, Request
 from starlette.responses import HTMLResponse, RedirectResponse
 
 from jurybox.store.browse import AnnotationFilter, Page, TextFilter, TextRow, TextState
-from jurybox.web.access import Reviewer, reviewer_only
+from jurybox.store.records import Role
+from jurybox.web.access import Reviewer, may, owner_only, reviewer_only
 from jurybox.web.charts import Bar, Chart, bars
 from jurybox.web.i18n import Catalogue
 from jurybox.web.knowledge import knowledge
@@ -102,9 +103,10 @@ def annotations_page(
     return render(request, "manage/annotations.html", values)
 
 
-@router.get("/text", dependencies=[reviewer_only])
+@router.get("/text")
 def text_page(
     request: Request,
+    user: Reviewer,
     text_id: Annotated[str, Query(alias="id", max_length=10_000)],
     back: Annotated[str, Query(max_length=20)] = "",
 ) -> HTMLResponse:
@@ -119,8 +121,25 @@ def text_page(
         "belief": _belief_chart(catalogue_of(request), project.probabilities(text_id)),
         "flags": [flag for flag in project.flags() if flag.text_id == text_id],
         "back": back,
+        "sets_gold": may(user, Role.OWNER),
+        "gold_options": [
+            ("", catalogue_of(request).text("text.gold_none")),
+            *((c, c) for c in project.classes),
+        ],
+        "gold": project.gold().get(text_id, "") if may(user, Role.OWNER) else "",
     }
     return render(request, "manage/text.html", values)
+
+
+@router.post("/gold", dependencies=[owner_only])
+def set_gold(
+    request: Request,
+    text_id: Annotated[str, Form(max_length=10_000)],
+    label: Annotated[str, Form(max_length=1000)] = "",
+) -> RedirectResponse:
+    """Say what a text's label is known to be; without a label, that it is not."""
+    get_project(request).set_gold(text_id, label or None)
+    return RedirectResponse(f"/manage/text?{urlencode({'id': text_id})}", 303)
 
 
 @router.get("/review", dependencies=[reviewer_only])
