@@ -21,7 +21,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from jurybox.errors import InputError, StoreError, require
 from jurybox.store.locks import advisory_lock, file_lock
 
-__all__ = ["Store", "read_location"]
+__all__ = ["Store", "forbid_sorting", "read_location"]
 
 _BUSY_SECONDS = 120
 _RETRY_SECONDS = 0.002
@@ -147,6 +147,17 @@ def read_location(location: str | PathLike[str]) -> Store:
     raise InputError(
         f"the location is a URL of kind {url.drivername!r}; expected a path, sqlite:///PATH or postgresql://…"
     )
+
+
+def forbid_sorting(connection: Connection) -> None:
+    """Have rows put in order by an index alone, until the end of the transaction.
+
+    For the first few of many rows. PostgreSQL plans by what it last saw of a table, and takes rows with a
+    value that was not there then, such as a new round's, for one: it would as soon collect and sort that
+    one row, which is all texts, as read an index in order. SQLite needs nothing.
+    """
+    if connection.dialect.name != "sqlite":
+        connection.exec_driver_sql("SET LOCAL enable_sort TO off")
 
 
 def _sqlite(path: Path) -> Store:

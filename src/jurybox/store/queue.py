@@ -20,6 +20,7 @@ from sqlalchemy.engine import Connection
 
 from jurybox.errors import ConflictError, NotFoundError, StoreError
 from jurybox.store import gold_queue, schema
+from jurybox.store.engine import forbid_sorting
 from jurybox.store.gold import is_mixed_in
 from jurybox.store.locks import serialise
 from jurybox.store.people import free_by_share, lock_annotator, share_of
@@ -200,8 +201,7 @@ def _take(
     tested: bool,
 ) -> list[sa.Row[Any]] | None:
     """Lend the best free texts; None where there are none, fewer than found where others were faster."""
-    values = {"round": state.current_round, "annotator": annotator.id, "now": now, "n": n}
-    rows = connection.execute(_free(), values).mappings().all()
+    rows = _best_free(connection, state, annotator.id, n, now)
     if not rows:
         return None
     if state.n_gold:
@@ -240,12 +240,20 @@ def _claim_gold(
     connection: Connection, state: ProjectState, annotator_id: int, text_id: int, now: float
 ) -> sa.Row[Any]:
     """Lend one particular gold text in the place of the text that would come next, or else in its own."""
-    values = {"round": state.current_round, "annotator": annotator_id, "now": now, "n": 1}
-    place = connection.execute(_free(), values).mappings().first()
+    place: Any = next(iter(_best_free(connection, state, annotator_id, 1, now)), None)
     if place is None:
         own = _ranked().where(schema.ranking.c.text_id == text_id)
         place = connection.execute(own, {"round": state.current_round}).mappings().one()
     return gold_queue.lend(connection, state, annotator_id, text_id, place, now)
+
+
+def _best_free(
+    connection: Connection, state: ProjectState, annotator_id: int, n: int, now: float
+) -> Sequence[sa.RowMapping]:
+    """Find the first texts of the queue that want a label, from this annotator too, and that nobody holds."""
+    forbid_sorting(connection)
+    values = {"round": state.current_round, "annotator": annotator_id, "now": now, "n": n}
+    return connection.execute(_free(), values).mappings().all()
 
 
 def _lease(
@@ -278,9 +286,8 @@ _LOCKED_TEXT = _TEXT.with_for_update(key_share=True)
 
 @cache
 def _free() -> sa.Select[Any]:
-    """Texts that want a label, from this annotator too, and that nobody holds."""
     leases, ranking = schema.leases, schema.ranking
-    lent = sa.exists().where(leases.c.text_id == ranking.c.text_id, leases.c.expires_at > sa.bindparam("now"))
+    lent = _looked_up(leases.c.text_id == ranking.c.text_id, leases.c.expires_at > sa.bindparam("now"))
     return (
         _wanted()
         .where(~lent)
@@ -295,17 +302,25 @@ def _wanted() -> sa.Select[Any]:
     """Texts in the queue that an annotator has neither labelled nor skipped."""
     ranking, annotations, skips = schema.ranking, schema.annotations, schema.skips
     annotator = sa.bindparam("annotator", type_=sa.Integer)
-    labelled = sa.exists().where(
+    labelled = _looked_up(
         annotations.c.text_id == ranking.c.text_id,
         annotations.c.annotator_id == annotator,
         schema.is_standing,
     )
-    skipped = sa.exists().where(
+    skipped = _looked_up(
         skips.c.annotator_id == annotator,
         skips.c.text_id == ranking.c.text_id,
         skips.c.retired_at.is_(None),
     )
     return _ranked().where(ranking.c.open, ~labelled, ~skipped)
+
+
+def _looked_up(*criteria: sa.ColumnElement[bool]) -> sa.Exists:
+    """Whether there is such a row, looked up for one text after the other.
+
+    The OFFSET keeps PostgreSQL from making it a join, which it may begin with any of the tables.
+    """
+    return sa.select(sa.literal_column("1")).where(*criteria).offset(sa.literal_column("0")).exists()
 
 
 @cache
