@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from jurybox.annotations import Annotations
 from jurybox.arrays import Floats, Ints
 from jurybox.errors import InputError
-from jurybox.trust.habits import RANDOM, SWAPPED
+from jurybox.trust.habits import COPYING, RANDOM, SWAPPED
 from jurybox.trust.posterior import Draws, draw_posterior
 
 
@@ -81,6 +81,29 @@ def test_who_exchanges_classes_and_who_does_not_look_are_told_apart() -> None:
     assert (kinds[:, 3] == SWAPPED).mean() > 0.7
     assert (kinds[:, 4] == RANDOM).mean() > 0.7
     assert np.isin(kinds[:, :3], [RANDOM, SWAPPED]).mean() < 0.02
+
+
+def test_copies_are_no_second_opinion() -> None:
+    a, _ = crowd(symmetric([0.75, 0.8, 0.8, 0.85, 0.85, 0.8]), 300)
+    own = np.flatnonzero(a.annotator == 0)
+    copies = np.full(len(own), 6)
+    more = Annotations.from_indices(
+        np.append(a.text, a.text[own]),
+        np.append(a.annotator, copies),
+        np.append(a.label, a.label[own]),
+        texts=300,
+        annotators=7,
+        classes=2,
+    )
+    one, other = draw(a), draw(more)
+    assert (other.kinds[:, 6] == COPYING).mean() > 0.9
+    np.testing.assert_allclose(other.quality.mean(axis=0)[:6], one.quality.mean(axis=0), atol=0.03)
+    assert abs(other.quality[:, 6].mean() - other.quality[:, 0].mean()) < 0.05
+
+
+def test_good_annotators_who_agree_are_no_copycats() -> None:
+    a, _ = crowd(symmetric([0.97, 0.97, 0.97, 0.97, 0.97]), 300)
+    assert (draw(a).kinds == COPYING).mean() < 0.05
 
 
 def test_an_expert_outweighs_two_others() -> None:

@@ -1,4 +1,4 @@
-"""How annotators may answer: carefully, peculiarly, without looking, always alike, with classes exchanged.
+"""How annotators may answer: with care, peculiarly, without looking, always alike, swapping, copying.
 
 A habit is a prior on the K x K confusion of an annotator. All but two say of each row which class dominates
 the answers, ``d ~ Beta``, and how the rest is spread, ``e ~ Dirichlet``; so that the probability of the
@@ -16,13 +16,15 @@ from scipy.special import betaln, gammaln
 
 from jurybox.arrays import Bools, Floats, Ints
 
-__all__ = ["CAREFUL", "CONSTANT", "EXPERT", "PECULIAR", "RANDOM", "SWAPPED", "Habits", "Tally"]
+__all__ = ["CAREFUL", "CONSTANT", "COPYING", "EXPERT", "PECULIAR", "RANDOM", "SWAPPED", "Habits", "Tally"]
 
-CAREFUL, PECULIAR, RANDOM, CONSTANT, SWAPPED, EXPERT = range(6)
+CAREFUL, PECULIAR, RANDOM, CONSTANT, SWAPPED, COPYING, EXPERT = range(7)
 
-LEVELS = np.linspace(-2.2, 4.4, 12)  # competence of the careful, log-odds
+# competence of the careful, log-odds; who is hardly better than chance counts as not looking
+LEVELS = np.linspace(-1.4, 4.4, 12)
 SCATTERS = np.array([6.0, 20.0, 60.0])  # labels of a class that outweigh the annotator's own mean
 _EXPERT = 60.0, 0.6
+_COPYING = 3.0, 1.0  # how right copies are
 _EXCHANGING = 8.0, 2.0
 _UNIFORM = 30.0
 _ALWAYS, _SELDOM = 18.0, 1.0  # answers of one class, and of all others together
@@ -64,7 +66,7 @@ class Habits:
     Attributes
     ----------
     kind : ndarray of int, shape (H,)
-        CAREFUL, PECULIAR, RANDOM, CONSTANT, SWAPPED or EXPERT.
+        CAREFUL, PECULIAR, RANDOM, CONSTANT, SWAPPED, COPYING or EXPERT.
     dominant : ndarray of int, shape (H, K)
         The class that dominates the answers to texts of class k.
     n_classes : int
@@ -80,8 +82,8 @@ class Habits:
         """List the habits: each level of care, and each pair of classes exchanged, is one."""
         pairs = np.array(list(combinations(range(n_classes), 2)), dtype=np.int64).reshape(-1, 2)
         kind = np.repeat(
-            [CAREFUL, PECULIAR, RANDOM, CONSTANT, SWAPPED, EXPERT],
-            [len(LEVELS), 1, 2, n_classes, len(pairs), 1],
+            [CAREFUL, PECULIAR, RANDOM, CONSTANT, SWAPPED, COPYING, EXPERT],
+            [len(LEVELS), 1, 2, n_classes, len(pairs), 1, 1],
         )
         dominant = np.tile(np.arange(n_classes), (len(kind), 1))
         swapped = np.flatnonzero(kind == SWAPPED)
@@ -101,6 +103,7 @@ class Habits:
         careful = self.kind == CAREFUL
         first[:, careful], second[:, careful] = weight * accuracy, weight * (1 - accuracy)
         first[:, self.kind == SWAPPED], second[:, self.kind == SWAPPED] = _EXCHANGING
+        first[:, self.kind == COPYING], second[:, self.kind == COPYING] = _COPYING
         first[:, self.kind == EXPERT], second[:, self.kind == EXPERT] = _EXPERT
         return first, second
 
@@ -112,7 +115,7 @@ class Habits:
         return np.vstack([np.ones(K), np.full(K, _UNIFORM / K), always])
 
     def log_evidence(self, tally: Tally, crowd: Floats, scatter: Ints) -> Floats:
-        """Return the log probability of all answers under each habit, shape (C, M, H).
+        """Return the log probability of all answers under each habit, shape (C, M, H); -inf for COPYING.
 
         Parameters
         ----------
@@ -125,7 +128,7 @@ class Habits:
         """
         counts, n, right = tally.counts, tally.n, tally.right
         first, second = self.beta(scatter)
-        evidence = np.empty((*counts.shape[:2], len(self.kind)))
+        evidence = np.full((*counts.shape[:2], len(self.kind)), -np.inf)
         shared_spread = _spread_evidence(counts, crowd[:, None])
         own = (self.kind == CAREFUL) | (self.kind == EXPERT)
         evidence[:, :, own] = shared_spread[..., None] + _beta_evidence(
@@ -174,7 +177,9 @@ class Habits:
         kind = self.kind[habit][..., None, None]
         hits = np.take_along_axis(tally.counts, dominant, axis=3)[..., 0]
         d = rng.beta(first + hits, second + tally.n - hits)
-        spread = np.where((kind == CAREFUL) | (kind == EXPERT), crowd[:, None] + np.eye(self.n_classes), 1.0)
+        spread = np.where(
+            np.isin(kind, [CAREFUL, COPYING, EXPERT]), crowd[:, None] + np.eye(self.n_classes), 1.0
+        )
         e = rng.standard_gamma(spread + tally.counts)
         np.put_along_axis(e, dominant, 0.0, axis=3)
         e *= ((1 - d) / np.maximum(e.sum(axis=3), 1e-300))[..., None]

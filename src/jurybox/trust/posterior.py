@@ -4,6 +4,8 @@ Dawid & Skene's model (1979, Applied Statistics 28:20) with a prior, sampled by 
 several chains at once,
 
     z_i          proportional to  prior_ik * product over the annotations of i of pi_j[k, y_ij]
+    copying      whether j copied labels from another, the classes of those texts integrated out; copies do
+                 not count for z (see `jurybox.trust.copying`)
     habit of j   given z, with pi_j integrated out (see `jurybox.trust.habits`)
     pi_j         given z and the habit: Beta and Dirichlet
     crowd        shares of the habits, how careful the careful are, how they spread their wrong answers
@@ -23,21 +25,22 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.sparse import csr_array
+from scipy.special import logsumexp
 
 from jurybox.annotations import Annotations
-from jurybox.arrays import Bools, Floats, Ints, check_probabilities, freeze
+from jurybox.arrays import Bools, Floats, Ints, check_probabilities, freeze, total_by
 from jurybox.errors import InputError
-from jurybox.trust.habits import CAREFUL, EXPERT, LEVELS, Habits, Tally, scatter_evidence
+from jurybox.trust.copying import find_sources
+from jurybox.trust.habits import CAREFUL, COPYING, EXPERT, LEVELS, Habits, Tally, scatter_evidence
 
 __all__ = ["Draws", "draw_posterior"]
 
-_CHAINS = 4
-_BURN_IN = 60  # sweeps
-_SWEEPS_PER_DRAW = 5  # at most, where a sweep costs little
+_CHAINS = 8
+_BURN_IN = 40  # sweeps
+_SWEEPS_PER_DRAW = 2  # at most, where a sweep costs little
 _CHEAP = 5000  # annotations
-_KIND_WEIGHTS = np.array(
-    [3.0, 0.3, 0.5, 0.3, 0.3]
-)  # CAREFUL, PECULIAR, RANDOM, CONSTANT, SWAPPED; annotators
+# annotators: CAREFUL, PECULIAR, RANDOM, CONSTANT, SWAPPED, COPYING
+_KIND_WEIGHTS = np.array([4.0, 0.2, 0.5, 0.5, 0.5, 0.3])
 _MEANS = np.linspace(-1.0, 4.0, 11)  # of the careful's competence, log-odds
 _DEVIATIONS = np.array([0.4, 0.8, 1.3])
 _MEAN_PRIOR = 1.2, 1.2
@@ -146,8 +149,8 @@ def draw_posterior(
     p = None if pred_probs is None else check_probabilities(pred_probs, shape)
     sampler = _Sampler(annotations, p, expert.astype(bool))
     state = sampler.start(min(_CHAINS, n_draws), rng)
-    for _ in range(_BURN_IN):
-        state = sampler.sweep(state, rng)
+    for number in range(_BURN_IN):
+        state = sampler.sweep(state, rng, may_copy=number >= _BURN_IN // 2)
     kept: list[_State] = []
     between = int(np.clip(_CHEAP // max(len(annotations), 1), 1, _SWEEPS_PER_DRAW))
     for _ in range(-(-n_draws // len(state.labels))):
@@ -178,28 +181,30 @@ class _Sampler:
         self.K, self.M = annotations.n_classes, annotations.n_annotators
         self.texts = np.flatnonzero(annotations.labelled)
         self.habits = Habits.of(self.K)
-        self._votes = annotations.counts[self.texts].astype(np.float64)
         self._expert = expert
         self._row = np.searchsorted(self.texts, annotations.text)
         self._annotator = annotations.annotator.astype(np.int64)
         self._label = annotations.label.astype(np.int64)
-        self._given = csr_array(
-            (np.ones(len(self._row)), (self._row, self._annotator * self.K + self._label)),
-            shape=(len(self.texts), self.M * self.K),
-        )
+        self._copying = find_sources(annotations)
+        self._copied = np.flatnonzero(self._copying.rows)
+        self._own_opinions = self._incidence(~self._copying.rows)
+        self._copies = self._incidence(self._copying.rows)
+        self._votes = annotations.counts[self.texts].astype(np.float64)
         self._surprise = None if p is None else _log_ratio(p[self.texts])
         self._competence = _competence_table()
         self._open = np.where((self.habits.kind == EXPERT) == expert[:, None], 0.0, -np.inf)
 
     def start(self, n_chains: int, rng: np.random.Generator) -> _State:
-        """Start from the annotators' votes, each chain from classes drawn from them."""
+        """Start from the annotators' votes, each chain from classes drawn from them.
+
+        Nobody copies until it is known how good they are: the best agree with each other as copycats do.
+        """
         weights = self._votes + self._votes.sum(axis=0) / max(self._votes.sum(), 1.0)
         weights = weights / weights.sum(axis=1, keepdims=True)
         labels = _draw_classes(np.broadcast_to(weights, (n_chains, *weights.shape)), rng)
         tally = self._tally(labels)
-        habit = np.broadcast_to(
-            np.where(self._expert, len(self.habits.kind) - 1, len(LEVELS) // 2), (n_chains, self.M)
-        ).copy()
+        first = np.where(self._expert, len(self.habits.kind) - 1, len(LEVELS) // 2)
+        habit = np.tile(first, (n_chains, 1))
         state = _State(
             labels=labels,
             habit=habit,
@@ -211,24 +216,64 @@ class _Sampler:
             trust=np.full(n_chains, 0.0 if self._surprise is None else _FIRST_TRUST),
         )
         state = replace(state, log_habits=self._draw_log_habits(habit, rng))
-        return self._draw_annotators(state, tally, rng)
+        return self._draw_annotators(state, tally, np.zeros(habit.shape, dtype=bool), rng)
 
-    def sweep(self, state: _State, rng: np.random.Generator) -> _State:
+    def sweep(self, state: _State, rng: np.random.Generator, *, may_copy: bool = True) -> _State:
         """Draw everything once, given the rest."""
-        C, T = state.labels.shape
-        flat = np.log(state.confusion).transpose(1, 3, 0, 2).reshape(self.M * self.K, C * self.K)
-        likelihood = np.asarray(self._given @ flat).reshape(T, C, self.K).transpose(1, 0, 2)
-        log_p = likelihood + self._log_prior(state.shares, state.trust)
+        log_p = self._own_opinions @ self._flat(state.confusion)
+        log_p = self._by_chain(log_p) + self._log_prior(state.shares, state.trust)
+        copying = np.zeros(state.habit.shape, dtype=bool)
+        if len(self._copied):
+            copying = self._draw_copying(state, log_p, rng) if may_copy else copying
+            log_p = log_p + self._copied_opinions(state.confusion, copying)
         log_p -= log_p.max(axis=2, keepdims=True)
         labels = _draw_classes(np.exp(log_p, out=log_p), rng)
         state = replace(state, labels=labels, shares=self._draw_shares(labels, rng))
         state = replace(state, trust=self._draw_trust(state, rng))
-        return self._draw_annotators(state, self._tally(labels), rng)
+        return self._draw_annotators(state, self._tally(labels), copying, rng)
 
-    def _draw_annotators(self, state: _State, tally: Tally, rng: np.random.Generator) -> _State:
+    def _flat(self, confusion: Floats) -> Floats:
+        """Return the logarithm with a row per answer, shape (M * K, C * K)."""
+        return np.log(confusion).transpose(1, 3, 0, 2).reshape(self.M * self.K, len(confusion) * self.K)
+
+    def _by_chain(self, by_text: Floats) -> Floats:
+        """Turn (T, C * K) into (C, T, K)."""
+        n_chains = by_text.shape[1] // self.K
+        return np.asarray(by_text).reshape(len(self.texts), n_chains, self.K).transpose(1, 0, 2)
+
+    def _copied_opinions(self, confusion: Floats, copying: Bools) -> Floats:
+        """Return what possible copies say of the texts' classes (C, T, K): nothing where they are copies."""
+        counts = np.repeat(np.repeat(~copying.T, self.K, axis=0), self.K, axis=1)
+        return self._by_chain(self._copies @ (self._flat(confusion) * counts))
+
+    def _draw_copying(self, state: _State, log_p: Floats, rng: np.random.Generator) -> Bools:
+        """Draw who copies (C, M), the classes of the texts in question integrated out.
+
+        Given the classes, copies look like the work of someone who is nearly always right: they have
+        outvoted the others.
+        """
+        rows, C = self._copied, len(log_p)
+        annotator, before = self._annotator[rows], self.habits.kind[state.habit] == COPYING
+        own = np.log(state.confusion[:, annotator, :, self._label[rows]]).transpose(1, 0, 2)
+        others = (log_p + self._copied_opinions(state.confusion, before))[:, self._row[rows]]
+        others = others - own * ~before[:, annotator, None]
+        foreseen = logsumexp(others + own, axis=2) - logsumexp(others, axis=2)
+        cell = annotator + np.arange(C)[:, None] * self.M
+        independent = total_by(cell.ravel(), foreseen.ravel(), C * self.M).reshape(C, self.M)
+        share = np.exp(state.log_habits[:, self.habits.kind == COPYING])
+        prior = np.log(share / np.maximum(1 - share, 1e-300)) - np.log(max(self.M - 1, 1))
+        odds = self._copying.log_evidence() - independent + prior
+        return np.asarray(
+            (self._copying.source >= 0) & (rng.logistic(size=odds.shape) < odds) & ~self._expert
+        )
+
+    def _draw_annotators(
+        self, state: _State, tally: Tally, copying: Bools, rng: np.random.Generator
+    ) -> _State:
         evidence = self.habits.log_evidence(tally, state.crowd, state.scatter)
         log_p = evidence + state.log_habits[:, None] + self._open
         habit = _draw_classes(np.exp(log_p - log_p.max(axis=2, keepdims=True)), rng)
+        habit = np.where(copying, np.flatnonzero(self.habits.kind == COPYING)[0], habit)
         scatter = _draw_position(scatter_evidence(self.habits, habit, tally), rng)
         crowd = self.habits.crowd(habit, tally)
         return replace(
@@ -282,6 +327,14 @@ class _Sampler:
         total = np.log(np.exp(log_p).sum(axis=2))
         prior = -0.5 * (np.log(trust) / _TRUST_PRIOR) ** 2
         return np.asarray((of_class - total).sum(axis=1) + prior)
+
+    def _incidence(self, rows: Bools) -> csr_array:
+        """Return which answers each text got among some annotations (L,), sparse, shape (T, M * K)."""
+        answer = self._annotator * self.K + self._label
+        return csr_array(
+            (rows[rows].astype(np.float64), (self._row[rows], answer[rows])),
+            shape=(len(self.texts), self.M * self.K),
+        )
 
     def _tally(self, labels: Ints) -> Tally:
         C = len(labels)

@@ -1,0 +1,375 @@
+"""What each annotator's work is worth: quality, confusions, drift, speed, and what is lost without them.
+
+Qualities, confusions and drift come from draws of the posterior, so that few annotations give wide intervals.
+What the others say without an annotator is the default consensus with the annotator's factors taken out:
+``q_ik^(-j)`` proportional to ``q_ik / pi_j[k, y_ij]``, everybody's confusion held.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import ndtri
+
+from jurybox.agreement import cohen_kappa
+from jurybox.annotations import Annotations
+from jurybox.arrays import Bools, Floats, Ints, freeze
+from jurybox.consensus import EstimatedConsensus, estimate_consensus
+from jurybox.errors import InputError
+from jurybox.trust.copying import shared_and_agreed
+from jurybox.trust.intervals import Interval, from_draws
+from jurybox.trust.posterior import Draws, draw_posterior
+
+__all__ = [
+    "AnnotatorAssessment",
+    "Drift",
+    "Effect",
+    "MixUp",
+    "PairwiseAgreement",
+    "Speed",
+    "Trend",
+    "assess_annotators",
+    "check_measured",
+    "median_per_annotator",
+    "pairwise_agreement",
+]
+
+Trend: TypeAlias = Literal["better", "worse", "steady"]
+
+_MIXED_UP = 0.1  # share of a class's texts called another class that is worth a talk
+_LEAST_FOR_DRIFT = 20
+_LEVEL = 0.95
+_TINY = 1e-300
+
+
+@dataclass(frozen=True)
+class MixUp:
+    """A class that an annotator takes for another: positions of both, and how often."""
+
+    right: int
+    said: int
+    share: Interval
+
+
+@dataclass(frozen=True)
+class Drift:
+    """How right the later half of an annotator's labels is compared with the earlier half.
+
+    Attributes
+    ----------
+    before, after
+        Share of right labels in either half.
+    change
+        Their difference.
+    verdict
+        ``"better"`` or ``"worse"`` where the interval of the change leaves 0 out, else ``"steady"``.
+    """
+
+    before: Interval
+    after: Interval
+    change: Interval
+    verdict: Trend
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What the consensus would lose or gain without an annotator's labels.
+
+    Attributes
+    ----------
+    changed
+        Texts that others labelled too and whose consensus would be another class.
+    lost
+        Texts that nobody else labelled.
+    quality
+        Mean change, over the annotator's texts that others labelled too, of the probability that the
+        consensus is right; 0 where there are none.
+    """
+
+    changed: int
+    lost: int
+    quality: float
+
+
+@dataclass(frozen=True)
+class Speed:
+    """Median seconds per text, and how many times the median of the other annotators' medians that is."""
+
+    median: float
+    ratio: float | None
+
+
+@dataclass(frozen=True, eq=False)
+class AnnotatorAssessment:
+    """What is known about one annotator.
+
+    Attributes
+    ----------
+    annotator
+        Identifier.
+    n_annotations
+        Labels given.
+    quality
+        Probability of a right label, the classes having the labelled texts' shares.
+    confusion : ndarray, shape (K, K)
+        ``confusion[k, l]``: probability of the answer l where k is right, posterior mean.
+    agreement_with_consensus
+        Share of the labels that equal the consensus of everybody else (and the classifier), on texts that
+        others labelled too; Wilson's interval (1927). None where there is no such text.
+    mix_ups
+        Classes taken for others surely more often than once in ten, the worst first.
+    drift
+        None without times, or with too few annotations.
+    effect
+        What leaving the annotator out changes.
+    seconds
+        None without measured seconds.
+    """
+
+    annotator: Any
+    n_annotations: int
+    quality: Interval
+    confusion: Floats
+    agreement_with_consensus: Interval | None
+    mix_ups: tuple[MixUp, ...]
+    drift: Drift | None
+    effect: Effect
+    seconds: Speed | None
+
+    def __post_init__(self) -> None:
+        freeze(self.confusion)
+
+
+@dataclass(frozen=True, eq=False)
+class PairwiseAgreement:
+    """How often every two of M annotators agree on the texts that both labelled.
+
+    Attributes
+    ----------
+    shared : ndarray of int, shape (M, M)
+        Texts that both labelled; on the diagonal, an annotator's own number of labels.
+    agreement : ndarray, shape (M, M)
+        Share of them given the same class; NaN where there is none.
+    kappa : ndarray, shape (M, M)
+        Cohen's kappa; NaN where undefined.
+    """
+
+    shared: Ints
+    agreement: Floats
+    kappa: Floats
+
+    def __post_init__(self) -> None:
+        for array in (self.shared, self.agreement, self.kappa):
+            freeze(array)
+
+
+def assess_annotators(
+    annotations: Annotations,
+    pred_probs: ArrayLike | None = None,
+    *,
+    experts: Bools | None = None,
+    times: Floats | None = None,
+    seconds: Floats | None = None,
+    draws: Draws | None = None,
+    rng: np.random.Generator,
+) -> tuple[AnnotatorAssessment, ...]:
+    """Assess every annotator.
+
+    Parameters
+    ----------
+    annotations
+        Annotations of N texts by M annotators in K >= 2 classes.
+    pred_probs : array-like, shape (N, K), optional
+        A classifier's out-of-sample probabilities.
+    experts : ndarray of bool, shape (M,), optional
+        Annotators, such as reviewers, who are taken to be right nearly always.
+    times, seconds : ndarray, shape (L,), optional
+        When each annotation was given, and how long it took; NaN where unknown.
+    draws
+        What `draw_posterior` gave for the same arguments, where it is at hand.
+    rng
+        Source of all randomness.
+
+    Returns
+    -------
+    tuple of M AnnotatorAssessment
+        In the order of ``annotations.annotators``.
+
+    Raises
+    ------
+    InputError
+        As `draw_posterior`, and if ``times`` or ``seconds`` is not of shape (L,).
+
+    Examples
+    --------
+    >>> annotations = Annotations.from_wide([[0, 0, 1], [1, 1, 1], [0, 0, 0], [1, 1, 0]] * 10)
+    >>> found = assess_annotators(annotations, rng=np.random.default_rng(0))
+    >>> [each.n_annotations for each in found], found[0].quality.estimate > found[2].quality.estimate
+    ([40, 40, 40], True)
+    """
+    when = check_measured(annotations, times, "times")
+    took = check_measured(annotations, seconds, "seconds")
+    if draws is None:
+        draws = draw_posterior(annotations, pred_probs, experts=experts, rng=rng)
+    consensus = estimate_consensus(annotations, pred_probs, experts=experts)
+    agreements, effects = _beside_others(annotations, consensus)
+    drifts = _drifts(annotations, draws, when, rng)
+    speeds = _speeds(annotations, took)
+    quality, mean = draws.quality, draws.confusion.mean(axis=0)
+    mixed_up = _mix_ups(draws)
+    return tuple(
+        AnnotatorAssessment(
+            annotator=annotations.annotators[j],
+            n_annotations=int(annotations.labels_per_annotator[j]),
+            quality=from_draws(quality[:, j]),
+            confusion=mean[j].copy(),
+            agreement_with_consensus=agreements[j],
+            mix_ups=mixed_up[j],
+            drift=drifts[j],
+            effect=effects[j],
+            seconds=speeds[j],
+        )
+        for j in range(annotations.n_annotators)
+    )
+
+
+def pairwise_agreement(annotations: Annotations) -> PairwiseAgreement:
+    """Compare every two annotators on the texts that both labelled.
+
+    Examples
+    --------
+    >>> pairs = pairwise_agreement(Annotations.from_wide([[0, 0], [0, 1], [1, 1], [1, 1], [0, None]]))
+    >>> int(pairs.shared[0, 1]), float(pairs.agreement[0, 1]), float(pairs.kappa[0, 1])
+    (4, 0.75, 0.5)
+    """
+    shared, agreed = shared_and_agreed(annotations)
+    agreement = np.full(shared.shape, np.nan)
+    np.divide(agreed, shared, out=agreement, where=shared > 0)
+    return PairwiseAgreement(shared, agreement, np.array(cohen_kappa(annotations).kappa))
+
+
+def check_measured(annotations: Annotations, values: Floats | None, name: str) -> Floats | None:
+    """Return one float per annotation (L,), or None where nothing was measured."""
+    if values is None:
+        return None
+    measured = np.asarray(values, dtype=np.float64)
+    if measured.shape != (len(annotations),):
+        raise InputError(
+            f"{name} has shape {measured.shape}, expected ({len(annotations)},), one per annotation"
+        )
+    return measured if np.isfinite(measured).any() else None
+
+
+def _beside_others(
+    annotations: Annotations, consensus: EstimatedConsensus
+) -> tuple[list[Interval | None], list[Effect]]:
+    """Compare each annotator with what the consensus would be without the annotator's label."""
+    M, text = annotations.n_annotators, annotations.text
+    confusion = consensus.annotators.confusion
+    assert confusion is not None  # noqa: S101
+    own = confusion[annotations.annotator, :, annotations.label]
+    without = consensus.posterior[text] / np.maximum(own, _TINY)
+    without /= without.sum(axis=1, keepdims=True)
+    others = annotations.n_labels[text] > 1
+    label = without.argmax(axis=1)
+    by_annotator = annotations.annotator
+    compared = np.bincount(by_annotator[others], minlength=M)
+    agrees = np.bincount(by_annotator[others & (label == annotations.label)], minlength=M)
+    changed = np.bincount(by_annotator[others & (label != consensus.labels[text])], minlength=M)
+    gain = np.bincount(
+        by_annotator[others], weights=(without.max(axis=1) - consensus.quality[text])[others], minlength=M
+    ) / np.maximum(compared, 1)
+    lost = annotations.labels_per_annotator - compared
+    return (
+        [_wilson(int(a), int(n)) for a, n in zip(agrees, compared, strict=True)],
+        [Effect(int(c), int(m), float(g)) for c, m, g in zip(changed, lost, gain, strict=True)],
+    )
+
+
+def _wilson(hits: int, n: int) -> Interval | None:
+    """Return a share with Wilson's interval."""
+    if n == 0:
+        return None
+    z = float(ndtri((1 + _LEVEL) / 2))
+    share = hits / n
+    middle = (share + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * float(np.sqrt(share * (1 - share) / n + z * z / (4 * n * n)))
+    return Interval(share, max(0.0, middle - half), min(1.0, middle + half), _LEVEL)
+
+
+def _mix_ups(draws: Draws) -> list[tuple[MixUp, ...]]:
+    """Return the classes that each annotator takes for others."""
+    low, high = np.quantile(draws.confusion, [(1 - _LEVEL) / 2, (1 + _LEVEL) / 2], axis=0)
+    mean = draws.confusion.mean(axis=0)
+    sure = (low > _MIXED_UP) & ~np.eye(mean.shape[1], dtype=bool)
+    found: list[list[MixUp]] = [[] for _ in mean]
+    positions = np.argwhere(sure)
+    for j, k, y in positions[np.argsort(-mean[sure], kind="stable")].tolist():
+        share = Interval(float(mean[j, k, y]), float(low[j, k, y]), float(high[j, k, y]), _LEVEL)
+        found[j].append(MixUp(k, y, share))
+    return [tuple(each) for each in found]
+
+
+def _drifts(
+    annotations: Annotations, draws: Draws, times: Floats | None, rng: np.random.Generator
+) -> list[Drift | None]:
+    """Compare the halves of each annotator's labels of known time."""
+    M = annotations.n_annotators
+    if times is None:
+        return [None] * M
+    rows, later, n = _halves(annotations, times)
+    cell = annotations.annotator[rows] * 2 + later
+    place = np.searchsorted(draws.texts, annotations.text[rows])
+    right = draws.labels[:, place] == annotations.label[rows]
+    S = len(right)
+    offset = (np.arange(S)[:, None] * 2 * M + cell).ravel()
+    hits = np.bincount(offset, weights=right.ravel(), minlength=S * 2 * M).reshape(S, M, 2)
+    size = np.bincount(cell, minlength=2 * M).reshape(M, 2)
+    share = rng.beta(hits + 0.5, size - hits + 0.5)
+    return [_drift(share[:, j]) if n[j] >= _LEAST_FOR_DRIFT else None for j in range(M)]
+
+
+def _halves(annotations: Annotations, times: Floats) -> tuple[Ints, NDArray[np.int64], Ints]:
+    """Return the annotations of known time, who of them is of a later half, and counts (M,)."""
+    known = np.flatnonzero(np.isfinite(times))
+    rows = known[np.lexsort((times[known], annotations.annotator[known]))]
+    n = np.bincount(annotations.annotator[rows], minlength=annotations.n_annotators)
+    first = np.cumsum(n) - n
+    place = np.arange(len(rows)) - first[annotations.annotator[rows]]
+    return rows, (place >= n[annotations.annotator[rows]] / 2).astype(np.int64), n
+
+
+def _drift(share: Floats) -> Drift:
+    """Describe draws (S, 2) of the share of right labels in both halves."""
+    change = from_draws(share[:, 1] - share[:, 0])
+    verdict: Trend = "better" if change.low > 0 else "worse" if change.high < 0 else "steady"
+    return Drift(from_draws(share[:, 0]), from_draws(share[:, 1]), change, verdict)
+
+
+def _speeds(annotations: Annotations, seconds: Floats | None) -> list[Speed | None]:
+    median = median_per_annotator(annotations, seconds)
+    known = np.isfinite(median)
+    found: list[Speed | None] = []
+    for j, own in enumerate(median.tolist()):
+        others = median[known & (np.arange(len(median)) != j)]
+        usual = float(np.median(others)) if len(others) else 0.0
+        found.append(Speed(own, own / usual if usual > 0 else None) if known[j] else None)
+    return found
+
+
+def median_per_annotator(annotations: Annotations, values: Floats | None) -> Floats:
+    """Return the median of each annotator's finite values, shape (M,); NaN without any."""
+    median = np.full(annotations.n_annotators, np.nan)
+    if values is None:
+        return median
+    rows = np.flatnonzero(np.isfinite(values))
+    rows = rows[np.lexsort((values[rows], annotations.annotator[rows]))]
+    n = np.bincount(annotations.annotator[rows], minlength=len(median))
+    first, some = np.cumsum(n) - n, n > 0
+    ordered = values[rows]
+    lower, upper = first[some] + (n[some] - 1) // 2, first[some] + n[some] // 2
+    median[some] = (ordered[lower] + ordered[upper]) / 2
+    return median

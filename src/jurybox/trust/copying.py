@@ -1,0 +1,90 @@
+"""Who may have copied from whom: for each annotator the colleague that the answers resemble most.
+
+Copies are no second opinion. Given a possible source, an annotator's answers to shared texts either are the
+source's nearly always, whatever the texts' classes are, or come from a habit of the annotator's own;
+`jurybox.trust.posterior` weighs both.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+from scipy.special import logsumexp
+
+from jurybox.annotations import Annotations
+from jurybox.arrays import Bools, Floats, Ints
+
+__all__ = ["Copying", "find_sources", "shared_and_agreed"]
+
+_LEAST_SHARED = 8
+_LEAST_AGREEMENT = 0.88
+_TAKEN_OVER = np.array([0.92, 0.96, 0.99])  # share of labels; no less, or two good annotators look alike
+
+
+@dataclass(frozen=True, eq=False)
+class Copying:
+    """The possible source of each of M annotators.
+
+    Attributes
+    ----------
+    source : ndarray of int, shape (M,)
+        Position of the colleague, -1 where nobody comes into question.
+    shared, agreed : ndarray of int, shape (M,)
+        Texts that both labelled, and those to which they gave the same class.
+    rows : ndarray of bool, shape (L,)
+        Annotations of texts that the source labelled too.
+    """
+
+    source: Ints
+    shared: Ints
+    agreed: Ints
+    rows: Bools
+
+    def log_evidence(self) -> Floats:
+        """Return the log probability of agreeing so often if the labels are copies, shape (M,)."""
+        changed = self.shared - self.agreed
+        each = np.outer(self.agreed, np.log(_TAKEN_OVER)) + np.outer(changed, np.log1p(-_TAKEN_OVER))
+        return np.asarray(logsumexp(each, axis=1) - np.log(len(_TAKEN_OVER)))
+
+
+def shared_and_agreed(annotations: Annotations) -> tuple[Ints, Ints]:
+    """Return for every two annotators how many texts both labelled, and how many alike, shape (M, M)."""
+    shape = annotations.n_annotators, annotations.n_texts
+    ones = np.ones(len(annotations), dtype=np.int64)
+    labelled = sparse.csr_array((ones, (annotations.annotator, annotations.text)), shape=shape)
+    cell = annotations.text.astype(np.int64) * annotations.n_classes + annotations.label
+    chosen = sparse.csr_array(
+        (ones, (annotations.annotator, cell)), shape=(shape[0], shape[1] * annotations.n_classes)
+    )
+    return (labelled @ labelled.T).toarray(), (chosen @ chosen.T).toarray()
+
+
+def find_sources(annotations: Annotations) -> Copying:
+    """Find each annotator's likeliest source among those with more labels (or as many, and listed before).
+
+    The order keeps anyone from copying, by detours, from themselves; which of two annotators did copy is
+    another question, that times answer.
+    """
+    M = annotations.n_annotators
+    shared, agreed = shared_and_agreed(annotations)
+    n = annotations.labels_per_annotator
+    rank = np.empty(M, dtype=np.int64)
+    rank[np.lexsort((np.arange(M), -n))] = np.arange(M)
+    share = agreed / np.maximum(shared, 1)
+    possible = (rank < rank[:, None]) & (shared >= _LEAST_SHARED) & (share >= _LEAST_AGREEMENT)
+    smoothed = (agreed + 1) / (shared + 2)
+    sure = smoothed - 1.5 * np.sqrt(smoothed * (1 - smoothed) / (shared + 3))
+    best = np.where(possible, sure, -np.inf).argmax(axis=1) if M else np.zeros(0, dtype=np.int64)
+    every = np.arange(M)
+    source = np.where(possible.any(axis=1), best, -1)
+    found = source >= 0
+    text_of_source = annotations.text.astype(np.int64) * M + source[annotations.annotator]
+    given = annotations.text.astype(np.int64) * M + annotations.annotator
+    return Copying(
+        source=source,
+        shared=np.where(found, shared[every, best], 0),
+        agreed=np.where(found, agreed[every, best], 0),
+        rows=found[annotations.annotator] & np.isin(text_of_source, given),
+    )

@@ -1,0 +1,265 @@
+"""Who does not do the work: answers without looking, always alike, with classes exchanged, or copied.
+
+The probability is the share of posterior draws in which that is the annotator's habit (see
+`jurybox.trust.habits`), where seconds are known corrected by speed: someone much faster than colleagues is
+likelier not to look, but never on that alone. Two who agree because both are right are no copycats: they must
+share wrong labels. The evidence is given as numbers beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from jurybox.annotations import Annotations
+from jurybox.arrays import Bools, Floats, Ints
+from jurybox.trust.annotators import check_measured, median_per_annotator, pairwise_agreement
+from jurybox.trust.copying import Copying, find_sources
+from jurybox.trust.habits import CONSTANT, COPYING, PECULIAR, RANDOM, SWAPPED
+from jurybox.trust.intervals import from_draws
+from jurybox.trust.posterior import Draws, draw_posterior
+
+__all__ = ["Suspect", "Suspicion", "find_suspects"]
+
+Suspicion: TypeAlias = Literal["random", "constant", "swapped", "copycat"]
+
+_KINDS: tuple[Suspicion, ...] = ("random", "constant", "swapped", "copycat")
+_ENOUGH = 0.5  # probability of being none of the honest
+_SPREAD = 0.45  # of honest annotators' log median seconds around the crowd's
+_FAST = -1.1, 0.6  # log median seconds of those who do not look, relative to the crowd's: mean, spread
+_MOST_BY_SPEED = 20.0
+_LEAST_WRONG = 1.5  # labels that a copycat shares with the source and that probably are wrong
+
+
+@dataclass(frozen=True)
+class Suspect:
+    """An annotator whose labels are worth a look, or nothing.
+
+    Attributes
+    ----------
+    annotator
+        Identifier.
+    kind
+        ``"random"``: answers do not depend on the text; ``"constant"``: nearly always the same class;
+        ``"swapped"``: exchanges classes; ``"copycat"``: the labels are those of ``other``.
+    probability
+        That this is so, or, if it is not, another of these kinds is.
+    n_annotations
+        Labels given.
+    evidence
+        Figures for a person to judge by: ``quality``, ``quality_low`` and ``quality_high``; ``kappa``, mean
+        chance-corrected agreement with colleagues; ``commonest``, the share of the commonest answer, and
+        ``expected``, the classes' share of it; ``exchanged``, how often the exchanged classes are answered
+        for each other; ``shared``, ``agreement`` with ``other``, ``wrong_shared``, texts on which both are
+        probably wrong alike, and ``later``, the share of shared texts labelled after ``other``; ``seconds``
+        and ``speed``, median seconds and how many times the crowd's median they are. Those that do not apply
+        or are unknown are left out.
+    other
+        Who was copied, as far as times tell, else the one of both with more labels.
+    """
+
+    annotator: Any
+    kind: Suspicion
+    probability: float
+    n_annotations: int
+    evidence: Mapping[str, float]
+    other: Any | None = None
+
+
+def find_suspects(
+    annotations: Annotations,
+    pred_probs: ArrayLike | None = None,
+    *,
+    experts: Bools | None = None,
+    times: Floats | None = None,
+    seconds: Floats | None = None,
+    draws: Draws | None = None,
+    rng: np.random.Generator,
+) -> tuple[Suspect, ...]:
+    """Name the annotators who more probably than not are no honest ones, the surest first.
+
+    Parameters
+    ----------
+    annotations
+        Annotations of N texts by M annotators in K >= 2 classes.
+    pred_probs : array-like, shape (N, K), optional
+        A classifier's out-of-sample probabilities.
+    experts : ndarray of bool, shape (M,), optional
+        Reviewers, who are never suspected.
+    times, seconds : ndarray, shape (L,), optional
+        When each annotation was given, and how long it took; NaN where unknown.
+    draws
+        What `draw_posterior` gave for the same arguments, where it is at hand.
+    rng
+        Source of all randomness.
+
+    Raises
+    ------
+    InputError
+        As `draw_posterior`, and if ``times`` or ``seconds`` is not of shape (L,).
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> right = rng.integers(2, size=60)
+    >>> annotations = Annotations.from_wide(np.column_stack([right, right, right, rng.integers(2, size=60)]))
+    >>> [(int(suspect.annotator), suspect.kind) for suspect in find_suspects(annotations, rng=rng)]
+    [(3, 'random')]
+    """
+    when = check_measured(annotations, times, "times")
+    took = check_measured(annotations, seconds, "seconds")
+    if draws is None:
+        draws = draw_posterior(annotations, pred_probs, experts=experts, rng=rng)
+    copying = find_sources(annotations)
+    speed = _relative_speed(annotations, took)
+    evidence = _Evidence(annotations, draws, copying, when, took)
+    share = _habit_shares(draws)
+    for j in np.flatnonzero(share[:, 3] > 0):
+        if evidence.wrong_alike(int(j)) < _LEAST_WRONG:
+            share[j, 3] = 0.0
+    probability = _weigh_speed(share, speed)
+    suspected = np.flatnonzero(probability.sum(axis=1) > _ENOUGH)
+    order = suspected[np.argsort(-probability[suspected].sum(axis=1), kind="stable")]
+    found: dict[Any, Suspect] = {}
+    for j in order:
+        kind = _KINDS[int(probability[j].argmax())]
+        suspect = evidence.suspect(int(j), kind, float(probability[j].sum()))
+        found.setdefault(suspect.annotator, suspect)
+    return tuple(found.values())
+
+
+def _habit_shares(draws: Draws) -> Floats:
+    """Return the probability of each suspicion, shape (M, 4).
+
+    The peculiar count as swapped where two of their classes are answered for each other mostly.
+    """
+    confusion = draws.confusion
+    mostly = confusion > 0.5
+    mutual = (mostly & mostly.transpose(0, 1, 3, 2)) & ~np.eye(confusion.shape[-1], dtype=bool)
+    swapped = (draws.kinds == SWAPPED) | ((draws.kinds == PECULIAR) & mutual.any(axis=(2, 3)))
+    kinds = [draws.kinds == RANDOM, draws.kinds == CONSTANT, swapped, draws.kinds == COPYING]
+    return np.asarray(np.stack([kind.mean(axis=0) for kind in kinds], axis=1))
+
+
+def _relative_speed(annotations: Annotations, seconds: Floats | None) -> Floats:
+    """Return each annotator's median seconds as a multiple of the crowd's median (M,); NaN unknown."""
+    median = median_per_annotator(annotations, seconds)
+    known = np.isfinite(median) & (median > 0)
+    crowd = float(np.median(median[known])) if known.sum() > 1 else np.nan
+    return np.asarray(np.where(known, median, np.nan) / crowd)
+
+
+def _weigh_speed(probability: Floats, speed: Floats) -> Floats:
+    """Return the probabilities (M, 4) given the speed (M,) too: half of those who do not look are fast."""
+    log_speed = np.log(np.where(np.isfinite(speed), speed, 1.0))
+    mean, spread = _FAST
+    usual = np.exp(-0.5 * (log_speed / _SPREAD) ** 2) / _SPREAD
+    fast = np.exp(-0.5 * ((log_speed - mean) / spread) ** 2) / spread
+    ratio = np.clip((0.5 * usual + 0.5 * fast) / usual, 1 / _MOST_BY_SPEED, _MOST_BY_SPEED)
+    ratio = np.where(np.isfinite(speed), ratio, 1.0)
+    ratio = np.where(log_speed > 0, np.minimum(ratio, 1.0), ratio)  # slowness is no sign of not looking
+    weight = np.column_stack([ratio, ratio, np.ones(len(ratio)), ratio])
+    weighed = probability * weight
+    honest = 1 - probability.sum(axis=1)
+    return np.asarray(weighed / (weighed.sum(axis=1) + honest)[:, None])
+
+
+@dataclass(frozen=True, eq=False)
+class _Evidence:
+    """What the suspects' figures are made of."""
+
+    annotations: Annotations
+    draws: Draws
+    copying: Copying
+    times: Floats | None
+    seconds: Floats | None
+
+    def suspect(self, j: int, kind: Suspicion, probability: float) -> Suspect:
+        """Describe annotator j; of two who share their labels, the later one is the copycat."""
+        source = int(self.copying.source[j])
+        figures: dict[str, float] = {}
+        if kind == "copycat":
+            figures = self._copies(j, source)
+            if figures.get("later", 1.0) < 0.5:
+                j, source = source, j
+                figures["later"] = 1 - figures["later"]
+        elif kind == "constant" or kind == "random":
+            figures = self._commonest(j)
+        else:
+            figures = self._exchanged(j)
+        return Suspect(
+            annotator=self.annotations.annotators[j],
+            kind=kind,
+            probability=probability,
+            n_annotations=int(self.annotations.labels_per_annotator[j]),
+            evidence=self._about(j) | figures,
+            other=self.annotations.annotators[source] if kind == "copycat" else None,
+        )
+
+    def _about(self, j: int) -> dict[str, float]:
+        quality = from_draws(self.draws.quality[:, j])
+        figures = {
+            "quality": quality.estimate,
+            "quality_low": quality.low,
+            "quality_high": quality.high,
+        }
+        pairs = pairwise_agreement(self.annotations)
+        defined = np.isfinite(pairs.kappa[j]) & (np.arange(len(pairs.kappa)) != j)
+        if defined.any():
+            figures["kappa"] = float(np.average(pairs.kappa[j, defined], weights=pairs.shared[j, defined]))
+        median = median_per_annotator(self.annotations, self.seconds)[j]
+        if np.isfinite(median):
+            figures["seconds"] = float(median)
+            speed = float(_relative_speed(self.annotations, self.seconds)[j])
+            if np.isfinite(speed):
+                figures["speed"] = speed
+        return figures
+
+    def _commonest(self, j: int) -> dict[str, float]:
+        given = np.bincount(
+            self.annotations.label[self.annotations.annotator == j], minlength=self.annotations.n_classes
+        )
+        commonest = int(given.argmax())
+        share = float(given[commonest] / max(given.sum(), 1))
+        return {"commonest": share, "expected": float(self.draws.shares[:, commonest].mean())}
+
+    def _exchanged(self, j: int) -> dict[str, float]:
+        mean = self.draws.confusion[:, j].mean(axis=0)
+        mutual = np.minimum(mean, mean.T) * (1 - np.eye(len(mean)))
+        return {"exchanged": float(mutual.max())}
+
+    def wrong_alike(self, j: int) -> float:
+        """Return how many labels j probably has wrong that the possible source has wrong alike."""
+        mine, _, alike = self._shared(j, int(self.copying.source[j]))
+        return float(self._wrong(mine)[alike].sum())
+
+    def _shared(self, j: int, source: int) -> tuple[Ints, Ints, Bools]:
+        """Return the rows of both on the texts that both labelled, and where they agree."""
+        a = self.annotations
+        own, theirs = (np.flatnonzero(a.annotator == one) for one in (j, source))
+        _, mine, yours = np.intersect1d(a.text[own], a.text[theirs], return_indices=True)
+        mine, yours = own[mine], theirs[yours]
+        return mine, yours, a.label[mine] == a.label[yours]
+
+    def _copies(self, j: int, source: int) -> dict[str, float]:
+        mine, yours, alike = self._shared(j, source)
+        figures = {
+            "shared": float(len(mine)),
+            "agreement": float(alike.mean()),
+            "wrong_shared": float(self._wrong(mine)[alike].sum()),
+        }
+        if self.times is not None:
+            order = self.times[mine] - self.times[yours]
+            known = np.isfinite(order)
+            if known.any():
+                figures["later"] = float((order[known] > 0).mean())
+        return figures
+
+    def _wrong(self, rows: Ints) -> Floats:
+        """Return the probability that each of some annotations is wrong."""
+        place = np.searchsorted(self.draws.texts, self.annotations.text[rows])
+        return np.asarray((self.draws.labels[:, place] != self.annotations.label[rows]).mean(axis=0))
