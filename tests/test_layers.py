@@ -23,6 +23,7 @@ LAYERS = (
     "classifiers",
     "strategies",
     "loop",
+    "random_arm",
     "datasets",
     "curves",
     "simulate",

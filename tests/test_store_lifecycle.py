@@ -50,6 +50,24 @@ def test_settings_classes_and_guidelines_last(location: str) -> None:
             project.configure(max_labels=0)
 
 
+@pytest.mark.parametrize(
+    ("setting", "wrong", "right"),
+    [
+        ("target_accuracy", (0.0, 1.0, 90), (0.9, None)),
+        ("budget", (0, 2.5, True), (800, None)),
+        ("random_share", (-0.1, 1.5), (0.0, 0.2, 1.0)),
+    ],
+)
+def test_what_stopping_rests_on_can_be_set(
+    setting: str, wrong: tuple[object, ...], right: tuple[object, ...]
+) -> None:
+    for value in right:
+        assert ProjectSettings().updated({setting: value}).to_dict()[setting] == value
+    for value in wrong:
+        with pytest.raises(InputError, match=f"{setting} is {value!r}"):
+            ProjectSettings().updated({setting: value})
+
+
 def test_a_newer_database_is_refused(location: str) -> None:
     with Project.create(location, classes=CLASSES) as project, project.store.write() as connection:
         connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))

@@ -33,6 +33,13 @@ class ProjectSettings:
         Labels that each text of the audit sample gets.
     lease_seconds
         How long a text stays with whoever opened it.
+    random_share
+        Share of each batch drawn at random from all texts that want a label: what tells, in the end, what
+        choosing them has saved.
+    target_accuracy
+        The accuracy that is wanted; None: the stop rule ``target`` is silent.
+    budget
+        Labels that are to be paid for; None: the stop rule ``budget`` is silent.
     cost_per_label
         Price of a label in any currency, for reports.
     suggestions
@@ -70,6 +77,9 @@ class ProjectSettings:
     audit_share: float = 0.05
     audit_labels: int = 3
     lease_seconds: float = 600.0
+    random_share: float = 0.0
+    target_accuracy: float | None = None
+    budget: int | None = None
     cost_per_label: float | None = None
     suggestions: bool = False
     max_share: float | None = None
@@ -85,10 +95,16 @@ class ProjectSettings:
             _check_count(name, getattr(self, name), least=0)
         if self.enough_agreement is not None:
             _check_count("enough_agreement", self.enough_agreement, least=1)
-        for name in ("audit_share", "gold_share", "qualification_accuracy"):
+        if self.budget is not None:
+            _check_count("budget", self.budget, least=1)
+        for name in ("audit_share", "random_share", "gold_share", "qualification_accuracy"):
             if not 0 <= getattr(self, name) <= 1:
                 raise InputError(f"{name} is {getattr(self, name)!r}, expected a number from 0 to 1")
         check_max_share(self.max_share)
+        if self.target_accuracy is not None and not 0 < self.target_accuracy < 1:
+            raise InputError(
+                f"target_accuracy is {self.target_accuracy!r}, expected a number above 0 and below 1, or None"
+            )
         if not self.lease_seconds > 0:
             raise InputError(
                 f"lease_seconds is {self.lease_seconds!r}, expected a positive number of seconds"
