@@ -40,7 +40,7 @@ _BURN_IN = 40  # sweeps
 _SWEEPS_PER_DRAW = 2  # at most, where a sweep costs little
 _CHEAP = 5000  # annotations
 # annotators: CAREFUL, PECULIAR, RANDOM, CONSTANT, SWAPPED, COPYING
-_KIND_WEIGHTS = np.array([4.0, 0.2, 0.5, 0.5, 0.5, 0.3])
+_KIND_WEIGHTS = np.array([4.0, 0.2, 0.8, 0.5, 0.6, 0.4])
 _MEANS = np.linspace(-1.0, 4.0, 11)  # of the careful's competence, log-odds
 _DEVIATIONS = np.array([0.4, 0.8, 1.3])
 _MEAN_PRIOR = 1.2, 1.2

@@ -28,7 +28,7 @@ __all__ = ["Suspect", "Suspicion", "find_suspects"]
 Suspicion: TypeAlias = Literal["random", "constant", "swapped", "copycat"]
 
 _KINDS: tuple[Suspicion, ...] = ("random", "constant", "swapped", "copycat")
-_ENOUGH = 0.5  # probability of being none of the honest
+_ENOUGH = 0.45  # probability at which a look is due
 _SPREAD = 0.45  # of honest annotators' log median seconds around the crowd's
 _FAST = -1.1, 0.6  # log median seconds of those who do not look, relative to the crowd's: mean, spread
 _MOST_BY_SPEED = 20.0
@@ -80,7 +80,7 @@ def find_suspects(
     draws: Draws | None = None,
     rng: np.random.Generator,
 ) -> tuple[Suspect, ...]:
-    """Name the annotators who more probably than not are no honest ones, the surest first.
+    """Name the annotators who are no honest ones with a probability above 0.45, the surest first.
 
     Parameters
     ----------
