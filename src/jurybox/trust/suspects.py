@@ -17,7 +17,12 @@ from numpy.typing import ArrayLike
 
 from jurybox.annotations import Annotations
 from jurybox.arrays import Bools, Floats, Ints
-from jurybox.trust.annotators import check_measured, median_per_annotator, pairwise_agreement
+from jurybox.trust.annotators import (
+    PairwiseAgreement,
+    check_measured,
+    median_per_annotator,
+    pairwise_agreement,
+)
 from jurybox.trust.copying import Copying, find_sources
 from jurybox.trust.habits import CONSTANT, COPYING, PECULIAR, RANDOM, SWAPPED
 from jurybox.trust.intervals import from_draws
@@ -116,7 +121,7 @@ def find_suspects(
         draws = draw_posterior(annotations, pred_probs, experts=experts, rng=rng)
     copying = find_sources(annotations)
     speed = _relative_speed(annotations, took)
-    evidence = _Evidence(annotations, draws, copying, when, took)
+    evidence = _Evidence(annotations, draws, copying, pairwise_agreement(annotations), when, took)
     share = _habit_shares(draws)
     for j in np.flatnonzero(share[:, 3] > 0):
         if evidence.wrong_alike(int(j)) < _LEAST_WRONG:
@@ -175,6 +180,7 @@ class _Evidence:
     annotations: Annotations
     draws: Draws
     copying: Copying
+    pairs: PairwiseAgreement
     times: Floats | None
     seconds: Floats | None
 
@@ -207,10 +213,10 @@ class _Evidence:
             "quality_low": quality.low,
             "quality_high": quality.high,
         }
-        pairs = pairwise_agreement(self.annotations)
-        defined = np.isfinite(pairs.kappa[j]) & (np.arange(len(pairs.kappa)) != j)
+        kappa, shared = self.pairs.kappa[j], self.pairs.shared[j]
+        defined = np.isfinite(kappa) & (np.arange(len(kappa)) != j)
         if defined.any():
-            figures["kappa"] = float(np.average(pairs.kappa[j, defined], weights=pairs.shared[j, defined]))
+            figures["kappa"] = float(np.average(kappa[defined], weights=shared[defined]))
         median = median_per_annotator(self.annotations, self.seconds)[j]
         if np.isfinite(median):
             figures["seconds"] = float(median)
