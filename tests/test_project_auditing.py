@@ -1,7 +1,9 @@
-"""The accuracy on the audit sample: on texts nobody trained on, with an interval that covers."""
+"""How good the model and the consensus of a stored project are, judged by its audit sample."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +11,8 @@ import pytest
 from scipy.stats import binom
 from statsmodels.stats.proportion import proportion_confint
 
-from jurybox import Annotations, Project
-from jurybox.project.auditing import audit_record, credit, wilson_interval
+from jurybox import Project
+from jurybox.project.auditing import audit_record, wilson_interval
 from jurybox.store.settings import ProjectSettings
 
 
@@ -20,47 +22,80 @@ def test_the_interval_is_wilsons(successes: int, n: int) -> None:
     assert wilson_interval(successes, n) == pytest.approx(expected, abs=1e-12)
 
 
-def test_the_interval_covers() -> None:
+def test_wilsons_interval_covers() -> None:
     n, p = 50, 0.85
     covered = [k for k in range(n + 1) if wilson_interval(k, n)[0] <= p <= wilson_interval(k, n)[1]]
     assert 0.93 < sum(float(binom.pmf(k, n, p)) for k in covered) < 0.98
-
-
-def test_credit_counts_labelled_texts_and_parts_ties() -> None:
-    labels = Annotations.from_indices(
-        [0, 0, 1, 1, 2], [0, 1, 0, 1, 0], [1, 1, 0, 1, 0], texts=4, annotators=2, classes=("no", "yes")
-    )
-    record = {"texts": [0, 1, 2, 3], "predicted": [1, 0, 1, 1]}
-    assert credit(labels, record).tolist() == [1.0, 0.5, 0.0]
-    assert credit(labels, None).tolist() == []
 
 
 def test_the_record_of_an_empty_sample() -> None:
     assert audit_record(np.empty(0, dtype=np.int64), np.ones((3, 2)) / 2) == {"texts": [], "predicted": []}
 
 
-def test_accuracy_of_stored_rounds(tmp_path: Path) -> None:
+@pytest.fixture
+def project(tmp_path: Path) -> Iterator[Project]:
     texts = [f"{'good fine nice' if n % 2 else 'bad poor awful'} number {n}" for n in range(80)]
     settings = ProjectSettings(encoder="tfidf", audit_size=20, audit_share=0.25, audit_labels=1)
     with Project.create(
         tmp_path / "p.db", texts=texts, classes=["bad", "good"], settings=settings
     ) as project:
-        in_audit = len(project.audit_texts())
-        assert in_audit > 5
-        for _ in range(in_audit):
-            label(project)
-        project.refit()
-        assert project.accuracy() == [], "nothing was trained: audit texts alone have labels"
-        for _ in range(30):
-            label(project)
-        project.refit()
-        (found,) = project.accuracy()
-        assert (found.round, found.n_texts, found.n_annotations) == (2, in_audit, in_audit + 30)
-        assert found.low <= found.estimate <= found.high
-        assert found.estimate > 0.9
+        yield project
 
 
-def label(project: Project) -> None:
-    task = project.next_task("ana")
-    assert task
-    project.submit(task, "good" if "good" in task.text else "bad")
+def label(project: Project, annotator: str = "ana") -> bool:
+    task = project.next_task(annotator)
+    if task:
+        project.submit(task, "good" if "good" in task.text else "bad")
+    return bool(task)
+
+
+def test_nothing_is_known_of_an_empty_project(project: Project) -> None:
+    assert project.accuracy() == []
+    found = project.audit_estimate()
+    assert (found.classes, found.round) == (("bad", "good"), None)
+    assert found.model is None
+    assert found.consensus is None
+
+
+def test_accuracy_of_stored_rounds(project: Project) -> None:
+    in_audit = len(project.audit_texts())
+    assert in_audit > 5
+    for _ in range(in_audit):
+        label(project)
+    project.refit()
+    assert project.accuracy() == [], "nothing was trained: audit texts alone have labels"
+    known = project.audit_estimate()
+    assert known.model is None
+    assert known.consensus is not None
+    assert known.consensus.n_texts == in_audit
+    for _ in range(30):
+        label(project)
+    project.refit()
+    (found,) = project.accuracy()
+    assert (found.round, found.n_texts, found.n_annotations) == (2, in_audit, in_audit + 30)
+    assert found.low <= found.estimate <= found.high
+    assert found.macro_f1.low <= found.macro_f1.estimate <= found.macro_f1.high
+    assert found.high > 0.95, "one annotator whom nobody has checked: the model agrees with all labels"
+
+
+def test_rounds_are_judged_by_one_evidence(project: Project) -> None:
+    while label(project, "ana") or label(project, "ben"):
+        pass
+    project.refit()
+    project.refit()
+    first, second = project.accuracy()
+    assert (first.round, second.round) == (1, 2)
+    assert asdict(first) == {**asdict(second), "round": 1}, "equal predictions, equal estimates"
+    assert project.accuracy() == [first, second], "the same data give the same figures"
+    assert project.accuracy(last=1) == [second]
+    whole = project.audit_estimate()
+    assert whole.round == 2
+    assert whole.model is not None
+    assert whole.consensus is not None
+    assert whole.model.accuracy.estimate == second.estimate
+    assert whole.model.macro_f1 == second.macro_f1
+    assert len(whole.model.class_shares) == len(whole.consensus.class_shares) == 2
+    assert 0.5 in whole.model.class_shares[1]
+    assert 1.0 in whole.consensus.accuracy
+    assert whole.consensus.n_labels == project.annotations().n_annotations
+    assert whole.consensus.n_texts == 80

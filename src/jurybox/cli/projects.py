@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from jurybox.cli import importing as files
-from jurybox.cli.output import bar, fields, note, number, print_json, say, share, table, warn
+from jurybox.cli.output import bar, note, number, print_json, say, table, warn
 from jurybox.errors import FormatError, InputError
 
 if TYPE_CHECKING:
     from jurybox.formats import Source
     from jurybox.project import Project
-    from jurybox.store.records import RoundInfo, Status
+    from jurybox.store.records import RoundInfo
 
-__all__ = ["AsJson", "ProjectLocation", "examples", "open_project", "register"]
+__all__ = ["AsJson", "ProjectLocation", "examples", "open_project", "register", "round_seconds"]
 
 ProjectLocation = Annotated[
     str,
@@ -50,8 +50,6 @@ def register(app: typer.Typer) -> None:
     app.command(
         "next", rich_help_panel=_WORK, epilog=examples("next reviews.db --annotator ana -n 25 --json")
     )(next_texts)
-    app.command(rich_help_panel=_PROJECT, epilog=examples("status reviews.db --json"))(status)
-    app.command(rich_help_panel=_PROJECT, epilog=examples("annotators reviews.db"))(annotators)
     app.command(
         rich_help_panel=_WORK,
         epilog=examples(
@@ -263,12 +261,13 @@ def play_round(project: ProjectLocation, as_json: AsJson = False) -> None:
     if as_json:
         print_json(asdict(info))
         return
-    say(f"round {info.number}: trained on {info.n_annotations:,} annotations in {_seconds(info)}")
+    say(f"round {info.number}: trained on {info.n_annotations:,} annotations in {round_seconds(info)}")
     for remark in _remarks(info):
         note(remark)
 
 
-def _seconds(info: RoundInfo) -> str:
+def round_seconds(info: RoundInfo) -> str:
+    """Return how long a round took, for people."""
     return f"{(info.published_at or info.started_at) - info.started_at:.1f} s"
 
 
@@ -304,82 +303,6 @@ def next_texts(
         table([("id", "left"), ("reason", "left"), ("score", "right"), ("text", "left")], rows)
     if lent.nothing is not None and not lent.tasks:
         warn(f"nothing to label for {annotator}: {lent.nothing.explanation}")
-
-
-def status(project: ProjectLocation, as_json: AsJson = False) -> None:
-    """Show how far a project is."""
-    with open_project(project) as opened:
-        now = opened.status()
-        known = opened.accuracy() if now.rounds else []
-        price = opened.settings.cost_per_label
-    cost = None if price is None else price * now.annotations
-    if as_json:
-        accuracy = asdict(known[-1]) if known else None
-        print_json({**asdict(now), "accuracy": accuracy, "cost": cost})
-        return
-    shown = _status_fields(now)
-    if known:
-        last = known[-1]
-        interval = f"{share(last.low)} to {share(last.high)}"
-        shown["accuracy"] = f"{share(last.estimate)} ({interval}), on {last.n_texts:,} audit texts"
-    if cost is not None:
-        shown["cost"] = f"{cost:,.2f}"
-    fields(shown, title=now.name)
-
-
-def _status_fields(now: Status) -> dict[str, str]:
-    labelled = share(now.labelled_texts / now.texts if now.texts else None)
-    classes = ", ".join(f"{name}: {count:,}" for name, count in now.class_counts.items())
-    shown = {
-        "texts": f"{now.texts:,}",
-        "labelled": f"{now.labelled_texts:,} ({labelled}), of which {now.finished_texts:,} finished",
-        "annotations": f"{now.annotations:,} ({classes})",
-        "annotators": f"{now.annotators:,}, of whom {now.active_annotators:,} active",
-        "audit sample": f"{now.audit_texts:,} texts, of which {now.audit_finished:,} finished",
-        "skipped, flagged": f"{now.skips:,}, {now.flags:,}",
-        "on loan": f"{now.on_loan:,} texts",
-        "rounds": f"{now.rounds:,}; {now.new_annotations:,} annotations since",
-    }
-    if now.last_round is not None:
-        shown["last round"] = f"{now.last_round.n_annotations:,} annotations, {_seconds(now.last_round)}"
-    return shown
-
-
-def annotators(project: ProjectLocation, as_json: AsJson = False) -> None:
-    """Show how much, how well and how fast everyone labels."""
-    with open_project(project) as opened:
-        people = {person.name: person for person in opened.annotators()}
-        report = opened.annotator_report()
-    if as_json:
-        print_json(
-            [
-                {
-                    **record._asdict(),
-                    "role": str(people[record.name].role),
-                    "standing": str(people[record.name].standing),
-                }
-                for record in report
-            ]
-        )
-        return
-    ordered = sorted(report, key=lambda record: (record.quality is None, record.quality or 0.0, record.name))
-    table(
-        [
-            *(("annotator", "left"), ("annotations", "right"), ("quality", "right")),
-            *(("agrees with consensus", "right"), ("weakest class", "left"), ("seconds a text", "right")),
-        ],
-        [
-            (
-                record.name,
-                number(record.n_annotations),
-                number(record.quality),
-                share(record.agreement_with_consensus),
-                record.worst_class or "–",
-                number(record.median_seconds, 1),
-            )
-            for record in ordered
-        ],
-    )
 
 
 def export(

@@ -1,27 +1,36 @@
-"""How good the model is, estimated on the audit sample: texts drawn at random and never trained on."""
+"""How good the model and the consensus of a stored project are, estimated from its audit sample."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import sqrt
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from jurybox.annotations import Annotations
-from jurybox.project.handle import Handle
-from jurybox.store import rounds
+from jurybox.arrays import Bools, Ints
+from jurybox.project.results import Results
+from jurybox.store import rounds, state
+from jurybox.store.records import RoundInfo
+from jurybox.trust.estimates import (
+    AuditEstimate,
+    ConsensusEstimate,
+    audit_evidence,
+    estimate_of_consensus,
+)
+from jurybox.trust.intervals import Interval
 
-__all__ = ["Accuracy", "Auditing", "audit_record", "credit", "wilson_interval"]
+__all__ = ["Accuracy", "AuditReport", "Auditing", "audit_record", "wilson_interval"]
 
 _Z = 1.959963984540054  # of the normal distribution, for 95 %
+_STREAM = 6  # of chance, beside those of the rounds
 
 
 @dataclass(frozen=True)
 class Accuracy:
-    """The accuracy of one round's model on the audit sample.
+    """How good one round's model is, estimated on the audit sample.
 
     Attributes
     ----------
@@ -30,11 +39,13 @@ class Accuracy:
     n_annotations
         Annotations the round could learn from.
     estimate
-        Share of labelled audit texts for which the model and most annotators agree.
+        Its accuracy on texts like those of the pool.
     low, high
-        95 % interval (Wilson's score interval).
+        95 % interval of the accuracy.
     n_texts
         Labelled audit texts that it rests on.
+    macro_f1
+        Its macro-F1, with a 95 % interval.
     """
 
     round: int
@@ -43,31 +54,119 @@ class Accuracy:
     low: float
     high: float
     n_texts: int
+    macro_f1: Interval
 
 
-class Auditing(Handle):
-    """Estimates accuracy on texts that no model has seen."""
+@dataclass(frozen=True)
+class AuditReport:
+    """How good the last round's model and today's consensus are.
 
-    def accuracy(self) -> list[Accuracy]:
-        """Return the accuracy of each round's model, by all audit labels known today.
+    Attributes
+    ----------
+    classes
+        Names of the K classes, in the order of the shares.
+    round
+        Number of the last round with a trained model; None if there is none.
+    model
+        That model, judged on the audit sample alone; None without a model or a labelled audit text.
+    consensus
+        The consensus of all labelled texts, which a strategy chose for the most part; None if no text has a
+        label.
+    """
 
-        A text counts once it has a label; where annotators are split evenly, a hit counts in part. Rounds
-        without a trained model or any labelled audit text are left out.
+    classes: tuple[str, ...]
+    round: int | None
+    model: AuditEstimate | None
+    consensus: ConsensusEstimate | None
+
+
+@dataclass(frozen=True)
+class _Audited:
+    """A round, the audit texts that it knew (A,), and the classes it predicted for them (A,)."""
+
+    info: RoundInfo
+    texts: Ints
+    predicted: Ints
+
+
+class Auditing(Results):
+    """Estimates how good model and consensus are, on texts that no model has seen."""
+
+    def accuracy(self, *, last: int | None = None) -> list[Accuracy]:
+        """Return how good each round's model is, by all audit labels known today.
+
+        All rounds are judged by the same draws of what the audit labels mean (see
+        `jurybox.trust.estimates`), so that two of them differ by their predictions and not by chance. The
+        same data give the same figures. Rounds without a trained model or any labelled audit text are left
+        out.
+
+        Parameters
+        ----------
+        last
+            Judge only so many of the latest rounds; default: all.
         """
+        annotations = self.annotations()
+        audited = self._audited(annotations)
+        return [
+            Accuracy(
+                round=one.info.number,
+                n_annotations=one.info.n_annotations,
+                estimate=found.accuracy.estimate,
+                low=found.accuracy.low,
+                high=found.accuracy.high,
+                n_texts=found.n_texts,
+                macro_f1=found.macro_f1,
+            )
+            for one, found in self._judged(annotations, audited if last is None else audited[-last:])
+        ]
+
+    def audit_estimate(self) -> AuditReport:
+        """Return how good the last model and the consensus are: accuracy, macro-F1 and class shares."""
+        annotations = self.annotations()
+        judged = self._judged(annotations, self._audited(annotations)[-1:])
+        consensus = None
+        if annotations.n_annotations and annotations.n_classes > 1:
+            N, K = annotations.counts.shape
+            p = self.pred_probs()
+            p = None if p is None else p[:N, :K]  # texts and classes may have come since
+            experts = self.experts(annotations)
+            consensus = estimate_of_consensus(
+                annotations, _consensus(annotations, p, experts), p, experts=experts, rng=self._rng()
+            )
+        return AuditReport(
+            classes=tuple(map(str, annotations.classes)),
+            round=judged[0][0].info.number if judged else None,
+            model=judged[0][1] if judged else None,
+            consensus=consensus,
+        )
+
+    def _audited(self, annotations: Annotations) -> list[_Audited]:
+        """Return the rounds that can be judged, in order."""
         with self.store.read() as connection:
             played = rounds.read_rounds(connection)
-            annotations = rounds.read_annotations(connection)
         found = []
         for info in played:
-            if not info.diagnostics.get("trained_on"):
-                continue
-            hits = credit(annotations, info.diagnostics.get("audit"))
-            if len(hits):
-                low, high = wilson_interval(float(hits.sum()), len(hits))
-                found.append(
-                    Accuracy(info.number, info.n_annotations, float(hits.mean()), low, high, len(hits))
-                )
+            record = info.diagnostics.get("audit")
+            if info.diagnostics.get("trained_on") and isinstance(record, Mapping):
+                texts, predicted = (np.asarray(record[key], np.int64) for key in ("texts", "predicted"))
+                if annotations.labelled[texts].any():
+                    found.append(_Audited(info, texts, predicted))
         return found
+
+    def _judged(
+        self, annotations: Annotations, audited: list[_Audited]
+    ) -> list[tuple[_Audited, AuditEstimate]]:
+        """Judge rounds by one and the same evidence."""
+        if not audited:
+            return []
+        texts = np.unique(np.concatenate([one.texts for one in audited]))
+        evidence = audit_evidence(annotations, texts, experts=self.experts(annotations), rng=self._rng())
+        return [(one, evidence.judge(one.texts, one.predicted, rng=self._rng())) for one in audited]
+
+    def _rng(self) -> np.random.Generator:
+        """Return a source of chance that is the same each time."""
+        with self.store.read() as connection:
+            return np.random.default_rng([state.read_state(connection).settings.seed, _STREAM])
 
 
 def audit_record(audit: NDArray[np.integer], pred_probs: NDArray[np.floating]) -> dict[str, list[int]]:
@@ -89,41 +188,8 @@ def audit_record(audit: NDArray[np.integer], pred_probs: NDArray[np.floating]) -
     return {"texts": audit.tolist(), "predicted": predicted.tolist()}
 
 
-def credit(annotations: Annotations, record: Mapping[str, Sequence[int]] | Any) -> NDArray[np.float64]:
-    """Return for each labelled audit text how right the prediction is: 1, 0, or a part where labels tie.
-
-    Parameters
-    ----------
-    annotations
-        All annotations that stand.
-    record
-        What `audit_record` returned; None counts as no audit sample.
-
-    Returns
-    -------
-    ndarray, shape (at most A,)
-
-    Examples
-    --------
-    >>> labels = Annotations.from_indices(
-    ...     [0, 1, 1], [0, 0, 1], [0, 0, 1], texts=2, annotators=2, classes=(0, 1)
-    ... )
-    >>> credit(labels, {"texts": [0, 1], "predicted": [0, 0]})
-    array([1. , 0.5])
-    """
-    if not isinstance(record, Mapping):
-        return np.empty(0)
-    texts = np.asarray(record["texts"], dtype=np.int64)
-    predicted = np.asarray(record["predicted"], dtype=np.int64)
-    labelled = annotations.n_labels[texts] > 0
-    counts = annotations.counts[texts[labelled]]
-    commonest = counts == counts.max(axis=1, keepdims=True)
-    right = commonest[np.arange(len(counts)), predicted[labelled]]
-    return np.asarray(right / commonest.sum(axis=1), dtype=np.float64)
-
-
 def wilson_interval(successes: float, n: int) -> tuple[float, float]:
-    """Return Wilson's 95 % score interval of a proportion.
+    """Return Wilson's 95 % score interval of a proportion that was seen without error.
 
     Examples
     --------
@@ -138,3 +204,10 @@ def wilson_interval(successes: float, n: int) -> tuple[float, float]:
     middle = (p + z2 / (2 * n)) / (1 + z2 / n)
     half = _Z / (1 + z2 / n) * sqrt(p * (1 - p) / n + z2 / (4 * n * n))
     return max(middle - half, 0.0), min(middle + half, 1.0)
+
+
+def _consensus(annotations: Annotations, pred_probs: NDArray[np.floating] | None, experts: Bools) -> Ints:
+    from jurybox.consensus import estimate_consensus
+
+    labels: Ints = estimate_consensus(annotations, pred_probs, experts=experts).labels
+    return labels

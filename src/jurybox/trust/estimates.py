@@ -1,0 +1,395 @@
+"""How good the model and the consensus are: accuracy, macro-F1 and class shares, with intervals.
+
+**The model** is judged on the audit sample alone: texts drawn at random and never trained on. Nobody knows
+their classes, because their labels err; how the annotators err is known from all annotations of the project.
+Let ``theta`` be the table, shape (K, K), of the probabilities that a random text is predicted as p and is k:
+
+    P(labels of text i) = sum over k of  theta[p_i, k] * product over its labels of pi_j[k, y_ij]
+
+Given draws of the confusions ``pi`` from their posterior (`jurybox.trust.posterior`), theta is sampled by
+Gibbs' method: the classes given theta, theta given the table of predictions and classes (Dirichlet).
+Accuracy is the trace of theta, the classes' shares are its column sums, and macro-F1 depends on both, so
+that all come consistently from the same draws. This is the latent class model of Hui & Walter (1980,
+Biometrics 36:167) with several tests whose errors are known with uncertainty.
+
+The model's opinion has no part in the confusions, and in the truth of an audit text no more than that of one
+more annotator of whom nothing is known before. To ignore it there would be wrong, not careful: classes drawn
+from labels alone err as often as these labels do, and each of their errors would be held against a model that
+is right. What has to be assumed is that, among texts of one class, the model does not err on those on which
+the annotators err; as far as it does, its accuracy is estimated too high.
+
+**The consensus** is judged on the labelled texts, by draws of their classes given all that is known of them.
+This conditions on the data, so that it holds however the texts were chosen; but it speaks of these texts
+only, and the shares of their classes are not those of the pool.
+
+**Texts that a strategy chose** tell nothing about the model elsewhere, and weights (Horvitz & Thompson 1952;
+Hajek 1971) cannot mend that: who has the best scores is chosen with probability 1, everybody else with
+probability 0, and a text that could not be chosen is represented by nobody. No estimate is made on them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.sparse import csr_array
+
+from jurybox.annotations import Annotations
+from jurybox.arrays import Bools, Floats, Ints, check_probabilities, freeze
+from jurybox.coding import positions
+from jurybox.errors import InputError
+from jurybox.trust.intervals import Interval, from_draws
+from jurybox.trust.posterior import Draws, draw_posterior
+
+__all__ = [
+    "AuditEstimate",
+    "AuditEvidence",
+    "ConsensusEstimate",
+    "audit_evidence",
+    "estimate_from_audit",
+    "estimate_of_consensus",
+]
+
+_CONFUSIONS = 48  # draws of how the annotators err
+_TABLES = 8  # draws of theta for each of these
+_TRUTHS = 100  # draws of the classes of all labelled texts
+_SWEEPS = 30
+_RIGHT, _WRONG = 0.5, 0.5  # pseudo texts on the diagonal of theta, and off it
+_MOST_TEXTS = 3000
+_LEVEL = 0.95
+
+
+@dataclass(frozen=True)
+class AuditEstimate:
+    """How good a model is on texts like those of the audit sample.
+
+    Attributes
+    ----------
+    accuracy, macro_f1
+        95 % intervals.
+    class_shares
+        Shares of the K classes among all texts that the sample was drawn from, 95 % intervals.
+    n_texts, n_labels
+        Labelled texts of the sample, and their labels.
+    """
+
+    accuracy: Interval
+    macro_f1: Interval
+    class_shares: tuple[Interval, ...]
+    n_texts: int
+    n_labels: int
+
+
+@dataclass(frozen=True)
+class ConsensusEstimate:
+    """How good the consensus labels of the labelled texts are.
+
+    Attributes
+    ----------
+    accuracy, macro_f1
+        95 % intervals.
+    class_shares
+        True shares of the K classes among the labelled texts, 95 % intervals. Where a strategy chose these
+        texts, they are not the shares in the pool; those are in `AuditEstimate`.
+    n_texts, n_labels
+        Labelled texts, and their labels.
+    """
+
+    accuracy: Interval
+    macro_f1: Interval
+    class_shares: tuple[Interval, ...]
+    n_texts: int
+    n_labels: int
+
+
+@dataclass(frozen=True, eq=False)
+class AuditEvidence:
+    """What the labels of the audit sample say of its texts, in S draws of the annotators' confusions.
+
+    Attributes
+    ----------
+    texts : ndarray of int, shape (A,)
+        Positions of the texts of the sample that have a label, ascending.
+    n_labels : ndarray of int, shape (A,)
+        Their labels.
+    likelihood : ndarray, shape (S, A, K)
+        Of each class of each text, 1 for the likeliest.
+    """
+
+    texts: Ints
+    n_labels: Ints
+    likelihood: Floats
+
+    def __post_init__(self) -> None:
+        for array in (self.texts, self.n_labels, self.likelihood):
+            freeze(array)
+
+    def judge(self, audit: ArrayLike, predicted: ArrayLike, *, rng: np.random.Generator) -> AuditEstimate:
+        """Judge a model by its predictions for these texts.
+
+        Parameters
+        ----------
+        audit : array-like of int, shape (B,)
+            Positions of texts, in any order; those without evidence do not count.
+        predicted : array-like of int, shape (B,)
+            Position of the class that the model predicts for each.
+        rng
+            Source of all randomness.
+
+        Raises
+        ------
+        InputError
+            If the lengths differ, a class is out of range, a text is named twice, or none has a label.
+        """
+        K = self.likelihood.shape[2]
+        sample, classes = np.asarray(audit), positions(predicted, K, "class")
+        if sample.shape != classes.shape or len(np.unique(sample)) != len(sample):
+            raise InputError(
+                f"audit has shape {sample.shape} and predicted {classes.shape}, expected one class for each "
+                "of different texts"
+            )
+        _, rows, places = np.intersect1d(self.texts, sample, assume_unique=True, return_indices=True)
+        if not len(rows):
+            raise InputError("no text of the audit sample has a label, expected at least one")
+        summary = _summary(*_draw_tables(self.likelihood[:, rows], classes[places], rng))
+        return AuditEstimate(*summary, len(rows), int(self.n_labels[rows].sum()))
+
+
+def audit_evidence(
+    annotations: Annotations, audit: ArrayLike, *, experts: Bools | None = None, rng: np.random.Generator
+) -> AuditEvidence:
+    """Return what the labels say of the audit texts; many models can be judged by one and the same evidence.
+
+    Parameters
+    ----------
+    annotations
+        All annotations of the project, K >= 2 classes. How their annotators err is estimated from the audit
+        texts and from up to 3,000 other labelled texts, drawn at random.
+    audit : array-like of int, shape (A,)
+        Positions of the audit sample.
+    experts : ndarray of bool, shape (M,), optional
+        Annotators who are taken to be right nearly always.
+    rng
+        Source of all randomness.
+
+    Raises
+    ------
+    InputError
+        If a position is out of range, K < 2, or ``experts`` is not of shape (M,).
+    """
+    sample = np.unique(positions(audit, annotations.n_texts, "text")).astype(np.int64)
+    texts = sample[annotations.labelled[sample]]
+    seen = annotations.subset(texts=np.concatenate([texts, _others(annotations, texts, rng)]))
+    seen, draws = _draw(seen, None, experts, _CONFUSIONS, rng)
+    likelihood = _likelihood(seen, len(texts), draws.confusion)
+    return AuditEvidence(texts, annotations.n_labels[texts], likelihood)
+
+
+def estimate_from_audit(
+    annotations: Annotations,
+    audit: ArrayLike,
+    predicted: ArrayLike,
+    *,
+    experts: Bools | None = None,
+    rng: np.random.Generator,
+) -> AuditEstimate:
+    """Estimate how good a model is from texts drawn at random that it was never trained on.
+
+    Parameters
+    ----------
+    annotations
+        All annotations of the project, K >= 2 classes.
+    audit : array-like of int, shape (A,)
+        Positions of the audit sample; those without a label do not count.
+    predicted : array-like of int, shape (A,)
+        Position of the class that the model predicts for each.
+    experts : ndarray of bool, shape (M,), optional
+        Annotators, such as reviewers, who are taken to be right nearly always.
+    rng
+        Source of all randomness.
+
+    Raises
+    ------
+    InputError
+        If a text or class is out of range, the lengths differ, or no text of the sample has a label.
+
+    Examples
+    --------
+    >>> annotations = Annotations.from_wide([[0, 0, 0], [1, 1, 1], [0, 0, 0], [1, 1, 1]] * 10)
+    >>> audit, predicted = np.arange(20), [0, 1, 0, 1] * 4 + [0, 1, 0, 0]
+    >>> found = estimate_from_audit(annotations, audit, predicted, rng=np.random.default_rng(0))
+    >>> 0.95 in found.accuracy, 0.6 in found.accuracy
+    (True, False)
+    """
+    evidence = audit_evidence(annotations, audit, experts=experts, rng=rng)
+    return evidence.judge(audit, predicted, rng=rng)
+
+
+def estimate_of_consensus(
+    annotations: Annotations,
+    labels: ArrayLike,
+    pred_probs: ArrayLike | None = None,
+    *,
+    experts: Bools | None = None,
+    rng: np.random.Generator,
+) -> ConsensusEstimate:
+    """Estimate how good the consensus labels of the labelled texts are.
+
+    Parameters
+    ----------
+    annotations
+        Annotations of N texts in K >= 2 classes.
+    labels : array-like of int, shape (N,)
+        Position of each text's consensus class; of texts without a label it does not count.
+    pred_probs : array-like, shape (N, K), optional
+        A classifier's out-of-sample probabilities. They count as far as they agree with the annotations.
+    experts : ndarray of bool, shape (M,), optional
+        Annotators, such as reviewers, who are taken to be right nearly always.
+    rng
+        Source of all randomness. Of more than 3,000 labelled texts a random sample is looked at.
+
+    Raises
+    ------
+    InputError
+        If ``labels`` is not of shape (N,) or out of range, no text has a label, or ``pred_probs`` or
+        ``experts`` is not of the shape above.
+
+    Examples
+    --------
+    >>> annotations = Annotations.from_wide([[0, 0, 0], [1, 1, 1], [0, 0, 0], [1, 1, 1]] * 10)
+    >>> found = estimate_of_consensus(annotations, [0, 1] * 20, rng=np.random.default_rng(0))
+    >>> found.accuracy.low > 0.9
+    True
+    """
+    given = np.asarray(labels)
+    if given.shape != (annotations.n_texts,):
+        raise InputError(f"labels has shape {given.shape}, expected ({annotations.n_texts},)")
+    labelled = np.flatnonzero(annotations.labelled)
+    if not len(labelled):
+        raise InputError("no text has a label, expected at least one")
+    texts = np.sort(_others(annotations, np.empty(0, dtype=np.int64), rng))
+    K = annotations.n_classes
+    said = positions(given[texts], K, "class")
+    p = None if pred_probs is None else check_probabilities(pred_probs, annotations.counts.shape)[texts]
+    _, draws = _draw(annotations.subset(texts=texts), p, experts, _TRUTHS, rng)
+    count = _tabulate(said, draws.labels, K, _weights(draws.labels.shape, len(labelled), rng))
+    summary = _summary(count / count.sum(axis=(1, 2), keepdims=True), count)
+    return ConsensusEstimate(*summary, len(labelled), annotations.n_annotations)
+
+
+def _others(annotations: Annotations, texts: Ints, rng: np.random.Generator) -> Ints:
+    """Draw labelled texts besides these, as many as are looked at."""
+    others = np.setdiff1d(np.flatnonzero(annotations.labelled), texts, assume_unique=True)
+    return rng.choice(others, size=_MOST_TEXTS, replace=False) if len(others) > _MOST_TEXTS else others
+
+
+def _draw(
+    annotations: Annotations,
+    pred_probs: Floats | None,
+    experts: Bools | None,
+    n_draws: int,
+    rng: np.random.Generator,
+) -> tuple[Annotations, Draws]:
+    """Draw from the posterior of those annotators alone who have labels; return their annotations, too."""
+    if experts is not None and np.shape(experts) != (annotations.n_annotators,):
+        raise InputError(f"experts has shape {np.shape(experts)}, expected ({annotations.n_annotators},)")
+    active = np.flatnonzero(annotations.labels_per_annotator)
+    seen = annotations.subset(annotators=active)
+    theirs = None if experts is None else np.asarray(experts, dtype=bool)[active]
+    return seen, draw_posterior(seen, pred_probs, experts=theirs, n_draws=n_draws, rng=rng)
+
+
+def _likelihood(annotations: Annotations, n_texts: int, confusion: Floats) -> Floats:
+    """Return the likelihood (S, A, K) of the classes of the first A texts by confusions (S, M, K, K)."""
+    S, M, K = confusion.shape[:3]
+    rows = np.flatnonzero(annotations.text < n_texts)
+    answer = annotations.annotator[rows].astype(np.int64) * K + annotations.label[rows]
+    given = csr_array((np.ones(len(rows)), (annotations.text[rows], answer)), shape=(n_texts, M * K))
+    by_answer = np.log(confusion).transpose(1, 3, 0, 2).reshape(M * K, S * K)
+    log_p = np.asarray(given @ by_answer).reshape(n_texts, S, K).transpose(1, 0, 2)
+    return np.asarray(np.exp(log_p - log_p.max(axis=2, keepdims=True)))
+
+
+def _draw_tables(
+    likelihood: Floats, predicted: NDArray[np.integer], rng: np.random.Generator
+) -> tuple[Floats, Floats]:
+    """Draw theta, and the table of predictions and classes that it goes with, both (S * R, K, K).
+
+    Parameters
+    ----------
+    likelihood : ndarray, shape (S, A, K)
+        As in `AuditEvidence`.
+    predicted : ndarray of int, shape (A,)
+        Predicted classes.
+    """
+    likelihood = np.repeat(likelihood, _TABLES, axis=0)
+    S, A, K = likelihood.shape
+    prior = _prior(K)
+    theta = np.broadcast_to((prior + 1) / (prior + 1).sum(), (S, K, K))
+    count = np.zeros((S, K, K))
+    for _ in range(_SWEEPS):
+        cumulative = np.cumsum(likelihood * theta[:, predicted], axis=2)
+        threshold = rng.random((S, A, 1)) * cumulative[:, :, -1:]
+        classes = (cumulative <= threshold).sum(axis=2).clip(max=K - 1)
+        count = _tabulate(predicted, classes, K)
+        weight = np.maximum(rng.standard_gamma(prior + count), 1e-300)
+        theta = weight / weight.sum(axis=(1, 2), keepdims=True)
+    return theta, count
+
+
+def _prior(n_classes: int) -> Floats:
+    """Return pseudo counts (K, K) of theta."""
+    prior = np.full((n_classes, n_classes), _WRONG / (n_classes * (n_classes - 1)))
+    np.fill_diagonal(prior, _RIGHT / n_classes)
+    return prior
+
+
+def _weights(shape: tuple[int, ...], n_population: int, rng: np.random.Generator) -> Floats:
+    """Return weights (S, T) of T texts drawn from a finite population, for a Bayesian bootstrap (Rubin 1981).
+
+    Their variance is 1 - T / n_population: where all texts were looked at, each counts once.
+    """
+    spread = np.sqrt(max(1 - shape[1] / n_population, 0.0))
+    return np.asarray(1 - spread + spread * rng.standard_exponential(shape)) if spread else np.ones(shape)
+
+
+def _tabulate(
+    predicted: NDArray[np.integer], classes: Ints, n_classes: int, weight: Floats | None = None
+) -> Floats:
+    """Count texts by predicted class (A,) and drawn class (S, A), shape (S, K, K)."""
+    S, size = len(classes), n_classes**2
+    cell = np.arange(S)[:, None] * size + predicted * n_classes + classes
+    counts = np.bincount(cell.ravel(), None if weight is None else weight.ravel(), minlength=S * size)
+    return counts.reshape(S, n_classes, n_classes).astype(np.float64)
+
+
+def _summary(theta: Floats, count: Floats) -> tuple[Interval, Interval, tuple[Interval, ...]]:
+    """Return accuracy, macro-F1 and class shares from draws of theta and of its texts, both (S, K, K).
+
+    Where the texts may hold no error at all, none of the bounds above is safe but 1; where they may hold no
+    text of a class, none below is safe but 0 (Brown, Cai & DasGupta 2001, Statistical Science 16:101, on the
+    ends of the interval of a proportion).
+    """
+    right = np.einsum("skk->sk", theta)
+    occurrence = theta.sum(axis=1) + theta.sum(axis=2)
+    f1 = np.divide(2 * right, occurrence, out=np.full_like(right, np.nan), where=occurrence > 0)
+    faultless = bool(_may_be(np.einsum("skk->s", count) == count.sum(axis=(1, 2))))
+    absent = _may_be(count.sum(axis=1) == 0)
+    return (
+        _interval(right.sum(axis=1), reaches_1=faultless),
+        _interval(np.nanmean(f1, axis=1), reaches_1=faultless),
+        tuple(
+            _interval(theta[:, :, k].sum(axis=1), reaches_0=bool(absent[k])) for k in range(theta.shape[1])
+        ),
+    )
+
+
+def _may_be(seen: Bools) -> Bools:
+    """Say what is seen in too many draws (S, ...) to be beyond a bound."""
+    return np.asarray(seen.mean(axis=0) > (1 - _LEVEL) / 2)
+
+
+def _interval(draws: Floats, *, reaches_0: bool = False, reaches_1: bool = False) -> Interval:
+    found = from_draws(draws, _LEVEL)
+    return replace(found, low=0.0 if reaches_0 else found.low, high=1.0 if reaches_1 else found.high)
