@@ -16,7 +16,7 @@ from scipy.special import ndtri
 
 from jurybox.agreement import cohen_kappa
 from jurybox.annotations import Annotations
-from jurybox.arrays import Bools, Floats, Ints, freeze
+from jurybox.arrays import Bools, Floats, Ints, freeze, total_by
 from jurybox.consensus import EstimatedConsensus, estimate_consensus
 from jurybox.errors import InputError
 from jurybox.trust.copying import shared_and_agreed
@@ -323,10 +323,9 @@ def _drifts(
     rows, later, n = _halves(annotations, times)
     cell = annotations.annotator[rows] * 2 + later
     place = np.searchsorted(draws.texts, annotations.text[rows])
-    right = draws.labels[:, place] == annotations.label[rows]
-    S = len(right)
-    offset = (np.arange(S)[:, None] * 2 * M + cell).ravel()
-    hits = np.bincount(offset, weights=right.ravel(), minlength=S * 2 * M).reshape(S, M, 2)
+    given = annotations.label[rows]
+    # one draw after the other: all at once are S * L numbers
+    hits = np.stack([total_by(cell, labels[place] == given, 2 * M).reshape(M, 2) for labels in draws.labels])
     size = np.bincount(cell, minlength=2 * M).reshape(M, 2)
     share = rng.beta(hits + 0.5, size - hits + 0.5)
     return [_drift(share[:, j]) if n[j] >= _LEAST_FOR_DRIFT else None for j in range(M)]
