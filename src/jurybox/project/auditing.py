@@ -88,6 +88,11 @@ class _Audited:
     texts: Ints
     predicted: Ints
 
+    @property
+    def key(self) -> tuple[bytes, bytes]:
+        """What the estimate depends on."""
+        return self.texts.tobytes(), self.predicted.tobytes()
+
 
 class Auditing(Results):
     """Estimates how good model and consensus are, on texts that no model has seen."""
@@ -156,12 +161,16 @@ class Auditing(Results):
     def _judged(
         self, annotations: Annotations, audited: list[_Audited]
     ) -> list[tuple[_Audited, AuditEstimate]]:
-        """Judge rounds by one and the same evidence."""
+        """Judge rounds by one and the same evidence; equal predictions, as of late rounds, only once."""
         if not audited:
             return []
         texts = np.unique(np.concatenate([one.texts for one in audited]))
         evidence = audit_evidence(annotations, texts, experts=self.experts(annotations), rng=self._rng())
-        return [(one, evidence.judge(one.texts, one.predicted, rng=self._rng())) for one in audited]
+        known: dict[tuple[bytes, bytes], AuditEstimate] = {}
+        for one in audited:
+            if one.key not in known:
+                known[one.key] = evidence.judge(one.texts, one.predicted, rng=self._rng())
+        return [(one, known[one.key]) for one in audited]
 
     def _rng(self) -> np.random.Generator:
         """Return a source of chance that is the same each time."""
