@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from jurybox.project import Project
 from jurybox.store import rounds
 from jurybox.store.queue import next_tasks
 from jurybox.store.records import NothingLeft, Task, Why
+from jurybox.store.schema import ranking
 from jurybox.store.settings import ProjectSettings
 
 N = 30
@@ -113,6 +115,43 @@ def test_taking_back_during_the_fit_counts(project: Project) -> None:
     assert snapshot.annotations.n_labels[7] == 2
     rounds.publish(project.store, number, snapshot, outcome([3]), now=2.0)
     assert "t7" in served(project, "cy")
+
+
+def test_the_moment_of_change_is_short(project: Project) -> None:
+    """Nobody gets a text while a ranking takes over, so what was labelled before is settled before."""
+    settled = [0]  # per transaction: how many places it brings up to date
+
+    def count(_connection: object, _cursor: object, statement: str, rows: object, *_: object) -> None:
+        if statement.startswith("UPDATE project"):
+            settled.append(0)
+        if statement.startswith("UPDATE ranking SET position"):
+            settled[-1] += len(rows) if isinstance(rows, list) else 1
+
+    meanwhile = [("ana", "t7"), ("ana", "t3"), ("bo", "t7")]
+    sa.event.listen(project.store.engine, "before_cursor_execute", count)
+    publish(project, [7, 3, 5], meanwhile=meanwhile)
+    sa.event.remove(project.store.engine, "before_cursor_execute", count)
+    before, during = settled
+    assert before == len(meanwhile) + len({text for _, text in meanwhile})
+    assert during == 0
+    assert served(project, "ana", 2) == ["t5", "t0"]
+
+
+def test_labels_given_at_the_last_moment_count(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    catch_up = rounds._catch_up
+
+    def late(*arguments: Any) -> Any:
+        settled = catch_up(*arguments)
+        project.submit("t7", "yes", annotator="bo")
+        project.submit("t3", "yes", annotator="bo")
+        return settled
+
+    monkeypatch.setattr(rounds, "_catch_up", late)
+    publish(project, [7, 3, 5], meanwhile=[("ana", "t7")])
+    assert served(project, "cy", 1) == ["t5"]
+    with project.store.read() as connection:
+        finished = sa.select(ranking.c.open).where(ranking.c.round_id == 1, ranking.c.text_id == 7)
+        assert not connection.scalar(finished)
 
 
 def test_a_snapshot_is_what_stood_at_its_row(project: Project) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
 
@@ -27,6 +27,7 @@ from jurybox.store.locks import serialise
 from jurybox.store.ranks import (
     AUDIT,
     RANKED_BAND,
+    chunks,
     enqueue,
     mark_audit,
     mark_gold,
@@ -37,7 +38,7 @@ from jurybox.store.ranks import (
 )
 from jurybox.store.records import Role, RoundInfo
 from jurybox.store.settings import ProjectSettings
-from jurybox.store.state import read_classes, read_state, write_state
+from jurybox.store.state import ProjectState, read_classes, read_state, write_state
 
 __all__ = [
     "Outcome",
@@ -218,16 +219,19 @@ def publish(store: Store, number: int, snapshot: Snapshot, outcome: Outcome, *, 
     """Write a round's ranking and probabilities, and let it take over."""
     _write_array(store, number, "pred_probs", outcome.pred_probs)
     with store.read() as connection:
-        settings = read_state(connection).settings
-    columns = _ranking_columns(number, snapshot, outcome, settings)
+        state = read_state(connection)
+    columns = _ranking_columns(number, snapshot, outcome, state.settings)
     for start in range(0, snapshot.annotations.n_texts, _CHUNK):
         rows = _rows(columns, start, start + _CHUNK)
         with _brief_write(store) as connection:
             insert_rows(connection, schema.ranking, rows)
-    with store.write() as connection:
+    settled = _catch_up(store, replace(state, current_round=number), snapshot)
+    # Everybody waits for this, so it does not wait for the disk: a power cut that undoes it undoes all that
+    # came after it too, since commits reach the disk in their order.
+    with store.write(durable=False) as connection:
         serialise(connection, "round")
-        _take_over(connection, number, snapshot, outcome, now)
-        if rules(read_state(connection).settings) != rules(settings):  # changed while we were writing
+        _take_over(connection, number, snapshot, outcome, settled, now)
+        if rules(read_state(connection).settings) != rules(state.settings):  # changed while we were writing
             settle_all(connection, read_state(connection))
     _sweep(store, number)
 
@@ -345,8 +349,46 @@ def _rows(columns: Mapping[str, NDArray[Any]], start: int, stop: int) -> list[di
     return [dict(zip(columns, row, strict=True)) for row in cells]
 
 
-def _take_over(connection: Connection, number: int, snapshot: Snapshot, outcome: Outcome, now: float) -> None:
-    """Make a written ranking the one that holds, with all that has happened since its snapshot."""
+def _catch_up(store: Store, state: ProjectState, snapshot: Snapshot) -> NDArray[np.int64]:
+    """Bring a written ranking up to date with what was annotated since its snapshot, keeping nobody waiting.
+
+    Returns
+    -------
+    ndarray of int64
+        Numbers of the annotations that the ranking takes account of now.
+    """
+    with store.read() as connection:
+        found = _since(connection, snapshot)
+    for texts in chunks(np.unique(found[:, 1]).tolist(), _CHUNK):
+        with _brief_write(store) as connection:
+            settle(connection, state, texts)
+    return found[:, 0]
+
+
+def _since(connection: Connection, snapshot: Snapshot) -> NDArray[np.int64]:
+    """Return the annotations since a snapshot: their numbers and those of their texts, shape (L, 2)."""
+    annotations = schema.annotations
+    query = sa.select(annotations.c.id, annotations.c.text_id).where(
+        annotations.c.id > snapshot.last_annotation
+    )
+    return np.array([tuple(row) for row in connection.execute(query)], dtype=np.int64).reshape(-1, 2)
+
+
+def _take_over(
+    connection: Connection,
+    number: int,
+    snapshot: Snapshot,
+    outcome: Outcome,
+    settled: NDArray[np.int64],
+    now: float,
+) -> None:
+    """Make a written ranking the one that holds, with all that has happened since its snapshot.
+
+    Parameters
+    ----------
+    settled : ndarray of int64
+        Numbers of the annotations since the snapshot that the ranking takes account of.
+    """
     write_state(connection, current_round=number)
     connection.execute(
         sa.update(schema.rounds)
@@ -354,21 +396,21 @@ def _take_over(connection: Connection, number: int, snapshot: Snapshot, outcome:
         .values(published_at=now, diagnostics=dict(outcome.diagnostics))
     )
     state = read_state(connection)
-    texts, audit, annotations, gold = schema.texts, schema.audit, schema.annotations, schema.gold
+    texts, audit, gold = schema.texts, schema.audit, schema.gold
     N = snapshot.annotations.n_texts
     enqueue(connection, state, connection.scalars(sa.select(texts.c.id).where(texts.c.id >= N)).all())
     mark_audit(
         connection, state, connection.scalars(sa.select(audit.c.text_id).where(audit.c.text_id >= N)).all()
     )
-    mark_gold(connection, state, {*snapshot.gold.tolist(), *connection.scalars(sa.select(gold.c.text_id))})
-    changed = sa.select(annotations.c.text_id).where(annotations.c.id > snapshot.last_annotation).distinct()
-    settle(connection, state, connection.scalars(changed).all())
+    mark_gold(connection, state, {*snapshot.gold.tolist()} ^ {*connection.scalars(sa.select(gold.c.text_id))})
+    since = _since(connection, snapshot)
+    settle(connection, state, np.unique(since[~np.isin(since[:, 0], settled), 1]).tolist())
 
 
 def _sweep(store: Store, current: int) -> None:
     """Delete, a little at a time, rankings and arrays of rounds that do not hold."""
     ranking, arrays, rounds = schema.ranking, schema.arrays, schema.rounds
-    with store.write() as connection:
+    with store.write(durable=False) as connection:
         connection.execute(sa.delete(arrays).where(arrays.c.round_id != current))
         left = sa.exists().where(ranking.c.round_id == rounds.c.id)
         old = connection.scalars(sa.select(rounds.c.id).where(rounds.c.id != current, left)).all()
