@@ -108,6 +108,12 @@ def test_experts_are_never_suspected() -> None:
     ]
 
 
+def test_nothing_labelled_makes_nobody_a_suspect() -> None:
+    for people in (0, 3):
+        none = Annotations.from_indices([], [], [], texts=2, annotators=people, classes=2)
+        assert find_suspects(none, rng=np.random.default_rng(0)) == ()
+
+
 def test_few_labels_are_no_evidence() -> None:
     columns, _ = answers(HONEST, 100, 2)
     wide: Floats = np.column_stack([*columns, np.random.default_rng(0).integers(2, size=100)]).astype(float)

@@ -24,7 +24,7 @@ from jurybox.trust.annotators import (
     pairwise_agreement,
 )
 from jurybox.trust.copying import Copying, find_sources
-from jurybox.trust.habits import CONSTANT, COPYING, PECULIAR, RANDOM, SWAPPED
+from jurybox.trust.habits import CONSTANT, COPYING, EXPERT, PECULIAR, RANDOM, SWAPPED
 from jurybox.trust.intervals import from_draws
 from jurybox.trust.posterior import Draws, draw_posterior
 
@@ -190,7 +190,8 @@ class _Evidence:
         figures: dict[str, float] = {}
         if kind == "copycat":
             figures = self._copies(j, source)
-            if figures.get("later", 1.0) < 0.5:
+            reviewed = bool((self.draws.kinds[:, source] == EXPERT).all())
+            if figures.get("later", 1.0) < 0.5 and not reviewed:
                 j, source = source, j
                 figures["later"] = 1 - figures["later"]
         elif kind == "constant" or kind == "random":
