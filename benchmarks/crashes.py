@@ -1,10 +1,10 @@
 """Kill the server and the learner again and again while people label, and see what is left.
 
-Annotators label over HTTP; in turn, the server and the learner are ended by SIGKILL. The server
-is started again, the learner is by the server. Measured is the time until each is back;
-at the end, every acknowledged annotation must be in the database once.
+Annotators label over HTTP; SIGKILL ends in turn the server, the learner, and both at once at the moment when
+a new ranking takes over. The server is started again, the learner is by the server. Measured is the time
+until each is back; at the end, every acknowledged annotation must be in the database once.
 
-    python benchmarks/crashes.py --kills 50 --out crashes.json
+    python benchmarks/crashes.py --kills 50
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from jurybox.learner import learner_state
 from jurybox.project import Project
 from jurybox.web.serving import open_socket
 from serving import (
+    Running,
     Tally,
     check,
     end_server,
@@ -34,6 +35,8 @@ from serving import (
     summary,
     wait_until_up,
 )
+
+OUT = Path(__file__).parent / "results" / "crashes.json"
 
 
 def free_port() -> int:
@@ -65,32 +68,58 @@ def wait_for_learner(project: Project, *, other_than: int | None = None, patienc
     raise SystemExit(f"no learner after {patience} seconds")
 
 
+def kill_learner(project: Project) -> int | None:
+    """End the learner by SIGKILL, if there is one; return the number of its process."""
+    process = learner_process(project)
+    if process is not None:
+        os.kill(process, signal.SIGKILL)
+    return process
+
+
+def wait_for_round(project: Project, *, patience: float = 300.0) -> None:
+    """Return at the moment when another ranking has taken over."""
+    before, start = len(project.rounds()), time.monotonic()
+    while time.monotonic() - start < patience:
+        if len(project.rounds()) > before:
+            return
+        time.sleep(0.01)
+    raise SystemExit(f"no round within {patience} seconds")
+
+
+def restart_server(location: str, running: Running, restarts: list[float]) -> Running:
+    """End the server by SIGKILL and start it again; note how long that took, in milliseconds."""
+    end_server(running, signal.SIGKILL)
+    start = time.monotonic()
+    running = start_server(location, port=running.port)
+    wait_until_up(running.port)
+    restarts.append(1000 * (time.monotonic() - start))
+    return running
+
+
 def measure(store: str, options: argparse.Namespace) -> dict[str, Any]:
     """Kill everything in turn on one kind of store."""
     restarts: list[float] = []
     learners: list[float] = []
+    at_a_change = 0
     with place(store) as location:
         tokens = make_project(location, options.texts, options.annotators)
-        port = free_port()
-        running = start_server(location, port=port)
+        running = start_server(location, port=free_port())
         tally, stop = Tally(), threading.Event()
-        people = start_annotators(tokens, port, options.pace, tally, stop)
+        people = start_annotators(tokens, running.port, options.pace, tally, stop)
         with Project.open(location) as project:
             for kill in range(options.kills):
                 time.sleep(options.between)
-                if kill % 2 == 0:
-                    end_server(running, signal.SIGKILL)
-                    start = time.monotonic()
-                    running = start_server(location, port=port)
-                    wait_until_up(port)
-                    restarts.append(1000 * (time.monotonic() - start))
-                else:
+                if kill % 3 == 0:
+                    running = restart_server(location, running, restarts)
+                elif kill % 3 == 1:
                     wait_for_learner(project)
-                    before = learner_process(project)
-                    if before is None:
-                        continue
-                    os.kill(before, signal.SIGKILL)
+                    before = kill_learner(project)
                     learners.append(1000 * wait_for_learner(project, other_than=before))
+                else:
+                    wait_for_round(project)
+                    kill_learner(project)
+                    running = restart_server(location, running, restarts)
+                    at_a_change += 1
             time.sleep(options.between)
             stop.set()
             for person in people:
@@ -101,9 +130,10 @@ def measure(store: str, options: argparse.Namespace) -> dict[str, Any]:
             "store": store,
             "server_restart_ms": summary(restarts),
             "learner_restart_ms": summary(learners),
+            "kills_at_the_change_of_ranking": at_a_change,
+            "rounds": rounds,
             "errors_seen_by_clients": dict(tally.errors),
             **check(location, tally),
-            "rounds": rounds,
         }
 
 
@@ -116,7 +146,7 @@ def main() -> None:
     parser.add_argument("--texts", type=int, default=5_000)
     parser.add_argument("--annotators", type=int, default=20)
     parser.add_argument("--pace", type=float, default=0.5)
-    parser.add_argument("--out", type=Path, default=Path("crashes.json"))
+    parser.add_argument("--out", type=Path, default=OUT)
     options = parser.parse_args()
     stores = ["sqlite", "postgresql"] if options.store == "both" else [options.store]
     runs = [measure(store, options) for store in stores]
@@ -129,7 +159,8 @@ def main() -> None:
         },
         "stores": runs,
     }
-    options.out.write_text(json.dumps(result, indent=2))
+    options.out.parent.mkdir(exist_ok=True)
+    options.out.write_text(json.dumps(result, indent=2) + "\n")
     print(json.dumps(result, indent=2))
     sys.exit(1 if any(run["lost"] or run["doubled"] for run in runs) else 0)
 

@@ -4,7 +4,7 @@ Fifty annotators each ask for a text and label it every two seconds, over HTTP o
 of 100,000 texts. Measured is the time that the server takes (its Server-Timing header) and the time that the
 client waits; at the end, what the database holds is compared with what was acknowledged.
 
-    python benchmarks/serving.py --store sqlite --minutes 10 --out serving-sqlite.json
+    python benchmarks/serving.py --minutes 10
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ from jurybox.store.records import Task
 from jurybox.store.settings import ProjectSettings
 from jurybox.web.tokens import hash_token, new_token
 
+OUT = Path(__file__).parent / "results" / "serving.json"
 CLASSES = ("praise", "complaint", "question")
 _WORDS = {
     "praise": ["great", "lovely", "fast", "friendly", "delicious", "helpful", "clean", "perfect", "warm"],
@@ -324,7 +325,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=25, help="annotations after which a round is due")
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--no-learner", dest="learner", action="store_false")
-    parser.add_argument("--out", type=Path, default=Path("serving.json"))
+    parser.add_argument("--out", type=Path, default=OUT)
     options = parser.parse_args()
     stores = ["sqlite", "postgresql"] if options.store == "both" else [options.store]
     result = {
@@ -336,7 +337,8 @@ def main() -> None:
         },
         "stores": [measure(store, options) for store in stores],
     }
-    options.out.write_text(json.dumps(result, indent=2))
+    options.out.parent.mkdir(exist_ok=True)
+    options.out.write_text(json.dumps(result, indent=2) + "\n")
     print(json.dumps(result, indent=2))
 
 

@@ -133,7 +133,8 @@ def test_nothing_is_lost_or_doubled_under_load(store: str) -> None:
 def test_nothing_is_lost_when_processes_are_killed(store: str) -> None:
     options = argparse.Namespace(texts=300, annotators=5, pace=0.1, kills=4, between=0.7, store=store)
     result = crashes.measure(store, options)
-    assert result["server_restart_ms"]["n"] == 2
-    assert result["learner_restart_ms"]["n"] >= 1
+    assert result["server_restart_ms"]["n"] == 3
+    assert result["learner_restart_ms"]["n"] == 1
+    assert result["rounds"] >= result["kills_at_the_change_of_ranking"] == 1
     assert result["acknowledged"] > 20
     assert result["lost"] == result["doubled"] == 0
