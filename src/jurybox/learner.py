@@ -42,6 +42,7 @@ _STATE, _REQUEST = "learner", "learner.request"
 _HEARTBEAT = 10.0
 _PROGRESS = 2.0
 _SILENCE = 45.0
+_JUDGED_EVERY, _JUDGED_PART = 30.0, 20  # seconds, and times of what it took
 _log = logging.getLogger("jurybox.learner")
 
 
@@ -216,6 +217,8 @@ class _Learner:
         # After a death, whoever started this process has waited already.
         waits = options.pause(failures) if last.phase == LearnerPhase.FAILED else 0.0
         self._not_before = time.monotonic() + waits
+        self._judged = 0, 0  # last annotation and round
+        self._judge_from = 0.0
         self._noted = 0.0
         self._noting = threading.Lock()
         self._ended = threading.Event()
@@ -232,6 +235,8 @@ class _Learner:
                     due = self._is_due()
                 if due:
                     self._play()
+                else:
+                    self._judge()
                 self._stop.wait(self._options.poll_seconds)
         finally:
             self._ended.set()
@@ -269,6 +274,22 @@ class _Learner:
         self._set(
             phase=LearnerPhase.WAITING, failure="", failures=0, fit_seconds=seconds, step="", done=0, of=0
         )
+
+    def _judge(self) -> None:
+        """Work out now and then, apart from rounds, how far the labels can be trusted."""
+        if time.monotonic() < self._judge_from:
+            return
+        start, wait = time.monotonic(), _JUDGED_EVERY
+        try:
+            pulse = self._project.pulse()
+            if pulse.last and (pulse.last, pulse.current_round) != self._judged:
+                self._project.keep_trust()
+                self._judged = pulse.last, pulse.current_round
+                wait = max(wait, _JUDGED_PART * (time.monotonic() - start))
+        except Exception as error:  # people go on labelling, and pages show what was found last
+            _log.error("could not judge the labels: %s", error, exc_info=error)
+            wait = self._options.longest_pause
+        self._judge_from = time.monotonic() + wait
 
     def _failed(self, error: Exception) -> None:
         known = isinstance(error, JuryboxError)

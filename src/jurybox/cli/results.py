@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import heapq
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from jurybox.cli.output import bar, note, number, print_json, say, share, table
+from jurybox.cli.output import bar, note, print_json, say, share
 from jurybox.cli.projects import AsJson, ProjectLocation, examples, open_project
 from jurybox.errors import InputError
 
 if TYPE_CHECKING:
-    from jurybox.formats import ConsensusRecord
     from jurybox.project import Project
 
 __all__ = ["register"]
@@ -23,8 +21,14 @@ _PANEL = "Labels in, labels out"
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
-    app.command(rich_help_panel=_PANEL, epilog=examples("review reviews.db -n 50"))(review)
-    app.command(rich_help_panel=_PANEL, epilog=examples("report reviews.db report.html"))(report)
+    app.command(
+        rich_help_panel=_PANEL,
+        epilog=examples(
+            "report reviews.db report.html",
+            "report reviews.db report.html --hide-names --json report.json",
+            "report reviews.db --section agreement",
+        ),
+    )(report)
     app.command(
         rich_help_panel=_PANEL,
         epilog=examples(
@@ -33,72 +37,46 @@ def register(app: typer.Typer) -> None:
     )(train)
 
 
-def review(
-    project: ProjectLocation,
-    n: Annotated[int, typer.Option("-n", min=1, help="How many.")] = 20,
-    as_json: AsJson = False,
-) -> None:
-    """Show the labels that are most likely wrong, the least sure first."""
-    with open_project(project) as opened:
-        doubtful = _least_sure(opened, n)
-        wanted = {record.text_id for record in doubtful}
-        votes: dict[str, dict[str, str]] = {text_id: {} for text_id in wanted}
-        for annotation in opened.annotation_records():
-            if annotation.text_id in wanted:
-                votes[annotation.text_id][annotation.annotator] = annotation.label
-        texts = {record.text_id: opened.text(record.text_id).text for record in doubtful}
-    if as_json:
-        print_json(
-            [
-                {
-                    "text_id": record.text_id,
-                    "text": texts[record.text_id],
-                    "label": record.label,
-                    "quality": record.quality,
-                    "agreement": record.agreement,
-                    "annotations": votes[record.text_id],
-                }
-                for record in doubtful
-            ]
-        )
-        return
-    table(
-        [("id", "left"), ("label", "left"), ("quality", "right"), ("annotations", "left"), ("text", "left")],
-        [
-            (
-                record.text_id,
-                record.label or "–",
-                number(record.quality),
-                ", ".join(f"{name}: {label}" for name, label in votes[record.text_id].items()),
-                texts[record.text_id],
-            )
-            for record in doubtful
-        ],
-    )
-
-
-def _least_sure(project: Project, n: int) -> list[ConsensusRecord]:
-    labelled = (
-        record
-        for record in project.consensus_records()
-        if record.n_annotations and record.quality is not None
-    )
-    return heapq.nsmallest(n, labelled, key=lambda record: record.quality or 0.0)
-
-
 def report(
     project: ProjectLocation,
-    out: Annotated[Path, typer.Argument(metavar="OUT.html", help="A new file.", show_default=False)],
+    out: Annotated[
+        Path | None,
+        typer.Argument(metavar="OUT.html", help="A new file; OUT.json for JSON.", show_default=False),
+    ] = None,
+    json_out: Annotated[
+        Path | None, typer.Option("--json", metavar="FILE", help="Write the same figures as JSON, too.")
+    ] = None,
+    section: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Print one section as JSON instead, such as agreement.")
+    ] = None,
+    hide_names: Annotated[
+        bool, typer.Option("--hide-names", help="Call the annotators A1, A2, … everywhere.")
+    ] = False,
+    texts: Annotated[
+        bool, typer.Option("--texts/--no-texts", help="Show the texts and comments of the sample.")
+    ] = True,
+    sample: Annotated[int, typer.Option("--examples", min=0, help="Contested texts in the sample.")] = 20,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier report.")] = False,
 ) -> None:
-    """Write a report with charts into one HTML file.
+    """Write a report into one HTML file: what a paper's data section, or an audit, needs.
 
-    It holds texts of the project, and loads nothing from anywhere.
+    It holds texts of the project, loads nothing from anywhere, and prints well. Beside each figure stands the
+    command that prints it.
     """
-    from jurybox.report import write_report
+    from jurybox.report import gather, gather_section, write_report
 
-    with open_project(project) as opened:
-        say(str(write_report(opened, out, overwrite=overwrite)))
+    if (out is None) == (section is None):
+        raise typer.BadParameter("give either OUT.html, for a report, or --section NAME")
+    with open_project(project) as opened, bar("gathering"):
+        if section is not None:
+            part = gather_section(opened, section, hide_names=hide_names, examples=sample, texts=texts)
+        else:
+            facts = gather(opened, hide_names=hide_names, examples=sample, texts=texts)
+    if section is not None:
+        print_json(part)
+        return
+    for path in filter(None, (out, json_out)):
+        say(str(write_report(facts, path, overwrite=overwrite)))
 
 
 def train(

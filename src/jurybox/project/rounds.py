@@ -5,14 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from jurybox.errors import ConflictError
+from jurybox.formats.plain import plain
 from jurybox.project.auditing import audit_record
 from jurybox.project.handle import Handle
 from jurybox.store import overview, rounds
@@ -21,9 +21,11 @@ from jurybox.store.records import RoundInfo
 from jurybox.store.rounds import Snapshot
 from jurybox.store.settings import ProjectSettings
 from jurybox.store.state import read_state
+from jurybox.trust.stopping import prediction_stability
 
 if TYPE_CHECKING:
-    from jurybox.loop import Round
+    from jurybox.annotations import Annotations
+    from jurybox.loop import Round, Settings
 
 __all__ = ["Rounds"]
 
@@ -88,15 +90,20 @@ class Rounds(Handle):
             rounds.abandon(self.store, number, f"{type(error).__name__}: {error}")
             raise
         progress("publish", 0, 1)
+        found = {
+            **played.diagnostics,
+            **made,
+            "training_labels": _training_labels(snapshot),
+            "stability": self._stability(played),
+            "audit": audit_record(snapshot.audit, played.pred_probs),
+        }
         outcome = rounds.Outcome(
             order=played.ranking.texts,
             scores=played.ranking.scores,
             selection_probability=played.ranking.probability,
             reasons=played.ranking.reasons,
             pred_probs=played.pred_probs,
-            diagnostics=_plain(
-                {**played.diagnostics, **made, "audit": audit_record(snapshot.audit, played.pred_probs)}
-            ),
+            diagnostics=plain(found),
         )
         rounds.publish(self.store, number, snapshot, outcome, now=self._clock())
         progress("publish", 1, 1)
@@ -106,31 +113,17 @@ class Rounds(Handle):
     def _play(
         self, snapshot: Snapshot, settings: ProjectSettings, number: int, progress: Progress
     ) -> tuple[Round, Mapping[str, str]]:
-        from jurybox.classifiers import get_classifier
-        from jurybox.loop import Settings, play_round
+        from jurybox.loop import play_round
 
         annotations = snapshot.annotations
-        classifier = get_classifier(settings.classifier)
-        made: Mapping[str, str] = {}
-        inputs: NDArray[np.float64] | Sequence[str]
-        if classifier.takes == "texts":
-            inputs = self._pool_texts(annotations.n_texts)
-        else:
-            encoded = self._encoded(settings.encoder, annotations.n_texts, progress)
-            inputs = encoded.features
-            made = {"encoder": encoded.encoder, "encoder_reason": encoded.reason}
+        inputs, made = self._inputs(settings, annotations.n_texts, progress)
         progress("fit", 0, 1)
         in_audit = np.zeros(annotations.n_texts, dtype=bool)
         in_audit[snapshot.audit] = True
         played = play_round(
             annotations,
             inputs,
-            Settings(
-                strategy=settings.strategy,
-                batch=settings.batch,
-                max_labels=settings.max_labels,
-                classifier=classifier,
-            ),
+            _loop_settings(settings),
             np.random.default_rng([settings.seed, number]),
             previous=self._fitting(annotations.n_texts, annotations.n_classes),
             trainable=~in_audit,
@@ -139,6 +132,42 @@ class Rounds(Handle):
         )
         progress("fit", 1, 1)
         return played, made
+
+    def try_round(self, annotations: Annotations) -> Round:
+        """Play a round on other annotations of the project's first N texts; nothing is stored.
+
+        Raises
+        ------
+        InputError, FitError
+            As `refit`.
+        """
+        from jurybox.loop import play_round
+
+        with self.store.read() as connection:
+            settings = read_state(connection).settings
+            experts = rounds.read_experts(connection)[: annotations.n_annotators]
+        inputs, _ = self._inputs(settings, annotations.n_texts, _quiet)
+        rng = np.random.default_rng([settings.seed, len(annotations)])
+        return play_round(annotations, inputs, _loop_settings(settings), rng, experts=experts)
+
+    def _inputs(
+        self, settings: ProjectSettings, N: int, progress: Progress
+    ) -> tuple[NDArray[np.float64] | Sequence[str], Mapping[str, str]]:
+        """Return what the classifier takes of the first N texts, and what made it."""
+        from jurybox.classifiers import get_classifier
+
+        if get_classifier(settings.classifier).takes == "texts":
+            return self._pool_texts(N), {}
+        encoded = self._encoded(settings.encoder, N, progress)
+        return encoded.features, {"encoder": encoded.encoder, "encoder_reason": encoded.reason}
+
+    def _stability(self, played: Round) -> float | None:
+        """Return how far this round predicts what the published one did; None where there is none."""
+        with self.store.read() as connection:
+            before = rounds.read_array(connection, read_state(connection).current_round, "pred_probs")
+        if before is None or played.classifier is None:
+            return None
+        return prediction_stability(before, played.pred_probs)
 
     def _fitting(self, N: int, K: int) -> Round | None:
         """Return the last round that this object played, its probabilities stretched to new texts."""
@@ -170,18 +199,24 @@ class Rounds(Handle):
             return overview.pool_texts(connection, N)
 
 
+def _loop_settings(settings: ProjectSettings) -> Settings:
+    from jurybox.classifiers import get_classifier
+    from jurybox.loop import Settings
+
+    return Settings(
+        strategy=settings.strategy,
+        batch=settings.batch,
+        max_labels=settings.max_labels,
+        random_share=settings.random_share,
+        classifier=get_classifier(settings.classifier),
+    )
+
+
+def _training_labels(snapshot: Snapshot) -> int:
+    """Count the labels that are not the audit's."""
+    labels = snapshot.annotations.n_labels
+    return int(labels.sum() - labels[snapshot.audit].sum())
+
+
 def _quiet(_what: str, _done: int, _total: int) -> None:
     """Tell nobody."""
-
-
-def _plain(value: Any) -> Any:
-    """Turn what a round says about itself into JSON values; what is no finite number becomes None."""
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, np.ndarray | list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, np.generic):
-        return _plain(value.item())
-    if isinstance(value, float) and not isfinite(value):
-        return None
-    return value if isinstance(value, str | int | float | bool) or value is None else str(value)

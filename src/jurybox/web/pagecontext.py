@@ -33,6 +33,7 @@ _TABS = {
         ("/manage/texts", "tab.texts"),
         ("/manage/review", "tab.review"),
         ("/manage/people", "tab.people"),
+        ("/manage/trust", "tab.trust"),
         ("/manage/settings", "tab.settings"),
         ("/manage/export", "tab.export"),
     ),
@@ -41,6 +42,7 @@ _TABS = {
 _WITHIN = {
     "/manage/text": "/manage/texts",
     "/manage/annotations": "/manage/texts",
+    "/manage/person": "/manage/people",
     "/import": "/manage/texts",
     "/import/file": "/manage/texts",
     "/manage/webhooks": "/manage/settings",
@@ -114,6 +116,7 @@ def _writers(catalogue: Catalogue) -> dict[str, Any]:
         "reason_note": reason_note,
         "excerpt": _excerpt,
         "text_href": _text_href,
+        "person_href": _person_href,
         "size_of": size_of,
     }
 
@@ -124,3 +127,7 @@ def _excerpt(text: str) -> str:
 
 def _text_href(text_id: str) -> str:
     return f"/manage/text?{urlencode({'id': text_id})}"
+
+
+def _person_href(name: str) -> str:
+    return f"/manage/person?{urlencode({'name': name})}"

@@ -2,7 +2,18 @@
 
 from fastapi import APIRouter
 
-from jurybox.web.pages import exports, labelling, overview, people, settings, setup, start, texts, webhooks
+from jurybox.web.pages import (
+    exports,
+    labelling,
+    overview,
+    people,
+    settings,
+    setup,
+    start,
+    texts,
+    trust,
+    webhooks,
+)
 
 __all__ = ["routers"]
 
@@ -12,6 +23,7 @@ routers: tuple[APIRouter, ...] = (
     overview.router,
     texts.router,
     people.router,
+    trust.router,
     settings.router,
     webhooks.router,
     exports.router,

@@ -1,0 +1,120 @@
+"""The command about people: `annotators`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from jurybox.cli.output import bar, note, number, print_json, share, table, warn
+from jurybox.cli.projects import AsJson, ProjectLocation, examples, open_project
+
+if TYPE_CHECKING:
+    from jurybox.project.profiles import Profile
+    from jurybox.trust.intervals import Interval
+
+__all__ = ["register"]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command of this module."""
+    app.command(
+        rich_help_panel="Project",
+        epilog=examples(
+            "annotators reviews.db", "annotators reviews.db --name ana", "annotators reviews.db --json"
+        ),
+    )(annotators)
+
+
+def annotators(
+    project: ProjectLocation,
+    name: Annotated[
+        str | None, typer.Option("--name", metavar="NAME", help="Everything about one person.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show how much, how well and how fast everyone labels, and who is suspect.
+
+    Quality is the probability of a right label, with its 95 % interval: wide after few annotations.
+    """
+    with open_project(project) as opened, bar("judging"):
+        profiles = opened.profiles()
+        if name is not None:
+            opened.annotator(name)
+            profiles = [one for one in profiles if one.name == name]
+    if as_json:
+        print_json([one.to_json() for one in profiles])
+    elif name is not None:
+        _show_one(profiles[0])
+    else:
+        _show_all(profiles)
+
+
+def _show_all(profiles: list[Profile]) -> None:
+    ordered = sorted(
+        profiles, key=lambda one: (one.quality is None, one.quality and one.quality.estimate, one.name)
+    )
+    table(
+        [
+            *(("annotator", "left"), ("annotations", "right"), ("quality", "right"), ("95 %", "left")),
+            *(("agrees with consensus", "right"), ("mixes up", "left"), ("drift", "left")),
+            *(("without", "right"), ("seconds a text", "right")),
+        ],
+        [
+            (
+                one.name,
+                number(one.n_annotations),
+                share(one.quality and one.quality.estimate),
+                _range(one.quality),
+                share(one.agreement_with_consensus and one.agreement_with_consensus.estimate),
+                ", ".join(f"{mix.right} → {mix.said}" for mix in one.mix_ups) or "–",
+                one.drift.verdict if one.drift is not None else "–",
+                number(one.effect.changed if one.effect is not None else None),
+                number(one.seconds.median if one.seconds is not None else None, 1),
+            )
+            for one in ordered
+        ],
+    )
+    note("without: texts whose consensus would be another without this annotator")
+    _warn_of(ordered)
+
+
+def _warn_of(profiles: list[Profile]) -> None:
+    for one in profiles:
+        if (suspect := one.suspect) is not None:
+            warn(f"{one.name} {one.suspicion} (probability {suspect.probability:.2f}): {_evidence(one)}")
+
+
+def _evidence(one: Profile) -> str:
+    if one.suspect is None:
+        return ""
+    return ", ".join(
+        f"{name.replace('_', ' ')} {number(value)}" for name, value in one.suspect.evidence.items()
+    )
+
+
+def _show_one(one: Profile) -> None:
+    _show_all([one])
+    classes = list(one.confusion)
+    if classes:
+        table(
+            [("right class", "left"), *((f"says {said}", "right") for said in classes)],
+            [(right, *(share(one.confusion[right][said]) for said in classes)) for right in classes],
+            title="confusion",
+        )
+    if one.drift is not None:
+        change = one.drift.change
+        note(f"later half against earlier: {100 * change.estimate:+.1f} points, {_range(change)}")
+    colleagues = [other for other in one.colleagues if other.shared]
+    table(
+        [("with", "left"), ("texts", "right"), ("agrees", "right"), ("kappa", "right")],
+        [
+            (other.name, number(other.shared), share(other.agreement), number(other.kappa, 2))
+            for other in sorted(colleagues, key=lambda other: -other.shared)
+        ],
+        title="colleagues",
+    )
+
+
+def _range(interval: Interval | None) -> str:
+    return "–" if interval is None else f"{share(interval.low)} to {share(interval.high)}"

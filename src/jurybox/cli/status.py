@@ -1,0 +1,107 @@
+"""The command about a project as a whole: `status`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from jurybox.cli.output import bar, fields, print_json, share
+from jurybox.cli.projects import AsJson, ProjectLocation, examples, open_project, round_seconds
+
+if TYPE_CHECKING:
+    from jurybox.project.auditing import Accuracy
+    from jurybox.store.records import Status
+    from jurybox.trust.intervals import Interval
+    from jurybox.trust.savings import Savings
+
+__all__ = ["register"]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command of this module."""
+    app.command(
+        rich_help_panel="Project",
+        epilog=examples("status reviews.db", "status reviews.db --savings", "status reviews.db --json"),
+    )(status)
+
+
+def status(
+    project: ProjectLocation,
+    savings: Annotated[
+        bool,
+        typer.Option(
+            "--savings", help="Also what choosing texts has saved against random choice; trains models."
+        ),
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show how far a project is, how good, what more labels would bring, and whether to stop.
+
+    Accuracy and macro-F1 are those of the last round's model, estimated on the audit sample.
+    """
+    from jurybox.formats.plain import plain
+
+    with open_project(project) as opened, bar("judging"):
+        now = opened.status()
+        known = opened.accuracy(last=1)
+        expected, judged = opened.forecast(), opened.stop_verdicts()
+        saved = opened.savings() if savings else None
+        price = opened.settings.cost_per_label
+    if as_json:
+        print_json(
+            {
+                **asdict(now),
+                "accuracy": plain(known[-1]) if known else None,
+                "cost": None if price is None else price * now.annotations,
+                "forecast": plain(expected),
+                "rules": plain(judged[-1].verdicts) if judged else [],
+                **({"savings": plain(saved)} if savings else {}),
+            }
+        )
+        return
+    shown = _status_fields(now)
+    if known:
+        last = known[-1]
+        shown["accuracy"] = f"{_between(last)}, on {last.n_texts:,} audit texts"
+        shown["macro-F1"] = _between(last.macro_f1)
+    if price is not None:
+        shown["cost"] = f"{price * now.annotations:,.2f}"
+    for point in expected.points if expected is not None else ():
+        paid = "" if price is None else f", for {price * point.labels:,.2f}"
+        shown[f"{point.labels:,} more"] = f"accuracy {_between(point.accuracy)} with 80 %{paid}"
+    if saved is not None:
+        shown["saved"] = _saved(saved)
+    for verdict in judged[-1].verdicts if judged else ():
+        shown[f"rule {verdict.rule}"] = f"{'stop' if verdict.stop else 'go on'}: {verdict.why}"
+    fields(shown, title=now.name)
+
+
+def _between(one: Interval | Accuracy) -> str:
+    return f"{share(one.estimate)} ({share(one.low)} to {share(one.high)})"
+
+
+def _saved(found: Savings) -> str:
+    if found.saved is None or found.better is None:
+        return f"unknown: {found.unknown}"
+    low, high = (f"{bound:,.0f}" for bound in (found.saved.low, found.saved.high))
+    return f"{low} to {high} labels against random choice with 80 %; any at all with {share(found.better)}"
+
+
+def _status_fields(now: Status) -> dict[str, str]:
+    labelled = share(now.labelled_texts / now.texts if now.texts else None)
+    classes = ", ".join(f"{name}: {count:,}" for name, count in now.class_counts.items())
+    shown = {
+        "texts": f"{now.texts:,}",
+        "labelled": f"{now.labelled_texts:,} ({labelled}), of which {now.finished_texts:,} finished",
+        "annotations": f"{now.annotations:,} ({classes})",
+        "annotators": f"{now.annotators:,}, of whom {now.active_annotators:,} active",
+        "audit sample": f"{now.audit_texts:,} texts, of which {now.audit_finished:,} finished",
+        "skipped, flagged": f"{now.skips:,}, {now.flags:,}",
+        "on loan": f"{now.on_loan:,} texts",
+        "rounds": f"{now.rounds:,}; {now.new_annotations:,} annotations since",
+    }
+    if now.last_round is not None:
+        shown["last round"] = f"{now.last_round.n_annotations:,} annotations, {round_seconds(now.last_round)}"
+    return shown
