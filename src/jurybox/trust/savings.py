@@ -7,7 +7,9 @@ curve, which is forecast; both accuracies are measured on the same audit sample,
 
 With x the logit of today's accuracy at n labels and y(t) the random curve, as in `jurybox.trust.forecast`:
 ``x = y(log n) + d``, ``d ~ N(0, 0.5²)``: before the audit is seen, choosing may have done good or harm. The
-labels that random choice needs are the first at which y reaches x, found on draws from the joint posterior.
+labels that random choice needs are those at which y reaches x, found on draws from the joint posterior. A
+curve that wanders may cross x more than once; what counts is where its isotonic regression reaches x (Barlow
+et al. 1972, "Statistical Inference under Order Restrictions"), not its first lucky round.
 """
 
 from __future__ import annotations
@@ -51,7 +53,8 @@ class Savings:
         Labels that random choice would have needed; None where that is unknown. Infinite where it is more
         than ten times what the project has.
     better
-        Probability that random choice would have needed more labels than the project has; None likewise.
+        Probability that random choice would have needed more labels than the project has; None where there
+        is no curve of random choice to go by.
     unknown
         Why it is not known; None where it is.
     """
@@ -117,11 +120,11 @@ def estimate_savings(
 
     Examples
     --------
-    >>> arm = [Interval(x, x - 0.08, x + 0.07) for x in (0.60, 0.66, 0.70, 0.72)]
-    >>> today = Interval(0.80, 0.71, 0.87)
+    >>> arm = [Interval(x, x - 0.02, x + 0.02) for x in (0.60, 0.66, 0.70, 0.72)]
+    >>> today = Interval(0.78, 0.76, 0.80)
     >>> found = estimate_savings(400, today, [50, 100, 150, 200], arm, rng=np.random.default_rng(0))
-    >>> found.better > 0.5, found.saved.low < found.saved.estimate
-    (True, True)
+    >>> found.better > 0.5, found.needed, found.unknown[:38]
+    (True, None, 'it may be 267 labels or any number of:')
     """
     if labels < 1:
         raise InputError(f"labels is {labels}, expected at least 1")
@@ -131,17 +134,18 @@ def estimate_savings(
     n = check_rounds(random_labels, random_accuracy)
     grid = np.geomspace(n[0], _FARTHEST * labels, _POINTS)
     today, curve = _draw(labels, accuracy, n, random_accuracy, grid, prior, n_draws, rng)
-    needed = _first_reached(today, curve, grid)
+    needed = _reached(today, curve, grid)
     low, middle, high = np.quantile(needed, [(1 - level) / 2, 0.5, (1 + level) / 2], method="nearest")
+    better = float((needed > labels).mean())
     if high > _WIDEST * low and low <= labels:
         above = "any number of" if np.isinf(high) else f"{high:.0f}"
         why = (
             f"it may be {low:.0f} labels or {above}: the audit sample is too small, or the random labels are "
             "too few, to tell"
         )
-        return Savings(labels, None, None, why)
+        return Savings(labels, None, better, why)
     interval = Interval(float(middle), float(low), float(high), level)
-    return Savings(labels, interval, float((needed > labels).mean()))
+    return Savings(labels, interval, better)
 
 
 def _too_little(random_labels: Floats) -> str | None:
@@ -189,7 +193,11 @@ def _draw(
     return draws[:, -1], draws[:, :-1]
 
 
-def _first_reached(today: Floats, curve: Floats, grid: Floats) -> Floats:
-    """Return the labels at which each draw of the curve first reaches today's accuracy, shape (S,)."""
-    reached = curve >= today[:, None]
-    return np.where(reached.any(axis=1), grid[reached.argmax(axis=1)], np.inf)
+def _reached(today: Floats, curve: Floats, grid: Floats) -> Floats:
+    """Return the labels at which the isotonic regression of each draw reaches today's accuracy, shape (S,).
+
+    It is below x up to where the partial sums of x - y are largest.
+    """
+    sums = np.cumsum(today[:, None] - curve, axis=1)
+    below = np.concatenate([np.zeros((len(sums), 1)), sums], axis=1).argmax(axis=1)
+    return np.append(grid, np.inf)[below]

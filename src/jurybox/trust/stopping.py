@@ -131,7 +131,7 @@ class Target:
 class Stable:
     """Stop once the last `rounds` rounds agreed with the ones before at a mean of at least `kappa`."""
 
-    kappa: float = 0.99
+    kappa: float = 0.97
     rounds: int = 3
     name: ClassVar[str] = "stable"
 
@@ -158,7 +158,7 @@ class Stable:
 class Exhausted:
     """Stop once `labels` more labels will bring less than `gain` of accuracy with this `probability`."""
 
-    labels: int = 500
+    labels: int = 200
     gain: float = 0.02
     probability: float = 0.8
     prior: CurvePrior = CURVES
