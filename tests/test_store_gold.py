@@ -243,6 +243,19 @@ def test_giving_back_and_asking_again_betrays_nothing(project: Project) -> None:
     assert set(seen) & set(GOLD)
 
 
+def test_skipping_and_holding_draw_new_lots(project: Project) -> None:
+    skipped, held = [], []
+    for _ in range(24):
+        task = take(project, "ana")
+        project.skip(task, "")
+        skipped.append(task.text_id)
+        held += [task.text_id for task in project.next_tasks("bo", 1, resume=False).tasks]
+    for ids in (skipped, held):
+        golden = [text in GOLD for text in ids]
+        assert True in golden
+        assert False in golden[: len(GOLD)], "not one after the other"
+
+
 def test_a_gold_text_lasts_as_long_as_any_other(location: str) -> None:
     clock = Clock()
     with make(location, PLAIN.updated({"gold_share": 1}), clock) as project:
