@@ -55,7 +55,7 @@ _CONFUSIONS = 48  # draws of how the annotators err
 _TABLES = 8  # draws of theta for each of these
 _TRUTHS = 100  # draws of the classes of all labelled texts
 _SWEEPS = 20
-_RIGHT, _WRONG = 0.5, 0.5  # pseudo texts on the diagonal of theta, and off it
+_RIGHT, _WRONG = 1.0, 0.5  # pseudo texts on the diagonal of theta, and off it
 _MOST_TEXTS = 3000
 _LEVEL = 0.95
 
@@ -367,15 +367,15 @@ def _tabulate(
 def _summary(theta: Floats, count: Floats) -> tuple[Interval, Interval, tuple[Interval, ...]]:
     """Return accuracy, macro-F1 and class shares from draws of theta and of its texts, both (S, K, K).
 
-    Where the texts may hold no error at all, none of the bounds above is safe but 1; where they may hold no
-    text of a class, none below is safe but 0 (Brown, Cai & DasGupta 2001, Statistical Science 16:101, on the
-    ends of the interval of a proportion).
+    Where more likely than not the texts hold no error at all, the upper bound is 1, and where they hold no
+    text of a class, the lower bound is 0: nothing speaks against either (Brown, Cai & DasGupta 2001,
+    Statistical Science 16:101, on the ends of the interval of a proportion).
     """
     right = np.einsum("skk->sk", theta)
     occurrence = theta.sum(axis=1) + theta.sum(axis=2)
     f1 = np.divide(2 * right, occurrence, out=np.full_like(right, np.nan), where=occurrence > 0)
-    faultless = bool(_may_be(np.einsum("skk->s", count) == count.sum(axis=(1, 2))))
-    absent = _may_be(count.sum(axis=1) == 0)
+    faultless = bool(_likely(np.einsum("skk->s", count) == count.sum(axis=(1, 2))))
+    absent = _likely(count.sum(axis=1) == 0)
     return (
         _interval(right.sum(axis=1), reaches_1=faultless),
         _interval(np.nanmean(f1, axis=1), reaches_1=faultless),
@@ -385,9 +385,9 @@ def _summary(theta: Floats, count: Floats) -> tuple[Interval, Interval, tuple[In
     )
 
 
-def _may_be(seen: Bools) -> Bools:
-    """Say what is seen in too many draws (S, ...) to be beyond a bound."""
-    return np.asarray(seen.mean(axis=0) > (1 - _LEVEL) / 2)
+def _likely(seen: Bools) -> Bools:
+    """Say what is seen in most draws (S, ...)."""
+    return np.asarray(seen.mean(axis=0) > 0.5)
 
 
 def _interval(draws: Floats, *, reaches_0: bool = False, reaches_1: bool = False) -> Interval:
