@@ -11,9 +11,8 @@ import numpy as np
 from jurybox.curves import Curves
 from jurybox.errors import InputError
 from jurybox.formats.atomic import new_file
-from jurybox.project.auditing import Accuracy
 
-__all__ = ["accuracy_by_round", "columns", "learning_curves", "save_chart", "to_svg"]
+__all__ = ["learning_curves", "save_chart"]
 
 TARGET = 0.9
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
@@ -156,7 +155,7 @@ def save_chart(chart: Any, path: Path) -> Path:
     import vl_convert
 
     if path.suffix == ".svg":
-        drawn = to_svg(chart).encode()
+        drawn = vl_convert.vegalite_to_svg(chart.to_json()).encode()
     elif path.suffix == ".png":
         drawn = vl_convert.vegalite_to_png(chart.to_json(), scale=2)
     else:
@@ -164,77 +163,3 @@ def save_chart(chart: Any, path: Path) -> Path:
     with new_file(path, overwrite=True) as draft:
         draft.write_bytes(drawn)
     return path
-
-
-def to_svg(chart: Any) -> str:
-    """Return a chart as SVG."""
-    import vl_convert
-
-    drawn: str = vl_convert.vegalite_to_svg(chart.to_json())
-    return drawn
-
-
-def accuracy_by_round(known: Sequence[Accuracy]) -> Any:
-    """Draw the accuracy of each round on the audit sample, with its 95 % interval.
-
-    Returns
-    -------
-    altair.LayerChart
-    """
-    import altair
-
-    alt: Any = altair
-    points = [
-        {"annotations": found.n_annotations, "estimate": found.estimate, "low": found.low, "high": found.high}
-        for found in known
-    ]
-    low = min(point["low"] for point in points)
-    scale = alt.Scale(domain=[max(low - 0.05, 0.0), 1.0], nice=False, zero=False)
-    x = alt.X(
-        "annotations:Q",
-        title="Annotations",
-        scale=alt.Scale(zero=False, padding=12),
-        axis=alt.Axis(grid=False, tickCount=8, tickMinStep=1, format=",d"),
-    )
-    y = alt.Y("estimate:Q", title="Accuracy", scale=scale, axis=alt.Axis(format=".0%", tickCount=6))
-    base = alt.Chart(alt.Data(values=points)).encode(x=x)
-    layers = [
-        base.mark_rule(strokeWidth=2, opacity=0.35, color=_COLOURS[0]).encode(
-            y=alt.Y("low:Q", scale=scale), y2="high:Q"
-        ),
-        base.mark_line(color=_COLOURS[0], strokeWidth=2).encode(y=y),
-        base.mark_point(color=_COLOURS[0], filled=True, size=50, opacity=1).encode(y=y),
-    ]
-    return _styled(alt.layer(*layers).properties(width=620, height=240, padding=6))
-
-
-def columns(counts: Sequence[tuple[str, int]], name: str, counted: str) -> Any:
-    """Draw counts as columns with their numbers on top.
-
-    Returns
-    -------
-    altair.LayerChart
-    """
-    import altair
-
-    alt: Any = altair
-    values = [{"name": shown, "count": count} for shown, count in counts]
-    x = alt.X(
-        "name:N",
-        title=name,
-        sort=None,
-        axis=alt.Axis(labelAngle=0 if len(values) < 7 else -40, labelLimit=140),
-    )
-    most = 1.12 * max((count for _, count in counts), default=1) or 1
-    y = alt.Y(
-        "count:Q",
-        title=counted,
-        scale=alt.Scale(domain=[0, most], nice=False),
-        axis=alt.Axis(tickCount=4, tickMinStep=1, format=",d"),
-    )
-    base = alt.Chart(alt.Data(values=values)).encode(x=x, y=y)
-    layers = [
-        base.mark_bar(color=_COLOURS[0], cornerRadiusEnd=3),
-        base.mark_text(dy=-7, fontSize=11).encode(text=alt.Text("count:Q", format=",d")),
-    ]
-    return _styled(alt.layer(*layers).properties(width=max(64 * len(values), 160), height=200, padding=6))

@@ -1,111 +1,331 @@
-"""The report of a stored project: one HTML file that needs nothing else."""
+"""The report of a stored project as one HTML file that needs nothing else, or as JSON."""
 
 from __future__ import annotations
 
-import heapq
-from collections.abc import Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from itertools import pairwise
+from itertools import count
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
+from markupsafe import Markup
 
-from jurybox.agreement import krippendorff_alpha
+from jurybox.errors import InputError
 from jurybox.formats.atomic import new_file
-from jurybox.formats.records import ConsensusRecord
-from jurybox.report.charts import accuracy_by_round, columns, to_svg
+from jurybox.report.drawing import Point, Series, curve, stack, whisker
+from jurybox.report.facts import Facts, to_json
+from jurybox.report.sections.protocol import REASONS, PlayedRound
 
 if TYPE_CHECKING:
-    from jurybox.project import Project
+    from jurybox.project.profiles import Colleague, Profile
+    from jurybox.trust.estimates import AuditEstimate, ConsensusEstimate
+    from jurybox.trust.intervals import Interval
+    from jurybox.trust.stopping import Verdict
 
-__all__ = ["write_report"]
+__all__ = ["render", "write_report"]
 
-_DOUBTFUL = 20
-_BINS = (0.0, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
+_SECTIONS = {
+    "data": "Data",
+    "protocol": "Protocol",
+    "agreement": "Agreement",
+    "annotators": "Annotators",
+    "labels": "Labels",
+    "accuracy": "Accuracy",
+    "contested": "Contested texts",
+    "environment": "Settings and versions",
+}
+_ROWS = 12
+_LONGEST = 1500  # characters of a contested text on the page; the JSON has all of it
+_MOST_CLASSES, _MOST_PEOPLE, _MOST_PAIRED = 6, 60, 12  # for confusions and pairs to be printed
 
 
 @dataclass(frozen=True)
-class _Doubtful:
-    """A label that may be wrong, its text, and who said what."""
+class _Glance:
+    """One of the figures at the top."""
 
-    record: ConsensusRecord
-    text: str
-    votes: str
+    name: str
+    value: str
+    note: str
 
 
-def write_report(project: Project, out: Path, *, overwrite: bool = False) -> Path:
-    """Write what is known about a project as an HTML file with charts, which loads nothing from anywhere.
+@dataclass(frozen=True)
+class _Rounds:
+    """A row of the table of rounds: one round, or several in a row."""
+
+    name: str
+    published: str
+    annotations: int | None
+    trained_on: int | None
+    asked: Mapping[str, int]
+    most: int
+
+
+@dataclass(frozen=True)
+class _PairsOf:
+    """A row of the table of pairs."""
+
+    name: str
+    cells: list[Colleague | None]
+
+
+@dataclass(frozen=True)
+class _Estimated:
+    """A row of the table of estimates: of what, which figure, and the figure."""
+
+    of: str
+    figure: str
+    found: Interval
+
+
+@dataclass(frozen=True)
+class _Since:
+    """A verdict, and the round since which it has been the same."""
+
+    verdict: Verdict
+    since: int
+
+
+def write_report(facts: Facts, out: Path, *, overwrite: bool = False) -> Path:
+    """Write facts as a page that loads nothing from anywhere, or as JSON, by the end of the file's name.
 
     Raises
     ------
+    InputError
+        If the name ends neither in .html nor in .json.
     FormatError
         If the file exists and is not to be overwritten, or cannot be written.
     """
-    from jinja2 import Environment, PackageLoader, select_autoescape
-
-    pages = Environment(
-        loader=PackageLoader("jurybox.report", "templates"), autoescape=select_autoescape(default=True)
-    )
-    pages.filters["percent"] = _percent
-    records = [record for record in project.consensus_records() if record.n_annotations]
-    known = project.accuracy()
-    alpha = krippendorff_alpha(project.annotations()).value
-    html = pages.get_template("report.html").render(
-        status=project.status(),
-        accuracy=known[-1] if known else None,
-        alpha=None if np.isnan(alpha) else alpha,
-        quality=_mean([record.quality for record in records]),
-        annotators=sorted(
-            project.annotator_report(), key=lambda person: (person.quality is None, person.quality or 0.0)
-        ),
-        doubtful=_doubtful(project, records),
-        curve=_inline("curve", accuracy_by_round(known)) if known else None,
-        qualities=_inline("q", columns(_counted(records), "Quality of the label", "Texts"))
-        if records
-        else None,
-        balance=_inline("b", columns(_balance(project, records), "Class", "Texts")) if records else None,
-        made_at=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-    )
+    if out.suffix not in (".html", ".json"):
+        raise InputError(f"the file is {out.name!r}, expected a name that ends in .html or .json")
+    written = render(facts) if out.suffix == ".html" else to_json(facts)
     with new_file(out, overwrite=overwrite) as draft:
-        draft.write_text(html, encoding="utf-8")
+        draft.write_text(written, encoding="utf-8")
     return out
 
 
-def _inline(name: str, chart: Any) -> str:
-    """Return a chart as SVG whose ids are its own: all charts of a page share one space of ids."""
-    return to_svg(chart).replace(' id="', f' id="{name}-').replace("url(#", f"url(#{name}-")
+def render(facts: Facts) -> str:
+    """Return facts as an HTML page."""
+    from jinja2 import Environment, PackageLoader, select_autoescape
+
+    pages = Environment(
+        loader=PackageLoader("jurybox.report", "templates"),
+        autoescape=select_autoescape(default=True),
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    pages.filters.update(
+        whole=_whole,
+        percent=_percent,
+        signed=_signed,
+        figure=_figure,
+        labels=_labels,
+        shortened=_shortened,
+        tojson_plain=_value,
+    )
+    tables, figures = count(1), count(1)
+    people = _people(facts)
+    return pages.get_template("report.html").render(
+        facts=facts,
+        sections=[{"id": name, "title": title} for name, title in _SECTIONS.items()],
+        glance=list(_glance(facts)),
+        rounds=_rounds(facts),
+        audit_rows=list(_audit_rows(facts)),
+        curve_rows=_sample(facts.curve),
+        forecast_rows=_forecast_rows(facts),
+        verdicts=_verdicts(facts),
+        learning_curve=_learning_curve(facts),
+        reasons=REASONS,
+        people=people,
+        mix_ups=[(one.name, mix_up) for one in people for mix_up in one.mix_ups],
+        suspects=[one for one in people if one.suspect is not None],
+        gold=[one for one in facts.gold if one.accuracy is not None],
+        pairs=_pairs(facts),
+        show_confusions=len(facts.data.classes) <= _MOST_CLASSES and len(people) <= _MOST_PEOPLE,
+        show_pairs=1 < len(people) <= _MOST_PAIRED,
+        next_table=lambda: next(tables),
+        next_figure=lambda: next(figures),
+        percent=_percent,
+        decimal=_decimal,
+        stack=stack,
+        whisker=whisker,
+    )
+
+
+def _glance(facts: Facts) -> Iterator[_Glance]:
+    data, protocol = facts.data, facts.protocol
+    yield _Glance("Texts labelled", _whole(data.labelled_texts), f"of {_whole(data.texts)}")
+    people = len([name for name, given in protocol.by_annotator.items() if given["all"]])
+    yield _Glance(
+        "Annotations", _whole(protocol.annotations), f"by {people} people in {len(protocol.rounds)} rounds"
+    )
+    alpha = facts.agreement.by_chance.alpha
+    if alpha is not None:
+        yield _Glance(
+            "Krippendorff's α",
+            _decimal(alpha.estimate),
+            f"{_decimal(alpha.low)} to {_decimal(alpha.high)}, on texts drawn by chance",
+        )
+    yield _accuracy_at_a_glance("Accuracy of the model", facts.audit.model, "audit texts")
+    yield _accuracy_at_a_glance("Accuracy of the labels", facts.audit.consensus, "labelled texts")
+
+
+def _accuracy_at_a_glance(name: str, found: AuditEstimate | ConsensusEstimate | None, texts: str) -> _Glance:
+    if found is None:
+        return _Glance(name, "–", f"no {texts} with labels yet")
+    low, high = _percent(found.accuracy.low), _percent(found.accuracy.high)
+    return _Glance(
+        name, _percent(found.accuracy.estimate), f"{low} to {high}, on {_whole(found.n_texts)} {texts}"
+    )
+
+
+def _people(facts: Facts) -> list[Profile]:
+    """Return everyone who has labelled, the least reliable first."""
+    known = [(one.quality.estimate, one) for one in facts.annotators if one.quality is not None]
+    return [one for _, one in sorted(known, key=lambda pair: pair[0])]
+
+
+def _pairs(facts: Facts) -> list[_PairsOf]:
+    """Return the lower triangle of agreements, a row a person; None where two share no text."""
+    people = [one for one in facts.annotators if one.n_annotations]
+    rows = []
+    for place, one in enumerate(people):
+        beside = {other.name: other for other in one.colleagues}
+        cells = [beside.get(other.name) if at < place else None for at, other in enumerate(people)]
+        rows.append(_PairsOf(one.name, cells))
+    return rows
+
+
+def _rounds(facts: Facts) -> list[_Rounds]:
+    """Return the rows of the table of rounds: no more than a dozen, rounds in a row together."""
+    protocol = facts.protocol
+    played, size = protocol.rounds, -(-len(protocol.rounds) // _ROWS) or 1
+    parts = [played[start : start + size] for start in range(0, len(played), size)]
+    asked = [protocol.before_rounds, *(_together(part) for part in parts)]
+    most = max(sum(found.values()) for found in asked)
+    first = _Rounds("0", "", None, None, asked[0], most)
+    return [first] + [
+        _Rounds(
+            _span([one.number for one in part]),
+            part[-1].published.removesuffix(" UTC"),
+            part[-1].annotations,
+            part[-1].trained_on,
+            found,
+            most,
+        )
+        for part, found in zip(parts, asked[1:], strict=True)
+    ]
+
+
+def _together(part: Sequence[PlayedRound]) -> dict[str, int]:
+    reasons = {reason for one in part for reason in one.asked}
+    return {reason: sum(one.asked.get(reason, 0) for one in part) for reason in REASONS if reason in reasons}
+
+
+def _span(numbers: Sequence[int]) -> str:
+    return str(numbers[0]) if len(numbers) == 1 else f"{numbers[0]}–{numbers[-1]}"
+
+
+def _sample(rows: Sequence[Any]) -> list[Any]:
+    """Return rows at even distances, the first and last among them."""
+    if len(rows) <= _ROWS:
+        return list(rows)
+    return [rows[round(at * (len(rows) - 1) / (_ROWS - 1))] for at in range(_ROWS)]
+
+
+def _audit_rows(facts: Facts) -> Iterator[_Estimated]:
+    audit = facts.audit
+    for of, found in (("model", audit.model), ("consensus", audit.consensus)):
+        if found is not None:
+            yield _Estimated(of, "accuracy", found.accuracy)
+            yield _Estimated(of, "macro-F1", found.macro_f1)
+            for name, share in zip(audit.classes, found.class_shares, strict=True):
+                among = "all texts" if of == "model" else "labelled texts"
+                yield _Estimated(of, f"share of {name} in {among}", share)
+
+
+def _forecast_rows(facts: Facts) -> list[tuple[int, Interval]]:
+    expected = facts.stopping.forecast
+    if expected is None:
+        return []
+    return [(0, expected.now), *((point.labels, point.accuracy) for point in expected.points)]
+
+
+def _verdicts(facts: Facts) -> list[_Since]:
+    """Return the last round's verdicts, each with the round since which it has been the same."""
+    history = facts.stopping.verdicts
+    if not history:
+        return []
+    found = []
+    for place, verdict in enumerate(history[-1].verdicts):
+        since = history[-1].round
+        for one in reversed(history):
+            if one.verdicts[place].stop != verdict.stop:
+                break
+            since = one.round
+        found.append(_Since(verdict, since))
+    return found
+
+
+def _learning_curve(facts: Facts) -> Markup | None:
+    """Draw the rounds, and what is forecast, over the labels that each learnt from."""
+    labels = {one.round: one.labels for one in facts.stopping.verdicts}
+    points = [
+        Point(labels[one.round], one.estimate, one.low, one.high)
+        for one in facts.curve
+        if one.round in labels
+    ]
+    if not points:
+        return None
+    first, last = points[0], points[-1]
+    said = (
+        f"From {_percent(first.y)} with {_whole(first.x)} labels to {_percent(last.y)} with {_whole(last.x)}"
+    )
+    series = [Series("measured", points)]
+    if facts.stopping.forecast is not None:
+        start = facts.stopping.forecast.labels
+        to_come = [
+            Point(start + more, found.estimate, found.low, found.high)
+            for more, found in _forecast_rows(facts)
+        ]
+        series.append(Series("forecast", to_come))
+        end = to_come[-1]
+        said += f"; {_percent(end.y)} is forecast with {_whole(end.x)}"
+    return curve(series, alternative=said)
+
+
+def _whole(value: float | None) -> str:
+    return "–" if value is None else f"{value:,.0f}"
 
 
 def _percent(value: float | None) -> str:
-    return "–" if value is None else f"{100 * value:.1f} %"
+    return "–" if value is None else f"{100 * value:.1f}\N{NO-BREAK SPACE}%"
 
 
-def _mean(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return sum(known) / len(known) if known else None
+def _signed(value: float) -> str:
+    """Return a change of a share in points."""
+    return f"{100 * value:+.1f}".replace("-", "−")
 
 
-def _counted(records: Sequence[ConsensusRecord]) -> list[tuple[str, int]]:
-    qualities = [record.quality for record in records if record.quality is not None]
-    counts = np.histogram(qualities, bins=_BINS)[0].tolist()
-    names = [f"{100 * low:.0f}–{100 * high:.0f} %" for low, high in pairwise(_BINS)]
-    return list(zip(names, counts, strict=True))
+def _figure(value: float) -> str:
+    return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.2f}"
 
 
-def _balance(project: Project, records: Sequence[ConsensusRecord]) -> list[tuple[str, int]]:
-    return [(name, sum(record.label == name for record in records)) for name in project.classes]
+def _shortened(text: str) -> str:
+    if len(text) <= _LONGEST:
+        return text
+    return f"{text[:_LONGEST].rstrip()}… ({_whole(len(text))} characters)"
 
 
-def _doubtful(project: Project, records: Sequence[ConsensusRecord]) -> list[_Doubtful]:
-    sure = [record for record in records if record.quality is not None]
-    found = heapq.nsmallest(_DOUBTFUL, sure, key=lambda record: record.quality or 0.0)
-    votes: dict[str, list[str]] = {record.text_id: [] for record in found}
-    for annotation in project.annotation_records():
-        if annotation.text_id in votes:
-            votes[annotation.text_id].append(f"{annotation.annotator}: {annotation.label}")
-    return [
-        _Doubtful(record, project.text(record.text_id).text, ", ".join(votes[record.text_id]))
-        for record in found
-    ]
+def _decimal(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2f}".replace("-", "−")
+
+
+def _labels(value: float) -> str:
+    """Return a number of labels; infinite stands for more than anybody can tell."""
+    return _whole(value) if isfinite(value) else "more than ten times as many"
+
+
+def _value(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)

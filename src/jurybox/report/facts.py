@@ -1,0 +1,159 @@
+"""Everything that a report says, gathered once, with the commands that reproduce it."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from jurybox.errors import InputError
+from jurybox.formats.plain import plain
+from jurybox.report.sections.accuracy import Stopping, describe_audit, describe_curve, describe_stopping
+from jurybox.report.sections.agreement import describe_agreement
+from jurybox.report.sections.annotators import describe_annotators, describe_gold
+from jurybox.report.sections.contested import describe_contested, describe_guideline_problems
+from jurybox.report.sections.data import Data, describe_data
+from jurybox.report.sections.environment import Environment, describe_environment
+from jurybox.report.sections.labels import Labels, describe_labels
+from jurybox.report.sections.protocol import Protocol, describe_protocol
+from jurybox.report.view import Names, View
+
+if TYPE_CHECKING:
+    from jurybox.project import Project
+    from jurybox.project.auditing import Accuracy, AuditReport
+    from jurybox.project.gold import GoldScore
+    from jurybox.project.origins import Agreements
+    from jurybox.project.profiles import Profile
+    from jurybox.project.trust import ContestedText, GuidelineNote
+
+__all__ = ["SECTIONS", "Facts", "gather", "gather_section", "to_json"]
+
+SECTIONS: Mapping[str, Callable[[Project, View], Any]] = {
+    "data": describe_data,
+    "protocol": describe_protocol,
+    "agreement": describe_agreement,
+    "annotators": describe_annotators,
+    "gold": describe_gold,
+    "labels": describe_labels,
+    "guideline_problems": describe_guideline_problems,
+    "audit": describe_audit,
+    "curve": describe_curve,
+    "stopping": describe_stopping,
+    "contested": describe_contested,
+    "environment": describe_environment,
+}
+"""Each part of a report by name, and what gathers it."""
+
+_COMMANDS = {
+    "annotators": "jurybox annotators {project} --json",
+    "guideline_problems": "jurybox review {project} --guidelines --json",
+}
+"""Commands of their own that print the same as a section does, as long as names are not hidden."""
+
+
+@dataclass(frozen=True, eq=False)
+class Facts:
+    """What a report says; the sections are those of `SECTIONS`.
+
+    Attributes
+    ----------
+    title
+        The project's name.
+    made_at
+        When this was gathered, in UTC.
+    names_hidden, texts_shown
+        What the report was allowed to show.
+    commands
+        By section: the command that prints the same figures as JSON.
+    """
+
+    title: str
+    made_at: str
+    names_hidden: bool
+    texts_shown: bool
+    commands: Mapping[str, str]
+    data: Data
+    protocol: Protocol
+    agreement: Agreements
+    annotators: tuple[Profile, ...]
+    gold: tuple[GoldScore, ...]
+    labels: Labels
+    guideline_problems: tuple[GuidelineNote, ...]
+    audit: AuditReport
+    curve: tuple[Accuracy, ...]
+    stopping: Stopping
+    contested: tuple[ContestedText, ...]
+    environment: Environment
+
+
+def gather(project: Project, *, hide_names: bool = False, examples: int = 20, texts: bool = True) -> Facts:
+    """Gather what is known about a project.
+
+    Parameters
+    ----------
+    hide_names
+        Whether annotators are called A1, A2, … in the order in which they came; names in comments and
+        guidelines are hidden likewise. Texts and their ids stay as they are.
+    examples
+        Contested texts in the sample.
+    texts
+        Whether texts and comments are in it, or only ids.
+
+    Raises
+    ------
+    InputError
+        If ``examples`` is negative.
+    """
+    view = _view(project, hide_names=hide_names, examples=examples, texts=texts)
+    return Facts(
+        title=view.names.within(project.name),
+        made_at=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        names_hidden=hide_names,
+        texts_shown=texts,
+        commands={name: _command(project, name, view) for name in SECTIONS},
+        **{name: describe(project, view) for name, describe in SECTIONS.items()},
+    )
+
+
+def gather_section(
+    project: Project, name: str, *, hide_names: bool = False, examples: int = 20, texts: bool = True
+) -> Any:
+    """Return one section of `gather` as JSON values; InputError for an unknown name."""
+    if name not in SECTIONS:
+        raise InputError(f"there is no section {name!r}; sections are {', '.join(SECTIONS)}")
+    view = _view(project, hide_names=hide_names, examples=examples, texts=texts)
+    return _plain(name, SECTIONS[name](project, view))
+
+
+def to_json(facts: Facts) -> str:
+    """Return facts as a JSON document; what is no finite number is null."""
+    about = {"title": facts.title, "made_at": facts.made_at, "names_hidden": facts.names_hidden}
+    about |= {"texts_shown": facts.texts_shown, "commands": dict(facts.commands)}
+    sections = {name: _plain(name, getattr(facts, name)) for name in SECTIONS}
+    return json.dumps({**about, **sections}, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
+
+
+def _plain(name: str, section: Any) -> Any:
+    """Return a section as JSON values, in the form in which other commands print the same."""
+    return plain([one.to_json() for one in section] if name == "annotators" else section)
+
+
+def _view(project: Project, *, hide_names: bool, examples: int, texts: bool) -> View:
+    if examples < 0:
+        raise InputError(f"examples is {examples}, expected a whole number of at least 0")
+    people = [person.name for person in project.annotators()]
+    return View(Names(people, hidden=hide_names), examples, texts)
+
+
+def _command(project: Project, section: str, view: View) -> str:
+    """Return the command that prints a section; the URL of a database is its owner's business."""
+    location = "PROJECT" if project.store.path is None else shlex.quote(project.store.path.name)
+    if section in _COMMANDS and not view.names.hidden:
+        return _COMMANDS[section].format(project=location)
+    options = " --hide-names" if view.names.hidden else ""
+    if section == "contested":
+        options += f" --examples {view.examples}" + ("" if view.texts else " --no-texts")
+    return f"jurybox report {location} --section {section}{options}"

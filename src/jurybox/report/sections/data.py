@@ -1,0 +1,112 @@
+"""What was labelled: texts, classes, guidelines."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from jurybox.report.view import View
+
+if TYPE_CHECKING:
+    from jurybox.project import Project
+
+__all__ = ["Data", "LabelCount", "Spread", "describe_data", "spread"]
+
+
+@dataclass(frozen=True)
+class Spread:
+    """The five numbers of a distribution, and its mean."""
+
+    least: float
+    lower_quartile: float
+    median: float
+    upper_quartile: float
+    most: float
+    mean: float
+
+
+@dataclass(frozen=True)
+class LabelCount:
+    """Texts with so many annotations, and their share of all."""
+
+    labels: int
+    texts: int
+    share: float
+
+
+@dataclass(frozen=True)
+class Data:
+    """What was labelled.
+
+    Attributes
+    ----------
+    texts, labelled_texts, finished_texts
+        All texts, those with an annotation, and those that want no more.
+    characters, words
+        Lengths; words are what blanks separate. None without texts.
+    repeated
+        Texts that repeat an earlier one but for blanks and upper case.
+    labels_per_text
+        Texts by their number of annotations, from 0 on.
+    classes
+        In the order in which annotators see them.
+    guidelines, guideline_versions
+        What annotators are told now, and how often that was written.
+    """
+
+    texts: int
+    labelled_texts: int
+    finished_texts: int
+    characters: Spread | None
+    words: Spread | None
+    repeated: int
+    labels_per_text: tuple[LabelCount, ...]
+    classes: tuple[str, ...]
+    guidelines: str
+    guideline_versions: int
+
+
+def describe_data(project: Project, view: View) -> Data:
+    """Read all texts once and describe them."""
+    characters, words = [], []
+    seen: Counter[bytes] = Counter()
+    for record in project.texts():
+        parts = record.text.split()
+        characters.append(len(record.text))
+        words.append(len(parts))
+        seen[hashlib.blake2b(" ".join(parts).casefold().encode(), digest_size=12).digest()] += 1
+    status = project.status()
+    return Data(
+        texts=status.texts,
+        labelled_texts=status.labelled_texts,
+        finished_texts=status.finished_texts,
+        characters=spread(characters),
+        words=spread(words),
+        repeated=len(characters) - len(seen),
+        labels_per_text=tuple(
+            LabelCount(labels, n, n / max(status.texts, 1))
+            for labels, n in enumerate(np.bincount(project.annotations().n_labels, minlength=1).tolist())
+        ),
+        classes=status.classes,
+        guidelines=view.names.within(project.guidelines),
+        guideline_versions=project.guideline_versions(),
+    )
+
+
+def spread(values: Sequence[float]) -> Spread | None:
+    """Return the five numbers and the mean of some values; None without any.
+
+    Examples
+    --------
+    >>> spread([1, 2, 3, 4, 10])
+    Spread(least=1.0, lower_quartile=2.0, median=3.0, upper_quartile=4.0, most=10.0, mean=4.0)
+    """
+    if not len(values):
+        return None
+    least, lower, median, upper, most = np.quantile(values, [0, 0.25, 0.5, 0.75, 1]).tolist()
+    return Spread(least, lower, median, upper, most, float(np.mean(values)))
