@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from jurybox.project import Project
 from jurybox.store import rounds
+from jurybox.store.decisions import submit
 from jurybox.store.queue import next_tasks
 from jurybox.store.records import NothingLeft, Task, Why
 from jurybox.store.schema import ranking
@@ -270,8 +271,12 @@ def test_a_new_ranking_is_read_from_its_front(postgres_server: str) -> None:
             before = rows_read(connection)
             lent = next_tasks(connection, "person 0", 3, resume=False, now=3.0)
             read = rows_read(connection) - before
+            text = lent.tasks[0].text_id
+            submit(connection, "person 0", text, "yes", seconds=None, comment="", key="k", now=3.0)
+            read_again = rows_read(connection) - before - read
     assert [task.round for task in lent.tasks] == [1, 1, 1]
     assert read < n / 2
+    assert read_again < n / 2
 
 
 def rows_read(connection: sa.Connection) -> int:
