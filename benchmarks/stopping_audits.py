@@ -14,6 +14,7 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.stats import beta
 
 from jurybox.arrays import Floats, Ints
@@ -104,7 +105,7 @@ def draw_audit(played: Played, case: Case, strategy: str, seed: int, replicate: 
     return np.random.default_rng(key).choice(played.apart, size=max(SIZES), replace=False)
 
 
-def judge_by_truth(played: Played, predicted: Ints, audit: Ints) -> tuple[Interval, ...]:
+def judge_by_truth(played: Played, predicted: NDArray[np.int8], audit: Ints) -> tuple[Interval, ...]:
     """Return Jeffreys' 95 % interval of each prediction's accuracy, predictions of shape (R, N)."""
     places = np.argsort(played.apart)[np.searchsorted(np.sort(played.apart), audit)]
     hits = (predicted[:, audit] == played.truth[places]).sum(axis=1)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from jurybox.annotations import Annotations
 from jurybox.arrays import Bools, Floats, Ints
@@ -52,8 +53,6 @@ class Played:
         Answers about them.
     predicted : ndarray of int8, shape (R, N)
         Classes predicted, out of sample.
-    sureness : ndarray of float16, shape (R, N)
-        Probability of the predicted class.
     test_hits : ndarray of int, shape (R,)
         Test texts that each round's model is right about.
     n_tests : ndarray of int, shape ()
@@ -72,8 +71,7 @@ class Played:
     apart_text: Ints
     apart_annotator: Ints
     apart_label: Ints
-    predicted: Ints
-    sureness: Floats
+    predicted: NDArray[np.int8]
     test_hits: Ints
     n_tests: Ints
     shape: Ints
@@ -140,7 +138,7 @@ def play(root: Path, case: Case, strategy: str, seed: int) -> Played:
     )
     a = dataset.initial
     rows = np.column_stack([a.text, a.annotator, a.label, np.ones(len(a), dtype=np.int64)])
-    predicted, sureness, test_hits, sizes = [], [], [], []
+    predicted, test_hits, sizes = [], [], []
     current: Round | None = None
     for _ in range(LONG if strategy == "random selection" else ROUNDS):
         known = with_rows(a, rows)
@@ -149,7 +147,6 @@ def play(root: Path, case: Case, strategy: str, seed: int) -> Played:
             known, inputs.pool, settings, rng, previous=current, eligible=has_answer & askable
         )
         predicted.append(current.pred_probs.argmax(axis=1))
-        sureness.append(current.pred_probs.max(axis=1))
         test_hits.append(count_test_hits(dataset, case, current, inputs.test))
         sizes.append(len(rows))
         if not len(current.batch):
@@ -159,7 +156,9 @@ def play(root: Path, case: Case, strategy: str, seed: int) -> Played:
         drawn |= strategy.startswith("random") and strategy != "random arm"
         rows = np.concatenate([rows, np.column_stack([asked, drawn])])
     return Played(
-        *rows.T[:3],
+        text=rows[:, 0],
+        annotator=rows[:, 1],
+        label=rows[:, 2],
         random=rows[:, 3].astype(bool),
         n_annotations=np.array(sizes),
         apart=apart,
@@ -168,7 +167,6 @@ def play(root: Path, case: Case, strategy: str, seed: int) -> Played:
         apart_annotator=answered[:, 1],
         apart_label=answered[:, 2],
         predicted=np.array(predicted, dtype=np.int8),
-        sureness=np.array(sureness, dtype=np.float16),
         test_hits=np.array(test_hits),
         n_tests=np.array(len(dataset.test_labels) if is_like_pool(case) else 0),
         shape=np.array([len(dataset.texts), a.n_annotators, a.n_classes]),
@@ -242,7 +240,7 @@ def play_arm(root: Path, case: Case, seed: int) -> dict[str, Any]:
         dataset = vary(load(root, case.data, seed), case.variant, np.random.default_rng([seed, 1]))
         features = encode(dataset, case.encoder, "random arm").pool
         trainable = ~np.isin(np.arange(len(dataset.texts)), played.apart)
-        arrays = {}
+        arrays: dict[str, Any] = {}
         for number in ARM_ROUNDS:
             n = int(played.n_annotations[number])
             rows = np.column_stack([played.text, played.annotator, played.label])[:n][played.random[:n]]
