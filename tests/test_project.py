@@ -13,6 +13,7 @@ from jurybox.formats.records import Batch
 from jurybox.project import Project
 from jurybox.store.records import NothingLeft, Role
 from jurybox.store.settings import ProjectSettings
+from jurybox.trust.stopping import prediction_stability
 
 SETTINGS = ProjectSettings(encoder="tfidf", audit_size=10, audit_labels=2, first_labels=1, seed=3)
 PEOPLE = ("ana", "ben", "chloe")
@@ -61,6 +62,25 @@ def test_a_round_ranks_what_is_not_audited(project: Project, demo: Dataset) -> N
     assert task.text_id not in project.audit_texts()
     assert task.score is not None
     assert project.status().rounds == 1
+
+
+@pytest.mark.slow
+def test_rounds_remember_what_stopping_needs(project: Project, demo: Dataset) -> None:
+    label(project, demo, 60)
+    first = project.refit()
+    assert first.diagnostics["training_labels"] == 60 - 2 * 10  # the audit's labels are no training
+    assert first.diagnostics["stability"] is None
+    before = project.pred_probs()
+    label(project, demo, 20)
+    project.configure(random_share=1.0)
+    second = project.refit()
+    assert before is not None
+    now = project.pred_probs()
+    assert now is not None
+    assert second.diagnostics["stability"] == pytest.approx(prediction_stability(before, now))
+    task = project.next_task("ana")
+    assert not isinstance(task, NothingLeft)
+    assert task.reason == "random"
 
 
 @pytest.mark.slow
