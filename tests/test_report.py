@@ -292,6 +292,16 @@ def test_the_command_writes_pages_and_sections(tmp_path: Path, capsys: pytest.Ca
         assert len(capsys.readouterr().err.splitlines()) == 1
 
 
+def test_a_file_named_after_somebody_is_not_named(tmp_path: Path) -> None:
+    with Project.create(tmp_path / "Ann's.db", classes=["a", "b"], texts=NO_TEXTS, name="Ann's") as project:
+        project.add_annotator("ann")
+        assert gather(project).commands["data"] == "jurybox report 'Ann'\"'\"'s.db' --section data"
+        behind = gather(project, hide_names=True)
+    assert behind.commands["data"] == "jurybox report PROJECT --section data --hide-names"
+    assert "with the project&#39;s file or URL" in render(behind)
+    assert "Ann" not in render(behind).replace("Annotation", "").replace("Annotator", "")
+
+
 def test_sections_are_known_by_name(tmp_path: Path) -> None:
     with Project.create(tmp_path / "p.db", classes=["a", "b"], texts=NO_TEXTS) as project:
         with pytest.raises(InputError, match="no section 'weather'; sections are data, protocol"):

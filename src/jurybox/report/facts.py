@@ -150,7 +150,9 @@ def _view(project: Project, *, hide_names: bool, examples: int, texts: bool) -> 
 
 def _command(project: Project, section: str, view: View) -> str:
     """Return the command that prints a section; the URL of a database is its owner's business."""
-    location = "PROJECT" if project.store.path is None else shlex.quote(project.store.path.name)
+    path = project.store.path
+    tells_who = path is not None and view.names.within(path.name) != path.name
+    location = "PROJECT" if path is None or tells_who else shlex.quote(path.name)
     if section in _COMMANDS and not view.names.hidden:
         return _COMMANDS[section].format(project=location)
     options = " --hide-names" if view.names.hidden else ""
