@@ -25,7 +25,7 @@ _GUIDELINES = (
 
 
 def make_demo_project(
-    data: Dataset, location: Path, *, rounds: int = 4, batch: int = 25, encoder: str = "auto", seed: int = 0
+    data: Dataset, location: Path, *, rounds: int = 8, batch: int = 25, encoder: str = "auto", seed: int = 0
 ) -> None:
     """Store the texts and first labels, and play some rounds through the queue, as people would.
 
@@ -43,7 +43,9 @@ def make_demo_project(
     from jurybox.store.settings import ProjectSettings
 
     first = Batch(list(_texts(data)), list(_labels(data)))
-    settings = ProjectSettings(batch=batch, encoder=encoder, cost_per_label=0.1)
+    settings = ProjectSettings(
+        batch=batch, encoder=encoder, cost_per_label=0.1, random_share=0.2, target_accuracy=0.9
+    )
     classes = [str(name) for name in data.classes]
     rng = np.random.default_rng(seed)
     with (
@@ -57,11 +59,13 @@ def make_demo_project(
         ) as project,
         bar("simulated annotators play the first rounds", total=rounds) as move,
     ):
+        _play(project, data, settings.audit_size * settings.audit_labels, rng)  # the audit is asked for first
         project.refit()
         for number in range(rounds):
             _play(project, data, batch, rng)
             project.refit()
             move(number + 1)
+        project.keep_trust()
 
 
 def _play(project: Project, data: Dataset, n: int, rng: np.random.Generator) -> None:

@@ -52,7 +52,7 @@ def annotators(
 
 def _show_all(profiles: list[Profile]) -> None:
     ordered = sorted(
-        profiles, key=lambda one: (one.quality is None, one.quality and one.quality.estimate, one.name)
+        profiles, key=lambda one: (0.0 if one.quality is None else one.quality.estimate - 1, one.name)
     )
     table(
         [
@@ -64,9 +64,9 @@ def _show_all(profiles: list[Profile]) -> None:
             (
                 one.name,
                 number(one.n_annotations),
-                share(one.quality and one.quality.estimate),
+                _estimate(one.quality),
                 _range(one.quality),
-                share(one.agreement_with_consensus and one.agreement_with_consensus.estimate),
+                _estimate(one.agreement_with_consensus),
                 ", ".join(f"{mix.right} → {mix.said}" for mix in one.mix_ups) or "–",
                 one.drift.verdict if one.drift is not None else "–",
                 number(one.effect.changed if one.effect is not None else None),
@@ -114,6 +114,10 @@ def _show_one(one: Profile) -> None:
         ],
         title="colleagues",
     )
+
+
+def _estimate(interval: Interval | None) -> str:
+    return "–" if interval is None else share(interval.estimate)
 
 
 def _range(interval: Interval | None) -> str:

@@ -26,6 +26,7 @@ from jurybox.trust.stopping import prediction_stability
 if TYPE_CHECKING:
     from jurybox.annotations import Annotations
     from jurybox.loop import Round, Settings
+    from jurybox.random_arm import RandomPoint
 
 __all__ = ["Rounds"]
 
@@ -133,22 +134,43 @@ class Rounds(Handle):
         progress("fit", 1, 1)
         return played, made
 
-    def try_round(self, annotations: Annotations) -> Round:
-        """Play a round on other annotations of the project's first N texts; nothing is stored.
+    def random_arm(
+        self, drawn: Annotations, audit: NDArray[np.int64], experts: NDArray[np.bool_]
+    ) -> tuple[RandomPoint, ...]:
+        """Train on growing parts of the texts that were drawn at random; nothing is stored.
 
-        Raises
-        ------
-        InputError, FitError
-            As `refit`.
+        Parameters
+        ----------
+        drawn
+            Annotations of texts that were drawn at random, over the project's first N texts.
+        audit : ndarray of int, shape (A,)
+            Positions of the audit sample, which is never trained on.
+        experts : ndarray of bool, shape (M,)
+            Who is a reviewer or an owner.
+
+        Returns
+        -------
+        tuple of RandomPoint
+            See `jurybox.random_arm.play_random_arm`; empty where a model of texts itself is trained, which
+            takes too long to be done on the side.
         """
-        from jurybox.loop import play_round
+        from jurybox.random_arm import play_random_arm
 
         with self.store.read() as connection:
             settings = read_state(connection).settings
-            experts = rounds.read_experts(connection)[: annotations.n_annotators]
-        inputs, _ = self._inputs(settings, annotations.n_texts, _quiet)
-        rng = np.random.default_rng([settings.seed, len(annotations)])
-        return play_round(annotations, inputs, _loop_settings(settings), rng, experts=experts)
+        if not drawn.n_annotations or _loop_settings(settings).classifier.takes == "texts":
+            return ()
+        inputs, _ = self._inputs(settings, drawn.n_texts, _quiet)
+        trainable = np.ones(drawn.n_texts, dtype=bool)
+        trainable[audit] = False
+        return play_random_arm(
+            drawn,
+            inputs,
+            _loop_settings(settings),
+            np.random.default_rng([settings.seed, drawn.n_annotations]),
+            trainable=trainable,
+            experts=experts,
+        )
 
     def _inputs(
         self, settings: ProjectSettings, N: int, progress: Progress

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from jurybox.annotations import Annotations
-from jurybox.arrays import Ints
-from jurybox.errors import FitError
 from jurybox.project.auditing import Accuracy, Auditing
 from jurybox.project.rounds import Rounds
-from jurybox.store import provenance, rounds, services, state
+from jurybox.store import provenance, services, state
+from jurybox.store.evidence import read_evidence
 from jurybox.store.records import RoundInfo
 from jurybox.store.services import Pulse
 from jurybox.trust.estimates import audit_evidence
@@ -24,8 +23,6 @@ from jurybox.trust.stopping import RoundFacts, Verdict, evaluate_rules, rules_fo
 __all__ = ["RoundVerdicts", "Stopping"]
 
 MORE = (100, 500, 1_000)
-_SIZES = 5  # of random choice's curve
-_FEWEST = 20
 
 
 @dataclass(frozen=True)
@@ -73,9 +70,7 @@ class Stopping(Rounds, Auditing):
         history = [
             (
                 info.number,
-                RoundFacts(
-                    labels, None if one is None else _interval(one), info.diagnostics.get("stability")
-                ),
+                RoundFacts(labels, None if one is None else _interval(one), _stability(info)),
             )
             for labels, info, one in self._history()
         ]
@@ -112,62 +107,54 @@ class Stopping(Rounds, Auditing):
         found: dict[int, tuple[int, RoundInfo, Accuracy | None]] = {}
         for info in self.rounds():
             if info.diagnostics.get("trained_on"):
-                labels = int(info.diagnostics.get("training_labels", info.n_annotations))
+                labels = _training_labels(info)
                 found[labels] = (labels, info, judged.get(info.number))
         return [found[labels] for labels in sorted(found)]
 
     def _random_curve(self) -> tuple[list[int], list[Interval]]:
         """Return sizes of nested random samples of labels, and the accuracy of what is trained on them."""
-        snapshot = rounds.read_snapshot(self.store)
-        sizes, accuracy = [], []
-        evidence = None
-        for sample in self._random_samples(snapshot.annotations, snapshot.audit):
-            predicted = self._predictions(sample, snapshot.audit)
-            if predicted is None:
-                continue
-            if evidence is None:
-                experts = self.experts(snapshot.annotations)
-                evidence = audit_evidence(
-                    snapshot.annotations, snapshot.audit, experts=experts, rng=self._rng()
-                )
-            sizes.append(sample.n_annotations)
-            accuracy.append(evidence.judge(snapshot.audit, predicted, rng=self._rng()).accuracy)
-        return sizes, accuracy
+        with self.store.read() as connection:
+            known = read_evidence(connection)
+        points = self.random_arm(self._drawn(known.annotations), known.audit, known.experts)
+        if not points:
+            return [], []
+        judged = audit_evidence(known.annotations, known.audit, experts=known.experts, rng=self._rng())
+        predicted = [point.pred_probs[known.audit].argmax(axis=1) for point in points]
+        return [point.labels for point in points], [
+            judged.judge(known.audit, classes, rng=self._rng()).accuracy for classes in predicted
+        ]
 
-    def _random_samples(self, annotations: Annotations, audit: Ints) -> Iterator[Annotations]:
-        """Yield the labels of nested samples of the texts that chance has drawn, the audit's left out."""
+    def _drawn(self, annotations: Annotations) -> Annotations:
+        """Return those of the annotations whose texts were drawn by chance."""
         with self.store.read() as connection:
             settings = state.read_state(connection).settings
             rows = provenance.read_independent(connection, first_labels=settings.first_labels)
-        rows = rows[(rows[:, 3] == 1) & ~np.isin(rows[:, 0], audit)]
-        texts = np.random.default_rng(settings.seed).permutation(np.unique(rows[:, 0]))
-        if len(texts) < _FEWEST:
-            return
-        for n in np.unique(np.geomspace(_FEWEST, len(texts), _SIZES).astype(int)):
-            chosen = rows[np.isin(rows[:, 0], texts[:n])]
-            yield Annotations.from_indices(
-                chosen[:, 0],
-                chosen[:, 1],
-                chosen[:, 2],
-                texts=annotations.texts,
-                annotators=annotations.annotators,
-                classes=annotations.classes,
-            )
-
-    def _predictions(self, annotations: Annotations, audit: Ints) -> Ints | None:
-        """Return the class of each audit text (A,) by a model of these labels; None if none can be made."""
-        try:
-            played = self.try_round(annotations)
-        except FitError:
-            return None
-        if played.classifier is None:
-            return None
-        predicted: Ints = played.pred_probs[audit].argmax(axis=1)
-        return predicted
+        by_chance = (rows[:, 3] == 1) & (rows[:, 0] < annotations.n_texts)
+        by_chance &= (rows[:, 1] < annotations.n_annotators) & (rows[:, 2] < annotations.n_classes)
+        text, annotator, label, _ = rows[by_chance].T
+        return Annotations.from_indices(
+            text,
+            annotator,
+            label,
+            texts=annotations.texts,
+            annotators=annotations.annotators,
+            classes=annotations.classes,
+        )
 
     def _seed(self) -> int:
         with self.store.read() as connection:
             return state.read_state(connection).settings.seed
+
+
+def _training_labels(info: RoundInfo) -> int:
+    """Return how many labels a round learnt from; rounds of earlier versions count the audit's, too."""
+    noted = info.diagnostics.get("training_labels")
+    return noted if isinstance(noted, int) else info.n_annotations
+
+
+def _stability(info: RoundInfo) -> float | None:
+    noted = info.diagnostics.get("stability")
+    return float(noted) if isinstance(noted, int | float) else None
 
 
 def _interval(one: Accuracy) -> Interval:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from jurybox.formats.plain import plain
+from jurybox.project.auditing import Accuracy
 from jurybox.project.profiles import Profiles
 from jurybox.project.stopping import Stopping
 from jurybox.store import services
 from jurybox.store.state import read_state
+from jurybox.trust.intervals import Interval
 
 __all__ = ["Summaries", "TrustSummary"]
 
@@ -32,9 +34,11 @@ class TrustSummary:
         Annotations that stood.
     seconds
         What it took to find out.
-    people, suspects, guidelines, accuracy, audit, forecast, rules, savings
+    accuracy
+        As `Project.accuracy` returned it.
+    people, suspects, guidelines, audit, forecast, rules, savings
         JSON values of `Project.profiles` (colleagues left out), the names of the suspect,
-        `guideline_problems`, `accuracy`, `audit_estimate`, `forecast`, `stop_verdicts` and `savings`.
+        `guideline_problems`, `audit_estimate`, `forecast`, `stop_verdicts` and `savings`.
     """
 
     made_at: float
@@ -44,7 +48,7 @@ class TrustSummary:
     people: list[dict[str, Any]]
     suspects: list[str]
     guidelines: list[dict[str, Any]]
-    accuracy: list[dict[str, Any]]
+    accuracy: tuple[Accuracy, ...]
     audit: Mapping[str, Any]
     forecast: Mapping[str, Any] | None
     rules: list[dict[str, Any]]
@@ -68,7 +72,7 @@ class Summaries(Profiles, Stopping):
             people=[plain({**one.to_json(), "colleagues": []}) for one in profiles],
             suspects=[one.name for one in profiles if one.suspect is not None],
             guidelines=[plain(one) for one in self.guideline_problems()],
-            accuracy=plain(self.accuracy()),
+            accuracy=tuple(self.accuracy()),
             audit=plain(self.audit_estimate()),
             forecast=None if expected is None else plain(expected),
             rules=[plain(one) for one in self.stop_verdicts()],
@@ -80,11 +84,16 @@ class Summaries(Profiles, Stopping):
         """Sum up, and keep it for `trust_summary`."""
         summary = self.summarise_trust()
         with self.store.write() as connection:
-            services.write_note(connection, _NOTE, asdict(summary), now=self._clock())
+            services.write_note(connection, _NOTE, plain(summary), now=self._clock())
         return summary
 
     def trust_summary(self) -> TrustSummary | None:
         """Return what was kept last; None if nothing was."""
         with self.store.read() as connection:
             note = services.read_note(connection, _NOTE)
-        return None if note is None else TrustSummary(**note.value)
+        return None if note is None else _read(note.value)
+
+
+def _read(value: Mapping[str, Any]) -> TrustSummary:
+    accuracy = (Accuracy(**{**one, "macro_f1": Interval(**one["macro_f1"])}) for one in value["accuracy"])
+    return TrustSummary(**{**value, "accuracy": tuple(accuracy)})

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from jurybox.arrays import Floats, Ints
 from jurybox.project.results import Results
@@ -158,7 +159,7 @@ class Known:
         mine, others = self.evidence, other.evidence
         if (self.pred_probs is None) != (other.pred_probs is None):
             return False
-        pairs = [
+        pairs: list[tuple[NDArray[Any], NDArray[Any]]] = [
             (mine.annotations.text, others.annotations.text),
             (mine.annotations.annotator, others.annotations.annotator),
             (mine.annotations.label, others.annotations.label),

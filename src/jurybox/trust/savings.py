@@ -200,4 +200,5 @@ def _reached(today: Floats, curve: Floats, grid: Floats) -> Floats:
     """
     sums = np.cumsum(today[:, None] - curve, axis=1)
     below = np.concatenate([np.zeros((len(sums), 1)), sums], axis=1).argmax(axis=1)
-    return np.append(grid, np.inf)[below]
+    reached: Floats = np.append(grid, np.inf)[below]
+    return reached

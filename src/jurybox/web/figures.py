@@ -26,7 +26,7 @@ class Figures:
     Attributes
     ----------
     accuracy
-        Of each round that has labelled audit texts.
+        Of each round that has labelled audit texts, as far as the learner has judged them.
     alpha
         Krippendorff's α; None where it is not defined.
     quality
@@ -56,8 +56,9 @@ def figures(server: Server) -> Figures:
 def _estimate(project: Project, known: Knowledge) -> Figures:
     qualities = known.quality[np.isfinite(known.quality)]
     times = [person.seconds for person in known.people.values() if person.seconds is not None]
+    summary = project.trust_summary()  # the learner's, because estimates take too long for a page
     return Figures(
-        accuracy=tuple(project.accuracy()),
+        accuracy=() if summary is None else summary.accuracy,
         alpha=known.alpha,
         quality=float(qualities.mean()) if len(qualities) else None,
         qualities=tuple(np.histogram(qualities, bins=BINS)[0].tolist()),
