@@ -1,0 +1,174 @@
+"""Trust in a stored project: people, contested labels, forecast, stop rules, and the summary of all that."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from jurybox import Project
+from jurybox.formats.plain import plain
+from jurybox.store.records import Role
+from jurybox.store.settings import ProjectSettings
+
+SETTINGS = ProjectSettings(
+    encoder="tfidf", audit_size=10, audit_share=0.25, audit_labels=2, batch=20, cost_per_label=0.5
+)
+TEXTS = [(f"t{n}", f"{'good fine' if n % 2 else 'bad awful'} thing number {n}") for n in range(120)]
+CLASSES = ("bad", "good")
+
+
+def right(text: str) -> str:
+    return "good" if text.startswith("good") else "bad"
+
+
+def label(project: Project, n: int, rng: np.random.Generator) -> None:
+    """Let three good annotators and one who does not look give n labels through the queue."""
+    people = ("ana", "ben", "eva", "spam")
+    given = 0
+    for turn in range(20 * n):
+        if given == n:
+            return
+        name = people[turn % len(people)]
+        task = project.next_task(name)
+        if not task:
+            continue
+        good = name != "spam" and rng.random() < 0.95
+        chosen = right(task.text) if good else str(rng.choice(CLASSES))
+        project.submit(task, chosen, seconds=1.0 if name == "spam" else 8.0 + rng.random())
+        given += 1
+
+
+@pytest.fixture
+def project(location: str) -> Iterator[Project]:
+    with Project.create(location, classes=CLASSES, texts=TEXTS, settings=SETTINGS) as project:
+        yield project
+
+
+@pytest.fixture
+def labelled(project: Project) -> Project:
+    rng = np.random.default_rng(0)
+    for _ in range(4):
+        label(project, 45, rng)
+        project.refit()
+    return project
+
+
+def test_an_empty_project_has_a_summary_that_says_so(project: Project) -> None:
+    assert project.trust_summary() is None
+    summary = project.summarise_trust()
+    assert (summary.people, summary.rules, summary.forecast, summary.savings) == ([], [], None, None)
+    assert (summary.annotations, summary.accuracy) == (0, ())
+    assert project.contested() == project.doubtful_annotations() == project.guideline_problems() == []
+
+
+@pytest.mark.slow
+def test_people_are_told_apart(labelled: Project) -> None:
+    profiles = {one.name: one for one in labelled.profiles()}
+    assert list(profiles) == [person.name for person in labelled.annotators()]
+    spam, ana = profiles["spam"], profiles["ana"]
+    assert spam.quality is not None
+    assert ana.quality is not None
+    assert spam.quality.estimate < ana.quality.low
+    assert spam.suspect is not None
+    assert spam.suspicion
+    assert all(profiles[name].suspect is None for name in ("ana", "ben", "eva"))
+    assert spam.seconds is not None
+    assert spam.seconds.median == 1.0
+    for one in profiles.values():
+        assert sum(other.shared > 0 for other in one.colleagues) == len(one.colleagues)
+        assert all(sum(row.values()) == pytest.approx(1) for row in one.confusion.values())
+        assert json.loads(json.dumps(plain(one.to_json()), allow_nan=False))["name"] == one.name
+
+
+@pytest.mark.slow
+def test_wrong_labels_come_first_with_all_that_is_known(labelled: Project) -> None:
+    texts = dict(TEXTS)
+    doubtful = labelled.doubtful_annotations(20)
+    assert [one.error for one in doubtful] == sorted((one.error for one in doubtful), reverse=True)
+    wrong = [one.label != right(one.text) for one in doubtful]
+    everyone = [one.label != right(texts[one.text_id]) for one in labelled.annotation_records()]
+    assert np.mean(wrong) > 2 * np.mean(everyone)
+    contested = labelled.contested(10)
+    assert [one.error for one in contested] == sorted((one.error for one in contested), reverse=True)
+    for one in contested:
+        assert one.text == texts[one.text_id]
+        assert {vote.annotator for vote in one.votes} <= {"ana", "ben", "eva", "spam"}
+        assert one.model is not None
+        assert sum(one.model.values()) == pytest.approx(1, abs=1e-5)
+
+
+def test_votes_carry_comments_and_reviewers_outweigh(project: Project) -> None:
+    for name in ("ana", "ben", "eva"):
+        project.add_annotator(name)
+        project.submit("t0", "good", annotator=name, comment=f"{name} thinks so")
+    (one,) = project.contested()
+    assert {vote.comment for vote in one.votes} == {"ana thinks so", "ben thinks so", "eva thinks so"}
+    assert (one.label, one.model) == ("good", None)
+    project.add_annotator("rita", role=Role.REVIEWER)
+    project.adjudicate("t0", "bad", reviewer="rita", comment="awful is bad")
+    (one,) = project.contested()
+    assert one.label == "bad"
+    assert len(one.votes) == 4
+
+
+@pytest.mark.slow
+def test_rules_speak_after_every_round(labelled: Project) -> None:
+    history = labelled.stop_verdicts()
+    assert [one.labels for one in history] == sorted({one.labels for one in history})
+    assert {verdict.rule for verdict in history[-1].verdicts} == {"stable", "exhausted"}
+    settings = labelled.settings
+    labelled.configure(target_accuracy=0.05, budget=10)
+    verdicts = {verdict.rule: verdict for verdict in labelled.stop_verdicts()[-1].verdicts}
+    assert verdicts["target"].stop
+    assert verdicts["budget"].stop
+    assert labelled.settings == replace(settings, target_accuracy=0.05, budget=10)
+
+
+@pytest.mark.slow
+def test_the_forecast_continues_the_audited_rounds(labelled: Project) -> None:
+    expected = labelled.forecast(more=(50, 500))
+    assert expected is not None
+    assert [point.labels for point in expected.points] == [50, 500]
+    assert expected.labels == labelled.stop_verdicts()[-1].labels
+    assert all(
+        point.accuracy.low < point.accuracy.estimate < point.accuracy.high for point in expected.points
+    )
+
+
+@pytest.mark.slow
+def test_savings_say_why_they_are_unknown(labelled: Project) -> None:
+    saved = labelled.savings()
+    assert saved is not None
+    assert (saved.needed is None) == bool(saved.unknown)
+
+
+@pytest.mark.slow
+def test_the_summary_is_read_as_it_was_kept(labelled: Project) -> None:
+    kept = labelled.keep_trust()
+    read = labelled.trust_summary()
+    assert read is not None
+    assert read.accuracy == kept.accuracy == tuple(labelled.accuracy())
+    assert plain(read) == plain(kept)
+    assert kept.suspects == ["spam"]
+    assert kept.annotations == labelled.status().annotations
+
+
+@pytest.mark.slow
+def test_the_same_data_give_the_same_figures(labelled: Project) -> None:
+    first = plain(labelled.summarise_trust())
+    with Project.open(place(labelled)) as again:
+        second = plain(again.summarise_trust())
+    for figures in (first, second):
+        del figures["seconds"], figures["made_at"]
+    assert first == second
+
+
+def place(project: Project) -> str:
+    store = project.store
+    if store.path is not None:
+        return str(store.path)
+    return f"{store.engine.url.render_as_string(hide_password=False)}&schema={store.schema}"
