@@ -56,6 +56,7 @@ GROUPS = (
             Field("enough_agreement", optional=True),
             Field("first_labels"),
             Field("max_share", Kind.PERCENT, 0, optional=True),
+            Field("random_share", Kind.PERCENT, 0),
         ),
     ),
     Group(
@@ -67,7 +68,14 @@ GROUPS = (
             Field("qualification_accuracy", Kind.PERCENT, 0),
         ),
     ),
-    Group("costs", (Field("cost_per_label", Kind.NUMBER, 0, optional=True),)),
+    Group(
+        "goals",
+        (
+            Field("target_accuracy", Kind.PERCENT, 0, optional=True),
+            Field("budget", optional=True),
+            Field("cost_per_label", Kind.NUMBER, 0, optional=True),
+        ),
+    ),
     Group("page", (Field("lease_seconds", Kind.NUMBER), Field("suggestions", Kind.SWITCH))),
 )
 

@@ -62,6 +62,8 @@ def savings(catalogue: Catalogue, summary: TrustSummary) -> str:
         return catalogue.text("trust.savings_unknown")
     better, labels = catalogue.percent(found["better"]), catalogue.number(found["labels"])
     needed = found["needed"]
+    if needed is None:
+        return catalogue.text("trust.savings_unclear", labels=labels, better=better)
     low = catalogue.number(needed["low"]) if needed["low"] is not None else ""
     if not low:
         return catalogue.text("trust.savings_far", labels=labels, better=better)

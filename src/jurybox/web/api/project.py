@@ -70,6 +70,9 @@ class SettingsChange(Body):
     audit_share: Annotated[float, Field(ge=0, le=1)] = 0.0
     audit_labels: Annotated[int, Field(ge=1, le=32_000)] = 1
     lease_seconds: Annotated[float, Field(gt=0, le=1e8)] = 1.0
+    random_share: Annotated[float, Field(ge=0, le=1)] = 0.0
+    target_accuracy: Annotated[float, Field(gt=0, lt=1)] | None = None
+    budget: Count | None = None
     cost_per_label: Annotated[float, Field(ge=0, le=1e9)] | None = None
     suggestions: bool = False
     max_share: Annotated[float, Field(gt=0, le=1)] | None = None
