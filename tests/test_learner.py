@@ -260,3 +260,32 @@ def test_a_killed_learner_leaves_the_ranking_and_frees_the_lock(sqlite_project: 
     label(sqlite_project, 10, "bo")
     with learning(sqlite_project):
         until(lambda: sqlite_project.pulse().pending == 0)
+
+
+def test_the_learner_judges_how_far_labels_can_be_trusted(project: Project) -> None:
+    with learning(project):
+        label(project, 12)
+        until(lambda: (found := project.trust_summary()) is not None and found.annotations == 12)
+    summary = project.trust_summary()
+    assert summary is not None
+    assert [one["name"] for one in summary.people] == ["ana"]
+
+
+def test_labels_that_cannot_be_judged_stop_nobody(
+    sqlite_project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project, tried = sqlite_project, threading.Event()
+
+    def fail(_self: Project) -> None:
+        tried.set()
+        raise MemoryError("too many draws")
+
+    monkeypatch.setattr(Project, "keep_trust", fail)
+    with learning(project):
+        label(project, 12)
+        until(tried.is_set)
+        before = len(project.rounds())
+        label(project, 12, "ben")
+        until(lambda: len(project.rounds()) > before)
+    assert project.trust_summary() is None
+    assert learner_state(project).phase == LearnerPhase.STOPPED
