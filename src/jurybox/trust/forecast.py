@@ -24,8 +24,7 @@ import numpy as np
 from numpy.polynomial.hermite_e import hermegauss
 from numpy.typing import ArrayLike
 from scipy.linalg import cho_factor, cho_solve
-from scipy.special import expit, logit
-from scipy.stats import norm
+from scipy.special import expit, logit, ndtr, ndtri
 
 from jurybox.arrays import Floats
 from jurybox.errors import InputError
@@ -93,7 +92,7 @@ class CurvePosterior:
 
     def interval(self, point: int, level: float) -> Interval:
         """Return the accuracy at one of the points: median and central interval."""
-        half = norm.ppf((1 + level) / 2) * np.sqrt(self.covariance[point, point])
+        half = ndtri((1 + level) / 2) * np.sqrt(self.covariance[point, point])
         low, middle, high = expit(self.mean[point] + half * np.array([-1.0, 0.0, 1.0]))
         return Interval(float(middle), float(low), float(high), level)
 
@@ -107,7 +106,7 @@ class CurvePosterior:
         mean = self.mean[end] + v_se / v_s * (y_s - self.mean[start])
         sd = np.sqrt(max(v_e - v_se**2 / v_s, 1e-12))
         needed = expit(y_s) + gain
-        short = norm.cdf((logit(np.clip(needed, 1e-12, 1 - 1e-12)) - mean) / sd)
+        short = ndtr((logit(np.clip(needed, 1e-12, 1 - 1e-12)) - mean) / sd)
         short[(needed >= 1)] = 1.0
         return float(1 - short @ _WEIGHTS / _WEIGHTS.sum())
 
@@ -242,7 +241,7 @@ def on_logits(accuracy: Sequence[Interval]) -> tuple[Floats, Floats]:
     """Return the middles and standard errors of intervals on the scale of logits, both of shape (R,)."""
     bounds = np.array([[found.low, found.high] for found in accuracy], dtype=np.float64)
     low, high = logit(np.clip(bounds, 1e-4, 1 - 1e-4)).T
-    width = np.array([2 * norm.ppf((1 + found.level) / 2) for found in accuracy])
+    width = np.array([2 * ndtri((1 + found.level) / 2) for found in accuracy])
     return (low + high) / 2, np.maximum((high - low) / width, 1e-3)
 
 
