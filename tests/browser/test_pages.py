@@ -57,6 +57,8 @@ PAGES = {
     "text": "/manage/text?id=long",
     "review": "/manage/review",
     "people": "/manage/people",
+    "person": "/manage/person?name=ana",
+    "trust": "/manage/trust",
     "settings": "/manage/settings",
     "webhooks": "/manage/webhooks",
     "export": "/manage/export",
@@ -133,6 +135,7 @@ def play(path: Path) -> Iterator[Project]:
         project.adjudicate("long", "happy", reviewer="dara", comment="Could be ironic.")
         project.flag("arabic", "Is Arabic meant to be in here?", annotator="ana")
         project.pause("chidi")
+        project.keep_trust()
         add_hook(project, "https://example.org/a/rather/long/path/where/events/are/received", [*Event])
         yield project
 
@@ -285,6 +288,48 @@ def test_labelling_without_a_script(browser: Browser, site: Site) -> None:
         expect(page.locator("#text")).not_to_have_text(text, use_inner_text=True)
         assert project.annotator("ben").n_skips == before.n_skips + 1
         context.close()
+
+
+def test_doubtful_texts_are_decided_one_after_the_other_by_key(browser: Browser, site: Site) -> None:
+    with Project.open(site.project) as project:
+        context = signed_in(browser, site, TOKEN, **LOOKS["desktop-light"])
+        page = context.new_page()
+        page.goto(f"{site.url}/manage/review")
+        listed = [link.inner_text() for link in page.locator("tbody a.excerpt").all()[:4]]
+        page.locator("tbody a.excerpt").first.click()
+        doubted = []
+        for key in ("1", "n", "2"):
+            doubted.append(page.locator(".reading").inner_text())
+            page.wait_for_timeout(300)
+            page.keyboard.press(key)
+            expect(page.locator(".reading")).not_to_have_text(doubted[-1], use_inner_text=True)
+        assert doubted[:2] == listed[:2]
+        page.screenshot(path=SCREENSHOTS / "desktop-light" / "text-review.png", full_page=True)
+        assert violations(page) == []
+        page.locator("input[name=comment]").fill("n1")
+        page.keyboard.press("Escape")
+        page.keyboard.press("Escape")
+        expect(page).to_have_url(f"{site.url}/manage/review")
+        decided = {(row.text, row.label) for row in project.decisions("owner", 5)}
+        assert decided == {(doubted[0], "unhappy"), (doubted[2], "happy")}
+        context.close()
+
+
+def test_a_review_needs_no_script(browser: Browser, site: Site) -> None:
+    context = signed_in(browser, site, TOKEN, java_script_enabled=False)
+    page = context.new_page()
+    page.goto(f"{site.url}/manage/review")
+    page.locator("tbody a.excerpt").first.click()
+    text = page.locator(".reading").inner_text()
+    page.get_by_role("link", name="Next without deciding").click()
+    second = page.locator(".reading").inner_text()
+    assert second != text
+    page.locator("button.class").first.click()
+    expect(page.locator(".reading")).not_to_have_text(second, use_inner_text=True)
+    expect(page.get_by_role("status")).to_contain_text("Your decision is stored.")
+    page.get_by_role("link", name="Back to the list").click()
+    expect(page).to_have_url(f"{site.url}/manage/review")
+    context.close()
 
 
 def test_many_classes_and_suggestions(browser: Browser, tmp_path: Path) -> None:

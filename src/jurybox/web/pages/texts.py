@@ -17,6 +17,7 @@ from jurybox.web.charts import Bar, Chart, bars
 from jurybox.web.i18n import Catalogue
 from jurybox.web.knowledge import knowledge
 from jurybox.web.pagecontext import catalogue_of
+from jurybox.web.pages.labelling import CLASS_KEYS
 from jurybox.web.render import render
 from jurybox.web.state import get_project, get_server
 
@@ -30,6 +31,10 @@ Before = Annotated[int, Query(ge=0, le=2**62)]
 _PAGE = 50
 _DOUBTFUL = 50
 _FLAGS = 100
+_REVIEW = "review"
+_NEXT = "n"
+_KEYS = [key if key != _NEXT else "" for key in CLASS_KEYS]
+"""Keys of the classes as on the labelling page, but for the one that goes to the next text."""
 
 
 @dataclass(frozen=True)
@@ -109,18 +114,23 @@ def text_page(
     user: Reviewer,
     text_id: Annotated[str, Query(alias="id", max_length=10_000)],
     back: Annotated[str, Query(max_length=20)] = "",
+    saved: Annotated[str, Query(max_length=5)] = "",
 ) -> HTMLResponse:
     """Show one text with everything that is known about it."""
-    project = get_project(request)
+    project, known = get_project(request), knowledge(get_server(request))
     text = project.text(text_id)
+    quality = known.quality_of(text_id)
     values = {
         "text": text,
-        "classes": project.classes,
+        "classes": [(name, _KEYS[k] if k < len(_KEYS) else "") for k, name in enumerate(project.classes)],
         "annotations": project.find_annotations(AnnotationFilter(text_id=text_id), limit=500).items,
-        "consensus": knowledge(get_server(request)).label(text_id),
+        "consensus": known.label(text_id),
+        "doubt": None if quality is None else 1 - quality,
         "belief": _belief_chart(catalogue_of(request), project.probabilities(text_id)),
         "flags": [flag for flag in project.flags() if flag.text_id == text_id],
         "back": back,
+        "follows": _after(known.doubtful(_DOUBTFUL), text_id) if back == _REVIEW else "",
+        "saved": bool(saved),
         "sets_gold": may(user, Role.OWNER),
         "gold_options": [
             ("", catalogue_of(request).text("text.gold_none")),
@@ -159,10 +169,15 @@ def adjudicate(
     label: Annotated[str, Form(max_length=1000)],
     comment: Annotated[str, Form(max_length=10_000)] = "",
     back: Annotated[str, Form(max_length=20)] = "",
+    follows: Annotated[str, Form(max_length=10_000)] = "",
 ) -> RedirectResponse:
-    """Decide about a text."""
+    """Decide about a text; in a review, the next one follows."""
     get_project(request).adjudicate(text_id, label, reviewer=user.name, comment=comment)
-    if back == "review":
+    if back == _REVIEW and follows:
+        return RedirectResponse(
+            f"/manage/text?{urlencode({'id': follows, 'back': _REVIEW, 'saved': 1})}", 303
+        )
+    if back == _REVIEW:
         return RedirectResponse("/manage/review?saved=1", 303)
     return RedirectResponse(f"/manage/text?{urlencode({'id': text_id})}", 303)
 
@@ -179,6 +194,12 @@ def _listed(request: Request, rows: Sequence[TextRow]) -> list[ListedText]:
         )
         for row in rows
     ]
+
+
+def _after(ids: Sequence[str], text_id: str) -> str:
+    """Return which text of a list follows one of them, the first where it is none; empty at the end."""
+    place = ids.index(text_id) + 1 if text_id in ids else 0
+    return ids[place] if place < len(ids) else ""
 
 
 def _belief_chart(catalogue: Catalogue, probabilities: Mapping[str, float] | None) -> Chart | None:

@@ -2,16 +2,9 @@
 
 import { open, toggleNote } from "./dialogs.js";
 import { $, buttons } from "./page.js";
+import { printedKey, shortcutsOn } from "../printed.js";
 
 const WINDOWS = { s: "skipping", g: "guidelines", f: "flagging", "?": "help", h: "help" };
-
-/** The key as it is printed on the buttons, on any layout: AZERTY needs shift for digits, Arabic has other letters. */
-function printedKey(event) {
-  const digit = /^(?:Digit|Numpad)(\d)$/.exec(event.code);
-  if (digit) return digit[1];
-  if (/^[a-z?]$/i.test(event.key)) return event.key.toLowerCase();
-  return /^Key([A-Z])$/.exec(event.code)?.[1].toLowerCase() ?? event.key;
-}
 
 function pressInDialog(dialog, key) {
   const choice = dialog.querySelector(`[data-key="${CSS.escape(key)}"]:not([hidden])`);
@@ -33,7 +26,7 @@ function press(desk, key) {
 
 export function setUpKeys(desk) {
   const shortcuts = $("shortcuts");
-  shortcuts.checked = localStorage.getItem("jurybox:shortcuts") !== "off";
+  shortcuts.checked = shortcutsOn();
   shortcuts.addEventListener("change", () => localStorage.setItem("jurybox:shortcuts", shortcuts.checked ? "on" : "off"));
 
   document.addEventListener("keydown", (event) => {
