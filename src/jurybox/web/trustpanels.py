@@ -39,12 +39,12 @@ class PersonView:
 
 
 def trust_panels(catalogue: Catalogue, summary: TrustSummary, price: float | None) -> list[Panel]:
-    """Return the charts: how good it is, what more labels bring, and how good everyone is."""
+    """Return the charts: how good it is, how good everyone is, class shares, what more labels bring."""
     return [
         _panel(catalogue, "audit", lambda: _audit(catalogue, summary)),
+        _panel(catalogue, "people", lambda: _people(catalogue, summary)),
         _panel(catalogue, "shares", lambda: _shares(catalogue, summary)),
         _panel(catalogue, "forecast", lambda: _forecast(catalogue, summary, price)),
-        _panel(catalogue, "people", lambda: _people(catalogue, summary)),
     ]
 
 

@@ -1,0 +1,53 @@
+"""What the page of trust says in words, whatever is known."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from jurybox.project.summary import TrustSummary
+from jurybox.web.i18n import LANGUAGES, get_catalogue
+from jurybox.web.trustpanels import savings
+
+
+def summary_with(found: Mapping[str, Any] | None) -> TrustSummary:
+    return TrustSummary(
+        made_at=0.0,
+        round=1,
+        annotations=0,
+        seconds=0.0,
+        people=[],
+        suspects=[],
+        guidelines=[],
+        accuracy=(),
+        audit={},
+        forecast=None,
+        rules=[],
+        savings=found,
+    )
+
+
+def found(needed: Mapping[str, float | None] | None, better: float | None = 0.78) -> dict[str, Any]:
+    return {"labels": 400, "needed": needed, "better": better, "unknown": None}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize(
+    ("known", "message", "figures"),
+    [
+        (None, "trust.savings_unknown", {}),
+        (found(None, None), "trust.savings_unknown", {}),
+        (found(None), "trust.savings_unclear", {"labels": 400}),
+        (found({"low": 450, "high": 900}), "trust.savings_known", {"labels": 400, "low": 450, "high": 900}),
+        (found({"low": 450, "high": None}), "trust.savings_open", {"labels": 400, "low": 450}),
+        (found({"low": None, "high": None}), "trust.savings_far", {"labels": 400}),
+    ],
+)
+def test_savings_are_told_as_far_as_they_are_known(
+    language: str, known: Mapping[str, Any] | None, message: str, figures: Mapping[str, int]
+) -> None:
+    catalogue = get_catalogue(language)
+    expected = catalogue.text(message, **figures, better=catalogue.percent(0.78))
+    assert savings(catalogue, summary_with(known)) == expected
