@@ -18,10 +18,12 @@ from jurybox.cli.projects import ProjectLocation, examples, open_project
 from jurybox.errors import JuryboxError
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from jurybox.project import Project
     from jurybox.store.records import Task
 
-__all__ = ["Choice", "Screen", "Session", "class_keys", "read_choice", "register"]
+__all__ = ["Choice", "Screen", "Session", "class_keys", "print_keys", "read_choice", "register"]
 
 _WIDEST = 100
 _COMMANDS = {"s": "skip", "u": "undo", "f": "flag", "g": "guidelines", "q": "quit"}
@@ -227,13 +229,7 @@ class _Terminal:
                 width=min(self._console.width, _WIDEST),
             )
         )
-        line = Text("  ")
-        for key, name in keys.items():
-            line.append(f" {key} ", style="reverse bold").append(f" {visible(name)}   ")
-        self._console.print(line)
-        self._console.print(
-            Text("   " + "   ".join(f"{key} {name}" for key, name in _COMMANDS.items()), style="dim")
-        )
+        print_keys(self._console, keys, _COMMANDS)
 
     def ask(self, keys: dict[str, str]) -> Choice:
         while True:
@@ -249,6 +245,17 @@ class _Terminal:
         from rich.text import Text
 
         self._console.print(Text(f"  {visible(message)}", style="yellow"))
+
+
+def print_keys(screen: Console, keys: dict[str, str], commands: dict[str, str]) -> None:
+    """Print which key stands for which class, and below it the commands."""
+    from rich.text import Text
+
+    line = Text("  ")
+    for key, name in keys.items():
+        line.append(f" {key} ", style="reverse bold").append(f" {visible(name)}   ")
+    screen.print(line)
+    screen.print(Text("   " + "   ".join(f"{key} {name}" for key, name in commands.items()), style="dim"))
 
 
 def _legend(keys: dict[str, str]) -> str:

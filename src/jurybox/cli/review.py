@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol
 import typer
 
 from jurybox.cli.keys import line_mode, read_key, single_keys
-from jurybox.cli.label import class_keys
+from jurybox.cli.label import class_keys, print_keys
 from jurybox.cli.output import (
     console,
     is_terminal,
@@ -304,13 +304,7 @@ class _Terminal:
                 width=width,
             )
         )
-        line = Text("  ")
-        for key, name in keys.items():
-            line.append(f" {key} ", style="reverse bold").append(f" {visible(name)}   ")
-        self._console.print(line)
-        self._console.print(
-            Text("   " + "   ".join(f"{key} {name}" for key, name in _COMMANDS.items()), style="dim")
-        )
+        print_keys(self._console, keys, _COMMANDS)
 
     def ask(self, keys: dict[str, str]) -> tuple[str, str]:
         while True:
