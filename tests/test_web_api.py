@@ -284,6 +284,19 @@ def test_consensus_and_quality(own: Stage) -> None:
     assert rows[6]["n_annotations"] == 1
 
 
+def test_what_is_known_of_trust(own: Stage, olga: Client) -> None:
+    assert own.client("olga").get("/api/v1/trust").status_code == 404
+    for number in range(6):
+        own.project.submit(f"t{number}", "yes" if number % 2 else "no", annotator="ana")
+    kept = own.project.keep_trust()
+    assert olga.trust() == own.project.trust_summary()
+    assert olga.trust().annotations == kept.annotations == 6
+    (quality,) = [one["quality_interval"] for one in kept.people if one["name"] == "ana"]
+    shown = own.browser("olga").get("/manage/people").text
+    assert f"{round(100 * quality['estimate'])}%" in shown
+    assert own.client("rita").get("/api/v1/trust").status_code == 403
+
+
 def test_asking_for_a_round(own: Stage, olga: Client) -> None:
     olga.ask_for_round()
     note = own.project.note("learner.request")

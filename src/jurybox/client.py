@@ -30,6 +30,8 @@ from jurybox.trust.intervals import Interval
 if TYPE_CHECKING:
     import httpx
 
+    from jurybox.project.summary import TrustSummary
+
 __all__ = ["Client", "Invitation", "OpenTask", "RequestError"]
 
 Record = TypeVar("Record")
@@ -271,6 +273,12 @@ class Client:
     def gold_report(self) -> list[GoldScore]:
         """List how everyone does on gold texts."""
         return [_gold_score(row) for row in self._json("GET", "/gold/report")]
+
+    def trust(self) -> TrustSummary:
+        """Return what the learner last found out about people, labels, accuracy and when to stop."""
+        from jurybox.project.summary import read_summary
+
+        return read_summary(self._json("GET", "/trust"))
 
     def settings(self) -> ProjectSettings:
         """Return the settings that hold now."""

@@ -1,8 +1,9 @@
 """The process that refits while people annotate.
 
 Exactly one learner works on a project, whatever number of servers and machines there is: it holds a lock of
-the database, and others stand by until the lock is free. A round is due after a batch of new annotations,
-after some seconds in which nobody annotated, or when the owner asks for one. Labelling never waits for the
+the database, and others stand by until the lock is free. A round is due after a batch of new annotations and
+a rest in proportion to the round before, after some seconds in which nobody annotated, or when the owner asks
+for one. Labelling never waits for the
 learner and goes on without it: when a fit fails, the ranking before it holds, the failure is noted for the
 owner, and the next attempt comes later and later.
 """
@@ -101,12 +102,16 @@ class LearnerOptions:
         A round is due when there are new annotations and nobody annotated for so long.
     poll_seconds
         Time between two looks at the database.
+    rest
+        Time between two rounds, in times of what the last one took: on a large project a batch comes in sooner
+        than a round is played, and people need the machine, too. A round that the owner asks for does not wait.
     first_pause, longest_pause
         Seconds until the next attempt after a failure; doubled at each further one.
     """
 
     quiet_seconds: float = 20.0
     poll_seconds: float = 1.0
+    rest: float = 3.0
     first_pause: float = 5.0
     longest_pause: float = 300.0
 
@@ -269,7 +274,7 @@ class _Learner:
             self._failed(error)
             return
         seconds = time.monotonic() - start
-        self._not_before = 0.0
+        self._not_before = time.monotonic() + self._options.rest * seconds
         _log.info("round %d, %d annotations, %.1f s", info.number, info.n_annotations, seconds)
         self._set(
             phase=LearnerPhase.WAITING, failure="", failures=0, fit_seconds=seconds, step="", done=0, of=0

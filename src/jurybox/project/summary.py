@@ -15,7 +15,7 @@ from jurybox.store import services
 from jurybox.store.state import read_state
 from jurybox.trust.intervals import Interval
 
-__all__ = ["Summaries", "TrustSummary"]
+__all__ = ["Summaries", "TrustSummary", "read_summary"]
 
 _NOTE = "trust"
 
@@ -91,9 +91,10 @@ class Summaries(Profiles, Stopping):
         """Return what was kept last; None if nothing was."""
         with self.store.read() as connection:
             note = services.read_note(connection, _NOTE)
-        return None if note is None else _read(note.value)
+        return None if note is None else read_summary(note.value)
 
 
-def _read(value: Mapping[str, Any]) -> TrustSummary:
+def read_summary(value: Mapping[str, Any]) -> TrustSummary:
+    """Return the summary that was made plain."""
     accuracy = (Accuracy(**{**one, "macro_f1": Interval(**one["macro_f1"])}) for one in value["accuracy"])
     return TrustSummary(**{**value, "accuracy": tuple(accuracy)})

@@ -101,6 +101,8 @@ def _page(
     request: Request, *, link: dict[str, str] | None = None, problem: str = "", status: int = 200
 ) -> HTMLResponse:
     known = knowledge(get_server(request)).people
+    summary = get_project(request).trust_summary()
+    judged = {one["name"]: one["quality_interval"] for one in summary.people} if summary is not None else {}
     golden = {score.annotator: score for score in get_project(request).gold_report()}
     people: list[dict[str, Any]] = []
     for person in get_project(request).annotators():
@@ -115,7 +117,7 @@ def _page(
                 "cap": person.cap,
                 "n_annotations": person.n_annotations,
                 "n_skips": person.n_skips,
-                "quality": standing.quality if standing else None,
+                "quality": judged.get(person.name),
                 "agreement": standing.agreement if standing else None,
                 "worst_class": standing.worst_class if standing else None,
                 "seconds": standing.seconds if standing else None,
