@@ -62,7 +62,9 @@ def test_an_empty_project_has_a_summary_that_says_so(project: Project) -> None:
     summary = project.summarise_trust()
     assert (summary.people, summary.rules, summary.forecast, summary.savings) == ([], [], None, None)
     assert (summary.annotations, summary.accuracy) == (0, ())
-    assert project.contested() == project.doubtful_annotations() == project.guideline_problems() == []
+    assert not project.contested()
+    assert not project.doubtful_annotations()
+    assert not project.guideline_problems()
 
 
 @pytest.mark.slow

@@ -103,8 +103,9 @@ class LearnerOptions:
     poll_seconds
         Time between two looks at the database.
     rest
-        Time between two rounds, in times of what the last one took: on a large project a batch comes in sooner
-        than a round is played, and people need the machine, too. A round that the owner asks for does not wait.
+        Time between two rounds, in times of what the last one took: on a large project a batch comes in
+        sooner than a round is played, and people need the machine, too. A round that the owner asks for does
+        not wait.
     first_pause, longest_pause
         Seconds until the next attempt after a failure; doubled at each further one.
     """
