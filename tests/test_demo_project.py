@@ -19,7 +19,10 @@ def test_simulated_annotators_have_played_the_first_rounds(tmp_path: Path) -> No
     with Project.open(location) as project:
         status = project.status()
         assert status.rounds == 3
-        assert status.annotations == data.initial.n_annotations + 20
+        audit = project.settings.audit_size * project.settings.audit_labels
+        assert status.annotations == data.initial.n_annotations + audit + 20
+        assert status.audit_finished == status.audit_texts > 0
+        assert project.trust_summary() is not None
         assert status.new_annotations == 0
         reasons = {row.reason for row in project.find_annotations(limit=20).items}
         assert reasons - {None}, "the last labels came through the queue"
