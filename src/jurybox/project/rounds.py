@@ -26,7 +26,6 @@ from jurybox.trust.stopping import prediction_stability
 if TYPE_CHECKING:
     from jurybox.annotations import Annotations
     from jurybox.loop import Round, Settings
-    from jurybox.random_arm import RandomPoint
 
 __all__ = ["Rounds"]
 
@@ -136,7 +135,7 @@ class Rounds(Handle):
 
     def random_arm(
         self, drawn: Annotations, audit: NDArray[np.int64], experts: NDArray[np.bool_]
-    ) -> tuple[RandomPoint, ...]:
+    ) -> list[tuple[int, NDArray[np.int64]]]:
         """Train on growing parts of the texts that were drawn at random; nothing is stored.
 
         Parameters
@@ -150,27 +149,29 @@ class Rounds(Handle):
 
         Returns
         -------
-        tuple of RandomPoint
-            See `jurybox.random_arm.play_random_arm`; empty where a model of texts itself is trained, which
-            takes too long to be done on the side.
+        list of tuple
+            How many labels a model was trained on, and the classes that it predicts for the audit sample,
+            shape (A,); empty where a model of texts itself is trained: that takes too long for the side.
         """
         from jurybox.random_arm import play_random_arm
 
         with self.store.read() as connection:
             settings = read_state(connection).settings
         if not drawn.n_annotations or _loop_settings(settings).classifier.takes == "texts":
-            return ()
+            return []
         inputs, _ = self._inputs(settings, drawn.n_texts, _quiet)
-        trainable = np.ones(drawn.n_texts, dtype=bool)
-        trainable[audit] = False
-        return play_random_arm(
-            drawn,
-            inputs,
+        # Nobody asks for predictions of other texts, and on a large project these would take longest.
+        rows = np.union1d(np.flatnonzero(drawn.labelled), audit)
+        points = play_random_arm(
+            drawn.subset(texts=rows),
+            np.asarray(inputs)[rows],
             _loop_settings(settings),
             np.random.default_rng([settings.seed, drawn.n_annotations]),
-            trainable=trainable,
+            trainable=~np.isin(rows, audit),
             experts=experts,
         )
+        places = np.searchsorted(rows, audit)
+        return [(point.labels, point.pred_probs[places].argmax(axis=1)) for point in points]
 
     def _inputs(
         self, settings: ProjectSettings, N: int, progress: Progress

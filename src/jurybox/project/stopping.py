@@ -119,9 +119,8 @@ class Stopping(Rounds, Auditing):
         if not points:
             return [], []
         judged = audit_evidence(known.annotations, known.audit, experts=known.experts, rng=self._rng())
-        predicted = [point.pred_probs[known.audit].argmax(axis=1) for point in points]
-        return [point.labels for point in points], [
-            judged.judge(known.audit, classes, rng=self._rng()).accuracy for classes in predicted
+        return [labels for labels, _ in points], [
+            judged.judge(known.audit, predicted, rng=self._rng()).accuracy for _, predicted in points
         ]
 
     def _drawn(self, annotations: Annotations) -> Annotations:
