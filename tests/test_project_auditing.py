@@ -12,19 +12,21 @@ from scipy.stats import binom
 from statsmodels.stats.proportion import proportion_confint
 
 from jurybox import Project
-from jurybox.project.auditing import audit_record, wilson_interval
+from jurybox.project.auditing import audit_record
 from jurybox.store.settings import ProjectSettings
+from jurybox.trust.intervals import wilson
 
 
 @pytest.mark.parametrize(("successes", "n"), [(0, 5), (5, 5), (3, 7), (90, 100), (999, 1000)])
 def test_the_interval_is_wilsons(successes: int, n: int) -> None:
     expected = proportion_confint(successes, n, alpha=0.05, method="wilson")
-    assert wilson_interval(successes, n) == pytest.approx(expected, abs=1e-12)
+    found = wilson(successes, n)
+    assert (found.low, found.high) == pytest.approx(expected, abs=1e-12)
 
 
 def test_wilsons_interval_covers() -> None:
     n, p = 50, 0.85
-    covered = [k for k in range(n + 1) if wilson_interval(k, n)[0] <= p <= wilson_interval(k, n)[1]]
+    covered = [k for k in range(n + 1) if p in wilson(k, n)]
     assert 0.93 < sum(float(binom.pmf(k, n, p)) for k in covered) < 0.98
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import sqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,9 +21,8 @@ from jurybox.trust.estimates import (
 )
 from jurybox.trust.intervals import Interval
 
-__all__ = ["Accuracy", "AuditReport", "Auditing", "audit_record", "wilson_interval"]
+__all__ = ["Accuracy", "AuditReport", "Auditing", "audit_record"]
 
-_Z = 1.959963984540054  # of the normal distribution, for 95 %
 _STREAM = 6  # of chance, beside those of the rounds
 
 
@@ -195,24 +193,6 @@ def audit_record(audit: NDArray[np.integer], pred_probs: NDArray[np.floating]) -
     """
     predicted = pred_probs[audit].argmax(axis=1) if len(audit) else np.empty(0, dtype=np.int64)
     return {"texts": audit.tolist(), "predicted": predicted.tolist()}
-
-
-def wilson_interval(successes: float, n: int) -> tuple[float, float]:
-    """Return Wilson's 95 % score interval of a proportion that was seen without error.
-
-    Examples
-    --------
-    >>> [round(bound, 3) for bound in wilson_interval(45, 50)]
-    [0.786, 0.957]
-
-    References
-    ----------
-    Wilson (1927), J. Am. Stat. Assoc. 22.
-    """
-    p, z2 = successes / n, _Z * _Z
-    middle = (p + z2 / (2 * n)) / (1 + z2 / n)
-    half = _Z / (1 + z2 / n) * sqrt(p * (1 - p) / n + z2 / (4 * n * n))
-    return max(middle - half, 0.0), min(middle + half, 1.0)
 
 
 def _consensus(annotations: Annotations, pred_probs: NDArray[np.floating] | None, experts: Bools) -> Ints:

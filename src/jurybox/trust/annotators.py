@@ -12,7 +12,6 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import ndtri
 
 from jurybox.agreement import cohen_kappa
 from jurybox.annotations import Annotations
@@ -20,7 +19,7 @@ from jurybox.arrays import Bools, Floats, Ints, freeze, total_by
 from jurybox.consensus import EstimatedConsensus, estimate_consensus
 from jurybox.errors import InputError
 from jurybox.trust.copying import shared_and_agreed
-from jurybox.trust.intervals import Interval, from_draws
+from jurybox.trust.intervals import Interval, from_draws, wilson
 from jurybox.trust.posterior import Draws, draw_posterior
 
 __all__ = [
@@ -284,20 +283,9 @@ def _beside_others(
     ) / np.maximum(compared, 1)
     lost = annotations.labels_per_annotator - compared
     return (
-        [_wilson(int(a), int(n)) for a, n in zip(agrees, compared, strict=True)],
+        [wilson(int(a), int(n)) if n else None for a, n in zip(agrees, compared, strict=True)],
         [Effect(int(c), int(m), float(g)) for c, m, g in zip(changed, lost, gain, strict=True)],
     )
-
-
-def _wilson(hits: int, n: int) -> Interval | None:
-    """Return a share with Wilson's interval."""
-    if n == 0:
-        return None
-    z = float(ndtri((1 + _LEVEL) / 2))
-    share = hits / n
-    middle = (share + z * z / (2 * n)) / (1 + z * z / n)
-    half = z / (1 + z * z / n) * float(np.sqrt(share * (1 - share) / n + z * z / (4 * n * n)))
-    return Interval(share, max(0.0, middle - half), min(1.0, middle + half), _LEVEL)
 
 
 def _mix_ups(draws: Draws) -> list[tuple[MixUp, ...]]:
