@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 
 import numpy as np
@@ -50,15 +50,16 @@ class Figures:
 def figures(server: Server) -> Figures:
     """Return the figures, estimated anew when there are new annotations or a new round."""
     known = knowledge(server)
-    return server.remembered("figures", lambda: _estimate(server.project, known))
+    estimated = server.remembered("figures", lambda: _estimate(server.project, known))
+    summary = server.project.trust_summary()  # the learner's, which comes some time after what it judges
+    return replace(estimated, accuracy=() if summary is None else summary.accuracy)
 
 
 def _estimate(project: Project, known: Knowledge) -> Figures:
     qualities = known.quality[np.isfinite(known.quality)]
     times = [person.seconds for person in known.people.values() if person.seconds is not None]
-    summary = project.trust_summary()  # the learner's, because estimates take too long for a page
     return Figures(
-        accuracy=() if summary is None else summary.accuracy,
+        accuracy=(),
         alpha=known.alpha,
         quality=float(qualities.mean()) if len(qualities) else None,
         qualities=tuple(np.histogram(qualities, bins=BINS)[0].tolist()),
