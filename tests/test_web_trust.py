@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from jurybox.project import Project
+from jurybox.project.auditing import Accuracy
 from jurybox.project.summary import TrustSummary
+from jurybox.trust.intervals import Interval
 from jurybox.web.i18n import LANGUAGES, get_catalogue
 from jurybox.web.trustpanels import savings
+from web_support import stage
 
 
 def summary_with(found: Mapping[str, Any] | None) -> TrustSummary:
@@ -51,3 +56,16 @@ def test_savings_are_told_as_far_as_they_are_known(
     catalogue = get_catalogue(language)
     expected = catalogue.text(message, **figures, better=catalogue.percent(0.78))
     assert savings(catalogue, summary_with(known)) == expected
+
+
+def test_a_judgement_is_shown_without_another_annotation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with stage(str(tmp_path / "p.db")) as own:
+        own.project.submit("t0", "yes", annotator="ana")
+        owner = own.browser("olga")
+        assert "87%" not in owner.get("/manage").text
+        judged = Accuracy(1, 1, 0.87, 0.8, 0.92, 40, Interval(0.86, 0.8, 0.92))
+        monkeypatch.setattr(Project, "accuracy", lambda _self, *, last=None: [judged][:last])
+        own.project.keep_trust()
+        assert "87%" in owner.get("/manage").text
