@@ -43,7 +43,7 @@ _STATE, _REQUEST = "learner", "learner.request"
 _HEARTBEAT = 10.0
 _PROGRESS = 2.0
 _SILENCE = 45.0
-_JUDGED_EVERY, _JUDGED_PART = 30.0, 20  # seconds, and times of what it took
+_JUDGED_PART = 20  # rests so many times what a judgement took
 _log = logging.getLogger("jurybox.learner")
 
 
@@ -106,6 +106,8 @@ class LearnerOptions:
         Time between two rounds, in times of what the last one took: on a large project a batch comes in
         sooner than a round is played, and people need the machine, too. A round that the owner asks for does
         not wait.
+    judge_seconds
+        Least time between two looks at how far the labels can be trusted.
     first_pause, longest_pause
         Seconds until the next attempt after a failure; doubled at each further one.
     """
@@ -113,6 +115,7 @@ class LearnerOptions:
     quiet_seconds: float = 20.0
     poll_seconds: float = 1.0
     rest: float = 3.0
+    judge_seconds: float = 30.0
     first_pause: float = 5.0
     longest_pause: float = 300.0
 
@@ -285,7 +288,7 @@ class _Learner:
         """Work out now and then, apart from rounds, how far the labels can be trusted."""
         if time.monotonic() < self._judge_from:
             return
-        start, wait = time.monotonic(), _JUDGED_EVERY
+        start, wait = time.monotonic(), self._options.judge_seconds
         try:
             pulse = self._project.pulse()
             if pulse.last and (pulse.last, pulse.current_round) != self._judged:
