@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from jurybox import datasets
 from jurybox.annotations import Annotations
@@ -128,6 +129,29 @@ def test_activelab_is_played_as_published(annotations: Annotations, seed: int) -
     np.testing.assert_allclose(
         second.ranking.scores, np.sort(activelab(annotations, p)[second.ranking.texts]), rtol=0, atol=1e-9
     )
+
+
+def blas_threads() -> list[int]:
+    return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+
+
+def test_a_round_keeps_its_linear_algebra_to_one_thread() -> None:
+    found: list[int] = []
+
+    @dataclass(frozen=True)
+    class Watched(Centroids):
+        def fit(self, *args: Any, **kwargs: Any) -> FittedCentroids:
+            found.extend(blas_threads())
+            return super().fit(*args, **kwargs)
+
+    annotations = Annotations.from_wide([[0, 1], [1, 1], [0, 0]])
+    watching = Settings(classifier=Watched())
+    with threadpool_limits(limits=2, user_api="blas"):
+        before = blas_threads()
+        play_round(annotations, features_for(annotations, 0), watching, np.random.default_rng(0))
+        assert blas_threads() == before
+    assert found
+    assert set(found) == {1}
 
 
 def test_texts_kept_out_of_training_do_not_change_the_classifier() -> None:

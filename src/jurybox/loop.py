@@ -22,6 +22,7 @@ from jurybox.consensus import Consensus
 from jurybox.errors import InputError
 from jurybox.selection import rank
 from jurybox.strategies import Strategy, get_strategy
+from jurybox.threads import single_threaded
 
 __all__ = ["Ranking", "Reason", "Round", "Settings", "play_round"]
 
@@ -119,6 +120,7 @@ class Round:
         return self.ranking.texts[: self.diagnostics["batch"]]
 
 
+@single_threaded
 def play_round(
     annotations: Annotations,
     features: Inputs,
