@@ -56,8 +56,8 @@ def shortest(draws: ArrayLike, level: float = 0.95) -> Interval:
 
     Examples
     --------
-    >>> shortest([0.0, 0.5, 0.9, 0.95, 1.0], level=0.6)
-    Interval(estimate=0.67, low=0.9, high=1.0, level=0.6)
+    >>> shortest([0.0, 0.5, 0.875, 0.9375, 1.0], level=0.6)
+    Interval(estimate=0.6625, low=0.875, high=1.0, level=0.6)
     """
     values = np.sort(np.asarray(draws, dtype=np.float64))
     held = max(ceil(level * len(values) - 1e-9), 1)
