@@ -181,9 +181,9 @@ def play(corpus: Corpus, seed: int) -> dict[str, Any]:
     consensus = estimate_consensus(annotations, played.pred_probs).labels
     labelled = np.flatnonzero(annotations.labelled)
     start = time.perf_counter()
-    model = estimate_from_audit(annotations, audit, predicted, rng=rng)
+    model = estimate_from_audit(annotations, audit, predicted, played.pred_probs, rng=rng)
     seconds = time.perf_counter() - start
-    labels = estimate_of_consensus(annotations, consensus, played.pred_probs, rng=rng)
+    labels = estimate_of_consensus(annotations, consensus, played.pred_probs, audit=audit, rng=rng)
     accuracy = float((fresh_predicted == classes[fresh]).mean())
     true_consensus = float((consensus[labelled] == classes[labelled]).mean())
     f1 = macro_f1(classes[fresh], fresh_predicted, K)

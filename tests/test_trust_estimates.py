@@ -11,7 +11,7 @@ from scipy.stats import beta, binom
 from jurybox import Annotations
 from jurybox.arrays import Floats, Ints
 from jurybox.errors import InputError
-from jurybox.trust import estimates
+from jurybox.trust import estimates, tables
 from jurybox.trust.estimates import (
     AuditEvidence,
     audit_evidence,
@@ -46,9 +46,10 @@ def labelled(
 def test_known_classes_leave_a_dirichlet_distribution() -> None:
     truth, predicted = np.array([0] * 24 + [1] * 16), np.array([0] * 20 + [1] * 20)
     found = evidence(np.eye(2)[truth], draws=500).judge(np.arange(40), predicted, rng=rng())
-    right = beta(36 + estimates._RIGHT, 4 + estimates._WRONG)
-    assert found.accuracy.low == pytest.approx(right.ppf(0.025), abs=0.015)
-    assert found.accuracy.high == pytest.approx(right.ppf(0.975), abs=0.015)
+    right = beta(36 + tables._RIGHT, 4 + tables._WRONG)
+    low, high = found.accuracy.low, found.accuracy.high
+    assert right.cdf(high) - right.cdf(low) == pytest.approx(0.95, abs=0.015)
+    assert high - low < right.ppf(0.975) - right.ppf(0.025)
     assert found.class_shares[0].estimate == pytest.approx(24 / 40, abs=0.02)
     assert sum(share.estimate for share in found.class_shares) == pytest.approx(1)
 
@@ -57,9 +58,10 @@ def test_doubtful_classes_leave_the_posterior_that_weighting_finds() -> None:
     likelihood = np.array([[0.9, 0.1], [0.8, 0.2], [0.3, 0.7], [0.2, 0.8], [0.6, 0.4], [0.9, 0.1]])
     predicted = np.array([0, 0, 1, 0, 1, 0])
     found = evidence(likelihood, draws=1500).judge(np.arange(6), predicted, rng=rng())
-    theta = rng(1).dirichlet(estimates._prior(2).ravel(), 100_000).reshape(-1, 2, 2)
+    theta = rng(1).dirichlet(tables._prior(2).ravel(), 200_000).reshape(-1, 2, 2)
     weight = np.einsum("sak,ak->sa", theta[:, predicted], likelihood).prod(axis=1)
     right = np.einsum("skk->sk", theta)
+    weight = weight * np.where(right.sum(axis=1) > 0.5, 1.0, tables._BELOW_CHANCE)
     f1 = (2 * right / (theta.sum(axis=1) + theta.sum(axis=2))).mean(axis=1)
     assert found.accuracy.estimate == pytest.approx(np.average(right.sum(axis=1), weights=weight), abs=0.02)
     assert found.macro_f1.estimate == pytest.approx(np.average(f1, weights=weight), abs=0.02)
@@ -75,6 +77,15 @@ def test_where_no_error_was_seen_nothing_is_excluded_above() -> None:
     absent = evidence(np.eye(3)[truth]).judge(np.arange(30), truth, rng=rng())
     assert absent.class_shares[2].low == 0.0
     assert absent.class_shares[0].low > 0.2
+
+
+def test_a_model_is_hardly_worse_than_chance_unless_the_sample_says_so() -> None:
+    nothing = evidence(np.ones((30, 2))).judge(np.arange(30), np.arange(30) % 2, rng=rng())
+    assert nothing.accuracy.low > 0.4
+    assert nothing.accuracy.high > 0.9
+    truth = np.arange(10) % 2
+    wrong = evidence(np.eye(2)[truth]).judge(np.arange(10), 1 - truth, rng=rng())
+    assert wrong.accuracy.high < 0.4
 
 
 def test_imperfect_labels_are_not_held_against_the_model() -> None:
@@ -170,6 +181,26 @@ def test_a_classifier_that_is_right_makes_the_consensus_surer() -> None:
     alone = estimate_of_consensus(annotations, consensus, rng=rng())
     aided = estimate_of_consensus(annotations, consensus, p, rng=rng())
     assert aided.accuracy.estimate > alone.accuracy.estimate
+
+
+def test_a_classifier_helps_to_judge_the_annotators() -> None:
+    truth = rng(17).integers(0, 2, 600)
+    annotations = labelled(truth, np.full(30, 0.75), 1, rng(18))
+    p = np.where(np.arange(2) == truth[:, None], 0.9, 0.1)
+    audit, predicted = np.arange(50), truth[:50]
+    alone = estimate_from_audit(annotations, audit, predicted, rng=rng())
+    aided = estimate_from_audit(annotations, audit, predicted, p, rng=rng())
+    assert aided.accuracy.high - aided.accuracy.low < alone.accuracy.high - alone.accuracy.low
+
+
+def test_what_a_classifier_only_repeats_does_not_make_the_consensus_surer() -> None:
+    truth = rng(19).integers(0, 2, 300)
+    annotations = labelled(truth, np.full(10, 0.7), 1, rng(20))
+    p = (annotations.counts * 0.2 + 0.4) / (annotations.counts * 0.2 + 0.4).sum(axis=1, keepdims=True)
+    consensus = annotations.counts.argmax(axis=1)
+    learnt = estimate_of_consensus(annotations, consensus, p, rng=rng())
+    unseen = estimate_of_consensus(annotations, consensus, p, audit=np.arange(300), rng=rng())
+    assert learnt.accuracy.estimate < unseen.accuracy.estimate
 
 
 def test_what_cannot_be_judged_is_refused() -> None:

@@ -125,6 +125,15 @@ def test_a_model_that_fits_is_trusted_more_than_one_that_does_not() -> None:
     assert (with_noise.posterior().argmax(axis=1) == truth).mean() > without - 0.05
 
 
+def test_a_model_that_repeats_what_it_learnt_does_not_make_annotators_better() -> None:
+    a, truth = crowd(symmetric([0.65] * 8), 400, per_text=1)
+    echo = 0.08 * (a.counts[:, 1] - a.counts[:, 0])
+    log_odds = 0.3 * (truth - 0.5) + echo + np.random.default_rng(4).normal(0, 0.4, 400)
+    p = np.stack([1 / (1 + np.exp(log_odds)), 1 / (1 + np.exp(-log_odds))], axis=1)
+    believed, known = draw(a, p), draw(a, p, learnt=np.ones(400, dtype=bool))
+    assert known.quality.mean() < believed.quality.mean() - 0.01
+
+
 def test_a_stranger_is_like_the_crowd_and_changes_nothing_much() -> None:
     a, _ = crowd(symmetric([0.9, 0.85, 0.8, 0.9, 0.85, 0.9]), 300)
     more = Annotations.from_indices(a.text, a.annotator, a.label, texts=300, annotators=7, classes=2)
@@ -155,6 +164,8 @@ def test_wrong_arguments_are_refused() -> None:
         draw(a, np.ones((3, 2)) / 2)
     with pytest.raises(InputError, match="experts"):
         draw(a, experts=np.array([True]))
+    with pytest.raises(InputError, match="learnt"):
+        draw(a, learnt=np.array([True]))
     with pytest.raises(InputError, match="n_draws"):
         draw(a, n_draws=0)
     with pytest.raises(InputError, match="class"):

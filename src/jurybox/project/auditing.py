@@ -126,15 +126,18 @@ class Auditing(Results):
     def audit_estimate(self) -> AuditReport:
         """Return how good the last model and the consensus are: accuracy, macro-F1 and class shares."""
         annotations = self.annotations()
-        judged = self._judged(annotations, self._audited(annotations)[-1:])
+        last = self._audited(annotations)[-1:]
+        judged = self._judged(annotations, last)
         consensus = None
         if annotations.n_annotations and annotations.n_classes > 1:
-            N, K = annotations.counts.shape
-            p = self.pred_probs()
-            p = None if p is None else p[:N, :K]  # texts and classes may have come since
-            experts = self.experts(annotations)
+            p, experts = self._probabilities(annotations), self.experts(annotations)
             consensus = estimate_of_consensus(
-                annotations, _consensus(annotations, p, experts), p, experts=experts, rng=self._rng()
+                annotations,
+                _consensus(annotations, p, experts),
+                p,
+                audit=last[0].texts if last else (),
+                experts=experts,
+                rng=self._rng(),
             )
         return AuditReport(
             classes=tuple(map(str, annotations.classes)),
@@ -163,12 +166,18 @@ class Auditing(Results):
         if not audited:
             return []
         texts = np.unique(np.concatenate([one.texts for one in audited]))
-        evidence = audit_evidence(annotations, texts, experts=self.experts(annotations), rng=self._rng())
+        p, experts = self._probabilities(annotations), self.experts(annotations)
+        evidence = audit_evidence(annotations, texts, p, experts=experts, rng=self._rng())
         known: dict[tuple[bytes, bytes], AuditEstimate] = {}
         for one in audited:
             if one.key not in known:
                 known[one.key] = evidence.judge(one.texts, one.predicted, rng=self._rng())
         return [(one, known[one.key]) for one in audited]
+
+    def _probabilities(self, annotations: Annotations) -> NDArray[np.float32] | None:
+        """Return the last round's probabilities of the texts and classes of the annotations."""
+        p, (N, K) = self.pred_probs(), annotations.counts.shape
+        return None if p is None else p[:N, :K]  # texts and classes may have come since
 
     def _rng(self) -> np.random.Generator:
         """Return a source of chance that is the same each time."""

@@ -118,7 +118,8 @@ class Stopping(Rounds, Auditing):
         points = self.random_arm(self._drawn(known.annotations), known.audit, known.experts)
         if not points:
             return [], []
-        judged = audit_evidence(known.annotations, known.audit, experts=known.experts, rng=self._rng())
+        p = self._probabilities(known.annotations)
+        judged = audit_evidence(known.annotations, known.audit, p, experts=known.experts, rng=self._rng())
         return [labels for labels, _ in points], [
             judged.judge(known.audit, predicted, rng=self._rng()).accuracy for _, predicted in points
         ]

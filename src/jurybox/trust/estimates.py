@@ -6,17 +6,20 @@ Let ``theta`` be the table, shape (K, K), of the probabilities that a random tex
 
     P(labels of text i) = sum over k of  theta[p_i, k] * product over its labels of pi_j[k, y_ij]
 
-Given draws of the confusions ``pi`` from their posterior (`jurybox.trust.posterior`), theta is sampled by
-Gibbs' method: the classes given theta, theta given the table of predictions and classes (Dirichlet).
-Accuracy is the trace of theta, the classes' shares are its column sums, and macro-F1 depends on both, so
-that all come consistently from the same draws. This is the latent class model of Hui & Walter (1980,
-Biometrics 36:167) with several tests whose errors are known with uncertainty.
+Given draws of the confusions ``pi`` from their posterior (`jurybox.trust.posterior`), theta is sampled
+together with the texts' classes (`jurybox.trust.tables`). Accuracy is the trace of theta, the classes' shares
+are its column sums, and macro-F1 depends on both, so that all come consistently from the same draws. This is
+the latent class model of Hui & Walter (1980, Biometrics 36:167) with several tests whose errors are known
+with uncertainty.
 
-The model's opinion has no part in the confusions, and in the truth of an audit text no more than that of one
-more annotator of whom nothing is known before. To ignore it there would be wrong, not careful: classes drawn
-from labels alone err as often as these labels do, and each of their errors would be held against a model that
-is right. What has to be assumed is that, among texts of one class, the model does not err on those on which
-the annotators err; as far as it does, its accuracy is estimated too high.
+Of the truth of an audit text the judged model says no more than one more annotator, of whom nothing is known
+but that a trained model is hardly ever worse than chance. To ignore it there would be wrong, not careful:
+classes drawn from labels alone err as often as these labels do, and each of their errors would be held
+against a model that is right. What has to be assumed is that, among texts of one class, the model does not
+err on those on which the annotators err; as far as it does, its accuracy is estimated too high.
+
+A classifier's probabilities, where given, help to learn how the annotators err, without the echo of the
+labels that it was trained on (see `jurybox.trust.posterior`).
 
 **The consensus** is judged on the labelled texts, by draws of their classes given all that is known of them.
 This conditions on the data, so that it holds however the texts were chosen; but it speaks of these texts
@@ -29,7 +32,7 @@ probability 0, and a text that could not be chosen is represented by nobody. No 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -39,8 +42,9 @@ from jurybox.annotations import Annotations
 from jurybox.arrays import Bools, Floats, Ints, check_probabilities, freeze
 from jurybox.coding import positions
 from jurybox.errors import InputError
-from jurybox.trust.intervals import Interval, from_draws
+from jurybox.trust.intervals import Interval
 from jurybox.trust.posterior import Draws, draw_posterior
+from jurybox.trust.tables import draw_tables, summarise, tabulate
 
 __all__ = [
     "AuditEstimate",
@@ -51,13 +55,10 @@ __all__ = [
     "estimate_of_consensus",
 ]
 
-_CONFUSIONS = 48  # draws of how the annotators err
-_TABLES = 8  # draws of theta for each of these
-_TRUTHS = 100  # draws of the classes of all labelled texts
-_SWEEPS = 20
-_RIGHT, _WRONG = 1.0, 0.5  # pseudo texts on the diagonal of theta, and off it
+_CONFUSIONS = 96  # draws of how the annotators err
+_TRUTHS = 96  # draws of the classes of all labelled texts
 _MOST_TEXTS = 3000
-_LEVEL = 0.95
+_BURN_IN = 80  # few labels an annotator leave several explanations, which chains take long to visit
 
 
 @dataclass(frozen=True)
@@ -152,12 +153,18 @@ class AuditEvidence:
         _, rows, places = np.intersect1d(self.texts, sample, assume_unique=True, return_indices=True)
         if not len(rows):
             raise InputError("no text of the audit sample has a label, expected at least one")
-        summary = _summary(*_draw_tables(self.likelihood[:, rows], classes[places], rng))
-        return AuditEstimate(*summary, len(rows), int(self.n_labels[rows].sum()))
+        found = summarise(*draw_tables(self.likelihood[:, rows], classes[places], rng))
+        n_labels = int(self.n_labels[rows].sum())
+        return AuditEstimate(found.accuracy, found.macro_f1, found.class_shares, len(rows), n_labels)
 
 
 def audit_evidence(
-    annotations: Annotations, audit: ArrayLike, *, experts: Bools | None = None, rng: np.random.Generator
+    annotations: Annotations,
+    audit: ArrayLike,
+    pred_probs: ArrayLike | None = None,
+    *,
+    experts: Bools | None = None,
+    rng: np.random.Generator,
 ) -> AuditEvidence:
     """Return what the labels say of the audit texts; many models can be judged by one and the same evidence.
 
@@ -168,6 +175,9 @@ def audit_evidence(
         texts and from up to 3,000 other labelled texts, drawn at random.
     audit : array-like of int, shape (A,)
         Positions of the audit sample.
+    pred_probs : array-like, shape (N, K), optional
+        Out-of-sample probabilities of a classifier that was trained on all labelled texts but these. They
+        tell how the annotators err, as far as they agree with the annotations.
     experts : ndarray of bool, shape (M,), optional
         Annotators who are taken to be right nearly always.
     rng
@@ -176,12 +186,12 @@ def audit_evidence(
     Raises
     ------
     InputError
-        If a position is out of range, K < 2, or ``experts`` is not of shape (M,).
+        If a position is out of range, K < 2, or ``pred_probs`` or ``experts`` is not of the shape above.
     """
     sample = np.unique(positions(audit, annotations.n_texts, "text")).astype(np.int64)
     texts = sample[annotations.labelled[sample]]
-    seen = annotations.subset(texts=np.concatenate([texts, _others(annotations, texts, rng)]))
-    seen, draws = _draw(seen, None, experts, _CONFUSIONS, rng)
+    used = np.concatenate([texts, _others(annotations, texts, rng)])
+    seen, draws = _draw(annotations, used, pred_probs, sample, experts, _CONFUSIONS, rng)
     likelihood = _likelihood(seen, len(texts), draws.confusion)
     return AuditEvidence(texts, annotations.n_labels[texts], likelihood)
 
@@ -190,6 +200,7 @@ def estimate_from_audit(
     annotations: Annotations,
     audit: ArrayLike,
     predicted: ArrayLike,
+    pred_probs: ArrayLike | None = None,
     *,
     experts: Bools | None = None,
     rng: np.random.Generator,
@@ -204,6 +215,8 @@ def estimate_from_audit(
         Positions of the audit sample; those without a label do not count.
     predicted : array-like of int, shape (A,)
         Position of the class that the model predicts for each.
+    pred_probs : array-like, shape (N, K), optional
+        As in `audit_evidence`.
     experts : ndarray of bool, shape (M,), optional
         Annotators, such as reviewers, who are taken to be right nearly always.
     rng
@@ -212,7 +225,8 @@ def estimate_from_audit(
     Raises
     ------
     InputError
-        If a text or class is out of range, the lengths differ, or no text of the sample has a label.
+        If a text or class is out of range, the lengths differ, no text of the sample has a label, or
+        ``pred_probs`` or ``experts`` is not of the shape above.
 
     Examples
     --------
@@ -222,7 +236,7 @@ def estimate_from_audit(
     >>> 0.95 in found.accuracy, 0.6 in found.accuracy
     (True, False)
     """
-    evidence = audit_evidence(annotations, audit, experts=experts, rng=rng)
+    evidence = audit_evidence(annotations, audit, pred_probs, experts=experts, rng=rng)
     return evidence.judge(audit, predicted, rng=rng)
 
 
@@ -231,6 +245,7 @@ def estimate_of_consensus(
     labels: ArrayLike,
     pred_probs: ArrayLike | None = None,
     *,
+    audit: ArrayLike = (),
     experts: Bools | None = None,
     rng: np.random.Generator,
 ) -> ConsensusEstimate:
@@ -244,6 +259,8 @@ def estimate_of_consensus(
         Position of each text's consensus class; of texts without a label it does not count.
     pred_probs : array-like, shape (N, K), optional
         A classifier's out-of-sample probabilities. They count as far as they agree with the annotations.
+    audit : array-like of int, shape (A,)
+        Positions of texts that this classifier was not trained on; by default it was on all with labels.
     experts : ndarray of bool, shape (M,), optional
         Annotators, such as reviewers, who are taken to be right nearly always.
     rng
@@ -252,8 +269,8 @@ def estimate_of_consensus(
     Raises
     ------
     InputError
-        If ``labels`` is not of shape (N,) or out of range, no text has a label, or ``pred_probs`` or
-        ``experts`` is not of the shape above.
+        If ``labels`` is not of shape (N,) or out of range, a position of ``audit`` is out of range, no text
+        has a label, or ``pred_probs`` or ``experts`` is not of the shape above.
 
     Examples
     --------
@@ -271,11 +288,13 @@ def estimate_of_consensus(
     texts = np.sort(_others(annotations, np.empty(0, dtype=np.int64), rng))
     K = annotations.n_classes
     said = positions(given[texts], K, "class")
-    p = None if pred_probs is None else check_probabilities(pred_probs, annotations.counts.shape)[texts]
-    _, draws = _draw(annotations.subset(texts=texts), p, experts, _TRUTHS, rng)
-    count = _tabulate(said, draws.labels, K, _weights(draws.labels.shape, len(labelled), rng))
-    summary = _summary(count / count.sum(axis=(1, 2), keepdims=True), count)
-    return ConsensusEstimate(*summary, len(labelled), annotations.n_annotations)
+    kept_out = positions(audit, annotations.n_texts, "text")
+    _, draws = _draw(annotations, texts, pred_probs, kept_out, experts, _TRUTHS, rng)
+    count = tabulate(said, draws.labels, K, _weights(draws.labels.shape, len(labelled), rng))
+    found = summarise(count / count.sum(axis=(1, 2), keepdims=True), count)
+    return ConsensusEstimate(
+        found.accuracy, found.macro_f1, found.class_shares, len(labelled), annotations.n_annotations
+    )
 
 
 def _others(annotations: Annotations, texts: Ints, rng: np.random.Generator) -> Ints:
@@ -286,18 +305,28 @@ def _others(annotations: Annotations, texts: Ints, rng: np.random.Generator) -> 
 
 def _draw(
     annotations: Annotations,
-    pred_probs: Floats | None,
+    texts: Ints,
+    pred_probs: ArrayLike | None,
+    kept_out: NDArray[np.integer],
     experts: Bools | None,
     n_draws: int,
     rng: np.random.Generator,
 ) -> tuple[Annotations, Draws]:
-    """Draw from the posterior of those annotators alone who have labels; return their annotations, too."""
+    """Draw from the posterior of these texts and their annotators; return their annotations, too.
+
+    The classifier was trained on all texts but those kept out.
+    """
     if experts is not None and np.shape(experts) != (annotations.n_annotators,):
         raise InputError(f"experts has shape {np.shape(experts)}, expected ({annotations.n_annotators},)")
-    active = np.flatnonzero(annotations.labels_per_annotator)
-    seen = annotations.subset(annotators=active)
+    p = None if pred_probs is None else check_probabilities(pred_probs, annotations.counts.shape)[texts]
+    seen = annotations.subset(texts=texts)
+    active = np.flatnonzero(seen.labels_per_annotator)
+    seen = seen.subset(annotators=active)
     theirs = None if experts is None else np.asarray(experts, dtype=bool)[active]
-    return seen, draw_posterior(seen, pred_probs, experts=theirs, n_draws=n_draws, rng=rng)
+    learnt = ~np.isin(texts, kept_out)
+    return seen, draw_posterior(
+        seen, p, experts=theirs, learnt=learnt, n_draws=n_draws, burn_in=_BURN_IN, rng=rng
+    )
 
 
 def _likelihood(annotations: Annotations, n_texts: int, confusion: Floats) -> Floats:
@@ -311,40 +340,6 @@ def _likelihood(annotations: Annotations, n_texts: int, confusion: Floats) -> Fl
     return np.asarray(np.exp(log_p - log_p.max(axis=2, keepdims=True)))
 
 
-def _draw_tables(
-    likelihood: Floats, predicted: NDArray[np.integer], rng: np.random.Generator
-) -> tuple[Floats, Floats]:
-    """Draw theta, and the table of predictions and classes that it goes with, both (S * R, K, K).
-
-    Parameters
-    ----------
-    likelihood : ndarray, shape (S, A, K)
-        As in `AuditEvidence`.
-    predicted : ndarray of int, shape (A,)
-        Predicted classes.
-    """
-    likelihood = np.repeat(likelihood, _TABLES, axis=0)
-    S, A, K = likelihood.shape
-    prior = _prior(K)
-    theta = np.broadcast_to((prior + 1) / (prior + 1).sum(), (S, K, K))
-    count = np.zeros((S, K, K))
-    for _ in range(_SWEEPS):
-        cumulative = np.cumsum(likelihood * theta[:, predicted], axis=2)
-        threshold = rng.random((S, A, 1)) * cumulative[:, :, -1:]
-        classes = (cumulative <= threshold).sum(axis=2).clip(max=K - 1)
-        count = _tabulate(predicted, classes, K)
-        weight = np.maximum(rng.standard_gamma(prior + count), 1e-300)
-        theta = weight / weight.sum(axis=(1, 2), keepdims=True)
-    return theta, count
-
-
-def _prior(n_classes: int) -> Floats:
-    """Return pseudo counts (K, K) of theta."""
-    prior = np.full((n_classes, n_classes), _WRONG / (n_classes * (n_classes - 1)))
-    np.fill_diagonal(prior, _RIGHT / n_classes)
-    return prior
-
-
 def _weights(shape: tuple[int, ...], n_population: int, rng: np.random.Generator) -> Floats:
     """Return weights (S, T) of T texts drawn from a finite population, for a Bayesian bootstrap (Rubin 1981).
 
@@ -352,44 +347,3 @@ def _weights(shape: tuple[int, ...], n_population: int, rng: np.random.Generator
     """
     spread = np.sqrt(max(1 - shape[1] / n_population, 0.0))
     return np.asarray(1 - spread + spread * rng.standard_exponential(shape)) if spread else np.ones(shape)
-
-
-def _tabulate(
-    predicted: NDArray[np.integer], classes: Ints, n_classes: int, weight: Floats | None = None
-) -> Floats:
-    """Count texts by predicted class (A,) and drawn class (S, A), shape (S, K, K)."""
-    S, size = len(classes), n_classes**2
-    cell = np.arange(S)[:, None] * size + predicted * n_classes + classes
-    counts = np.bincount(cell.ravel(), None if weight is None else weight.ravel(), minlength=S * size)
-    return counts.reshape(S, n_classes, n_classes).astype(np.float64)
-
-
-def _summary(theta: Floats, count: Floats) -> tuple[Interval, Interval, tuple[Interval, ...]]:
-    """Return accuracy, macro-F1 and class shares from draws of theta and of its texts, both (S, K, K).
-
-    Where more likely than not the texts hold no error at all, the upper bound is 1, and where they hold no
-    text of a class, the lower bound is 0: nothing speaks against either (Brown, Cai & DasGupta 2001,
-    Statistical Science 16:101, on the ends of the interval of a proportion).
-    """
-    right = np.einsum("skk->sk", theta)
-    occurrence = theta.sum(axis=1) + theta.sum(axis=2)
-    f1 = np.divide(2 * right, occurrence, out=np.full_like(right, np.nan), where=occurrence > 0)
-    faultless = bool(_likely(np.einsum("skk->s", count) == count.sum(axis=(1, 2))))
-    absent = _likely(count.sum(axis=1) == 0)
-    return (
-        _interval(right.sum(axis=1), reaches_1=faultless),
-        _interval(np.nanmean(f1, axis=1), reaches_1=faultless),
-        tuple(
-            _interval(theta[:, :, k].sum(axis=1), reaches_0=bool(absent[k])) for k in range(theta.shape[1])
-        ),
-    )
-
-
-def _likely(seen: Bools) -> Bools:
-    """Say what is seen in most draws (S, ...)."""
-    return np.asarray(seen.mean(axis=0) > 0.5)
-
-
-def _interval(draws: Floats, *, reaches_0: bool = False, reaches_1: bool = False) -> Interval:
-    found = from_draws(draws, _LEVEL)
-    return replace(found, low=0.0 if reaches_0 else found.low, high=1.0 if reaches_1 else found.high)

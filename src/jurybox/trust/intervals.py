@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import sqrt
+from math import ceil, sqrt
 from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-__all__ = ["Interval", "from_draws", "wilson"]
+__all__ = ["Interval", "from_draws", "shortest", "wilson"]
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,24 @@ def from_draws(draws: ArrayLike, level: float = 0.95) -> Interval:
     values = np.asarray(draws, dtype=np.float64)
     low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
     return Interval(float(values.mean()), float(low), float(high), level)
+
+
+def shortest(draws: ArrayLike, level: float = 0.95) -> Interval:
+    """Return the mean and the shortest interval that holds a share of the draws, array-like of shape (S,).
+
+    Of a skewed distribution, as of an accuracy near 1, the central interval leaves out values that are
+    likelier than others it holds; this one does not (Chen & Shao 1999, J. Comput. Graph. Stat. 8:69).
+
+    Examples
+    --------
+    >>> shortest([0.0, 0.5, 0.875, 0.9375, 1.0], level=0.6)
+    Interval(estimate=0.6625, low=0.875, high=1.0, level=0.6)
+    """
+    values = np.sort(np.asarray(draws, dtype=np.float64))
+    held = max(ceil(level * len(values) - 1e-9), 1)
+    width = values[held - 1 :] - values[: len(values) - held + 1]
+    first = int(width.argmin())
+    return Interval(float(values.mean()), float(values[first]), float(values[first + held - 1]), level)
 
 
 def wilson(successes: float, n: int, level: float = 0.95) -> Interval:

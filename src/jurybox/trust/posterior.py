@@ -16,6 +16,11 @@ their names; others are taken to answer without looking, to exchange classes or 
 their answers say so. A classifier's probabilities p make ``prior_ik`` proportional to
 ``shares_k * (p_ik / mean p_k) ** trust``, with the trust drawn given z: what a classifier says beyond the
 classes' shares counts as far as it agrees with the annotations, and never above a bound.
+
+A classifier repeats the labels that it was trained on, even out of sample: it learns from posteriors in which
+the model before had a say, and that one had seen these labels. Taken for a second opinion, this echo makes
+annotators look better than they are. So p_ik is first divided by ``exp(echo * c_ik)``, with c_ik of the
+text's labels that it was trained on.
 """
 
 from __future__ import annotations
@@ -36,7 +41,6 @@ from jurybox.trust.habits import CAREFUL, COPYING, EXPERT, LEVELS, Habits, Tally
 __all__ = ["Draws", "draw_posterior"]
 
 _CHAINS = 8
-_BURN_IN = 40  # sweeps
 _SWEEPS_PER_DRAW = 2  # at most, where a sweep costs little
 _CHEAP = 5000  # annotations
 # annotators: CAREFUL, PECULIAR, RANDOM, CONSTANT, SWAPPED, COPYING
@@ -49,6 +53,7 @@ _MOST_TRUST = 2.0
 _FIRST_TRUST = 0.2  # chains that begin with more may explain all annotations by the classifier
 _TRUST_PRIOR = 0.4  # standard deviation of its logarithm
 _TRUST_STEP = 0.15
+_ECHO = 0.0, 0.24  # of a label, in standard deviations of the classifier's log-odds
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,7 +105,9 @@ def draw_posterior(
     pred_probs: ArrayLike | None = None,
     *,
     experts: Bools | None = None,
+    learnt: Bools | None = None,
     n_draws: int = 400,
+    burn_in: int = 40,
     rng: np.random.Generator,
 ) -> Draws:
     """Draw classes of the labelled texts and confusions of all annotators from their posterior.
@@ -113,8 +120,12 @@ def draw_posterior(
         A classifier's out-of-sample probabilities.
     experts : ndarray of bool, shape (M,), optional
         Annotators, such as reviewers, who are taken to be right nearly always.
+    learnt : ndarray of bool, shape (N,), optional
+        Texts whose labels the classifier was trained on; by default none.
     n_draws
         S. Memory is S * M * K * K numbers.
+    burn_in
+        Sweeps in which the chains forget where they began; half of them before anybody may copy.
     rng
         Source of all randomness.
 
@@ -126,8 +137,8 @@ def draw_posterior(
     Raises
     ------
     InputError
-        If K < 2, ``pred_probs`` is not of shape (N, K), ``experts`` not of shape (M,), or ``n_draws``
-        below 1.
+        If K < 2, ``pred_probs`` is not of shape (N, K), ``experts`` not of shape (M,), ``learnt`` not of
+        shape (N,), or ``n_draws`` below 1.
 
     Examples
     --------
@@ -146,11 +157,15 @@ def draw_posterior(
     expert = np.zeros(annotations.n_annotators, dtype=bool) if experts is None else np.asarray(experts)
     if expert.shape != (annotations.n_annotators,):
         raise InputError(f"experts has shape {expert.shape}, expected ({annotations.n_annotators},)")
+    known = np.zeros(annotations.n_texts, dtype=bool) if learnt is None else np.asarray(learnt)
+    if known.shape != (annotations.n_texts,):
+        raise InputError(f"learnt has shape {known.shape}, expected ({annotations.n_texts},)")
     p = None if pred_probs is None else check_probabilities(pred_probs, shape)
-    sampler = _Sampler(annotations, p, expert.astype(bool))
-    state = sampler.start(min(_CHAINS, n_draws), rng)
-    for number in range(_BURN_IN):
-        state = sampler.sweep(state, rng, may_copy=number >= _BURN_IN // 2)
+    n_chains = min(_CHAINS, n_draws)
+    sampler = _Sampler(annotations, p, expert.astype(bool), known.astype(bool), n_chains)
+    state = sampler.start(n_chains, rng)
+    for number in range(burn_in):
+        state = sampler.sweep(state, rng, may_copy=number >= burn_in // 2)
     kept: list[_State] = []
     between = int(np.clip(_CHEAP // max(len(annotations), 1), 1, _SWEEPS_PER_DRAW))
     for _ in range(-(-n_draws // len(state.labels))):
@@ -177,7 +192,9 @@ class _State:
 class _Sampler:
     """The conditional distributions; arrays are made once, and a state is only replaced."""
 
-    def __init__(self, annotations: Annotations, p: Floats | None, expert: Bools) -> None:
+    def __init__(
+        self, annotations: Annotations, p: Floats | None, expert: Bools, learnt: Bools, n_chains: int
+    ) -> None:
         self.K, self.M = annotations.n_classes, annotations.n_annotators
         self.texts = np.flatnonzero(annotations.labelled)
         self.habits = Habits.of(self.K)
@@ -190,7 +207,8 @@ class _Sampler:
         self._own_opinions = self._incidence(~self._copying.rows)
         self._copies = self._incidence(self._copying.rows)
         self._votes = annotations.counts[self.texts].astype(np.float64)
-        self._surprise = None if p is None else _log_ratio(p[self.texts])
+        learnt_votes = self._votes * learnt[self.texts, None]
+        self._surprise = None if p is None else _surprise(p[self.texts], learnt_votes, n_chains)
         self._competence = _competence_table()
         self._open = np.where((self.habits.kind == EXPERT) == expert[:, None], 0.0, -np.inf)
 
@@ -358,6 +376,18 @@ def _competence_table() -> _CompetenceTable:
     log_share = -0.5 * ((LEVELS - mean[:, None]) / deviation[:, None]) ** 2
     log_share -= np.log(np.exp(log_share).sum(axis=1, keepdims=True))
     return _CompetenceTable(log_share, -0.5 * ((mean - _MEAN_PRIOR[0]) / _MEAN_PRIOR[1]) ** 2)
+
+
+def _surprise(p: Floats, learnt: Floats, n_chains: int) -> Floats:
+    """Return `_log_ratio` without the echo of the labels (T, K) that it was learnt from, shape (C, T, K).
+
+    Nobody knows how loud the echo is, so the chains are spread over what it may be.
+    """
+    log_ratio = _log_ratio(p)
+    centred = log_ratio - log_ratio.mean(axis=1, keepdims=True)
+    deviation = np.sqrt(2 * centred.var(axis=0).sum() / (p.shape[1] - 1)) if len(p) else 0.0
+    echo = np.linspace(*_ECHO, n_chains) * deviation
+    return np.asarray(log_ratio - echo[:, None, None] * learnt)
 
 
 def _log_ratio(p: Floats) -> Floats:
