@@ -69,3 +69,43 @@ def test_a_judgement_is_shown_without_another_annotation(
         monkeypatch.setattr(Project, "accuracy", lambda _self, *, last=None: [judged][:last])
         own.project.keep_trust()
         assert "87%" in owner.get("/manage").text
+
+
+def test_people_and_person_show_the_same_figures(tmp_path: Path) -> None:
+    with stage(str(tmp_path / "p.db")) as own:
+        for name in ("ana", "bo"):
+            for number in range(8):
+                own.project.submit(f"t{number}", "yes" if number % 2 else "no", annotator=name)
+        own.project.submit("t8", "yes", annotator="ana")
+        own.project.keep_trust()
+        summary = own.project.trust_summary()
+        assert summary is not None
+        ana = next(one for one in summary.people if one["name"] == "ana")
+        catalogue, owner = get_catalogue("en"), own.browser("olga")
+        for key in ("quality_interval", "agreement_interval"):
+            low, high = catalogue.percent(ana[key]["low"]), catalogue.percent(ana[key]["high"])
+            for page in ("/manage/people", "/manage/person?name=ana"):
+                assert catalogue.text("chart.range", low=low, high=high) in owner.get(page).text, page
+
+
+def test_only_those_who_labelled_are_counted(tmp_path: Path) -> None:
+    with stage(str(tmp_path / "p.db")) as own:
+        own.project.submit("t0", "yes", annotator="ana")
+        assert "by 1 person" in own.browser("olga").get("/manage").text
+
+
+@pytest.mark.parametrize(
+    ("path", "form", "problem"),
+    [
+        ("/manage/classes", {"name": "yes"}, "there is a class"),
+        ("/manage/people/cap", {"name": "ana", "cap": "many"}, "expected a whole number"),
+    ],
+)
+def test_what_is_wrong_is_said_on_the_page_itself(
+    tmp_path: Path, path: str, form: dict[str, str], problem: str
+) -> None:
+    with stage(str(tmp_path / "p.db")) as own:
+        answer = own.browser("olga").post(path, data=form)
+        assert answer.status_code == 422
+        assert problem in answer.text
+        assert "<form" in answer.text

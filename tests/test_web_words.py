@@ -135,6 +135,11 @@ def test_numbers_as_each_language_writes_them() -> None:
     ]
 
 
+def test_a_time_keeps_its_order_among_words_from_right_to_left() -> None:
+    assert get_catalogue("en").moment(0.0) == "1970-01-01 00:00 UTC"
+    assert get_catalogue("ar").moment(0.0) == "\u20661970-01-01 00:00 UTC\u2069"
+
+
 NASTY = '"><script>alert(1)</script>'
 
 

@@ -147,7 +147,12 @@ class Catalogue:
         if value is None:
             return _UNKNOWN
         time = value if isinstance(value, datetime) else datetime.fromtimestamp(value, tz=UTC)
-        return f"{time.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+        written = f"{time.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+        return (
+            written
+            if self.direction == "ltr"
+            else f"\N{LEFT-TO-RIGHT ISOLATE}{written}\N{POP DIRECTIONAL ISOLATE}"
+        )
 
 
 @cache

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Form, Query, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from jurybox.errors import InputError
+from jurybox.errors import ConflictError, InputError
 from jurybox.web.access import owner_only
 from jurybox.web.i18n import Catalogue
 from jurybox.web.pagecontext import catalogue_of
@@ -61,11 +61,12 @@ def change_settings(request: Request, form: Submitted) -> Response:
 
 
 @router.post("/classes")
-def add_class(
-    request: Request, name: Annotated[str, Form(min_length=1, max_length=1000)]
-) -> RedirectResponse:
+def add_class(request: Request, name: Annotated[str, Form(min_length=1, max_length=1000)]) -> Response:
     """Add a class behind the others."""
-    get_project(request).add_class(name.strip())
+    try:
+        get_project(request).add_class(name.strip())
+    except (ConflictError, InputError) as error:
+        return _page(request, problem=str(error))
     return RedirectResponse(SAVED, 303)
 
 
