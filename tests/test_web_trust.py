@@ -97,8 +97,8 @@ def test_only_those_who_labelled_are_counted(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("path", "form", "problem"),
     [
-        ("/manage/classes", {"name": "yes"}, "there is a class"),
-        ("/manage/people/cap", {"name": "ana", "cap": "many"}, "expected a whole number"),
+        ("/manage/classes", {"name": "yes"}, "There is a class yes already."),
+        ("/manage/people/cap", {"name": "ana", "cap": "many"}, "Most labels: a whole number is expected."),
     ],
 )
 def test_what_is_wrong_is_said_on_the_page_itself(
@@ -109,3 +109,36 @@ def test_what_is_wrong_is_said_on_the_page_itself(
         assert answer.status_code == 422
         assert problem in answer.text
         assert "<form" in answer.text
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "problem"),
+    [
+        ("a.csv", b"", "a.csv: Die Datei ist leer."),
+        ("a.xlsx", b"PK\x03\x04", "a.xlsx: Das ist eine Tabellenkalkulation, ein Archiv oder ein PDF."),
+        ("a.pdf", b"%PDF-1.7", "a.pdf: Das ist eine Tabellenkalkulation, ein Archiv oder ein PDF."),
+        ("a.json", b'{"a": ', "a.json: Zeile 1 ist kein g\u00fcltiges JSON."),
+        ("a.csv", b"foo,bar\n1,2\n", "a.csv: Keine Spalte enth\u00e4lt erkennbar Texte"),
+        ("a.csv", b"id,text\n1,one\n2\n", "a.csv, Zeile 2: Die Zeile hat 1 Zellen, die Kopfzeile hat 2."),
+        ("a.csv", b"id,text\n1,one\n1,two\n", "Die Id \u201e1\u201c hat zwei verschiedene Texte"),
+    ],
+)
+def test_a_wrong_file_is_explained_in_the_language_of_the_page(
+    tmp_path: Path, name: str, content: bytes, problem: str
+) -> None:
+    with stage(str(tmp_path / "p.db")) as own:
+        owner = own.browser("olga")
+        answer = owner.post("/import", files={"file": (name, content)}, headers={"Accept-Language": "de"})
+        assert answer.status_code == 422
+        assert problem in answer.text
+        assert "jurybox-uploads" not in answer.text
+
+
+def test_the_api_names_what_is_wrong(tmp_path: Path) -> None:
+    with stage(str(tmp_path / "p.db")) as own:
+        ana = own.client("ana")
+        given = [
+            ana.post("/api/v1/annotations", json={"text_id": "t0", "label": label}) for label in ("yes", "no")
+        ]
+        assert given[0].is_success
+        assert (given[1].status_code, given[1].json()["code"]) == (409, "relabelled")

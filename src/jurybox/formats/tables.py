@@ -225,7 +225,14 @@ def without_repeats(records: Iterable[Record], file: str) -> Iterator[Record]:
                     problem = (
                         f"the id {record.id!r} has another text than in row {first.row}; ids must be unique"
                     )
-                    raise FormatError(problem, file=file, row=record.row, value=record.text)
+                    raise FormatError(
+                        problem,
+                        file=file,
+                        row=record.row,
+                        value=record.text,
+                        code="two_texts",
+                        name=record.id,
+                    )
                 continue
             if len(seen) > _BATCH_ROWS:
                 del seen[next(iter(seen))]

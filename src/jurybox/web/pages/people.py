@@ -12,6 +12,8 @@ from jurybox.store.records import Role, Standing
 from jurybox.web.access import owner_only
 from jurybox.web.invitations import invite, link_path
 from jurybox.web.knowledge import knowledge
+from jurybox.web.pagecontext import catalogue_of
+from jurybox.web.problems import explain
 from jurybox.web.render import render
 from jurybox.web.state import get_project, get_server
 
@@ -36,9 +38,9 @@ def add_person(
     """Invite someone, and show the link this once."""
     project = get_project(request)
     try:
-        project.add_annotator(name.strip(), role=role, cap=_cap(cap))
+        project.add_annotator(name.strip(), role=role, cap=_cap(request, cap))
     except (ConflictError, InputError) as error:
-        return _page(request, problem=str(error), status=409)
+        return _page(request, problem=explain(catalogue_of(request), error), status=409)
     return _page(request, link=_link(request, name.strip()))
 
 
@@ -81,17 +83,18 @@ def qualify(request: Request, name: Name) -> RedirectResponse:
 def set_cap(request: Request, name: Name, cap: Cap = "") -> Response:
     """Limit how many labels someone gives; an empty field lifts the limit."""
     try:
-        get_project(request).set_cap(name, _cap(cap))
+        get_project(request).set_cap(name, _cap(request, cap))
     except InputError as error:
-        return _page(request, problem=str(error), status=422)
+        return _page(request, problem=explain(catalogue_of(request), error), status=422)
     return RedirectResponse("/manage/people", 303)
 
 
-def _cap(value: str) -> int | None:
+def _cap(request: Request, value: str) -> int | None:
     if not value.strip():
         return None
     if not value.strip().isdecimal():
-        raise InputError(f"the most labels is {value!r}, expected a whole number, or nothing for no limit")
+        t = catalogue_of(request).text
+        raise InputError(t("settings.not_whole", name=t("people.cap")))
     return int(value)
 
 

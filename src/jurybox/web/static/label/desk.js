@@ -185,6 +185,6 @@ export class Desk {
     const problem = await response.json().catch(() => ({}));
     if (answer.path !== UNDO) this.recent = this.recent.filter((one) => one.text_id !== answer.text_id);
     this.#showState();
-    announce(`${say.refused} ${problem.detail ?? ""}`, true);
+    announce(`${say.refused} ${say.problems[problem.code] ?? problem.detail ?? ""}`, true);
   }
 }
