@@ -113,7 +113,7 @@ def test_a_problem_names_the_file_as_its_owner_does(catalogue: Catalogue, code: 
     assert words.startswith("reviews.csv, ")
     assert catalogue.text("problem.row", row="2") in words
     assert "secret" not in words
-    assert words.endswith(catalogue.messages[f"problem.{code}"] if code == "empty_file" else "is wrong")
+    assert words.endswith(catalogue.text("problem.empty_file") if code == "empty_file" else "is wrong")
 
 
 def test_class_keys_do_nothing_else() -> None:

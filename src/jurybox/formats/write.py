@@ -41,8 +41,8 @@ def write(
         The project.
     out
         A file for ``label-studio``, else a folder. Folders with ``csv``, ``jsonl`` and ``parquet`` hold the
-        tables texts, annotations, consensus and annotators, and `project.json` with name, classes and
-        guidelines.
+        tables texts, annotations, consensus, annotators and gold, and `project.json` with name, classes
+        and guidelines.
     format
         One of `EXPORT_FORMATS`.
     overwrite
