@@ -142,3 +142,10 @@ def test_the_api_names_what_is_wrong(tmp_path: Path) -> None:
         ]
         assert given[0].is_success
         assert (given[1].status_code, given[1].json()["code"]) == (409, "relabelled")
+
+
+def test_the_tab_is_the_one_that_led_to_a_text(tmp_path: Path) -> None:
+    with stage(str(tmp_path / "p.db")) as own:
+        owner = own.browser("olga")
+        for query, tab in (("", "/manage/texts"), ("&back=review", "/manage/review")):
+            assert f'href="{tab}" aria-current="page"' in owner.get(f"/manage/text?id=t0{query}").text
