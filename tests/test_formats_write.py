@@ -21,6 +21,7 @@ from jurybox.formats import (
     AnnotatorRecord,
     ConsensusRecord,
     Export,
+    GoldRecord,
     ReadOptions,
     TextRecord,
 )
@@ -58,6 +59,7 @@ EXPORT = Export(
         AnnotatorRecord("Čeněk", 1),
         AnnotatorRecord("idle", 0),
     ],
+    gold=[GoldRecord("-2", "=polite"), GoldRecord("5", "10")],
     guidelines="# Rules\n\nBe kind.",
 )
 
@@ -285,3 +287,18 @@ def test_times_keep_their_moment_in_any_zone(tmp_path: Path) -> None:
     for form in EXPORT_FORMATS:
         out = formats.write(export, target(tmp_path / form, form), format=form)
         assert contents(out, ReadOptions())[1][0].time == moment
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])
+def test_known_labels_come_back(tmp_path: Path, form: str) -> None:
+    out = formats.write(EXPORT, tmp_path / "out", format=form)
+    batches = list(formats.read(out).batches())
+    found = [(record.text_id, record.label) for batch in batches for record in batch.gold]
+    assert found == [("-2", "=polite"), ("5", "10")]
+    assert sum(len(batch.annotations) for batch in batches) == 4
+
+
+def test_a_table_that_happens_to_be_called_gold_is_none(tmp_path: Path) -> None:
+    (tmp_path / "texts.csv").write_text("id,text\n1,one\n")
+    (tmp_path / "gold.csv").write_text("id,label\n1,a\n")
+    assert [batch.gold for batch in formats.read(tmp_path).batches()] == [[]]

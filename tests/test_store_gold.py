@@ -6,11 +6,13 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from jurybox.errors import InputError, NotFoundError
+from jurybox.formats import read, write
 from jurybox.formats.records import AnnotationRecord
 from jurybox.project import Project
 from jurybox.store import rounds
@@ -542,3 +544,17 @@ def test_settings_with_the_new_names_are_stored(location: str) -> None:
         pass
     with Project.open(location) as project:
         assert project.settings == settings
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl"])
+def test_an_export_brings_the_known_labels_along(tmp_path: Path, form: str) -> None:
+    with make(str(tmp_path / "first.db")) as first:
+        out = write(first.export(), tmp_path / "out", format=form)
+    source = read(out)
+    with Project.create(
+        str(tmp_path / "second.db"), classes=source.classes, batches=source.batches()
+    ) as second:
+        assert second.gold() == GOLD
+        second.set_gold("t0", None)
+        second.add(source.batches())
+        assert second.gold() == GOLD

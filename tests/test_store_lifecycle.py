@@ -208,3 +208,14 @@ def test_locks_end_with_their_process(location: str) -> None:
                 break
     assert got
     store.close()
+
+
+def test_a_creation_that_fails_leaves_the_place_free(location: str) -> None:
+    with pytest.raises(ConflictError, match="there is a class 'b' already"):
+        Project.create(location, classes=["a", "b", "b"])
+    with Project.create(location, classes=["a", "b"]) as made:
+        assert made.classes == ("a", "b")
+    with pytest.raises(ConflictError, match="already"):
+        Project.create(location, classes=["a", "c"])
+    with Project.open(location) as kept:
+        assert kept.classes == ("a", "b")

@@ -105,10 +105,10 @@ def test_what_is_left_out_stays(own: Stage, browser: TestClient) -> None:
     [
         ("batch", "many", "Batch: a whole number is expected."),
         ("batch", "2.5", "Batch: a whole number is expected."),
-        ("batch", "0", "batch is 0"),
+        ("batch", "0", "Batch: this value is not possible."),
         ("gold_share", "half", "Gold texts: a number is expected."),
-        ("gold_share", "150", "gold_share is 1.5"),
-        ("target_accuracy", "100", "target_accuracy is 1.0"),
+        ("gold_share", "150", "Gold texts: this value is not possible."),
+        ("target_accuracy", "100", "Accuracy wanted: this value is not possible."),
         ("lease_seconds", "inf", "Seconds a text is reserved: a number is expected."),
         ("strategy", "tarot", "Strategy: choose one of those in the list."),
         ("encoder", "/etc", "Encoder: choose one of those in the list."),

@@ -69,3 +69,83 @@ def test_a_judgement_is_shown_without_another_annotation(
         monkeypatch.setattr(Project, "accuracy", lambda _self, *, last=None: [judged][:last])
         own.project.keep_trust()
         assert "87%" in owner.get("/manage").text
+
+
+def test_people_and_person_show_the_same_figures(tmp_path: Path) -> None:
+    with stage(str(tmp_path / "p.db")) as own:
+        for name in ("ana", "bo"):
+            for number in range(8):
+                own.project.submit(f"t{number}", "yes" if number % 2 else "no", annotator=name)
+        own.project.submit("t8", "yes", annotator="ana")
+        own.project.keep_trust()
+        summary = own.project.trust_summary()
+        assert summary is not None
+        ana = next(one for one in summary.people if one["name"] == "ana")
+        catalogue, owner = get_catalogue("en"), own.browser("olga")
+        for key in ("quality_interval", "agreement_interval"):
+            low, high = catalogue.percent(ana[key]["low"]), catalogue.percent(ana[key]["high"])
+            for page in ("/manage/people", "/manage/person?name=ana"):
+                assert catalogue.text("chart.range", low=low, high=high) in owner.get(page).text, page
+
+
+def test_only_those_who_labelled_are_counted(tmp_path: Path) -> None:
+    with stage(str(tmp_path / "p.db")) as own:
+        own.project.submit("t0", "yes", annotator="ana")
+        assert "by 1 person" in own.browser("olga").get("/manage").text
+
+
+@pytest.mark.parametrize(
+    ("path", "form", "problem"),
+    [
+        ("/manage/classes", {"name": "yes"}, "There is a class yes already."),
+        ("/manage/people/cap", {"name": "ana", "cap": "many"}, "Most labels: a whole number is expected."),
+    ],
+)
+def test_what_is_wrong_is_said_on_the_page_itself(
+    tmp_path: Path, path: str, form: dict[str, str], problem: str
+) -> None:
+    with stage(str(tmp_path / "p.db")) as own:
+        answer = own.browser("olga").post(path, data=form)
+        assert answer.status_code == 422
+        assert problem in answer.text
+        assert "<form" in answer.text
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "problem"),
+    [
+        ("a.csv", b"", "a.csv: Die Datei ist leer."),
+        ("a.xlsx", b"PK\x03\x04", "a.xlsx: Das ist eine Tabellenkalkulation, ein Archiv oder ein PDF."),
+        ("a.pdf", b"%PDF-1.7", "a.pdf: Das ist eine Tabellenkalkulation, ein Archiv oder ein PDF."),
+        ("a.json", b'{"a": ', "a.json: Zeile 1 ist kein g\u00fcltiges JSON."),
+        ("a.csv", b"foo,bar\n1,2\n", "a.csv: Keine Spalte enth\u00e4lt erkennbar Texte"),
+        ("a.csv", b"id,text\n1,one\n2\n", "a.csv, Zeile 2: Die Zeile hat 1 Zellen, die Kopfzeile hat 2."),
+        ("a.csv", b"id,text\n1,one\n1,two\n", "Die Id \u201e1\u201c hat zwei verschiedene Texte"),
+    ],
+)
+def test_a_wrong_file_is_explained_in_the_language_of_the_page(
+    tmp_path: Path, name: str, content: bytes, problem: str
+) -> None:
+    with stage(str(tmp_path / "p.db")) as own:
+        owner = own.browser("olga")
+        answer = owner.post("/import", files={"file": (name, content)}, headers={"Accept-Language": "de"})
+        assert answer.status_code == 422
+        assert problem in answer.text
+        assert "jurybox-uploads" not in answer.text
+
+
+def test_the_api_names_what_is_wrong(tmp_path: Path) -> None:
+    with stage(str(tmp_path / "p.db")) as own:
+        ana = own.client("ana")
+        given = [
+            ana.post("/api/v1/annotations", json={"text_id": "t0", "label": label}) for label in ("yes", "no")
+        ]
+        assert given[0].is_success
+        assert (given[1].status_code, given[1].json()["code"]) == (409, "relabelled")
+
+
+def test_the_tab_is_the_one_that_led_to_a_text(tmp_path: Path) -> None:
+    with stage(str(tmp_path / "p.db")) as own:
+        owner = own.browser("olga")
+        for query, tab in (("", "/manage/texts"), ("&back=review", "/manage/review")):
+            assert f'href="{tab}" aria-current="page"' in owner.get(f"/manage/text?id=t0{query}").text

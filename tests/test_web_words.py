@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import jurybox.web
+from jurybox.errors import FormatError
 from jurybox.learner import LearnerPhase
 from jurybox.store.browse import TextState
 from jurybox.store.records import Role, Why
@@ -17,6 +18,7 @@ from jurybox.web.charts import Bar, Point, Whisker, bars, columns, curve, heat_t
 from jurybox.web.i18n import LANGUAGES, Catalogue, choose_language, get_catalogue
 from jurybox.web.i18n.catalogue import Message, plural_form
 from jurybox.web.pages.labelling import CLASS_KEYS, SKIP_REASONS
+from jurybox.web.problems import explain
 from jurybox.web.render import environment
 from jurybox.web.settingfields import CHOICES, GROUPS
 from jurybox.web.webhooks import Event
@@ -30,7 +32,7 @@ FORMS = {
     "ar": {"zero", "one", "two", "few", "many", "other"},
 }
 BUILT = re.compile(
-    r"^(label\.|nothing\.|state\.|skip\.|role\.|reason\.|error\.\d|export\.|column\.|setting\.|overview\.|origin\.|learner\.|settings\.|strategy\.|encoder\.|classifier\.|event\.|trust\.|rule\.|suspect\.|drift\.|evidence\.)"
+    r"^(label\.|nothing\.|state\.|skip\.|role\.|reason\.|error\.\d|export\.|column\.|setting\.|overview\.|origin\.|learner\.|settings\.|strategy\.|encoder\.|classifier\.|event\.|trust\.|rule\.|suspect\.|problem\.|drift\.|evidence\.)"
 )
 """Keys whose ends are put together from values; the values are checked below."""
 
@@ -94,6 +96,26 @@ def test_messages_that_are_put_together_exist() -> None:
     assert made <= ENGLISH.keys()
 
 
+def test_every_problem_that_is_named_has_words_and_no_other() -> None:
+    core = WEB.parent
+    code = "\n".join(file.read_text(encoding="utf-8") for file in core.rglob("*.py"))
+    named = set(re.findall(r'\bcode="(\w+)"', code))
+    words = {key.removeprefix("problem.") for key in ENGLISH if key.startswith("problem.")}
+    assert named == words - {"row", "column", "value"}
+
+
+@pytest.mark.parametrize("code", ["empty_file", "no_such_code"])
+def test_a_problem_names_the_file_as_its_owner_does(catalogue: Catalogue, code: str) -> None:
+    error = FormatError(
+        "is wrong", file="/srv/secret/reviews.csv", row=2, column="label", value="x", code=code
+    )
+    words = explain(catalogue, error)
+    assert words.startswith("reviews.csv, ")
+    assert catalogue.text("problem.row", row="2") in words
+    assert "secret" not in words
+    assert words.endswith(catalogue.text("problem.empty_file") if code == "empty_file" else "is wrong")
+
+
 def test_class_keys_do_nothing_else() -> None:
     script = (WEB / "static" / "label" / "keys.js").read_text(encoding="utf-8")
     taken = set("ucsgfh")
@@ -133,6 +155,11 @@ def test_numbers_as_each_language_writes_them() -> None:
         "−1,234.5",
         "−1.234,5",
     ]
+
+
+def test_a_time_keeps_its_order_among_words_from_right_to_left() -> None:
+    assert get_catalogue("en").moment(0.0) == "1970-01-01 00:00 UTC"
+    assert get_catalogue("ar").moment(0.0) == "\u20661970-01-01 00:00 UTC\u2069"
 
 
 NASTY = '"><script>alert(1)</script>'

@@ -24,7 +24,27 @@ __all__ = [
 
 
 class JuryboxError(Exception):
-    """Base of all exceptions raised by jurybox on purpose."""
+    """Base of all exceptions raised by jurybox on purpose.
+
+    Parameters
+    ----------
+    *args
+        The message, in English.
+    code
+        What is wrong as one word, for programs and for pages in other languages; empty where it has none.
+    **values
+        What these must know besides to say the same.
+
+    Examples
+    --------
+    >>> ConflictError("there is a class 'a' already", code="class_taken", name="a").values
+    {'name': 'a'}
+    """
+
+    def __init__(self, *args: object, code: str = "", **values: object) -> None:
+        super().__init__(*args)
+        self.code = code
+        self.values = values
 
 
 class InputError(JuryboxError, ValueError):
@@ -44,6 +64,8 @@ class FormatError(InputError):
         What was got and what was expected.
     file, row, column, value
         Where it is; rows count from 1, the header not included. Unknown parts are left out of the message.
+    code, **values
+        As every `JuryboxError` has them.
     """
 
     def __init__(
@@ -54,6 +76,8 @@ class FormatError(InputError):
         row: int | None = None,
         column: str | None = None,
         value: object = None,
+        code: str = "",
+        **values: object,
     ) -> None:
         self.problem = problem
         self.file = file
@@ -66,7 +90,7 @@ class FormatError(InputError):
             *([f"column {column!r}"] if column is not None else []),
             *([f"value {_shorten(repr(value))}"] if value is not None else []),
         ]
-        super().__init__(f"{', '.join(place)}: {problem}" if place else problem)
+        super().__init__(f"{', '.join(place)}: {problem}" if place else problem, code=code, **values)
 
 
 class MissingExtraError(JuryboxError, ImportError):

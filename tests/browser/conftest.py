@@ -10,11 +10,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[2]
+PICTURES = ROOT / "screenshots" if "JURYBOX_PICTURES" in os.environ else None
+"""Where pictures of the pages go for people to look at; taking them costs a fifth of the time."""
+
+AXE = Axe()
 TOKEN = "the-owner-of-these-tests"  # noqa: S105
 
 
@@ -57,6 +63,20 @@ def serving(project: Path, *options: str) -> Iterator[Site]:
         process.terminate()
         process.wait(timeout=20)
         process.stdout.close()
+
+
+def picture(page: Page, name: str, **options: Any) -> None:
+    """Take a picture of a page, if anyone will look at it."""
+    if PICTURES is not None:
+        path = PICTURES / f"{name}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        page.screenshot(path=path, **options)
+
+
+def violations(page: Page) -> list[str]:
+    """Return what makes a page hard to use, as far as axe can tell."""
+    found = AXE.run(page, options={"resultTypes": ["violations"]}).response["violations"]
+    return [f"{one['id']}: {node['html'][:200]}" for one in found for node in one["nodes"]]
 
 
 @pytest.fixture(scope="session")

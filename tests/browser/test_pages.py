@@ -12,10 +12,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, Response, expect
 
-from browser.conftest import ROOT, TOKEN, Site, serving
+from browser.conftest import TOKEN, Site, picture, serving, violations
 from jurybox import Project
 from jurybox.datasets import load
 from jurybox.store.records import Role
@@ -25,9 +24,7 @@ from jurybox.web.webhooks import Event, add_hook
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
-SCREENSHOTS = ROOT / "screenshots"
 HEAVIEST = 100_000
-AXE = Axe()
 
 DESKTOP: Mapping[str, Any] = {"viewport": {"width": 1280, "height": 860}, "reduced_motion": "reduce"}
 PHONE: Mapping[str, Any] = {
@@ -150,11 +147,6 @@ def watched(page: Page) -> list[Visit]:
     return visits
 
 
-def violations(page: Page) -> list[str]:
-    found = AXE.run(page, options={"resultTypes": ["violations"]}).response["violations"]
-    return [f"{one['id']}: {node['html'][:200]}" for one in found for node in one["nodes"]]
-
-
 def signed_in(browser: Browser, site: Site, token: str, **look: Any) -> BrowserContext:
     context = browser.new_context(**look)
     context.set_default_timeout(15_000)
@@ -167,15 +159,13 @@ def signed_in(browser: Browser, site: Site, token: str, **look: Any) -> BrowserC
 @pytest.mark.parametrize("look", LOOKS)
 def test_pages_are_accessible_light_and_self_contained(browser: Browser, site: Site, look: str) -> None:
     context = signed_in(browser, site, TOKEN, **LOOKS[look])
-    folder = SCREENSHOTS / look
-    folder.mkdir(parents=True, exist_ok=True)
     page = context.new_page()
     visits = watched(page)
     for name, path in PAGES.items():
         visit = Visit()
         visits.append(visit)
         page.goto(site.url + path)
-        page.screenshot(path=folder / f"{name}.png", full_page=True)
+        picture(page, f"{look}/{name}", full_page=True)
         if look in EXAMINED or name in ("label", "overview"):
             assert violations(page) == [], f"{name} in {look}"
         assert visit.hosts == {site.url.split("/")[2]}
@@ -184,42 +174,51 @@ def test_pages_are_accessible_light_and_self_contained(browser: Browser, site: S
         assert unexpected == []
         width = page.evaluate("document.documentElement.scrollWidth")
         assert width <= LOOKS[look]["viewport"]["width"], f"{name} in {look} is {width} pixels wide"
+        assert cut_off(page) == [], f"{name} in {look}"
     context.close()
+
+
+def cut_off(page: Page) -> list[str]:
+    """Return what does not fit: tables wider than their panel, words larger than their button."""
+    cut: list[str] = page.evaluate(
+        """() => [...document.querySelectorAll('main .table-scroll, main button, main .button')]
+          .filter(at => at.scrollWidth > at.clientWidth + 1 || at.scrollHeight > at.clientHeight + 1)
+          .map(at => at.outerHTML.slice(0, 200))"""
+    )
+    return cut
 
 
 @pytest.mark.parametrize("look", ["desktop-light", "phone-dark", "phone-arabic"])
 def test_what_annotators_see(browser: Browser, site: Site, look: str) -> None:
     token = (site.project.parent / "tokens").read_text().split()[0]
     context = signed_in(browser, site, token, **LOOKS[look])
-    folder = SCREENSHOTS / look
-    folder.mkdir(parents=True, exist_ok=True)
     page = context.new_page()
     page.goto(f"{site.url}/label")
     page.wait_for_selector("#labelling[data-ready]")
     for name, text in SPECIAL.items():
         show(page, text)
-        page.screenshot(path=folder / f"label-{name}.png")
+        picture(page, f"{look}/label-{name}")
     assert page.locator("#text img").count() == 0, "texts are text"
     for dialog in ("guidelines", "skipping", "flagging", "help"):
         page.keyboard.press({"guidelines": "g", "skipping": "s", "flagging": "f", "help": "?"}[dialog])
         expect(page.locator(f"#{dialog}")).to_be_visible()
-        page.screenshot(path=folder / f"dialog-{dialog}.png")
+        picture(page, f"{look}/dialog-{dialog}")
         assert violations(page) == [], dialog
         page.keyboard.press("Escape")
     page.locator("#recent-list button").first.click()
     expect(page.locator("#correction")).to_be_visible()
-    page.screenshot(path=folder / "dialog-correction.png")
+    picture(page, f"{look}/dialog-correction")
     assert violations(page) == []
     page.keyboard.press("Escape")
     page.locator(".menu summary").click()
-    page.screenshot(path=folder / "menu.png")
+    picture(page, f"{look}/menu")
     assert violations(page) == []
     page.locator(".menu summary").click()
     page.locator("#sheet").focus()
     context.set_offline(True)
     page.keyboard.press("1")
     expect(page.locator("#connection")).to_be_visible()
-    page.screenshot(path=folder / "label-offline.png")
+    picture(page, f"{look}/label-offline")
     assert violations(page) == []
     context.set_offline(False)
     expect(page.locator("#labelling")).to_have_attribute("data-unsent", "0", timeout=20_000)
@@ -241,15 +240,13 @@ def test_signing_in_and_setting_up(browser: Browser, tmp_path: Path) -> None:
         for look in ("desktop-light", "phone-arabic"):
             context = browser.new_context(**LOOKS[look])
             page = context.new_page()
-            folder = SCREENSHOTS / look
-            folder.mkdir(parents=True, exist_ok=True)
             page.goto(f"{site.url}/manage")
-            page.screenshot(path=folder / "sign-in.png")
+            picture(page, f"{look}/sign-in")
             assert violations(page) == []
             page.locator("input[name=token]").fill(TOKEN)
             page.locator("main button").click()
             expect(page).to_have_url(f"{site.url}/setup")
-            page.screenshot(path=folder / "setup.png")
+            picture(page, f"{look}/setup")
             assert violations(page) == []
             table = "id,review,mood\n1,Works well,good\n2,كسر بعد يوم,bad\n"
             page.locator("input[type=file]").set_input_files(
@@ -257,14 +254,14 @@ def test_signing_in_and_setting_up(browser: Browser, tmp_path: Path) -> None:
             )
             page.locator("main form button").click()
             expect(page.locator("main")).to_contain_text("Works well")
-            page.screenshot(path=folder / "setup-preview.png", full_page=True)
+            picture(page, f"{look}/setup-preview", full_page=True)
             assert violations(page) == []
             page.locator("textarea[name=classes]").fill("only one")
             page.locator("button[value=create]").click()
             expect(page.locator(".notice.bad")).to_contain_text(
                 re.compile("at least two classes|فئتين على الأقل")
             )
-            page.screenshot(path=folder / "setup-problem.png", full_page=True)
+            picture(page, f"{look}/setup-problem", full_page=True)
             assert violations(page) == []
             context.close()
 
@@ -304,7 +301,7 @@ def test_doubtful_texts_are_decided_one_after_the_other_by_key(browser: Browser,
             page.keyboard.press(key)
             expect(page.locator(".reading")).not_to_have_text(doubted[-1], use_inner_text=True)
         assert doubted[:2] == listed[:2]
-        page.screenshot(path=SCREENSHOTS / "desktop-light" / "text-review.png", full_page=True)
+        picture(page, "desktop-light/text-review", full_page=True)
         assert violations(page) == []
         page.locator("input[name=comment]").fill("n1")
         page.keyboard.press("Escape")
@@ -333,8 +330,11 @@ def test_a_review_needs_no_script(browser: Browser, site: Site) -> None:
 
 
 def test_many_classes_and_suggestions(browser: Browser, tmp_path: Path) -> None:
-    classes = [f"class {n}" for n in range(1, 41)]
-    texts = [f"text that speaks of class {n}" for n in range(1, 41)]
+    classes = [
+        *(f"class {n}" for n in range(1, 40)),
+        "class 40, whose name takes several lines of its button",
+    ]
+    texts = [f"text that speaks of {name}" for name in classes]
     settings = ProjectSettings(encoder="tfidf", audit_size=0, suggestions=True)
     with Project.create(tmp_path / "many.db", texts=texts, classes=classes, settings=settings) as project:
         for task in project.next_tasks("ana", 20).tasks:
@@ -347,8 +347,9 @@ def test_many_classes_and_suggestions(browser: Browser, tmp_path: Path) -> None:
             page.goto(f"{site.url}/label")
             page.wait_for_selector("#labelling[data-ready]")
             expect(page.locator("#suggestion")).to_contain_text("The model suggests class")
-            page.screenshot(path=SCREENSHOTS / "desktop-light" / "label-many-classes.png")
+            picture(page, "desktop-light/label-many-classes")
             assert violations(page) == []
+            assert cut_off(page) == []
             label_and_expect(page, "b", "class 11")
             page.keyboard.press("/")
             page.keyboard.type("37")
@@ -357,6 +358,54 @@ def test_many_classes_and_suggestions(browser: Browser, tmp_path: Path) -> None:
             expect(page.locator("#labelling")).to_have_attribute("data-unsent", "0")
             assert [decision.label for decision in project.decisions("ana", 2)] == ["class 37", "class 11"]
             context.close()
+
+
+def test_two_tabs_share_the_texts_and_the_answers(browser: Browser, site: Site) -> None:
+    token = (site.project.parent / "tokens").read_text().split()[1]
+    with Project.open(site.project) as project:
+        before = project.annotator("ben").n_annotations
+        context = signed_in(browser, site, token, locale="en-GB")
+        tabs = [context.new_page(), context.new_page()]
+        for page in tabs:
+            page.goto(f"{site.url}/label")
+            page.wait_for_selector("#labelling[data-ready]")
+        first, second = tabs
+        text = first.locator("#text").inner_text()
+        assert second.locator("#text").inner_text() == text
+        label_and_expect(first, "1", "unhappy")
+        expect(second.locator("#text")).not_to_have_text(text, use_inner_text=True)
+        context.set_offline(True)
+        for page in tabs:
+            label_and_expect(page, "2", "happy")
+            expect(page.locator("#connection")).to_be_visible()
+        for page in tabs:
+            page.close()
+        context.set_offline(False)
+        page = context.new_page()
+        page.goto(f"{site.url}/label")
+        expect(page.locator("#labelling")).to_have_attribute("data-unsent", "0")
+        assert project.annotator("ben").n_annotations == before + 3
+        assert [one.label for one in project.decisions("ben", 3)] == ["happy", "happy", "unhappy"]
+        context.close()
+
+
+def test_each_text_is_read_out_though_the_focus_stays(browser: Browser, site: Site) -> None:
+    token = (site.project.parent / "tokens").read_text().split()[0]
+    context = signed_in(browser, site, token, locale="en-GB")
+    page = context.new_page()
+    page.goto(f"{site.url}/label")
+    page.wait_for_selector("#labelling[data-ready]")
+    text = page.locator("#text").inner_text()
+    page.wait_for_timeout(200)
+    page.keyboard.press("1")
+    expect(page.locator("#text")).not_to_have_text(text, use_inner_text=True)
+    expect(page.locator("#announcement")).to_have_text(
+        f"Labelled unhappy. {page.locator('#text').inner_text()}", use_inner_text=True
+    )
+    page.keyboard.press("u")
+    expect(page.locator("#announcement")).to_contain_text(f"Here is the text again. {text}")
+    expect(page.locator("#labelling")).to_have_attribute("data-unsent", "0")
+    context.close()
 
 
 def label_and_expect(page: Page, key: str, label: str) -> None:

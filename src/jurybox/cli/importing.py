@@ -114,7 +114,13 @@ class Feed:
         if error.file is not None:
             return error
         return FormatError(
-            error.problem, file=self._file, row=error.row, column=error.column, value=error.value
+            error.problem,
+            file=self._file,
+            row=error.row,
+            column=error.column,
+            value=error.value,
+            code=error.code,
+            **error.values,
         )
 
 

@@ -9,6 +9,7 @@ from jurybox.formats.records import (
     Batch,
     ConsensusRecord,
     Export,
+    GoldRecord,
     TextRecord,
 )
 from jurybox.formats.source import Plan, ReadOptions, Source, read
@@ -21,6 +22,7 @@ __all__ = [
     "Batch",
     "ConsensusRecord",
     "Export",
+    "GoldRecord",
     "Plan",
     "ReadOptions",
     "Source",

@@ -308,8 +308,7 @@ def _is_json_object(cell: object) -> bool:
 def _check(layout: Layout, file: str) -> None:
     found = f"its columns are {_listed(layout.columns)}"
     if layout.text is None and layout.id is None:
-        raise FormatError(
-            f"has no column of texts or of text ids that could be told; {found}; name it", file=file
-        )
+        problem = f"has no column of texts or of text ids that could be told; {found}; name it"
+        raise FormatError(problem, file=file, code="no_text_column", columns=_listed(layout.columns))
     if layout.text is None and layout.shape == "texts":
         raise FormatError(f"has no texts and no labels that could be told; {found}; name them", file=file)

@@ -117,8 +117,9 @@ def sniff_format(path: Path) -> str:
             return _BY_SUFFIX[suffix]
     if head.startswith(b"PAR1"):
         return "parquet"
-    if head.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
-        raise FormatError("is a spreadsheet or an archive; save it as CSV (UTF-8) first", file=str(path))
+    if head.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"%PDF-")):
+        problem = "is a spreadsheet, an archive or a PDF; save it as CSV (UTF-8) first"
+        raise FormatError(problem, file=str(path), code="binary")
     return "json" if head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"[") else "csv"
 
 
@@ -167,7 +168,7 @@ def _single_byte_encoding(path: Path, line: int) -> str:
     in_sequences = sum(len(found) for found in _UTF8_SEQUENCE.findall(sample))
     if in_sequences > high / 2:
         problem = f"is UTF-8 with wrong bytes (the first in line {line}); repair it, or name its encoding"
-        raise FormatError(problem, file=str(path))
+        raise FormatError(problem, file=str(path), code="encoding")
     letters = sum(chr(byte).isalpha() for byte in sample if byte < 0x80)
     characters = sample.decode("cp1252", errors="replace")
     western = sum(character in _WESTERN for character in characters)
@@ -176,7 +177,7 @@ def _single_byte_encoding(path: Path, line: int) -> str:
     problem = (
         f"is not UTF-8 (line {line}), and its encoding cannot be told; name it, e.g. cp1251 or shift_jis"
     )
-    raise FormatError(problem, file=str(path))
+    raise FormatError(problem, file=str(path), code="encoding")
 
 
 def _bytes_around_high_ones(path: Path) -> bytes:
@@ -214,7 +215,7 @@ def sniff_delimiter(sample: Sequence[str], file: str) -> str:
         If there is no line at all.
     """
     if not any(line.strip() for line in sample):
-        raise FormatError("is empty", file=file)
+        raise FormatError("is empty", file=file, code="empty_file")
     return max(",;\t|", key=lambda delimiter: _fit(sample, delimiter))
 
 

@@ -11,7 +11,7 @@ from jurybox.formats.records import AnnotationRecord, ConsensusRecord, Export, T
 
 __all__ = ["TABLES", "Column", "OutTable", "grouped", "out_table", "out_tables"]
 
-TABLES = ("texts", "annotations", "consensus", "annotators")
+TABLES = ("texts", "annotations", "consensus", "annotators", "gold")
 
 R = TypeVar("R", AnnotationRecord, ConsensusRecord)
 Kind: TypeAlias = Literal["text", "number", "count", "json"]
@@ -77,6 +77,7 @@ def out_tables(export: Export) -> tuple[OutTable, ...]:
             ),
             lambda: iter(export.annotators),
         ),
+        OutTable("gold", (Column("id"), Column("label")), lambda: _gold(export)),
     )
 
 
@@ -96,6 +97,11 @@ def _annotations(export: Export) -> Iterator[Sequence[object]]:
             record.comment or None,
             time,
         )
+
+
+def _gold(export: Export) -> Iterator[Sequence[object]]:
+    for record in export.gold:
+        yield (record.text_id, record.label)
 
 
 def _consensus(export: Export) -> Iterator[Sequence[object]]:

@@ -45,7 +45,7 @@ def open_csv(path: Path, encoding: str, delimiter: str | None) -> tuple[Table, s
     read = _rows(path, encoding, delimiter)
     header = next(read, None)
     if header is None:
-        raise FormatError("is empty", file=str(path))
+        raise FormatError("is empty", file=str(path), code="empty_file")
     columns = tuple(str(name).strip() for name in header)
     return Table(str(path), columns, list(itertools.islice(read, SAMPLE_ROWS)), rows), delimiter
 
@@ -67,7 +67,12 @@ def _rows(path: Path, encoding: str, delimiter: str) -> Iterator[Row]:
                 width = width or len(row)
                 if len(row) != width:
                     raise FormatError(
-                        f"has {len(row)} cells, expected {width} as in the header", file=str(path), row=number
+                        f"has {len(row)} cells, expected {width} as in the header",
+                        file=str(path),
+                        row=number,
+                        code="cells",
+                        got=len(row),
+                        expected=width,
                     )
                 yield row
         except csv.Error as error:

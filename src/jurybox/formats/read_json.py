@@ -56,7 +56,7 @@ def _values(scanner: _Scanner) -> Iterator[object]:
             yield value
             yield from scanner.sequence()
     elif not first:
-        raise FormatError("is empty", file=scanner.file_name)
+        raise FormatError("is empty", file=scanner.file_name, code="empty_file")
     else:
         raise scanner.wrong("starts with neither { nor [, so it is no JSON of records")
 
@@ -95,7 +95,7 @@ class _Scanner:
 
     def wrong(self, problem: str) -> FormatError:
         line = self._line + self._buffer.count("\n", 0, self._at)
-        return FormatError(f"line {line}: {problem}", file=self.file_name)
+        return FormatError(f"line {line}: {problem}", file=self.file_name, code="json", line=line)
 
     def peek(self) -> str:
         """Return the next character that is not blank, "" at the end."""

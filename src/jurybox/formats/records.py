@@ -16,6 +16,7 @@ __all__ = [
     "Batch",
     "ConsensusRecord",
     "Export",
+    "GoldRecord",
     "TextRecord",
 ]
 
@@ -67,6 +68,14 @@ class AnnotationRecord(NamedTuple):
     row: int = 0
 
 
+class GoldRecord(NamedTuple):
+    """What the label of a text is known to be; `row` as of an annotation."""
+
+    text_id: str
+    label: str
+    row: int = 0
+
+
 class ConsensusRecord(NamedTuple):
     """What is believed about one text after the last round.
 
@@ -110,12 +119,14 @@ class Batch:
     """A bounded part of a file: the texts and the annotations of some consecutive rows.
 
     A text comes no later than its first annotation of the same file, except where texts and annotations
-    are two files of a folder; then all texts come first. `file` is named in errors.
+    are two files of a folder; then all texts come first. Known labels come with an export alone, after all
+    texts. `file` is named in errors.
     """
 
     texts: Sequence[TextRecord]
     annotations: Sequence[AnnotationRecord]
     file: str = ""
+    gold: Sequence[GoldRecord] = ()
 
 
 @dataclass(frozen=True)
@@ -132,7 +143,7 @@ class Export:
         The title of the project and what annotators are told.
     classes
         The K classes, in order.
-    texts, annotations, consensus, annotators
+    texts, annotations, consensus, annotators, gold
         The tables.
     """
 
@@ -143,3 +154,4 @@ class Export:
     consensus: Iterable[ConsensusRecord] = ()
     annotators: Iterable[AnnotatorRecord] = ()
     guidelines: str = ""
+    gold: Iterable[GoldRecord] = ()

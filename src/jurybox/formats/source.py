@@ -16,7 +16,7 @@ from jurybox.formats.nested import NestedReader, is_nested
 from jurybox.formats.read_arrow import objects_of, open_huggingface, open_parquet
 from jurybox.formats.read_csv import SAMPLE_ROWS, open_csv
 from jurybox.formats.read_json import JsonObject, iter_objects, table_of_objects
-from jurybox.formats.records import Batch
+from jurybox.formats.records import AnnotationRecord, Batch, GoldRecord
 from jurybox.formats.tables import Record, Table, batched, read_table, without_repeats
 from jurybox.formats.values import LabelReader
 
@@ -252,11 +252,26 @@ def _read_folder(folder: Path, options: ReadOptions) -> Source:
             for path in found
             if manifest is None or path.stat().st_size
         ]
+    if manifest is not None:
+        opened += [_open_gold(path, options) for path in sorted(folder.glob("gold.*")) if path.stat().st_size]
     if not opened and manifest is None:
         raise FormatError(
             "holds neither texts.* nor annotations.*; name one of its files instead", file=str(folder)
         )
     return _source(folder, [plan for plan, _ in opened], [stream for _, stream in opened], manifest)
+
+
+def _open_gold(path: Path, options: ReadOptions) -> tuple[Plan, _Stream]:
+    """Open the known labels of an export: a table of labels that nobody gave."""
+    form = sniff_format(path)
+    plan, stream = _open(path, form, ReadOptions(form, annotator="gold", classes=options.classes))
+
+    def records() -> Iterator[Record]:
+        for record in stream():
+            if isinstance(record, AnnotationRecord):
+                yield GoldRecord(record.text_id, record.label, record.row)
+
+    return plan, records
 
 
 def _for_part(stem: str, options: ReadOptions) -> ReadOptions:

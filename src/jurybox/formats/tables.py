@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from jurybox.errors import FormatError
 from jurybox.formats.columns import Layout
-from jurybox.formats.records import AnnotationRecord, Batch, TextRecord
+from jurybox.formats.records import AnnotationRecord, Batch, GoldRecord, TextRecord
 from jurybox.formats.spreadsheet import unescape
 from jurybox.formats.values import (
     LabelReader,
@@ -24,7 +24,7 @@ from jurybox.formats.values import (
 
 __all__ = ["MISSING", "Record", "Row", "Table", "batched", "read_table", "without_repeats"]
 
-Record: TypeAlias = TextRecord | AnnotationRecord
+Record: TypeAlias = TextRecord | AnnotationRecord | GoldRecord
 Row: TypeAlias = Sequence[object]
 
 MISSING = ""
@@ -225,7 +225,14 @@ def without_repeats(records: Iterable[Record], file: str) -> Iterator[Record]:
                     problem = (
                         f"the id {record.id!r} has another text than in row {first.row}; ids must be unique"
                     )
-                    raise FormatError(problem, file=file, row=record.row, value=record.text)
+                    raise FormatError(
+                        problem,
+                        file=file,
+                        row=record.row,
+                        value=record.text,
+                        code="two_texts",
+                        name=record.id,
+                    )
                 continue
             if len(seen) > _BATCH_ROWS:
                 del seen[next(iter(seen))]
@@ -236,15 +243,18 @@ def batched(records: Iterable[Record], file: str) -> Iterator[Batch]:
     """Gather records into batches of bounded size."""
     texts: list[TextRecord] = []
     annotations: list[AnnotationRecord] = []
+    gold: list[GoldRecord] = []
     characters = 0
     for record in records:
         if isinstance(record, TextRecord):
             texts.append(record)
             characters += len(record.text)
+        elif isinstance(record, GoldRecord):
+            gold.append(record)
         else:
             annotations.append(record)
-        if len(texts) + len(annotations) >= _BATCH_ROWS or characters > _BATCH_CHARACTERS:
-            yield Batch(texts, annotations, file)
-            texts, annotations, characters = [], [], 0
-    if texts or annotations:
-        yield Batch(texts, annotations, file)
+        if len(texts) + len(annotations) + len(gold) >= _BATCH_ROWS or characters > _BATCH_CHARACTERS:
+            yield Batch(texts, annotations, file, gold)
+            texts, annotations, gold, characters = [], [], [], 0
+    if texts or annotations or gold:
+        yield Batch(texts, annotations, file, gold)

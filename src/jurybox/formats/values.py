@@ -171,7 +171,8 @@ class LabelReader:
         if self.classes is None:
             return self._known.setdefault(value, checked(plain, place))
         if plain not in self._known:
-            raise _wrong(f"is none of the classes {self._listed()}{self._guess(plain)}", place, value)
+            problem = f"is none of the classes {self._listed()}{self._guess(plain)}"
+            raise _wrong(problem, place, value, code="no_class", classes=self._listed())
         return self._known.setdefault(value, self._known[plain])
 
     def _listed(self, most: int = 10) -> str:
@@ -185,6 +186,6 @@ class LabelReader:
         return f"; is {by_folded[near[0]]!r} meant?" if near else ""
 
 
-def _wrong(problem: str, place: Place, value: object) -> FormatError:
+def _wrong(problem: str, place: Place, value: object, code: str = "", **values: object) -> FormatError:
     file, row, column = place
-    return FormatError(problem, file=file, row=row, column=column, value=value)
+    return FormatError(problem, file=file, row=row, column=column, value=value, code=code, **values)

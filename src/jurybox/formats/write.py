@@ -41,8 +41,8 @@ def write(
         The project.
     out
         A file for ``label-studio``, else a folder. Folders with ``csv``, ``jsonl`` and ``parquet`` hold the
-        tables texts, annotations, consensus and annotators, and `project.json` with name, classes and
-        guidelines.
+        tables texts, annotations, consensus, annotators and, if any labels are known, gold, and
+        `project.json` with name, classes and guidelines.
     format
         One of `EXPORT_FORMATS`.
     overwrite
@@ -73,7 +73,7 @@ def write(
         if format == "huggingface":
             write_huggingface(export, draft)
         else:
-            for table in out_tables(export):
+            for table in _tables(export):
                 _TABLE_WRITERS[format](table, draft / f"{table.name}.{format}")
         _write_manifest(export, format, draft / MANIFEST)
     return target
@@ -108,6 +108,11 @@ def is_export(folder: Path) -> bool:
     except (OSError, ValueError):
         return False
     return isinstance(manifest, dict) and "jurybox" in manifest
+
+
+def _tables(export: Export) -> list[OutTable]:
+    """Return the tables of a folder; known labels are in it where there are any."""
+    return [table for table in out_tables(export) if table.name != "gold" or any(table.rows())]
 
 
 def _write_manifest(export: Export, form: str, path: Path) -> None:

@@ -22,6 +22,7 @@ from jurybox.project.summary import Summaries
 from jurybox.store import lifecycle, ranks, state
 from jurybox.store.checks import storable
 from jurybox.store.engine import read_location
+from jurybox.store.gold import set_gold
 from jurybox.store.importer import Duplicates, Importer, named_texts
 from jurybox.store.locks import serialise
 from jurybox.store.qualification import exempt_veterans
@@ -101,7 +102,7 @@ class Project(Labelling, People, Summaries, Services, Gold, Origins):
             if guidelines:
                 state.write_guidelines(connection, guidelines, now=clock())
             _import_texts(connection, texts, now=clock())
-            _import_batches(Importer(connection, now=clock()), batches)
+            _import_batches(connection, Importer(connection, now=clock()), batches, now=clock())
         return project
 
     @classmethod
@@ -189,7 +190,7 @@ class Project(Labelling, People, Summaries, Services, Gold, Origins):
         """
         with self.store.write() as connection:
             importer = Importer(connection, now=self._clock(), duplicates=duplicates, add_classes=add_classes)
-            return _import_batches(importer, batches)
+            return _import_batches(connection, importer, batches, now=self._clock())
 
     @property
     def name(self) -> str:
@@ -246,11 +247,18 @@ class Project(Labelling, People, Summaries, Services, Gold, Origins):
             state.write_guidelines(connection, storable(text, "guidelines"), now=self._clock())
 
 
-def _import_batches(importer: Importer, batches: Iterable[Batch]) -> Added:
+def _import_batches(
+    connection: Connection, importer: Importer, batches: Iterable[Batch], *, now: float
+) -> Added:
+    known: dict[str, str | None] = {}
     for batch in batches:
         importer.add_texts(batch.texts)
         importer.add_annotations(batch.annotations)
-    return importer.finish()
+        known.update((record.text_id, record.label) for record in batch.gold)
+    added = importer.finish()
+    if known:
+        set_gold(connection, known, now=now)
+    return added
 
 
 def _import_texts(connection: Connection, texts: Iterable[TextLike], *, now: float) -> Added:

@@ -18,10 +18,12 @@ from jurybox.formats.records import (
     AnnotatorRecord,
     ConsensusRecord,
     Export,
+    GoldRecord,
     TextRecord,
 )
 from jurybox.project.handle import Handle
 from jurybox.store import decisions, overview, rounds, state
+from jurybox.store.gold import read_gold
 from jurybox.store.records import Flag, Status
 
 __all__ = ["Results"]
@@ -131,6 +133,7 @@ class Results(Handle):
                 annotations=self.annotation_records(),
                 consensus=self.consensus_records(),
                 annotators=_Table(lambda: iter(self.annotator_report())),
+                gold=[GoldRecord(text_id, label) for text_id, label in read_gold(connection).items()],
             )
 
     def _stream(self, read: Callable[[Connection], Iterator[Item]]) -> Iterator[Item]:

@@ -78,7 +78,8 @@ def submit(
         return Receipt(standing.id, text, name, label, repeated=True)
     if standing is not None:
         raise ConflictError(
-            f"annotator {name!r} gave text {text!r} another label before; use change to replace it"
+            f"annotator {name!r} gave text {text!r} another label before; use change to replace it",
+            code="relabelled",
         )
     if retire_skip(connection, annotator.id, text_id, now):
         count(connection, annotator.id, n_skips=-1)
@@ -115,7 +116,9 @@ def skip(connection: Connection, name: str, text: str, reason: str, *, now: floa
     annotator = lock_annotator(connection, name)
     text_id = find_text(connection, text)
     if standing_annotation(connection, annotator.id, text_id) is not None:
-        raise ConflictError(f"annotator {name!r} has labelled text {text!r}; undo that before skipping it")
+        raise ConflictError(
+            f"annotator {name!r} has labelled text {text!r}; undo that before skipping it", code="relabelled"
+        )
     if standing_skip(connection, annotator.id, text_id) is None:
         row = {"text_id": text_id, "annotator_id": annotator.id, "reason": reason, "created_at": now}
         connection.execute(sa.insert(schema.skips).values(row))
@@ -321,7 +324,9 @@ def _recent(connection: Connection, annotator_id: int, name: str, text: str | No
         if text is None or row.external_id == text:
             return row
     raise ConflictError(
-        f"text {text!r} is not among the last {EDITABLE} decisions of annotator {name!r}, which can be edited"
+        f"text {text!r} is not among the last {EDITABLE} decisions of annotator {name!r}, "
+        "which can be edited",
+        code="not_editable",
     )
 
 

@@ -155,6 +155,8 @@ class Importer:
                     row=record.row or None,
                     column="id",
                     value=record.id,
+                    code="two_texts",
+                    name=record.id,
                 )
         return new
 
@@ -171,6 +173,7 @@ class Importer:
                 row=record.row or None,
                 column="id",
                 value=record.text_id,
+                code="unknown_text",
             )
         return {
             "text_id": texts[record.text_id],
@@ -197,6 +200,8 @@ class Importer:
                     row=record.row or None,
                     column="label",
                     value=record.label,
+                    code="no_class",
+                    classes=", ".join(map(repr, self._classes)),
                 )
             self._classes[record.label] = add_class(self._connection, record.label)
         return self._classes[record.label]
@@ -219,6 +224,9 @@ class Importer:
                     row=record.row or None,
                     column="label",
                     value=record.label,
+                    code="two_labels",
+                    annotator=record.annotator,
+                    name=record.text_id,
                 )
             else:
                 if pair in standing:

@@ -30,17 +30,19 @@ def creation(store: Store) -> Iterator[Connection]:
     """
     if store.path is not None:
         _check_free(store.path)
+    taken = False
     try:
         with store.write() as connection:
-            if stored_version(connection) is not None:
+            taken = stored_version(connection) is not None
+            if taken:
                 raise ConflictError(
                     f"there is a project in {store.label} already; open it, or choose another place"
                 )
             create_tables(store, connection)
             yield connection
-    except BaseException as error:
+    except BaseException:
         store.close()
-        if store.path is not None and not isinstance(error, ConflictError):
+        if store.path is not None and not taken:
             _remove(store.path)
         raise
 

@@ -50,7 +50,8 @@ def add_annotator(
     _check_cap(cap)
     serialise(connection, "numbering")
     if find_annotator(connection, name) is not None:
-        raise ConflictError(f"there is an annotator {name!r} already; choose another name")
+        problem = f"there is an annotator {name!r} already; choose another name"
+        raise ConflictError(problem, code="name_taken", name=name)
     number = connection.scalar(sa.select(sa.func.count()).select_from(schema.annotators)) or 0
     connection.execute(
         sa.insert(schema.annotators).values(

@@ -99,18 +99,15 @@ class ProjectSettings:
             _check_count("budget", self.budget, least=1)
         for name in ("audit_share", "random_share", "gold_share", "qualification_accuracy"):
             if not 0 <= getattr(self, name) <= 1:
-                raise InputError(f"{name} is {getattr(self, name)!r}, expected a number from 0 to 1")
+                raise _impossible(name, getattr(self, name), "a number from 0 to 1")
         check_max_share(self.max_share)
         if self.target_accuracy is not None and not 0 < self.target_accuracy < 1:
-            raise InputError(
-                f"target_accuracy is {self.target_accuracy!r}, expected a number above 0 and below 1, or None"
-            )
+            expected = "a number above 0 and below 1, or None"
+            raise _impossible("target_accuracy", self.target_accuracy, expected)
         if not self.lease_seconds > 0:
-            raise InputError(
-                f"lease_seconds is {self.lease_seconds!r}, expected a positive number of seconds"
-            )
+            raise _impossible("lease_seconds", self.lease_seconds, "a positive number of seconds")
         if self.cost_per_label is not None and not self.cost_per_label >= 0:
-            raise InputError(f"cost_per_label is {self.cost_per_label!r}, expected a price or None")
+            raise _impossible("cost_per_label", self.cost_per_label, "a price or None")
 
     def updated(self, changes: Mapping[str, Any]) -> ProjectSettings:
         """Return the settings with some of them changed.
@@ -135,9 +132,13 @@ def check_max_share(value: object) -> None:
     """Raise InputError unless a value is a share above 0, or None."""
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if value is not None and not (number and 0 < value <= 1):  # type: ignore[operator]
-        raise InputError(f"max_share is {value!r}, expected a number above 0 and up to 1, or None")
+        raise _impossible("max_share", value, "a number above 0 and up to 1, or None")
 
 
 def _check_count(name: str, value: object, *, least: int) -> None:
     if not isinstance(value, int) or isinstance(value, bool) or value < least:
-        raise InputError(f"{name} is {value!r}, expected a whole number of at least {least}")
+        raise _impossible(name, value, f"a whole number of at least {least}")
+
+
+def _impossible(name: str, value: object, expected: str) -> InputError:
+    return InputError(f"{name} is {value!r}, expected {expected}", code="setting", name=name)

@@ -94,7 +94,8 @@ def add_class(connection: Connection, name: str) -> int:
     serialise(connection, "numbering")
     names = read_classes(connection)
     if name in names:
-        raise ConflictError(f"there is a class {name!r} already; the classes are {', '.join(names)}")
+        problem = f"there is a class {name!r} already; the classes are {', '.join(names)}"
+        raise ConflictError(problem, code="class_taken", name=name)
     connection.execute(sa.insert(schema.classes).values(id=len(names), name=name))
     return len(names)
 

@@ -131,11 +131,12 @@ def _headers(error: JuryboxError) -> dict[str, str] | None:
     return None
 
 
-def _extra(error: JuryboxError) -> dict[str, Any] | None:
+def _extra(error: JuryboxError) -> dict[str, Any]:
+    named: dict[str, Any] = {"code": error.code} if error.code else {}
     if not isinstance(error, FormatError):
-        return None
+        return named
     place = {"file": error.file, "row": error.row, "column": error.column}
-    named = {name: value for name, value in place.items() if value is not None}
+    named.update((name, value) for name, value in place.items() if value is not None)
     return named if error.value is None else {**named, "value": str(error.value)}
 
 

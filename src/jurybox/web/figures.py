@@ -37,6 +37,8 @@ class Figures:
         Median over the annotators of their median time on task; None where unknown.
     rounds
         All rounds that were published.
+    labellers
+        How many people have labelled something.
     """
 
     accuracy: tuple[Accuracy, ...]
@@ -45,6 +47,7 @@ class Figures:
     qualities: tuple[int, ...]
     seconds: float | None
     rounds: tuple[RoundInfo, ...]
+    labellers: int
 
 
 def figures(server: Server) -> Figures:
@@ -65,4 +68,5 @@ def _estimate(project: Project, known: Knowledge) -> Figures:
         qualities=tuple(np.histogram(qualities, bins=BINS)[0].tolist()),
         seconds=median(times) if times else None,
         rounds=tuple(project.rounds()),
+        labellers=len(known.people),
     )

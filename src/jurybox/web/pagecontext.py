@@ -91,7 +91,8 @@ def size_of(text: str) -> str:
 
 def _tabs(request: Request, user: User | None) -> list[Mapping[str, object]]:
     tabs = _TABS[user.role] if user is not None else ()
-    here = _WITHIN.get(request.url.path, request.url.path)
+    reviewing = request.query_params.get("back") == "review"
+    here = "/manage/review" if reviewing else _WITHIN.get(request.url.path, request.url.path)
     return [{"href": href, "name": name, "here": here == href} for href, name in tabs]
 
 
@@ -110,6 +111,7 @@ def _writers(catalogue: Catalogue) -> dict[str, Any]:
         "known_message": catalogue.knows,
         "number": catalogue.number,
         "percent": catalogue.percent,
+        "probability": catalogue.probability,
         "seconds": catalogue.seconds,
         "moment": catalogue.moment,
         "reason": reason,

@@ -62,7 +62,9 @@ class Uploads:
         """Return the path of a kept file; NotFoundError if it is gone."""
         with self._lock:
             if key not in self._paths:
-                raise NotFoundError("the uploaded file is no longer here; upload it again")
+                raise NotFoundError(
+                    "the uploaded file is no longer here; upload it again", code="upload_gone"
+                )
             return self._paths[key]
 
     def drop(self, key: str) -> None:

@@ -156,6 +156,8 @@ def names_of_client(path: Path, filename: str) -> Iterator[None]:
             row=error.row,
             column=error.column,
             value=error.value,
+            code=error.code,
+            **error.values,
         ) from error
 
 

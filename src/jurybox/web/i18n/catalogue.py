@@ -126,6 +126,18 @@ class Catalogue:
         """
         return _UNKNOWN if value is None else self.number(100 * value, digits) + _PERCENT[self.language]
 
+    def probability(self, value: float | None) -> str:
+        """Write an estimated probability as a percentage, which never says that anything is certain.
+
+        Examples
+        --------
+        >>> [get_catalogue("en").probability(value) for value in (0.999, 0.42, 0.0)]
+        ['>99%', '42%', '<1%']
+        """
+        if value is None or 0.01 <= value <= 0.99:
+            return self.percent(value)
+        return f">{self.percent(0.99)}" if value > 0.99 else f"<{self.percent(0.01)}"
+
     def seconds(self, value: float | None) -> str:
         """Write a duration.
 
@@ -147,7 +159,12 @@ class Catalogue:
         if value is None:
             return _UNKNOWN
         time = value if isinstance(value, datetime) else datetime.fromtimestamp(value, tz=UTC)
-        return f"{time.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+        written = f"{time.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+        return (
+            written
+            if self.direction == "ltr"
+            else f"\N{LEFT-TO-RIGHT ISOLATE}{written}\N{POP DIRECTIONAL ISOLATE}"
+        )
 
 
 @cache

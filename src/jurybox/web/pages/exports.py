@@ -21,7 +21,7 @@ __all__ = ["router"]
 
 router = APIRouter(prefix="/manage/export", include_in_schema=False, dependencies=[owner_only])
 
-_TABLES = ("consensus", "annotations", "texts", "annotators")
+_TABLES = ("consensus", "annotations", "texts", "annotators", "gold")
 _ENDS = ("csv", "jsonl")
 _WHOLE = ("csv", "jsonl", "label-studio")
 

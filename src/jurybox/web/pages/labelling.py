@@ -44,6 +44,10 @@ _MESSAGES = (
 )
 
 
+_PROBLEMS = ("relabelled", "not_editable")
+"""What may be wrong with an answer, as the API names it."""
+
+
 @router.get("/label")
 def label_page(request: Request, user: Annotator) -> HTMLResponse:
     """Show the text to label now."""
@@ -145,6 +149,7 @@ def _outbox(request: Request, user: User) -> str:
 def _messages(catalogue: Catalogue) -> dict[str, Any]:
     messages: dict[str, Any] = {name: catalogue.messages[f"label.{name}"] for name in _MESSAGES}
     messages["nothing"] = {why: catalogue.text(f"nothing.{why}") for why in Why}
+    messages["problems"] = {code: catalogue.text(f"problem.{code}") for code in _PROBLEMS}
     return messages
 
 

@@ -37,6 +37,15 @@ class Stat:
     note: str
 
 
+@dataclass(frozen=True)
+class Notice:
+    """What the owner should know, and the page where something can be done about it."""
+
+    kind: str
+    words: str
+    href: str = ""
+
+
 @router.get("")
 def overview_page(request: Request) -> HTMLResponse:
     """Show how the project is doing."""
@@ -88,18 +97,20 @@ def _lead(catalogue: Catalogue, status: Status, settings: ProjectSettings) -> st
 
 def _notices(
     catalogue: Catalogue, project: Project, learner: LearnerState, status: Status, settings: ProjectSettings
-) -> Sequence[tuple[str, str]]:
+) -> Sequence[Notice]:
     notices = []
     if learner.phase in (LearnerPhase.FAILED, LearnerPhase.DIED):
-        notices.append(("bad", catalogue.text("overview.learner_failed", message=learner.failure)))
+        notices.append(Notice("bad", catalogue.text("overview.learner_failed", message=learner.failure)))
     if status.texts == 0:
-        notices.append(("", catalogue.text("overview.hint_texts")))
+        notices.append(Notice("", catalogue.text("overview.hint_texts"), "/import"))
     if all(person.role == Role.OWNER for person in project.annotators()):
-        notices.append(("", catalogue.text("overview.hint_invite")))
+        notices.append(Notice("", catalogue.text("overview.hint_invite"), "/manage/people"))
     if status.flags:
-        notices.append(("warn", catalogue.plural("overview.flags", status.flags)))
+        notices.append(
+            Notice("warn", catalogue.plural("overview.flags", status.flags), "/manage/review#flags")
+        )
     if settings.suggestions:
-        notices.append(("warn", catalogue.text("overview.suggestions")))
+        notices.append(Notice("warn", catalogue.text("overview.suggestions"), "/manage/settings"))
     return notices
 
 
@@ -120,7 +131,7 @@ def _results(catalogue: Catalogue, known: Figures) -> list[Stat]:
 
 def _progress(catalogue: Catalogue, known: Figures, status: Status, settings: ProjectSettings) -> list[Stat]:
     t, number = catalogue.text, catalogue.number
-    annotations = catalogue.plural("overview.annotations_note", status.annotators)
+    annotations = catalogue.plural("overview.annotations_note", known.labellers)
     stats = [
         Stat(
             t("overview.finished"),

@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Request
-from starlette.responses import HTMLResponse, RedirectResponse
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from jurybox.errors import ConflictError, InputError
 from jurybox.store.records import Role, Standing
-from jurybox.web.access import Owner, owner_only
+from jurybox.web.access import owner_only
 from jurybox.web.invitations import invite, link_path
 from jurybox.web.knowledge import knowledge
+from jurybox.web.pagecontext import catalogue_of
+from jurybox.web.problems import explain
 from jurybox.web.render import render
 from jurybox.web.state import get_project, get_server
 
@@ -36,9 +38,9 @@ def add_person(
     """Invite someone, and show the link this once."""
     project = get_project(request)
     try:
-        project.add_annotator(name.strip(), role=role, cap=_cap(cap))
+        project.add_annotator(name.strip(), role=role, cap=_cap(request, cap))
     except (ConflictError, InputError) as error:
-        return _page(request, problem=str(error), status=409)
+        return _page(request, problem=explain(catalogue_of(request), error), status=409)
     return _page(request, link=_link(request, name.strip()))
 
 
@@ -77,18 +79,22 @@ def qualify(request: Request, name: Name) -> RedirectResponse:
     return RedirectResponse("/manage/people", 303)
 
 
-@router.post("/cap")
-def set_cap(request: Request, _user: Owner, name: Name, cap: Cap = "") -> RedirectResponse:
+@router.post("/cap", dependencies=[owner_only])
+def set_cap(request: Request, name: Name, cap: Cap = "") -> Response:
     """Limit how many labels someone gives; an empty field lifts the limit."""
-    get_project(request).set_cap(name, _cap(cap))
+    try:
+        get_project(request).set_cap(name, _cap(request, cap))
+    except InputError as error:
+        return _page(request, problem=explain(catalogue_of(request), error), status=422)
     return RedirectResponse("/manage/people", 303)
 
 
-def _cap(value: str) -> int | None:
+def _cap(request: Request, value: str) -> int | None:
     if not value.strip():
         return None
     if not value.strip().isdecimal():
-        raise InputError(f"the most labels is {value!r}, expected a whole number, or nothing for no limit")
+        t = catalogue_of(request).text
+        raise InputError(t("settings.not_whole", name=t("people.cap")))
     return int(value)
 
 
@@ -102,11 +108,11 @@ def _page(
 ) -> HTMLResponse:
     known = knowledge(get_server(request)).people
     summary = get_project(request).trust_summary()
-    judged = {one["name"]: one["quality_interval"] for one in summary.people} if summary is not None else {}
+    judged = {one["name"]: one for one in summary.people} if summary is not None else {}
     golden = {score.annotator: score for score in get_project(request).gold_report()}
     people: list[dict[str, Any]] = []
     for person in get_project(request).annotators():
-        standing = known.get(person.name)
+        standing, verdict = known.get(person.name), judged.get(person.name, {})
         people.append(
             {
                 "name": person.name,
@@ -117,9 +123,9 @@ def _page(
                 "cap": person.cap,
                 "n_annotations": person.n_annotations,
                 "n_skips": person.n_skips,
-                "quality": judged.get(person.name),
-                "agreement": standing.agreement if standing else None,
-                "worst_class": standing.worst_class if standing else None,
+                "quality": verdict.get("quality_interval"),
+                "agreement": verdict.get("agreement_interval"),
+                "mix_up": next(iter(verdict.get("mix_ups", ())), None),
                 "seconds": standing.seconds if standing else None,
             }
         )

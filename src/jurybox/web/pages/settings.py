@@ -8,10 +8,11 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Form, Query, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from jurybox.errors import InputError
+from jurybox.errors import ConflictError, InputError
 from jurybox.web.access import owner_only
 from jurybox.web.i18n import Catalogue
 from jurybox.web.pagecontext import catalogue_of
+from jurybox.web.problems import explain
 from jurybox.web.render import render
 from jurybox.web.settingfields import CHOICES, GROUPS, Choice, Field, Kind, choices_of
 from jurybox.web.state import get_project
@@ -56,16 +57,17 @@ def change_settings(request: Request, form: Submitted) -> Response:
         }
         project.configure(**changes)
     except InputError as error:
-        return _page(request, entered=form, problem=str(error))
+        return _page(request, entered=form, problem=explain(catalogue, error))
     return RedirectResponse(SAVED, 303)
 
 
 @router.post("/classes")
-def add_class(
-    request: Request, name: Annotated[str, Form(min_length=1, max_length=1000)]
-) -> RedirectResponse:
+def add_class(request: Request, name: Annotated[str, Form(min_length=1, max_length=1000)]) -> Response:
     """Add a class behind the others."""
-    get_project(request).add_class(name.strip())
+    try:
+        get_project(request).add_class(name.strip())
+    except (ConflictError, InputError) as error:
+        return _page(request, problem=explain(catalogue_of(request), error))
     return RedirectResponse(SAVED, 303)
 
 

@@ -15,6 +15,7 @@ from jurybox.formats.detect import sniff_encoding, sniff_format
 from jurybox.formats.read_csv import open_csv
 from jurybox.web.access import owner_only
 from jurybox.web.pagecontext import catalogue_of
+from jurybox.web.problems import explain
 from jurybox.web.render import render
 from jurybox.web.state import get_project, get_server
 from jurybox.web.uploads import get_uploads
@@ -69,7 +70,9 @@ def setup_create(
             raise InputError(catalogue_of(request).text("setup.two_classes"))
         _create(request, get_uploads(request).find(upload), columns, form)
     except JuryboxError as error:
-        return _preview(request, upload, columns, form, adding=False, problem=str(error))
+        return _preview(
+            request, upload, columns, form, adding=False, problem=explain(catalogue_of(request), error)
+        )
     get_uploads(request).drop(upload)
     return RedirectResponse("/manage/people", 303)
 
@@ -107,7 +110,9 @@ def import_add(
         options = ReadOptions(columns=columns, classes=project.classes)
         added = project.add(read(get_uploads(request).find(upload), options).batches())
     except JuryboxError as error:
-        return _preview(request, upload, columns, {}, adding=True, problem=str(error))
+        return _preview(
+            request, upload, columns, {}, adding=True, problem=explain(catalogue_of(request), error)
+        )
     get_uploads(request).drop(upload)
     counts = {"texts": catalogue.number(added.texts), "annotations": catalogue.number(added.annotations)}
     return _ask(request, adding=True, done=catalogue.text("import.done", **counts))
@@ -151,7 +156,7 @@ def _uploaded(request: Request, file: UploadFile, *, adding: bool) -> Response:
         key = get_uploads(request).keep(file.filename or "", file.file)
         sniff_format(get_uploads(request).find(key))
     except JuryboxError as error:
-        return _ask(request, adding=adding, problem=str(error))
+        return _ask(request, adding=adding, problem=explain(catalogue_of(request), error))
     return _preview(request, key, {}, {}, adding=adding)
 
 
@@ -175,12 +180,12 @@ def _preview(
     try:
         sample = _sample(path, columns)
     except JuryboxError as error:
-        problem = problem or str(error)
+        problem = problem or explain(catalogue_of(request), error)
     values = {
         "adding": adding,
         "action": "/import/file" if adding else "/setup/file",
         "other": "/import" if adding else "/setup",
-        "problem": problem.replace(str(path.parent) + "/", ""),
+        "problem": problem,
         "upload": key,
         "file_name": path.name,
         "texts": sample["texts"],

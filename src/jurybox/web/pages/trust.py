@@ -30,7 +30,11 @@ def trust_page(request: Request) -> HTMLResponse:
         "panels": trust_panels(catalogue, summary, project.settings.cost_per_label),
         "rules": rules(catalogue, summary),
         "savings": savings(catalogue, summary),
-        "suspects": [suspicion(catalogue, one) for one in summary.people if one["suspect"] is not None],
+        "suspects": [
+            {"name": one["name"], "words": suspicion(catalogue, one)}
+            for one in summary.people
+            if one["suspect"] is not None
+        ],
         "people": [one["name"] for one in summary.people if one["n_annotations"]],
     }
     return render(request, "manage/trust.html", values)

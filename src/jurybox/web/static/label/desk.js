@@ -3,7 +3,7 @@
 import { Outbox } from "./outbox.js";
 import { announce, buttons, config, fillIn, say } from "./page.js";
 import { fetchPace, fetchTasks, releaseTask, renewLease, sendAnswer } from "./server.js";
-import { showConnection, showProgress, showRecent, showTask, showToday } from "./show.js";
+import { isSheetFocused, showConnection, showProgress, showRecent, showTask, showToday } from "./show.js";
 import { Watch } from "./watch.js";
 
 const AHEAD = 5;
@@ -28,7 +28,8 @@ export class Desk {
     this.watch = new Watch();
     this.outbox = new Outbox(`jurybox:${config.outbox}`, sendAnswer, {
       changed: () => this.#showState(),
-      refused: tellRefusal,
+      refused: (answer, response) => this.#tellRefusal(answer, response),
+      elsewhere: (answers) => this.#leaveToOthers(answers),
     });
     this.decided = new Set(this.outbox.answers.filter((one) => one.path !== UNDO).map((one) => one.text_id));
     if (this.current && this.decided.has(this.current.text_id)) this.current = null;
@@ -87,15 +88,24 @@ export class Desk {
     }
   }
 
-  #next() {
+  #next(message = "") {
     this.current = this.ahead.shift() ?? null;
-    this.#show();
+    this.#show(message);
     if (this.ahead.length < FEW) this.fill();
   }
 
-  #show() {
+  /** Another tab has decided on texts that are here as well. */
+  #leaveToOthers(answers) {
+    for (const answer of answers) if (answer.path !== UNDO) this.decided.add(answer.text_id);
+    this.ahead = this.ahead.filter((task) => !this.decided.has(task.text_id));
+    if (this.decided.has(this.current?.text_id)) this.#next();
+  }
+
+  #show(message = "") {
+    const unheard = isSheetFocused() ? this.current?.text : ""; // focus that stays where it is reads nothing out
     const waiting = this.reachable ? say.loading : say.offline_rest;
     showTask(this.current, say.nothing[this.nothing?.why] ?? waiting);
+    if (message || unheard) announce([message, unheard].filter(Boolean).join(" "));
     this.watch.restart();
     this.shownAt = performance.now();
   }
@@ -136,10 +146,9 @@ export class Desk {
     else this.outbox.add({ path: UNDO, body: { text_id: decision.text_id }, text_id: decision.text_id });
     if (this.current) this.ahead.unshift(this.current);
     this.current = { text_id: decision.text_id, text: decision.text, comment: decision.comment };
-    announce(say.undone);
     showToday(this.today);
     this.#showState();
-    this.#show();
+    this.#show(say.undone);
   }
 
   change(decision, name) {
@@ -166,14 +175,16 @@ export class Desk {
   }
 
   #leave(message) {
-    announce(message);
     showToday(this.today);
     this.#showState();
-    this.#next();
+    this.#next(message);
   }
-}
 
-async function tellRefusal(answer, response) {
-  const problem = await response.json().catch(() => ({}));
-  announce(`${say.refused} ${problem.detail ?? ""}`, true);
+  /** What was refused did not happen: it is not among the last decisions either. */
+  async #tellRefusal(answer, response) {
+    const problem = await response.json().catch(() => ({}));
+    if (answer.path !== UNDO) this.recent = this.recent.filter((one) => one.text_id !== answer.text_id);
+    this.#showState();
+    announce(`${say.refused} ${say.problems[problem.code] ?? problem.detail ?? ""}`, true);
+  }
 }

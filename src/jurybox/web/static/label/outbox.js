@@ -12,18 +12,22 @@ export class Outbox {
   /**
    * @param {string} name where the answers are kept; one for each project and annotator
    * @param {(answer: Answer) => Promise<Response>} send
-   * @param {{changed: () => void, refused: (answer: Answer, response: Response) => void}} listener
+   * @param {{changed: () => void, refused: (answer: Answer, response: Response) => void, elsewhere: (answers: Answer[]) => void}} listener
    */
   constructor(name, send, listener) {
     this.name = name;
     this.send = send;
     this.listener = listener;
-    this.answers = this.#read();
+    this.answers = parse(this.#read());
+    this.known = new Set(this.answers.map((answer) => answer.key));
     this.state = "idle";
     this.wait = FIRST_WAIT;
     this.timer = 0;
     this.sending = null;
     window.addEventListener("online", () => this.flush());
+    window.addEventListener("storage", (event) => {
+      if (event.key === this.name) this.listener.elsewhere(this.#ofOtherTabs(event.newValue));
+    });
   }
 
   get size() {
@@ -42,7 +46,9 @@ export class Outbox {
   }
 
   add(answer) {
-    this.answers.push({ ...answer, key: answer.key ?? newKey() });
+    const key = newKey();
+    this.known.add(key);
+    this.answers.push({ ...answer, key });
     this.#write();
     this.flush();
   }
@@ -92,19 +98,32 @@ export class Outbox {
 
   #read() {
     try {
-      return JSON.parse(localStorage.getItem(this.name) ?? "[]");
+      return localStorage.getItem(this.name);
     } catch {
-      return [];
+      return null;
     }
+  }
+
+  /** Answers that wait in other tabs: they share the place in the browser, and must not lose them. */
+  #ofOtherTabs(stored) {
+    return parse(stored).filter((answer) => !this.known.has(answer.key));
   }
 
   #write() {
     try {
-      localStorage.setItem(this.name, JSON.stringify(this.answers));
+      localStorage.setItem(this.name, JSON.stringify([...this.#ofOtherTabs(this.#read()), ...this.answers]));
     } catch {
       // Without storage the answers live as long as the page: sending goes on.
     }
     this.listener.changed();
+  }
+}
+
+function parse(stored) {
+  try {
+    return JSON.parse(stored) ?? [];
+  } catch {
+    return [];
   }
 }
 

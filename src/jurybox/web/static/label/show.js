@@ -30,6 +30,8 @@ export function showTask(task, rest) {
   $("sheet").focus({ preventScroll: true });
 }
 
+export const isSheetFocused = () => document.activeElement === $("sheet");
+
 function sizeOf(text) {
   if (CODE.test(text) && text.includes("\n")) return "code";
   if (text.length <= SHORT) return "short";
