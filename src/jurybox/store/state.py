@@ -16,12 +16,14 @@ from jurybox.store.locks import serialise
 from jurybox.store.settings import ProjectSettings
 
 __all__ = [
+    "STATE",
     "ProjectState",
     "add_class",
     "create_project",
     "read_classes",
     "read_guidelines",
     "read_state",
+    "state_of",
     "write_guidelines",
     "write_state",
 ]
@@ -64,9 +66,17 @@ def create_project(
 
 def read_state(connection: Connection) -> ProjectState:
     """Read the project's row."""
-    row = connection.execute(_PROJECT).one()
+    return state_of(connection.execute(_PROJECT).one())
+
+
+def state_of(row: sa.Row[Any]) -> ProjectState:
+    """Return what a row that holds the columns of `STATE` says of the project."""
     return ProjectState(
-        row.name, _settings(row.settings), row.current_round, row.audit_rate, n_gold=row.n_gold
+        row.project_name,
+        _settings(row.project_settings),
+        row.project_current_round,
+        row.project_audit_rate,
+        n_gold=row.project_n_gold,
     )
 
 
@@ -114,4 +124,10 @@ def _settings(stored: Mapping[str, Any]) -> ProjectSettings:
     return ProjectSettings().updated(stored)
 
 
-_PROJECT = sa.select(schema.project)
+STATE = tuple(
+    schema.project.c[name].label(f"project_{name}")
+    for name in ("name", "settings", "current_round", "audit_rate", "n_gold")
+)
+"""Columns that `state_of` reads, for statements that read something else, too."""
+
+_PROJECT = sa.select(*STATE)
