@@ -88,10 +88,8 @@ def find_annotator(
     connection: Connection, name: str | None = None, *, token_hash: str | None = None
 ) -> AnnotatorInfo | None:
     """Return one person by name or by the hash of the token, or None."""
-    column, value = (
-        (schema.annotators.c.name, name) if name is not None else (schema.annotators.c.token_hash, token_hash)
-    )
-    row = connection.execute(sa.select(schema.annotators).where(column == value)).one_or_none()
+    statement = _BY_TOKEN if name is None else _BY_NAME
+    row = connection.execute(statement, {"name": name, "token": token_hash}).one_or_none()
     return None if row is None else _info(row)
 
 
@@ -189,6 +187,8 @@ def _check_cap(cap: object) -> None:
 
 # Built once: building a statement takes longer than running it.
 _NAMED = schema.annotators.c.name == sa.bindparam("name")
+_BY_NAME = sa.select(schema.annotators).where(_NAMED)
+_BY_TOKEN = sa.select(schema.annotators).where(schema.annotators.c.token_hash == sa.bindparam("token"))
 _NUMBER = sa.select(schema.annotators.c.id).where(_NAMED)
 _GIVEN = sa.select(sa.func.sum(schema.annotators.c.n_annotations))
 _LOCKED = sa.select(schema.annotators).where(_NAMED).with_for_update(key_share=True)

@@ -60,9 +60,9 @@ def next_tasks(connection: Connection, name: str, n: int, *, resume: bool, now: 
         tasks.extend(taken)
         n_held += len(taken)
         free -= len(taken)
-    if len(tasks) == n:
-        return Tasks(tuple(tasks))
-    return Tasks(tuple(tasks), _why(connection, state, annotator, n_held, admission, now))
+    complete = len(tasks) == n
+    nothing = None if complete else _why(connection, state, annotator, n_held, admission, now)
+    return Tasks(tuple(tasks), nothing, suggestions=state.settings.suggestions)
 
 
 def renew(connection: Connection, name: str, text_id: int, *, now: float) -> float:
