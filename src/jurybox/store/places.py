@@ -1,4 +1,8 @@
-"""Finding the next texts: the first places of the queue that want a label."""
+"""Finding the next texts: the first places of the queue that want a label.
+
+They are looked up in the ranking that holds; where it is but a front that is used up, also in its base, among
+the texts that it leaves out (`jurybox.store.ranks`).
+"""
 
 from __future__ import annotations
 
@@ -11,9 +15,10 @@ from sqlalchemy.engine import Connection
 
 from jurybox.errors import StoreError
 from jurybox.store import schema
+from jurybox.store.ranks import PASS, order
 from jurybox.store.state import ProjectState
 
-__all__ = ["any_open", "any_wanted", "best_free", "own_place"]
+__all__ = ["any_open", "any_wanted", "best_free", "count_open", "in_front", "own_place"]
 
 
 def best_free(
@@ -21,7 +26,11 @@ def best_free(
 ) -> Sequence[sa.Row[Any]]:
     """Find the first texts of the queue that want a label, from this annotator too, and that nobody holds."""
     values = {"round": state.current_round, "annotator": annotator_id, "now": now, "n": n}
-    return connection.execute(_free(), values).all()
+    found = connection.execute(_free(), values).all()
+    if not state.has_front or (len(found) == n and found[-1].position < PASS):
+        return found
+    behind = {**values, "round": state.base_round, "front": state.current_round}
+    return sorted([*found, *connection.execute(_free_behind(), behind)], key=order)[:n]
 
 
 def own_place(connection: Connection, state: ProjectState, text_id: int) -> sa.Row[Any]:
@@ -32,20 +41,26 @@ def own_place(connection: Connection, state: ProjectState, text_id: int) -> sa.R
     StoreError
         If it has none: never, since the queue covers all texts.
     """
-    row = connection.execute(_own(), {"round": state.current_round, "text": text_id}).one_or_none()
-    if row is None:
-        raise StoreError("a text has no place in the queue; play a round to repair it")
-    return row
+    for number in (state.current_round, state.base_round):
+        row = connection.execute(_own(), {"round": number, "text": text_id}).one_or_none()
+        if row is not None:
+            return row
+    raise StoreError("a text has no place in the queue; play a round to repair it")
+
+
+def count_open(connection: Connection) -> int:
+    """Count the texts that want a label: the base covers all texts."""
+    return connection.scalar(_N_OPEN) or 0
 
 
 def any_open(connection: Connection, state: ProjectState) -> bool:
     """Whether there is a text that wants a label."""
-    return connection.execute(_open(), {"round": state.current_round}).first() is not None
+    return connection.execute(_open(), {"round": state.base_round}).first() is not None
 
 
 def any_wanted(connection: Connection, state: ProjectState, annotator_id: int) -> bool:
     """Whether there is a text that wants a label from an annotator, who does not hold it."""
-    values = {"round": state.current_round, "annotator": annotator_id}
+    values = {"round": state.base_round, "annotator": annotator_id}
     return connection.execute(_not_in_hand(), values).first() is not None
 
 
@@ -69,6 +84,11 @@ def _free() -> sa.Select[Any]:
 
 
 @cache
+def _free_behind() -> sa.Select[Any]:
+    return _free().where(~in_front(schema.ranking.c.text_id, sa.bindparam("front", type_=sa.Integer)))
+
+
+@cache
 def _not_in_hand() -> sa.Select[Any]:
     leases, ranking = schema.leases, schema.ranking
     mine = sa.exists().where(leases.c.text_id == ranking.c.text_id, leases.c.annotator_id == _ANNOTATOR)
@@ -89,6 +109,12 @@ def _wanted() -> sa.Select[Any]:
         skips.c.retired_at.is_(None),
     )
     return _ranked().where(ranking.c.open, ~labelled, ~skipped)
+
+
+def in_front(text_id: sa.ColumnElement[int], front: sa.ColumnElement[int] | int) -> sa.ColumnElement[bool]:
+    """Whether a text has a place in a front, whose round is given."""
+    places = schema.ranking.alias("front")
+    return _looked_up(places.c.round_id == front, places.c.text_id == text_id)
 
 
 def _looked_up(*criteria: sa.ColumnElement[bool]) -> sa.Exists:
@@ -129,3 +155,13 @@ def _ranked() -> sa.Select[Any]:
         .select_from(ranking.join(texts, texts.c.id == ranking.c.text_id))
         .where(ranking.c.round_id == sa.bindparam("round", type_=sa.Integer))
     )
+
+
+_N_OPEN = (
+    sa.select(sa.func.count())
+    .select_from(schema.ranking)
+    .where(
+        schema.ranking.c.round_id == sa.select(schema.project.c.base_round).scalar_subquery(),
+        schema.ranking.c.open,
+    )
+)

@@ -122,7 +122,7 @@ def claim(
         return _task(lent, name, lent.expires_at)
     place = own_place(connection, state, text_id)
     _lease(connection, state, annotator_id, [place], now)
-    row = connection.execute(_LENT, {"round": state.current_round, "text": text_id}).one()
+    row = connection.execute(_LENT, {**_rounds(state), "text": text_id}).one()
     return _task(row, name, row.expires_at if row.annotator_id == annotator_id else now)
 
 
@@ -142,12 +142,16 @@ def find_text(connection: Connection, external_id: str, *, lock: bool = False) -
 
 def _held(connection: Connection, state: ProjectState, annotator_id: int, now: float) -> list[sa.Row[Any]]:
     """Return the texts of the ordinary queue that an annotator holds and that still want a label."""
-    values = {"round": state.current_round, "annotator": annotator_id, "now": now}
+    values = {**_rounds(state), "annotator": annotator_id, "now": now}
     return [row for row in connection.execute(_HELD, values) if row.position is not None]
 
 
 def _oldest_first(held: list[sa.Row[Any]]) -> list[sa.Row[Any]]:
-    return sorted(held, key=lambda row: (row.issued_at, row.position))
+    return sorted(held, key=lambda row: (row.issued_at, -row.round_id, row.position))
+
+
+def _rounds(state: ProjectState) -> dict[str, int]:
+    return {"round": state.current_round, "base": state.base_round}
 
 
 def _extend(
@@ -296,15 +300,12 @@ def _lent_texts() -> sa.Select[Any]:
     The place is a subquery, not a join: a planner without statistics might start from the whole queue.
     """
     leases, texts, ranking = schema.leases, schema.texts, schema.ranking
-    position = (
-        sa.select(ranking.c.position)
-        .where(
-            ranking.c.round_id == sa.bindparam("round", type_=sa.Integer),
-            ranking.c.text_id == leases.c.text_id,
-            ranking.c.open,
-        )
-        .scalar_subquery()
-    )
+
+    def position(number: str) -> sa.ScalarSelect[Any]:
+        here = ranking.c.round_id == sa.bindparam(number, type_=sa.Integer)
+        mine = ranking.c.text_id == leases.c.text_id
+        return sa.select(ranking.c.position).where(here, mine, ranking.c.open).scalar_subquery()
+
     return sa.select(
         texts.c.id,
         texts.c.external_id,
@@ -317,7 +318,7 @@ def _lent_texts() -> sa.Select[Any]:
         leases.c.round_id,
         leases.c.issued_at,
         leases.c.expires_at,
-        position.label("position"),
+        sa.func.coalesce(position("round"), position("base")).label("position"),
     ).join(texts, texts.c.id == leases.c.text_id)
 
 

@@ -3,6 +3,10 @@
 A ranking is written beside the one that holds, in small transactions that keep nobody waiting, and takes over
 in one: by a single number in the project's row. A round that was not finished leaves rows that the next one
 sweeps up.
+
+A large project's ranking is for the most part never read before the next one comes. So a round writes down
+only its front, as long as the last ranking over all texts, its base, is not too old: until there are four
+times as many annotations as it has seen.
 """
 
 from __future__ import annotations
@@ -55,7 +59,9 @@ __all__ = [
     "wants_label",
 ]
 
-_CHUNK = 500
+_CHUNK = 250
+_FRONT = 5_000
+_OUTDATED = 4
 _ARRAY_ROWS = 20_000
 
 
@@ -193,7 +199,7 @@ def begin_round(store: Store, snapshot: Snapshot, settings: Mapping[str, object]
                 diagnostics={},
             )
         )
-    _sweep(store, state.current_round)
+    _sweep(store, {state.current_round, state.base_round})
     return number
 
 
@@ -220,20 +226,26 @@ def publish(store: Store, number: int, snapshot: Snapshot, outcome: Outcome, *, 
     _write_array(store, number, "pred_probs", outcome.pred_probs)
     with store.read() as connection:
         state = read_state(connection)
+        front_only = _has_good_base(connection, state, snapshot)
     columns = _ranking_columns(number, snapshot, outcome, state.settings)
-    for start in range(0, snapshot.annotations.n_texts, _CHUNK):
+    if front_only:
+        front = np.union1d(snapshot.audit, outcome.order[:_FRONT])
+        columns = {name: column[front] for name, column in columns.items()}
+    for start in range(0, len(columns["text_id"]), _CHUNK):
         rows = _rows(columns, start, start + _CHUNK)
         with _brief_write(store) as connection:
             insert_rows(connection, schema.ranking, rows)
-    settled = _catch_up(store, replace(state, current_round=number), snapshot)
+    settled = _catch_up(store, replace(state, current_round=number, base_round=number), snapshot)
     # Everybody waits for this, so it does not wait for the disk: a power cut that undoes it undoes all that
     # came after it too, since commits reach the disk in their order.
     with store.write(durable=False) as connection:
         serialise(connection, "round")
+        base = state.base_round if front_only else number
+        write_state(connection, current_round=number, base_round=base)
         _take_over(connection, number, snapshot, outcome, settled, now)
         if rules(read_state(connection).settings) != rules(state.settings):  # changed while we were writing
             settle_all(connection, read_state(connection))
-    _sweep(store, number)
+    _sweep(store, {number, base})
 
 
 def read_rounds(connection: Connection) -> list[RoundInfo]:
@@ -382,14 +394,13 @@ def _take_over(
     settled: NDArray[np.int64],
     now: float,
 ) -> None:
-    """Make a written ranking the one that holds, with all that has happened since its snapshot.
+    """Publish a round whose ranking holds from now on, with all that has happened since its snapshot.
 
     Parameters
     ----------
     settled : ndarray of int64
         Numbers of the annotations since the snapshot that the ranking takes account of.
     """
-    write_state(connection, current_round=number)
     connection.execute(
         sa.update(schema.rounds)
         .where(schema.rounds.c.id == number)
@@ -398,7 +409,8 @@ def _take_over(
     state = read_state(connection)
     texts, audit, gold = schema.texts, schema.audit, schema.gold
     N = snapshot.annotations.n_texts
-    enqueue(connection, state, connection.scalars(sa.select(texts.c.id).where(texts.c.id >= N)).all())
+    if not state.has_front:
+        enqueue(connection, state, connection.scalars(sa.select(texts.c.id).where(texts.c.id >= N)).all())
     mark_audit(
         connection, state, connection.scalars(sa.select(audit.c.text_id).where(audit.c.text_id >= N)).all()
     )
@@ -407,13 +419,21 @@ def _take_over(
     settle(connection, state, np.unique(since[~np.isin(since[:, 0], settled), 1]).tolist())
 
 
-def _sweep(store: Store, current: int) -> None:
+def _has_good_base(connection: Connection, state: ProjectState, snapshot: Snapshot) -> bool:
+    """Whether the texts behind the front of a round may stay in the order of an earlier one."""
+    rounds = schema.rounds
+    seen = connection.scalar(sa.select(rounds.c.n_annotations).where(rounds.c.id == state.base_round)) or 0
+    large = snapshot.annotations.n_texts > _FRONT
+    return large and snapshot.annotations.n_annotations < _OUTDATED * seen
+
+
+def _sweep(store: Store, holding: set[int]) -> None:
     """Delete, a little at a time, rankings and arrays of rounds that do not hold."""
     ranking, arrays, rounds = schema.ranking, schema.arrays, schema.rounds
     with store.write(durable=False) as connection:
-        connection.execute(sa.delete(arrays).where(arrays.c.round_id != current))
+        connection.execute(sa.delete(arrays).where(arrays.c.round_id != max(holding)))
         left = sa.exists().where(ranking.c.round_id == rounds.c.id)
-        old = connection.scalars(sa.select(rounds.c.id).where(rounds.c.id != current, left)).all()
+        old = connection.scalars(sa.select(rounds.c.id).where(rounds.c.id.not_in(holding), left)).all()
     for number in old:
         while True:
             with _brief_write(store) as connection:
@@ -428,12 +448,11 @@ def _sweep(store: Store, current: int) -> None:
 
 @contextmanager
 def _brief_write(store: Store) -> Iterator[Connection]:
-    """Open a transaction that writes, then give way for as long: SQLite has one writer at a time."""
+    """Open a transaction that writes, then give way for as long: to SQLite's other writers, or on a core."""
     with store.write(durable=False) as connection:
         started = time.perf_counter()
         yield connection
-    if store.is_sqlite:
-        time.sleep(time.perf_counter() - started)
+    time.sleep(time.perf_counter() - started)
 
 
 def _names(values: Sequence[str]) -> NDArray[Any]:
