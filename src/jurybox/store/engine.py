@@ -29,6 +29,7 @@ __all__ = ["Store", "read_location"]
 _BUSY_SECONDS = 120
 _RETRY_SECONDS = 0.002
 _DEFAULT_SCHEMA = "jurybox"
+_POOL = {"pool_size": 15, "max_overflow": 25, "pool_use_lifo": True}  # a web server has 40 threads
 _KIND = "jurybox_kind"
 _DURABLE = "jurybox_durable"
 
@@ -180,7 +181,7 @@ def read_location(location: str | PathLike[str]) -> Store:
 
 def _sqlite(path: Path) -> Store:
     engine = sa.create_engine(
-        URL.create("sqlite", database=str(path)), connect_args={"timeout": _BUSY_SECONDS}
+        URL.create("sqlite", database=str(path)), connect_args={"timeout": _BUSY_SECONDS}, **_POOL
     )
 
     @event.listens_for(engine, "connect")
@@ -234,7 +235,7 @@ def _postgresql(url: URL) -> Store:
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,62}", schema):
         raise InputError(f"schema is {schema!r}, expected up to 63 letters, digits and underscores")
     url = url.difference_update_query(["schema"]).set(drivername="postgresql+psycopg")
-    engine = sa.create_engine(url, isolation_level="AUTOCOMMIT")  # transactions are begun below
+    engine = sa.create_engine(url, isolation_level="AUTOCOMMIT", **_POOL)  # transactions are begun below
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _record: object) -> None:

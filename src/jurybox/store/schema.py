@@ -73,9 +73,9 @@ project = Table(
     Column("base_round", Integer, nullable=False, server_default="0"),
 )
 """One row. `current_round` is the round whose ranking holds and `base_round` that of the last ranking which
-covers all texts, see `jurybox.store.ranks`: the same one, or an earlier one. `audit_rate` is the share of texts
-in the audit sample, set once the first texts are in. `n_gold` is the number of rows of `gold`, so that labelling
-need not look where there are none."""
+covers all texts, see `jurybox.store.ranks`: the same one, or an earlier one. `audit_rate` is the share of
+texts in the audit sample, set once the first texts are in. `n_gold` is the number of rows of `gold`, so that
+labelling need not look where there are none."""
 
 classes = Table(
     "classes",
