@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -11,6 +12,7 @@ import sqlalchemy as sa
 from jurybox.project import Project
 from jurybox.store import rounds
 from jurybox.store.browse import TextFilter, TextState
+from jurybox.store.queue import next_tasks
 from jurybox.store.records import NothingLeft, Role, Task, Why
 from jurybox.store.settings import ProjectSettings
 
@@ -221,6 +223,32 @@ def test_a_change_of_the_rules_reaches_front_and_base(project: Project) -> None:
     project.configure(max_labels=2)
     assert project.pulse().open_texts == N - 1
     assert sorted(served(project, "bo")) == sorted(set(everything) - {"t29"})
+
+
+def test_what_follows_the_front_is_read_from_its_beginning(postgres_server: str) -> None:
+    """PostgreSQL plans by what it last saw, as in `test_a_new_ranking_is_read_from_its_front`."""
+    n = 3000
+    texts = [(f"t{i}", f"text {i}") for i in range(n)]
+    location = f"{postgres_server}&schema=behind_{os.getpid()}"
+    with Project.create(location, classes=["no", "yes"], texts=texts, settings=PLAIN) as project:
+        served(project, "cy", 3)
+        publish(project, list(range(n)))
+        with project.store.write() as connection:
+            connection.execute(sa.text("ANALYZE"))
+        publish(project, NEWER)
+        served(project, "ana", FRONT)
+        with project.store.act() as connection:
+            before = rows_read(connection)
+            lent = next_tasks(connection, "ana", 3, resume=False, now=3.0)
+            read = rows_read(connection) - before
+    assert [task.round for task in lent.tasks] == [1, 1, 1]
+    assert read < n / 2
+
+
+def rows_read(connection: sa.Connection) -> int:
+    """Return how many rows of all tables the transaction has read."""
+    counted = "SELECT sum(seq_tup_read + coalesce(idx_tup_fetch, 0)) FROM pg_stat_xact_user_tables"
+    return int(connection.scalar(sa.text(counted)) or 0)
 
 
 def test_a_base_that_is_too_old_is_written_anew(project: Project) -> None:

@@ -267,7 +267,7 @@ def test_a_new_ranking_is_read_from_its_front(postgres_server: str) -> None:
         with project.store.write() as connection:
             connection.execute(sa.text("ANALYZE"))
         publish(project, list(range(n)))
-        with project.store.write() as connection:
+        with project.store.act() as connection:
             before = rows_read(connection)
             lent = next_tasks(connection, "person 0", 3, resume=False, now=3.0)
             read = rows_read(connection) - before
