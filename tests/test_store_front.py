@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from jurybox.project import Project
-from jurybox.store import rounds
+from jurybox.store import rounds, snapshots
 from jurybox.store.browse import TextFilter, TextState
 from jurybox.store.queue import next_tasks
 from jurybox.store.records import NothingLeft, Role, Task, Why
@@ -41,7 +41,7 @@ def project(location: str) -> Iterator[Project]:
 
 
 def publish(project: Project, order: Sequence[int], *, score: float = 0.5) -> int:
-    snapshot = rounds.read_snapshot(project.store)
+    snapshot = snapshots.read_snapshot(project.store)
     number = rounds.begin_round(project.store, snapshot, {}, now=1.0)
     outcome = rounds.Outcome(
         order=np.array(order),
@@ -139,7 +139,7 @@ def test_what_was_labelled_in_one_front_is_so_in_the_next_and_in_the_base(projec
 
 
 def test_labels_given_during_the_fit_count_in_the_front(project: Project) -> None:
-    snapshot = rounds.read_snapshot(project.store)
+    snapshot = snapshots.read_snapshot(project.store)
     number = rounds.begin_round(project.store, snapshot, {}, now=1.0)
     project.submit("t7", "yes", annotator="ana")
     project.submit("t8", "yes", annotator="ana")
@@ -261,7 +261,7 @@ def test_a_base_that_is_too_old_is_written_anew(project: Project) -> None:
 
 
 def test_a_round_that_was_not_finished_leaves_front_and_base(project: Project) -> None:
-    snapshot = rounds.read_snapshot(project.store)
+    snapshot = snapshots.read_snapshot(project.store)
     rounds.begin_round(project.store, snapshot, {}, now=1.0)
     with project.store.write() as connection:
         connection.execute(
