@@ -44,7 +44,7 @@ import sqlalchemy as sa
 import jurybox
 from jurybox.errors import ConflictError, NotFoundError
 from jurybox.project import Project
-from jurybox.store import rounds, schema
+from jurybox.store import rounds, schema, snapshots
 from jurybox.store.records import NothingLeft, Why
 from jurybox.store.settings import ProjectSettings
 
@@ -169,7 +169,7 @@ def measure_kills(location: str, *, n_kills: int, seed: int) -> Report:
     """Kill writers at random moments; after each kill look for what they said they had stored."""
     rng = np.random.default_rng(seed)
     settings = ProjectSettings(audit_size=20, max_labels=3, first_labels=2, seed=seed)
-    with Project.create(location, classes=CLASSES, texts=_texts(3000, seed), settings=settings) as project:
+    with Project.create(location, classes=CLASSES, texts=_texts(6000, seed), settings=settings) as project:
         project.add_annotator("ana")
     faults: Counter[str] = Counter()
     acknowledged, recovery = 0, []
@@ -247,7 +247,7 @@ def _publish_at_random(project: Project, rng: np.random.Generator) -> None:
     with project.store.exclusive("round") as alone:
         if not alone:
             return
-        snapshot = rounds.read_snapshot(project.store)
+        snapshot = snapshots.read_snapshot(project.store)
         N = snapshot.annotations.n_texts
         order = rng.permutation(N)
         outcome = rounds.Outcome(
@@ -290,8 +290,8 @@ def _inconsistencies(project: Project) -> dict[str, int]:
         .scalar_subquery()
     )
     wrong_counters = sa.select(sa.func.count()).where(annotators.c.n_annotations != standing)
-    current = sa.select(schema.project.c.current_round).scalar_subquery()
-    in_queue = sa.select(sa.func.count()).where(ranking.c.round_id == current)
+    base = sa.select(schema.project.c.base_round).scalar_subquery()  # the ranking that covers all texts
+    in_queue = sa.select(sa.func.count()).where(ranking.c.round_id == base)
     with project.store.read() as connection:
         n_texts = connection.scalar(sa.select(sa.func.count()).select_from(schema.texts)) or 0
         last = connection.scalar(sa.select(sa.func.max(schema.texts.c.id)))

@@ -15,7 +15,7 @@ from jurybox.errors import InputError, NotFoundError
 from jurybox.formats import read, write
 from jurybox.formats.records import AnnotationRecord
 from jurybox.project import Project
-from jurybox.store import rounds
+from jurybox.store import rounds, snapshots
 from jurybox.store.browse import AnnotationFilter, TextFilter, TextState
 from jurybox.store.records import NothingLeft, Role, Task, Why
 from jurybox.store.settings import ProjectSettings
@@ -81,7 +81,7 @@ def reasons(project: Project, annotator: str) -> dict[str, str | None]:
 
 def publish(project: Project, meanwhile: list[tuple[str, str | None]] | None = None) -> None:
     """Play a round that ranks every text it may, the first ones first."""
-    snapshot = rounds.read_snapshot(project.store)
+    snapshot = snapshots.read_snapshot(project.store)
     number = rounds.begin_round(project.store, snapshot, {}, now=1.0)
     for text, label in meanwhile or ():
         project.set_gold(text, label)

@@ -8,6 +8,7 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
+import psycopg
 import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
@@ -20,6 +21,7 @@ from jurybox.store.engine import read_location
 from jurybox.store.records import Task
 from jurybox.store.schema import metadata
 from jurybox.store.settings import ProjectSettings
+from jurybox.store.state import ProjectState, read_state
 
 CLASSES = ["no", "yes"]
 
@@ -68,11 +70,26 @@ def test_what_stopping_rests_on_can_be_set(
             ProjectSettings().updated({setting: value})
 
 
+def test_a_connection_that_the_server_has_ended_is_replaced(postgres_server: str) -> None:
+    with Project.create(f"{postgres_server}&schema=ended", classes=CLASSES, texts=["one"]) as project:
+        with project.store.look() as connection:
+            process = connection.scalar(sa.text("SELECT pg_backend_pid()"))
+        with psycopg.connect(postgres_server, autocommit=True) as other:
+            other.execute("SELECT pg_terminate_backend(%s, 5000)", [process])
+        assert project.status().texts == 1
+        assert project.next_task("ana")
+
+
 def test_a_newer_database_is_refused(location: str) -> None:
     with Project.create(location, classes=CLASSES) as project, project.store.write() as connection:
         connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
     with pytest.raises(NewerDatabaseError, match=r"9999.*upgrade jurybox"):
         Project.open(location)
+
+
+def state_of_project(project: Project) -> ProjectState:
+    with project.store.look() as connection:
+        return read_state(connection)
 
 
 OLD_ROWS = (
@@ -114,6 +131,7 @@ def test_an_old_database_is_migrated(location: str, monkeypatch: pytest.MonkeyPa
         project.submit(task, "no")
         assert task.text == "second"
         assert project.gold() == {}
+        assert not state_of_project(project).has_front
 
 
 def test_an_sqlite_file_is_copied_before_it_is_migrated(

@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from jurybox.project import Project
-from jurybox.store import rounds
+from jurybox.store import rounds, snapshots
 from jurybox.store.decisions import submit
 from jurybox.store.queue import next_tasks
 from jurybox.store.records import NothingLeft, Task, Why
@@ -44,7 +44,7 @@ def outcome(order: list[int], n_texts: int = N) -> rounds.Outcome:
 
 
 def publish(project: Project, order: list[int], meanwhile: list[tuple[str, str]] | None = None) -> int:
-    snapshot = rounds.read_snapshot(project.store)
+    snapshot = snapshots.read_snapshot(project.store)
     number = rounds.begin_round(project.store, snapshot, {}, now=1.0)
     for annotator, text in meanwhile or []:
         project.submit(text, "yes", annotator=annotator)
@@ -109,7 +109,7 @@ def test_labels_given_during_the_fit_count(project: Project) -> None:
 def test_taking_back_during_the_fit_counts(project: Project) -> None:
     project.submit("t7", "yes", annotator="ana")
     project.submit("t7", "yes", annotator="bo")
-    snapshot = rounds.read_snapshot(project.store)
+    snapshot = snapshots.read_snapshot(project.store)
     number = rounds.begin_round(project.store, snapshot, {}, now=1.0)
     project.undo("bo", "t7")
     project.release("bo", "t7")
@@ -157,18 +157,18 @@ def test_labels_given_at_the_last_moment_count(project: Project, monkeypatch: py
 
 def test_a_snapshot_is_what_stood_at_its_row(project: Project) -> None:
     project.submit("t1", "yes", annotator="ana")
-    snapshot = rounds.read_snapshot(project.store)
+    snapshot = snapshots.read_snapshot(project.store)
     project.change("ana", "t1", "no")
     project.submit("t2", "no", annotator="ana")
     with project.store.read() as connection:
-        again = rounds.read_annotations(connection, last=snapshot.last_annotation)
-        now = rounds.read_annotations(connection)
+        again = snapshots.read_annotations(connection, last=snapshot.last_annotation)
+        now = snapshots.read_annotations(connection)
     assert (again.text.tolist(), again.label.tolist()) == ([1], [1])
     assert (now.text.tolist(), now.label.tolist()) == ([1, 2], [0, 0])
 
 
 def test_texts_that_came_during_the_fit_are_asked_for_after_the_ranked(project: Project) -> None:
-    snapshot = rounds.read_snapshot(project.store)
+    snapshot = snapshots.read_snapshot(project.store)
     number = rounds.begin_round(project.store, snapshot, {}, now=1.0)
     project.add_texts([("late", "late text")])
     rounds.publish(project.store, number, snapshot, outcome(list(range(N))), now=2.0)
@@ -199,7 +199,7 @@ def test_the_audit_sample_stays_first_until_it_has_its_labels(location: str) -> 
 
 
 def test_unfinished_rounds_are_swept_up(project: Project) -> None:
-    snapshot = rounds.read_snapshot(project.store)
+    snapshot = snapshots.read_snapshot(project.store)
     lost = rounds.begin_round(project.store, snapshot, {}, now=1.0)
     rounds.abandon(project.store, lost, "FitError: no luck")
     publish(project, [7])
@@ -267,7 +267,7 @@ def test_a_new_ranking_is_read_from_its_front(postgres_server: str) -> None:
         with project.store.write() as connection:
             connection.execute(sa.text("ANALYZE"))
         publish(project, list(range(n)))
-        with project.store.write() as connection:
+        with project.store.act() as connection:
             before = rows_read(connection)
             lent = next_tasks(connection, "person 0", 3, resume=False, now=3.0)
             read = rows_read(connection) - before

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -19,7 +20,9 @@ import serving
 from jurybox.errors import InputError
 from jurybox.learner import LearnerPhase, learner_state
 from jurybox.project import Project
-from jurybox.web.serving import open_socket
+from jurybox.web.config import WebSettings
+from jurybox.web.serving import LearnerKeeper, learner_threads, open_socket
+from jurybox.web.state import Server
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
 
@@ -73,6 +76,32 @@ def test_a_server_starts_quickly_and_ends_by_signal(location: str, number: signa
         assert learner_state(project).phase == LearnerPhase.STOPPED
     with pytest.raises(ProcessLookupError):
         os.kill(learner, 0)
+
+
+def test_linear_algebra_leaves_a_core_to_the_people_who_label(monkeypatch: pytest.MonkeyPatch) -> None:
+    for cores, threads in ((1, "1"), (2, "1"), (8, "7")):
+        monkeypatch.setattr(os, "sched_getaffinity", lambda _pid, n=cores: {*range(n)}, raising=False)
+        assert learner_threads() == {"OMP_NUM_THREADS": threads}
+
+
+def test_the_learner_is_started_when_the_server_answers(location: str, tmp_path: Path) -> None:
+    started, ready = tmp_path / "started", threading.Event()
+    write = f"import os, pathlib; pathlib.Path({str(started)!r}).write_text(str(os.nice(0)))"
+    server = Server(location, WebSettings(owner_token="a token of the owner"))  # noqa: S106
+    keeper = LearnerKeeper(server, command=(sys.executable, "-c", write), after=ready.is_set, first_pause=60)
+    keeper.start()
+    try:
+        time.sleep(0.5)
+        assert not started.exists()
+        ready.set()
+        deadline = time.monotonic() + 30
+        while not (started.exists() and started.read_text()):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        assert int(started.read_text()) > os.nice(0)
+    finally:
+        keeper.stop()
+        server.close()
 
 
 @pytest.mark.slow

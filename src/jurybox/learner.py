@@ -335,8 +335,6 @@ def main(location: str | None = None, options: LearnerOptions | None = None) -> 
     try:
         if location is None:
             location = os.environ["JURYBOX_PROJECT"]
-            if hasattr(os, "nice"):  # people come first
-                os.nice(10)
             threading.Thread(target=_end_with_input, name="parent", daemon=True).start()
         learn(location, options)
     except _Stop:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jurybox.errors import InputError
+from jurybox.errors import InputError, NotFoundError
 from jurybox.project.handle import Handle
 from jurybox.store import decisions, people, queue
 from jurybox.store.checks import check_seconds, storable
@@ -26,9 +26,12 @@ class Labelling(Handle):
         """Lend up to n texts, those in hand first; with ``resume=False``, n further ones."""
         if not isinstance(n, int) or n < 1:
             raise InputError(f"n is {n!r}, expected a whole number of at least 1")
-        with self.store.write(durable=False) as connection:
-            people.ensure_annotator(connection, annotator, now=self._clock())
-            return queue.next_tasks(connection, annotator, n, resume=resume, now=self._clock())
+        try:
+            return self._lend(annotator, n, resume=resume)
+        except NotFoundError:
+            with self.store.write() as connection:
+                people.ensure_annotator(connection, annotator, now=self._clock())
+            return self._lend(annotator, n, resume=resume)
 
     def renew(self, annotator: str, text_id: str) -> float:
         """Keep a text in hand for longer; return until when. ConflictError if it went to someone else."""
@@ -75,7 +78,7 @@ class Labelling(Handle):
         name, text = _who(task, annotator)
         if key is not None and len(storable(key, "key", empty=False)) > 255:
             raise InputError(f"key has {len(key)} characters, expected at most 255")
-        with self.store.write() as connection:
+        with self.store.act() as connection:
             return decisions.submit(
                 connection,
                 name,
@@ -114,23 +117,27 @@ class Labelling(Handle):
         ConflictError
             If the text is not among the last ten decisions.
         """
-        with self.store.write() as connection:
+        with self.store.act() as connection:
             return decisions.undo(connection, annotator, text_id, now=self._clock())
 
     def change(self, annotator: str, text_id: str, label: str, *, comment: str | None = None) -> Receipt:
         """Replace the label of one of the last ten decisions; errors as `undo` and `submit`."""
         if comment is not None:
             storable(comment, "comment")
-        with self.store.write() as connection:
+        with self.store.act() as connection:
             return decisions.change(connection, annotator, text_id, label, comment=comment, now=self._clock())
 
     def adjudicate(self, text_id: str, label: str, *, reviewer: str, comment: str = "") -> Receipt:
         """Store a reviewer's or owner's label; the text is finished with it, and nothing is overwritten."""
         storable(comment, "comment")
-        with self.store.write() as connection:
+        with self.store.act() as connection:
             return decisions.adjudicate(
                 connection, reviewer, text_id, label, comment=comment, now=self._clock()
             )
+
+    def _lend(self, annotator: str, n: int, *, resume: bool) -> Tasks:
+        with self.store.act(durable=False) as connection:
+            return queue.next_tasks(connection, annotator, n, resume=resume, now=self._clock())
 
 
 def _who(task: Task | str, annotator: str | None) -> tuple[str, str]:

@@ -20,7 +20,7 @@ class People(Handle):
 
     def annotator(self, name: str) -> AnnotatorInfo:
         """Return one person; NotFoundError if there is none of this name."""
-        with self.store.read() as connection:
+        with self.store.look() as connection:
             found = people.find_annotator(connection, name)
         if found is None:
             raise NotFoundError(f"there is no annotator {name!r} in this project")
@@ -80,7 +80,7 @@ class People(Handle):
 
     def annotator_by_token(self, token_hash: str) -> AnnotatorInfo | None:
         """Return whom a token belongs to, or None."""
-        with self.store.read() as connection:
+        with self.store.look() as connection:
             return people.find_annotator(connection, token_hash=token_hash)
 
     def _update_annotator(self, name: str, **values: object) -> None:

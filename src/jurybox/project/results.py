@@ -22,7 +22,7 @@ from jurybox.formats.records import (
     TextRecord,
 )
 from jurybox.project.handle import Handle
-from jurybox.store import decisions, overview, rounds, state
+from jurybox.store import decisions, overview, rounds, snapshots, state
 from jurybox.store.gold import read_gold
 from jurybox.store.records import Flag, Status
 
@@ -37,7 +37,7 @@ class Results(Handle):
     def annotations(self) -> Annotations:
         """Return all annotations that stand, over all texts, annotators and classes in their order."""
         with self.store.read() as connection:
-            return rounds.read_annotations(connection)
+            return snapshots.read_annotations(connection)
 
     def pred_probs(self) -> NDArray[np.float32] | None:
         """Return the last round's out-of-sample probabilities, shape (N, K); None before the first round.
@@ -59,7 +59,7 @@ class Results(Handle):
         """Return which annotators of this project's annotations are reviewers or owners, shape (M,)."""
         with self.store.read() as connection:
             # nobody is ever removed, so the first M are those of the annotations
-            return rounds.read_experts(connection)[: annotations.n_annotators]
+            return snapshots.read_experts(connection)[: annotations.n_annotators]
 
     def consensus(self) -> Consensus:
         """Return the consensus of all annotations, aided by the last round's probabilities.

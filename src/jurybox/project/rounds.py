@@ -15,11 +15,11 @@ from jurybox.errors import ConflictError
 from jurybox.formats.plain import plain
 from jurybox.project.auditing import audit_record
 from jurybox.project.handle import Handle
-from jurybox.store import overview, rounds
+from jurybox.store import overview, rounds, snapshots
 from jurybox.store.engine import Store
 from jurybox.store.records import RoundInfo
-from jurybox.store.rounds import Snapshot
 from jurybox.store.settings import ProjectSettings
+from jurybox.store.snapshots import Snapshot
 from jurybox.store.state import read_state
 from jurybox.trust.stopping import prediction_stability
 
@@ -82,7 +82,7 @@ class Rounds(Handle):
     def _refit(self, progress: Progress) -> RoundInfo:
         with self.store.read() as connection:
             settings = read_state(connection).settings
-        snapshot = rounds.read_snapshot(self.store)
+        snapshot = snapshots.read_snapshot(self.store)
         number = rounds.begin_round(self.store, snapshot, settings.to_dict(), now=self._clock())
         try:
             played, made = self._play(snapshot, settings, number, progress)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -13,7 +14,9 @@ from sqlalchemy.engine import Connection
 
 from jurybox.errors import NotFoundError
 from jurybox.store import schema
-from jurybox.store.state import read_state
+from jurybox.store.places import count_open, in_front
+from jurybox.store.ranks import order
+from jurybox.store.state import ProjectState, read_state
 
 __all__ = [
     "AnnotationFilter",
@@ -233,9 +236,8 @@ def find_annotations(
 
 def read_queue(connection: Connection, *, now: float, limit: int = 50) -> list[QueueRow]:
     """Return the texts that will be asked for next, with those on someone's screen."""
-    ranking, texts = schema.ranking, schema.texts
+    state, ranking, texts = read_state(connection), schema.ranking, schema.texts
     leases, annotators = schema.leases, schema.annotators
-    current = read_state(connection).current_round
     query = (
         sa.select(ranking, texts.c.external_id, texts.c.text, annotators.c.name.label("holder"))
         .select_from(
@@ -243,11 +245,14 @@ def read_queue(connection: Connection, *, now: float, limit: int = 50) -> list[Q
             .outerjoin(leases, sa.and_(leases.c.text_id == ranking.c.text_id, leases.c.expires_at > now))
             .outerjoin(annotators, annotators.c.id == leases.c.annotator_id)
         )
-        .where(ranking.c.round_id == current, ranking.c.open)
+        .where(ranking.c.open)
         .order_by(ranking.c.position, ranking.c.text_id)
         .limit(limit)
     )
-    rows = connection.execute(query).all()
+    found = connection.execute(query.where(ranking.c.round_id == state.current_round)).all()
+    if state.has_front:
+        found = [*found, *connection.execute(query.where(_behind(state)))]
+    rows = sorted(found, key=order)[:limit]
     labels = _labels(connection, [row.text_id for row in rows])
     return [
         QueueRow(
@@ -265,19 +270,24 @@ def read_queue(connection: Connection, *, now: float, limit: int = 50) -> list[Q
 
 def count_queue(connection: Connection) -> dict[str, int]:
     """Count the texts that still want a label by the reason why they are asked for, the next ones first."""
-    ranking = schema.ranking
-    here = sa.and_(ranking.c.round_id == read_state(connection).current_round, ranking.c.open)
-    query = sa.select(ranking.c.reason, sa.func.count()).where(here).group_by(ranking.c.reason)
-    rows = connection.execute(query.order_by(sa.func.min(ranking.c.position)))
-    return {reason: n for reason, n in rows}  # noqa: C416 - rows are no pairs to dict
+    state, ranking = read_state(connection), schema.ranking
+    query = (
+        sa.select(ranking.c.reason, sa.func.count())
+        .where(ranking.c.open)
+        .group_by(ranking.c.reason)
+        .order_by(sa.func.min(ranking.c.position))
+    )
+    counts: Counter[str] = Counter()
+    for here in [ranking.c.round_id == state.current_round, *([_behind(state)] if state.has_front else [])]:
+        for reason, n in connection.execute(query.where(here)):
+            counts[reason] += n
+    return dict(counts)
 
 
 def read_progress(connection: Connection, name: str, *, since: float) -> Progress:
     """Return how far an annotator is (all zeros for an unknown one), and the project."""
-    annotations, annotators, ranking = schema.annotations, schema.annotators, schema.ranking
+    annotations, annotators = schema.annotations, schema.annotators
     person = connection.execute(sa.select(annotators).where(annotators.c.name == name)).one_or_none()
-    current = read_state(connection).current_round
-    wanted = sa.select(sa.func.count()).where(ranking.c.round_id == current, ranking.c.open)
     last_text = connection.scalar(sa.select(sa.func.max(schema.texts.c.id)))
     n_texts = 0 if last_text is None else last_text + 1
     recent = sa.select(sa.func.count()).where(
@@ -290,17 +300,28 @@ def read_progress(connection: Connection, name: str, *, since: float) -> Progres
         total=0 if person is None else person.n_annotations,
         cap=None if person is None else person.cap,
         texts=n_texts,
-        finished_texts=n_texts - (connection.scalar(wanted) or 0),
+        finished_texts=n_texts - count_open(connection),
     )
 
 
 def _ranked_texts(connection: Connection) -> sa.Select[Any]:
-    """Select all texts with their places in the ranking that holds."""
-    texts, ranking = schema.texts, schema.ranking
-    here = sa.and_(
-        ranking.c.text_id == texts.c.id, ranking.c.round_id == read_state(connection).current_round
+    """Select all texts with their places in the ranking that holds, or else in its base."""
+    state, texts, ranking = read_state(connection), schema.texts, schema.ranking
+    front = ranking.alias("front")
+    here = sa.and_(ranking.c.text_id == texts.c.id, ranking.c.round_id == state.base_round)
+    before = sa.and_(front.c.text_id == texts.c.id, front.c.round_id == state.current_round)
+    shown = (
+        sa.case((front.c.text_id.is_not(None), front.c[name]), else_=ranking.c[name]).label(name)
+        for name in ("reason", "score", "selection_probability")
     )
-    return sa.select(texts, ranking).select_from(texts.join(ranking, here))
+    joined = texts.join(ranking, here).outerjoin(front, before)
+    return sa.select(texts, ranking.c.open, *shown).select_from(joined)
+
+
+def _behind(state: ProjectState) -> sa.ColumnElement[bool]:
+    """Places in the base of texts that the front leaves out."""
+    ranking = schema.ranking
+    return sa.and_(ranking.c.round_id == state.base_round, ~in_front(ranking.c.text_id, state.current_round))
 
 
 def _text_conditions(chosen: TextFilter) -> list[sa.ColumnElement[bool]]:

@@ -12,16 +12,16 @@ from sqlalchemy.engine import Connection
 
 from jurybox.errors import ConflictError, NotFoundError
 from jurybox.store import gold_queue, schema
-from jurybox.store.locks import serialise
-from jurybox.store.people import lock_annotator
-from jurybox.store.queue import claim, find_text, held_lease, release
+from jurybox.store.people import lock_actor, lock_annotator
+from jurybox.store.queue import claim, find_text, release
 from jurybox.store.ranks import settle
 from jurybox.store.records import Decision, Flag, Receipt, Role, Task
 from jurybox.store.rows import (
-    annotation_by_key,
+    Situation,
     class_number,
     count,
     insert_annotation,
+    lock_situation,
     replace_annotation,
     retire_skip,
     standing_annotation,
@@ -67,24 +67,21 @@ def submit(
     ConflictError
         If the annotator gave the text another label before, or the key belongs to another submit.
     """
-    serialise(connection, "round", shared=True)
-    annotator = lock_annotator(connection, name)
-    class_id = class_number(connection, label)
-    text_id = find_text(connection, text, lock=True)
-    if key is not None and (earlier := annotation_by_key(connection, annotator.id, key)) is not None:
-        return _repeated(earlier, name, text, label, text_id, class_id, key)
-    standing = standing_annotation(connection, annotator.id, text_id)
-    if standing is not None and standing.class_id == class_id:
-        return Receipt(standing.id, text, name, label, repeated=True)
-    if standing is not None:
+    annotator, state = lock_actor(connection, name)
+    found = lock_situation(connection, annotator.id, text, label, key)
+    if found.keyed is not None and key is not None:
+        return _repeated(found, name, text, label, key)
+    if found.standing is not None and found.standing_class == found.class_id:
+        return Receipt(found.standing, text, name, label, repeated=True)
+    if found.standing is not None:
         raise ConflictError(
             f"annotator {name!r} gave text {text!r} another label before; use change to replace it",
             code="relabelled",
         )
-    if retire_skip(connection, annotator.id, text_id, now):
+    text_id, class_id = found.text_id, found.class_id
+    if found.skip is not None:
+        retire_skip(connection, annotator.id, text_id, now)
         count(connection, annotator.id, n_skips=-1)
-    state = read_state(connection)
-    lease = held_lease(connection, annotator.id, text_id)
     golden = gold_queue.lease_of(connection, annotator.id, text_id) if state.n_gold else None
     number = insert_annotation(
         connection,
@@ -95,7 +92,7 @@ def submit(
         seconds=seconds,
         comment=comment,
         idempotency_key=key,
-        **_provenance(lease, golden),
+        **_provenance(found, golden),
     )
     count(connection, annotator.id, n_annotations=1)
     settle(connection, state, [text_id])
@@ -154,7 +151,6 @@ def undo(connection: Connection, name: str, text: str | None, *, now: float) -> 
     ConflictError
         If the decision is not among the last ten.
     """
-    serialise(connection, "round", shared=True)
     annotator = lock_annotator(connection, name)
     decision = _recent(connection, annotator.id, name, text)
     text_id = find_text(connection, decision.external_id, lock=True)
@@ -185,7 +181,6 @@ def change(
     ConflictError
         If the decision is not among the last ten, or was a skip.
     """
-    serialise(connection, "round", shared=True)
     annotator = lock_annotator(connection, name)
     class_id = class_number(connection, label)
     decision = _recent(connection, annotator.id, name, text)
@@ -216,7 +211,6 @@ def adjudicate(
     ConflictError
         If the person is neither reviewer nor owner.
     """
-    serialise(connection, "round", shared=True)
     reviewer = lock_annotator(connection, name)
     if reviewer.role not in (Role.REVIEWER, Role.OWNER):
         raise ConflictError(f"{name!r} is {reviewer.role}, expected a reviewer or an owner")
@@ -330,23 +324,21 @@ def _recent(connection: Connection, annotator_id: int, name: str, text: str | No
     )
 
 
-def _provenance(lease: sa.Row[Any] | None, golden: sa.Row[Any] | None) -> dict[str, object]:
+def _provenance(found: Situation, golden: sa.Row[Any] | None) -> dict[str, object]:
     """Return how a text came to its annotator; what the task of a gold text said of itself is not stored."""
     if golden is not None:
         return {"origin": "queue", "round_id": golden.round_id, "reason": gold_queue.GOLD}
-    if lease is None:
+    if found.reason is None:
         return {"origin": "direct"}
     return {
         "origin": "queue",
-        "round_id": lease.round_id,
-        "reason": lease.reason,
-        "selection_probability": lease.selection_probability,
+        "round_id": found.round_id,
+        "reason": found.reason,
+        "selection_probability": found.selection_probability,
     }
 
 
-def _repeated(
-    earlier: sa.Row[Any], name: str, text: str, label: str, text_id: int, class_id: int, key: str
-) -> Receipt:
-    if (earlier.text_id, earlier.class_id) != (text_id, class_id):
+def _repeated(found: Situation, name: str, text: str, label: str, key: str) -> Receipt:
+    if (found.keyed_text, found.keyed_class) != (found.text_id, found.class_id) or found.keyed is None:
         raise ConflictError(f"the key {key!r} was used for another submit; use a new key for each decision")
-    return Receipt(earlier.id, text, name, label, repeated=True)
+    return Receipt(found.keyed, text, name, label, repeated=True)

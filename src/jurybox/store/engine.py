@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+import selectors
 import sqlite3
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
+from enum import Enum, auto
+from functools import cache
 from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
@@ -16,18 +19,26 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.engine import URL, Connection, Engine, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError, InvalidatePoolError
 
 from jurybox.errors import InputError, StoreError, require
-from jurybox.store.locks import advisory_lock, file_lock
+from jurybox.store.locks import advisory_lock, file_lock, lock_statement
 
-__all__ = ["Store", "forbid_sorting", "read_location"]
+__all__ = ["Store", "read_location"]
 
 _BUSY_SECONDS = 120
 _RETRY_SECONDS = 0.002
 _DEFAULT_SCHEMA = "jurybox"
-_WRITES = "jurybox_writes"
+_POOL = {"pool_size": 15, "max_overflow": 25, "pool_use_lifo": True}  # a web server has 40 threads
+_KIND = "jurybox_kind"
 _DURABLE = "jurybox_durable"
+
+
+class _Kind(Enum):
+    LOOK = auto()
+    READ = auto()
+    WRITE = auto()
+    ACT = auto()
 
 
 @dataclass(frozen=True)
@@ -56,9 +67,15 @@ class Store:
         return self.path is not None
 
     @contextmanager
+    def look(self) -> Iterator[Connection]:
+        """Open a connection for one statement that only reads, without the cost of a transaction."""
+        with self._transaction(_Kind.LOOK) as connection:
+            yield connection
+
+    @contextmanager
     def read(self) -> Iterator[Connection]:
         """Open a transaction that only reads; it never waits for a writer."""
-        with self._transaction(writes=False) as connection:
+        with self._transaction(_Kind.READ) as connection:
             yield connection
 
     @contextmanager
@@ -71,14 +88,27 @@ class Store:
             Wait at the end until the disk has it. Without, a killed process loses nothing either, but a power
             cut may undo the transaction: for what can be done again, such as lending a text.
         """
-        with self._transaction(writes=True, durable=durable) as connection:
+        with self._transaction(_Kind.WRITE, durable=durable) as connection:
             yield connection
 
     @contextmanager
-    def _transaction(self, *, writes: bool, durable: bool = True) -> Iterator[Connection]:
+    def act(self, *, durable: bool = True) -> Iterator[Connection]:
+        """Open a transaction that writes in which somebody labels: no ranking takes over before its end.
+
+        Such transactions get along with each other (`jurybox.store.locks.serialise`: "round", shared). Rows
+        are put in order by an index alone. PostgreSQL plans by what it last saw of a table, and takes rows
+        with a value that was not there then, such as a new round's, for one: it would as soon collect and
+        sort that one row, which is all texts, as read the first few in the order of an index.
+        """
+        with self._transaction(_Kind.ACT, durable=durable) as connection:
+            yield connection
+
+    @contextmanager
+    def _transaction(self, kind: _Kind, *, durable: bool = True) -> Iterator[Connection]:
+        writes = kind in (_Kind.WRITE, _Kind.ACT)
         try:
             with self._turn if writes and self.is_sqlite else nullcontext():
-                connection = self.engine.connect().execution_options(**{_WRITES: writes, _DURABLE: durable})
+                connection = self.engine.connect().execution_options(**{_KIND: kind, _DURABLE: durable})
                 with connection, connection.begin():
                     yield connection
         except DBAPIError as error:
@@ -149,20 +179,9 @@ def read_location(location: str | PathLike[str]) -> Store:
     )
 
 
-def forbid_sorting(connection: Connection) -> None:
-    """Have rows put in order by an index alone, until the end of the transaction.
-
-    For the first few of many rows. PostgreSQL plans by what it last saw of a table, and takes rows with a
-    value that was not there then, such as a new round's, for one: it would as soon collect and sort that
-    one row, which is all texts, as read an index in order. SQLite needs nothing.
-    """
-    if connection.dialect.name != "sqlite":
-        connection.exec_driver_sql("SET LOCAL enable_sort TO off")
-
-
 def _sqlite(path: Path) -> Store:
     engine = sa.create_engine(
-        URL.create("sqlite", database=str(path)), connect_args={"timeout": _BUSY_SECONDS}
+        URL.create("sqlite", database=str(path)), connect_args={"timeout": _BUSY_SECONDS}, **_POOL
     )
 
     @event.listens_for(engine, "connect")
@@ -177,9 +196,10 @@ def _sqlite(path: Path) -> Store:
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
         options = connection.get_execution_options()
-        if options.get(_WRITES, False):
+        kind = options.get(_KIND, _Kind.READ)
+        if kind in (_Kind.WRITE, _Kind.ACT):
             _begin_writing(connection, durable=options.get(_DURABLE, True))
-        else:
+        elif kind == _Kind.READ:
             connection.exec_driver_sql("BEGIN")
 
     return Store(engine=engine, path=path, schema=None)
@@ -215,17 +235,40 @@ def _postgresql(url: URL) -> Store:
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,62}", schema):
         raise InputError(f"schema is {schema!r}, expected up to 63 letters, digits and underscores")
     url = url.difference_update_query(["schema"]).set(drivername="postgresql+psycopg")
-    engine = sa.create_engine(url, pool_pre_ping=True)
+    engine = sa.create_engine(url, isolation_level="AUTOCOMMIT", **_POOL)  # transactions are begun below
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _record: object) -> None:
-        connection.autocommit = True
         connection.execute(f'SET search_path TO "{schema}"')
-        connection.autocommit = False
+
+    @event.listens_for(engine, "checkout")
+    def check(connection: Any, _record: object, _proxy: object) -> None:
+        if _is_stale(connection.fileno()):
+            raise InvalidatePoolError
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        if not connection.get_execution_options().get(_DURABLE, True):
-            connection.exec_driver_sql("SET LOCAL synchronous_commit TO off")
+        options = connection.get_execution_options()
+        kind = options.get(_KIND, _Kind.LOOK)
+        if kind != _Kind.LOOK:
+            connection.exec_driver_sql(_beginning(kind, durable=options.get(_DURABLE, True)))
 
     return Store(engine=engine, path=None, schema=schema)
+
+
+@cache
+def _beginning(kind: _Kind, *, durable: bool) -> str:
+    """Return what begins a transaction on PostgreSQL, in one message: each one costs a round trip."""
+    statements = ["BEGIN"]
+    if not durable:
+        statements.append("SET LOCAL synchronous_commit TO off")
+    if kind == _Kind.ACT:
+        statements += ["SET LOCAL enable_sort TO off", lock_statement("round", shared=True)]
+    return "; ".join(statements)
+
+
+def _is_stale(descriptor: int) -> bool:
+    """Whether there is something to read on a connection that nobody uses: the server has ended it."""
+    with selectors.DefaultSelector() as selector:
+        selector.register(descriptor, selectors.EVENT_READ)
+        return bool(selector.select(timeout=0))

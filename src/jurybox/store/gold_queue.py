@@ -8,7 +8,7 @@ of people may have the same gold text in hand; each gets it at most once, in an 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -63,14 +63,12 @@ def lend(
     state: ProjectState,
     annotator_id: int,
     text_id: int,
-    place: Mapping[Any, Any],
+    place: sa.Row[Any],
     now: float,
 ) -> sa.Row[Any]:
     """Lend a gold text in the place of an ordinary one, of which the row of the ranking is given."""
-    values = {"round": state.current_round, "text": place["text_id"]}
-    at = connection.execute(_PLACE, values).one()
-    behind = connection.execute(_BEHIND, {"round": state.current_round, "position": at.position}).first()
-    score = place["score"]
+    behind = connection.execute(_BEHIND, {"round": place.round_id, "position": place.position}).first()
+    score = place.score
     if score is not None and behind is not None and behind.score is not None:
         score = (score + behind.score) / 2  # the text that was to come here comes later, with its own score
     connection.execute(
@@ -80,11 +78,11 @@ def lend(
             "text_id": text_id,
             "issued_at": now,
             "expires_at": now + state.settings.lease_seconds,
-            "round_id": state.current_round,
-            "position": at.position,
-            "reason": place["reason"],
+            "round_id": place.round_id,
+            "position": place.position,
+            "reason": place.reason,
             "score": score,
-            "selection_probability": place["selection_probability"],
+            "selection_probability": place.selection_probability,
         },
     )
     return connection.execute(_LENT, {"annotator": annotator_id, "text": text_id}).one()
@@ -161,9 +159,6 @@ _FORGET = sa.delete(schema.gold_leases).where(_MINE)
 _LENT = _TEXTS_IN_HAND.where(_MINE)
 _HELD = _TEXTS_IN_HAND.where(
     schema.gold_leases.c.annotator_id == _ANNOTATOR, schema.gold_leases.c.expires_at > _NOW
-)
-_PLACE = sa.select(schema.ranking.c.position).where(
-    schema.ranking.c.round_id == _ROUND, schema.ranking.c.text_id == _TEXT
 )
 _BEHIND = (
     sa.select(schema.ranking.c.score)

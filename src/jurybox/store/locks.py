@@ -12,7 +12,7 @@ from pathlib import Path
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
-__all__ = ["advisory_key", "advisory_lock", "file_lock", "serialise"]
+__all__ = ["advisory_key", "advisory_lock", "file_lock", "lock_statement", "serialise"]
 
 
 @contextmanager
@@ -35,7 +35,7 @@ def advisory_lock(engine: Engine, name: str) -> Iterator[bool]:
     The lock belongs to a connection of its own, so the server frees it when the process ends.
     """
     key = advisory_key(name)
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+    with engine.connect() as connection:
         acquired = bool(connection.scalar(sa.select(sa.func.pg_try_advisory_lock(key))))
         try:
             yield acquired
@@ -58,9 +58,19 @@ def serialise(connection: Connection, what: str, *, shared: bool = False) -> Non
     """
     if connection.dialect.name == "sqlite":
         return
-    lock = sa.func.pg_advisory_xact_lock_shared if shared else sa.func.pg_advisory_xact_lock
-    key = sa.func.hashtextextended(sa.func.current_schema() + sa.literal(f":{what}"), 0)
-    connection.execute(sa.select(lock(key)))
+    connection.exec_driver_sql(lock_statement(what, shared=shared))
+
+
+def lock_statement(what: str, *, shared: bool = False) -> str:
+    """Return the statement of PostgreSQL by which `serialise` waits.
+
+    Examples
+    --------
+    >>> lock_statement("round")
+    "SELECT pg_advisory_xact_lock(hashtextextended(current_schema() || ':round', 0))"
+    """
+    function = "pg_advisory_xact_lock_shared" if shared else "pg_advisory_xact_lock"
+    return f"SELECT {function}(hashtextextended(current_schema() || ':{what}', 0))"
 
 
 def advisory_key(name: str) -> int:

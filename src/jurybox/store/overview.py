@@ -13,6 +13,7 @@ from jurybox.errors import NotFoundError
 from jurybox.formats.records import AnnotationRecord, TextRecord
 from jurybox.store import schema
 from jurybox.store.people import read_annotators
+from jurybox.store.places import count_open
 from jurybox.store.records import Standing, Status
 from jurybox.store.rounds import read_rounds
 from jurybox.store.state import read_classes, read_state
@@ -46,9 +47,8 @@ def read_status(connection: Connection, *, now: float) -> Status:
     by_class = {row.class_id: row.n for row in connection.execute(per_class)}
     labelled = sa.select(sa.func.count(annotations.c.text_id.distinct())).where(schema.is_standing)
     n_texts = count_texts(connection)
-    n_open = _count(connection, ranking, ranking.c.round_id == state.current_round, ranking.c.open)
     audit_open = sa.and_(
-        ranking.c.text_id == audit.c.text_id, ranking.c.round_id == state.current_round, ranking.c.open
+        ranking.c.text_id == audit.c.text_id, ranking.c.round_id == state.base_round, ranking.c.open
     )
     n_audit = _count(connection, audit)
     seen = 0 if not rounds else _last_seen(connection, rounds[-1].number)
@@ -56,7 +56,7 @@ def read_status(connection: Connection, *, now: float) -> Status:
         name=state.name,
         texts=n_texts,
         labelled_texts=connection.scalar(labelled) or 0,
-        finished_texts=n_texts - n_open,
+        finished_texts=n_texts - count_open(connection),
         annotations=sum(person.n_annotations for person in people),
         skips=sum(person.n_skips for person in people),
         flags=_count(connection, schema.flags),

@@ -14,6 +14,7 @@ from jurybox.store.checks import storable
 from jurybox.store.locks import serialise
 from jurybox.store.records import AnnotatorInfo, Role, Standing
 from jurybox.store.settings import ProjectSettings, check_max_share
+from jurybox.store.state import STATE, ProjectState, state_of
 
 __all__ = [
     "SHARE_GRACE",
@@ -22,6 +23,7 @@ __all__ = [
     "ensure_annotator",
     "find_annotator",
     "free_by_share",
+    "lock_actor",
     "lock_annotator",
     "read_annotators",
     "share_of",
@@ -87,10 +89,8 @@ def find_annotator(
     connection: Connection, name: str | None = None, *, token_hash: str | None = None
 ) -> AnnotatorInfo | None:
     """Return one person by name or by the hash of the token, or None."""
-    column, value = (
-        (schema.annotators.c.name, name) if name is not None else (schema.annotators.c.token_hash, token_hash)
-    )
-    row = connection.execute(sa.select(schema.annotators).where(column == value)).one_or_none()
+    statement = _BY_TOKEN if name is None else _BY_NAME
+    row = connection.execute(statement, {"name": name, "token": token_hash}).one_or_none()
     return None if row is None else _info(row)
 
 
@@ -108,10 +108,19 @@ def lock_annotator(connection: Connection, name: str) -> sa.Row[Any]:
     NotFoundError
         If there is no such person.
     """
-    row = connection.execute(_LOCKED, {"name": name}).one_or_none()
-    if row is None:
-        raise NotFoundError(f"there is no annotator {name!r}; add one with jurybox annotators")
-    return row
+    return _one_locked(connection, _LOCKED, name)
+
+
+def lock_actor(connection: Connection, name: str) -> tuple[sa.Row[Any], ProjectState]:
+    """Do as `lock_annotator`, and read the project's row with it.
+
+    Raises
+    ------
+    NotFoundError
+        If there is no such person.
+    """
+    row = _one_locked(connection, _LOCKED_ACTOR, name)
+    return row, state_of(row)
 
 
 def share_of(annotator: sa.Row[Any], settings: ProjectSettings) -> float | None:
@@ -165,6 +174,13 @@ def _info(row: sa.Row[Any]) -> AnnotatorInfo:
     )
 
 
+def _one_locked(connection: Connection, statement: sa.Select[Any], name: str) -> sa.Row[Any]:
+    row = connection.execute(statement, {"name": name}).one_or_none()
+    if row is None:
+        raise NotFoundError(f"there is no annotator {name!r}; add one with jurybox annotators")
+    return row
+
+
 def _check_cap(cap: object) -> None:
     if cap is not None and (not isinstance(cap, int) or isinstance(cap, bool) or cap < 0):
         raise InputError(f"cap is {cap!r}, expected the most annotations this person may give, or None")
@@ -172,6 +188,14 @@ def _check_cap(cap: object) -> None:
 
 # Built once: building a statement takes longer than running it.
 _NAMED = schema.annotators.c.name == sa.bindparam("name")
+_BY_NAME = sa.select(schema.annotators).where(_NAMED)
+_BY_TOKEN = sa.select(schema.annotators).where(schema.annotators.c.token_hash == sa.bindparam("token"))
 _NUMBER = sa.select(schema.annotators.c.id).where(_NAMED)
 _GIVEN = sa.select(sa.func.sum(schema.annotators.c.n_annotations))
 _LOCKED = sa.select(schema.annotators).where(_NAMED).with_for_update(key_share=True)
+_LOCKED_ACTOR = (
+    sa.select(schema.annotators, *STATE)
+    .select_from(schema.annotators.join(schema.project, sa.true()))
+    .where(_NAMED)
+    .with_for_update(key_share=True, of=schema.annotators)
+)

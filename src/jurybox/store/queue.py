@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -18,17 +17,16 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
-from jurybox.errors import ConflictError, NotFoundError, StoreError
+from jurybox.errors import ConflictError, NotFoundError
 from jurybox.store import gold_queue, schema
-from jurybox.store.engine import forbid_sorting
 from jurybox.store.gold import is_mixed_in
-from jurybox.store.locks import serialise
-from jurybox.store.people import free_by_share, lock_annotator, share_of
+from jurybox.store.people import free_by_share, lock_actor, share_of
+from jurybox.store.places import any_open, any_wanted, best_free, own_place
 from jurybox.store.qualification import NO_LIMIT, Admission, admit
 from jurybox.store.records import NothingLeft, Standing, Task, Tasks, Why
 from jurybox.store.state import ProjectState, read_state
 
-__all__ = ["claim", "find_text", "held_lease", "next_tasks", "release", "release_all", "renew"]
+__all__ = ["claim", "find_text", "next_tasks", "release", "release_all", "renew"]
 
 _ATTEMPTS = 50
 
@@ -41,9 +39,7 @@ def next_tasks(connection: Connection, name: str, n: int, *, resume: bool, now: 
     NotFoundError
         If there is no such annotator.
     """
-    serialise(connection, "round", shared=True)
-    annotator = lock_annotator(connection, name)
-    state = read_state(connection)
+    annotator, state = lock_actor(connection, name)
     if annotator.standing != Standing.ACTIVE:
         return Tasks((), NothingLeft(Why.PAUSED))
     held = _held(connection, state, annotator.id, now)
@@ -61,12 +57,12 @@ def next_tasks(connection: Connection, name: str, n: int, *, resume: bool, now: 
         taken = _take(connection, state, annotator, free, n_held, now, tested=admission.tested)
         if taken is None:
             break
-        tasks.extend(_task(row, name) for row in taken)
+        tasks.extend(taken)
         n_held += len(taken)
         free -= len(taken)
-    if len(tasks) == n:
-        return Tasks(tuple(tasks))
-    return Tasks(tuple(tasks), _why(connection, state, annotator, n_held, admission, now))
+    complete = len(tasks) == n
+    nothing = None if complete else _why(connection, state, annotator, n_held, admission, now)
+    return Tasks(tuple(tasks), nothing, suggestions=state.settings.suggestions)
 
 
 def renew(connection: Connection, name: str, text_id: int, *, now: float) -> float:
@@ -114,11 +110,6 @@ def release_all(connection: Connection, name: str) -> None:
         connection.execute(sa.delete(leases).where(leases.c.annotator_id.in_(person)))
 
 
-def held_lease(connection: Connection, annotator_id: int, text_id: int) -> sa.Row[Any] | None:
-    """Return the annotator's lease on a text, expired or not, as long as nobody else took the text."""
-    return connection.execute(_LEASE, {"text": text_id, "annotator": annotator_id}).one_or_none()
-
-
 def claim(
     connection: Connection, state: ProjectState, name: str, annotator_id: int, text_id: int, now: float
 ) -> Task:
@@ -127,15 +118,12 @@ def claim(
     Where someone else has it, the task comes without a lease: it has expired already.
     """
     if state.n_gold and is_mixed_in(connection, text_id):
-        return _task(_claim_gold(connection, state, annotator_id, text_id, now), name)
-    entry = _ranked().where(schema.ranking.c.text_id == text_id)
-    rows = connection.execute(entry, {"round": state.current_round}).mappings().all()
-    _lease(connection, state, annotator_id, rows, now)
-    row = _lent(connection, state, text_id)
-    if row is None:  # not in the ranking that holds: never, since a ranking covers all texts
-        raise StoreError("a text has no place in the queue; play a round to repair it")
-    task = _task(row, name)
-    return task if row.annotator_id == annotator_id else replace(task, expires_at=now)
+        lent = _claim_gold(connection, state, annotator_id, text_id, now)
+        return _task(lent, name, lent.expires_at)
+    place = own_place(connection, state, text_id)
+    _lease(connection, state, annotator_id, [place], now)
+    row = connection.execute(_LENT, {**_rounds(state), "text": text_id}).one()
+    return _task(row, name, row.expires_at if row.annotator_id == annotator_id else now)
 
 
 def find_text(connection: Connection, external_id: str, *, lock: bool = False) -> int:
@@ -154,12 +142,16 @@ def find_text(connection: Connection, external_id: str, *, lock: bool = False) -
 
 def _held(connection: Connection, state: ProjectState, annotator_id: int, now: float) -> list[sa.Row[Any]]:
     """Return the texts of the ordinary queue that an annotator holds and that still want a label."""
-    values = {"round": state.current_round, "annotator": annotator_id, "now": now}
-    return [row for row in connection.execute(_held_by(), values) if row.position is not None]
+    values = {**_rounds(state), "annotator": annotator_id, "now": now}
+    return [row for row in connection.execute(_HELD, values) if row.position is not None]
 
 
 def _oldest_first(held: list[sa.Row[Any]]) -> list[sa.Row[Any]]:
-    return sorted(held, key=lambda row: (row.issued_at, row.position))
+    return sorted(held, key=lambda row: (row.issued_at, -row.round_id, row.position))
+
+
+def _rounds(state: ProjectState) -> dict[str, int]:
+    return {"round": state.current_round, "base": state.base_round}
 
 
 def _extend(
@@ -180,7 +172,7 @@ def _extend(
     connection.execute(sa.update(leases).where(mine).values(expires_at=until))
     if state.n_gold:
         gold_queue.extend(connection, annotator_id, numbers, until)
-    return [replace(_task(row, name), expires_at=until) for row in held]
+    return [_task(row, name, until) for row in held]
 
 
 def _allowance(connection: Connection, state: ProjectState, annotator: sa.Row[Any], n_held: int) -> int:
@@ -199,40 +191,36 @@ def _take(
     now: float,
     *,
     tested: bool,
-) -> list[sa.Row[Any]] | None:
+) -> list[Task] | None:
     """Lend the best free texts; None where there are none, fewer than found where others were faster."""
-    rows = _best_free(connection, state, annotator.id, n, now)
+    rows = best_free(connection, state, annotator.id, n, now)
     if not rows:
         return None
     if state.n_gold:
         golden = gold_queue.place(connection, state, annotator, rows, n_held, now, all_places=tested)
         if golden or tested:
-            return _take_mixed(connection, state, annotator.id, rows, golden, now, only_gold=tested)
-    taken = _lease(connection, state, annotator.id, rows, now)
-    lent = [_lent(connection, state, text_id) for text_id in taken]
-    return [row for row in lent if row is not None]
+            return _take_mixed(connection, state, annotator, rows, golden, now, only_gold=tested)
+    return _lend(connection, state, annotator, rows, now)
 
 
 def _take_mixed(
     connection: Connection,
     state: ProjectState,
-    annotator_id: int,
+    annotator: sa.Row[Any],
     rows: Sequence[Any],
     golden: Mapping[int, int],
     now: float,
     *,
     only_gold: bool,
-) -> list[sa.Row[Any]] | None:
+) -> list[Task] | None:
     """Lend gold texts in some of the places, and in the others what belongs there or nothing."""
-    taken: list[sa.Row[Any]] = []
+    taken: list[Task] = []
     for at, row in enumerate(rows):
         if at in golden:
-            taken.append(gold_queue.lend(connection, state, annotator_id, golden[at], row, now))
+            lent = gold_queue.lend(connection, state, annotator.id, golden[at], row, now)
+            taken.append(_task(lent, annotator.name, lent.expires_at))
         elif not only_gold:
-            got = (
-                _lent(connection, state, text) for text in _lease(connection, state, annotator_id, [row], now)
-            )
-            taken.extend(lent for lent in got if lent is not None)
+            taken.extend(_lend(connection, state, annotator, [row], now))
     return taken if golden or not only_gold else None
 
 
@@ -240,20 +228,19 @@ def _claim_gold(
     connection: Connection, state: ProjectState, annotator_id: int, text_id: int, now: float
 ) -> sa.Row[Any]:
     """Lend one particular gold text in the place of the text that would come next, or else in its own."""
-    place: Any = next(iter(_best_free(connection, state, annotator_id, 1, now)), None)
+    place = next(iter(best_free(connection, state, annotator_id, 1, now)), None)
     if place is None:
-        own = _ranked().where(schema.ranking.c.text_id == text_id)
-        place = connection.execute(own, {"round": state.current_round}).mappings().one()
+        place = own_place(connection, state, text_id)
     return gold_queue.lend(connection, state, annotator_id, text_id, place, now)
 
 
-def _best_free(
-    connection: Connection, state: ProjectState, annotator_id: int, n: int, now: float
-) -> Sequence[sa.RowMapping]:
-    """Find the first texts of the queue that want a label, from this annotator too, and that nobody holds."""
-    forbid_sorting(connection)
-    values = {"round": state.current_round, "annotator": annotator_id, "now": now, "n": n}
-    return connection.execute(_free(), values).mappings().all()
+def _lend(
+    connection: Connection, state: ProjectState, annotator: sa.Row[Any], rows: Sequence[Any], now: float
+) -> list[Task]:
+    """Lend texts of the queue that nobody else was faster to get."""
+    got = {*_lease(connection, state, annotator.id, rows, now)}
+    until = now + state.settings.lease_seconds
+    return [_task(row, annotator.name, until) for row in rows if row.text_id in got]
 
 
 def _lease(
@@ -262,14 +249,24 @@ def _lease(
     """Write leases where nobody else holds one that is valid; return the texts that were got."""
     upsert = _upsert(connection.dialect.name)
     until = now + state.settings.lease_seconds
-    common = {"annotator_id": annotator_id, "issued_at": now, "expires_at": until, "now": now}
-    got = (connection.scalar(upsert, {**row, **common}) for row in rows)
+    got = (
+        connection.scalar(
+            upsert,
+            {
+                "text_id": row.text_id,
+                "annotator_id": annotator_id,
+                "issued_at": now,
+                "expires_at": until,
+                "round_id": row.round_id,
+                "reason": row.reason,
+                "score": row.score,
+                "selection_probability": row.selection_probability,
+                "now": now,
+            },
+        )
+        for row in rows
+    )
     return [number for number in got if number is not None]
-
-
-def _lent(connection: Connection, state: ProjectState, text_id: int) -> sa.Row[Any] | None:
-    values = {"round": state.current_round, "text": text_id}
-    return connection.execute(_lent_text(), values).one_or_none()
 
 
 # The statements of the hot path are built once: building one takes longer than running it.
@@ -278,61 +275,9 @@ def _lent(connection: Connection, state: ProjectState, text_id: int) -> sa.Row[A
 _MINE = sa.and_(
     schema.leases.c.text_id == sa.bindparam("text"), schema.leases.c.annotator_id == sa.bindparam("annotator")
 )
-_LEASE = sa.select(schema.leases).where(_MINE)
 _RELEASE = sa.delete(schema.leases).where(_MINE)
 _TEXT = sa.select(schema.texts.c.id).where(schema.texts.c.external_id == sa.bindparam("id"))
 _LOCKED_TEXT = _TEXT.with_for_update(key_share=True)
-
-
-@cache
-def _free() -> sa.Select[Any]:
-    leases, ranking = schema.leases, schema.ranking
-    lent = _looked_up(leases.c.text_id == ranking.c.text_id, leases.c.expires_at > sa.bindparam("now"))
-    return (
-        _wanted()
-        .where(~lent)
-        .order_by(ranking.c.position, ranking.c.text_id)
-        .limit(sa.bindparam("n", type_=sa.Integer))
-        .with_for_update(of=ranking, skip_locked=True)
-    )
-
-
-@cache
-def _wanted() -> sa.Select[Any]:
-    """Texts in the queue that an annotator has neither labelled nor skipped."""
-    ranking, annotations, skips = schema.ranking, schema.annotations, schema.skips
-    annotator = sa.bindparam("annotator", type_=sa.Integer)
-    labelled = _looked_up(
-        annotations.c.text_id == ranking.c.text_id,
-        annotations.c.annotator_id == annotator,
-        schema.is_standing,
-    )
-    skipped = _looked_up(
-        skips.c.annotator_id == annotator,
-        skips.c.text_id == ranking.c.text_id,
-        skips.c.retired_at.is_(None),
-    )
-    return _ranked().where(ranking.c.open, ~labelled, ~skipped)
-
-
-def _looked_up(*criteria: sa.ColumnElement[bool]) -> sa.Exists:
-    """Whether there is such a row, looked up for one text after the other.
-
-    The OFFSET keeps PostgreSQL from making it a join, which it may begin with any of the tables.
-    """
-    return sa.select(sa.literal_column("1")).where(*criteria).offset(sa.literal_column("0")).exists()
-
-
-@cache
-def _ranked() -> sa.Select[Any]:
-    ranking = schema.ranking
-    return sa.select(
-        ranking.c.text_id,
-        ranking.c.round_id,
-        ranking.c.reason,
-        ranking.c.score,
-        ranking.c.selection_probability,
-    ).where(ranking.c.round_id == sa.bindparam("round", type_=sa.Integer))
 
 
 @cache
@@ -349,22 +294,18 @@ def _upsert(dialect: str) -> Any:
     ).returning(leases.c.text_id)
 
 
-@cache
 def _lent_texts() -> sa.Select[Any]:
     """Leases with their texts, as `_task` reads them, and the place in the queue of those still wanted.
 
     The place is a subquery, not a join: a planner without statistics might start from the whole queue.
     """
     leases, texts, ranking = schema.leases, schema.texts, schema.ranking
-    position = (
-        sa.select(ranking.c.position)
-        .where(
-            ranking.c.round_id == sa.bindparam("round", type_=sa.Integer),
-            ranking.c.text_id == leases.c.text_id,
-            ranking.c.open,
-        )
-        .scalar_subquery()
-    )
+
+    def position(number: str) -> sa.ScalarSelect[Any]:
+        here = ranking.c.round_id == sa.bindparam(number, type_=sa.Integer)
+        mine = ranking.c.text_id == leases.c.text_id
+        return sa.select(ranking.c.position).where(here, mine, ranking.c.open).scalar_subquery()
+
     return sa.select(
         texts.c.id,
         texts.c.external_id,
@@ -377,25 +318,18 @@ def _lent_texts() -> sa.Select[Any]:
         leases.c.round_id,
         leases.c.issued_at,
         leases.c.expires_at,
-        position.label("position"),
+        sa.func.coalesce(position("round"), position("base")).label("position"),
     ).join(texts, texts.c.id == leases.c.text_id)
 
 
-@cache
-def _held_by() -> sa.Select[Any]:
-    leases = schema.leases
-    return _lent_texts().where(
-        leases.c.annotator_id == sa.bindparam("annotator", type_=sa.Integer),
-        leases.c.expires_at > sa.bindparam("now", type_=sa.Double),
-    )
+_LENT = _lent_texts().where(schema.leases.c.text_id == sa.bindparam("text", type_=sa.Integer))
+_HELD = _lent_texts().where(
+    schema.leases.c.annotator_id == sa.bindparam("annotator", type_=sa.Integer),
+    schema.leases.c.expires_at > sa.bindparam("now", type_=sa.Double),
+)
 
 
-@cache
-def _lent_text() -> sa.Select[Any]:
-    return _lent_texts().where(schema.leases.c.text_id == sa.bindparam("text", type_=sa.Integer))
-
-
-def _task(row: Any, name: str) -> Task:
+def _task(row: Any, name: str, expires_at: float) -> Task:
     return Task(
         text_id=row.external_id,
         text=row.text,
@@ -404,7 +338,7 @@ def _task(row: Any, name: str) -> Task:
         score=row.score,
         selection_probability=row.selection_probability,
         round=row.round_id,
-        expires_at=row.expires_at,
+        expires_at=expires_at,
         metadata={} if row.about is None else json.loads(row.about),
     )
 
@@ -418,17 +352,14 @@ def _why(
     now: float,
 ) -> NothingLeft:
     """Find out why an annotator gets fewer texts than asked for."""
-    ranking, leases = schema.ranking, schema.leases
+    leases = schema.leases
     if annotator.cap is not None and annotator.n_annotations + n_held >= annotator.cap:
         return NothingLeft(Why.CAP_REACHED)
     if connection.execute(sa.select(schema.texts.c.id).limit(1)).first() is None:
         return NothingLeft(Why.NO_TEXTS)
-    values = {"round": state.current_round, "annotator": annotator.id}
-    if connection.execute(_ranked().where(ranking.c.open).limit(1), values).first() is None:
+    if not any_open(connection, state):
         return NothingLeft(Why.FINISHED)
-    mine = sa.exists().where(leases.c.text_id == ranking.c.text_id, leases.c.annotator_id == annotator.id)
-    left = _wanted().where(~mine).limit(1)
-    if connection.execute(left, values).first() is None:
+    if not any_wanted(connection, state, annotator.id):
         return NothingLeft(Why.ALL_SEEN)
     if admission.tested:
         return NothingLeft(Why.BEING_TESTED)

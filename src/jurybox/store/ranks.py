@@ -10,6 +10,11 @@ where n is the text's number of labels now and `labels` that when it was ranked.
 text once before it asks for any twice, as the simulation does, and nobody waits for the next round.
 
 Bases come in three bands: the audit sample, the ranked texts, and texts that came after the ranking.
+
+In a large project a round ranks only a front: the audit sample and the few thousand texts to ask for first.
+The texts that it leaves out follow in the order of the last ranking that covers all texts, the base. A text
+of the front has a place in the base, too, which is kept up to date and which nobody reads as long as the
+front holds. `order` puts places of both in line: pass by pass, in each of them the front before the base.
 """
 
 from __future__ import annotations
@@ -31,11 +36,13 @@ from jurybox.store.state import ProjectState
 __all__ = [
     "AUDIT",
     "LATER_BAND",
+    "PASS",
     "RANKED_BAND",
     "chunks",
     "enqueue",
     "mark_audit",
     "mark_gold",
+    "order",
     "rules",
     "settle",
     "settle_all",
@@ -45,7 +52,7 @@ __all__ = [
 AUDIT = "audit"
 RANKED_BAND = 1 << 32
 LATER_BAND = 1 << 39
-_PASS = 1 << 40
+PASS = 1 << 40
 _CHUNK = 500
 
 Item = TypeVar("Item")
@@ -81,13 +88,27 @@ def spread(text_ids: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
     return ((z ^ (z >> np.uint64(31))) >> np.uint64(32)).astype(np.int64)
 
 
+def order(place: Any) -> tuple[int, ...]:
+    """Return by what places of a front and of its base are put in line: rows with position, round and text.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace as Row
+    >>> base = Row(round_id=1, position=RANKED_BAND, text_id=7)
+    >>> front = [Row(round_id=2, position=RANKED_BAND + 3 + passes * PASS, text_id=8) for passes in (0, 1)]
+    >>> [row.round_id for row in sorted([base, *front], key=order)]
+    [2, 1, 2]
+    """
+    return place.position // PASS, -place.round_id, place.position, place.text_id
+
+
 def enqueue(connection: Connection, state: ProjectState, text_ids: Sequence[int]) -> None:
-    """Put new texts into the current queue: spread over it before the first round, at its end after."""
-    first = state.current_round == 0
+    """Put new texts into the queue: spread over it before the first round, at its end after."""
+    first = state.base_round == 0
     bases = spread(np.asarray(text_ids, dtype=np.int64), state.settings.seed)
     bases += RANKED_BAND if first else LATER_BAND
     common = {
-        "round_id": state.current_round,
+        "round_id": state.base_round,
         "labels": 0,
         "wanted": state.settings.first_labels if first else 1,
         "cap": state.settings.max_labels,
@@ -102,28 +123,30 @@ def enqueue(connection: Connection, state: ProjectState, text_ids: Sequence[int]
 
 
 def mark_audit(connection: Connection, state: ProjectState, text_ids: Sequence[int]) -> None:
-    """Move texts of the audit sample to the front of the current queue, each for all the labels it wants."""
+    """Move texts of the audit sample, which are new, to where the queue begins, for all labels they want."""
     ranking = schema.ranking
     labels = state.settings.audit_labels
     base = sa.bindparam("a_base", type_=sa.BigInteger)
     update = (
         sa.update(ranking)
-        .where(ranking.c.round_id == state.current_round, ranking.c.text_id == sa.bindparam("a_text"))
+        .where(ranking.c.round_id == state.base_round, ranking.c.text_id == sa.bindparam("a_text"))
         .values(base=base, position=base, wanted=labels, cap=labels, reason=AUDIT)
     )
     bases = spread(np.asarray(text_ids, dtype=np.int64), state.settings.seed)
     rows = [{"a_text": number, "a_base": base} for number, base in zip(text_ids, bases.tolist(), strict=True)]
     if rows:
         connection.execute(update, rows)
+    if state.has_front:
+        _bring_forward(connection, state, text_ids)
 
 
 def mark_gold(connection: Connection, state: ProjectState, text_ids: Iterable[int]) -> None:
-    """Take gold texts out of the current queue, and put those back that are none; not in the audit sample."""
+    """Take gold texts out of the queue, and put those back that are none; not in the audit sample."""
     ranking, gold = schema.ranking, schema.gold
     is_gold = sa.exists().where(gold.c.text_id == ranking.c.text_id)
     cap = sa.case((is_gold, 0), else_=state.settings.max_labels)
     for chunk in chunks(text_ids, _CHUNK):
-        here = sa.and_(ranking.c.round_id == state.current_round, ranking.c.text_id.in_(chunk))
+        here = sa.and_(_holds(state), ranking.c.text_id.in_(chunk))
         connection.execute(sa.update(ranking).where(here, ranking.c.reason != AUDIT).values(cap=cap))
         settle(connection, state, chunk)
 
@@ -137,8 +160,8 @@ def settle(connection: Connection, state: ProjectState, text_ids: Iterable[int])
     for chunk in chunks(text_ids, _CHUNK):
         standing = {row.text_id: row for row in connection.execute(_STANDING, {"texts": chunk})}
         enough = state.settings.enough_agreement
-        rows = [_tally(text_id, standing.get(text_id), enough, state.current_round) for text_id in chunk]
-        connection.execute(_SETTLE, rows)
+        rows = [_tally(text_id, standing.get(text_id), enough, state) for text_id in chunk]
+        connection.execute(_SETTLE, rows if len(rows) > 1 else rows[0])
 
 
 def rules(settings: ProjectSettings) -> tuple[int | None, ...]:
@@ -154,10 +177,9 @@ def settle_all(connection: Connection, state: ProjectState) -> None:
     settings = state.settings
     cap = sa.case((in_audit, settings.audit_labels), (is_gold, 0), else_=settings.max_labels)
     wanted = sa.case((in_audit, state.settings.audit_labels), else_=state.settings.first_labels)
-    current = ranking.c.round_id == state.current_round
-    connection.execute(sa.update(ranking).where(current).values(cap=cap, open=cap > 0))
-    if state.current_round == 0:
-        connection.execute(sa.update(ranking).where(current).values(wanted=wanted))
+    connection.execute(sa.update(ranking).where(_holds(state)).values(cap=cap, open=cap > 0))
+    if state.base_round == 0:
+        connection.execute(sa.update(ranking).where(_holds(state)).values(wanted=wanted))
     labelled = connection.scalars(
         sa.select(schema.annotations.c.text_id).where(schema.is_standing).distinct()
     ).all()
@@ -177,12 +199,29 @@ def chunks(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
         yield chunk
 
 
-def _tally(text_id: int, row: Any, enough: int | None, round_id: int) -> Mapping[str, object]:
+def _holds(state: ProjectState) -> sa.ColumnElement[bool]:
+    """Places of the ranking that holds and of its base."""
+    return schema.ranking.c.round_id.in_({state.current_round, state.base_round})
+
+
+def _bring_forward(connection: Connection, state: ProjectState, text_ids: Sequence[int]) -> None:
+    """Give texts that have places in the base the same places in the front."""
+    ranking = schema.ranking
+    names = [column.name for column in ranking.columns if column.name != "round_id"]
+    for chunk in chunks(text_ids, _CHUNK):
+        places = sa.select(sa.literal(state.current_round), *(ranking.c[name] for name in names)).where(
+            ranking.c.round_id == state.base_round, ranking.c.text_id.in_(chunk)
+        )
+        connection.execute(sa.insert(ranking).from_select(["round_id", *names], places))
+
+
+def _tally(text_id: int, row: Any, enough: int | None, state: ProjectState) -> Mapping[str, object]:
     n = 0 if row is None else row.n
     agreed = row is not None and enough is not None and n >= enough and row.n_classes == 1
     return {
         "a_text": text_id,
-        "a_round": round_id,
+        "a_round": state.current_round,
+        "a_base": state.base_round,
         "n": n,
         "agreed": agreed,
         "reviewed": row is not None and bool(row.reviewed),
@@ -199,9 +238,12 @@ def _settle_statement() -> sa.Update:
     wants = sa.and_(n < ranking.c.cap, sa.not_(reviewed), sa.or_(ranking.c.reason == AUDIT, sa.not_(agreed)))
     return (
         sa.update(ranking)
-        .where(ranking.c.round_id == sa.bindparam("a_round"), ranking.c.text_id == sa.bindparam("a_text"))
+        .where(
+            ranking.c.round_id.in_([sa.bindparam("a_round"), sa.bindparam("a_base")]),
+            ranking.c.text_id == sa.bindparam("a_text"),
+        )
         .values(
-            position=ranking.c.base + passes * sa.literal(_PASS, sa.BigInteger),
+            position=ranking.c.base + passes * sa.literal(PASS, sa.BigInteger),
             open=sa.case((wants, sa.true()), else_=sa.false()),
         )
     )

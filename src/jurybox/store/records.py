@@ -131,10 +131,14 @@ class NothingLeft:
 
 @dataclass(frozen=True)
 class Tasks:
-    """The tasks an annotator holds, best first; where there are fewer than asked for, `nothing` says why."""
+    """The tasks an annotator holds, best first; where there are fewer than asked for, `nothing` says why.
+
+    `suggestions` says whether the owner lets annotators see the model's opinion.
+    """
 
     tasks: tuple[Task, ...]
     nothing: NothingLeft | None = None
+    suggestions: bool = False
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,12 @@
-"""Rounds: what a round has seen, its ranking and its probabilities, and the moment it takes over.
+"""Rounds: a ranking, its probabilities, and the moment they take over.
 
 A ranking is written beside the one that holds, in small transactions that keep nobody waiting, and takes over
 in one: by a single number in the project's row. A round that was not finished leaves rows that the next one
 sweeps up.
+
+A large project's ranking is for the most part never read before the next one comes. So a round writes down
+only its front, as long as the last ranking over all texts, its base, is not too old: until there are four
+times as many annotations as it has seen.
 """
 
 from __future__ import annotations
@@ -11,7 +15,6 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -36,55 +39,26 @@ from jurybox.store.ranks import (
     settle_all,
     spread,
 )
-from jurybox.store.records import Role, RoundInfo
+from jurybox.store.records import RoundInfo
 from jurybox.store.settings import ProjectSettings
-from jurybox.store.state import ProjectState, read_classes, read_state, write_state
+from jurybox.store.snapshots import Snapshot
+from jurybox.store.state import ProjectState, read_state, write_state
 
 __all__ = [
     "Outcome",
-    "Snapshot",
     "abandon",
     "begin_round",
     "n_predicted",
     "publish",
-    "read_annotations",
     "read_array",
-    "read_experts",
     "read_rounds",
-    "read_snapshot",
     "wants_label",
 ]
 
-_CHUNK = 500
+_CHUNK = 250
+_FRONT = 5_000
+_OUTDATED = 4
 _ARRAY_ROWS = 20_000
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """What a round works on: everything up to one row of the annotations.
-
-    Attributes
-    ----------
-    annotations
-        All annotations that stood, over all texts.
-    last_annotation
-        Number of the last row that counts.
-    audit : ndarray of int64
-        Positions of the audit sample, which is never trained on.
-    reviewed : ndarray of bool, shape (N,)
-        Texts that a reviewer has decided.
-    experts : ndarray of bool, shape (M,)
-        Annotators who are reviewers or owners.
-    gold : ndarray of int64
-        Positions of the texts whose label is known, of which the ranking asks for none.
-    """
-
-    annotations: Annotations
-    last_annotation: int
-    audit: NDArray[np.int64]
-    reviewed: NDArray[np.bool_]
-    experts: NDArray[np.bool_]
-    gold: NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -113,71 +87,6 @@ class Outcome:
     diagnostics: Mapping[str, object]
 
 
-def read_annotations(connection: Connection, *, last: int | None = None) -> Annotations:
-    """Return the annotations that stand, or that stood when row `last` was the last one.
-
-    Annotations whose text, annotator or class came later cannot be among them.
-    """
-    annotations = schema.annotations
-    stands = schema.is_standing
-    if last is not None:
-        stands = sa.and_(
-            annotations.c.id <= last,
-            annotations.c.class_id.is_not(None),
-            sa.or_(annotations.c.retired_by.is_(None), annotations.c.retired_by > last),
-        )
-    query = sa.select(annotations.c.text_id, annotations.c.annotator_id, annotations.c.class_id).where(stands)
-    parts = [
-        np.fromiter(chain.from_iterable(part), dtype=np.int32, count=3 * len(part))
-        for part in connection.execute(query).partitions(50_000)
-    ]
-    triplets = np.concatenate([np.empty(0, dtype=np.int32), *parts]).reshape(-1, 3)
-    texts = connection.scalars(sa.select(schema.texts.c.external_id).order_by(schema.texts.c.id)).all()
-    people = connection.scalars(sa.select(schema.annotators.c.name).order_by(schema.annotators.c.id)).all()
-    return Annotations.from_indices(
-        triplets[:, 0],
-        triplets[:, 1],
-        triplets[:, 2],
-        texts=_names(texts),
-        annotators=_names(people),
-        classes=read_classes(connection),
-    )
-
-
-def read_experts(connection: Connection) -> NDArray[np.bool_]:
-    """Return who is a reviewer or an owner, in the order in which they came, shape (M,)."""
-    roles = connection.scalars(sa.select(schema.annotators.c.role).order_by(schema.annotators.c.id))
-    return np.array([role in (Role.REVIEWER, Role.OWNER) for role in roles], dtype=bool)
-
-
-def read_snapshot(store: Store) -> Snapshot:
-    """Read what a round works on, without keeping anybody waiting."""
-    with store.write(durable=False) as connection:
-        # Rows get their numbers before they are committed: wait for those under way.
-        serialise(connection, "round")
-        last = connection.scalar(sa.select(sa.func.max(schema.annotations.c.id))) or 0
-    with store.read() as connection:
-        annotations = read_annotations(connection, last=last)
-        audit = connection.scalars(sa.select(schema.audit.c.text_id).order_by(schema.audit.c.text_id)).all()
-        review = sa.select(schema.annotations.c.text_id).where(
-            schema.is_standing, schema.annotations.c.origin == "review"
-        )
-        reviewed = np.zeros(annotations.n_texts, dtype=bool)
-        reviewed[np.asarray(connection.scalars(review).all(), dtype=np.int64)] = True
-        experts = read_experts(connection)[: annotations.n_annotators]
-        gold = connection.scalars(
-            sa.select(schema.gold.c.text_id).where(schema.gold.c.text_id < annotations.n_texts)
-        ).all()
-    return Snapshot(
-        annotations,
-        last,
-        np.asarray(audit, dtype=np.int64),
-        reviewed,
-        experts,
-        np.asarray(gold, dtype=np.int64),
-    )
-
-
 def begin_round(store: Store, snapshot: Snapshot, settings: Mapping[str, object], *, now: float) -> int:
     """Sweep up what unfinished rounds have left, and note that a round begins; return its number."""
     with store.write() as connection:
@@ -193,7 +102,7 @@ def begin_round(store: Store, snapshot: Snapshot, settings: Mapping[str, object]
                 diagnostics={},
             )
         )
-    _sweep(store, state.current_round)
+    _sweep(store, {state.current_round, state.base_round})
     return number
 
 
@@ -220,20 +129,26 @@ def publish(store: Store, number: int, snapshot: Snapshot, outcome: Outcome, *, 
     _write_array(store, number, "pred_probs", outcome.pred_probs)
     with store.read() as connection:
         state = read_state(connection)
+        front_only = _has_good_base(connection, state, snapshot)
     columns = _ranking_columns(number, snapshot, outcome, state.settings)
-    for start in range(0, snapshot.annotations.n_texts, _CHUNK):
+    if front_only:
+        front = np.union1d(snapshot.audit, outcome.order[:_FRONT])
+        columns = {name: column[front] for name, column in columns.items()}
+    for start in range(0, len(columns["text_id"]), _CHUNK):
         rows = _rows(columns, start, start + _CHUNK)
         with _brief_write(store) as connection:
             insert_rows(connection, schema.ranking, rows)
-    settled = _catch_up(store, replace(state, current_round=number), snapshot)
+    settled = _catch_up(store, replace(state, current_round=number, base_round=number), snapshot)
     # Everybody waits for this, so it does not wait for the disk: a power cut that undoes it undoes all that
     # came after it too, since commits reach the disk in their order.
     with store.write(durable=False) as connection:
         serialise(connection, "round")
+        base = state.base_round if front_only else number
+        write_state(connection, current_round=number, base_round=base)
         _take_over(connection, number, snapshot, outcome, settled, now)
         if rules(read_state(connection).settings) != rules(state.settings):  # changed while we were writing
             settle_all(connection, read_state(connection))
-    _sweep(store, number)
+    _sweep(store, {number, base})
 
 
 def read_rounds(connection: Connection) -> list[RoundInfo]:
@@ -382,14 +297,13 @@ def _take_over(
     settled: NDArray[np.int64],
     now: float,
 ) -> None:
-    """Make a written ranking the one that holds, with all that has happened since its snapshot.
+    """Publish a round whose ranking holds from now on, with all that has happened since its snapshot.
 
     Parameters
     ----------
     settled : ndarray of int64
         Numbers of the annotations since the snapshot that the ranking takes account of.
     """
-    write_state(connection, current_round=number)
     connection.execute(
         sa.update(schema.rounds)
         .where(schema.rounds.c.id == number)
@@ -398,7 +312,8 @@ def _take_over(
     state = read_state(connection)
     texts, audit, gold = schema.texts, schema.audit, schema.gold
     N = snapshot.annotations.n_texts
-    enqueue(connection, state, connection.scalars(sa.select(texts.c.id).where(texts.c.id >= N)).all())
+    if not state.has_front:
+        enqueue(connection, state, connection.scalars(sa.select(texts.c.id).where(texts.c.id >= N)).all())
     mark_audit(
         connection, state, connection.scalars(sa.select(audit.c.text_id).where(audit.c.text_id >= N)).all()
     )
@@ -407,13 +322,21 @@ def _take_over(
     settle(connection, state, np.unique(since[~np.isin(since[:, 0], settled), 1]).tolist())
 
 
-def _sweep(store: Store, current: int) -> None:
+def _has_good_base(connection: Connection, state: ProjectState, snapshot: Snapshot) -> bool:
+    """Whether the texts behind the front of a round may stay in the order of an earlier one."""
+    rounds = schema.rounds
+    seen = connection.scalar(sa.select(rounds.c.n_annotations).where(rounds.c.id == state.base_round)) or 0
+    large = snapshot.annotations.n_texts > _FRONT
+    return large and snapshot.annotations.n_annotations < _OUTDATED * seen
+
+
+def _sweep(store: Store, holding: set[int]) -> None:
     """Delete, a little at a time, rankings and arrays of rounds that do not hold."""
     ranking, arrays, rounds = schema.ranking, schema.arrays, schema.rounds
     with store.write(durable=False) as connection:
-        connection.execute(sa.delete(arrays).where(arrays.c.round_id != current))
+        connection.execute(sa.delete(arrays).where(arrays.c.round_id != max(holding)))
         left = sa.exists().where(ranking.c.round_id == rounds.c.id)
-        old = connection.scalars(sa.select(rounds.c.id).where(rounds.c.id != current, left)).all()
+        old = connection.scalars(sa.select(rounds.c.id).where(rounds.c.id.not_in(holding), left)).all()
     for number in old:
         while True:
             with _brief_write(store) as connection:
@@ -428,15 +351,8 @@ def _sweep(store: Store, current: int) -> None:
 
 @contextmanager
 def _brief_write(store: Store) -> Iterator[Connection]:
-    """Open a transaction that writes, then give way for as long: SQLite has one writer at a time."""
+    """Open a transaction that writes, then give way for as long: to SQLite's other writers, or on a core."""
     with store.write(durable=False) as connection:
         started = time.perf_counter()
         yield connection
-    if store.is_sqlite:
-        time.sleep(time.perf_counter() - started)
-
-
-def _names(values: Sequence[str]) -> NDArray[Any]:
-    names = np.empty(len(values), dtype=object)
-    names[:] = values
-    return names
+    time.sleep(time.perf_counter() - started)

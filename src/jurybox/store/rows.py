@@ -2,24 +2,77 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from jurybox.errors import InputError
+from jurybox.errors import InputError, NotFoundError
 from jurybox.store import schema
 
 __all__ = [
-    "annotation_by_key",
+    "Situation",
     "class_number",
     "count",
     "insert_annotation",
+    "lock_situation",
     "replace_annotation",
     "retire_skip",
     "standing_annotation",
     "standing_skip",
 ]
+
+
+@dataclass(frozen=True)
+class Situation:
+    """What is known when an annotator labels a text.
+
+    Attributes
+    ----------
+    text_id, class_id
+        Numbers of the text and of the class that its new label names.
+    standing, standing_class
+        The annotation by which the annotator has labelled the text already, if there is one, and its class.
+    skip
+        The annotator's skip of the text, if there is one.
+    keyed, keyed_text, keyed_class
+        The annotation that came under the same idempotency key, if there is one.
+    round_id, reason, selection_probability
+        Of the annotator's lease on the text, expired or not, as long as nobody else took the text.
+    """
+
+    text_id: int
+    class_id: int
+    standing: int | None
+    standing_class: int | None
+    skip: int | None
+    keyed: int | None
+    keyed_text: int | None
+    keyed_class: int | None
+    round_id: int | None
+    reason: str | None
+    selection_probability: float | None
+
+
+def lock_situation(
+    connection: Connection, annotator_id: int, text: str, label: str, key: str | None
+) -> Situation:
+    """Find out what is known when an annotator labels a text, and let nobody else label it meanwhile.
+
+    Raises
+    ------
+    InputError
+        If there is no such class.
+    NotFoundError
+        If there is no such text.
+    """
+    values = {"external_id": text, "name": label, "annotator": annotator_id, "key": key}
+    row = connection.execute(_SITUATION, values).one_or_none()
+    if row is None or row.class_id is None:
+        class_number(connection, label)
+        raise NotFoundError(f"there is no text with id {text!r} in this project")
+    return Situation(**row._mapping)
 
 
 def insert_annotation(connection: Connection, **values: object) -> int:
@@ -86,11 +139,6 @@ def count(connection: Connection, annotator_id: int, *, n_annotations: int = 0, 
     connection.execute(_COUNT, values)
 
 
-def annotation_by_key(connection: Connection, annotator_id: int, key: str) -> sa.Row[Any] | None:
-    """Return what an annotator once submitted under an idempotency key."""
-    return connection.execute(_BY_KEY, {"annotator": annotator_id, "key": key}).one_or_none()
-
-
 def class_number(connection: Connection, label: str) -> int:
     """Return the number of a class.
 
@@ -125,10 +173,6 @@ _STANDING_SKIP = sa.select(schema.skips.c.id).where(
     schema.skips.c.text_id == _TEXT,
     schema.skips.c.retired_at.is_(None),
 )
-_BY_KEY = sa.select(schema.annotations).where(
-    schema.annotations.c.annotator_id == _ANNOTATOR,
-    schema.annotations.c.idempotency_key == sa.bindparam("key"),
-)
 _COUNT = (
     sa.update(schema.annotators)
     .where(schema.annotators.c.id == _ANNOTATOR)
@@ -138,3 +182,47 @@ _COUNT = (
     )
 )
 _CLASS = sa.select(schema.classes.c.id).where(schema.classes.c.name == sa.bindparam("name"))
+
+
+def _situation() -> sa.Select[Any]:
+    texts, skips, leases = schema.texts, schema.skips, schema.leases
+    standing, keyed = schema.annotations.alias("standing"), schema.annotations.alias("keyed")
+    mine = sa.and_(
+        standing.c.text_id == texts.c.id,
+        standing.c.annotator_id == _ANNOTATOR,
+        standing.c.retired_by.is_(None),
+        standing.c.class_id.is_not(None),
+    )
+    skipped = sa.and_(
+        skips.c.annotator_id == _ANNOTATOR, skips.c.text_id == texts.c.id, skips.c.retired_at.is_(None)
+    )
+    same_key = sa.and_(
+        keyed.c.annotator_id == _ANNOTATOR, keyed.c.idempotency_key == sa.bindparam("key", type_=sa.String)
+    )
+    lent = sa.and_(leases.c.text_id == texts.c.id, leases.c.annotator_id == _ANNOTATOR)
+    return (
+        sa.select(
+            texts.c.id.label("text_id"),
+            _CLASS.scalar_subquery().label("class_id"),
+            standing.c.id.label("standing"),
+            standing.c.class_id.label("standing_class"),
+            skips.c.id.label("skip"),
+            keyed.c.id.label("keyed"),
+            keyed.c.text_id.label("keyed_text"),
+            keyed.c.class_id.label("keyed_class"),
+            leases.c.round_id,
+            leases.c.reason,
+            leases.c.selection_probability,
+        )
+        .select_from(
+            texts.outerjoin(standing, mine)
+            .outerjoin(skips, skipped)
+            .outerjoin(keyed, same_key)
+            .outerjoin(leases, lent)
+        )
+        .where(texts.c.external_id == sa.bindparam("external_id"))
+        .with_for_update(key_share=True, of=texts)
+    )
+
+
+_SITUATION = _situation()

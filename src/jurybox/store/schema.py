@@ -70,9 +70,12 @@ project = Table(
     Column("current_round", Integer, nullable=False),
     Column("audit_rate", Double),
     Column("n_gold", Integer, nullable=False, server_default="0"),
+    Column("base_round", Integer, nullable=False, server_default="0"),
 )
-"""One row. `audit_rate` is the share of texts in the audit sample, set once the first texts are in. `n_gold`
-is the number of rows of `gold`, so that labelling need not look where there are none."""
+"""One row. `current_round` is the round whose ranking holds and `base_round` that of the last ranking which
+covers all texts, see `jurybox.store.ranks`: the same one, or an earlier one. `audit_rate` is the share of
+texts in the audit sample, set once the first texts are in. `n_gold` is the number of rows of `gold`, so that
+labelling need not look where there are none."""
 
 classes = Table(
     "classes",
@@ -254,7 +257,7 @@ ranking = Table(
     Column("reason", String(32), nullable=False),
     sqlite_with_rowid=False,
 )
-"""Every text's place in the queue of a round, see `jurybox.store.ranks`."""
+"""The places of texts in the ranking of a round: of all texts, or of its front, see `jurybox.store.ranks`."""
 
 Index(
     "ix_ranking_open",

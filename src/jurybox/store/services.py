@@ -12,6 +12,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
 from jurybox.store import schema
+from jurybox.store.places import count_open
 from jurybox.store.state import read_classes
 
 __all__ = [
@@ -86,21 +87,20 @@ def write_note(connection: Connection, name: str, value: Mapping[str, Any], *, n
 
 def read_pulse(connection: Connection) -> Pulse:
     """Return what has happened since the last round."""
-    annotations, ranking, rounds = schema.annotations, schema.ranking, schema.rounds
+    annotations, rounds = schema.annotations, schema.rounds
     current = connection.scalar(sa.select(schema.project.c.current_round)) or 0
     seen = connection.scalar(sa.select(rounds.c.last_annotation).where(rounds.c.id == current)) or 0
     news = sa.select(
         sa.func.count(), sa.func.max(annotations.c.id), sa.func.max(annotations.c.created_at)
     ).where(annotations.c.id > seen)
     pending, last, last_at = connection.execute(news).one()
-    wanted = sa.select(sa.func.count()).where(ranking.c.round_id == current, ranking.c.open)
     last_text = connection.scalar(sa.select(sa.func.max(schema.texts.c.id)))
     return Pulse(
         current_round=current,
         last=last or seen,
         pending=pending,
         last_at=last_at,
-        open_texts=connection.scalar(wanted) or 0,
+        open_texts=count_open(connection),
         texts=0 if last_text is None else last_text + 1,
     )
 

@@ -16,12 +16,14 @@ from jurybox.store.locks import serialise
 from jurybox.store.settings import ProjectSettings
 
 __all__ = [
+    "STATE",
     "ProjectState",
     "add_class",
     "create_project",
     "read_classes",
     "read_guidelines",
     "read_state",
+    "state_of",
     "write_guidelines",
     "write_state",
 ]
@@ -29,13 +31,31 @@ __all__ = [
 
 @dataclass(frozen=True)
 class ProjectState:
-    """What the store knows about the project as a whole; `n_gold` counts the texts whose label is known."""
+    """What the store knows about the project as a whole.
+
+    Attributes
+    ----------
+    current_round
+        Number of the round whose ranking holds; 0 before the first.
+    base_round
+        Number of the last round whose ranking covers all texts; what `current_round` leaves out follows it.
+    audit_rate
+        Share of texts in the audit sample; None before the first texts.
+    n_gold
+        Number of texts whose label is known.
+    """
 
     name: str
     settings: ProjectSettings
     current_round: int
+    base_round: int
     audit_rate: float | None
     n_gold: int
+
+    @property
+    def has_front(self) -> bool:
+        """Whether the ranking that holds is the front of another one."""
+        return self.current_round != self.base_round
 
 
 def create_project(
@@ -64,9 +84,18 @@ def create_project(
 
 def read_state(connection: Connection) -> ProjectState:
     """Read the project's row."""
-    row = connection.execute(_PROJECT).one()
+    return state_of(connection.execute(_PROJECT).one())
+
+
+def state_of(row: sa.Row[Any]) -> ProjectState:
+    """Return what a row that holds the columns of `STATE` says of the project."""
     return ProjectState(
-        row.name, _settings(row.settings), row.current_round, row.audit_rate, n_gold=row.n_gold
+        row.project_name,
+        _settings(row.project_settings),
+        row.project_current_round,
+        row.project_base_round,
+        row.project_audit_rate,
+        n_gold=row.project_n_gold,
     )
 
 
@@ -115,4 +144,10 @@ def _settings(stored: Mapping[str, Any]) -> ProjectSettings:
     return ProjectSettings().updated(stored)
 
 
-_PROJECT = sa.select(schema.project)
+STATE = tuple(
+    schema.project.c[name].label(f"project_{name}")
+    for name in ("name", "settings", "current_round", "base_round", "audit_rate", "n_gold")
+)
+"""Columns that `state_of` reads, for statements that read something else, too."""
+
+_PROJECT = sa.select(*STATE)

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import hmac
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -194,7 +194,7 @@ async def sent_csrf_token(request: Request, user: Annotated[User | None, Depends
     return field if isinstance(field, str) else ""
 
 
-def require_role(role: Role) -> Callable[..., User]:
+def require_role(role: Role) -> Callable[..., Awaitable[User]]:
     """Make the dependency that lets nobody below a role pass; it returns the `User`.
 
     Raises
@@ -205,7 +205,7 @@ def require_role(role: Role) -> Callable[..., User]:
         If the person's role is lower, or a change comes without the CSRF token.
     """
 
-    def check(
+    async def check(
         request: Request,
         user: Annotated[User | None, Depends(current_user)],
         csrf_token: Annotated[str, Depends(sent_csrf_token)],
@@ -241,7 +241,7 @@ reviewer_only = Depends(require_role(Role.REVIEWER))
 owner_only = Depends(require_role(Role.OWNER))
 
 
-def public() -> None:
+async def public() -> None:
     """Dependency that says of a route: anyone may, signed in or not."""
 
 

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from types import FrameType
@@ -22,10 +22,12 @@ from jurybox.web.config import WebSettings
 from jurybox.web.invitations import link_path
 from jurybox.web.state import Server
 
-__all__ = ["PORT", "LearnerKeeper", "is_local", "open_socket", "serve"]
+__all__ = ["PORT", "LearnerKeeper", "is_local", "learner_threads", "open_socket", "serve"]
 
 PORT = 8765
 _TRIED_PORTS = 20
+_SOON = 0.05
+_NICE = 10
 _log = logging.getLogger("jurybox.web")
 
 
@@ -54,6 +56,8 @@ class LearnerKeeper:
         Whose project it is.
     command
         How the learner is started; it finds the project in ``JURYBOX_PROJECT``.
+    after
+        Whether the time has come to start it: a server that begins to answer has the machine to itself.
     first_pause, longest_pause
         Seconds until it is started again; doubled each time, from the start once it has run for a minute.
     """
@@ -63,11 +67,13 @@ class LearnerKeeper:
         server: Server,
         *,
         command: tuple[str, ...] = (sys.executable, "-m", "jurybox.learner"),
+        after: Callable[[], bool] = lambda: True,
         first_pause: float = 1.0,
         longest_pause: float = 60.0,
     ) -> None:
         self._server = server
         self._command = command
+        self._after = after
         self._first_pause = first_pause
         self._longest_pause = longest_pause
         self._process: subprocess.Popen[bytes] | None = None
@@ -93,6 +99,8 @@ class LearnerKeeper:
 
     def _run(self) -> None:
         pause = self._first_pause
+        while not self._after() and not self._stop.wait(_SOON):
+            pass
         while not self._stop.is_set():
             if not self._found_project():
                 self._stop.wait(0.5)
@@ -114,9 +122,12 @@ class LearnerKeeper:
 
     def _watch(self) -> tuple[int, float]:
         start = time.monotonic()
-        environment: Mapping[str, str] = {**os.environ, "JURYBOX_PROJECT": self._server.location}
+        environment = {**learner_threads(), **os.environ, "JURYBOX_PROJECT": self._server.location}
         # Its input is a pipe that nobody writes to: it closes when this process ends, however it ends.
         self._process = subprocess.Popen(self._command, stdin=subprocess.PIPE, env=environment)  # noqa: S603
+        if hasattr(os, "setpriority"):  # people come first, from its first import on
+            with suppress(OSError):  # it has ended already
+                os.setpriority(os.PRIO_PROCESS, self._process.pid, _NICE)
         if self._stop.is_set():
             _end(self._process, 1.0)
         code = self._process.wait()
@@ -129,6 +140,15 @@ class LearnerKeeper:
         _log.error("%s", reason)
         with suppress(JuryboxError):
             note_death(self._server.project, reason)
+
+
+def learner_threads() -> dict[str, str]:
+    """Return the environment in which linear algebra leaves a core to the people who label.
+
+    Its threads wait for each other by counting in circles, which keeps the others from a busy core.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return {"OMP_NUM_THREADS": str(max(1, cores - 1))}
 
 
 def serve(
@@ -177,7 +197,7 @@ def serve(
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)  # uvicorn handles both later on, and raises them again at its end
-    keeper = LearnerKeeper(server) if learner else None
+    keeper = LearnerKeeper(server, after=lambda: web_server.started) if learner else None
     if keeper is not None:
         keeper.start()
     try:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from fastapi import Request
+from starlette.concurrency import run_in_threadpool
 
 from jurybox.errors import ConflictError, NotFoundError
 from jurybox.project import Project
@@ -19,7 +20,7 @@ from jurybox.store.records import Role
 from jurybox.web.config import WebSettings
 from jurybox.web.tokens import hash_token, load_secret
 
-__all__ = ["AttemptLimiter", "NoProjectError", "Server", "get_project", "get_server"]
+__all__ = ["AttemptLimiter", "NoProjectError", "Server", "get_project", "get_server", "opened_project"]
 
 Result = TypeVar("Result")
 
@@ -114,6 +115,11 @@ class Server:
             raise NoProjectError("this project is still to be set up; the owner does that at /setup")
         return project
 
+    @property
+    def opened(self) -> Project | None:
+        """The project, where it is open already."""
+        return self._project
+
     def adopt(self, project: Project) -> None:
         """Serve a project that was just made."""
         with self._lock:
@@ -203,3 +209,11 @@ def get_project(request: Request) -> Project:
         If it is still to be set up.
     """
     return get_server(request).project
+
+
+async def opened_project(request: Request) -> Project:
+    """Dependency: as `get_project`, and no thread is needed for it once the project is open."""
+    server = get_server(request)
+    if server.opened is not None:
+        return server.opened
+    return await run_in_threadpool(lambda: server.project)

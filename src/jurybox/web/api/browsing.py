@@ -20,13 +20,13 @@ from jurybox.store.records import Flag
 from jurybox.web.access import reviewer_only
 from jurybox.web.api.fields import After, Limit, Name, PageOut, PathName, Search, TextId
 from jurybox.web.beliefs import Belief, Order, beliefs
-from jurybox.web.state import get_project, get_server
+from jurybox.web.state import get_server, opened_project
 
 __all__ = ["router"]
 
 router = APIRouter(tags=["browsing"], dependencies=[reviewer_only])
 
-Stored = Annotated[Project, Depends(get_project)]
+Stored = Annotated[Project, Depends(opened_project)]
 
 
 class TextOut(BaseModel):

@@ -11,13 +11,13 @@ from jurybox.project import Project
 from jurybox.project.gold import GoldScore
 from jurybox.web.access import owner_only
 from jurybox.web.api.fields import Body, Name, PathName, TextId
-from jurybox.web.state import get_project
+from jurybox.web.state import opened_project
 
 __all__ = ["router"]
 
 router = APIRouter(prefix="/gold", tags=["gold"], dependencies=[owner_only])
 
-Stored = Annotated[Project, Depends(get_project)]
+Stored = Annotated[Project, Depends(opened_project)]
 
 
 class GoldIn(Body):

@@ -6,20 +6,22 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from pydantic import BaseModel, Field
+from starlette.concurrency import run_in_threadpool
 
 from jurybox.project import Project
 from jurybox.store.browse import Progress
 from jurybox.store.records import Decision, NothingLeft, Receipt, Role, Task
+from jurybox.store.services import Suggestion
 from jurybox.web.access import Annotator, Reviewer, User, may
 from jurybox.web.api.fields import Body, Comment, Name, TextId, acting
 from jurybox.web.replies import once
-from jurybox.web.state import get_project
+from jurybox.web.state import opened_project
 
 __all__ = ["router"]
 
 router = APIRouter(tags=["labelling"])
 
-Stored = Annotated[Project, Depends(get_project)]
+Stored = Annotated[Project, Depends(opened_project)]
 Key = Annotated[
     str | None,
     Header(
@@ -136,12 +138,43 @@ class VerdictIn(Body):
     comment: Comment = ""
 
 
+# What people do every few seconds: FastAPI would check the answer of a plain function in a thread of its own.
+
+
 @router.post("/tasks")
-def next_tasks(body: TasksIn, user: Annotator, project: Stored) -> TasksOut:
+async def next_tasks(body: TasksIn, user: Annotator, project: Stored) -> TasksOut:
     """Borrow texts to label."""
+    return await run_in_threadpool(_next_tasks, body, user, project)
+
+
+@router.post(
+    "/annotations", status_code=201, responses={200: {"model": Receipt, "description": "Known already"}}
+)
+async def submit(
+    body: LabelIn, user: Annotator, project: Stored, response: Response, key: Key = None
+) -> Receipt:
+    """Store a label; it is safe when this answers."""
+    receipt = await run_in_threadpool(_submit, body, user, project, key)
+    response.status_code = 200 if receipt.repeated else 201
+    return receipt
+
+
+def _next_tasks(body: TasksIn, user: User, project: Project) -> TasksOut:
     found = project.next_tasks(acting(project, user, body.annotator), body.n, resume=body.resume)
-    tasks = [open_task(project, user, task) for task in found.tasks]
+    suggest = project.suggestion if found.suggestions else _silent
+    tasks = [_open_task(user, task, suggest(task.text_id)) for task in found.tasks]
     return TasksOut(tasks=tasks, nothing=None if found.nothing is None else _nothing(found.nothing))
+
+
+def _submit(body: LabelIn, user: User, project: Project, key: str | None) -> Receipt:
+    return project.submit(
+        body.text_id,
+        body.label,
+        annotator=acting(project, user, body.annotator),
+        seconds=body.seconds,
+        comment=body.comment,
+        key=key,
+    )
 
 
 @router.post("/tasks/renew")
@@ -154,23 +187,6 @@ def renew(body: HeldText, user: Annotator, project: Stored) -> Expiry:
 def release(body: HeldText, user: Annotator, project: Stored) -> None:
     """Give a text back without a decision."""
     project.release(acting(project, user, body.annotator), body.text_id)
-
-
-@router.post(
-    "/annotations", status_code=201, responses={200: {"model": Receipt, "description": "Known already"}}
-)
-def submit(body: LabelIn, user: Annotator, project: Stored, response: Response, key: Key = None) -> Receipt:
-    """Store a label; it is safe when this answers."""
-    receipt = project.submit(
-        body.text_id,
-        body.label,
-        annotator=acting(project, user, body.annotator),
-        seconds=body.seconds,
-        comment=body.comment,
-        key=key,
-    )
-    response.status_code = 200 if receipt.repeated else 201
-    return receipt
 
 
 @router.post("/skips", status_code=204)
@@ -202,7 +218,7 @@ def undo(request: Request, body: UndoIn, user: Annotator, project: Stored, key: 
     """Take back one of the last ten decisions and borrow its text again."""
     name = acting(project, user, body.annotator)
     task = once(request, user, key, body, lambda: project.undo(name, body.text_id))
-    return open_task(project, user, task)
+    return _open_task(user, task, project.suggestion(task.text_id))
 
 
 @router.post("/decisions/change")
@@ -236,9 +252,12 @@ def progress(
     return project.progress(user.name, since=since)
 
 
-def open_task(project: Project, user: User, task: Task) -> OpenTask:
+def _silent(_text_id: str) -> None:
+    """Suggest nothing."""
+
+
+def _open_task(user: User, task: Task, suggestion: Suggestion | None) -> OpenTask:
     """Return what someone may know of a task."""
-    suggestion = project.suggestion(task.text_id)
     shown = OpenTask(
         text_id=task.text_id,
         text=task.text,

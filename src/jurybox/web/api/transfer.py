@@ -22,13 +22,13 @@ from jurybox.project import Project
 from jurybox.store.records import Added
 from jurybox.web.access import owner_only
 from jurybox.web.api.fields import Name
-from jurybox.web.state import get_project
+from jurybox.web.state import opened_project
 
 __all__ = ["export_file", "names_of_client", "received", "router"]
 
 router = APIRouter(tags=["transfer"], dependencies=[owner_only])
 
-Stored = Annotated[Project, Depends(get_project)]
+Stored = Annotated[Project, Depends(opened_project)]
 FileName = Annotated[str, Query(min_length=1, max_length=200, description="Its end says what the file is.")]
 ExportFormat = Literal["csv", "jsonl", "parquet", "huggingface", "label-studio"]
 

@@ -10,7 +10,7 @@ from jurybox.errors import NotFoundError
 from jurybox.project import Project
 from jurybox.project.summary import TrustSummary
 from jurybox.web.access import owner_only
-from jurybox.web.state import get_project
+from jurybox.web.state import opened_project
 
 __all__ = ["router"]
 
@@ -18,7 +18,7 @@ router = APIRouter(tags=["trust"], dependencies=[owner_only])
 
 
 @router.get("/trust")
-def trust(project: Annotated[Project, Depends(get_project)]) -> TrustSummary:
+def trust(project: Annotated[Project, Depends(opened_project)]) -> TrustSummary:
     """Return what the learner last found out: people, accuracy, forecast, stop rules, savings, guidelines."""
     summary = project.trust_summary()
     if summary is None:

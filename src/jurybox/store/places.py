@@ -1,0 +1,167 @@
+"""Finding the next texts: the first places of the queue that want a label.
+
+They are looked up in the ranking that holds; where it is but a front that is used up, also in its base, among
+the texts that it leaves out (`jurybox.store.ranks`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from jurybox.errors import StoreError
+from jurybox.store import schema
+from jurybox.store.ranks import PASS, order
+from jurybox.store.state import ProjectState
+
+__all__ = ["any_open", "any_wanted", "best_free", "count_open", "in_front", "own_place"]
+
+
+def best_free(
+    connection: Connection, state: ProjectState, annotator_id: int, n: int, now: float
+) -> Sequence[sa.Row[Any]]:
+    """Find the first texts of the queue that want a label, from this annotator too, and that nobody holds."""
+    values = {"round": state.current_round, "annotator": annotator_id, "now": now, "n": n}
+    found = connection.execute(_free(), values).all()
+    if not state.has_front or (len(found) == n and found[-1].position < PASS):
+        return found
+    behind = {**values, "round": state.base_round, "front": state.current_round}
+    return sorted([*found, *connection.execute(_free_behind(), behind)], key=order)[:n]
+
+
+def own_place(connection: Connection, state: ProjectState, text_id: int) -> sa.Row[Any]:
+    """Return a text's own place in the queue, whether it wants a label or not.
+
+    Raises
+    ------
+    StoreError
+        If it has none: never, since the queue covers all texts.
+    """
+    for number in (state.current_round, state.base_round):
+        row = connection.execute(_own(), {"round": number, "text": text_id}).one_or_none()
+        if row is not None:
+            return row
+    raise StoreError("a text has no place in the queue; play a round to repair it")
+
+
+def count_open(connection: Connection) -> int:
+    """Count the texts that want a label: the base covers all texts."""
+    return connection.scalar(_N_OPEN) or 0
+
+
+def any_open(connection: Connection, state: ProjectState) -> bool:
+    """Whether there is a text that wants a label."""
+    return connection.execute(_open(), {"round": state.base_round}).first() is not None
+
+
+def any_wanted(connection: Connection, state: ProjectState, annotator_id: int) -> bool:
+    """Whether there is a text that wants a label from an annotator, who does not hold it."""
+    values = {"round": state.base_round, "annotator": annotator_id}
+    return connection.execute(_not_in_hand(), values).first() is not None
+
+
+# The statements of the hot path are built once: building one takes longer than running it.
+
+
+_ANNOTATOR = sa.bindparam("annotator", type_=sa.Integer)
+
+
+@cache
+def _free() -> sa.Select[Any]:
+    leases, ranking = schema.leases, schema.ranking
+    lent = _looked_up(leases.c.text_id == ranking.c.text_id, leases.c.expires_at > sa.bindparam("now"))
+    return (
+        _wanted()
+        .where(~lent)
+        .order_by(ranking.c.position, ranking.c.text_id)
+        .limit(sa.bindparam("n", type_=sa.Integer))
+        .with_for_update(of=ranking, skip_locked=True)
+    )
+
+
+@cache
+def _free_behind() -> sa.Select[Any]:
+    return _free().where(~in_front(schema.ranking.c.text_id, sa.bindparam("front", type_=sa.Integer)))
+
+
+@cache
+def _not_in_hand() -> sa.Select[Any]:
+    leases, ranking = schema.leases, schema.ranking
+    mine = sa.exists().where(leases.c.text_id == ranking.c.text_id, leases.c.annotator_id == _ANNOTATOR)
+    return _wanted().where(~mine).limit(1)
+
+
+def _wanted() -> sa.Select[Any]:
+    """Texts in the queue that an annotator has neither labelled nor skipped."""
+    ranking, annotations, skips = schema.ranking, schema.annotations, schema.skips
+    labelled = _looked_up(
+        annotations.c.text_id == ranking.c.text_id,
+        annotations.c.annotator_id == _ANNOTATOR,
+        schema.is_standing,
+    )
+    skipped = _looked_up(
+        skips.c.annotator_id == _ANNOTATOR,
+        skips.c.text_id == ranking.c.text_id,
+        skips.c.retired_at.is_(None),
+    )
+    return _ranked().where(ranking.c.open, ~labelled, ~skipped)
+
+
+def in_front(text_id: sa.ColumnElement[int], front: sa.ColumnElement[int] | int) -> sa.ColumnElement[bool]:
+    """Whether a text has a place in a front, whose round is given."""
+    places = schema.ranking.alias("front")
+    return _looked_up(places.c.round_id == front, places.c.text_id == text_id)
+
+
+def _looked_up(*criteria: sa.ColumnElement[bool]) -> sa.Exists:
+    """Whether there is such a row, looked up for one text after the other.
+
+    The OFFSET keeps PostgreSQL from making it a join, which it may begin with any of the tables.
+    """
+    return sa.select(sa.literal_column("1")).where(*criteria).offset(sa.literal_column("0")).exists()
+
+
+@cache
+def _own() -> sa.Select[Any]:
+    return _ranked().where(schema.ranking.c.text_id == sa.bindparam("text", type_=sa.Integer))
+
+
+@cache
+def _open() -> sa.Select[Any]:
+    ranking = schema.ranking
+    here = ranking.c.round_id == sa.bindparam("round", type_=sa.Integer)
+    return sa.select(ranking.c.text_id).where(here, ranking.c.open).limit(1)
+
+
+def _ranked() -> sa.Select[Any]:
+    """Places of a round's ranking, with their texts."""
+    ranking, texts = schema.ranking, schema.texts
+    return (
+        sa.select(
+            ranking.c.text_id,
+            ranking.c.round_id,
+            ranking.c.position,
+            ranking.c.reason,
+            ranking.c.score,
+            ranking.c.selection_probability,
+            texts.c.external_id,
+            texts.c.text,
+            texts.c.metadata.label("about"),
+        )
+        .select_from(ranking.join(texts, texts.c.id == ranking.c.text_id))
+        .where(ranking.c.round_id == sa.bindparam("round", type_=sa.Integer))
+    )
+
+
+_N_OPEN = (
+    sa.select(sa.func.count())
+    .select_from(schema.ranking)
+    .where(
+        schema.ranking.c.round_id == sa.select(schema.project.c.base_round).scalar_subquery(),
+        schema.ranking.c.open,
+    )
+)
