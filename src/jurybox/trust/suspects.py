@@ -24,7 +24,7 @@ from jurybox.trust.annotators import (
     pairwise_agreement,
 )
 from jurybox.trust.copying import Copying, find_sources
-from jurybox.trust.habits import CONSTANT, COPYING, EXPERT, PECULIAR, RANDOM, SWAPPED
+from jurybox.trust.habits import CAREFUL, CONSTANT, COPYING, EXPERT, PECULIAR, RANDOM, SWAPPED
 from jurybox.trust.intervals import from_draws
 from jurybox.trust.posterior import Draws, draw_posterior
 
@@ -33,7 +33,8 @@ __all__ = ["Suspect", "Suspicion", "find_suspects"]
 Suspicion: TypeAlias = Literal["random", "constant", "swapped", "copycat"]
 
 _KINDS: tuple[Suspicion, ...] = ("random", "constant", "swapped", "copycat")
-_ENOUGH = 0.45  # probability at which a look is due
+_ENOUGH = 0.5  # probability at which a look is due
+_BLIND = 0.1  # of the way from chance to perfect; whoever gets no further might as well not look
 _SPREAD = 0.45  # of honest annotators' log median seconds around the crowd's
 _FAST = -1.1, 0.6  # log median seconds of those who do not look, relative to the crowd's: mean, spread
 _MOST_BY_SPEED = 20.0
@@ -85,7 +86,7 @@ def find_suspects(
     draws: Draws | None = None,
     rng: np.random.Generator,
 ) -> tuple[Suspect, ...]:
-    """Name the annotators who are no honest ones with a probability above 0.45, the surest first.
+    """Name the annotators who are no honest ones with a probability above 0.5, the surest first.
 
     Parameters
     ----------
@@ -140,13 +141,17 @@ def find_suspects(
 def _habit_shares(draws: Draws) -> Floats:
     """Return the probability of each suspicion, shape (M, 4).
 
-    The peculiar count as swapped where two of their classes are answered for each other mostly.
+    The peculiar count as swapped where two of their classes are answered for each other mostly; and they and
+    the careful as random where their answers hardly depend on the text.
     """
-    confusion = draws.confusion
-    mostly = confusion > 0.5
-    mutual = (mostly & mostly.transpose(0, 1, 3, 2)) & ~np.eye(confusion.shape[-1], dtype=bool)
+    K = draws.confusion.shape[-1]
+    mostly = draws.confusion > 0.5
+    mutual = (mostly & mostly.transpose(0, 1, 3, 2)) & ~np.eye(K, dtype=bool)
     swapped = (draws.kinds == SWAPPED) | ((draws.kinds == PECULIAR) & mutual.any(axis=(2, 3)))
-    kinds = [draws.kinds == RANDOM, draws.kinds == CONSTANT, swapped, draws.kinds == COPYING]
+    right = np.einsum("sjkk->sj", draws.confusion) / K
+    blind = np.isin(draws.kinds, [CAREFUL, PECULIAR]) & (np.abs(right - 1 / K) < _BLIND * (1 - 1 / K))
+    random = (draws.kinds == RANDOM) | (blind & ~swapped)
+    kinds = [random, draws.kinds == CONSTANT, swapped, draws.kinds == COPYING]
     return np.asarray(np.stack([kind.mean(axis=0) for kind in kinds], axis=1))
 
 
