@@ -38,6 +38,7 @@ from jurybox.datasets.demo import load_demo
 from jurybox.encoders import get_encoder
 from jurybox.loop import Settings, play_round
 from jurybox.trust.annotators import assess_annotators
+from jurybox.trust.observed import Observed
 from jurybox.trust.posterior import draw_posterior
 from jurybox.trust.suspects import Suspect, find_suspects
 
@@ -240,9 +241,9 @@ def measure(seed: int, folder: str) -> list[dict[str, Any]]:
     rng = np.random.default_rng(seed)
     start = process_time()
     draws = draw_posterior(case.annotations, case.model, rng=rng)
-    options: dict[str, Any] = {"times": case.times, "seconds": case.seconds, "draws": draws, "rng": rng}
-    assessed = assess_annotators(case.annotations, case.model, **options)
-    suspects = find_suspects(case.annotations, case.model, **options)
+    observed = Observed(case.annotations, case.model, times=case.times, seconds=case.seconds, draws=draws)
+    assessed = assess_annotators(observed, rng=rng)
+    suspects = find_suspects(observed, rng=rng)
     seconds = process_time() - start
     said: Mapping[int, str] = {int(suspect.annotator): suspect.kind for suspect in suspects}
     if case.times is None:

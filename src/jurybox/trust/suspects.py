@@ -13,20 +13,19 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from jurybox.annotations import Annotations
 from jurybox.arrays import Bools, Floats, Ints
 from jurybox.trust.annotators import (
     PairwiseAgreement,
-    check_measured,
     median_per_annotator,
     pairwise_agreement,
 )
 from jurybox.trust.copying import Copying, find_sources
 from jurybox.trust.habits import CAREFUL, CONSTANT, COPYING, EXPERT, PECULIAR, RANDOM, SWAPPED
 from jurybox.trust.intervals import from_draws
-from jurybox.trust.posterior import Draws, draw_posterior
+from jurybox.trust.observed import Observed
+from jurybox.trust.posterior import Draws
 
 __all__ = ["Suspect", "Suspicion", "find_suspects"]
 
@@ -76,30 +75,13 @@ class Suspect:
     other: Any | None = None
 
 
-def find_suspects(
-    annotations: Annotations,
-    pred_probs: ArrayLike | None = None,
-    *,
-    experts: Bools | None = None,
-    times: Floats | None = None,
-    seconds: Floats | None = None,
-    draws: Draws | None = None,
-    rng: np.random.Generator,
-) -> tuple[Suspect, ...]:
+def find_suspects(observed: Observed, *, rng: np.random.Generator) -> tuple[Suspect, ...]:
     """Name the annotators who are no honest ones with a probability above 0.5, the surest first.
 
     Parameters
     ----------
-    annotations
-        Annotations of N texts by M annotators in K >= 2 classes.
-    pred_probs : array-like, shape (N, K), optional
-        A classifier's out-of-sample probabilities.
-    experts : ndarray of bool, shape (M,), optional
-        Reviewers, who are never suspected.
-    times, seconds : ndarray, shape (L,), optional
-        When each annotation was given, and how long it took; NaN where unknown.
-    draws
-        What `draw_posterior` gave for the same arguments, where it is at hand.
+    observed
+        The annotations, and what else is known. Experts are never suspected.
     rng
         Source of all randomness.
 
@@ -113,13 +95,11 @@ def find_suspects(
     >>> rng = np.random.default_rng(0)
     >>> right = rng.integers(2, size=60)
     >>> annotations = Annotations.from_wide(np.column_stack([right, right, right, rng.integers(2, size=60)]))
-    >>> [(int(suspect.annotator), suspect.kind) for suspect in find_suspects(annotations, rng=rng)]
+    >>> [(int(suspect.annotator), suspect.kind) for suspect in find_suspects(Observed(annotations), rng=rng)]
     [(3, 'random')]
     """
-    when = check_measured(annotations, times, "times")
-    took = check_measured(annotations, seconds, "seconds")
-    if draws is None:
-        draws = draw_posterior(annotations, pred_probs, experts=experts, rng=rng)
+    when, took = observed.measured()
+    annotations, draws = observed.annotations, observed.drawn(rng)
     copying = find_sources(annotations)
     speed = _relative_speed(annotations, took)
     evidence = _Evidence(annotations, draws, copying, pairwise_agreement(annotations), when, took)
