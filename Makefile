@@ -10,6 +10,7 @@ BENCH_ARGS ?=
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export HF_HUB_OFFLINE := 1
 export OMP_NUM_THREADS ?= 1
+export JURYBOX_PICTURES ?= 1
 
 .PHONY: demo test test-fast test-bare check bench format browser clean
 

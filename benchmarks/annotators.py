@@ -7,11 +7,12 @@ At random per run: data set, 5 to 50 annotators, 10 to 40 % of them bad, 5 to 50
 average, a classifier's out-of-sample probabilities or none, times and seconds of annotations or none. The
 honest are right 60 to 97 times in 100 (a quarter of them at most 70), a little differently per class; the
 bad answer without looking (evenly or not), always alike, with classes exchanged, or copy a colleague.
-Without times a pair counts as found whichever of both is named. Runs are kept under
+Without times a pair counts as found whichever of both is named. Further runs have three to six classes and
+generated features in place of texts, and are reported apart. Runs are kept under
 ``benchmarks/cache/annotators`` and not repeated; the report is written to
 ``benchmarks/results/annotators.json``.
 
-Development used seeds below 10,000; the report uses seeds from 10,000 on.
+Development used seeds below 10,000; the report uses seeds from 10,000 on, for more classes from 20,000 on.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import os
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from importlib.metadata import version
 from pathlib import Path
 from time import process_time
@@ -38,6 +39,7 @@ from jurybox.datasets.demo import load_demo
 from jurybox.encoders import get_encoder
 from jurybox.loop import Settings, play_round
 from jurybox.trust.annotators import assess_annotators
+from jurybox.trust.observed import Observed
 from jurybox.trust.posterior import draw_posterior
 from jurybox.trust.suspects import Suspect, find_suspects
 
@@ -47,6 +49,8 @@ RESULTS = HERE / "results" / "annotators.json"
 ANNOTATORS = (5, 10, 20, 50)
 EACH = (5, 15, 30, 60, 150, 500)
 BAD = (0.1, 0.2, 0.3, 0.4)
+TWO_CLASSES = ("demo", "politeness")
+MORE_CLASSES = ("generated-3", "generated-4", "generated-6")
 KINDS = ("random", "constant", "swapped", "copycat")
 BINS = (0, 10, 30, 60, 150, 10**9)
 
@@ -59,17 +63,27 @@ def main() -> None:
     parser.add_argument("--data", default=str(HERE.parent.parent / "shared" / "data"))
     parser.add_argument("--runs", type=int, default=500)
     parser.add_argument("--first-seed", type=int, default=10_000)
+    parser.add_argument("--runs-of-more-classes", type=int, default=150)
     parser.add_argument("--out", type=Path, default=RESULTS)
     arguments = parser.parse_args()
     CACHE.mkdir(parents=True, exist_ok=True)
     seeds = range(arguments.first_seed, arguments.first_seed + arguments.runs)
-    people = [person for seed in seeds for person in measured(seed, arguments.data)]
+    people = [person for seed in seeds for person in measured(seed, arguments.data, TWO_CLASSES)]
+    first = arguments.first_seed + 10_000
+    more_seeds = range(first, first + arguments.runs_of_more_classes)
+    more = [person for seed in more_seeds for person in measured(seed, arguments.data, MORE_CLASSES)]
     report = {
         "runs": arguments.runs,
         "first_seed": arguments.first_seed,
         "machine": machine(),
         "coverage": coverage_report(people),
         "suspects": suspects_report(people),
+        "more_classes": {
+            "runs": arguments.runs_of_more_classes,
+            "first_seed": first,
+            "coverage": coverage_report(more),
+            "suspects": suspects_report(more),
+        },
     }
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     arguments.out.write_text(json.dumps(report, indent=1) + "\n")
@@ -101,6 +115,8 @@ class Case:
 @lru_cache
 def corpus(name: str, folder: str) -> Corpus:
     """Encode the texts whose class is known."""
+    if name in MORE_CLASSES:
+        return generated(int(name.split("-")[1]))
     if name == "demo":
         data = load_demo(n_pool=8000, n_test=1)
         truth = np.asarray(data.gold)
@@ -114,26 +130,35 @@ def corpus(name: str, folder: str) -> Corpus:
     return Corpus(fit_feature_map(encoded)(encoded)[known], truth[known])
 
 
-def simulate(seed: int, folder: str) -> Case:
-    """Draw a project."""
+def generated(K: int) -> Corpus:
+    """Draw features of texts of K classes, some rarer than others."""
+    rng = np.random.default_rng([K, 0x616E6E])
+    truth = rng.choice(K, size=8000, p=rng.dirichlet(np.full(K, 8.0)))
+    centres = rng.normal(size=(K, 20))
+    return Corpus(centres[truth] + rng.normal(0, 2.0, size=(len(truth), 20)), truth)
+
+
+def simulate(seed: int, folder: str, names: Sequence[str]) -> Case:
+    """Draw a project on one of some corpora."""
     rng = np.random.default_rng([seed, 0x616E6E])
-    name = str(rng.choice(["demo", "politeness"]))
+    name = str(rng.choice(names))
     M, each, bad = (int(rng.choice(ANNOTATORS)), int(rng.choice(EACH)), float(rng.choice(BAD)))
     with_model, with_seconds = rng.random(2) < 0.5
     texts = corpus(name, folder)
     sizes = rng.integers(2, min(5, M) + 1, size=M * each)
     n_texts = min(int(np.searchsorted(sizes.cumsum(), M * each)) + 1, len(texts.truth))
     rows = rng.permutation(len(texts.truth))[:n_texts]
-    truth = texts.truth[rows]
+    truth, K = texts.truth[rows], int(texts.truth.max()) + 1
     kinds = draw_kinds(M, max(1, round(bad * M)), rng)
-    confusion = np.stack([draw_confusion(kind, rng) for kind in kinds])
+    draw = draw_confusion if K == 2 else partial(draw_wide_confusion, K)
+    confusion = np.stack([draw(kind, rng) for kind in kinds])
     text, annotator = assign(sizes[:n_texts], M, rng)
     cumulative = confusion[annotator, truth[text]].cumsum(axis=1)
-    label = (rng.random((len(text), 1)) > cumulative).sum(axis=1).clip(max=1)
-    shares = np.bincount(truth, minlength=2) / n_texts
+    label = (rng.random((len(text), 1)) > cumulative).sum(axis=1).clip(max=K - 1)
+    shares = np.bincount(truth, minlength=K) / n_texts
     quality = np.einsum("jkk,k->j", confusion, shares)
-    text, annotator, label = copy(kinds, text, annotator, label, quality, rng)
-    annotations = Annotations.from_indices(text, annotator, label, texts=n_texts, annotators=M, classes=2)
+    text, annotator, label = copy(K, kinds, text, annotator, label, quality, rng)
+    annotations = Annotations.from_indices(text, annotator, label, texts=n_texts, annotators=M, classes=K)
     model = None
     if with_model:
         model = play_round(annotations, texts.features[rows], Settings(), rng).pred_probs
@@ -179,6 +204,27 @@ def draw_confusion(kind: str, rng: np.random.Generator) -> Floats:
     return np.array([[right[0], 1 - right[0]], [1 - right[1], right[1]]])
 
 
+def draw_wide_confusion(K: int, kind: str, rng: np.random.Generator) -> Floats:
+    """Draw how someone answers texts of each of K > 2 classes, shape (K, K)."""
+    if kind == "random":
+        return np.tile(np.full(K, 1 / K) if rng.random() < 0.5 else rng.dirichlet(np.full(K, 4.0)), (K, 1))
+    if kind == "constant":
+        rare = rng.uniform(0, 0.05)
+        row = np.full(K, rare / (K - 1))
+        row[rng.integers(K)] = 1 - rare
+        return np.tile(row, (K, 1))
+    low = rng.random() < 0.25 and kind == "honest"
+    right = (rng.uniform(0.6, 0.7) if low else rng.uniform(0.7, 0.97)) + rng.uniform(-0.06, 0.06, size=K)
+    right = np.clip(right, 0, 0.995)
+    off = ~np.eye(K, dtype=bool)
+    confusion = np.diag(right)
+    confusion[off] = (rng.dirichlet(np.ones(K - 1), size=K) * (1 - right)[:, None]).ravel()
+    if kind == "swapped":
+        pair = rng.choice(K, size=2, replace=False)
+        confusion[pair] = confusion[pair[::-1]]
+    return confusion
+
+
 def assign(sizes: Ints, M: int, rng: np.random.Generator) -> tuple[Ints, Ints]:
     """Draw so many different annotators for each text; some are more active than others."""
     activity = rng.normal(0, 0.3, size=M)
@@ -188,6 +234,7 @@ def assign(sizes: Ints, M: int, rng: np.random.Generator) -> tuple[Ints, Ints]:
 
 
 def copy(
+    K: int,
     kinds: Sequence[str],
     text: Ints,
     annotator: Ints,
@@ -204,11 +251,11 @@ def copy(
         text, annotator, label = text[kept], annotator[kept], label[kept]
         source = rng.permutation(np.flatnonzero(annotator == other))[:n]
         slip = rng.random(len(source)) < 0.05
-        copied = np.where(slip, rng.integers(2, size=len(source)), label[source])
+        copied = np.where(slip, rng.integers(K, size=len(source)), label[source])
         text = np.concatenate([text, text[source]])
         annotator = np.concatenate([annotator, np.full(len(source), j)])
         label = np.concatenate([label, copied])
-        quality[j] = 0.95 * quality[other] + 0.05 * 0.5
+        quality[j] = 0.95 * quality[other] + 0.05 / K
     return text, annotator, label
 
 
@@ -226,23 +273,22 @@ def draw_times(kinds: Sequence[str], annotations: Annotations, rng: np.random.Ge
     return np.asarray(rng.random(len(annotations)) + later[annotations.annotator])
 
 
-def measured(seed: int, folder: str) -> list[dict[str, Any]]:
+def measured(seed: int, folder: str, names: Sequence[str]) -> list[dict[str, Any]]:
     """Return what a run says of each annotator, from the cache where it is there."""
     path = CACHE / f"{seed}.json"
     if not path.exists():
-        path.write_text(json.dumps(measure(seed, folder)))
+        path.write_text(json.dumps(measure(simulate(seed, folder, names), seed)))
     return list(json.loads(path.read_text()))
 
 
-def measure(seed: int, folder: str) -> list[dict[str, Any]]:
+def measure(case: Case, seed: int) -> list[dict[str, Any]]:
     """Assess a simulated project, and compare with the truth, annotator by annotator."""
-    case = simulate(seed, folder)
     rng = np.random.default_rng(seed)
     start = process_time()
     draws = draw_posterior(case.annotations, case.model, rng=rng)
-    options: dict[str, Any] = {"times": case.times, "seconds": case.seconds, "draws": draws, "rng": rng}
-    assessed = assess_annotators(case.annotations, case.model, **options)
-    suspects = find_suspects(case.annotations, case.model, **options)
+    observed = Observed(case.annotations, case.model, times=case.times, seconds=case.seconds, draws=draws)
+    assessed = assess_annotators(observed, rng=rng)
+    suspects = find_suspects(observed, rng=rng)
     seconds = process_time() - start
     said: Mapping[int, str] = {int(suspect.annotator): suspect.kind for suspect in suspects}
     if case.times is None:

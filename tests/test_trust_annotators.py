@@ -11,6 +11,7 @@ from jurybox.arrays import Floats, Ints
 from jurybox.consensus import estimate_consensus
 from jurybox.errors import InputError
 from jurybox.trust.annotators import AnnotatorAssessment, assess_annotators, pairwise_agreement
+from jurybox.trust.observed import Observed
 
 
 def crowd(
@@ -33,7 +34,7 @@ def symmetric(accuracy: list[float], K: int = 2) -> Floats:
 
 
 def assess(a: Annotations, **options: object) -> tuple[AnnotatorAssessment, ...]:
-    return assess_annotators(a, rng=np.random.default_rng(1), **options)  # type: ignore[arg-type]
+    return assess_annotators(Observed(a, **options), rng=np.random.default_rng(1))  # type: ignore[arg-type]
 
 
 def test_qualities_lie_in_their_intervals_and_confusions_are_distributions() -> None:

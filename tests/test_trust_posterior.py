@@ -103,7 +103,29 @@ def test_copies_are_no_second_opinion() -> None:
 
 def test_good_annotators_who_agree_are_no_copycats() -> None:
     a, _ = crowd(symmetric([0.97, 0.97, 0.97, 0.97, 0.97]), 300)
-    assert (draw(a).kinds == COPYING).mean() < 0.05
+    assert (draw(a).kinds == COPYING).mean(axis=0).max() < 0.2
+
+
+@pytest.mark.parametrize(("n_texts", "accuracy", "K"), [(100, 0.95, 4), (300, 0.95, 4), (300, 1.0, 2)])
+def test_a_small_team_in_which_all_are_good_has_no_copycats(n_texts: int, accuracy: float, K: int) -> None:
+    a, _ = crowd(symmetric([accuracy] * 4, K), n_texts, per_text=4)
+    assert (draw(a).kinds == COPYING).mean(axis=0).max() < 0.2
+
+
+def test_two_copies_of_a_poor_annotator_do_not_pass_for_good_ones() -> None:
+    a, _ = crowd(symmetric([0.75, 0.85, 0.8, 0.85, 0.85, 0.8]), 300)
+    own = np.flatnonzero(a.annotator == 0)
+    more = Annotations.from_indices(
+        np.concatenate([a.text, a.text[own], a.text[own]]),
+        np.concatenate([a.annotator, np.full(len(own), 6), np.full(len(own), 7)]),
+        np.concatenate([a.label, a.label[own], a.label[own]]),
+        texts=300,
+        annotators=8,
+        classes=2,
+    )
+    draws = draw(more)
+    assert (draws.kinds[:, 6:] == COPYING).mean() > 0.9
+    assert draws.quality[:, 0].mean() < 0.85
 
 
 def test_an_expert_outweighs_two_others() -> None:

@@ -6,6 +6,7 @@ import pytest
 from jurybox.annotations import Annotations
 from jurybox.arrays import Floats, Ints
 from jurybox.errors import InputError
+from jurybox.trust.observed import Observed
 from jurybox.trust.suspects import Suspect, find_suspects
 
 HONEST = [0.95, 0.9, 0.85, 0.8, 0.75, 0.9]
@@ -26,7 +27,7 @@ def suspects(columns: list[Ints], thin: float = 0.5, **options: object) -> dict[
     gone[:, -2:] = False
     cells[gone] = np.nan
     a = Annotations.from_wide(cells)
-    found = find_suspects(a, rng=np.random.default_rng(2), **options)  # type: ignore[arg-type]
+    found = find_suspects(Observed(a, **options), rng=np.random.default_rng(2))  # type: ignore[arg-type]
     return {int(suspect.annotator): suspect for suspect in found}
 
 
@@ -65,7 +66,7 @@ def test_a_copycat_is_named_with_the_source_and_by_time_with_the_right_one() -> 
         (order[a.annotator] + 0.0, 6, 7),
         (3.0 - order[a.annotator], 7, 6),
     ):
-        (one,) = find_suspects(a, times=times, rng=np.random.default_rng(0))
+        (one,) = find_suspects(Observed(a, times=times), rng=np.random.default_rng(0))
         assert (one.kind, int(one.annotator), one.other) == ("copycat", named, other)
         assert one.evidence["agreement"] == 1
         assert one.evidence["later"] == 1
@@ -90,8 +91,14 @@ def test_speed_adds_to_suspicion_and_is_no_suspicion_by_itself() -> None:
     a = Annotations.from_wide(np.column_stack(columns))
     fast = np.where(np.isin(a.annotator, [6, 7]), 1.5, 9.0)
     slow = np.full(len(a), 9.0)
-    quick = {int(one.annotator): one for one in find_suspects(a, seconds=fast, rng=np.random.default_rng(0))}
-    usual = {int(one.annotator): one for one in find_suspects(a, seconds=slow, rng=np.random.default_rng(0))}
+    quick = {
+        int(one.annotator): one
+        for one in find_suspects(Observed(a, seconds=fast), rng=np.random.default_rng(0))
+    }
+    usual = {
+        int(one.annotator): one
+        for one in find_suspects(Observed(a, seconds=slow), rng=np.random.default_rng(0))
+    }
     assert 6 not in quick
     assert quick[7].probability >= usual[7].probability
     assert quick[7].evidence["speed"] == pytest.approx(1.5 / 9)
@@ -101,30 +108,30 @@ def test_experts_are_never_suspected() -> None:
     columns, _ = answers(HONEST, 100, 2)
     columns.append(np.random.default_rng(8).integers(2, size=100))
     a = Annotations.from_wide(np.column_stack(columns))
-    assert [int(one.annotator) for one in find_suspects(a, rng=np.random.default_rng(0))] == [6]
+    assert [int(one.annotator) for one in find_suspects(Observed(a), rng=np.random.default_rng(0))] == [6]
     expert = np.arange(7) == 6
     assert 6 not in [
-        int(one.annotator) for one in find_suspects(a, experts=expert, rng=np.random.default_rng(0))
+        int(one.annotator) for one in find_suspects(Observed(a, experts=expert), rng=np.random.default_rng(0))
     ]
 
 
 def test_nothing_labelled_makes_nobody_a_suspect() -> None:
     for people in (0, 3):
         none = Annotations.from_indices([], [], [], texts=2, annotators=people, classes=2)
-        assert find_suspects(none, rng=np.random.default_rng(0)) == ()
+        assert find_suspects(Observed(none), rng=np.random.default_rng(0)) == ()
 
 
 def test_few_labels_are_no_evidence() -> None:
     columns, _ = answers(HONEST, 100, 2)
     wide: Floats = np.column_stack([*columns, np.random.default_rng(0).integers(2, size=100)]).astype(float)
     wide[4:, 6] = np.nan
-    found = find_suspects(Annotations.from_wide(wide), rng=np.random.default_rng(0))
+    found = find_suspects(Observed(Annotations.from_wide(wide)), rng=np.random.default_rng(0))
     assert all(one.probability < 0.9 for one in found)
 
 
 def test_wrong_arguments_are_refused() -> None:
     a = Annotations.from_wide([[0, 1], [1, 1]])
     with pytest.raises(InputError, match="times"):
-        find_suspects(a, times=np.zeros(3), rng=np.random.default_rng(0))
+        find_suspects(Observed(a, times=np.zeros(3)), rng=np.random.default_rng(0))
     with pytest.raises(InputError, match="seconds"):
-        find_suspects(a, seconds=np.zeros(3), rng=np.random.default_rng(0))
+        find_suspects(Observed(a, seconds=np.zeros(3)), rng=np.random.default_rng(0))

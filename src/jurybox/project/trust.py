@@ -23,6 +23,7 @@ from jurybox.trust.annotators import (
 )
 from jurybox.trust.intervals import Interval
 from jurybox.trust.labels import contested_texts, guideline_problems, label_errors
+from jurybox.trust.observed import Observed
 from jurybox.trust.posterior import Draws, draw_posterior
 from jurybox.trust.suspects import Suspect, find_suspects
 
@@ -154,6 +155,19 @@ class Known:
         evidence = self.evidence
         return draw_posterior(evidence.annotations, self.pred_probs, experts=evidence.experts, rng=self.rng())
 
+    @property
+    def observed(self) -> Observed:
+        """What annotators are judged by."""
+        evidence = self.evidence
+        return Observed(
+            evidence.annotations,
+            self.pred_probs,
+            experts=evidence.experts,
+            times=evidence.times,
+            seconds=evidence.seconds,
+            draws=self.draws,
+        )
+
     def same(self, other: Known) -> bool:
         """Whether another reading found the same."""
         mine, others = self.evidence, other.evidence
@@ -181,15 +195,7 @@ class Trust(Results):
     def assess_annotators(self) -> tuple[AnnotatorAssessment, ...]:
         """Return how good everyone is, with intervals, in the order in which they came."""
         known = self._known()
-        return assess_annotators(
-            known.evidence.annotations,
-            known.pred_probs,
-            experts=known.evidence.experts,
-            times=known.evidence.times,
-            seconds=known.evidence.seconds,
-            draws=known.draws,
-            rng=known.rng(),
-        )
+        return assess_annotators(known.observed, rng=known.rng())
 
     def pairwise_agreement(self) -> PairwiseAgreement:
         """Return how often each two annotators agree on the texts that both have labelled."""
@@ -198,15 +204,7 @@ class Trust(Results):
     def suspects(self) -> tuple[Suspect, ...]:
         """Return who labels at random, always alike, with classes exchanged, or copies; the surest first."""
         known = self._known()
-        return find_suspects(
-            known.evidence.annotations,
-            known.pred_probs,
-            experts=known.evidence.experts,
-            times=known.evidence.times,
-            seconds=known.evidence.seconds,
-            draws=known.draws,
-            rng=known.rng(),
-        )
+        return find_suspects(known.observed, rng=known.rng())
 
     def contested(self, limit: int = 50) -> list[ContestedText]:
         """Return the texts whose consensus is most likely wrong, the most likely first."""

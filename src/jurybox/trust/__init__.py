@@ -6,6 +6,7 @@ from jurybox.trust.estimates import audit_evidence, estimate_from_audit, estimat
 from jurybox.trust.forecast import forecast
 from jurybox.trust.intervals import Interval
 from jurybox.trust.labels import contested_texts, guideline_problems, label_errors
+from jurybox.trust.observed import Observed
 from jurybox.trust.posterior import draw_posterior
 from jurybox.trust.savings import estimate_savings
 from jurybox.trust.stopping import evaluate_rules, rules_for
@@ -13,6 +14,7 @@ from jurybox.trust.suspects import find_suspects
 
 __all__ = [
     "Interval",
+    "Observed",
     "assess_annotators",
     "audit_evidence",
     "contested_texts",

@@ -11,16 +11,16 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from jurybox.agreement import cohen_kappa
 from jurybox.annotations import Annotations
-from jurybox.arrays import Bools, Floats, Ints, freeze, total_by
+from jurybox.arrays import Floats, Ints, freeze, total_by
 from jurybox.consensus import EstimatedConsensus, estimate_consensus
-from jurybox.errors import InputError
 from jurybox.trust.copying import shared_and_agreed
 from jurybox.trust.intervals import Interval, from_draws, wilson
-from jurybox.trust.posterior import Draws, draw_posterior
+from jurybox.trust.observed import Observed
+from jurybox.trust.posterior import Draws
 
 __all__ = [
     "AnnotatorAssessment",
@@ -31,7 +31,6 @@ __all__ = [
     "Speed",
     "Trend",
     "assess_annotators",
-    "check_measured",
     "median_per_annotator",
     "pairwise_agreement",
 ]
@@ -165,30 +164,13 @@ class PairwiseAgreement:
             freeze(array)
 
 
-def assess_annotators(
-    annotations: Annotations,
-    pred_probs: ArrayLike | None = None,
-    *,
-    experts: Bools | None = None,
-    times: Floats | None = None,
-    seconds: Floats | None = None,
-    draws: Draws | None = None,
-    rng: np.random.Generator,
-) -> tuple[AnnotatorAssessment, ...]:
+def assess_annotators(observed: Observed, *, rng: np.random.Generator) -> tuple[AnnotatorAssessment, ...]:
     """Assess every annotator.
 
     Parameters
     ----------
-    annotations
-        Annotations of N texts by M annotators in K >= 2 classes.
-    pred_probs : array-like, shape (N, K), optional
-        A classifier's out-of-sample probabilities.
-    experts : ndarray of bool, shape (M,), optional
-        Annotators, such as reviewers, who are taken to be right nearly always.
-    times, seconds : ndarray, shape (L,), optional
-        When each annotation was given, and how long it took; NaN where unknown.
-    draws
-        What `draw_posterior` gave for the same arguments, where it is at hand.
+    observed
+        The annotations, and what else is known.
     rng
         Source of all randomness.
 
@@ -205,15 +187,13 @@ def assess_annotators(
     Examples
     --------
     >>> annotations = Annotations.from_wide([[0, 0, 1], [1, 1, 1], [0, 0, 0], [1, 1, 0]] * 10)
-    >>> found = assess_annotators(annotations, rng=np.random.default_rng(0))
+    >>> found = assess_annotators(Observed(annotations), rng=np.random.default_rng(0))
     >>> [each.n_annotations for each in found], found[0].quality.estimate > found[2].quality.estimate
     ([40, 40, 40], True)
     """
-    when = check_measured(annotations, times, "times")
-    took = check_measured(annotations, seconds, "seconds")
-    if draws is None:
-        draws = draw_posterior(annotations, pred_probs, experts=experts, rng=rng)
-    consensus = estimate_consensus(annotations, pred_probs, experts=experts)
+    when, took = observed.measured()
+    annotations, draws = observed.annotations, observed.drawn(rng)
+    consensus = estimate_consensus(annotations, observed.pred_probs, experts=observed.experts)
     agreements, effects = _beside_others(annotations, consensus)
     drifts = _drifts(annotations, draws, when, rng)
     speeds = _speeds(annotations, took)
@@ -248,18 +228,6 @@ def pairwise_agreement(annotations: Annotations) -> PairwiseAgreement:
     agreement = np.full(shared.shape, np.nan)
     np.divide(agreed, shared, out=agreement, where=shared > 0)
     return PairwiseAgreement(shared, agreement, np.array(cohen_kappa(annotations).kappa))
-
-
-def check_measured(annotations: Annotations, values: Floats | None, name: str) -> Floats | None:
-    """Return one float per annotation (L,), or None where nothing was measured."""
-    if values is None:
-        return None
-    measured = np.asarray(values, dtype=np.float64)
-    if measured.shape != (len(annotations),):
-        raise InputError(
-            f"{name} has shape {measured.shape}, expected ({len(annotations)},), one per annotation"
-        )
-    return measured if np.isfinite(measured).any() else None
 
 
 def _beside_others(

@@ -2,7 +2,7 @@
 
 Copies are no second opinion. Given a possible source, an annotator's answers to shared texts either are the
 source's nearly always, whatever the texts' classes are, or come from a habit of the annotator's own;
-`jurybox.trust.posterior` weighs both.
+`jurybox.trust.pairs` weighs both.
 """
 
 from __future__ import annotations
@@ -35,18 +35,27 @@ class Copying:
         Texts that both labelled, and those to which they gave the same class.
     rows : ndarray of bool, shape (L,)
         Annotations of texts that the source labelled too.
+    partner : ndarray of int, shape (R,)
+        Positions of the source's annotations of these texts.
+    log_chance : ndarray, shape (M,)
+        Log probability that a copycat copies from this source and no other: who copies a label needs somebody
+        who has given one, so it is the share that the source has in what the annotator shares with anybody.
     """
 
     source: Ints
     shared: Ints
     agreed: Ints
     rows: Bools
+    partner: Ints
+    log_chance: Floats
 
-    def log_evidence(self) -> Floats:
-        """Return the log probability of agreeing so often if the labels are copies, shape (M,)."""
+    def log_evidence(self, n_classes: int) -> Floats:
+        """Return the log probability of the answers to shared texts if they are copies, shape (M,)."""
         changed = self.shared - self.agreed
         each = np.outer(self.agreed, np.log(_TAKEN_OVER)) + np.outer(changed, np.log1p(-_TAKEN_OVER))
-        return np.asarray(logsumexp(each, axis=1) - np.log(len(_TAKEN_OVER)))
+        return np.asarray(
+            logsumexp(each, axis=1) - np.log(len(_TAKEN_OVER)) - changed * np.log(n_classes - 1)
+        )
 
 
 def shared_and_agreed(annotations: Annotations) -> tuple[Ints, Ints]:
@@ -80,11 +89,18 @@ def find_sources(annotations: Annotations) -> Copying:
     every = np.arange(M)
     source = np.where(possible.any(axis=1), best, -1)
     found = source >= 0
-    text_of_source = annotations.text.astype(np.int64) * M + source[annotations.annotator]
+    with_source = np.where(found, shared[every, best], 0)
+    with_anybody = shared.sum(axis=1) - np.diag(shared)
     given = annotations.text.astype(np.int64) * M + annotations.annotator
+    wanted = annotations.text.astype(np.int64) * M + source[annotations.annotator]
+    order = np.argsort(given)
+    place = order[np.searchsorted(given, wanted, sorter=order).clip(max=len(given) - 1)]
+    rows = found[annotations.annotator] & (given[place] == wanted)
     return Copying(
         source=source,
-        shared=np.where(found, shared[every, best], 0),
+        shared=with_source,
         agreed=np.where(found, agreed[every, best], 0),
-        rows=found[annotations.annotator] & np.isin(text_of_source, given),
+        rows=rows,
+        partner=place[rows],
+        log_chance=np.log(np.where(found, with_source, 1) / np.maximum(with_anybody, 1)),
     )

@@ -16,19 +16,57 @@ from scipy.special import betaln, gammaln
 
 from jurybox.arrays import Bools, Floats, Ints
 
-__all__ = ["CAREFUL", "CONSTANT", "COPYING", "EXPERT", "PECULIAR", "RANDOM", "SWAPPED", "Habits", "Tally"]
+__all__ = [
+    "CAREFUL",
+    "CONSTANT",
+    "COPYING",
+    "EXPERT",
+    "PECULIAR",
+    "RANDOM",
+    "SWAPPED",
+    "Competence",
+    "Habits",
+    "Tally",
+]
 
 CAREFUL, PECULIAR, RANDOM, CONSTANT, SWAPPED, COPYING, EXPERT = range(7)
 
 # competence of the careful, log-odds; who is hardly better than chance counts as not looking
 LEVELS = np.linspace(-1.4, 4.4, 12)
-SCATTERS = np.array([6.0, 20.0, 60.0])  # labels of a class that outweigh the annotator's own mean
+SCATTERS = np.array([6.0, 20.0, 60.0, 200.0])  # labels of a class that outweigh the annotator's own mean
+_MEANS = np.linspace(-1.0, 4.0, 11)  # of the careful's competence, log-odds
+_DEVIATIONS = np.array([0.4, 0.8, 1.3])
+_MEAN_PRIOR = 1.2, 1.2
 _EXPERT = 60.0, 0.6
 _COPYING = 3.0, 1.0  # how right copies are
-_EXCHANGING = 8.0, 2.0
+_EXCHANGING = 5.0, 1.0
 _UNIFORM = 30.0
 _ALWAYS, _SELDOM = 18.0, 1.0  # answers of one class, and of all others together
 _SPREAD = 2.0
+
+
+@dataclass(frozen=True, eq=False)
+class Competence:
+    """How a crowd's careful members may be spread over the levels of care: Q normal distributions.
+
+    Attributes
+    ----------
+    log_share : ndarray, shape (Q, levels)
+        Logarithm of the share of each level.
+    log_prior : ndarray, shape (Q,)
+        Of each distribution, not normalised.
+    """
+
+    log_share: Floats
+    log_prior: Floats
+
+    @classmethod
+    def table(cls) -> Competence:
+        """List every mean and deviation that is considered."""
+        mean, deviation = (grid.ravel() for grid in np.meshgrid(_MEANS, _DEVIATIONS))
+        log_share = -0.5 * ((LEVELS - mean[:, None]) / deviation[:, None]) ** 2
+        log_share -= np.log(np.exp(log_share).sum(axis=1, keepdims=True))
+        return cls(log_share, -0.5 * ((mean - _MEAN_PRIOR[0]) / _MEAN_PRIOR[1]) ** 2)
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,8 +4,8 @@ Dawid & Skene's model (1979, Applied Statistics 28:20) with a prior, sampled by 
 several chains at once,
 
     z_i          proportional to  prior_ik * product over the annotations of i of pi_j[k, y_ij]
-    copying      whether j copied labels from another, the classes of those texts integrated out; copies do
-                 not count for z (see `jurybox.trust.copying`)
+    copying      whether j copied labels from another, the classes of those texts and both confusions
+                 integrated out (see `jurybox.trust.pairs`); copies do not count for z
     habit of j   given z, with pi_j integrated out (see `jurybox.trust.habits`)
     pi_j         given z and the habit: Beta and Dirichlet
     crowd        shares of the habits, how careful the careful are, how they spread their wrong answers
@@ -30,24 +30,33 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.sparse import csr_array
-from scipy.special import logsumexp
 
 from jurybox.annotations import Annotations
-from jurybox.arrays import Bools, Floats, Ints, check_probabilities, freeze, total_by
+from jurybox.arrays import Bools, Floats, Ints, check_probabilities, freeze
 from jurybox.errors import InputError
 from jurybox.trust.copying import find_sources
-from jurybox.trust.habits import CAREFUL, COPYING, EXPERT, LEVELS, Habits, Tally, scatter_evidence
+from jurybox.trust.habits import (
+    CAREFUL,
+    COPYING,
+    EXPERT,
+    LEVELS,
+    Competence,
+    Habits,
+    Tally,
+    scatter_evidence,
+)
+from jurybox.trust.pairs import HabitPrior, Pairs, draw_classes
 
 __all__ = ["Draws", "draw_posterior"]
 
 _CHAINS = 8
+_BEGINNING = 8  # sweeps of the burn-in in which no possible copy counts
 _SWEEPS_PER_DRAW = 2  # at most, where a sweep costs little
 _CHEAP = 5000  # annotations
-# annotators: CAREFUL, PECULIAR, RANDOM, CONSTANT, SWAPPED, COPYING
-_KIND_WEIGHTS = np.array([4.0, 0.2, 0.8, 0.5, 0.6, 0.4])
-_MEANS = np.linspace(-1.0, 4.0, 11)  # of the careful's competence, log-odds
-_DEVIATIONS = np.array([0.4, 0.8, 1.3])
-_MEAN_PRIOR = 1.2, 1.2
+# annotators: CAREFUL, PECULIAR, RANDOM, CONSTANT, SWAPPED
+_KIND_WEIGHTS = np.array([4.0, 0.2, 0.8, 0.5, 0.6])
+# not learnt: were it, a crowd of whom all agree might take everybody for copycats, and find them common
+_COPYCATS = 0.1
 _LEAST_PROBABILITY = 1e-3
 _MOST_TRUST = 2.0
 _FIRST_TRUST = 0.2  # chains that begin with more may explain all annotations by the classifier
@@ -125,7 +134,7 @@ def draw_posterior(
     n_draws
         S. Memory is S * M * K * K numbers.
     burn_in
-        Sweeps in which the chains forget where they began; half of them before anybody may copy.
+        Sweeps in which the chains forget where they began.
     rng
         Source of all randomness.
 
@@ -165,7 +174,7 @@ def draw_posterior(
     sampler = _Sampler(annotations, p, expert.astype(bool), known.astype(bool), n_chains)
     state = sampler.start(n_chains, rng)
     for number in range(burn_in):
-        state = sampler.sweep(state, rng, may_copy=number >= burn_in // 2)
+        state = sampler.sweep(state, rng, settled=number >= _BEGINNING)
     kept: list[_State] = []
     between = int(np.clip(_CHEAP // max(len(annotations), 1), 1, _SWEEPS_PER_DRAW))
     for _ in range(-(-n_draws // len(state.labels))):
@@ -204,23 +213,22 @@ class _Sampler:
         self._label = annotations.label.astype(np.int64)
         self._copying = find_sources(annotations)
         self._copied = np.flatnonzero(self._copying.rows)
+        self._pairs = Pairs.of(annotations, self._copying)
+        self._suspected = (self._copying.source >= 0) & ~expert
         self._own_opinions = self._incidence(~self._copying.rows)
         self._copies = self._incidence(self._copying.rows)
         self._votes = annotations.counts[self.texts].astype(np.float64)
         learnt_votes = self._votes * learnt[self.texts, None]
         self._surprise = None if p is None else _surprise(p[self.texts], learnt_votes, n_chains)
-        self._competence = _competence_table()
+        self._competence = Competence.table()
         self._open = np.where((self.habits.kind == EXPERT) == expert[:, None], 0.0, -np.inf)
 
     def start(self, n_chains: int, rng: np.random.Generator) -> _State:
-        """Start from the annotators' votes, each chain from classes drawn from them.
-
-        Nobody copies until it is known how good they are: the best agree with each other as copycats do.
-        """
+        """Start from the annotators' votes, each chain from classes drawn from them."""
         weights = self._votes + self._votes.sum(axis=0) / max(self._votes.sum(), 1.0)
-        weights = weights / weights.sum(axis=1, keepdims=True)
-        labels = _draw_classes(np.broadcast_to(weights, (n_chains, *weights.shape)), rng)
-        tally = self._tally(labels)
+        labels = draw_classes(
+            np.broadcast_to(np.log(np.maximum(weights, 1e-300)), (n_chains, *weights.shape)), rng
+        )
         first = np.where(self._expert, len(self.habits.kind) - 1, len(LEVELS) // 2)
         habit = np.tile(first, (n_chains, 1))
         state = _State(
@@ -228,27 +236,29 @@ class _Sampler:
             habit=habit,
             confusion=np.empty(0),
             shares=self._draw_shares(labels, rng),
-            log_habits=np.empty(0),
-            crowd=self.habits.crowd(habit, tally),
-            scatter=np.ones(n_chains, dtype=np.int64),
+            log_habits=self._draw_log_habits(habit, rng),
+            crowd=np.empty(0),
+            scatter=np.empty(0, dtype=np.int64),
             trust=np.full(n_chains, 0.0 if self._surprise is None else _FIRST_TRUST),
         )
-        state = replace(state, log_habits=self._draw_log_habits(habit, rng))
-        return self._draw_annotators(state, tally, np.zeros(habit.shape, dtype=bool), rng)
+        return self._draw_annotators(state, np.zeros(habit.shape, dtype=bool), rng)
 
-    def sweep(self, state: _State, rng: np.random.Generator, *, may_copy: bool = True) -> _State:
-        """Draw everything once, given the rest."""
+    def sweep(self, state: _State, rng: np.random.Generator, *, settled: bool = True) -> _State:
+        """Draw everything once, given the rest.
+
+        Until a chain has settled nothing counts that may be a copy: copies that count from the start outvote
+        the others, and such classes leave no reason to doubt them.
+        """
         log_p = self._own_opinions @ self._flat(state.confusion)
         log_p = self._by_chain(log_p) + self._log_prior(state.shares, state.trust)
         copying = np.zeros(state.habit.shape, dtype=bool)
         if len(self._copied):
-            copying = self._draw_copying(state, log_p, rng) if may_copy else copying
+            copying = self._draw_copying(state, log_p, rng) if settled else copying | self._suspected
             log_p = log_p + self._copied_opinions(state.confusion, copying)
-        log_p -= log_p.max(axis=2, keepdims=True)
-        labels = _draw_classes(np.exp(log_p, out=log_p), rng)
+        labels = draw_classes(log_p, rng)
         state = replace(state, labels=labels, shares=self._draw_shares(labels, rng))
         state = replace(state, trust=self._draw_trust(state, rng))
-        return self._draw_annotators(state, self._tally(labels), copying, rng)
+        return self._draw_annotators(state, copying, rng)
 
     def _flat(self, confusion: Floats) -> Floats:
         """Return the logarithm with a row per answer, shape (M * K, C * K)."""
@@ -265,35 +275,30 @@ class _Sampler:
         return self._by_chain(self._copies @ (self._flat(confusion) * counts))
 
     def _draw_copying(self, state: _State, log_p: Floats, rng: np.random.Generator) -> Bools:
-        """Draw who copies (C, M), the classes of the texts in question integrated out.
+        """Draw who copies (C, M), given what own opinions say of the texts' classes (C, T, K)."""
+        pairs, row = self._pairs, self._row[self._copied]
+        before = self.habits.kind[state.habit] == COPYING
+        others = (log_p + self._copied_opinions(state.confusion, before))[:, row]
+        for rows in (self._copied, self._copying.partner):
+            ignored = before[:, self._annotator[rows]] & self._copying.rows[rows]
+            said = np.log(state.confusion[:, self._annotator[rows], :, self._label[rows]])
+            others = others - said.transpose(1, 0, 2) * ~ignored[..., None]
+        elsewhere = pairs.elsewhere(self._tally(state.labels), state.labels[:, row])
+        prior = HabitPrior(self.habits, state.log_habits, state.crowd, state.scatter)
+        dependent = pairs.log_odds(prior, self._open, others, state.confusion, elsewhere, rng)
+        odds = dependent + np.log(_COPYCATS / (1 - _COPYCATS))
+        odds += (self._copying.log_evidence(self.K) + self._copying.log_chance)[pairs.copier]
+        copying = np.zeros(before.shape, dtype=bool)
+        copying[:, pairs.copier] = rng.logistic(size=odds.shape) < odds
+        return copying & self._suspected
 
-        Given the classes, copies look like the work of someone who is nearly always right: they have
-        outvoted the others.
-        """
-        rows, C = self._copied, len(log_p)
-        annotator, before = self._annotator[rows], self.habits.kind[state.habit] == COPYING
-        own = np.log(state.confusion[:, annotator, :, self._label[rows]]).transpose(1, 0, 2)
-        others = (log_p + self._copied_opinions(state.confusion, before))[:, self._row[rows]]
-        others = others - own * ~before[:, annotator, None]
-        foreseen = logsumexp(others + own, axis=2) - logsumexp(others, axis=2)
-        cell = annotator + np.arange(C)[:, None] * self.M
-        independent = total_by(cell.ravel(), foreseen.ravel(), C * self.M).reshape(C, self.M)
-        share = np.exp(state.log_habits[:, self.habits.kind == COPYING])
-        prior = np.log(share / np.maximum(1 - share, 1e-300)) - np.log(max(self.M - 1, 1))
-        odds = self._copying.log_evidence() - independent + prior
-        return np.asarray(
-            (self._copying.source >= 0) & (rng.logistic(size=odds.shape) < odds) & ~self._expert
-        )
-
-    def _draw_annotators(
-        self, state: _State, tally: Tally, copying: Bools, rng: np.random.Generator
-    ) -> _State:
-        evidence = self.habits.log_evidence(tally, state.crowd, state.scatter)
-        log_p = evidence + state.log_habits[:, None] + self._open
-        habit = _draw_classes(np.exp(log_p - log_p.max(axis=2, keepdims=True)), rng)
+    def _draw_annotators(self, state: _State, copying: Bools, rng: np.random.Generator) -> _State:
+        tally = self._tally(state.labels)
+        scatter = _draw_position(scatter_evidence(self.habits, state.habit, tally), rng)
+        crowd = self.habits.crowd(state.habit, tally)
+        prior = HabitPrior(self.habits, state.log_habits, crowd, scatter)
+        habit = draw_classes(prior.log_joint(tally, self._open), rng)
         habit = np.where(copying, np.flatnonzero(self.habits.kind == COPYING)[0], habit)
-        scatter = _draw_position(scatter_evidence(self.habits, habit, tally), rng)
-        crowd = self.habits.crowd(habit, tally)
         return replace(
             state,
             habit=habit,
@@ -306,13 +311,13 @@ class _Sampler:
     def _draw_log_habits(self, habit: Ints, rng: np.random.Generator) -> Floats:
         """Draw the log shares (C, H) of the habits: of the kinds, and of the levels of care."""
         C, H = len(habit), len(self.habits.kind)
-        kinds = np.arange(EXPERT)
-        counted = _count(self.habits.kind[habit], EXPERT + 1)[:, :EXPERT]
+        kinds = np.arange(COPYING)
+        counted = _count(self.habits.kind[habit], EXPERT + 1)[:, :COPYING]
         share = rng.standard_gamma(_KIND_WEIGHTS + counted)
         share /= share.sum(axis=1, keepdims=True)
         sizes = np.maximum((self.habits.kind[:, None] == kinds).sum(axis=0), 1)
         log_share = np.zeros((C, H))
-        ordinary = self.habits.kind != EXPERT
+        ordinary = self.habits.kind < COPYING
         log_share[:, ordinary] = np.log(np.maximum(share / sizes, 1e-300))[:, self.habits.kind[ordinary]]
         levels = _count(habit, H)[:, : len(LEVELS)]
         table = self._competence
@@ -354,28 +359,14 @@ class _Sampler:
             shape=(len(self.texts), self.M * self.K),
         )
 
-    def _tally(self, labels: Ints) -> Tally:
+    def _tally(self, labels: Ints, rows: Ints | slice = slice(None)) -> Tally:
+        """Count the answers, or some of them."""
         C = len(labels)
-        cell = (self._annotator * self.K + labels[:, self._row]) * self.K + self._label
+        cell = (self._annotator[rows] * self.K + labels[:, self._row[rows]]) * self.K + self._label[rows]
         size = self.M * self.K * self.K
         cell = cell + np.arange(C)[:, None] * size
         counts = np.bincount(cell.ravel(), minlength=C * size)
         return Tally(counts.reshape(C, self.M, self.K, self.K).astype(np.float64))
-
-
-@dataclass(frozen=True, eq=False)
-class _CompetenceTable:
-    """Log shares (Q, levels) of the levels of care under Q normal distributions, and their log prior (Q,)."""
-
-    log_share: Floats
-    log_prior: Floats
-
-
-def _competence_table() -> _CompetenceTable:
-    mean, deviation = (grid.ravel() for grid in np.meshgrid(_MEANS, _DEVIATIONS))
-    log_share = -0.5 * ((LEVELS - mean[:, None]) / deviation[:, None]) ** 2
-    log_share -= np.log(np.exp(log_share).sum(axis=1, keepdims=True))
-    return _CompetenceTable(log_share, -0.5 * ((mean - _MEAN_PRIOR[0]) / _MEAN_PRIOR[1]) ** 2)
 
 
 def _surprise(p: Floats, learnt: Floats, n_chains: int) -> Floats:
@@ -404,15 +395,7 @@ def _count(positions: Ints, size: int) -> Ints:
 
 def _draw_position(log_weights: Floats, rng: np.random.Generator) -> Ints:
     """Draw one position per row of log weights (C, Q)."""
-    weights = np.exp(log_weights - log_weights.max(axis=1, keepdims=True))
-    return _draw_classes(weights[:, None], rng)[:, 0]
-
-
-def _draw_classes(weights: Floats, rng: np.random.Generator) -> Ints:
-    """Draw a position on the last axis with probability proportional to the weights (C, X, K)."""
-    cumulative = np.cumsum(weights, axis=2)
-    threshold = rng.random(weights.shape[:2]) * cumulative[..., -1]
-    return np.asarray((cumulative <= threshold[..., None]).sum(axis=2).clip(max=weights.shape[2] - 1))
+    return draw_classes(log_weights[:, None], rng)[:, 0]
 
 
 def _gather(sampler: _Sampler, kept: list[_State], n_draws: int) -> Draws:

@@ -13,27 +13,27 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from jurybox.annotations import Annotations
 from jurybox.arrays import Bools, Floats, Ints
 from jurybox.trust.annotators import (
     PairwiseAgreement,
-    check_measured,
     median_per_annotator,
     pairwise_agreement,
 )
 from jurybox.trust.copying import Copying, find_sources
-from jurybox.trust.habits import CONSTANT, COPYING, EXPERT, PECULIAR, RANDOM, SWAPPED
+from jurybox.trust.habits import CAREFUL, CONSTANT, COPYING, EXPERT, PECULIAR, RANDOM, SWAPPED
 from jurybox.trust.intervals import from_draws
-from jurybox.trust.posterior import Draws, draw_posterior
+from jurybox.trust.observed import Observed
+from jurybox.trust.posterior import Draws
 
 __all__ = ["Suspect", "Suspicion", "find_suspects"]
 
 Suspicion: TypeAlias = Literal["random", "constant", "swapped", "copycat"]
 
 _KINDS: tuple[Suspicion, ...] = ("random", "constant", "swapped", "copycat")
-_ENOUGH = 0.45  # probability at which a look is due
+_ENOUGH = 0.5  # probability at which a look is due
+_BLIND = 0.1  # of the way from chance to perfect; whoever gets no further might as well not look
 _SPREAD = 0.45  # of honest annotators' log median seconds around the crowd's
 _FAST = -1.1, 0.6  # log median seconds of those who do not look, relative to the crowd's: mean, spread
 _MOST_BY_SPEED = 20.0
@@ -75,30 +75,13 @@ class Suspect:
     other: Any | None = None
 
 
-def find_suspects(
-    annotations: Annotations,
-    pred_probs: ArrayLike | None = None,
-    *,
-    experts: Bools | None = None,
-    times: Floats | None = None,
-    seconds: Floats | None = None,
-    draws: Draws | None = None,
-    rng: np.random.Generator,
-) -> tuple[Suspect, ...]:
-    """Name the annotators who are no honest ones with a probability above 0.45, the surest first.
+def find_suspects(observed: Observed, *, rng: np.random.Generator) -> tuple[Suspect, ...]:
+    """Name the annotators who are no honest ones with a probability above 0.5, the surest first.
 
     Parameters
     ----------
-    annotations
-        Annotations of N texts by M annotators in K >= 2 classes.
-    pred_probs : array-like, shape (N, K), optional
-        A classifier's out-of-sample probabilities.
-    experts : ndarray of bool, shape (M,), optional
-        Reviewers, who are never suspected.
-    times, seconds : ndarray, shape (L,), optional
-        When each annotation was given, and how long it took; NaN where unknown.
-    draws
-        What `draw_posterior` gave for the same arguments, where it is at hand.
+    observed
+        The annotations, and what else is known. Experts are never suspected.
     rng
         Source of all randomness.
 
@@ -112,13 +95,11 @@ def find_suspects(
     >>> rng = np.random.default_rng(0)
     >>> right = rng.integers(2, size=60)
     >>> annotations = Annotations.from_wide(np.column_stack([right, right, right, rng.integers(2, size=60)]))
-    >>> [(int(suspect.annotator), suspect.kind) for suspect in find_suspects(annotations, rng=rng)]
+    >>> [(int(suspect.annotator), suspect.kind) for suspect in find_suspects(Observed(annotations), rng=rng)]
     [(3, 'random')]
     """
-    when = check_measured(annotations, times, "times")
-    took = check_measured(annotations, seconds, "seconds")
-    if draws is None:
-        draws = draw_posterior(annotations, pred_probs, experts=experts, rng=rng)
+    when, took = observed.measured()
+    annotations, draws = observed.annotations, observed.drawn(rng)
     copying = find_sources(annotations)
     speed = _relative_speed(annotations, took)
     evidence = _Evidence(annotations, draws, copying, pairwise_agreement(annotations), when, took)
@@ -140,13 +121,17 @@ def find_suspects(
 def _habit_shares(draws: Draws) -> Floats:
     """Return the probability of each suspicion, shape (M, 4).
 
-    The peculiar count as swapped where two of their classes are answered for each other mostly.
+    The peculiar count as swapped where two of their classes are answered for each other mostly; and they and
+    the careful as random where their answers hardly depend on the text.
     """
-    confusion = draws.confusion
-    mostly = confusion > 0.5
-    mutual = (mostly & mostly.transpose(0, 1, 3, 2)) & ~np.eye(confusion.shape[-1], dtype=bool)
+    K = draws.confusion.shape[-1]
+    mostly = draws.confusion > 0.5
+    mutual = (mostly & mostly.transpose(0, 1, 3, 2)) & ~np.eye(K, dtype=bool)
     swapped = (draws.kinds == SWAPPED) | ((draws.kinds == PECULIAR) & mutual.any(axis=(2, 3)))
-    kinds = [draws.kinds == RANDOM, draws.kinds == CONSTANT, swapped, draws.kinds == COPYING]
+    right = np.einsum("sjkk->sj", draws.confusion) / K
+    blind = np.isin(draws.kinds, [CAREFUL, PECULIAR]) & (np.abs(right - 1 / K) < _BLIND * (1 - 1 / K))
+    random = (draws.kinds == RANDOM) | (blind & ~swapped)
+    kinds = [random, draws.kinds == CONSTANT, swapped, draws.kinds == COPYING]
     return np.asarray(np.stack([kind.mean(axis=0) for kind in kinds], axis=1))
 
 

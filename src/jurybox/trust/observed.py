@@ -1,0 +1,66 @@
+"""What is known of annotators at work: their labels, who they are, when they answered and how fast."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from jurybox.annotations import Annotations
+from jurybox.arrays import Bools, Floats
+from jurybox.errors import InputError
+from jurybox.trust.posterior import Draws, draw_posterior
+
+__all__ = ["Observed"]
+
+
+@dataclass(frozen=True, eq=False)
+class Observed:
+    """Annotations and what is known beside them; what is unknown may be left out.
+
+    Attributes
+    ----------
+    annotations
+        Annotations of N texts by M annotators in K >= 2 classes.
+    pred_probs : array-like, shape (N, K), optional
+        A classifier's out-of-sample probabilities.
+    experts : ndarray of bool, shape (M,), optional
+        Annotators, such as reviewers, who are taken to be right nearly always.
+    times, seconds : ndarray, shape (L,), optional
+        When each annotation was given, and how long it took; NaN where unknown.
+    draws
+        What `draw_posterior` gave for the same, where it is at hand.
+    """
+
+    annotations: Annotations
+    pred_probs: ArrayLike | None = None
+    experts: Bools | None = None
+    times: Floats | None = None
+    seconds: Floats | None = None
+    draws: Draws | None = None
+
+    def drawn(self, rng: np.random.Generator) -> Draws:
+        """Return the draws, made now where they are not at hand."""
+        if self.draws is not None:
+            return self.draws
+        return draw_posterior(self.annotations, self.pred_probs, experts=self.experts, rng=rng)
+
+    def measured(self) -> tuple[Floats | None, Floats | None]:
+        """Return times and seconds as floats (L,), or None where nothing was measured.
+
+        Raises
+        ------
+        InputError
+            If either is not of shape (L,).
+        """
+        return self._checked(self.times, "times"), self._checked(self.seconds, "seconds")
+
+    def _checked(self, values: Floats | None, name: str) -> Floats | None:
+        if values is None:
+            return None
+        measured = np.asarray(values, dtype=np.float64)
+        expected = len(self.annotations)
+        if measured.shape != (expected,):
+            raise InputError(f"{name} has shape {measured.shape}, expected ({expected},), one per annotation")
+        return measured if np.isfinite(measured).any() else None
