@@ -9,7 +9,7 @@ rounds: a project judges all its rounds by what it knows today.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -29,7 +29,6 @@ SIZES = (100, 50)
 REPLICATES = 3  # audit samples of a run, where the truth is given
 HALF = 400  # labels, half of what a run ends with
 EVERY = 2  # rounds are judged by the crowd
-_THINNED = 4  # of the evidence's draws of confusions, each fourth
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,7 +117,6 @@ def judge_by_crowd(played: Played, audit: Ints, seed: int) -> dict[str, list[lis
     """Return for each size of the sample (estimate, low, high) of every second round."""
     rng = np.random.default_rng([seed, 4])
     evidence = audit_evidence(played.annotations(HALF, audit), audit, rng=rng)
-    evidence = replace(evidence, likelihood=evidence.likelihood[::_THINNED])
     found = {}
     for size in SIZES:
         estimates = [
