@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
+import store_support
 from jurybox.project import Project
 from jurybox.store import rounds, snapshots
 from jurybox.store.browse import TextFilter, TextState
@@ -56,14 +57,7 @@ def publish(project: Project, order: Sequence[int], *, score: float = 0.5) -> in
 
 
 def served(project: Project, annotator: str, n: int = 10 * N) -> list[str]:
-    ids = []
-    for _ in range(n):
-        task = project.next_task(annotator)
-        if isinstance(task, NothingLeft):
-            break
-        ids.append(task.text_id)
-        project.submit(task, "yes")
-    return ids
+    return store_support.served(project, annotator, n)
 
 
 def named(numbers: Sequence[int]) -> list[str]:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
+import store_support
 from jurybox.project import Project
 from jurybox.store import rounds, snapshots
 from jurybox.store.decisions import submit
@@ -53,14 +54,7 @@ def publish(project: Project, order: list[int], meanwhile: list[tuple[str, str]]
 
 
 def served(project: Project, annotator: str, n: int = N) -> list[str]:
-    ids = []
-    for _ in range(n):
-        task = project.next_task(annotator)
-        if isinstance(task, NothingLeft):
-            break
-        ids.append(task.text_id)
-        project.submit(task, "yes")
-    return ids
+    return store_support.served(project, annotator, n)
 
 
 def test_the_queue_follows_the_ranking(project: Project) -> None:

@@ -1,0 +1,18 @@
+"""What tests of the store and its queue share."""
+
+from __future__ import annotations
+
+from jurybox.project import Project
+from jurybox.store.records import NothingLeft
+
+
+def served(project: Project, annotator: str, n: int) -> list[str]:
+    """Label up to n texts as they come, and return their ids."""
+    ids = []
+    for _ in range(n):
+        task = project.next_task(annotator)
+        if isinstance(task, NothingLeft):
+            break
+        ids.append(task.text_id)
+        project.submit(task, "yes")
+    return ids
