@@ -143,9 +143,9 @@ class LearnerKeeper:
 
 
 def learner_threads() -> dict[str, str]:
-    """Return the environment in which linear algebra leaves a core to the people who label.
+    """Return the environment in which the learner's threads leave a core to the people who label.
 
-    Its threads wait for each other by counting in circles, which keeps the others from a busy core.
+    A round keeps to one anyway (`jurybox.threads`); encoders and the mapping of their features do not.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return {"OMP_NUM_THREADS": str(max(1, cores - 1))}
