@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -24,7 +24,6 @@ from jurybox.trust.annotators import (
 from jurybox.trust.intervals import Interval
 from jurybox.trust.labels import contested_texts, guideline_problems, label_errors
 from jurybox.trust.observed import Observed
-from jurybox.trust.posterior import Draws, draw_posterior
 from jurybox.trust.suspects import Suspect, find_suspects
 
 __all__ = ["ContestedText", "DoubtfulAnnotation", "GuidelineNote", "Trust", "Vote"]
@@ -150,23 +149,17 @@ class Known:
         return np.random.default_rng([self.seed, self.evidence.annotations.n_annotations])
 
     @cached_property
-    def draws(self) -> Draws:
-        """Draws of everybody's confusion."""
-        evidence = self.evidence
-        return draw_posterior(evidence.annotations, self.pred_probs, experts=evidence.experts, rng=self.rng())
-
-    @property
     def observed(self) -> Observed:
-        """What annotators are judged by."""
+        """What annotators are judged by, drawn from once."""
         evidence = self.evidence
-        return Observed(
+        observed = Observed(
             evidence.annotations,
             self.pred_probs,
             experts=evidence.experts,
             times=evidence.times,
             seconds=evidence.seconds,
-            draws=self.draws,
         )
+        return replace(observed, draws=observed.drawn(self.rng()))
 
     def same(self, other: Known) -> bool:
         """Whether another reading found the same."""

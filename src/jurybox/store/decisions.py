@@ -69,8 +69,8 @@ def submit(
     """
     annotator, state = lock_actor(connection, name)
     found = lock_situation(connection, annotator.id, text, label, key)
-    if found.keyed is not None and key is not None:
-        return _repeated(found, name, text, label, key)
+    if found.keyed is not None:
+        return _repeated(found, found.keyed, name, text, label, key)
     if found.standing is not None and found.standing_class == found.class_id:
         return Receipt(found.standing, text, name, label, repeated=True)
     if found.standing is not None:
@@ -338,7 +338,7 @@ def _provenance(found: Situation, golden: sa.Row[Any] | None) -> dict[str, objec
     }
 
 
-def _repeated(found: Situation, name: str, text: str, label: str, key: str) -> Receipt:
-    if (found.keyed_text, found.keyed_class) != (found.text_id, found.class_id) or found.keyed is None:
+def _repeated(found: Situation, earlier: int, name: str, text: str, label: str, key: str | None) -> Receipt:
+    if (found.keyed_text, found.keyed_class) != (found.text_id, found.class_id):
         raise ConflictError(f"the key {key!r} was used for another submit; use a new key for each decision")
-    return Receipt(found.keyed, text, name, label, repeated=True)
+    return Receipt(earlier, text, name, label, repeated=True)
