@@ -92,6 +92,24 @@ class FormatError(InputError):
         ]
         super().__init__(f"{', '.join(place)}: {problem}" if place else problem, code=code, **values)
 
+    def within(self, file: str, problem: str | None = None) -> FormatError:
+        """Return the same error of a file by another name, with its problem in other words where given.
+
+        Examples
+        --------
+        >>> str(FormatError("is empty", file="/srv/upload-7.csv", code="empty_file").within("texts.csv"))
+        'texts.csv: is empty'
+        """
+        return FormatError(
+            self.problem if problem is None else problem,
+            file=file,
+            row=self.row,
+            column=self.column,
+            value=self.value,
+            code=self.code,
+            **self.values,
+        )
+
 
 class MissingExtraError(JuryboxError, ImportError):
     """An optional dependency is not installed."""

@@ -111,17 +111,7 @@ class Feed:
 
     def located(self, error: FormatError) -> FormatError:
         """Return an error of the store, which knows rows only, with the file that the row is from."""
-        if error.file is not None:
-            return error
-        return FormatError(
-            error.problem,
-            file=self._file,
-            row=error.row,
-            column=error.column,
-            value=error.value,
-            code=error.code,
-            **error.values,
-        )
+        return error if error.file is not None else error.within(self._file)
 
 
 def _described(plan: Plan) -> str:

@@ -7,9 +7,9 @@ import time
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
-from fastapi import Request
+from fastapi import Depends, Request
 from starlette.concurrency import run_in_threadpool
 
 from jurybox.errors import ConflictError, NotFoundError
@@ -20,7 +20,7 @@ from jurybox.store.records import Role
 from jurybox.web.config import WebSettings
 from jurybox.web.tokens import hash_token, load_secret
 
-__all__ = ["AttemptLimiter", "NoProjectError", "Server", "get_project", "get_server", "opened_project"]
+__all__ = ["AttemptLimiter", "NoProjectError", "Server", "Stored", "get_project", "get_server"]
 
 Result = TypeVar("Result")
 
@@ -211,9 +211,13 @@ def get_project(request: Request) -> Project:
     return get_server(request).project
 
 
-async def opened_project(request: Request) -> Project:
+async def _opened_project(request: Request) -> Project:
     """Dependency: as `get_project`, and no thread is needed for it once the project is open."""
     server = get_server(request)
     if server.opened is not None:
         return server.opened
     return await run_in_threadpool(lambda: server.project)
+
+
+Stored = Annotated[Project, Depends(_opened_project)]
+"""The project of a request, as a parameter of a route."""

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel
 
-from jurybox.project import Project
 from jurybox.store.browse import (
     AnnotationFilter,
     AnnotationRow,
@@ -20,13 +19,11 @@ from jurybox.store.records import Flag
 from jurybox.web.access import reviewer_only
 from jurybox.web.api.fields import After, Limit, Name, PageOut, PathName, Search, TextId
 from jurybox.web.beliefs import Belief, Order, beliefs
-from jurybox.web.state import get_server, opened_project
+from jurybox.web.state import Stored, get_server
 
 __all__ = ["router"]
 
 router = APIRouter(tags=["browsing"], dependencies=[reviewer_only])
-
-Stored = Annotated[Project, Depends(opened_project)]
 
 
 class TextOut(BaseModel):

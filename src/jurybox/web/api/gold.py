@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from jurybox.project import Project
 from jurybox.project.gold import GoldScore
 from jurybox.web.access import owner_only
 from jurybox.web.api.fields import Body, Name, PathName, TextId
-from jurybox.web.state import opened_project
+from jurybox.web.state import Stored
 
 __all__ = ["router"]
 
 router = APIRouter(prefix="/gold", tags=["gold"], dependencies=[owner_only])
-
-Stored = Annotated[Project, Depends(opened_project)]
 
 
 class GoldIn(Body):

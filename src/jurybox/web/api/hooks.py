@@ -8,17 +8,15 @@ from fastapi import APIRouter, Depends
 from pydantic import Field, StringConstraints
 
 from jurybox.errors import ConflictError
-from jurybox.project import Project
 from jurybox.web.access import owner_only
 from jurybox.web.api.fields import Body
-from jurybox.web.state import Server, get_server, opened_project
+from jurybox.web.state import Server, Stored, get_server
 from jurybox.web.webhooks import Event, Hook, NewHook, add_hook, list_hooks, remove_hook
 
 __all__ = ["router"]
 
 router = APIRouter(prefix="/webhooks", tags=["webhooks"], dependencies=[owner_only])
 
-Stored = Annotated[Project, Depends(opened_project)]
 Url = Annotated[str, StringConstraints(min_length=8, max_length=2000, pattern=r"^https?://[\x21-\x7e]+$")]
 
 

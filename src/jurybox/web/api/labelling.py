@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 
@@ -15,13 +15,12 @@ from jurybox.store.services import Suggestion
 from jurybox.web.access import Annotator, Reviewer, User, may
 from jurybox.web.api.fields import Body, Comment, Name, TextId, acting
 from jurybox.web.replies import once
-from jurybox.web.state import opened_project
+from jurybox.web.state import Stored
 
 __all__ = ["router"]
 
 router = APIRouter(tags=["labelling"])
 
-Stored = Annotated[Project, Depends(opened_project)]
 Key = Annotated[
     str | None,
     Header(

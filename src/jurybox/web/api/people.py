@@ -4,23 +4,21 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
 
 from jurybox.errors import ConflictError
-from jurybox.project import Project
 from jurybox.store.records import AnnotatorInfo, Role, Standing
 from jurybox.web import beliefs
 from jurybox.web.access import Annotator, Owner, owner_only, reviewer_only
 from jurybox.web.api.fields import Body, Name, PathName
 from jurybox.web.invitations import invite, link_path
-from jurybox.web.state import get_server, opened_project
+from jurybox.web.state import Stored, get_server
 
 __all__ = ["router"]
 
 router = APIRouter(tags=["people"])
 
-Stored = Annotated[Project, Depends(opened_project)]
 Cap = Annotated[int, Field(ge=0, le=2**31 - 1, description="The most annotations this person may give.")]
 Share = Annotated[float, Field(gt=0, le=1, description="The largest share of all annotations to give.")]
 

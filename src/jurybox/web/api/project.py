@@ -8,18 +8,16 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from jurybox.learner import LearnerState, learner_state, request_round
-from jurybox.project import Project
 from jurybox.store.records import RoundInfo, Status
 from jurybox.store.settings import ProjectSettings
 from jurybox.web.access import annotator_only, owner_only, reviewer_only
 from jurybox.web.api.fields import Body, Name
-from jurybox.web.state import Server, get_project, get_server, opened_project
+from jurybox.web.state import Server, Stored, get_project, get_server
 
 __all__ = ["router"]
 
 router = APIRouter(tags=["project"])
 
-Stored = Annotated[Project, Depends(opened_project)]
 LongText = Annotated[str, StringConstraints(max_length=200_000, pattern=r"^[^\x00]*$")]
 Count = Annotated[int, Field(ge=1, le=1_000_000_000)]
 Size = Annotated[int, Field(ge=0, le=1_000_000_000)]

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path, PurePath
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel
 from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
@@ -22,13 +22,12 @@ from jurybox.project import Project
 from jurybox.store.records import Added
 from jurybox.web.access import owner_only
 from jurybox.web.api.fields import Name
-from jurybox.web.state import opened_project
+from jurybox.web.state import Stored
 
 __all__ = ["export_file", "names_of_client", "received", "router"]
 
 router = APIRouter(tags=["transfer"], dependencies=[owner_only])
 
-Stored = Annotated[Project, Depends(opened_project)]
 FileName = Annotated[str, Query(min_length=1, max_length=200, description="Its end says what the file is.")]
 ExportFormat = Literal["csv", "jsonl", "parquet", "huggingface", "label-studio"]
 
@@ -150,15 +149,7 @@ def names_of_client(path: Path, filename: str) -> Iterator[None]:
     try:
         yield
     except FormatError as error:
-        raise FormatError(
-            error.problem.replace(str(path), filename),
-            file=filename,
-            row=error.row,
-            column=error.column,
-            value=error.value,
-            code=error.code,
-            **error.values,
-        ) from error
+        raise error.within(filename, error.problem.replace(str(path), filename)) from error
 
 
 def _preview(path: Path, filename: str, options: ReadOptions) -> Preview:

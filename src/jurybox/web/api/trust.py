@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 
 from jurybox.errors import NotFoundError
-from jurybox.project import Project
 from jurybox.project.summary import TrustSummary
 from jurybox.web.access import owner_only
-from jurybox.web.state import opened_project
+from jurybox.web.state import Stored
 
 __all__ = ["router"]
 
@@ -18,7 +15,7 @@ router = APIRouter(tags=["trust"], dependencies=[owner_only])
 
 
 @router.get("/trust")
-def trust(project: Annotated[Project, Depends(opened_project)]) -> TrustSummary:
+def trust(project: Stored) -> TrustSummary:
     """Return what the learner last found out: people, accuracy, forecast, stop rules, savings, guidelines."""
     summary = project.trust_summary()
     if summary is None:
