@@ -73,6 +73,7 @@ def test_a_flat_curve_and_a_small_audit_say_nothing() -> None:
     assert "too few, to tell" in found.unknown
 
 
+@pytest.mark.slow
 def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
     """Curves drawn from the model itself: 80 % of 200 intervals, give or take three errors."""
     source = np.random.default_rng(2)
