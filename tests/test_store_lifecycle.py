@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -21,7 +23,6 @@ from jurybox.store.engine import read_location
 from jurybox.store.records import Task
 from jurybox.store.schema import metadata
 from jurybox.store.settings import ProjectSettings
-from jurybox.store.state import ProjectState, read_state
 
 CLASSES = ["no", "yes"]
 
@@ -87,62 +88,66 @@ def test_a_newer_database_is_refused(location: str) -> None:
         Project.open(location)
 
 
-def state_of_project(project: Project) -> ProjectState:
-    with project.store.look() as connection:
-        return read_state(connection)
+MADE_UP_VERSION = """
+import sqlalchemy as sa
+from alembic import op
+
+revision = "9001"
+down_revision = "{before}"
 
 
-OLD_ROWS = (
-    "INSERT INTO project VALUES (0, 'old', 1.0, '{\"batch\": 7}', 0, NULL)",
-    "INSERT INTO rounds VALUES (0, 1.0, 1.0, 0, 0, '{}', '{}')",
-    "INSERT INTO classes VALUES (0, 'no'), (1, 'yes')",
-    "INSERT INTO texts VALUES (0, 'a', 'first', NULL), (1, 'b', 'second', NULL)",
-    "INSERT INTO ranking VALUES (0, 0, 9, 9, 0, 2, 5, true, NULL, NULL, 'spread'),"
-    " (0, 1, 8, 8, 0, 2, 5, true, NULL, NULL, 'spread')",
-    "INSERT INTO annotators VALUES (0, 'ana', 'annotator', 'active', NULL, NULL, 1, 0, 1.0)",
-    "INSERT INTO annotations (text_id, annotator_id, class_id, created_at, comment, origin)"
-    " VALUES (0, 0, 1, 1.0, '', 'queue')",
-)
-"""A project as the first version wrote it."""
+def upgrade() -> None:
+    op.add_column("services", sa.Column("made_up", sa.Integer(), server_default="7"))
+"""
 
 
-def make_old_project(location: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    store = read_location(location)
-    with monkeypatch.context() as patch, store.write() as connection:
-        patch.setattr(migrate, "_TARGET", "0001")
-        migrate.create_tables(store, connection)
-        for row in OLD_ROWS:
-            connection.execute(sa.text(row.replace(":", r"\:")))
-    store.close()
+@pytest.fixture
+def later_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Return what makes this jurybox one that knows a version more."""
+
+    def upgrade_jurybox() -> None:
+        folder = tmp_path / "migrations"
+        shutil.copytree(migrate._FOLDER, folder)
+        module = MADE_UP_VERSION.format(before=migrate.known_versions()[-1])
+        (folder / "versions" / "9001_made_up.py").write_text(module)
+        monkeypatch.setattr(migrate, "_FOLDER", folder)
+
+    return upgrade_jurybox
 
 
-def test_an_old_database_is_migrated(location: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    make_old_project(location, monkeypatch)
-    with Project.open(location) as project:
-        with project.store.write() as connection:
-            assert migrate.stored_version(connection) == migrate.known_versions()[-1]
-            assert compare_metadata(MigrationContext.configure(connection), metadata) == []
-        assert project.settings == ProjectSettings(batch=7)
-        assert project.status().annotations == 1
-        (ana,) = project.annotators()
-        assert (ana.name, ana.n_annotations, ana.max_share, ana.qualified) == ("ana", 1, None, None)
+def test_an_old_database_is_migrated(location: str, later_version: Callable[[], None]) -> None:
+    with Project.create(location, classes=CLASSES, texts=["first", "second"]) as project:
         task = project.next_task("ana")
         assert isinstance(task, Task)
-        project.submit(task, "no")
-        assert task.text == "second"
-        assert project.gold() == {}
-        assert not state_of_project(project).has_front
+        project.submit(task, "yes")
+        before = project.status()
+    later_version()
+    with Project.open(location) as project:
+        with project.store.write() as connection:
+            assert migrate.stored_version(connection) == "9001"
+            connection.execute(sa.text("INSERT INTO services (name, value, updated_at) VALUES ('a', '1', 1)"))
+            assert connection.scalar(sa.text("SELECT made_up FROM services")) == 7
+        assert project.status() == before
 
 
 def test_an_sqlite_file_is_copied_before_it_is_migrated(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, later_version: Callable[[], None]
 ) -> None:
     path = tmp_path / "old.db"
-    make_old_project(str(path), monkeypatch)
+    Project.create(path, classes=CLASSES, texts=["first", "second"]).close()
+    version = migrate.known_versions()[-1]
+    later_version()
     Project.open(path).close()
-    with closing(sqlite3.connect(migrate.backup_path(path, "0001"))) as copy:
-        assert copy.execute("SELECT version_num FROM alembic_version").fetchall() == [("0001",)]
+    with closing(sqlite3.connect(migrate.backup_path(path, version))) as copy:
+        assert copy.execute("SELECT version_num FROM alembic_version").fetchall() == [(version,)]
         assert copy.execute("SELECT count(*) FROM texts").fetchall() == [(2,)]
+
+
+def test_a_project_from_before_the_first_release_is_refused_with_the_way_out(location: str) -> None:
+    with Project.create(location, classes=CLASSES) as project, project.store.write() as connection:
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = '0004'"))
+    with pytest.raises(StoreError, match=r"0004.*jurybox export.*jurybox init"):
+        Project.open(location)
 
 
 def test_opening_an_up_to_date_file_makes_no_copy(tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
-from functools import cache
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -17,18 +16,16 @@ from jurybox.store.locks import advisory_key
 __all__ = ["backup_path", "create_tables", "known_versions", "migrate", "stored_version"]
 
 _FOLDER = Path(__file__).with_name("migrations")
-_TARGET = "head"
 _VERSION_TABLE = sa.table("alembic_version", sa.column("version_num"))
 
 
-@cache
 def known_versions() -> tuple[str, ...]:
     """Versions of the schema that this jurybox knows, oldest first; the last one is its own.
 
     Examples
     --------
     >>> known_versions()[0]
-    '0001'
+    '0010'
     """
     return tuple(sorted(path.name[:4] for path in (_FOLDER / "versions").glob("[0-9]*.py")))
 
@@ -51,12 +48,18 @@ def migrate(store: Store) -> None:
     NewerDatabaseError
         If a newer jurybox wrote it.
     StoreError
-        If the database cannot be read.
+        If the database cannot be read, or is from before the first release.
     """
     with store.read() as connection:
         version = stored_version(connection)
     if version is None:
         raise NotFoundError(f"there is no jurybox project in {store.label}; make one with jurybox init")
+    if version < known_versions()[0]:
+        raise StoreError(
+            f"{store.label} has schema version {version}, from before the first release, which this jurybox "
+            "cannot read: export its labels with the jurybox that wrote it (jurybox export PROJECT labels.csv) "
+            "and make a project of that file (jurybox init NEW --texts labels.csv)"
+        )
     if version not in known_versions():
         raise NewerDatabaseError(
             f"{store.label} has schema version {version}, this jurybox knows up to {known_versions()[-1]}: "
@@ -82,8 +85,8 @@ def backup_path(path: Path, version: str) -> Path:
 
     Examples
     --------
-    >>> backup_path(Path("reviews.db"), "0001").name
-    'reviews.db.backup-0001'
+    >>> backup_path(Path("reviews.db"), "0010").name
+    'reviews.db.backup-0010'
     """
     return path.with_name(f"{path.name}.backup-{version}")
 
@@ -99,7 +102,7 @@ def _upgrade(store: Store, connection: Connection) -> None:
     config.set_main_option("script_location", str(_FOLDER).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection
-    command.upgrade(config, _TARGET)
+    command.upgrade(config, "head")
 
 
 def _copy(source: Path, target: Path) -> None:
