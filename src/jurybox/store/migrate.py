@@ -57,8 +57,8 @@ def migrate(store: Store) -> None:
     if version < known_versions()[0]:
         raise StoreError(
             f"{store.label} has schema version {version}, from before the first release, which this jurybox "
-            "cannot read: export its labels with the jurybox that wrote it (jurybox export PROJECT labels.csv) "
-            "and make a project of that file (jurybox init NEW --texts labels.csv)"
+            "cannot read: export its labels with the jurybox that wrote it (jurybox export PROJECT "
+            "labels.csv), then make a project of that file (jurybox init NEW --texts labels.csv)"
         )
     if version not in known_versions():
         raise NewerDatabaseError(
