@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from jurybox.annotations import Annotations
 from jurybox.errors import InputError
-from strategies import annotation_sets
+from support.strategies import annotation_sets
 
 
 def same(a: Annotations, b: Annotations) -> bool:

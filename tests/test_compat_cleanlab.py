@@ -16,10 +16,10 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from cleanlab_oracle import Case, cases, corrected_cleanlab
 from jurybox.compat import cleanlab as ours
 from jurybox.compat.checks import read_labels
 from jurybox.errors import InputError, InputTypeError
+from support.cleanlab_oracle import Case, cases, corrected_cleanlab
 
 NAN = np.nan
 thorough = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))

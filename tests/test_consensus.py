@@ -14,7 +14,7 @@ from jurybox.arrays import Floats
 from jurybox.consensus import Consensus, crowdlab, majority_vote
 from jurybox.errors import InputError
 from jurybox.selection import activelab
-from strategies import annotation_sets, random_probabilities
+from support.strategies import annotation_sets, random_probabilities
 
 Method = Callable[[Annotations, Floats], Consensus]
 METHODS: dict[str, Method] = {

@@ -11,7 +11,7 @@ from jurybox.annotations import Annotations
 from jurybox.arrays import Floats, Ints
 from jurybox.consensus import crowdlab, estimate_consensus, majority_vote
 from jurybox.errors import InputError
-from strategies import annotation_sets, random_probabilities
+from support.strategies import annotation_sets, random_probabilities
 
 
 def naive(a: Annotations, p: Floats, trust: float, strength: float, iterations: int) -> Floats:

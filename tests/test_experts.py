@@ -19,7 +19,7 @@ from jurybox.project import Project
 from jurybox.store.records import Role
 from jurybox.store.settings import ProjectSettings
 from jurybox.strategies import STRATEGIES, posterior
-from strategies import annotation_sets, random_probabilities
+from support.strategies import annotation_sets, random_probabilities
 
 GOOD, REVIEWER = 4, 4  # four good annotators, who come before the reviewer
 EXPERTS = np.array([False] * GOOD + [True])

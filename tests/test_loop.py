@@ -23,7 +23,7 @@ from jurybox.loop import Settings, play_round
 from jurybox.selection import activelab
 from jurybox.simulate import simulate
 from jurybox.strategies import STRATEGIES
-from strategies import annotation_sets
+from support.strategies import annotation_sets
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from jurybox.report import Facts, gather, gather_section, write_report
 from jurybox.report.facts import SECTIONS, to_json
 from jurybox.report.page import render
 from jurybox.report.view import Names
-from report_support import COMMENT, PEOPLE, REVIEWER, make_project
+from support.report import COMMENT, PEOPLE, REVIEWER, make_project
 
 pytestmark = pytest.mark.timeout(600)
 

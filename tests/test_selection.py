@@ -10,7 +10,7 @@ from jurybox.annotations import Annotations
 from jurybox.calibration import fit_temperature, scale_probabilities
 from jurybox.consensus import crowdlab
 from jurybox.errors import InputError
-from strategies import annotation_sets, random_probabilities
+from support.strategies import annotation_sets, random_probabilities
 
 seeds = st.integers(0, 2**32 - 1)
 

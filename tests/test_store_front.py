@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
-import store_support
 from jurybox.project import Project
 from jurybox.store import rounds, snapshots
 from jurybox.store.browse import TextFilter, TextState
 from jurybox.store.queue import next_tasks
 from jurybox.store.records import NothingLeft, Role, Task, Why
 from jurybox.store.settings import ProjectSettings
+from support.store import served
 
 N, FRONT = 30, 4
 PLAIN = ProjectSettings(audit_size=0, max_labels=2, enough_agreement=None, first_labels=1)
@@ -54,10 +54,6 @@ def publish(project: Project, order: Sequence[int], *, score: float = 0.5) -> in
     )
     rounds.publish(project.store, number, snapshot, outcome, now=2.0)
     return number
-
-
-def served(project: Project, annotator: str, n: int = 10 * N) -> list[str]:
-    return store_support.served(project, annotator, n)
 
 
 def named(numbers: Sequence[int]) -> list[str]:

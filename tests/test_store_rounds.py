@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
-import store_support
 from jurybox.project import Project
 from jurybox.store import rounds, snapshots
 from jurybox.store.decisions import submit
@@ -19,6 +18,7 @@ from jurybox.store.queue import next_tasks
 from jurybox.store.records import NothingLeft, Task, Why
 from jurybox.store.schema import ranking
 from jurybox.store.settings import ProjectSettings
+from support.store import served
 
 N = 30
 PLAIN = ProjectSettings(audit_size=0, max_labels=2, enough_agreement=None, first_labels=1)
@@ -51,10 +51,6 @@ def publish(project: Project, order: list[int], meanwhile: list[tuple[str, str]]
         project.submit(text, "yes", annotator=annotator)
     rounds.publish(project.store, number, snapshot, outcome(order, snapshot.annotations.n_texts), now=2.0)
     return number
-
-
-def served(project: Project, annotator: str, n: int = N) -> list[str]:
-    return store_support.served(project, annotator, n)
 
 
 def test_the_queue_follows_the_ranking(project: Project) -> None:

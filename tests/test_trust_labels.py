@@ -13,7 +13,7 @@ from jurybox.arrays import Bools, Floats, Ints
 from jurybox.consensus import crowdlab, estimate_consensus
 from jurybox.errors import InputError
 from jurybox.trust.labels import contested_texts, guideline_problems, label_errors
-from strategies import annotation_sets, random_probabilities
+from support.strategies import annotation_sets, random_probabilities
 
 M = 12
 

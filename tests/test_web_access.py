@@ -20,7 +20,7 @@ from jurybox.web.app import create_app
 from jurybox.web.config import WebSettings
 from jurybox.web.state import AttemptLimiter
 from jurybox.web.tokens import hash_token, load_secret
-from web_support import OWNER_TOKEN, PEOPLE, Stage, csrf_token, stage, token_of
+from support.web import OWNER_TOKEN, PEOPLE, Stage, csrf_token, stage, token_of
 
 PUBLIC = {
     "GET /healthz",

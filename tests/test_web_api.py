@@ -17,7 +17,7 @@ from jurybox.errors import ConflictError, InputError, NotFoundError
 from jurybox.store.records import Role, Standing
 from jurybox.web.replies import Replies
 from jurybox.web.serving import open_socket
-from web_support import Stage, stage, token_of
+from support.web import Stage, stage, token_of
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from jurybox.web.openapi import document
-from web_support import OWNER_TOKEN, stage
+from support.web import OWNER_TOKEN, stage
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # of what it depends on

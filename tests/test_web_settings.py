@@ -14,8 +14,8 @@ from fastapi.testclient import TestClient
 
 from jurybox.web.settingfields import CHOICES, GROUPS, Kind, choices_of
 from jurybox.web.webhooks import list_hooks
+from support.web import Stage, stage
 from test_web_webhooks import receiving
-from web_support import Stage, stage
 
 SETTINGS, WEBHOOKS = "/manage/settings", "/manage/webhooks"
 

@@ -14,7 +14,7 @@ from jurybox.project.summary import TrustSummary
 from jurybox.trust.intervals import Interval
 from jurybox.web.i18n import LANGUAGES, get_catalogue
 from jurybox.web.trustpanels import savings
-from web_support import stage
+from support.web import stage
 
 
 def summary_with(found: Mapping[str, Any] | None) -> TrustSummary:

@@ -28,7 +28,7 @@ from jurybox.web.webhooks import (
     remove_hook,
     sign,
 )
-from web_support import SETTINGS, Stage, stage
+from support.web import SETTINGS, Stage, stage
 
 EVERYTHING = list(Event)
 

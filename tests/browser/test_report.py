@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page
 from browser.conftest import PICTURES, picture, violations
 from jurybox import Project
 from jurybox.report import gather, write_report
-from report_support import make_project
+from support.report import make_project
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 

@@ -6,8 +6,8 @@ from jurybox.project import Project
 from jurybox.store.records import NothingLeft
 
 
-def served(project: Project, annotator: str, n: int) -> list[str]:
-    """Label up to n texts as they come, and return their ids."""
+def served(project: Project, annotator: str, n: int = 1000) -> list[str]:
+    """Label up to n texts as they come, by default what a test has, and return their ids."""
     ids = []
     for _ in range(n):
         task = project.next_task(annotator)

@@ -1,0 +1,1 @@
+"""What several test modules share, and no fixtures: those are in conftest.py."""
