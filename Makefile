@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 DEMO_ARGS ?=
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
+APT := apt-get -o DPkg::Lock::Timeout=600
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export HF_HUB_OFFLINE := 1
@@ -51,11 +52,11 @@ $(BARE)/.installed: pyproject.toml constraints.txt
 	$(BARE)/bin/python -m pip install --quiet --constraint constraints.txt --editable .
 	touch $@
 
-# The browser tests need Chromium; Debian has it as a package.
+# The browser tests need Chromium; Debian has it as a package. Another process may hold the package manager's lock.
 browser:
 	@command -v chromium >/dev/null 2>&1 || command -v google-chrome >/dev/null 2>&1 || { \
 	  if command -v apt-get >/dev/null 2>&1 && [ "$$(id -u)" = 0 ]; then \
-	    apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends chromium fonts-noto-core fonts-noto-color-emoji; \
+	    $(APT) update -q && DEBIAN_FRONTEND=noninteractive $(APT) install -q -y --no-install-recommends chromium fonts-noto-core fonts-noto-color-emoji; \
 	  else echo "Chromium is not installed; the browser tests need it" >&2; exit 1; fi; }
 
 clean:

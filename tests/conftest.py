@@ -11,6 +11,11 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from hypothesis import HealthCheck, settings
+
+# How long an example takes is a matter of the machine, and of what else it does.
+settings.register_profile("jurybox", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("jurybox")
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -62,6 +62,5 @@ def _run_pytest(suite: Path, folder: Path, record: Path) -> subprocess.Completed
         env=environment,
         capture_output=True,
         text=True,
-        timeout=250,
         check=False,
     )

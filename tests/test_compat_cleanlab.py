@@ -22,7 +22,7 @@ from jurybox.errors import InputError, InputTypeError
 from support.cleanlab_oracle import Case, cases, corrected_cleanlab
 
 NAN = np.nan
-thorough = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+thorough = settings(max_examples=40, suppress_health_check=list(HealthCheck))
 
 
 def protect(*arrays: NDArray[Any]) -> None:

@@ -67,7 +67,7 @@ def crowdkit_fit(crowd: Crowd, iterations: int, one_coin: bool) -> Any:
 
 
 @pytest.mark.slow
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(crowd=crowds, iterations=st.integers(1, 12), one_coin=st.booleans())
 def test_maximum_likelihood_is_that_of_crowdkit(crowd: Crowd, iterations: int, one_coin: bool) -> None:
     theirs = crowdkit_fit(crowd, iterations, one_coin)

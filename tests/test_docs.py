@@ -24,7 +24,6 @@ def steps(page: Path) -> list[tuple[str, str, int]]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
 def test_the_guide_runs_and_prints_what_it_says(
     tmp_path: Path, shared_data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -73,7 +73,6 @@ def test_the_first_project_runs_as_written(tmp_path: Path, shell: dict[str, str]
             text=True,
             env=shell,
             cwd=tmp_path / "work",
-            timeout=250,
             check=False,
         )
         printed = done.stdout + (f"[exit code {done.returncode}]\n" if done.returncode else "")

@@ -57,7 +57,7 @@ def crowd_of(
     )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(annotation_sets(), st.sampled_from([0.0, 0.5, 1.0]), st.integers(0, 99))
 def test_it_equals_a_naive_loop(a: Annotations, trust: float, seed: int) -> None:
     p = random_probabilities(a, seed)
@@ -66,7 +66,7 @@ def test_it_equals_a_naive_loop(a: Annotations, trust: float, seed: int) -> None
     np.testing.assert_allclose(found.crowd.sum(axis=1), 1)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(annotation_sets(), st.integers(0, 99))
 def test_the_order_of_texts_and_annotators_does_not_matter(a: Annotations, seed: int) -> None:
     p = random_probabilities(a, seed)
@@ -78,7 +78,7 @@ def test_the_order_of_texts_and_annotators_does_not_matter(a: Annotations, seed:
     np.testing.assert_allclose(one.annotators.quality[people], other.annotators.quality, atol=1e-9)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(annotation_sets(), st.booleans())
 def test_it_always_gives_distributions(a: Annotations, with_model: bool) -> None:
     found = estimate_consensus(a, random_probabilities(a, 0) if with_model else None)
@@ -146,7 +146,7 @@ def test_one_disagreement_among_singly_labelled_texts_switches_nobody_off() -> N
 
 
 @given(st.floats(0.001, 0.999))
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 def test_it_is_continuous_in_the_model(share: float) -> None:
     a, _ = crowd_of([0.9, 0.7, 0.6], 40, per_text=2)
     p = np.column_stack([np.full(40, share), np.full(40, 1 - share)])

@@ -93,7 +93,7 @@ def test_two_reviewers_who_differ_leave_it_to_the_others() -> None:
     assert found.labels.tolist() == [0, 1, 0, 1, 0]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(annotation_sets(), st.booleans())
 def test_no_expert_is_as_before(annotations: Annotations, with_model: bool) -> None:
     p = random_probabilities(annotations, 0) if with_model else None

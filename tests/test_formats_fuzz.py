@@ -28,7 +28,7 @@ SEEDS = (
     "id;text\n1;Müller\n2;=1+1\n".encode("utf-16"),
     "id\ttext\n1\tcafé\n".encode("cp1252"),
 )
-quick = settings(max_examples=300, deadline=2000, suppress_health_check=[HealthCheck.function_scoped_fixture])
+quick = settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def read_all(path: Path, options: ReadOptions) -> None:
@@ -153,7 +153,7 @@ def test_a_damaged_huggingface_folder_is_refused(tmp_path: Path, name: str) -> N
         formats.read(tmp_path / "saved")
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(content=mutated(), suffix=st.sampled_from(SUFFIXES))
 def test_no_file_is_imported_by_half(tmp_path: Path, content: bytes, suffix: str) -> None:
     path = tmp_path / f"fuzz{suffix}"

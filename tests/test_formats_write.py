@@ -132,7 +132,7 @@ def exports(draw: st.DrawFn) -> Export:
 
 
 @pytest.mark.parametrize("form", ["csv", "jsonl", "parquet", "label-studio"])
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(export=exports())
 def test_any_project_survives_the_round_trip(
     form: str, export: Export, tmp_path_factory: pytest.TempPathFactory

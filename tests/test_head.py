@@ -102,7 +102,7 @@ def test_scale_and_origin_of_the_features_do_not_matter() -> None:
     np.testing.assert_allclose(one.out_of_sample, other.out_of_sample, atol=1e-5)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 10**6), st.integers(2, 5))
 def test_permuting_the_classes_permutes_the_columns(seed: int, k: int) -> None:
     x, t, w = draw(25, 4, k, seed)

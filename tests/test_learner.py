@@ -8,16 +8,18 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from jurybox import learner
 from jurybox.errors import FitError, NotFoundError
 from jurybox.learner import (
     LearnerOptions,
     LearnerPhase,
+    LearnerState,
     is_due,
     learn,
     learner_state,
@@ -27,6 +29,7 @@ from jurybox.learner import (
 from jurybox.project import Project
 from jurybox.store.services import Pulse
 from jurybox.store.settings import ProjectSettings
+from support.waiting import until
 
 QUICK = LearnerOptions(
     quiet_seconds=0.3, poll_seconds=0.02, judge_seconds=0.1, first_pause=0.2, longest_pause=0.4
@@ -63,13 +66,6 @@ def label(project: Project, n: int, annotator: str = "ana") -> None:
         project.submit(task, "good" if "good" in task.text else "bad")
 
 
-def until(condition: Callable[[], bool], patience: float = 60.0) -> None:
-    deadline = time.monotonic() + patience
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.02)
-
-
 @contextmanager
 def learning(project: Project, options: LearnerOptions = QUICK) -> Iterator[threading.Thread]:
     stop = threading.Event()
@@ -79,8 +75,7 @@ def learning(project: Project, options: LearnerOptions = QUICK) -> Iterator[thre
         yield thread
     finally:
         stop.set()
-        thread.join(timeout=60)
-        assert not thread.is_alive()
+        thread.join()
 
 
 @pytest.mark.parametrize(
@@ -93,13 +88,22 @@ def test_when_a_round_is_due(pending: int, last_at: float | None, due: bool) -> 
 
 
 @pytest.mark.slow
-def test_rounds_follow_batches_and_silence(project: Project) -> None:
+def test_rounds_follow_batches_and_silence(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[int] = []
+    pulse = Project.pulse
+
+    def look(self: Project) -> Pulse:
+        looks.append(len(looks))
+        return pulse(self)
+
+    monkeypatch.setattr(Project, "pulse", look)
     with learning(project, PATIENT):
         until(lambda: learner_state(project).phase == LearnerPhase.WAITING)
         label(project, 10)
         until(lambda: project.status().rounds == 1)
         label(project, 9)
-        time.sleep(0.3)
+        seen = len(looks)
+        until(lambda: len(looks) >= seen + 3)
         assert project.status().rounds == 1
         request_round(project)
         until(lambda: project.status().rounds == 2)
@@ -128,8 +132,9 @@ def test_another_learner_takes_over(sqlite_project: Project) -> None:
     with learning(sqlite_project):
         until(lambda: learner_state(sqlite_project).phase == LearnerPhase.WAITING)
         process = start(sqlite_project)
-        time.sleep(0.5)
-        assert process.poll() is None
+        log = process.stderr
+        assert log is not None
+        until(lambda: b"standing by" in log.readline())
     label(sqlite_project, 10)
     until(lambda: sqlite_project.status().rounds == 1)
     assert f":{process.pid}" in learner_state(sqlite_project).process
@@ -232,8 +237,28 @@ def start(project: Project) -> subprocess.Popen[bytes]:
 
 def end(process: subprocess.Popen[bytes]) -> bytes:
     """End it as its parent's death does, by closing its standard input."""
-    _, errors = process.communicate(timeout=30)
+    _, errors = process.communicate()
     return errors
+
+
+@pytest.mark.parametrize("written", [1, 2, 3])
+def test_a_signal_at_any_note_leaves_the_learner_stopped(
+    sqlite_project: Project, monkeypatch: pytest.MonkeyPatch, written: int
+) -> None:
+    notes: list[LearnerPhase] = []
+    write = learner._write
+
+    def interrupted(project: Project, state: LearnerState) -> None:
+        write(project, state)
+        notes.append(state.phase)
+        if len(notes) == written:
+            raise learner._Stop  # as the handler of a signal does
+
+    monkeypatch.setattr(learner, "_write", interrupted)
+    label(sqlite_project, 10)
+    with pytest.raises(learner._Stop):
+        learn(place(sqlite_project), QUICK)
+    assert notes[-1] == learner_state(sqlite_project).phase == LearnerPhase.STOPPED
 
 
 @pytest.mark.slow

@@ -23,8 +23,6 @@ from jurybox.report.page import render
 from jurybox.report.view import Names
 from support.report import COMMENT, PEOPLE, REVIEWER, make_project
 
-pytestmark = pytest.mark.timeout(600)
-
 NO_TEXTS = [("1", "<script>alert(1)</script> thank you"), ("2", "please {{ nonsense }}")]
 
 

@@ -158,7 +158,7 @@ def test_a_project_with_a_bad_text_is_not_made(location: str) -> None:
 storable = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=20)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(texts=st.dictionaries(storable.filter(str.strip), storable, max_size=30))
 def test_what_is_stored_is_what_was_given(project: Project, texts: dict[str, str]) -> None:
     stored = {record.id: record.text for record in project.texts()}

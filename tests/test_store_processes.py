@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 def measure(store: str, part: str, *options: str) -> dict[str, Any]:
     command = [sys.executable, "benchmarks/store.py", "--stores", store, "--only", part, *options]
     done = subprocess.run(
-        command, cwd=ROOT, env={"PYTHONPATH": "src", "PATH": ""}, capture_output=True, text=True, timeout=250
+        command, cwd=ROOT, env={"PYTHONPATH": "src", "PATH": ""}, capture_output=True, text=True
     )
     assert done.returncode in (0, 1), done.stderr
     report: dict[str, Any] = json.loads(done.stdout)[part][store]

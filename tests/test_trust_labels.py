@@ -46,7 +46,7 @@ def crowd(
     return Annotations.from_indices(text, annotator, label, texts=n, annotators=M, classes=K), truth, split, p
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(annotation_sets(), st.booleans())
 def test_errors_are_probabilities_of_the_consensus(annotations: Annotations, with_model: bool) -> None:
     p = random_probabilities(annotations, 0) if with_model else None

@@ -18,7 +18,7 @@ with warnings.catch_warnings():
     import schemathesis
     from schemathesis.specs.openapi.checks import positive_data_acceptance
 
-RELAXED = {"deadline": None, "database": None, "suppress_health_check": list(HealthCheck)}
+RELAXED = {"database": None, "suppress_health_check": list(HealthCheck)}
 OPERATIONS = [
     f"{method.upper()} {path}" for path, methods in document()["paths"].items() for method in methods
 ]

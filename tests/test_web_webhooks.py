@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -28,6 +27,7 @@ from jurybox.web.webhooks import (
     remove_hook,
     sign,
 )
+from support.waiting import until
 from support.web import SETTINGS, Stage, stage
 
 EVERYTHING = list(Event)
@@ -79,19 +79,27 @@ def server(tmp_path: Path) -> Iterator[Server]:
     made.close()
 
 
+class Watched(Courier):
+    """Counts how often it has looked for news from beginning to end."""
+
+    looks = 0
+
+    def _tell(self) -> None:
+        super()._tell()
+        self.looks += 1
+
+    def look(self) -> None:
+        """Wait until it has looked once more."""
+        before = self.looks
+        until(lambda: self.looks >= before + 2)
+
+
 @contextmanager
-def telling(server: Server) -> Iterator[Courier]:
-    courier = Courier(server, interval=0.02, pause=0.02)
+def telling(server: Server) -> Iterator[Watched]:
+    courier = Watched(server, interval=0.02, pause=0.02)
     courier.start()
     yield courier
     courier.stop()
-
-
-def until(condition: Callable[[], bool], patience: float = 20.0) -> None:
-    deadline = time.monotonic() + patience
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.01)
 
 
 def finish(project: Project, *names: str) -> None:
@@ -104,7 +112,7 @@ def finish(project: Project, *names: str) -> None:
 def test_rounds_and_the_end_are_told_and_signed(server: Server) -> None:
     project = server.project
     finish(project, "ana")
-    with receiving(500, 302) as receiver, telling(server):
+    with receiving(500, 302) as receiver, telling(server) as courier:
         made = add_hook(project, receiver.url, EVERYTHING, allow_private=True)
         project.refit()
         until(lambda: len(receiver.got) == 3)
@@ -117,10 +125,10 @@ def test_rounds_and_the_end_are_told_and_signed(server: Server) -> None:
         finish(project, "bo", "cy")
         until(lambda: len(receiver.got) == 4)
         assert json.loads(receiver.got[3][1])["event"] == "project.complete"
-        time.sleep(0.3)
+        courier.look()
         assert len(receiver.got) == 4
-    with receiving() as receiver, telling(server):  # after a restart, nothing is told again
-        time.sleep(0.3)
+    with receiving() as receiver, telling(server) as courier:  # after a restart, nothing is told again
+        courier.look()
         assert receiver.got == []
 
 
@@ -129,9 +137,9 @@ def test_what_happened_before_is_no_news(server: Server) -> None:
     project = server.project
     finish(project, "ana", "bo", "cy")
     project.refit()
-    with receiving() as receiver, telling(server):
+    with receiving() as receiver, telling(server) as courier:
         add_hook(project, receiver.url, EVERYTHING, allow_private=True)
-        time.sleep(0.3)
+        courier.look()
         assert receiver.got == []
         project.refit()
         until(lambda: len(receiver.got) == 1)

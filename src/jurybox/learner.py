@@ -235,9 +235,9 @@ class _Learner:
     def run(self) -> None:
         """Play rounds until asked to stop."""
         _log.info("the learner is at work")
-        self._note()
-        threading.Thread(target=self._beat, name="heartbeat", daemon=True).start()
-        try:
+        try:  # a signal may come while the first note is written, too
+            self._note()
+            threading.Thread(target=self._beat, name="heartbeat", daemon=True).start()
             while not self._stop.is_set():
                 due = False
                 with _guarded("look for new annotations"):
@@ -332,11 +332,12 @@ def main(location: str | None = None, options: LearnerOptions | None = None) -> 
     logging.basicConfig(format="%(asctime)s learner: %(message)s", level=logging.INFO, stream=sys.stderr)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _raise_stop)
+    stop = threading.Event()
     try:
         if location is None:
             location = os.environ["JURYBOX_PROJECT"]
-            threading.Thread(target=_end_with_input, name="parent", daemon=True).start()
-        learn(location, options)
+            threading.Thread(target=_end_with_input, args=(stop,), name="parent", daemon=True).start()
+        learn(location, options, stop=stop)
     except _Stop:
         _log.info("stopped")
     except (JuryboxError, KeyError) as error:
@@ -368,10 +369,11 @@ def _raise_stop(_number: int, _frame: FrameType | None) -> None:
     raise _Stop
 
 
-def _end_with_input() -> None:
+def _end_with_input(stop: threading.Event) -> None:
     while os.read(sys.stdin.fileno(), 1024):
         pass
     os.kill(os.getpid(), signal.SIGTERM)
+    stop.set()  # Python drops what a signal's handler raises in a finaliser: then the round is the last
 
 
 if __name__ == "__main__":

@@ -14,13 +14,18 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[2]
 PICTURES = ROOT / "screenshots" if "JURYBOX_PICTURES" in os.environ else None
 """Where pictures of the pages go for people to look at; taking them costs a fifth of the time."""
 
 AXE = Axe()
+PATIENCE = 240_000
+"""Milliseconds for anything that a page does: a busy machine is no fault, and pytest ends what hangs."""
+
+expect.set_options(timeout=PATIENCE)
+
 TOKEN = "the-owner-of-these-tests"  # noqa: S105
 
 
@@ -61,8 +66,15 @@ def serving(project: Path, *options: str) -> Iterator[Site]:
             pytest.fail(f"the server did not start:\n{log.read_text()}")
     finally:
         process.terminate()
-        process.wait(timeout=20)
+        process.wait()
         process.stdout.close()
+
+
+def window(browser: Browser, **look: Any) -> BrowserContext:
+    """Open a window of its own: cookies, size, language."""
+    context = browser.new_context(**look)
+    context.set_default_timeout(PATIENCE)
+    return context
 
 
 def picture(page: Page, name: str, **options: Any) -> None:

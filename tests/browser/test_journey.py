@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Route, ViewportSize, expect
 
-from browser.conftest import Site, serving
+from browser.conftest import Site, serving, window
 from jurybox import Project
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.slow
 
 PHONE: ViewportSize = {"width": 390, "height": 844}
 GLANCE = 160
-"""Milliseconds until a text that was just shown can be labelled."""
+"""Milliseconds after which a text that was just shown can be labelled for certain: the page waits for 150."""
 
 TEXTS = [
     "Would you mind having a look at the second paragraph, please?",
@@ -92,11 +92,11 @@ class Hand:
         return text
 
     def all_sent(self) -> None:
-        expect(self.page.locator("#labelling")).to_have_attribute("data-unsent", "0", timeout=20_000)
+        expect(self.page.locator("#labelling")).to_have_attribute("data-unsent", "0")
 
 
 def test_from_a_file_to_an_export(browser: Browser, site: Site, tmp_path: Path) -> None:
-    owner = browser.new_context(locale="en-GB").new_page()
+    owner = window(browser, locale="en-GB").new_page()
     create_project(owner, site, tmp_path)
     ana_link, ben_link = invite(owner, "ana"), invite(owner, "ben")
     assert ana_link != ben_link
@@ -105,15 +105,15 @@ def test_from_a_file_to_an_export(browser: Browser, site: Site, tmp_path: Path) 
     set_batch(owner, site, 12)
 
     by_ana: dict[str, str] = {}
-    desk = browser.new_context(locale="en-GB")
+    desk = window(browser, locale="en-GB")
     label_by_keyboard(open_label_page(desk, ana_link), by_ana)
 
     by_ben: dict[str, str] = {}
-    phone = browser.new_context(locale="en-GB", viewport=PHONE, has_touch=True, is_mobile=True)
+    phone = window(browser, locale="en-GB", viewport=PHONE, has_touch=True, is_mobile=True)
     label_by_touch(owner, site, phone, ben_link, by_ben)
 
     owner.goto(f"{site.url}/manage")
-    expect(owner.locator("[data-live=lead]")).to_contain_text(re.compile(r"round \d"), timeout=100_000)
+    expect(owner.locator("[data-live=lead]")).to_contain_text(re.compile(r"round \d"))
     expect(owner.locator(".stats")).to_contain_text(str(len(by_ana) + len(by_ben)))
     expect(owner.locator("[data-live=queue]")).to_contain_text(re.compile("Audit|Model unsure|Second look"))
     assert exported(owner, site) == {
@@ -217,14 +217,17 @@ def correct(page: Page, hand: Hand) -> None:
 
 def lose_the_network(page: Page, hand: Hand) -> None:
     """Label on without a connection; the answers arrive when it is back."""
-    page.wait_for_timeout(500)
+    with page.expect_response("**/api/v1/tasks") as ahead:
+        page.reload()
+    ahead.value.finished()
+    first_glance(page)
     page.context.set_offline(True)
     for _ in range(3):
         hand.press()
     expect(page.locator("#connection")).to_contain_text("3 answers are kept here")
     page.context.set_offline(False)
     hand.all_sent()
-    expect(page.locator("#connection")).to_be_hidden(timeout=10_000)
+    expect(page.locator("#connection")).to_be_hidden()
 
 
 def lose_an_answer(page: Page, hand: Hand) -> None:

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page
 
-from browser.conftest import PICTURES, picture, violations
+from browser.conftest import PICTURES, picture, violations, window
 from jurybox import Project
 from jurybox.report import gather, write_report
 from support.report import make_project
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.slow
 
 LOOKS: Mapping[str, Mapping[str, Any]] = {
     "desktop-light": {"viewport": {"width": 1280, "height": 900}},
@@ -40,7 +40,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
-    context = browser.new_context(**LOOKS[getattr(request, "param", "desktop-light")])
+    context = window(browser, **LOOKS[getattr(request, "param", "desktop-light")])
     context.set_offline(True)
     yield context.new_page()
     context.close()
@@ -87,7 +87,7 @@ def test_the_report_prints_without_clipping(page: Page, report: Path) -> None:
 
 
 def test_dark_screens_print_black_on_white(browser: Browser, report: Path) -> None:
-    context = browser.new_context(color_scheme="dark")
+    context = window(browser, color_scheme="dark")
     page = context.new_page()
     page.goto(report.as_uri())
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") != "rgb(255, 255, 255)"

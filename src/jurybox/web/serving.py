@@ -88,8 +88,8 @@ class LearnerKeeper:
         """End the learner: ask it by a signal, and kill it where it does not listen."""
         self._stop.set()
         process = self._process
-        if process is not None:
-            _end(process, patience)
+        if process is not None and not _end(process, patience):
+            self._report(f"the learner did not end within {patience:g} s and was killed")
         self._thread.join(timeout=patience)
 
     @property
@@ -250,12 +250,16 @@ def is_local(host: str) -> bool:
     return host in ("localhost", "::1") or host.startswith("127.")
 
 
-def _end(process: subprocess.Popen[bytes], patience: float) -> None:
+def _end(process: subprocess.Popen[bytes], patience: float) -> bool:
+    """Ask a process to end, and kill it where it does not; whether it ended by itself."""
     process.terminate()
     try:
         process.wait(timeout=patience)
     except subprocess.TimeoutExpired:
         process.kill()
+        process.wait()
+        return False
+    return True
 
 
 def _ending(code: int) -> str:
