@@ -6,7 +6,6 @@ BIN := $(VENV)/bin
 DEMO_ARGS ?=
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
-APT := apt-get -o DPkg::Lock::Timeout=600
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export HF_HUB_OFFLINE := 1
@@ -52,11 +51,13 @@ $(BARE)/.installed: pyproject.toml constraints.txt
 	$(BARE)/bin/python -m pip install --quiet --constraint constraints.txt --editable .
 	touch $@
 
-# The browser tests need Chromium; Debian has it as a package. Another process may hold the package manager's lock.
+# The browser tests need Chromium; Debian has it as a package. Another process may hold the package manager's
+# locks: "update" does not know how to wait for its own.
 browser:
 	@command -v chromium >/dev/null 2>&1 || command -v google-chrome >/dev/null 2>&1 || { \
 	  if command -v apt-get >/dev/null 2>&1 && [ "$$(id -u)" = 0 ]; then \
-	    $(APT) update -q && DEBIAN_FRONTEND=noninteractive $(APT) install -q -y --no-install-recommends chromium fonts-noto-core fonts-noto-color-emoji; \
+	    while LC_ALL=C apt-get update -q 2>&1 | grep "Could not get lock"; do sleep 2; done; \
+	    DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=600 install -q -y --no-install-recommends chromium fonts-noto-core fonts-noto-color-emoji; \
 	  else echo "Chromium is not installed; the browser tests need it" >&2; exit 1; fi; }
 
 clean:
