@@ -11,6 +11,7 @@ from pathlib import Path
 from sqlalchemy.engine import Connection
 
 from jurybox.errors import ConflictError, InputError, NotFoundError
+from jurybox.store.arrivals import tidy
 from jurybox.store.engine import Store
 from jurybox.store.migrate import create_tables, migrate, stored_version
 
@@ -63,6 +64,7 @@ def open_store(store: Store) -> None:
         raise NotFoundError(f"there is no file {store.path}; make a project with jurybox init")
     try:
         migrate(store)
+        tidy(store)
     except BaseException:
         store.close()
         raise
