@@ -8,7 +8,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from functools import cache
@@ -22,6 +22,7 @@ from sqlalchemy.engine import URL, Connection, Engine, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, InvalidatePoolError
 
 from jurybox.errors import InputError, StoreError, require
+from jurybox.store.files import FileGuard, FileLostError, read_only_address
 from jurybox.store.locks import advisory_lock, file_lock, lock_statement
 
 __all__ = ["Store", "insert_rows", "read_location"]
@@ -60,6 +61,7 @@ class Store:
     schema: str | None
     # SQLite lets waiting writers try again at random; threads of one process can as well take turns.
     _turn: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
+    _guard: FileGuard | None = field(default=None, repr=False, compare=False)
 
     @property
     def is_sqlite(self) -> bool:
@@ -122,10 +124,28 @@ class Store:
         try:
             with self._turn if writes and self.is_sqlite else nullcontext():
                 connection = self.engine.connect().execution_options(**{_KIND: kind, _DURABLE: durable})
-                with connection, connection.begin():
-                    yield connection
+                with connection:
+                    with connection.begin():
+                        yield connection
+                        self._check(connection, writes=writes)
+                    # Once more: the file may have gone while the transaction was committed.
+                    self._check(connection, writes=writes)
+        except FileLostError as error:
+            raise self._lost(error) from error
         except DBAPIError as error:
             raise StoreError(f"the database {self.label} cannot be used: {error.orig}") from error
+
+    def _check(self, connection: Connection, *, writes: bool) -> None:
+        if writes and self._guard is not None:
+            self._guard.check(connection)
+
+    def _lost(self, error: FileLostError) -> FileLostError:
+        """Save what is still open of a file that is lost, and say where it is."""
+        kept = ""
+        if self._guard is not None:
+            with suppress(FileLostError, DBAPIError), self.engine.connect() as connection:
+                kept = self._guard.rescue(connection)
+        return FileLostError(f"{error}{kept}", code=error.code)
 
     @contextmanager
     def exclusive(self, name: str) -> Iterator[bool]:
@@ -153,6 +173,8 @@ class Store:
     def close(self) -> None:
         """Close all connections."""
         self.engine.dispose()
+        if self._guard is not None:
+            self._guard.forget()
 
 
 def read_location(location: str | PathLike[str]) -> Store:
@@ -193,18 +215,26 @@ def read_location(location: str | PathLike[str]) -> Store:
 
 
 def _sqlite(path: Path) -> Store:
-    engine = sa.create_engine(
-        URL.create("sqlite", database=str(path)), connect_args={"timeout": _BUSY_SECONDS}, **_POOL
-    )
+    read_only = read_only_address(path)
+    url = f"sqlite:///{read_only}" if read_only else URL.create("sqlite", database=str(path))
+    engine = sa.create_engine(url, connect_args={"timeout": _BUSY_SECONDS}, **_POOL)
+    guard = FileGuard(path)
+    pragmas = ["foreign_keys=ON", "synchronous=FULL", "cache_size=-65536"]
+    if not read_only:
+        pragmas += ["journal_mode=WAL", f"journal_size_limit={64 * 2**20}"]
+
+    @event.listens_for(engine, "do_connect")
+    def before(_dialect: object, record: Any, _arguments: object, _options: object) -> None:
+        guard.before_opening(record.info)
 
     @event.listens_for(engine, "connect")
-    def prepare(connection: Any, _record: object) -> None:
+    def prepare(connection: Any, record: Any) -> None:
         connection.isolation_level = None  # transactions are begun below, not by the driver
         cursor = connection.cursor()
-        for pragma in ("foreign_keys=ON", "journal_mode=WAL", "synchronous=FULL", "cache_size=-65536"):
+        for pragma in pragmas:
             cursor.execute(f"PRAGMA {pragma}")
-        cursor.execute(f"PRAGMA journal_size_limit={64 * 2**20}")
         cursor.close()
+        guard.after_opening(record.info)
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
@@ -215,7 +245,7 @@ def _sqlite(path: Path) -> Store:
         elif kind == _Kind.READ:
             connection.exec_driver_sql("BEGIN")
 
-    return Store(engine=engine, path=path, schema=None)
+    return Store(engine=engine, path=path, schema=None, _guard=guard)
 
 
 def _begin_writing(connection: Connection, *, durable: bool) -> None:

@@ -9,8 +9,10 @@ from pathlib import Path
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from jurybox.errors import NewerDatabaseError, NotFoundError, StoreError
+from jurybox.errors import FormatError, NewerDatabaseError, NotFoundError, StoreError
+from jurybox.formats.atomic import new_file
 from jurybox.store.engine import Store
+from jurybox.store.files import copy_database
 from jurybox.store.locks import advisory_key
 
 __all__ = ["backup_path", "create_tables", "known_versions", "migrate", "stored_version"]
@@ -108,7 +110,7 @@ def _upgrade(store: Store, connection: Connection) -> None:
 def _copy(source: Path, target: Path) -> None:
     """Copy a live SQLite file, whatever other processes do with it."""
     try:
-        with closing(sqlite3.connect(source)) as old, closing(sqlite3.connect(target)) as new:
-            old.backup(new)
-    except sqlite3.Error as error:
+        with closing(sqlite3.connect(source)) as old, new_file(target, overwrite=True) as draft:
+            copy_database(old, draft)
+    except (sqlite3.Error, FormatError) as error:
         raise StoreError(f"cannot copy {source} to {target} before migrating it: {error}") from error

@@ -56,7 +56,7 @@ def read_status(connection: Connection, *, now: float) -> Status:
         name=state.name,
         texts=n_texts,
         labelled_texts=connection.scalar(labelled) or 0,
-        finished_texts=state.n_placed - count_open(connection),
+        finished_texts=n_texts - count_open(connection),
         annotations=sum(person.n_annotations for person in people),
         skips=sum(person.n_skips for person in people),
         flags=_count(connection, schema.flags),
