@@ -302,7 +302,8 @@ def _postgresql(url: URL) -> Store:
 @cache
 def _beginning(kind: _Kind, *, durable: bool) -> str:
     """Return what begins a transaction on PostgreSQL, in one message: each one costs a round trip."""
-    statements = ["BEGIN"]
+    # Who only reads sees one moment throughout, as on SQLite.
+    statements = ["BEGIN ISOLATION LEVEL REPEATABLE READ" if kind == _Kind.READ else "BEGIN"]
     if not durable:
         statements.append("SET LOCAL synchronous_commit TO off")
     if kind == _Kind.ACT:

@@ -15,14 +15,19 @@ from jurybox.errors import ConflictError, InputError, NotFoundError
 from jurybox.store.arrivals import tidy
 from jurybox.store.engine import Store
 from jurybox.store.files import private_file
-from jurybox.store.migrate import create_tables, migrate, stored_version
+from jurybox.store.migrate import create_tables, drop_tables, migrate, stored_version
 
 __all__ = ["cache_folder", "creation", "default_name", "open_store"]
 
 
 @contextmanager
-def creation(store: Store) -> Iterator[Connection]:
+def creation(store: Store, *, replace: bool = False) -> Iterator[Connection]:
     """Open a transaction in which a project is made, its tables included; on any error nothing is left.
+
+    Parameters
+    ----------
+    replace
+        Whether the tables of another project, on PostgreSQL, are dropped first, in the same transaction.
 
     Raises
     ------
@@ -38,7 +43,9 @@ def creation(store: Store) -> Iterator[Connection]:
     try:
         with store.write() as connection:
             taken = stored_version(connection) is not None
-            if taken:
+            if taken and replace:
+                drop_tables(connection)
+            elif taken:
                 raise ConflictError(
                     f"there is a project in {store.label} already; open it, or choose another place"
                 )

@@ -14,8 +14,9 @@ from jurybox.formats.atomic import new_file
 from jurybox.store.engine import Store
 from jurybox.store.files import copy_database
 from jurybox.store.locks import advisory_key
+from jurybox.store.schema import metadata, texts
 
-__all__ = ["backup_path", "create_tables", "known_versions", "migrate", "stored_version"]
+__all__ = ["backup_path", "create_tables", "drop_tables", "known_versions", "migrate", "stored_version"]
 
 _FOLDER = Path(__file__).with_name("migrations")
 _VERSION_TABLE = sa.table("alembic_version", sa.column("version_num"))
@@ -80,6 +81,13 @@ def create_tables(store: Store, connection: Connection) -> None:
     if store.schema is not None:
         connection.execute(sa.schema.CreateSchema(store.schema, if_not_exists=True))
     _upgrade(store, connection)
+
+
+def drop_tables(connection: Connection) -> None:
+    """Remove the tables of a project and all that is in them."""
+    connection.exec_driver_sql(f"DROP VIEW {texts.name}")
+    metadata.drop_all(connection)
+    connection.exec_driver_sql(f"DROP TABLE {_VERSION_TABLE.name}")
 
 
 def backup_path(path: Path, version: str) -> Path:
