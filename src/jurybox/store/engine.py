@@ -170,6 +170,14 @@ class Store:
             return str(self.path)
         return f"{self.engine.url.render_as_string(hide_password=True)} (schema {self.schema})"
 
+    def checkpoint(self) -> None:
+        """Move all that SQLite keeps beside its file into it, unless somebody is reading: for idle times."""
+        if self.is_sqlite:
+            with self.look() as connection:
+                connection.exec_driver_sql("PRAGMA busy_timeout=0")
+                connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+                connection.exec_driver_sql(f"PRAGMA busy_timeout={1000 * _BUSY_SECONDS}")
+
     def close(self) -> None:
         """Close all connections."""
         self.engine.dispose()
