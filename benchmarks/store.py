@@ -274,7 +274,7 @@ def _stored_annotations(project: Project, *, ever: bool = False) -> dict[int, tu
     annotations, texts = schema.annotations, schema.texts
     annotators, classes = schema.annotators, schema.classes
     query = sa.select(annotations.c.id, texts.c.external_id, annotators.c.name, classes.c.name).select_from(
-        annotations.join(texts).join(annotators).join(classes)
+        annotations.join(texts, texts.c.id == annotations.c.text_id).join(annotators).join(classes)
     )
     with project.store.read() as connection:
         rows = connection.execute(query if ever else query.where(schema.is_standing))

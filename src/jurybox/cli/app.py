@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from jurybox.cli import gold, label, people, projects, results, review, serve, simulations, status
+from jurybox.cli import backups, gold, label, people, projects, results, review, serve, simulations, status
 
 __all__ = ["app"]
 
@@ -39,5 +39,5 @@ def _main(
     """Labels you can trust from annotators you can't."""
 
 
-for module in (projects, status, people, gold, label, review, results, serve, simulations):
+for module in (projects, backups, status, people, gold, label, review, results, serve, simulations):
     module.register(app)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from itertools import chain
 from os import PathLike
 from types import TracebackType
@@ -22,8 +23,7 @@ from jurybox.project.summary import Summaries
 from jurybox.store import lifecycle, ranks, state
 from jurybox.store.checks import storable
 from jurybox.store.engine import read_location
-from jurybox.store.gold import set_gold
-from jurybox.store.importer import Duplicates, Importer, named_texts
+from jurybox.store.importer import Duplicates, Importer, importing, named_texts
 from jurybox.store.locks import serialise
 from jurybox.store.qualification import exempt_veterans
 from jurybox.store.records import Added
@@ -101,8 +101,9 @@ class Project(Labelling, People, Summaries, Services, Gold, Origins):
             state.create_project(connection, title, classes, settings or ProjectSettings(), now=clock())
             if guidelines:
                 state.write_guidelines(connection, guidelines, now=clock())
-            _import_texts(connection, texts, now=clock())
-            _import_batches(connection, Importer(connection, now=clock()), batches, now=clock())
+            importer = _importer_within(connection, now=clock())
+            importer.add_texts(_records(texts))
+            _fill(importer, batches)
         return project
 
     @classmethod
@@ -152,8 +153,9 @@ class Project(Labelling, People, Summaries, Services, Gold, Origins):
         FormatError
             For a text that cannot be stored, or an id that is known with another text; nothing is added.
         """
-        with self.store.write() as connection:
-            return _import_texts(connection, texts, now=self._clock())
+        with importing(self.store, now=self._clock()) as importer:
+            importer.add_texts(_records(texts))
+            return importer.finish()
 
     def add_annotations(
         self, annotations: Iterable[AnnotationRecord], *, duplicates: Duplicates = "error"
@@ -188,9 +190,10 @@ class Project(Labelling, People, Summaries, Services, Gold, Origins):
         FormatError
             As `add_texts` and `add_annotations`.
         """
-        with self.store.write() as connection:
-            importer = Importer(connection, now=self._clock(), duplicates=duplicates, add_classes=add_classes)
-            return _import_batches(connection, importer, batches, now=self._clock())
+        with importing(
+            self.store, now=self._clock(), duplicates=duplicates, add_classes=add_classes
+        ) as importer:
+            return _fill(importer, batches)
 
     @property
     def name(self) -> str:
@@ -247,24 +250,22 @@ class Project(Labelling, People, Summaries, Services, Gold, Origins):
             state.write_guidelines(connection, storable(text, "guidelines"), now=self._clock())
 
 
-def _import_batches(
-    connection: Connection, importer: Importer, batches: Iterable[Batch], *, now: float
-) -> Added:
-    known: dict[str, str | None] = {}
+def _importer_within(connection: Connection, *, now: float) -> Importer:
+    """Return an importer that does all in one transaction: there is nobody yet who might wait for it."""
+
+    def here() -> nullcontext[Connection]:
+        return nullcontext(connection)
+
+    return Importer(here, here, now=now)
+
+
+def _fill(importer: Importer, batches: Iterable[Batch]) -> Added:
+    gold: dict[str, str | None] = {}
     for batch in batches:
         importer.add_texts(batch.texts)
         importer.add_annotations(batch.annotations)
-        known.update((record.text_id, record.label) for record in batch.gold)
-    added = importer.finish()
-    if known:
-        set_gold(connection, known, now=now)
-    return added
-
-
-def _import_texts(connection: Connection, texts: Iterable[TextLike], *, now: float) -> Added:
-    importer = Importer(connection, now=now)
-    importer.add_texts(_records(texts))
-    return importer.finish()
+        gold.update((record.text_id, record.label) for record in batch.gold)
+    return importer.finish(gold)
 
 
 def _records(texts: Iterable[TextLike]) -> Iterator[TextRecord]:

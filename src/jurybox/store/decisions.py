@@ -268,7 +268,7 @@ def read_flags(connection: Connection) -> list[Flag]:
     flags, texts, annotators = schema.flags, schema.texts, schema.annotators
     query = (
         sa.select(texts.c.external_id, annotators.c.name, flags.c.comment, flags.c.created_at)
-        .select_from(flags.join(texts).join(annotators))
+        .select_from(flags.join(texts, texts.c.id == flags.c.text_id).join(annotators))
         .order_by(flags.c.id.desc())
     )
     return [Flag(*row) for row in connection.execute(query)]

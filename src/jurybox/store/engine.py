@@ -7,8 +7,8 @@ import selectors
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from functools import cache
@@ -22,9 +22,10 @@ from sqlalchemy.engine import URL, Connection, Engine, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, InvalidatePoolError
 
 from jurybox.errors import InputError, StoreError, require
+from jurybox.store.files import FileGuard, FileLostError, read_only_address
 from jurybox.store.locks import advisory_lock, file_lock, lock_statement
 
-__all__ = ["Store", "read_location"]
+__all__ = ["Store", "insert_rows", "read_location"]
 
 _BUSY_SECONDS = 120
 _RETRY_SECONDS = 0.002
@@ -60,6 +61,7 @@ class Store:
     schema: str | None
     # SQLite lets waiting writers try again at random; threads of one process can as well take turns.
     _turn: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
+    _guard: FileGuard | None = field(default=None, repr=False, compare=False)
 
     @property
     def is_sqlite(self) -> bool:
@@ -92,6 +94,19 @@ class Store:
             yield connection
 
     @contextmanager
+    def brief(self) -> Iterator[Connection]:
+        """Open one of many short transactions that write, and give way afterwards for as long as it took.
+
+        To SQLite's other writers, who could not get in between otherwise, or on a core. It does not wait for
+        the disk (`write`).
+        """
+        started = time.perf_counter()
+        with self.write(durable=False) as connection:
+            started = time.perf_counter()
+            yield connection
+        time.sleep(time.perf_counter() - started)
+
+    @contextmanager
     def act(self, *, durable: bool = True) -> Iterator[Connection]:
         """Open a transaction that writes in which somebody labels: no ranking takes over before its end.
 
@@ -109,10 +124,28 @@ class Store:
         try:
             with self._turn if writes and self.is_sqlite else nullcontext():
                 connection = self.engine.connect().execution_options(**{_KIND: kind, _DURABLE: durable})
-                with connection, connection.begin():
-                    yield connection
+                with connection:
+                    with connection.begin():
+                        yield connection
+                        self._check(connection, writes=writes)
+                    # Once more: the file may have gone while the transaction was committed.
+                    self._check(connection, writes=writes)
+        except FileLostError as error:
+            raise self._lost(error) from error
         except DBAPIError as error:
             raise StoreError(f"the database {self.label} cannot be used: {error.orig}") from error
+
+    def _check(self, connection: Connection, *, writes: bool) -> None:
+        if writes and self._guard is not None:
+            self._guard.check(connection)
+
+    def _lost(self, error: FileLostError) -> FileLostError:
+        """Save what is still open of a file that is lost, and say where it is."""
+        kept = ""
+        if self._guard is not None:
+            with suppress(FileLostError, DBAPIError), self.engine.connect() as connection:
+                kept = self._guard.rescue(connection)
+        return FileLostError(f"{error}{kept}", code=error.code)
 
     @contextmanager
     def exclusive(self, name: str) -> Iterator[bool]:
@@ -137,9 +170,19 @@ class Store:
             return str(self.path)
         return f"{self.engine.url.render_as_string(hide_password=True)} (schema {self.schema})"
 
+    def checkpoint(self) -> None:
+        """Move all that SQLite keeps beside its file into it, unless somebody is reading: for idle times."""
+        if self.is_sqlite:
+            with self.look() as connection:
+                connection.exec_driver_sql("PRAGMA busy_timeout=0")
+                connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+                connection.exec_driver_sql(f"PRAGMA busy_timeout={1000 * _BUSY_SECONDS}")
+
     def close(self) -> None:
         """Close all connections."""
         self.engine.dispose()
+        if self._guard is not None:
+            self._guard.forget()
 
 
 def read_location(location: str | PathLike[str]) -> Store:
@@ -180,18 +223,26 @@ def read_location(location: str | PathLike[str]) -> Store:
 
 
 def _sqlite(path: Path) -> Store:
-    engine = sa.create_engine(
-        URL.create("sqlite", database=str(path)), connect_args={"timeout": _BUSY_SECONDS}, **_POOL
-    )
+    read_only = read_only_address(path)
+    url = f"sqlite:///{read_only}" if read_only else URL.create("sqlite", database=str(path))
+    engine = sa.create_engine(url, connect_args={"timeout": _BUSY_SECONDS}, **_POOL)
+    guard = FileGuard(path)
+    pragmas = ["foreign_keys=ON", "synchronous=FULL", "cache_size=-65536"]
+    if not read_only:
+        pragmas += ["journal_mode=WAL", f"journal_size_limit={64 * 2**20}"]
+
+    @event.listens_for(engine, "do_connect")
+    def before(_dialect: object, record: Any, _arguments: object, _options: object) -> None:
+        guard.before_opening(record.info)
 
     @event.listens_for(engine, "connect")
-    def prepare(connection: Any, _record: object) -> None:
+    def prepare(connection: Any, record: Any) -> None:
         connection.isolation_level = None  # transactions are begun below, not by the driver
         cursor = connection.cursor()
-        for pragma in ("foreign_keys=ON", "journal_mode=WAL", "synchronous=FULL", "cache_size=-65536"):
+        for pragma in pragmas:
             cursor.execute(f"PRAGMA {pragma}")
-        cursor.execute(f"PRAGMA journal_size_limit={64 * 2**20}")
         cursor.close()
+        guard.after_opening(record.info)
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
@@ -202,7 +253,7 @@ def _sqlite(path: Path) -> Store:
         elif kind == _Kind.READ:
             connection.exec_driver_sql("BEGIN")
 
-    return Store(engine=engine, path=path, schema=None)
+    return Store(engine=engine, path=path, schema=None, _guard=guard)
 
 
 def _begin_writing(connection: Connection, *, durable: bool) -> None:
@@ -259,7 +310,8 @@ def _postgresql(url: URL) -> Store:
 @cache
 def _beginning(kind: _Kind, *, durable: bool) -> str:
     """Return what begins a transaction on PostgreSQL, in one message: each one costs a round trip."""
-    statements = ["BEGIN"]
+    # Who only reads sees one moment throughout, as on SQLite.
+    statements = ["BEGIN ISOLATION LEVEL REPEATABLE READ" if kind == _Kind.READ else "BEGIN"]
     if not durable:
         statements.append("SET LOCAL synchronous_commit TO off")
     if kind == _Kind.ACT:
@@ -272,3 +324,32 @@ def _is_stale(descriptor: int) -> bool:
     with selectors.DefaultSelector() as selector:
         selector.register(descriptor, selectors.EVENT_READ)
         return bool(selector.select(timeout=0))
+
+
+def insert_rows(connection: Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert rows that all have the same columns, the fastest way that a database has.
+
+    Parameters
+    ----------
+    rows
+        Values by column; what is left out gets the table's default.
+    """
+    if not rows:
+        return
+    if connection.dialect.name == "sqlite":
+        connection.execute(sa.insert(table), rows)
+    else:
+        _copy(connection, table, rows)
+
+
+def _copy(connection: Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    from psycopg import sql
+
+    names = list(rows[0])
+    statement = sql.SQL("COPY {} ({}) FROM STDIN").format(
+        sql.Identifier(table.name), sql.SQL(", ").join(map(sql.Identifier, names))
+    )
+    driver: Any = connection.connection.driver_connection
+    with driver.cursor() as cursor, cursor.copy(statement) as copy:
+        for row in rows:
+            copy.write_row([row[name] for name in names])

@@ -1,34 +1,52 @@
-"""Bringing many texts and annotations in, within one transaction."""
+"""Bringing many texts and annotations in: all or nothing, and nobody waits.
+
+Texts are written behind the last one of the project and annotations into a table of their own, in short
+transactions; then all of them become part of the project in one (`jurybox.store.arrivals`).
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from math import floor
+from contextlib import contextmanager, suppress
 from typing import Any, Literal, TypeAlias
 
-import numpy as np
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from jurybox.errors import FormatError, InputError
+from jurybox.errors import ConflictError, FormatError, InputError, StoreError
 from jurybox.formats.records import AnnotationRecord, TextRecord
 from jurybox.store import schema
-from jurybox.store.bulk import insert_rows
+from jurybox.store.arrivals import (
+    IMPORT,
+    Transaction,
+    admit_annotations,
+    begin_import,
+    check_import,
+    clear,
+    draw_audit,
+    place_part,
+    place_rest,
+    two_labels,
+)
 from jurybox.store.checks import check_seconds, problem_with
+from jurybox.store.engine import Store, insert_rows
+from jurybox.store.gold import set_gold
 from jurybox.store.locks import serialise
-from jurybox.store.overview import count_texts
 from jurybox.store.people import add_annotator, annotator_numbers
-from jurybox.store.ranks import chunks, enqueue, mark_audit, settle
+from jurybox.store.ranks import chunks
 from jurybox.store.records import Added
-from jurybox.store.state import add_class, read_classes, read_state, write_state
+from jurybox.store.state import MOST_CLASSES, add_classes, read_classes, read_state, write_state
 
-__all__ = ["Duplicates", "Importer", "named_texts"]
+__all__ = ["Duplicates", "Importer", "importing", "named_texts"]
 
 Duplicates: TypeAlias = Literal["error", "last"]
-_CHUNK = 5_000
+_CHUNK = 1_000
+_PATIENCE = 60.0
+_RETRY_SECONDS = 0.1
 
 
 def named_texts(texts: Iterable[str]) -> Iterator[TextRecord]:
@@ -53,13 +71,55 @@ def named_texts(texts: Iterable[str]) -> Iterator[TextRecord]:
         yield TextRecord(f"t{digest.hex()}{copy}", text, None, row)
 
 
+@contextmanager
+def importing(
+    store: Store, *, now: float, duplicates: Duplicates = "error", add_classes: bool = False
+) -> Iterator[Importer]:
+    """Be the only import of a project, and leave nothing behind on an error; parameters as for `Importer`.
+
+    Raises
+    ------
+    ConflictError
+        If another import runs and does not end within a minute.
+    """
+    with _turn(store):
+        with store.write() as connection:
+            begin_import(connection)
+        clear(store.brief)  # what one that was killed has left
+        try:
+            yield Importer(store.brief, store.write, now=now, duplicates=duplicates, add_classes=add_classes)
+        except BaseException:
+            with suppress(StoreError):  # what is left is swept up when the project is opened again
+                clear(store.brief)
+            raise
+
+
+@contextmanager
+def _turn(store: Store) -> Iterator[None]:
+    """Wait for the lock of imports, within bounds."""
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        with store.exclusive(IMPORT) as mine:
+            if mine:
+                yield
+                return
+        if time.monotonic() > deadline:
+            raise ConflictError(
+                "another import into this project is running; try again when it has ended",
+                code="import_running",
+            )
+        time.sleep(_RETRY_SECONDS)
+
+
 class Importer:
-    """Adds texts and annotations within one open transaction, in chunks; `finish` once at the end.
+    """Adds texts and annotations in chunks; `finish` once at the end, until which none is in the project.
 
     Parameters
     ----------
-    connection
-        A transaction that writes.
+    brief
+        Opens one of many short transactions that write.
+    final
+        Opens the one in which all becomes part of the project.
     now
         Unix time, for annotations that state none.
     duplicates
@@ -71,24 +131,23 @@ class Importer:
 
     def __init__(
         self,
-        connection: Connection,
+        brief: Transaction,
+        final: Transaction,
         *,
         now: float,
         duplicates: Duplicates = "error",
         add_classes: bool = False,
     ) -> None:
-        serialise(connection, "numbering")
-        serialise(connection, "round", shared=True)
-        self._connection = connection
+        self._brief = brief
+        self._final = final
         self._now = now
         self._duplicates = duplicates
         self._add_classes = add_classes
-        self._state = read_state(connection)
-        self._classes = {name: number for number, name in enumerate(read_classes(connection))}
-        self._annotators = annotator_numbers(connection)
-        self._first_text = self._next_text = count_texts(connection)
-        self._touched = bytearray()  # a flag a text: millions of numbers would not fit a set
-        self._given: Counter[int] = Counter()
+        with brief() as connection:
+            self._number = begin_import(connection)
+            self._first_text = self._next_text = read_state(connection).n_texts
+            self._classes = dict.fromkeys(read_classes(connection))
+        self._annotators: dict[str, None] = {}
         self._counts: Counter[str] = Counter()
 
     def add_texts(self, records: Iterable[TextRecord]) -> None:
@@ -101,11 +160,12 @@ class Importer:
             that is known with another text.
         """
         for chunk in chunks(records, _CHUNK):
-            new = self._unknown(chunk)
-            rows = [_text_row(self._next_text + i, record) for i, record in enumerate(new)]
-            insert_rows(self._connection, schema.texts, rows)
-            numbers = range(self._next_text, self._next_text + len(new))
-            enqueue(self._connection, self._state, numbers)
+            for record in chunk:
+                _check_text(record)
+            with self._part() as connection:
+                new = _unknown(connection, chunk)
+                rows = [_text_row(self._next_text + i, record) for i, record in enumerate(new)]
+                insert_rows(connection, schema.stored_texts, rows)
             self._next_text += len(new)
             self._counts["texts"] += len(new)
             self._counts["known_texts"] += len(chunk) - len(new)
@@ -116,55 +176,53 @@ class Importer:
         Raises
         ------
         FormatError
-            For an unknown text or label, or a label that contradicts an earlier one of the same annotator.
+            For an unknown text or label, a label that contradicts an earlier one of the same annotator, or
+            more classes than a project can have.
         """
         for chunk in chunks(records, _CHUNK):
-            texts = self._text_numbers(chunk)
-            rows = [self._annotation_row(record, texts) for record in chunk]
-            self._insert_annotations(chunk, rows)
+            with self._part() as connection:
+                texts = _text_numbers(connection, chunk)
+                rows = [self._annotation_row(record, texts) for record in chunk]
+                self._keep_new(connection, chunk, rows)
 
-    def finish(self) -> Added:
-        """Draw the audit sample from the new texts, and put the queue in order."""
-        for annotator_id, n in self._given.items():
-            annotators = schema.annotators
-            more = annotators.c.n_annotations + n
-            self._connection.execute(
-                sa.update(annotators).where(annotators.c.id == annotator_id).values(n_annotations=more)
+    def finish(self, gold: Mapping[str, str | None] | None = None) -> Added:
+        """Let all in at once, draw the audit sample from the new texts, and put the queue in order.
+
+        Parameters
+        ----------
+        gold
+            Known labels of texts, by id.
+
+        Raises
+        ------
+        FormatError
+            For a label that contradicts one that the same annotator has given in the meantime.
+        """
+        with self._final() as connection:
+            check_import(connection, self._number)
+            # Annotations of texts that people may be labelling: nobody else may label these now.
+            alone = bool(gold) or connection.scalar(
+                sa.select(sa.exists().where(schema.incoming.c.text_id < self._first_text))
             )
-        if self._next_text > self._first_text:
-            self._draw_audit()
-        settle(self._connection, self._state, np.flatnonzero(np.frombuffer(self._touched, np.uint8)).tolist())
+            serialise(connection, "placing")
+            serialise(connection, "round", shared=not alone)
+            self._let_in_people_and_classes(connection)
+            added, known = admit_annotations(connection, self._first_text, replace=self._duplicates == "last")
+            self._counts.update(annotations=added, known_annotations=known)
+            if self._next_text > self._first_text:
+                draw_audit(connection, self._first_text, self._next_text, now=self._now)
+                write_state(connection, n_texts=self._next_text)
+            if gold:
+                set_gold(connection, gold, now=self._now)
+            place_part(connection)  # for a small import, that is all there is to do
+        place_rest(self._brief)
         return Added(**self._counts)
 
-    def _unknown(self, chunk: Sequence[TextRecord]) -> list[TextRecord]:
-        """Return those records of a chunk whose id is not in the project yet, each id once."""
-        for record in chunk:
-            _check_text(record)
-        ids = [record.id for record in chunk]
-        texts = schema.texts
-        query = sa.select(texts.c.external_id, texts.c.text).where(texts.c.external_id.in_(ids))
-        known = {row.external_id: row.text for row in self._connection.execute(query)}
-        new = []
-        for record in chunk:
-            if record.id not in known:
-                known[record.id] = record.text
-                new.append(record)
-            elif known[record.id] != record.text:
-                raise FormatError(
-                    "this id is known with another text; ids must be unique",
-                    row=record.row or None,
-                    column="id",
-                    value=record.id,
-                    code="two_texts",
-                    name=record.id,
-                )
-        return new
-
-    def _text_numbers(self, chunk: Sequence[AnnotationRecord]) -> Mapping[str, int]:
-        texts = schema.texts
-        ids = {record.text_id for record in chunk}
-        query = sa.select(texts.c.external_id, texts.c.id).where(texts.c.external_id.in_(ids))
-        return {row.external_id: row.id for row in self._connection.execute(query)}
+    @contextmanager
+    def _part(self) -> Iterator[Connection]:
+        with self._brief() as connection:
+            check_import(connection, self._number)
+            yield connection
 
     def _annotation_row(self, record: AnnotationRecord, texts: Mapping[str, int]) -> dict[str, Any]:
         if record.text_id not in texts:
@@ -175,134 +233,124 @@ class Importer:
                 value=record.text_id,
                 code="unknown_text",
             )
+        self._check_class(record)
+        if record.annotator not in self._annotators:
+            self._annotators[_checked(record.annotator, "annotator", record.row)] = None
         return {
             "text_id": texts[record.text_id],
-            "annotator_id": self._annotator_number(record),
-            "class_id": self._class_number(record),
+            "annotator": record.annotator,
+            "label": record.label,
             "created_at": self._now if record.time is None else record.time.timestamp(),
             "seconds": _seconds(record),
             "comment": _checked(record.comment, "comment", record.row),
-            "origin": "import",
+            "row": record.row,
         }
 
-    def _annotator_number(self, record: AnnotationRecord) -> int:
-        if record.annotator not in self._annotators:
-            name = _checked(record.annotator, "annotator", record.row)
-            self._annotators[name] = add_annotator(self._connection, name, now=self._now)
-            self._counts["annotators"] += 1
-        return self._annotators[record.annotator]
-
-    def _class_number(self, record: AnnotationRecord) -> int:
-        if record.label not in self._classes:
-            if not self._add_classes:
-                raise FormatError(
-                    f"expected one of the classes {', '.join(map(repr, self._classes))}",
-                    row=record.row or None,
-                    column="label",
-                    value=record.label,
-                    code="no_class",
-                    classes=", ".join(map(repr, self._classes)),
-                )
-            self._classes[record.label] = add_class(self._connection, record.label)
-        return self._classes[record.label]
-
-    def _insert_annotations(self, chunk: Sequence[AnnotationRecord], rows: list[dict[str, Any]]) -> None:
-        """Insert what is new; a label that replaces another one retires it."""
-        standing = self._standing({row["text_id"] for row in rows})
-        new: dict[tuple[object, object], dict[str, Any]] = {}
-        replaced = []
-        for record, row in zip(chunk, rows, strict=True):
-            pair = (row["text_id"], row["annotator_id"])
-            stored = new[pair] if pair in new else standing.get(pair)
-            if stored is None:
-                new[pair] = row
-            elif stored["class_id"] == row["class_id"]:
-                self._counts["known_annotations"] += 1
-            elif self._duplicates == "error":
-                raise FormatError(
-                    f"annotator {record.annotator!r} has given text {record.text_id!r} another label already",
-                    row=record.row or None,
-                    column="label",
-                    value=record.label,
-                    code="two_labels",
-                    annotator=record.annotator,
-                    name=record.text_id,
-                )
-            else:
-                if pair in standing:
-                    replaced.append(standing.pop(pair)["id"])
-                new[pair] = row
-        self._write(list(new.values()), replaced)
-
-    def _write(self, rows: list[dict[str, Any]], replaced: list[object]) -> None:
-        annotations = schema.annotations
-        if not rows:
+    def _check_class(self, record: AnnotationRecord) -> None:
+        if record.label in self._classes:
             return
-        for old in replaced:  # retired by themselves until their successors have numbers
-            self._connection.execute(
-                sa.update(annotations).where(annotations.c.id == old).values(retired_by=old)
+        if not self._add_classes:
+            raise FormatError(
+                f"expected one of the classes {', '.join(map(repr, self._classes))}",
+                row=record.row or None,
+                column="label",
+                value=record.label,
+                code="no_class",
+                classes=", ".join(map(repr, self._classes)),
             )
-        insert_rows(self._connection, annotations, rows)
-        for old in replaced:
-            self._point_to_successor(old)
-        self._given.update(row["annotator_id"] for row in rows)
-        self._given.subtract(self._annotator_of(replaced))
-        self._touch(row["text_id"] for row in rows)
-        self._counts["annotations"] += len(rows)
-
-    def _touch(self, text_ids: Iterable[int]) -> None:
-        """Note that the places of texts must be brought up to date."""
-        self._touched.extend(bytes(self._next_text - len(self._touched)))
-        for text_id in text_ids:
-            self._touched[text_id] = 1
-
-    def _point_to_successor(self, old: object) -> None:
-        annotations = schema.annotations
-        same = annotations.alias()
-        successor = (
-            sa.select(same.c.id)
-            .where(
-                same.c.text_id == annotations.c.text_id,
-                same.c.annotator_id == annotations.c.annotator_id,
-                same.c.retired_by.is_(None),
-                same.c.class_id.is_not(None),
+        if len(self._classes) >= MOST_CLASSES:
+            raise FormatError(
+                f"there are more than {MOST_CLASSES:,} different labels in this column; expected labels of "
+                "that many classes at most: is it the right column?",
+                row=record.row or None,
+                column="label",
+                value=record.label,
+                code="too_many_classes",
+                most=MOST_CLASSES,
             )
-            .scalar_subquery()
-        )
-        self._connection.execute(
-            sa.update(annotations).where(annotations.c.id == old).values(retired_by=successor)
-        )
+        self._classes[_checked(record.label, "label", record.row)] = None
 
-    def _annotator_of(self, numbers: list[object]) -> list[int]:
-        annotations = schema.annotations
-        query = sa.select(annotations.c.annotator_id).where(annotations.c.id.in_(numbers))
-        return list(self._connection.scalars(query))
+    def _keep_new(
+        self, connection: Connection, chunk: Sequence[AnnotationRecord], rows: Sequence[dict[str, Any]]
+    ) -> None:
+        """Write down what neither the project nor this import has yet; the last label may replace others."""
+        numbers = {row["text_id"] for row in rows}
+        staged = {(row.text_id, row.annotator): row.label for row in connection.execute(_staged(numbers))}
+        stands = connection.execute(_standing({number for number in numbers if number < self._first_text}))
+        before = {(row.text_id, row.annotator): row.label for row in stands} | staged
+        new: dict[tuple[int, str], dict[str, Any]] = {}
+        for record, row in zip(chunk, rows, strict=True):
+            pair = (row["text_id"], row["annotator"])
+            known = before.get(pair)
+            if known == row["label"]:
+                self._counts["known_annotations"] += 1
+                continue
+            if known is not None and self._duplicates == "error":
+                raise two_labels(record.text_id, record.annotator, record.label, record.row)
+            before[pair] = row["label"]
+            new[pair] = row
+        incoming = schema.incoming
+        for text_id, annotator in new.keys() & staged.keys():
+            same = sa.and_(incoming.c.text_id == text_id, incoming.c.annotator == annotator)
+            connection.execute(sa.delete(incoming).where(same))
+        insert_rows(connection, incoming, list(new.values()))
 
-    def _standing(self, texts: set[object]) -> dict[tuple[object, object], dict[str, Any]]:
-        annotations = schema.annotations
-        query = sa.select(
-            annotations.c.id, annotations.c.text_id, annotations.c.annotator_id, annotations.c.class_id
-        ).where(schema.is_standing, annotations.c.text_id.in_(texts))
-        return {
-            (row.text_id, row.annotator_id): {"id": row.id, "class_id": row.class_id}
-            for row in self._connection.execute(query)
-        }
+    def _let_in_people_and_classes(self, connection: Connection) -> None:
+        serialise(connection, "numbering")
+        classes = {*read_classes(connection)}
+        add_classes(connection, [name for name in self._classes if name not in classes])
+        people = annotator_numbers(connection)
+        new = [name for name in self._annotators if name not in people]
+        for name in new:
+            add_annotator(connection, name, now=self._now)
+        self._counts["annotators"] += len(new)
 
-    def _draw_audit(self) -> None:
-        """Draw from the new texts at the rate of the first ones: all have the same chance."""
-        settings = self._state.settings
-        n_new = self._next_text - self._first_text
-        rate = self._state.audit_rate
-        if rate is None:
-            rate = min(settings.audit_size, floor(settings.audit_share * n_new)) / n_new
-            write_state(self._connection, audit_rate=rate)
-        rng = np.random.default_rng([settings.seed, self._first_text])
-        size = floor(rate * n_new + rng.random()) if self._first_text else round(rate * n_new)
-        drawn = self._first_text + rng.choice(n_new, size=size, replace=False)
-        rows = [{"text_id": number, "drawn_at": self._now} for number in sorted(drawn.tolist())]
-        if rows:
-            self._connection.execute(sa.insert(schema.audit), rows)
-            mark_audit(self._connection, self._state, [row["text_id"] for row in rows])
+
+def _unknown(connection: Connection, chunk: Sequence[TextRecord]) -> list[TextRecord]:
+    """Return those records of a chunk whose id is not stored yet, each id once."""
+    texts = schema.stored_texts
+    query = sa.select(texts.c.external_id, texts.c.text).where(
+        texts.c.external_id.in_([record.id for record in chunk])
+    )
+    known = {row.external_id: row.text for row in connection.execute(query)}
+    new = []
+    for record in chunk:
+        if record.id not in known:
+            known[record.id] = record.text
+            new.append(record)
+        elif known[record.id] != record.text:
+            raise FormatError(
+                "this id is known with another text; ids must be unique",
+                row=record.row or None,
+                column="id",
+                value=record.id,
+                code="two_texts",
+                name=record.id,
+            )
+    return new
+
+
+def _text_numbers(connection: Connection, chunk: Sequence[AnnotationRecord]) -> Mapping[str, int]:
+    texts = schema.stored_texts
+    ids = {record.text_id for record in chunk}
+    query = sa.select(texts.c.external_id, texts.c.id).where(texts.c.external_id.in_(ids))
+    return {row.external_id: row.id for row in connection.execute(query)}
+
+
+def _staged(numbers: set[int]) -> sa.Select[Any]:
+    incoming = schema.incoming
+    columns = (incoming.c.text_id, incoming.c.annotator, incoming.c.label)
+    return sa.select(*columns).where(incoming.c.text_id.in_(numbers))
+
+
+def _standing(numbers: set[int]) -> sa.Select[Any]:
+    annotations, annotators, classes = schema.annotations, schema.annotators, schema.classes
+    return (
+        sa.select(annotations.c.text_id, annotators.c.name.label("annotator"), classes.c.name.label("label"))
+        .join(annotators, annotators.c.id == annotations.c.annotator_id)
+        .join(classes, classes.c.id == annotations.c.class_id)
+        .where(schema.is_standing, annotations.c.text_id.in_(numbers))
+    )
 
 
 def _text_row(number: int, record: TextRecord) -> dict[str, Any]:

@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from os import PathLike
 from pathlib import Path
 
 from sqlalchemy.engine import Connection
 
 from jurybox.errors import ConflictError, InputError, NotFoundError
+from jurybox.store.arrivals import tidy
 from jurybox.store.engine import Store
-from jurybox.store.migrate import create_tables, migrate, stored_version
+from jurybox.store.files import private_file
+from jurybox.store.migrate import create_tables, drop_tables, migrate, stored_version
 
 __all__ = ["cache_folder", "creation", "default_name", "open_store"]
 
 
 @contextmanager
-def creation(store: Store) -> Iterator[Connection]:
+def creation(store: Store, *, replace: bool = False) -> Iterator[Connection]:
     """Open a transaction in which a project is made, its tables included; on any error nothing is left.
+
+    Parameters
+    ----------
+    replace
+        Whether the tables of another project, on PostgreSQL, are dropped first, in the same transaction.
 
     Raises
     ------
@@ -30,11 +38,14 @@ def creation(store: Store) -> Iterator[Connection]:
     """
     if store.path is not None:
         _check_free(store.path)
+        private_file(store.path)
     taken = False
     try:
         with store.write() as connection:
             taken = stored_version(connection) is not None
-            if taken:
+            if taken and replace:
+                drop_tables(connection)
+            elif taken:
                 raise ConflictError(
                     f"there is a project in {store.label} already; open it, or choose another place"
                 )
@@ -63,6 +74,7 @@ def open_store(store: Store) -> None:
         raise NotFoundError(f"there is no file {store.path}; make a project with jurybox init")
     try:
         migrate(store)
+        tidy(store)
     except BaseException:
         store.close()
         raise
@@ -93,8 +105,17 @@ def cache_folder(store: Store, chosen: str | PathLike[str] | None) -> Path:
 def _check_free(path: Path) -> None:
     if not path.parent.is_dir():
         raise InputError(f"the folder {path.parent} does not exist; make it first")
-    if path.is_dir() or (path.exists() and path.stat().st_size > 0):
+    if path.is_dir() or (path.exists() and path.stat().st_size > 0 and not _is_unfinished(path)):
         raise ConflictError(f"{path} exists already; open it, or choose another name")
+
+
+def _is_unfinished(path: Path) -> bool:
+    """Whether there is nothing but a database without a table: all that is left of a project half made."""
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+            return connection.execute("SELECT 1 FROM sqlite_master").fetchone() is None
+    except sqlite3.Error:
+        return False
 
 
 def _remove(path: Path) -> None:

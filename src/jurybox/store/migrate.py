@@ -9,11 +9,14 @@ from pathlib import Path
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from jurybox.errors import NewerDatabaseError, NotFoundError, StoreError
+from jurybox.errors import FormatError, NewerDatabaseError, NotFoundError, StoreError
+from jurybox.formats.atomic import new_file
 from jurybox.store.engine import Store
+from jurybox.store.files import copy_database
 from jurybox.store.locks import advisory_key
+from jurybox.store.schema import metadata, texts
 
-__all__ = ["backup_path", "create_tables", "known_versions", "migrate", "stored_version"]
+__all__ = ["backup_path", "create_tables", "drop_tables", "known_versions", "migrate", "stored_version"]
 
 _FOLDER = Path(__file__).with_name("migrations")
 _VERSION_TABLE = sa.table("alembic_version", sa.column("version_num"))
@@ -80,6 +83,13 @@ def create_tables(store: Store, connection: Connection) -> None:
     _upgrade(store, connection)
 
 
+def drop_tables(connection: Connection) -> None:
+    """Remove the tables of a project and all that is in them."""
+    connection.exec_driver_sql(f"DROP VIEW {texts.name}")
+    metadata.drop_all(connection)
+    connection.exec_driver_sql(f"DROP TABLE {_VERSION_TABLE.name}")
+
+
 def backup_path(path: Path, version: str) -> Path:
     """Where the copy of an SQLite file goes before it is migrated from a version.
 
@@ -108,7 +118,7 @@ def _upgrade(store: Store, connection: Connection) -> None:
 def _copy(source: Path, target: Path) -> None:
     """Copy a live SQLite file, whatever other processes do with it."""
     try:
-        with closing(sqlite3.connect(source)) as old, closing(sqlite3.connect(target)) as new:
-            old.backup(new)
-    except sqlite3.Error as error:
+        with closing(sqlite3.connect(source)) as old, new_file(target, overwrite=True) as draft:
+            copy_database(old, draft)
+    except (sqlite3.Error, FormatError) as error:
         raise StoreError(f"cannot copy {source} to {target} before migrating it: {error}") from error

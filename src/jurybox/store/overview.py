@@ -78,8 +78,7 @@ def read_status(connection: Connection, *, now: float) -> Status:
 
 def count_texts(connection: Connection) -> int:
     """Return N; the texts are numbered from 0 without gaps."""
-    last = connection.scalar(sa.select(sa.func.max(schema.texts.c.id)))
-    return 0 if last is None else int(last) + 1
+    return int(connection.scalar(sa.select(schema.project.c.n_texts)) or 0)
 
 
 def read_text(connection: Connection, external_id: str) -> TextRecord:
@@ -106,7 +105,8 @@ def pool_texts(connection: Connection, N: int) -> list[str]:
 def read_audit(connection: Connection) -> list[str]:
     """Return the ids of the audit sample, in the order of the texts."""
     texts, audit = schema.texts, schema.audit
-    return list(connection.scalars(sa.select(texts.c.external_id).join(audit).order_by(texts.c.id)))
+    of_text = audit.c.text_id == texts.c.id
+    return list(connection.scalars(sa.select(texts.c.external_id).join(audit, of_text).order_by(texts.c.id)))
 
 
 def iterate_texts(connection: Connection) -> Iterator[TextRecord]:

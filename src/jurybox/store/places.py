@@ -49,7 +49,7 @@ def own_place(connection: Connection, state: ProjectState, text_id: int) -> sa.R
 
 
 def count_open(connection: Connection) -> int:
-    """Count the texts that want a label: the base covers all texts."""
+    """Count the texts that want a label: the base covers all texts but those that have just come."""
     return connection.scalar(_N_OPEN) or 0
 
 
@@ -157,11 +157,10 @@ def _ranked() -> sa.Select[Any]:
     )
 
 
-_N_OPEN = (
-    sa.select(sa.func.count())
-    .select_from(schema.ranking)
-    .where(
-        schema.ranking.c.round_id == sa.select(schema.project.c.base_round).scalar_subquery(),
-        schema.ranking.c.open,
-    )
-)
+def _n_open() -> sa.Select[Any]:
+    project, ranking = schema.project.c, schema.ranking.c
+    placed = sa.select(sa.func.count()).where(ranking.round_id == project.base_round, ranking.open)
+    return sa.select(placed.scalar_subquery() + project.n_texts - project.n_placed)
+
+
+_N_OPEN = _n_open()

@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from sqlalchemy.engine import Connection
 
 from jurybox.store import schema
-from jurybox.store.bulk import insert_rows
+from jurybox.store.engine import insert_rows
 from jurybox.store.settings import ProjectSettings
 from jurybox.store.state import ProjectState
 
@@ -205,12 +205,18 @@ def _holds(state: ProjectState) -> sa.ColumnElement[bool]:
 
 
 def _bring_forward(connection: Connection, state: ProjectState, text_ids: Sequence[int]) -> None:
-    """Give texts that have places in the base the same places in the front."""
+    """Give texts that have places in the base the same places in the front, where they have none there."""
     ranking = schema.ranking
     names = [column.name for column in ranking.columns if column.name != "round_id"]
+    front = ranking.alias()
     for chunk in chunks(text_ids, _CHUNK):
+        there = sa.select(front.c.text_id).where(
+            front.c.round_id == state.current_round, front.c.text_id.in_(chunk)
+        )
         places = sa.select(sa.literal(state.current_round), *(ranking.c[name] for name in names)).where(
-            ranking.c.round_id == state.base_round, ranking.c.text_id.in_(chunk)
+            ranking.c.round_id == state.base_round,
+            ranking.c.text_id.in_(chunk),
+            ranking.c.text_id.not_in(there),
         )
         connection.execute(sa.insert(ranking).from_select(["round_id", *names], places))
 

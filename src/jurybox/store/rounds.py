@@ -11,9 +11,7 @@ times as many annotations as it has seen.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -24,14 +22,13 @@ from sqlalchemy.engine import Connection
 
 from jurybox.annotations import Annotations
 from jurybox.store import schema
-from jurybox.store.bulk import insert_rows
-from jurybox.store.engine import Store
+from jurybox.store.arrivals import place_rest
+from jurybox.store.engine import Store, insert_rows
 from jurybox.store.locks import serialise
 from jurybox.store.ranks import (
     AUDIT,
     RANKED_BAND,
     chunks,
-    enqueue,
     mark_audit,
     mark_gold,
     rules,
@@ -136,7 +133,7 @@ def publish(store: Store, number: int, snapshot: Snapshot, outcome: Outcome, *, 
         columns = {name: column[front] for name, column in columns.items()}
     for start in range(0, len(columns["text_id"]), _CHUNK):
         rows = _rows(columns, start, start + _CHUNK)
-        with _brief_write(store) as connection:
+        with store.brief() as connection:
             insert_rows(connection, schema.ranking, rows)
     settled = _catch_up(store, replace(state, current_round=number, base_round=number), snapshot)
     # Everybody waits for this, so it does not wait for the disk: a power cut that undoes it undoes all that
@@ -144,10 +141,13 @@ def publish(store: Store, number: int, snapshot: Snapshot, outcome: Outcome, *, 
     with store.write(durable=False) as connection:
         serialise(connection, "round")
         base = state.base_round if front_only else number
-        write_state(connection, current_round=number, base_round=base)
+        # Texts that have come since the snapshot get their places in a new base little by little, below.
+        placed = {} if front_only else {"n_placed": snapshot.annotations.n_texts}
+        write_state(connection, current_round=number, base_round=base, **placed)
         _take_over(connection, number, snapshot, outcome, settled, now)
         if rules(read_state(connection).settings) != rules(state.settings):  # changed while we were writing
             settle_all(connection, read_state(connection))
+    place_rest(store.brief)
     _sweep(store, {number, base})
 
 
@@ -197,7 +197,7 @@ def _write_array(store: Store, round_id: int, name: str, array: NDArray[np.float
     for part, start in enumerate(range(0, len(array), _ARRAY_ROWS)):
         rows = np.ascontiguousarray(array[start : start + _ARRAY_ROWS], dtype="<f4")
         values = {"round_id": round_id, "name": name, "part": part, "data": rows.tobytes()}
-        with _brief_write(store) as connection:
+        with store.brief() as connection:
             connection.execute(
                 sa.insert(schema.arrays).values(rows=rows.shape[0], columns=rows.shape[1], **values)
             )
@@ -275,7 +275,7 @@ def _catch_up(store: Store, state: ProjectState, snapshot: Snapshot) -> NDArray[
     with store.read() as connection:
         found = _since(connection, snapshot)
     for texts in chunks(np.unique(found[:, 1]).tolist(), _CHUNK):
-        with _brief_write(store) as connection:
+        with store.brief() as connection:
             settle(connection, state, texts)
     return found[:, 0]
 
@@ -310,14 +310,12 @@ def _take_over(
         .values(published_at=now, diagnostics=dict(outcome.diagnostics))
     )
     state = read_state(connection)
-    texts, audit, gold = schema.texts, schema.audit, schema.gold
+    audit, gold = schema.audit.c.text_id, schema.gold.c.text_id
     N = snapshot.annotations.n_texts
-    if not state.has_front:
-        enqueue(connection, state, connection.scalars(sa.select(texts.c.id).where(texts.c.id >= N)).all())
-    mark_audit(
-        connection, state, connection.scalars(sa.select(audit.c.text_id).where(audit.c.text_id >= N)).all()
-    )
-    mark_gold(connection, state, {*snapshot.gold.tolist()} ^ {*connection.scalars(sa.select(gold.c.text_id))})
+    if state.has_front:
+        newer = sa.and_(audit >= N, audit < state.n_placed)
+        mark_audit(connection, state, connection.scalars(sa.select(audit).where(newer)).all())
+    mark_gold(connection, state, {*snapshot.gold.tolist()} ^ {*connection.scalars(sa.select(gold))})
     since = _since(connection, snapshot)
     settle(connection, state, np.unique(since[~np.isin(since[:, 0], settled), 1]).tolist())
 
@@ -339,7 +337,7 @@ def _sweep(store: Store, holding: set[int]) -> None:
         old = connection.scalars(sa.select(rounds.c.id).where(rounds.c.id.not_in(holding), left)).all()
     for number in old:
         while True:
-            with _brief_write(store) as connection:
+            with store.brief() as connection:
                 first = connection.scalar(
                     sa.select(sa.func.min(ranking.c.text_id)).where(ranking.c.round_id == number)
                 )
@@ -347,12 +345,3 @@ def _sweep(store: Store, holding: set[int]) -> None:
                     break
                 part = ranking.c.text_id.between(first, first + _CHUNK)
                 connection.execute(sa.delete(ranking).where(ranking.c.round_id == number, part))
-
-
-@contextmanager
-def _brief_write(store: Store) -> Iterator[Connection]:
-    """Open a transaction that writes, then give way for as long: to SQLite's other writers, or on a core."""
-    with store.write(durable=False) as connection:
-        started = time.perf_counter()
-        yield connection
-    time.sleep(time.perf_counter() - started)

@@ -5,6 +5,7 @@ the position in `jurybox.Annotations`. All times are Unix times in seconds.
 """
 
 from sqlalchemy import (
+    DDL,
     JSON,
     BigInteger,
     Boolean,
@@ -21,6 +22,7 @@ from sqlalchemy import (
     Table,
     Text,
     and_,
+    event,
     text,
 )
 
@@ -34,6 +36,7 @@ __all__ = [
     "gold",
     "gold_leases",
     "guidelines",
+    "incoming",
     "is_standing",
     "leases",
     "metadata",
@@ -42,7 +45,9 @@ __all__ = [
     "rounds",
     "services",
     "skips",
+    "stored_texts",
     "texts",
+    "unsettled",
 ]
 
 metadata = MetaData(
@@ -71,11 +76,15 @@ project = Table(
     Column("audit_rate", Double),
     Column("n_gold", Integer, nullable=False, server_default="0"),
     Column("base_round", Integer, nullable=False, server_default="0"),
+    Column("n_texts", Integer, nullable=False, server_default="0"),
+    Column("n_placed", Integer, nullable=False, server_default="0"),
+    Column("import_number", Integer, nullable=False, server_default="0"),
 )
 """One row. `current_round` is the round whose ranking holds and `base_round` that of the last ranking which
 covers all texts, see `jurybox.store.ranks`: the same one, or an earlier one. `audit_rate` is the share of
 texts in the audit sample, set once the first texts are in. `n_gold` is the number of rows of `gold`, so that
-labelling need not look where there are none."""
+labelling need not look where there are none. The project has the first `n_texts` rows of `stored_texts`; what
+is behind them belongs to import `import_number`, on its way. The first `n_placed` have places in the base."""
 
 classes = Table(
     "classes",
@@ -110,7 +119,7 @@ annotators = Table(
 )
 """`max_share` overrules the setting of that name; `qualified` is empty until a person has been tested."""
 
-texts = Table(
+stored_texts = Table(
     "texts",
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=False),
@@ -118,7 +127,28 @@ texts = Table(
     Column("text", Text, nullable=False),
     Column("metadata", Text),
 )
-"""`metadata` is a JSON object as text."""
+"""`metadata` is a JSON object as text. Only imports use this table: a million rows cannot be written in a
+moment, so they are written little by little behind the last text, and one number lets all in at once."""
+
+# In a MetaData of its own: a view is no table to be made, filled or restored.
+texts = Table(
+    "visible_texts",
+    MetaData(),
+    Column("id", Integer, primary_key=True),
+    Column("external_id", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("metadata", Text),
+)
+"""The texts of the project: a view of `stored_texts` that leaves out what an import has not finished."""
+
+event.listen(
+    metadata,
+    "after_create",
+    DDL(  # type: ignore[no-untyped-call]  # SQLAlchemy's own
+        "CREATE VIEW visible_texts AS SELECT id, external_id, text, metadata FROM texts "
+        "WHERE id < (SELECT n_texts FROM project)"
+    ),
+)
 
 annotations = Table(
     "annotations",
@@ -159,6 +189,25 @@ Index(
     sqlite_where=annotations.c.idempotency_key.is_not(None),
     postgresql_where=annotations.c.idempotency_key.is_not(None),
 )
+
+incoming = Table(
+    "incoming",
+    metadata,
+    Column("id", _Serial, primary_key=True),
+    Column("text_id", Integer, nullable=False),
+    Column("annotator", Text, nullable=False),
+    Column("label", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("seconds", Double),
+    Column("comment", Text, nullable=False),
+    Column("row", Integer, nullable=False),
+)
+"""Annotations that an import has read and the project does not have yet; `row` is that of the file."""
+
+Index("uq_incoming_pair", incoming.c.text_id, incoming.c.annotator, unique=True)
+
+unsettled = Table("unsettled", metadata, Column("text_id", Integer, primary_key=True, autoincrement=False))
+"""Texts that got annotations by an import, whose places are still to be brought up to date."""
 
 skips = Table(
     "skips",

@@ -9,16 +9,18 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from jurybox.errors import ConflictError
+from jurybox.errors import ConflictError, InputError
 from jurybox.store import schema
 from jurybox.store.checks import storable
 from jurybox.store.locks import serialise
 from jurybox.store.settings import ProjectSettings
 
 __all__ = [
+    "MOST_CLASSES",
     "STATE",
     "ProjectState",
     "add_class",
+    "add_classes",
     "create_project",
     "read_classes",
     "read_guidelines",
@@ -27,6 +29,8 @@ __all__ = [
     "write_guidelines",
     "write_state",
 ]
+
+MOST_CLASSES = 1_000
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,10 @@ class ProjectState:
         Share of texts in the audit sample; None before the first texts.
     n_gold
         Number of texts whose label is known.
+    n_texts
+        N. What is stored behind them belongs to an import that has not ended.
+    n_placed
+        How many of them, from the first on, have places in the base: all but for some seconds.
     """
 
     name: str
@@ -51,6 +59,8 @@ class ProjectState:
     base_round: int
     audit_rate: float | None
     n_gold: int
+    n_texts: int
+    n_placed: int
 
     @property
     def has_front(self) -> bool:
@@ -78,8 +88,7 @@ def create_project(
             diagnostics={},
         )
     )
-    for class_name in classes:
-        add_class(connection, class_name)
+    add_classes(connection, classes)
 
 
 def read_state(connection: Connection) -> ProjectState:
@@ -96,6 +105,8 @@ def state_of(row: sa.Row[Any]) -> ProjectState:
         row.project_base_round,
         row.project_audit_rate,
         n_gold=row.project_n_gold,
+        n_texts=row.project_n_texts,
+        n_placed=row.project_n_placed,
     )
 
 
@@ -110,23 +121,36 @@ def read_classes(connection: Connection) -> tuple[str, ...]:
 
 
 def add_class(connection: Connection, name: str) -> int:
-    """Add a class at the end and return its number.
+    """Add a class at the end and return its number; raises what `add_classes` does."""
+    return add_classes(connection, [name])
+
+
+def add_classes(connection: Connection, names: Iterable[str]) -> int:
+    """Add classes at the end, in order, and return the number of the first.
 
     Raises
     ------
     InputError
-        If the name is empty or no text.
+        If a name is empty or no text, or there would be more than `MOST_CLASSES`.
     ConflictError
         If there is such a class.
     """
-    storable(name, "class", empty=False)
     serialise(connection, "numbering")
-    names = read_classes(connection)
-    if name in names:
-        problem = f"there is a class {name!r} already; the classes are {', '.join(names)}"
-        raise ConflictError(problem, code="class_taken", name=name)
-    connection.execute(sa.insert(schema.classes).values(id=len(names), name=name))
-    return len(names)
+    known = dict.fromkeys(read_classes(connection))
+    first = len(known)
+    for name in names:
+        storable(name, "class", empty=False)
+        if name in known:
+            problem = f"there is a class {name!r} already; the classes are {', '.join(known)}"
+            raise ConflictError(problem, code="class_taken", name=name)
+        known[name] = None
+    if len(known) > MOST_CLASSES:
+        problem = f"there would be {len(known):,} classes, expected at most {MOST_CLASSES:,}; merge some"
+        raise InputError(problem, code="too_many_classes", most=MOST_CLASSES)
+    rows = [{"id": number, "name": name} for number, name in enumerate(known)][first:]
+    if rows:
+        connection.execute(sa.insert(schema.classes), rows)
+    return first
 
 
 def read_guidelines(connection: Connection) -> str:
@@ -146,7 +170,16 @@ def _settings(stored: Mapping[str, Any]) -> ProjectSettings:
 
 STATE = tuple(
     schema.project.c[name].label(f"project_{name}")
-    for name in ("name", "settings", "current_round", "base_round", "audit_rate", "n_gold")
+    for name in (
+        "name",
+        "settings",
+        "current_round",
+        "base_round",
+        "audit_rate",
+        "n_gold",
+        "n_texts",
+        "n_placed",
+    )
 )
 """Columns that `state_of` reads, for statements that read something else, too."""
 

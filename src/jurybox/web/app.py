@@ -55,6 +55,7 @@ from jurybox.web.errors import add_error_handlers
 from jurybox.web.replies import Replies
 from jurybox.web.security import BodyLimit, SecurityHeaders, ServerTiming
 from jurybox.web.state import Server
+from jurybox.web.vitals import Vitals
 from jurybox.web.webhooks import Courier
 
 __all__ = ["create_app"]
@@ -79,15 +80,17 @@ def create_app(project_location: str | PathLike[str], *, settings: WebSettings |
     """
     settings = settings or WebSettings()
     server = Server(fspath(project_location), settings)
+    vitals = Vitals(server)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         courier = Courier(server) if settings.webhooks else None
-        if courier is not None:
-            courier.start()
+        tasks = [vitals] if courier is None else [vitals, courier]
+        for task in tasks:
+            task.start()
         yield
-        if courier is not None:
-            courier.stop()
+        for task in tasks:
+            task.stop()
         server.close()
 
     app = FastAPI(
@@ -111,6 +114,7 @@ def create_app(project_location: str | PathLike[str], *, settings: WebSettings |
         ],
     )
     app.state.server = server
+    app.state.vitals = vitals
     app.state.replies = Replies()
     add_error_handlers(app)
     app.include_router(doors.router)

@@ -199,6 +199,7 @@ def serve(
         signal.signal(number, stop)  # uvicorn handles both later on, and raises them again at its end
     keeper = LearnerKeeper(server, after=lambda: web_server.started) if learner else None
     if keeper is not None:
+        app.state.vitals.learner = lambda: keeper.process_id is not None
         keeper.start()
     try:
         if on_start is not None:
