@@ -14,13 +14,11 @@ from fastapi.testclient import TestClient
 
 from jurybox.store.records import Role
 from jurybox.web import api, doors, openapi, pages
-from jurybox.web.access import COOKIE, safe_path
+from jurybox.web.access import safe_path
 from jurybox.web.api import browsing, gold, hooks, labelling, people, project, transfer, trust
 from jurybox.web.app import create_app
-from jurybox.web.config import WebSettings
-from jurybox.web.state import AttemptLimiter
-from jurybox.web.tokens import hash_token, load_secret
-from support.web import OWNER_TOKEN, PEOPLE, Stage, csrf_token, stage, token_of
+from jurybox.web.tokens import AttemptLimiter, hash_token
+from support.web import OWNER_TOKEN, PEOPLE, Stage, csrf_token, session_cookie, stage, token_of, web_settings
 
 PUBLIC = {
     "GET /healthz",
@@ -187,20 +185,17 @@ def test_the_cookie_is_out_of_reach_of_scripts_and_other_sites(own: Stage) -> No
     assert "HttpOnly" in cookie
     assert "SameSite=lax" in cookie
     assert "Secure" not in cookie
-    with TestClient(own.app, base_url="https://labels.example", follow_redirects=False) as client:
+    with TestClient(own.app, base_url="https://testserver", follow_redirects=False) as client:
         assert "Secure" in client.get(f"/join/{token_of('ana')}").headers["set-cookie"]
 
 
 def test_a_session_that_was_tampered_with_is_none(own: Stage) -> None:
-    browser = own.browser("ana")
-    body, _, signature = browser.cookies[COOKIE].strip('"').partition(".")
-    for forged in (f"{body}x.{signature}", f"{body}.{signature[:-4]}AAA=", body, "", ".", "é"):
-        client = own.client()
-        client.cookies.set(COOKIE, forged.encode("latin-1").decode("latin-1"))
-        try:
-            assert client.get("/api/v1/me").status_code == 401
-        except UnicodeEncodeError:
-            continue
+    name, cookie = session_cookie(own.browser("ana")) or ("", "")
+    body, _, signature = cookie.rpartition(".")
+    assert own.client().get("/api/v1/me", headers={"Cookie": f"{name}={cookie}"}).status_code == 200
+    for forged in (f"{body}x.{signature}", f"{body}.{signature[:-4]}AAA=", body, "", ".", "é", "a.b.c"):
+        headers = [(b"cookie", f"{name}={forged}".encode("latin-1"))]
+        assert own.client().get("/api/v1/me", headers=headers).status_code == 401
 
 
 def test_a_new_token_ends_the_old_one_and_its_sessions(own: Stage) -> None:
@@ -220,23 +215,6 @@ def test_a_role_that_is_taken_away_is_gone_at_once(own: Stage) -> None:
     assert browser.get("/api/v1/status").status_code == 403
 
 
-def test_an_owners_session_outlives_a_restart(own: Stage) -> None:
-    browser = own.browser("owner")
-    again = create_app(own.location, settings=WebSettings(owner_token="another token"))  # noqa: S106
-    client = TestClient(again, cookies={COOKIE: browser.cookies[COOKIE]})
-    assert client.get("/api/v1/me").json()["role"] == "owner"
-    assert client.get(f"/join/{OWNER_TOKEN}").status_code == 401
-    again.state.server.close()
-
-
-def test_a_session_ends(own: Stage) -> None:
-    browser = own.browser("ana")
-    brief = create_app(own.location, settings=WebSettings(session_seconds=0))
-    client = TestClient(brief, cookies={COOKIE: browser.cookies[COOKIE]})
-    assert client.get("/api/v1/me").status_code == 401
-    brief.state.server.close()
-
-
 def test_tokens_are_stored_as_hashes(own: Stage) -> None:
     made = own.client("olga").post("/api/v1/annotators", json={"name": "new"}).json()
     stored = Path(own.location).read_bytes() + Path(f"{own.location}-wal").read_bytes()
@@ -248,7 +226,8 @@ def test_wrong_tokens_are_counted_by_address(tmp_path: Path) -> None:
     with stage(str(tmp_path / "p.db"), sign_in_attempts=3) as made:
         client = made.client()
         assert [client.get(f"/join/wrong{n}").status_code for n in range(5)] == [401, 401, 401, 429, 429]
-        assert made.client("ana").get("/api/v1/me").status_code == 429
+        assert made.client("ana").get("/api/v1/me").status_code == 200  # a valid one is let in all the same
+        assert made.client().get(f"/join/{token_of('bo')}").status_code == 303
         refused = client.post("/sign-in", data={"token": "wrong"})
         assert refused.status_code == 429
         assert int(refused.headers["Retry-After"]) > 0
@@ -343,16 +322,8 @@ def test_what_a_page_says_is_escaped(shown: Stage) -> None:
     assert "<script>alert" not in page.text
 
 
-def test_servers_on_one_folder_share_the_key(tmp_path: Path) -> None:
-    key = load_secret(tmp_path / "cache")
-    assert load_secret(tmp_path / "cache") == key
-    assert len(key) == 32
-    assert (tmp_path / "cache" / "session.key").stat().st_mode & 0o077 == 0
-    assert [path.name for path in (tmp_path / "cache").iterdir()] == ["session.key"]
-
-
 def test_a_server_without_a_project_waits_for_its_owner(tmp_path: Path) -> None:
-    app = create_app(tmp_path / "new.db", settings=WebSettings(owner_token=OWNER_TOKEN))
+    app = create_app(tmp_path / "new.db", settings=web_settings())
     client = TestClient(app, follow_redirects=False)
     assert client.get("/healthz").json()["status"] == "no project yet"
     headers = {"Authorization": f"Bearer {OWNER_TOKEN}"}

@@ -25,6 +25,7 @@ from types import FrameType
 
 from jurybox.errors import ConflictError, JuryboxError, NotFoundError
 from jurybox.project import Project
+from jurybox.store.redaction import RedactedFormatter
 from jurybox.store.services import Pulse
 
 __all__ = [
@@ -329,7 +330,9 @@ def main(location: str | None = None, options: LearnerOptions | None = None) -> 
     Without a location, it is taken from ``JURYBOX_PROJECT``, where passwords in it stay out of the list of
     processes, and the learner ends when its standard input does: with the process that started it.
     """
-    logging.basicConfig(format="%(asctime)s learner: %(message)s", level=logging.INFO, stream=sys.stderr)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(RedactedFormatter("%(asctime)s learner: %(message)s"))
+    logging.basicConfig(handlers=[handler], level=logging.INFO)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _raise_stop)
     stop = threading.Event()

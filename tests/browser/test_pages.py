@@ -19,7 +19,7 @@ from jurybox import Project
 from jurybox.datasets import load
 from jurybox.store.records import Role
 from jurybox.store.settings import ProjectSettings
-from jurybox.web.invitations import invite
+from jurybox.web.access import invite
 from jurybox.web.webhooks import Event, add_hook
 
 pytestmark = pytest.mark.slow

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
@@ -13,7 +14,7 @@ from fastapi.testclient import TestClient
 from jurybox.project import Project
 from jurybox.store.records import Role
 from jurybox.store.settings import ProjectSettings
-from jurybox.web.access import COOKIE, CSRF_HEADER
+from jurybox.web.access import CSRF_HEADER
 from jurybox.web.app import create_app
 from jurybox.web.config import WebSettings
 from jurybox.web.tokens import hash_token
@@ -46,7 +47,7 @@ class Stage:
         client = self.client()
         answer = client.get(f"/join/{token_of(name)}")
         assert answer.status_code == 303, answer.text
-        assert COOKIE in client.cookies
+        assert session_cookie(client)
         if csrf:
             client.headers[CSRF_HEADER] = csrf_token(client)
         return client
@@ -56,10 +57,23 @@ def token_of(name: str) -> str:
     return OWNER_TOKEN if name == "owner" else f"token of {name}"
 
 
+def session_cookie(client: TestClient) -> tuple[str, str] | None:
+    """Name and value of the cookie of a browser's session; None where nobody is signed in."""
+    found = [(cookie.name, cookie.value) for cookie in client.cookies.jar if "session" in cookie.name]
+    return found[0] if found else None
+
+
 def csrf_token(browser: TestClient) -> str:
-    found = re.search(r'name="csrf_token" value="(\w+)"', browser.get("/guidelines").text)
+    page = browser.get("/guidelines")
+    page = browser.get("/setup") if page.status_code == 303 else page  # where there is no project yet
+    found = re.search(r'name="csrf_token" value="(\w+)"', page.text)
     assert found is not None
     return found.group(1)
+
+
+def web_settings(**settings: Any) -> WebSettings:
+    """Settings of a server that tests call by the name that their client gives it."""
+    return WebSettings(**{"owner_token": OWNER_TOKEN, "hosts": ("testserver",), **settings})
 
 
 @contextmanager
@@ -69,6 +83,6 @@ def stage(location: str, **settings: object) -> Iterator[Stage]:
         for name, role in PEOPLE.items():
             project.add_annotator(name, role=role)
             project.set_token(name, hash_token(token_of(name)))
-    app = create_app(location, settings=WebSettings(owner_token=OWNER_TOKEN, **settings))  # type: ignore[arg-type]
+    app = create_app(location, settings=web_settings(**settings))
     yield Stage(app, location)
     app.state.server.close()

@@ -1,17 +1,16 @@
-"""The commands that keep running: the web app and the learner."""
+"""The commands that keep running, the web app and the learner, and the owner's token for programs."""
 
 from __future__ import annotations
 
 import os
 import sys
-from dataclasses import replace
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from jurybox.cli.output import note, say, warn
-from jurybox.cli.projects import ProjectLocation
-from jurybox.errors import InputError
+from jurybox.cli.projects import ProjectLocation, examples, open_project
 
 if TYPE_CHECKING:
     from jurybox.web.serving import Started
@@ -29,6 +28,9 @@ def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
     app.command(rich_help_panel="Project")(serve)
     app.command(rich_help_panel="Project")(learn)
+    app.command(rich_help_panel="Project", epilog=examples("token reviews.db", "token reviews.db --new"))(
+        token
+    )
 
 
 def serve(
@@ -39,6 +41,19 @@ def serve(
         bool,
         typer.Option("--no-learner", help="Refit elsewhere: jurybox learn, on this machine or another one."),
     ] = False,
+    public_url: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL", help="Where people reach it, behind a proxy: https://labels.example.org."
+        ),
+    ] = None,
+    trusted_proxy: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Address or network of a proxy whose X-Forwarded-For and -Proto are believed; repeatable.",
+        ),
+    ] = None,
     webhooks: Annotated[
         bool, typer.Option("--webhooks", help="Tell events to the addresses that the owner enters.")
     ] = False,
@@ -48,14 +63,16 @@ def serve(
 ) -> None:
     """Start the web app, and the learner that refits while people annotate.
 
-    It prints the link that signs the owner in, who sets the project up in the browser if there is none yet.
-    JURYBOX_TOKEN sets the owner's token, which is made at random otherwise.
+    It prints a link that signs the owner in once, who sets the project up in the browser if there is none
+    yet. For programs there is: jurybox token. JURYBOX_TOKEN, where set, is a token of the owner, too.
     """
     run_server(
         project,
         host=host,
         port=port,
         learner=not no_learner,
+        public_url=public_url,
+        trusted_proxies=trusted_proxy or (),
         webhooks=webhooks,
         webhooks_to_private_addresses=webhooks_to_private_addresses,
     )
@@ -78,12 +95,33 @@ def learn(
         raise typer.Exit(code)
 
 
+def token(
+    project: ProjectLocation,
+    new: Annotated[
+        bool,
+        typer.Option("--new", help="Replace the token, and sign everybody out: all sessions end."),
+    ] = False,
+) -> None:
+    """Print a lasting token of the owner, for programs and to sign in with.
+
+    It is shown once, since only its hash is kept. The link that serve prints works once and does without.
+    """
+    from jurybox.web.access import new_owner_token
+
+    with open_project(project) as opened:
+        made = new_owner_token(opened, replace=new)
+    say(made.token)
+    note(f"It is the token of {made.owner}; nobody can show it again.")
+
+
 def run_server(
     project: str,
     *,
     host: str = "127.0.0.1",
     port: int | None = None,
     learner: bool = True,
+    public_url: str | None = None,
+    trusted_proxies: Sequence[str] = (),
     webhooks: bool = False,
     webhooks_to_private_addresses: bool = False,
 ) -> None:
@@ -92,26 +130,25 @@ def run_server(
     from jurybox.web.serving import is_local
     from jurybox.web.serving import serve as run
 
-    token = os.environ.get("JURYBOX_TOKEN")
-    if token is not None and len(token) < 20:
-        raise InputError("JURYBOX_TOKEN is too short, expected at least 20 random characters")
     settings = WebSettings(
+        owner_token=os.environ.get("JURYBOX_TOKEN"),
+        public_url=public_url,
+        trusted_proxies=tuple(trusted_proxies),
         webhooks=webhooks or webhooks_to_private_addresses,
         webhooks_to_private_addresses=webhooks_to_private_addresses,
     )
-    if token is not None:
-        settings = replace(settings, owner_token=token)
     if not is_local(host):
         warn(
             f"Warning: everyone who reaches {host} can open this server, and without TLS whoever is between"
             " can read what is sent, tokens included. Better: keep it on 127.0.0.1 behind a proxy with"
-            " TLS, such as: caddy reverse-proxy --from labels.example.org --to 127.0.0.1:8765"
+            " TLS, such as: caddy reverse-proxy --from labels.example.org --to 127.0.0.1:8765, and start with"
+            " --public-url https://labels.example.org --trusted-proxy 127.0.0.1"
         )
     run(project, host=host, port=port, settings=settings, learner=learner, on_start=_announce)
 
 
 def _announce(started: Started) -> None:
     say(f"jurybox is at {started.url}")
-    say(f"Sign in as the owner: {started.owner_link}")
+    say(f"Sign in as the owner, once: {started.owner_link}")
     sys.stdout.flush()
     note("Stop with Ctrl-C.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from jurybox.errors import NotFoundError
 from jurybox.project.handle import Handle
+from jurybox.project.sessions import Sessions
 from jurybox.store import people, queue
 from jurybox.store.records import AnnotatorInfo, Role, Standing
 
@@ -74,14 +75,24 @@ class People(Handle):
         """Change what a person may do."""
         self._update_annotator(name, role=role.value)
 
-    def set_token(self, name: str, token_hash: str | None) -> None:
-        """Store the hash of a person's access token; None withdraws access."""
-        self._update_annotator(name, token_hash=token_hash)
+    def set_token(self, name: str, token_hash: str | None, *, ends_at: float | None = None) -> None:
+        """Store the hash of a person's access token, which may end; None withdraws access."""
+        self._update_annotator(name, token_hash=token_hash, token_ends_at=ends_at)
+
+    def has_token(self, name: str) -> bool:
+        """Whether a person has an access token or link, whether or not it has ended."""
+        with self.store.look() as connection:
+            return people.has_token(connection, name)
 
     def annotator_by_token(self, token_hash: str) -> AnnotatorInfo | None:
-        """Return whom a token belongs to, or None."""
+        """Return whom a token that has not ended belongs to, or None."""
         with self.store.look() as connection:
-            return people.find_annotator(connection, token_hash=token_hash)
+            return people.find_annotator(connection, token_hash=token_hash, now=self._clock())
+
+    @property
+    def sessions(self) -> Sessions:
+        """Who is signed in, and how that ends."""
+        return Sessions(self.store, self._clock)
 
     def _update_annotator(self, name: str, **values: object) -> None:
         with self.store.write() as connection:

@@ -24,6 +24,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, InvalidatePoolError
 from jurybox.errors import InputError, StoreError, require
 from jurybox.store.files import FileGuard, FileLostError, read_only_address
 from jurybox.store.locks import advisory_lock, file_lock, lock_statement
+from jurybox.store.redaction import redacted
 
 __all__ = ["Store", "insert_rows", "read_location"]
 
@@ -133,7 +134,8 @@ class Store:
         except FileLostError as error:
             raise self._lost(error) from error
         except DBAPIError as error:
-            raise StoreError(f"the database {self.label} cannot be used: {error.orig}") from error
+            problem = f"the database in {self.label} cannot be used: {redacted(str(error.orig))}"
+            raise StoreError(problem) from error
 
     def _check(self, connection: Connection, *, writes: bool) -> None:
         if writes and self._guard is not None:
@@ -165,10 +167,8 @@ class Store:
 
     @property
     def label(self) -> str:
-        """The location for messages, without a password."""
-        if self.path is not None:
-            return str(self.path)
-        return f"{self.engine.url.render_as_string(hide_password=True)} (schema {self.schema})"
+        """The location for messages: the file, or the schema on a server that they do not name."""
+        return str(self.path) if self.path is not None else f"PostgreSQL schema {self.schema}"
 
     def checkpoint(self) -> None:
         """Move all that SQLite keeps beside its file into it, unless somebody is reading: for idle times."""

@@ -13,6 +13,7 @@ from jurybox.store import schema
 from jurybox.store.checks import storable
 from jurybox.store.locks import serialise
 from jurybox.store.records import AnnotatorInfo, Role, Standing
+from jurybox.store.sessions import SessionKey
 from jurybox.store.settings import ProjectSettings, check_max_share
 from jurybox.store.state import STATE, ProjectState, state_of
 
@@ -22,9 +23,13 @@ __all__ = [
     "annotator_numbers",
     "ensure_annotator",
     "find_annotator",
+    "find_owner_in_session",
+    "find_person_in_session",
     "free_by_share",
+    "has_token",
     "lock_actor",
     "lock_annotator",
+    "person_of",
     "read_annotators",
     "share_of",
     "update_annotator",
@@ -82,16 +87,36 @@ def ensure_annotator(connection: Connection, name: str, *, now: float) -> None:
 def read_annotators(connection: Connection) -> list[AnnotatorInfo]:
     """Everyone, in the order in which they came."""
     rows = connection.execute(sa.select(schema.annotators).order_by(schema.annotators.c.id))
-    return [_info(row) for row in rows]
+    return [person_of(row) for row in rows]
 
 
 def find_annotator(
-    connection: Connection, name: str | None = None, *, token_hash: str | None = None
+    connection: Connection, name: str | None = None, *, token_hash: str | None = None, now: float = 0.0
 ) -> AnnotatorInfo | None:
-    """Return one person by name or by the hash of the token, or None."""
+    """Return one person by name or by the hash of a token that has not ended, or None."""
     statement = _BY_TOKEN if name is None else _BY_NAME
-    row = connection.execute(statement, {"name": name, "token": token_hash}).one_or_none()
-    return None if row is None else _info(row)
+    return _found(connection, statement, {"name": name, "token": token_hash, "now": now})
+
+
+def has_token(connection: Connection, name: str) -> bool:
+    """Whether there is a hash of a person's token."""
+    return (
+        connection.scalar(sa.select(schema.annotators.c.token_hash).where(_NAMED), {"name": name}) is not None
+    )
+
+
+def find_person_in_session(
+    connection: Connection, key: SessionKey, session: str, *, token_hash: str
+) -> AnnotatorInfo | None:
+    """Return who opened a session with a token; None if it, the key or the token has ended."""
+    values = {"uid": key.project, "generation": key.generation, "session": session, "token": token_hash}
+    return _found(connection, _TOKEN_IN_SESSION, values)
+
+
+def find_owner_in_session(connection: Connection, key: SessionKey, session: str) -> AnnotatorInfo | None:
+    """Return the first owner, to whom a session belongs; None if it or the key has ended."""
+    values = {"uid": key.project, "generation": key.generation, "session": session}
+    return _found(connection, _OWNER_IN_SESSION, values)
 
 
 def annotator_numbers(connection: Connection) -> dict[str, int]:
@@ -161,7 +186,8 @@ def update_annotator(connection: Connection, name: str, **values: object) -> Non
         raise NotFoundError(f"there is no annotator {name!r}")
 
 
-def _info(row: sa.Row[Any]) -> AnnotatorInfo:
+def person_of(row: sa.Row[Any]) -> AnnotatorInfo:
+    """Return the person that a row of `schema.annotators` says."""
     return AnnotatorInfo(
         name=row.name,
         role=Role(row.role),
@@ -171,7 +197,13 @@ def _info(row: sa.Row[Any]) -> AnnotatorInfo:
         n_skips=row.n_skips,
         max_share=row.max_share,
         qualified=row.qualified,
+        token_ends_at=row.token_ends_at,
     )
+
+
+def _found(connection: Connection, statement: sa.Select[Any], values: dict[str, Any]) -> AnnotatorInfo | None:
+    row = connection.execute(statement, values).one_or_none()
+    return None if row is None else person_of(row)
 
 
 def _one_locked(connection: Connection, statement: sa.Select[Any], name: str) -> sa.Row[Any]:
@@ -189,7 +221,23 @@ def _check_cap(cap: object) -> None:
 # Built once: building a statement takes longer than running it.
 _NAMED = schema.annotators.c.name == sa.bindparam("name")
 _BY_NAME = sa.select(schema.annotators).where(_NAMED)
-_BY_TOKEN = sa.select(schema.annotators).where(schema.annotators.c.token_hash == sa.bindparam("token"))
+_BY_TOKEN = sa.select(schema.annotators).where(
+    schema.annotators.c.token_hash == sa.bindparam("token"),
+    sa.func.coalesce(schema.annotators.c.token_ends_at > sa.bindparam("now"), sa.true()),
+)
+_IN_SESSION = (
+    sa.select(schema.annotators)
+    .select_from(schema.annotators.join(schema.project, sa.true()))
+    .where(
+        schema.project.c.uid == sa.bindparam("uid"),
+        schema.project.c.session_generation == sa.bindparam("generation"),
+        ~sa.exists().where(schema.ended_sessions.c.id == sa.bindparam("session")),
+    )
+)
+_TOKEN_IN_SESSION = _IN_SESSION.where(schema.annotators.c.token_hash == sa.bindparam("token"))
+_OWNER_IN_SESSION = (
+    _IN_SESSION.where(schema.annotators.c.role == Role.OWNER.value).order_by(schema.annotators.c.id).limit(1)
+)
 _NUMBER = sa.select(schema.annotators.c.id).where(_NAMED)
 _GIVEN = sa.select(sa.func.sum(schema.annotators.c.n_annotations))
 _LOCKED = sa.select(schema.annotators).where(_NAMED).with_for_update(key_share=True)

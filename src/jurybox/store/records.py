@@ -197,6 +197,8 @@ class AnnotatorInfo:
         The largest share of all annotations he or she may give; None where the project's setting holds.
     qualified
         Whether the test on gold texts was passed (or waived); None before the verdict.
+    token_ends_at
+        When the link or token stops to let anybody in; None for never.
     """
 
     name: str
@@ -207,6 +209,7 @@ class AnnotatorInfo:
     n_skips: int
     max_share: float | None = None
     qualified: bool | None = None
+    token_ends_at: float | None = None
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,7 @@ __all__ = [
     "arrays",
     "audit",
     "classes",
+    "ended_sessions",
     "flags",
     "gold",
     "gold_leases",
@@ -79,12 +80,17 @@ project = Table(
     Column("n_texts", Integer, nullable=False, server_default="0"),
     Column("n_placed", Integer, nullable=False, server_default="0"),
     Column("import_number", Integer, nullable=False, server_default="0"),
+    Column("uid", String(32), nullable=False),
+    Column("session_key", LargeBinary, nullable=False),
+    Column("session_generation", Integer, nullable=False),
 )
 """One row. `current_round` is the round whose ranking holds and `base_round` that of the last ranking which
 covers all texts, see `jurybox.store.ranks`: the same one, or an earlier one. `audit_rate` is the share of
 texts in the audit sample, set once the first texts are in. `n_gold` is the number of rows of `gold`, so that
 labelling need not look where there are none. The project has the first `n_texts` rows of `stored_texts`; what
-is behind them belongs to import `import_number`, on its way. The first `n_placed` have places in the base."""
+is behind them belongs to import `import_number`, on its way. The first `n_placed` have places in the base.
+`uid` is drawn at random and never changes; sessions are signed with `session_key`, of which a new generation ends
+them all."""
 
 classes = Table(
     "classes",
@@ -111,6 +117,7 @@ annotators = Table(
     Column("standing", String(16), nullable=False),
     Column("cap", Integer),
     Column("token_hash", String(128), unique=True),
+    Column("token_ends_at", Double),
     Column("n_annotations", Integer, nullable=False),
     Column("n_skips", Integer, nullable=False),
     Column("created_at", Double, nullable=False),
@@ -335,6 +342,14 @@ arrays = Table(
     Column("data", LargeBinary, nullable=False),
 )
 """Numbers that a round leaves behind (little-endian float32), in parts of some ten thousand rows."""
+
+ended_sessions = Table(
+    "ended_sessions",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("forgotten_at", Double, nullable=False, index=True),
+)
+"""Sessions that people ended by signing out, kept until their cookies would have ended by themselves."""
 
 services = Table(
     "services",

@@ -13,6 +13,7 @@ from jurybox.errors import ConflictError, InputError
 from jurybox.store import schema
 from jurybox.store.checks import storable
 from jurybox.store.locks import serialise
+from jurybox.store.sessions import new_key
 from jurybox.store.settings import ProjectSettings
 
 __all__ = [
@@ -74,7 +75,12 @@ def create_project(
     """Fill a new database: the project's row, its classes and round 0."""
     connection.execute(
         sa.insert(schema.project).values(
-            id=0, name=name, created_at=now, settings=settings.to_dict(), current_round=0
+            id=0,
+            name=name,
+            created_at=now,
+            settings=settings.to_dict(),
+            current_round=0,
+            **new_key().columns(),
         )
     )
     connection.execute(

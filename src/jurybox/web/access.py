@@ -1,7 +1,8 @@
-"""Who may do what: sessions of people, tokens of programs, roles, and forged requests refused.
+"""Who may do what: invite links, sessions of people, tokens of programs, roles, and forged requests refused.
 
-A person opens an invite link once and is known by a signed cookie from then on; a program sends the same
-token as ``Authorization: Bearer TOKEN``. What a route asks for is in its signature:
+A person opens an invite link and is known by a signed cookie from then on; a program sends the same token as
+``Authorization: Bearer TOKEN``. A session ends when its person signs out or gets another token, when the
+project's key of sessions is replaced, and after 30 days. What a route asks for is in its signature:
 
 >>> from jurybox.web.access import Reviewer
 >>> def flags(user: Reviewer) -> str:
@@ -13,7 +14,6 @@ Requests that change something and come with a cookie must carry the session's C
 
 from __future__ import annotations
 
-import hmac
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -21,31 +21,41 @@ from typing import Annotated
 from urllib.parse import urlsplit
 
 from fastapi import Depends, Request
+from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData
 from starlette.responses import Response
 
-from jurybox.errors import JuryboxError, NotFoundError
-from jurybox.store.records import AnnotatorInfo, Role
-from jurybox.web.state import Server, get_server
-from jurybox.web.tokens import hash_token, open_sealed, same, seal
+from jurybox.errors import ConflictError, JuryboxError
+from jurybox.project import Project
+from jurybox.store.records import Role
+from jurybox.web.sessions import person_in, read_session, write_session
+from jurybox.web.state import Server, ensure_owner, get_server
+from jurybox.web.tokens import Session, csrf_token, hash_token, new_token, same
 
 __all__ = [
-    "COOKIE",
     "CSRF_FIELD",
     "CSRF_HEADER",
+    "SAFE_METHODS",
     "Annotator",
     "ForbiddenError",
     "Owner",
+    "OwnerToken",
     "Reviewer",
     "SignInError",
     "TooManyAttemptsError",
     "User",
     "WrongTokenError",
+    "admitted",
     "annotator_only",
     "client_address",
     "current_user",
-    "end_session",
+    "end_of_link",
+    "invite",
+    "known_user",
+    "link_path",
+    "link_url",
     "may",
+    "new_owner_token",
     "owner_only",
     "public",
     "require_role",
@@ -55,12 +65,11 @@ __all__ = [
     "start_session",
 ]
 
-COOKIE = "jurybox_session"
 CSRF_FIELD = "csrf_token"
 CSRF_HEADER = "X-CSRF-Token"
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 _RANK = {Role.ANNOTATOR: 0, Role.REVIEWER: 1, Role.OWNER: 2}
-_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 _USER = "jurybox_user"
 
@@ -119,57 +128,122 @@ def may(user: User, role: Role) -> bool:
     return _RANK[user.role] >= _RANK[role]
 
 
+def invite(project: Project, name: str, *, ends_at: float | None = None) -> str:
+    """Give a person a new token, which ends the old one and its sessions, and return it.
+
+    Parameters
+    ----------
+    ends_at
+        Unix time from which on the token lets nobody in; who is in by then stays. None: it does not end.
+
+    Raises
+    ------
+    NotFoundError
+        If there is no such person.
+    """
+    token = new_token()
+    project.set_token(name, hash_token(token), ends_at=ends_at)
+    return token
+
+
+@dataclass(frozen=True)
+class OwnerToken:
+    """A lasting token of an owner, which nobody can show again."""
+
+    owner: str
+    token: str
+
+
+def new_owner_token(project: Project, *, replace: bool = False) -> OwnerToken:
+    """Make a lasting token of the first owner, who is added where there is none.
+
+    Parameters
+    ----------
+    replace
+        Also where there is one already; then all sessions of everybody end.
+
+    Raises
+    ------
+    ConflictError
+        If there is one and it is not to be replaced.
+    """
+    owner = ensure_owner(project)
+    if not replace and project.has_token(owner):
+        raise ConflictError(
+            f"{owner!r} has a token or link already, of which only the hash is kept; --new makes another "
+            "one, which ends it and signs everybody out"
+        )
+    made = OwnerToken(owner, invite(project, owner))
+    if replace:
+        project.sessions.end_all()
+    return made
+
+
+def end_of_link(days: float | None) -> float | None:
+    """Return the Unix time at which a link ends that is good for so many days from now; None for no end."""
+    return None if days is None else time.time() + 86_400 * days
+
+
+def link_path(token: str) -> str:
+    """Return the path of the link that signs a person in.
+
+    Examples
+    --------
+    >>> link_path("abc")
+    '/join/abc'
+    """
+    return f"/join/{token}"
+
+
+def link_url(request: Request, token: str) -> str:
+    """Return the whole link that signs a person in, as people reach the server."""
+    base = get_server(request).settings.public_url or str(request.base_url).rstrip("/")
+    return base + link_path(token)
+
+
 def sign_in(server: Server, token: str, address: str) -> User:
-    """Find out whose token this is.
+    """Find out whose token this is. A valid one always gets in, whatever came from the same address before.
 
     Raises
     ------
     WrongTokenError
         If it is nobody's.
     TooManyAttemptsError
-        If too many wrong ones came from this address.
+        If it is nobody's, and so were too many others from this address.
     """
-    if (seconds := server.limiter.wait(address)) > 0:
-        raise TooManyAttemptsError(seconds)
     hashed = hash_token(token)
-    if same(hashed, server.owner_hash):
+    if server.is_operators(hashed):
         return User(server.owner_name(), Role.OWNER)
     person = server.project.annotator_by_token(hashed) if server.has_project else None
-    if person is None:
-        server.limiter.failed(address)
-        raise WrongTokenError(
-            "this token is not valid (any more); ask the owner of the project for a new link"
-        )
-    return User(person.name, person.role)
+    if person is not None:
+        return User(person.name, person.role)
+    if (seconds := server.limiter.wait(address)) > 0:
+        raise TooManyAttemptsError(seconds)
+    server.limiter.failed(address)
+    raise WrongTokenError(
+        "this link or token is not valid (any more); ask the owner of the project for a new one. The owner "
+        "gets one from a restart of the server, or from: jurybox token"
+    )
 
 
 def start_session(request: Request, response: Response, token: str) -> User:
     """Sign a person in with a token and give the response the cookie of the new session."""
     server = get_server(request)
+    key = server.session_key(fresh=True)
+    opens, hashed = {key.project: key.generation}, hash_token(token)
+    if server.is_owner_link(hashed):
+        user = User(server.owner_name(), Role.OWNER)  # before the link is used up: the database may be away
+        if server.redeem_owner_link(hashed):
+            write_session(request, response, Session(opens), key)
+            return user
     user = sign_in(server, token, client_address(request))
-    hashed = hash_token(token)
-    by_owner = same(hashed, server.owner_hash)
-    # The hash is looked up at each request: a token that is replaced ends its sessions. The owner's token
-    # changes with each start of the server, which should not sign the owner out.
-    values: dict[str, object] = {"n": user.name, "t": None if by_owner else hashed, "at": int(time.time())}
-    response.set_cookie(
-        COOKIE,
-        seal(values, server.secret),
-        max_age=server.settings.session_seconds,
-        secure=request.url.scheme == "https",
-        httponly=True,
-        samesite="lax",  # strict would lose the cookie on the way from an invite link in a mail
-    )
+    session = Session(opens, token=hashed, by_operator=server.is_operators(hashed))
+    write_session(request, response, session, key)
     return user
 
 
-def end_session(response: Response) -> None:
-    """Sign a person out."""
-    response.delete_cookie(COOKIE, httponly=True, samesite="lax")
-
-
-def current_user(request: Request) -> User | None:
-    """Dependency: whoever the request comes from, None if it does not say.
+def known_user(request: Request) -> User | None:
+    """Return whoever a request comes from, None if it does not say; it is found out once.
 
     Raises
     ------
@@ -177,21 +251,51 @@ def current_user(request: Request) -> User | None:
         If it carries a wrong token.
     """
     if not hasattr(request.state, _USER):
-        setattr(request.state, _USER, _bearer(request) or _session(request))
-    user: User | None = getattr(request.state, _USER)
+        try:
+            found: User | JuryboxError | None = _bearer(request) or _by_session(request)
+        except JuryboxError as error:
+            found = error
+        setattr(request.state, _USER, found)
+    user: User | JuryboxError | None = getattr(request.state, _USER)
+    if isinstance(user, JuryboxError):
+        raise user
     return user
+
+
+async def current_user(request: Request) -> User | None:
+    """Dependency: as `known_user`, and no thread is needed for it once it is known."""
+    if hasattr(request.state, _USER):
+        return known_user(request)
+    return await run_in_threadpool(known_user, request)
 
 
 async def sent_csrf_token(request: Request, user: Annotated[User | None, Depends(current_user)]) -> str:
     """Dependency: the CSRF token that came with the request; empty if there was none."""
     header = request.headers.get(CSRF_HEADER)
-    if header is not None or request.method in _SAFE or user is None:
+    if header is not None or request.method in SAFE_METHODS or user is None:
         return header or ""
     if not request.headers.get("content-type", "").lower().startswith(_FORMS):
         return ""
     form: FormData = await request.form()
     field = form.get(CSRF_FIELD, "")
     return field if isinstance(field, str) else ""
+
+
+def admitted(user: User | None, role: Role) -> User:
+    """Return the user, who has a role or a higher one.
+
+    Raises
+    ------
+    SignInError
+        If nobody is signed in.
+    ForbiddenError
+        If the person's role is lower.
+    """
+    if user is None:
+        raise SignInError("sign in first: open your invite link, or send a token with the request")
+    if not may(user, role):
+        raise ForbiddenError(f"{user.name!r} is {user.role}; this needs the role {role}")
+    return user
 
 
 def require_role(role: Role) -> Callable[..., Awaitable[User]]:
@@ -210,14 +314,11 @@ def require_role(role: Role) -> Callable[..., Awaitable[User]]:
         user: Annotated[User | None, Depends(current_user)],
         csrf_token: Annotated[str, Depends(sent_csrf_token)],
     ) -> User:
-        if user is None:
-            raise SignInError("sign in first: open your invite link, or send a token with the request")
-        if user.csrf_token and request.method not in _SAFE and not same(csrf_token, user.csrf_token):
+        user = admitted(user, role)
+        if user.csrf_token and request.method not in SAFE_METHODS and not same(csrf_token, user.csrf_token):
             raise ForbiddenError(
                 "this request did not come from a page of this app; reload the page and try again"
             )
-        if not may(user, role):
-            raise ForbiddenError(f"{user.name!r} is {user.role}; this needs the role {role}")
         return user
 
     check.role = role  # type: ignore[attr-defined]
@@ -276,34 +377,9 @@ def _bearer(request: Request) -> User | None:
     return sign_in(get_server(request), token.strip(), client_address(request))
 
 
-def _session(request: Request) -> User | None:
-    cookie = request.cookies.get(COOKIE)
-    server = get_server(request)
-    values = None if cookie is None else open_sealed(cookie, server.secret)
-    if cookie is None or values is None or not _is_fresh(values.get("at"), server.settings.session_seconds):
+def _by_session(request: Request) -> User | None:
+    found = read_session(request)
+    person = None if found is None else person_in(get_server(request), found)
+    if found is None or person is None:
         return None
-    person = _person(server, values)
-    return None if person is None else User(person.name, person.role, _csrf_token(cookie, server.secret))
-
-
-def _person(server: Server, values: dict[str, object]) -> User | AnnotatorInfo | None:
-    name, hashed = values.get("n"), values.get("t")
-    if isinstance(hashed, str):
-        return server.project.annotator_by_token(hashed) if server.has_project else None
-    if not isinstance(name, str):
-        return None
-    if not server.has_project:
-        return User(name, Role.OWNER)
-    try:
-        person = server.project.annotator(name)
-    except NotFoundError:  # signed in before the project was set up
-        return User(server.owner_name(), Role.OWNER)
-    return person if person.role == Role.OWNER else None
-
-
-def _is_fresh(at: object, seconds: int) -> bool:
-    return isinstance(at, int) and time.time() - seconds < at
-
-
-def _csrf_token(cookie: str, secret: bytes) -> str:
-    return hmac.new(secret, b"jurybox csrf " + cookie.encode("latin-1", "replace"), "sha256").hexdigest()
+    return User(person.name, person.role, csrf_token(found.cookie, found.key.key))

@@ -31,10 +31,11 @@ Put a module into `jurybox.web.pages` and its router into the tuple `jurybox.web
   ``status``, ``title`` and ``detail``. Whoever is not signed in is sent to ``GET /sign-in?next=…`` (a
   page; its form posts ``token`` and ``next`` to ``/sign-in``); without a project, pages lead to ``GET
   /setup``. ``POST /sign-out`` ends a session.
-- A project made on a page: ``get_server(request).adopt(Project.create(get_server(request).location,
-  …))``.
+- A project made on a page: ``get_server(request).create(…)``.
 - The policy allows no inline script and no inline style: files are in ``static/`` under ``/static/``.
-  Paths that take uploads are in `WebSettings.upload_paths`; all others take 1 MiB.
+  Paths that take uploads are in `WebSettings.upload_paths`; all others take 1 MiB. Who sends something is
+  known before its body is read (`jurybox.web.admission`); what people send before they sign in is in
+  `WebSettings.public_forms`.
 """
 
 from __future__ import annotations
@@ -50,10 +51,11 @@ from starlette.staticfiles import StaticFiles
 
 from jurybox import __version__
 from jurybox.web import api, doors, openapi, pages
+from jurybox.web.admission import Admission
 from jurybox.web.config import WebSettings
 from jurybox.web.errors import add_error_handlers
 from jurybox.web.replies import Replies
-from jurybox.web.security import BodyLimit, SecurityHeaders, ServerTiming
+from jurybox.web.security import KnownHosts, SecurityHeaders, ServerTiming
 from jurybox.web.state import Server
 from jurybox.web.vitals import Vitals
 from jurybox.web.webhooks import Courier
@@ -81,6 +83,7 @@ def create_app(project_location: str | PathLike[str], *, settings: WebSettings |
     settings = settings or WebSettings()
     server = Server(fspath(project_location), settings)
     vitals = Vitals(server)
+    hosts = settings.hosts if settings.public_host is None else (*settings.hosts, settings.public_host)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -105,12 +108,8 @@ def create_app(project_location: str | PathLike[str], *, settings: WebSettings |
         middleware=[
             Middleware(ServerTiming),
             Middleware(SecurityHeaders),
-            Middleware(
-                BodyLimit,
-                most=settings.max_body,
-                most_upload=settings.max_upload,
-                upload_paths=settings.upload_paths,
-            ),
+            Middleware(KnownHosts, hosts=hosts),
+            Middleware(Admission, settings=settings),
         ],
     )
     app.state.server = server

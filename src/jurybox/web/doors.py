@@ -10,7 +10,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from jurybox import __version__
-from jurybox.web.access import annotator_only, end_session, public, safe_path, start_session
+from jurybox.web.access import annotator_only, owner_only, public, safe_path, start_session
+from jurybox.web.sessions import end_all_sessions, end_session
 from jurybox.web.vitals import Vitals
 
 __all__ = ["router"]
@@ -49,8 +50,16 @@ def sign_in_by_form(
 
 
 @router.post("/sign-out", dependencies=[annotator_only])
-def sign_out() -> Response:
+def sign_out(request: Request) -> Response:
     """Sign out and go to the sign-in page."""
     response = RedirectResponse("/sign-in", 303)
-    end_session(response)
+    end_session(request, response)
+    return response
+
+
+@router.post("/sign-out/everybody", dependencies=[owner_only])
+def sign_everybody_out(request: Request) -> Response:
+    """End everybody's sessions; whoever asks for it stays signed in here."""
+    response = RedirectResponse("/manage/settings?saved=1", 303)
+    end_all_sessions(request, response)
     return response

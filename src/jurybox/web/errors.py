@@ -24,11 +24,12 @@ from jurybox.errors import (
     NotFoundError,
     StoreError,
 )
+from jurybox.store.redaction import redacted
 from jurybox.web.access import ForbiddenError, SignInError, TooManyAttemptsError, WrongTokenError
 from jurybox.web.security import HEADERS
 from jurybox.web.state import NoProjectError
 
-__all__ = ["API_PREFIX", "PROBLEM", "add_error_handlers", "answer", "status_of"]
+__all__ = ["API_PREFIX", "PROBLEM", "add_error_handlers", "answer", "answer_error", "status_of"]
 
 API_PREFIX = "/api/"
 PROBLEM = "application/problem+json"
@@ -46,6 +47,8 @@ _STATUS: tuple[tuple[type[JuryboxError], int], ...] = (
     (StoreError, 503),
     (JuryboxError, 500),
 )
+
+_UNAVAILABLE = "the project's database cannot be used at present; try again in a moment"
 
 _log = logging.getLogger("jurybox.web")
 
@@ -85,8 +88,11 @@ def answer(
     return _page(request, status, title, detail, headers)
 
 
-def _on_jurybox_error(request: Request, error: Exception) -> Response:
-    assert isinstance(error, JuryboxError)  # noqa: S101 - registered for this type
+def answer_error(request: Request, error: JuryboxError) -> Response:
+    """Say what one of our exceptions says; where to sign in, to a person who has not.
+
+    What is wrong with the database goes to the log, unless the error has a code and is meant for people.
+    """
     status = status_of(error)
     is_page = not request.url.path.startswith(API_PREFIX) and request.method in ("GET", "HEAD")
     if is_page and isinstance(error, NoProjectError):
@@ -95,8 +101,14 @@ def _on_jurybox_error(request: Request, error: Exception) -> Response:
         target = request.url.path + (f"?{request.url.query}" if request.url.query else "")
         return RedirectResponse(f"/sign-in?next={quote(target, safe='')}", 303)
     if status >= 500:
-        _log.error("%s %s: %s", request.method, request.url.path, error)
-    return answer(request, status, str(error), headers=_headers(error), extra=_extra(error))
+        _log.error("%s %s: %s", request.method, redacted(request.url.path), redacted(str(error)))
+    detail = _UNAVAILABLE if status == 503 and not error.code else str(error)
+    return answer(request, status, detail, headers=_headers(error), extra=_extra(error))
+
+
+def _on_jurybox_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, JuryboxError)  # noqa: S101 - registered for this type
+    return answer_error(request, error)
 
 
 def _on_http_exception(request: Request, error: Exception) -> Response:
@@ -115,7 +127,7 @@ def _on_invalid_request(request: Request, error: Exception) -> Response:
 
 
 def _on_crash(request: Request, error: Exception) -> Response:
-    _log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    _log.error("%s %s failed", request.method, redacted(request.url.path), exc_info=error)
     return answer(
         request, 500, "the server met an error that it did not expect; its log says more", headers=HEADERS
     )

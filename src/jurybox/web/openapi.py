@@ -10,9 +10,10 @@ from starlette.responses import JSONResponse
 
 from jurybox import __version__
 from jurybox.web import api
-from jurybox.web.access import COOKIE, public
+from jurybox.web.access import public
 from jurybox.web.api.fields import Problem
 from jurybox.web.errors import PROBLEM
+from jurybox.web.tokens import cookie_name
 
 __all__ = ["document", "router"]
 
@@ -66,7 +67,7 @@ def document() -> dict[str, Any]:
         schemas.pop(unused, None)
     components["securitySchemes"] = {
         "token": {"type": "http", "scheme": "bearer"},
-        "session": {"type": "apiKey", "in": "cookie", "name": COOKIE},
+        "session": {"type": "apiKey", "in": "cookie", "name": cookie_name("PROJECT")},
     }
     schema["security"] = [{"token": []}, {"session": []}]
     content = {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}}

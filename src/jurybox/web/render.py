@@ -12,7 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import HTMLResponse
 
 from jurybox.errors import JuryboxError
-from jurybox.web.access import User, current_user
+from jurybox.web.access import User, known_user
 from jurybox.web.pagecontext import page_context
 
 __all__ = ["environment", "has_template", "render"]
@@ -55,6 +55,6 @@ def render(
 
 def _user(request: Request) -> User | None:
     try:
-        return current_user(request)
+        return known_user(request)
     except JuryboxError:  # a page that says what is wrong must not fail of the same
         return None

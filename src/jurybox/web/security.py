@@ -1,15 +1,23 @@
-"""Headers that keep browsers from running or showing what is not ours, and bounds on requests."""
+"""Headers that keep browsers from running or showing what is not ours, and the names the server goes by."""
 
 from __future__ import annotations
 
+import ipaddress
 import time
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-__all__ = ["CONTENT_SECURITY_POLICY", "HEADERS", "BodyLimit", "SecurityHeaders", "ServerTiming"]
+__all__ = [
+    "CONTENT_SECURITY_POLICY",
+    "HEADERS",
+    "KnownHosts",
+    "SecurityHeaders",
+    "ServerTiming",
+    "is_known_host",
+]
 
 CONTENT_SECURITY_POLICY = "; ".join(
     (
@@ -83,50 +91,59 @@ class ServerTiming:
         await self.app(scope, receive, send_with_duration)
 
 
-class BodyLimit:
-    """Refuses requests that are larger than allowed, whatever they say about their length.
+class KnownHosts:
+    """Refuses requests that call the server by a name it was not told of.
+
+    Otherwise a page elsewhere could have its own name resolved to this machine (DNS rebinding) and read what
+    the server answers to whoever has opened that page.
 
     Parameters
     ----------
     app
         The app behind.
-    most, most_upload
-        Bytes of an ordinary request, and of one that uploads a file.
-    upload_paths
-        Where files are uploaded.
+    hosts
+        Names and addresses besides those of this machine; ``*`` stands for every address, but for no name.
     """
 
-    def __init__(self, app: ASGIApp, *, most: int, most_upload: int, upload_paths: Sequence[str]) -> None:
+    def __init__(self, app: ASGIApp, *, hosts: Sequence[str]) -> None:
         self.app = app
-        self.most = most
-        self.most_upload = most_upload
-        self.upload_paths = frozenset(upload_paths)
+        self.hosts = frozenset(host.lower().strip("[]").rstrip(".") for host in hosts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle one request; whoever reads too much of its body gets an HTTPException."""
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
+        """Handle one request."""
+        if scope["type"] == "http" and not is_known_host(Headers(scope=scope).get("host", ""), self.hosts):
+            await _misdirected(scope)(scope, receive, send)
             return
-        most = self.most_upload if scope["path"] in self.upload_paths else self.most
-        announced, read = _content_length(scope), 0
-
-        async def receive_bounded() -> Message:
-            nonlocal read
-            if announced > most:
-                raise _too_large(most)
-            message = await receive()
-            read += len(message.get("body", b""))
-            if read > most:
-                raise _too_large(most)
-            return message
-
-        await self.app(scope, receive_bounded, send)
+        await self.app(scope, receive, send)
 
 
-def _content_length(scope: Scope) -> int:
-    value = Headers(scope=scope).get("content-length", "")
-    return int(value) if value.isdecimal() else 0
+def is_known_host(host: str, known: Container[str]) -> bool:
+    """Whether a Host header names this machine, or one of the names and addresses that are known.
+
+    Examples
+    --------
+    >>> [is_known_host(host, ["labels.example"]) for host in ("labels.example:80", "[::1]:8765", "127.0.0.1")]
+    [True, True, True]
+    >>> is_known_host("evil.example", ["*"]), is_known_host("192.168.0.7", ["*"])
+    (False, True)
+    """
+    name = host.lower()
+    name = name[1:].partition("]")[0] if name.startswith("[") else name.partition(":")[0].rstrip(".")
+    if name in known and name != "*":
+        return True
+    try:
+        address = ipaddress.ip_address(name)
+    except ValueError:
+        return name == "localhost" or name.endswith(".localhost")
+    return "*" in known or address.is_loopback or str(address) in known
 
 
-def _too_large(most: int) -> HTTPException:
-    return HTTPException(413, f"the request is too large; the most is {most} bytes", {"Connection": "close"})
+def _misdirected(scope: Scope) -> Response:
+    detail = (
+        "this server was not told that it is called by the name in this request's address; start it with "
+        "--public-url to name it, such as: jurybox serve PROJECT --public-url https://labels.example.org"
+    )
+    if not scope["path"].startswith("/api/"):
+        return PlainTextResponse(f"{detail}\n", 421)
+    problem = {"type": "about:blank", "title": "Misdirected Request", "status": 421, "detail": detail}
+    return JSONResponse({**problem, "code": "unknown_host"}, 421, media_type="application/problem+json")

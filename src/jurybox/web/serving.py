@@ -12,14 +12,16 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import FrameType
+from typing import Any
 
 from jurybox.errors import InputError, JuryboxError
 from jurybox.learner import note_death
+from jurybox.store.redaction import RedactedFormatter
+from jurybox.web.access import link_path
 from jurybox.web.app import create_app
 from jurybox.web.config import WebSettings
-from jurybox.web.invitations import link_path
 from jurybox.web.state import Server
 
 __all__ = ["PORT", "LearnerKeeper", "is_local", "learner_threads", "open_socket", "serve"]
@@ -28,6 +30,7 @@ PORT = 8765
 _TRIED_PORTS = 20
 _SOON = 0.05
 _NICE = 10
+_EVERY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104
 _log = logging.getLogger("jurybox.web")
 
 
@@ -183,12 +186,20 @@ def serve(
     import uvicorn
 
     settings = settings or WebSettings()
+    settings = replace(settings, hosts=(*settings.hosts, "*" if host in _EVERY_ADDRESS else host))
     app = create_app(location, settings=settings)
     server: Server = app.state.server
     server.owner_name()
     listening = open_socket(host, port)
     config = uvicorn.Config(
-        app, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=5
+        app,
+        log_config=_log_config(),
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=5,
+        ws="none",
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=list(settings.trusted_proxies),
     )
     web_server = uvicorn.Server(config)
 
@@ -204,7 +215,8 @@ def serve(
     try:
         if on_start is not None:
             url = _url(host, listening.getsockname()[1])
-            on_start(Started(url, f"{url}{link_path(settings.owner_token)}"))
+            base = settings.public_url or url
+            on_start(Started(url, f"{base}{link_path(server.new_owner_link())}"))
         web_server.run(sockets=[listening])
     finally:
         if keeper is not None:
@@ -251,6 +263,20 @@ def is_local(host: str) -> bool:
     return host in ("localhost", "::1") or host.startswith("127.")
 
 
+def _log_config() -> dict[str, Any]:
+    """Write warnings to the terminal, without tokens and the places of databases in them."""
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"plain": {"()": RedactedFormatter, "fmt": "%(levelname)s: %(message)s"}},
+        "handlers": {"terminal": {"class": "logging.StreamHandler", "formatter": "plain"}},
+        "loggers": {
+            name: {"handlers": ["terminal"], "level": "WARNING", "propagate": False}
+            for name in ("uvicorn", "jurybox", "asyncio")
+        },
+    }
+
+
 def _end(process: subprocess.Popen[bytes], patience: float) -> bool:
     """Ask a process to end, and kill it where it does not; whether it ended by itself."""
     process.terminate()
@@ -268,5 +294,5 @@ def _ending(code: int) -> str:
 
 
 def _url(host: str, port: int) -> str:
-    shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104
+    shown = _EVERY_ADDRESS.get(host, f"[{host}]" if ":" in host else host)
     return f"http://{shown}:{port}"

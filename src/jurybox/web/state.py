@@ -1,10 +1,9 @@
-"""What the requests of one server share: the project, the key of its sessions, the wrong tokens so far."""
+"""What the requests of one server share: the project, the key of sessions, the owner's link, wrong tokens."""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
@@ -14,63 +13,27 @@ from starlette.concurrency import run_in_threadpool
 
 from jurybox.errors import ConflictError, NotFoundError
 from jurybox.project import Project
-from jurybox.store import lifecycle
-from jurybox.store.engine import read_location
 from jurybox.store.records import Role
+from jurybox.store.sessions import SessionKey, new_key
 from jurybox.web.config import WebSettings
-from jurybox.web.tokens import hash_token, load_secret
+from jurybox.web.tokens import AttemptLimiter, hash_token, new_token, same
 
-__all__ = ["AttemptLimiter", "NoProjectError", "Server", "Stored", "get_project", "get_server"]
+__all__ = ["NoProjectError", "Server", "Stored", "ensure_owner", "get_project", "get_server"]
 
 Result = TypeVar("Result")
 
 OWNER = "owner"
 """Name of the person that the owner's token belongs to, where the project has no owner yet."""
 
-_ADDRESSES = 10_000
+_OPERATOR = "owner-token"
+"""Name of the note that tells a token of the operator's from the one before."""
+
 _LONG, _REST = 1.0, 10.0
 """What takes more seconds than this to compute rests for so many times that long."""
 
 
 class NoProjectError(ConflictError):
     """The server was started on a project that is still to be set up."""
-
-
-class AttemptLimiter:
-    """Counts wrong tokens by address; remembers a bounded number of addresses.
-
-    Examples
-    --------
-    >>> limiter = AttemptLimiter(attempts=2, seconds=60, clock=lambda: 0.0)
-    >>> limiter.failed("a"), limiter.failed("a"), limiter.wait("a"), limiter.wait("b")
-    (None, None, 60.0, 0.0)
-    """
-
-    def __init__(self, attempts: int, seconds: float, *, clock: Callable[[], float] = time.monotonic) -> None:
-        self._attempts = attempts
-        self._seconds = seconds
-        self._clock = clock
-        self._failures: OrderedDict[str, deque[float]] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def wait(self, address: str) -> float:
-        """Return the seconds until the address may try again; 0 if it may now."""
-        with self._lock:
-            times = self._failures.get(address)
-            now = self._clock()
-            while times and times[0] <= now - self._seconds:
-                times.popleft()
-            if not times or len(times) < self._attempts:
-                return 0.0
-            return times[0] + self._seconds - now
-
-    def failed(self, address: str) -> None:
-        """Count a wrong token."""
-        with self._lock:
-            self._failures.setdefault(address, deque(maxlen=self._attempts)).append(self._clock())
-            self._failures.move_to_end(address)
-            while len(self._failures) > _ADDRESSES:
-                self._failures.popitem(last=False)
 
 
 @dataclass(frozen=True)
@@ -88,11 +51,15 @@ class Server:
     def __init__(self, location: str, settings: WebSettings) -> None:
         self.location = location
         self.settings = settings
-        self.owner_hash = hash_token(settings.owner_token)
-        self.secret = settings.secret or load_secret(lifecycle.cache_folder(read_location(location), None))
+        self.owner_hash = None if settings.owner_token is None else hash_token(settings.owner_token)
         self.limiter = AttemptLimiter(settings.sign_in_attempts, settings.sign_in_seconds)
         self._project: Project | None = None
         self._lock = threading.Lock()
+        self._link_hash: str | None = None
+        self._key: SessionKey | None = None
+        # Until there is a project the owner's sessions are signed with this one, which the project then gets.
+        self._first_key = new_key()
+        self._ended: set[str] = set()
         self._memory: dict[str, _Remembered] = {}
         self._memory_lock = threading.Lock()
 
@@ -138,24 +105,73 @@ class Server:
         if self.has_project:
             raise ConflictError("this server has a project already")
         project = Project.create(self.location, **values)
+        project.sessions.use_key(self._first_key)
+        for session in self._ended:
+            project.sessions.end(session, until=time.time() + self.settings.session_seconds)
+        self._heed_operator(project)
         self.adopt(project)
+        self.owner_name()
         return project
 
     def owner_name(self) -> str:
         """Return the name of whoever signs in with the owner's token; added to the project if need be."""
+        return ensure_owner(self.project) if self.has_project else OWNER
+
+    def is_operators(self, hashed: str) -> bool:
+        """Whether a token is the one that the operator chose for the owner."""
+        return self.owner_hash is not None and same(hashed, self.owner_hash)
+
+    def new_owner_link(self) -> str:
+        """Make a token that signs the owner in once; the one before is good no more."""
+        token = new_token()
+        with self._lock:
+            self._link_hash = hash_token(token)
+        return token
+
+    def is_owner_link(self, hashed: str) -> bool:
+        """Whether a token is the one that signs the owner in, and nobody has used it."""
+        return self._link_hash is not None and same(hashed, self._link_hash)
+
+    def redeem_owner_link(self, hashed: str) -> bool:
+        """Use the token that signs the owner in; true for the first who does."""
+        with self._lock:
+            if not self.is_owner_link(hashed):
+                return False
+            self._link_hash = None
+            return True
+
+    def session_key(self, *, fresh: bool = False) -> SessionKey:
+        """Return the key of sessions: the project's, or the server's own where there is none yet.
+
+        Parameters
+        ----------
+        fresh
+            Ask the project again: another process may have made a new one.
+        """
         if not self.has_project:
-            return OWNER
-        people = self.project.annotators()
-        owners = [person.name for person in people if person.role == Role.OWNER]
-        if owners:
-            return owners[0]
-        taken = {person.name for person in people}
-        name = (
-            OWNER
-            if OWNER not in taken
-            else next(f"{OWNER} {n}" for n in range(2, 10**6) if f"{OWNER} {n}" not in taken)
-        )
-        return self.project.add_annotator(name, role=Role.OWNER).name
+            return self._first_key
+        if self._key is None or fresh:
+            self._key = self.project.sessions.key()
+        return self._key
+
+    def end_session(self, session: str) -> None:
+        """End a session on all servers of the project."""
+        if self.has_project:
+            until = time.time() + self.settings.session_seconds
+            self.project.sessions.end(session, until=until)
+        else:
+            self._ended.add(session)
+
+    def has_ended(self, session: str) -> bool:
+        """Whether a session was ended before there was a project."""
+        return session in self._ended
+
+    def end_all_sessions(self) -> None:
+        """End everybody's sessions, on all servers of the project."""
+        if self.has_project:
+            self._key = self.project.sessions.end_all()
+        else:
+            self._first_key = self._first_key.next()
 
     def remembered(self, name: str, compute: Callable[[], Result]) -> Result:
         """Return what was computed from the project under a name; anew once the project has changed.
@@ -188,10 +204,34 @@ class Server:
             with self._lock:
                 if self._project is None:
                     try:
-                        self._project = Project.open(self.location)
+                        project = Project.open(self.location)
                     except NotFoundError:
                         return None
+                    self._heed_operator(project)
+                    self._project = project
         return self._project
+
+    def _heed_operator(self, project: Project) -> None:
+        """End all sessions where the operator has chosen another token for the owner since."""
+        if self.owner_hash is None:
+            return
+        note = project.note(_OPERATOR)
+        if note is not None and note.value["hash"] == self.owner_hash:
+            return
+        if note is not None:
+            project.sessions.end_all()
+        project.set_note(_OPERATOR, {"hash": self.owner_hash})
+
+
+def ensure_owner(project: Project) -> str:
+    """Return the name of a project's first owner, who is added where there is none."""
+    people = project.annotators()
+    owners = [person.name for person in people if person.role == Role.OWNER]
+    if owners:
+        return owners[0]
+    taken = {person.name for person in people}
+    names = (OWNER, *(f"{OWNER} {number}" for number in range(2, len(taken) + 3)))
+    return project.add_annotator(next(name for name in names if name not in taken), role=Role.OWNER).name
 
 
 def get_server(request: Request) -> Server:

@@ -6,13 +6,15 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
+from starlette.responses import Response
 
 from jurybox.errors import ConflictError
+from jurybox.project import Project
 from jurybox.store.records import AnnotatorInfo, Role, Standing
 from jurybox.web import beliefs
-from jurybox.web.access import Annotator, Owner, owner_only, reviewer_only
+from jurybox.web.access import Annotator, Owner, end_of_link, invite, link_path, owner_only, reviewer_only
 from jurybox.web.api.fields import Body, Name, PathName
-from jurybox.web.invitations import invite, link_path
+from jurybox.web.sessions import end_all_sessions
 from jurybox.web.state import Stored, get_server
 
 __all__ = ["router"]
@@ -21,6 +23,12 @@ router = APIRouter(tags=["people"])
 
 Cap = Annotated[int, Field(ge=0, le=2**31 - 1, description="The most annotations this person may give.")]
 Share = Annotated[float, Field(gt=0, le=1, description="The largest share of all annotations to give.")]
+
+
+Days = Annotated[
+    float,
+    Field(gt=0, le=3650, description="Days after which link and token let nobody in; never, where empty."),
+]
 
 
 class Me(BaseModel):
@@ -36,6 +44,7 @@ class PersonIn(Body):
     name: Name
     role: Role = Role.ANNOTATOR
     cap: Cap | None = None
+    days: Days | None = None
 
 
 class PersonChange(Body):
@@ -52,9 +61,10 @@ class PersonChange(Body):
 
 
 class Whose(Body):
-    """A person."""
+    """A person, and how long the new link lets them in."""
 
     name: Name
+    days: Days | None = None
 
 
 class Invitation(BaseModel):
@@ -92,14 +102,14 @@ def quality(request: Request) -> list[beliefs.Standing]:
 @router.post("/annotators", status_code=201, dependencies=[owner_only])
 def add_annotator(project: Stored, body: PersonIn) -> Invitation:
     """Add a person and make an invite link."""
-    person = project.add_annotator(body.name, role=body.role, cap=body.cap)
-    token = invite(project, person.name)
-    return Invitation(annotator=person, token=token, path=link_path(token))
+    return _invitation(
+        project, project.add_annotator(body.name, role=body.role, cap=body.cap).name, body.days
+    )
 
 
 @router.patch("/annotators/{name:path}")
 def change_annotator(user: Owner, project: Stored, name: PathName, body: PersonChange) -> AnnotatorInfo:
-    """Pause or resume a person, change the caps, the role, or whether he or she qualifies."""
+    """Pause or resume a person, change the caps, the role, or whether they qualify."""
     if "cap" in body.model_fields_set:
         project.set_cap(name, body.cap)
     if "max_share" in body.model_fields_set:
@@ -118,12 +128,23 @@ def change_annotator(user: Owner, project: Stored, name: PathName, body: PersonC
 @router.post("/tokens", status_code=201, dependencies=[owner_only])
 def new_token(project: Stored, body: Whose) -> Invitation:
     """Make a new token and invite link for a person; the old ones and their sessions end."""
-    person = project.annotator(body.name)
-    token = invite(project, person.name)
-    return Invitation(annotator=person, token=token, path=link_path(token))
+    return _invitation(project, body.name, body.days)
 
 
 @router.delete("/tokens", status_code=204, dependencies=[owner_only])
 def withdraw_token(project: Stored, name: Annotated[Name, Query()]) -> None:
     """End a person's token, invite link and sessions."""
     project.set_token(project.annotator(name).name, None)
+
+
+@router.delete("/sessions", status_code=204, dependencies=[owner_only])
+def end_sessions(request: Request) -> Response:
+    """Sign everybody out, on all servers of the project; a session that asks for it goes on anew."""
+    response = Response(status_code=204)
+    end_all_sessions(request, response)
+    return response
+
+
+def _invitation(project: Project, name: str, days: float | None) -> Invitation:
+    token = invite(project, name, ends_at=end_of_link(days))
+    return Invitation(annotator=project.annotator(name), token=token, path=link_path(token))

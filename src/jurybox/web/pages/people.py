@@ -9,8 +9,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from jurybox.errors import ConflictError, InputError
 from jurybox.store.records import Role, Standing
-from jurybox.web.access import owner_only
-from jurybox.web.invitations import invite, link_path
+from jurybox.web.access import end_of_link, invite, link_url, owner_only
 from jurybox.web.knowledge import knowledge
 from jurybox.web.pagecontext import catalogue_of
 from jurybox.web.problems import explain
@@ -23,6 +22,9 @@ router = APIRouter(prefix="/manage/people", include_in_schema=False)
 
 Name = Annotated[str, Form(min_length=1, max_length=1000)]
 Cap = Annotated[str, Form(max_length=20)]
+Days = Annotated[str, Form(max_length=20)]
+
+_MOST_DAYS = 3650
 
 
 @router.get("", dependencies=[owner_only])
@@ -33,21 +35,28 @@ def people_page(request: Request) -> HTMLResponse:
 
 @router.post("", dependencies=[owner_only])
 def add_person(
-    request: Request, name: Name, role: Annotated[Role, Form()] = Role.ANNOTATOR, cap: Cap = ""
+    request: Request,
+    name: Name,
+    role: Annotated[Role, Form()] = Role.ANNOTATOR,
+    cap: Cap = "",
+    days: Days = "",
 ) -> HTMLResponse:
     """Invite someone, and show the link this once."""
     project = get_project(request)
     try:
+        until = _days(request, days)
         project.add_annotator(name.strip(), role=role, cap=_cap(request, cap))
     except (ConflictError, InputError) as error:
         return _page(request, problem=explain(catalogue_of(request), error), status=409)
-    return _page(request, link=_link(request, name.strip()))
+    return _page(request, link=_link(request, name.strip(), until))
 
 
 @router.post("/link", dependencies=[owner_only])
-def new_link(request: Request, name: Name) -> HTMLResponse:
+def new_link(request: Request, name: Name, days: Days = "") -> HTMLResponse:
     """Make a new link, which ends the old one."""
-    return _page(request, link=_link(request, get_project(request).annotator(name).name))
+    return _page(
+        request, link=_link(request, get_project(request).annotator(name).name, _days(request, days))
+    )
 
 
 @router.post("/withdraw", dependencies=[owner_only])
@@ -98,13 +107,23 @@ def _cap(request: Request, value: str) -> int | None:
     return int(value)
 
 
-def _link(request: Request, name: str) -> dict[str, str]:
-    path = link_path(invite(get_project(request), name))
-    return {"name": name, "url": str(request.base_url).rstrip("/") + path}
+def _days(request: Request, value: str) -> float | None:
+    if not value.strip():
+        return None
+    if not value.strip().isdecimal() or not 0 < int(value) <= _MOST_DAYS:
+        t = catalogue_of(request).text
+        raise InputError(t("people.not_days", most=_MOST_DAYS))
+    return float(value)
+
+
+def _link(request: Request, name: str, days: float | None) -> dict[str, Any]:
+    ends_at = end_of_link(days)
+    token = invite(get_project(request), name, ends_at=ends_at)
+    return {"name": name, "url": link_url(request, token), "ends_at": ends_at}
 
 
 def _page(
-    request: Request, *, link: dict[str, str] | None = None, problem: str = "", status: int = 200
+    request: Request, *, link: dict[str, Any] | None = None, problem: str = "", status: int = 200
 ) -> HTMLResponse:
     known = knowledge(get_server(request)).people
     summary = get_project(request).trust_summary()
@@ -121,6 +140,7 @@ def _page(
                 "failed": person.qualified is False,
                 "gold": golden.get(person.name),
                 "cap": person.cap,
+                "link_ends": person.token_ends_at,
                 "n_annotations": person.n_annotations,
                 "n_skips": person.n_skips,
                 "quality": verdict.get("quality_interval"),
