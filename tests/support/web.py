@@ -59,7 +59,7 @@ def token_of(name: str) -> str:
 
 def session_cookie(client: TestClient) -> tuple[str, str] | None:
     """Name and value of the cookie of a browser's session; None where nobody is signed in."""
-    found = [(cookie.name, cookie.value) for cookie in client.cookies.jar if "session" in cookie.name]
+    found = [(cookie.name, cookie.value or "") for cookie in client.cookies.jar if "session" in cookie.name]
     return found[0] if found else None
 
 

@@ -25,7 +25,7 @@ from jurybox.errors import (
     StoreError,
 )
 from jurybox.store.redaction import redacted
-from jurybox.web.access import ForbiddenError, SignInError, TooManyAttemptsError, WrongTokenError
+from jurybox.web.access import ForbiddenError, SignInError, TooManyAttemptsError, WrongTokenError, link_path
 from jurybox.web.security import HEADERS
 from jurybox.web.state import NoProjectError
 
@@ -159,6 +159,8 @@ def _page(
 
     if has_template("error.html"):
         context = {"status": status, "title": title, "detail": detail}
+        if request.url.path.startswith(link_path("")):
+            context["here"] = "/"  # else the form of the language would hold the token in the path
         return render(request, "error.html", context, status=status, headers=headers)
     title, detail = html.escape(title), html.escape(detail)
     page = f"<!doctype html><html lang=en><title>{title}</title><h1>{title}</h1><p>{detail}</p></html>"

@@ -16,15 +16,19 @@ from dataclasses import dataclass, replace
 from types import FrameType
 from typing import Any
 
+import uvicorn
+from fastapi import FastAPI
+
 from jurybox.errors import InputError, JuryboxError
 from jurybox.learner import note_death
 from jurybox.store.redaction import RedactedFormatter
 from jurybox.web.access import link_path
 from jurybox.web.app import create_app
 from jurybox.web.config import WebSettings
+from jurybox.web.connections import Bounds, bounded_protocol
 from jurybox.web.state import Server
 
-__all__ = ["PORT", "LearnerKeeper", "is_local", "learner_threads", "open_socket", "serve"]
+__all__ = ["PORT", "LearnerKeeper", "is_local", "learner_threads", "open_socket", "serve", "web_config"]
 
 PORT = 8765
 _TRIED_PORTS = 20
@@ -183,25 +187,13 @@ def serve(
     StoreError
         If the project cannot be opened.
     """
-    import uvicorn
-
     settings = settings or WebSettings()
     settings = replace(settings, hosts=(*settings.hosts, "*" if host in _EVERY_ADDRESS else host))
     app = create_app(location, settings=settings)
     server: Server = app.state.server
     server.owner_name()
     listening = open_socket(host, port)
-    config = uvicorn.Config(
-        app,
-        log_config=_log_config(),
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=5,
-        ws="none",
-        proxy_headers=bool(settings.trusted_proxies),
-        forwarded_allow_ips=list(settings.trusted_proxies),
-    )
-    web_server = uvicorn.Server(config)
+    web_server = uvicorn.Server(web_config(app, settings, Bounds.of_process()))
 
     def stop(_number: int, _frame: FrameType | None) -> None:
         web_server.should_exit = True
@@ -261,6 +253,22 @@ def is_local(host: str) -> bool:
     (True, False)
     """
     return host in ("localhost", "::1") or host.startswith("127.")
+
+
+def web_config(app: FastAPI, settings: WebSettings, bounds: Bounds) -> uvicorn.Config:
+    """Return how the app is served over HTTP."""
+    return uvicorn.Config(
+        app,
+        http=bounded_protocol(bounds),
+        backlog=bounds.backlog,
+        log_config=_log_config(),
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=5,
+        ws="none",
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=list(settings.trusted_proxies),
+    )
 
 
 def _log_config() -> dict[str, Any]:

@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from jurybox.errors import InputError
 from jurybox.strategies import STRATEGIES
 
-__all__ = ["CHOICES", "GROUPS", "Choice", "Field", "Group", "Kind", "choices_of"]
+__all__ = ["CHOICES", "GROUPS", "Choice", "Field", "Group", "Kind", "check_choice", "choices_of"]
 
 
 class Kind(StrEnum):
@@ -104,3 +105,17 @@ def choices_of(setting: str, current: str) -> list[Choice]:
         for name, modules in CHOICES[setting].items()
     ]
     return choices if current in CHOICES[setting] else [*choices, Choice(current)]
+
+
+def check_choice(setting: str, value: str, current: str) -> None:
+    """Raise InputError unless a value can be chosen where another holds now.
+
+    Examples
+    --------
+    >>> check_choice("classifier", "head", "transformer")
+    """
+    available = [choice.name for choice in choices_of(setting, current) if choice.available]
+    if value not in available:
+        raise InputError(
+            f"{setting} is {value!r}, expected one of: {', '.join(available)}", code="setting", name=setting
+        )

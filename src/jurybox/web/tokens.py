@@ -104,10 +104,10 @@ def seal(session: Session, key: bytes) -> str:
     True
     """
     values = {"p": session.opens, "t": session.token, "o": session.by_operator, "i": session.id}
-    return _signer(key).dumps(values)  # type: ignore[no-any-return]
+    return _signer(key).dumps(values)
 
 
-def open_sealed(sealed: str, key: bytes, seconds: float) -> Session | None:
+def open_sealed(sealed: str, key: bytes, seconds: int) -> Session | None:
     """Return the session that `seal` wrote down within so many seconds; None where the signature is wrong.
 
     Raises

@@ -15,9 +15,32 @@ from fastapi import Request
 
 from jurybox.errors import InputError, NotFoundError
 
-__all__ = ["Uploads", "get_uploads"]
+__all__ = ["Uploads", "file_name", "get_uploads"]
 
 _MOST = 4
+_MOST_BYTES = 200
+"""Of a file's name: file systems take 255, and whoever reads it may add something."""
+
+
+def file_name(name: str) -> str:
+    r"""Return the last part of the name that a client gives a file, as it can be stored here: not too long.
+
+    Raises
+    ------
+    InputError
+        If it is none.
+
+    Examples
+    --------
+    >>> file_name("C:\\texts\\reviews.csv"), len(file_name("x" * 300 + ".csv"))
+    ('reviews.csv', 200)
+    """
+    base = PurePath(name.replace("\\", "/")).name
+    if not base or base.startswith(".") or any(ord(character) < 32 for character in base):
+        raise InputError(f"the file is named {name!r:.80}, expected a name like reviews.csv")
+    suffix = "".join(PurePath(base).suffixes[-2:])[-20:]
+    stem = base.removesuffix(suffix).encode(errors="replace")[: _MOST_BYTES - len(suffix.encode())]
+    return stem.decode(errors="ignore") + suffix
 
 
 class Uploads:
@@ -44,9 +67,7 @@ class Uploads:
         >>> uploads.find(uploads.keep("../reviews.csv", io.BytesIO(b"text"))).name
         'reviews.csv'
         """
-        base = PurePath(name.replace("\\", "/")).name
-        if not base or base.startswith(".") or any(ord(character) < 32 for character in base):
-            raise InputError(f"the file is named {name!r:.80}, expected a name like reviews.csv")
+        base = file_name(name)
         key = secrets.token_urlsafe(16)
         folder = self._folder / key
         folder.mkdir()

@@ -1,12 +1,14 @@
 """Events told to other servers: signed, sent again after a failure, never in the way of labelling.
 
-A delivery is a POST of JSON with these headers, by which the receiver knows that it comes from here and is no
-replay::
+A delivery is a POST of JSON, ``{"type": "round.finished", "timestamp": …, "data": {…}}``, with the headers of
+Standard Webhooks (https://www.standardwebhooks.com), by which the receiver knows that it comes from here and
+is no replay::
 
-    X-Jurybox-Event: round.finished
-    X-Jurybox-Delivery: a number that stays the same when it is sent again
-    X-Jurybox-Timestamp: Unix time
-    X-Jurybox-Signature: sha256=HMAC-SHA256(secret, timestamp + "." + body), in hexadecimal
+    webhook-id: stays the same when it is sent again
+    webhook-timestamp: Unix time
+    webhook-signature: v1,HMAC-SHA256(secret, id + "." + timestamp + "." + body), in base64
+
+The secret is 32 random bytes, written as ``whsec_`` and base64.
 
 Deliveries come from a thread of its own. What was told is noted in the project, so that a restart does not
 tell it again, and only one of several servers on one project tells at a time.
@@ -14,9 +16,9 @@ tell it again, and only one of several servers on one project tells at a time.
 
 from __future__ import annotations
 
+import base64
 import hmac
 import http.client
-import ipaddress
 import json
 import logging
 import secrets
@@ -26,6 +28,7 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
@@ -33,6 +36,7 @@ from urllib.parse import SplitResult, urlsplit
 from jurybox.errors import InputError, JuryboxError, NotFoundError
 from jurybox.project import Project
 from jurybox.store.services import Pulse
+from jurybox.web.addresses import is_private_name, is_public
 from jurybox.web.state import Server
 
 __all__ = [
@@ -49,6 +53,7 @@ __all__ = [
 ]
 
 _NOTE, _TOLD = "webhooks", "webhooks.told"
+_SECRET = "whsec_"  # noqa: S105 - how secrets begin
 _TIMEOUT = 10.0
 _ATTEMPTS = 6
 _MOST_HOOKS = 20
@@ -114,7 +119,7 @@ def add_hook(project: Project, url: str, events: Sequence[Event], *, allow_priva
         there are too many webhooks.
     """
     parts = _split(url)
-    if not allow_private and _is_private_literal(str(parts.hostname)):
+    if not allow_private and is_private_name(str(parts.hostname)):
         raise InputError(
             f"the host {parts.hostname!r} is an address of this machine or a private network; "
             "start the server with --webhooks-to-private-addresses to allow that"
@@ -126,7 +131,7 @@ def add_hook(project: Project, url: str, events: Sequence[Event], *, allow_priva
         "id": secrets.token_hex(8),
         "url": url,
         "events": list(dict.fromkeys(events)),
-        "secret": secrets.token_urlsafe(32),
+        "secret": _SECRET + base64.b64encode(secrets.token_bytes(32)).decode(),
     }
     if not hooks:  # what happened before there was anyone to tell is no news
         pulse = project.pulse()
@@ -163,15 +168,17 @@ def try_hook(project: Project, number: str, *, allow_private: bool = False) -> s
         return str(error)
 
 
-def sign(secret: str, timestamp: int, body: bytes) -> str:
+def sign(secret: str, number: str, timestamp: int, body: bytes) -> str:
     """Return the signature of a delivery.
 
     Examples
     --------
-    >>> sign("secret", 1, b"{}")[:15]
-    'sha256=1122767b'
+    >>> sign("whsec_c2VjcmV0", "round-1", 1, b"{}")
+    'v1,uKOPVeVdOVwiamwcN8JhyxN9+jlvAtvs5NMfb3igHeE='
     """
-    return "sha256=" + hmac.new(secret.encode(), f"{timestamp}.".encode() + body, "sha256").hexdigest()
+    key = base64.b64decode(secret.removeprefix(_SECRET))
+    digest = hmac.digest(key, f"{number}.{timestamp}.".encode() + body, "sha256")
+    return "v1," + base64.b64encode(digest).decode()
 
 
 def deliver(url: str, headers: dict[str, str], body: bytes, *, allow_private: bool = False) -> int:
@@ -283,10 +290,9 @@ def _attempt(hook: dict[str, Any], delivery: _Delivery, *, allow_private: bool) 
     headers = {
         "Content-Type": "application/json",
         "User-Agent": "jurybox",
-        "X-Jurybox-Event": delivery.event,
-        "X-Jurybox-Delivery": delivery.number,
-        "X-Jurybox-Timestamp": str(timestamp),
-        "X-Jurybox-Signature": sign(hook["secret"], timestamp, delivery.body),
+        "webhook-id": delivery.number,
+        "webhook-timestamp": str(timestamp),
+        "webhook-signature": sign(hook["secret"], delivery.number, timestamp, delivery.body),
     }
     try:
         status = deliver(hook["url"], headers, delivery.body, allow_private=allow_private)
@@ -300,16 +306,20 @@ def _is_complete(pulse: Pulse) -> bool:
 
 
 def _news(project: Project, told: dict[str, Any], current: int, *, complete: bool) -> list[_Delivery]:
-    name = project.name
+    name, uid = project.name, project.sessions.key().project
     news = [
         _delivery(
-            Event.ROUND_FINISHED, f"round-{info.number}", {"project": name, "round": _public(asdict(info))}
+            Event.ROUND_FINISHED,
+            f"{uid}-round-{info.number}",
+            {"project": name, "round": _public(asdict(info))},
         )
         for info in project.rounds()
         if told["round"] < info.number <= current
     ]
     if complete and not told["complete"]:
-        news.append(_delivery(Event.PROJECT_COMPLETE, f"complete-{int(time.time())}", {"project": name}))
+        news.append(
+            _delivery(Event.PROJECT_COMPLETE, f"{uid}-complete-{int(time.time())}", {"project": name})
+        )
     return news
 
 
@@ -317,8 +327,9 @@ def _public(info: dict[str, Any]) -> dict[str, Any]:
     return {key: info[key] for key in ("number", "started_at", "published_at", "n_annotations")}
 
 
-def _delivery(event: str, number: str, content: dict[str, Any]) -> _Delivery:
-    return _Delivery(event, number, json.dumps({"event": event, **content}).encode())
+def _delivery(event: str, number: str, data: dict[str, Any]) -> _Delivery:
+    now = datetime.now(tz=UTC).isoformat(timespec="seconds")
+    return _Delivery(event, number, json.dumps({"type": event, "timestamp": now, "data": data}).encode())
 
 
 def _stored(project: Project) -> list[dict[str, Any]]:
@@ -341,22 +352,10 @@ def _split(url: str) -> SplitResult:
     return parts
 
 
-def _is_private_literal(host: str) -> bool:
-    try:
-        return not _is_public(ipaddress.ip_address(host))
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
-
-
 def _resolve(host: str, port: int, allow_private: bool) -> str:
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     addresses = [str(entry[4][0]) for entry in found]
     for address in addresses:
-        if not allow_private and not _is_public(ipaddress.ip_address(address.partition("%")[0])):
+        if not allow_private and not is_public(address):
             raise AddressError(f"refused: {host} leads to {address}, which is no public address")
     return addresses[0]
-
-
-def _is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
-    mapped = getattr(address, "ipv4_mapped", None)
-    return mapped.is_global if mapped is not None else address.is_global and not address.is_multicast

@@ -12,6 +12,7 @@ from jurybox.store.records import RoundInfo, Status
 from jurybox.store.settings import ProjectSettings
 from jurybox.web.access import annotator_only, owner_only, reviewer_only
 from jurybox.web.api.fields import Body, Name
+from jurybox.web.settingfields import CHOICES, check_choice
 from jurybox.web.state import Server, Stored, get_project, get_server
 
 __all__ = ["router"]
@@ -120,6 +121,9 @@ def settings(project: Stored) -> ProjectSettings:
 def change_settings(project: Stored, body: SettingsChange) -> ProjectSettings:
     """Change settings; they hold from the next task and the next round on."""
     changes: dict[str, Any] = body.model_dump(exclude_unset=True)
+    current = project.settings.to_dict()
+    for name in CHOICES.keys() & changes.keys():
+        check_choice(name, changes[name], current[name])
     return project.configure(**changes) if changes else project.settings
 
 

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request
@@ -16,19 +16,20 @@ from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import FileResponse
 
-from jurybox.errors import FormatError, InputError
+from jurybox.errors import FormatError
 from jurybox.formats import Batch, Plan, ReadOptions, read
 from jurybox.project import Project
 from jurybox.store.records import Added
 from jurybox.web.access import owner_only
 from jurybox.web.api.fields import Name
 from jurybox.web.state import Stored
+from jurybox.web.uploads import file_name
 
 __all__ = ["export_file", "names_of_client", "received", "router"]
 
 router = APIRouter(tags=["transfer"], dependencies=[owner_only])
 
-FileName = Annotated[str, Query(min_length=1, max_length=200, description="Its end says what the file is.")]
+FileName = Annotated[str, Query(min_length=1, max_length=1000, description="Its end says what the file is.")]
 ExportFormat = Literal["csv", "jsonl", "parquet", "huggingface", "label-studio"]
 
 _BINARY: dict[str, Any] = {
@@ -111,10 +112,7 @@ async def received(request: Request, folder: Path, filename: str) -> Path:
     InputError
         If the name is none.
     """
-    name = PurePath(filename.replace("\\", "/")).name
-    if not name or name.startswith(".") or any(ord(character) < 32 for character in name):
-        raise InputError(f"filename is {filename!r:.80}, expected one like reviews.csv")
-    path = folder / f"upload-{name}"
+    path = folder / f"upload-{file_name(filename)}"
     with path.open("wb") as file:
         async for part in request.stream():
             await run_in_threadpool(file.write, part)
@@ -127,9 +125,8 @@ def export_file(project: Project, form: str) -> FileResponse:
 
     folder = Path(tempfile.mkdtemp(prefix="jurybox-"))
     try:
-        stem = (
-            "".join(c if c.isascii() and c.isalnum() else "-" for c in project.name).strip("-") or "project"
-        )
+        plain = "".join(c if c.isascii() and c.isalnum() else "-" for c in project.name[:100])
+        stem = plain.strip("-") or "project"
         if form == "label-studio":
             path = write(project.export(), folder / f"{stem}.json", format=form)
         else:

@@ -14,7 +14,7 @@ from jurybox.web.i18n import Catalogue
 from jurybox.web.pagecontext import catalogue_of
 from jurybox.web.problems import explain
 from jurybox.web.render import render
-from jurybox.web.settingfields import CHOICES, GROUPS, Choice, Field, Kind, choices_of
+from jurybox.web.settingfields import CHOICES, GROUPS, Field, Kind, check_choice, choices_of
 from jurybox.web.state import get_project
 
 __all__ = ["router"]
@@ -98,9 +98,11 @@ def _page(
 
 
 def _chosen(catalogue: Catalogue, name: str, value: str, current: str) -> str:
-    known: Mapping[str, Choice] = {choice.name: choice for choice in choices_of(name, current)}
-    if value not in known or not known[value].available:
-        raise InputError(catalogue.text("settings.no_choice", name=catalogue.text(f"setting.{name}")))
+    try:
+        check_choice(name, value, current)
+    except InputError as error:
+        problem = catalogue.text("settings.no_choice", name=catalogue.text(f"setting.{name}"))
+        raise InputError(problem) from error
     return value
 
 
