@@ -2,8 +2,8 @@
 
 The lists are the registries of special-purpose addresses (IANA; RFC 6890 and its updates), kept here since
 what Python calls global differs between its versions. Of IPv6 only global unicast addresses are public, but
-none that carries an IPv4 address inside, by which a translator or tunnel leads there: IPv4-mapped and -compatible
-addresses, NAT64, 6to4, Teredo, ISATAP.
+none that carries an IPv4 address inside, by which a translator or tunnel leads there: IPv4-mapped and
+-compatible addresses, NAT64, 6to4, Teredo, ISATAP.
 """
 
 from __future__ import annotations
