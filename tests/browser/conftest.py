@@ -31,14 +31,11 @@ TOKEN = "the-owner-of-these-tests"  # noqa: S105
 
 @dataclass(frozen=True)
 class Site:
-    """A running server: where it is, and where its project is stored."""
+    """A running server: where it is, where its project is stored, and the link that signs the owner in once."""
 
     url: str
     project: Path
-
-    @property
-    def owner_link(self) -> str:
-        return f"{self.url}/join/{TOKEN}"
+    owner_link: str
 
 
 @contextmanager
@@ -58,9 +55,10 @@ def serving(project: Path, *options: str) -> Iterator[Site]:
     assert process.stdout is not None
     try:
         for line in process.stdout:
-            if f"/join/{TOKEN}" in line:
-                url = next(word for word in line.split() if "/join/" in word).split("/join/")[0]
-                yield Site(url, project)
+            if "/join/" in line:
+                link = next(word for word in line.split() if "/join/" in word)
+                url = link.split("/join/")[0]
+                yield Site(url, project, link)
                 break
         else:
             pytest.fail(f"the server did not start:\n{log.read_text()}")

@@ -129,6 +129,7 @@ def create_project(owner: Page, site: Site, folder: Path) -> None:
         writer.writerows((f"t{n}", text) for n, text in enumerate(TEXTS))
     owner.goto(site.owner_link)
     expect(owner).to_have_url(f"{site.url}/setup")
+    assert owner.request.get(site.owner_link).status == 401, "the link works once"
     owner.get_by_label("File with texts").set_input_files(folder / "requests.csv")
     owner.get_by_role("button", name="Upload").click()
     expect(owner.locator("main")).to_contain_text("Fix it. Now.")

@@ -89,8 +89,8 @@ covers all texts, see `jurybox.store.ranks`: the same one, or an earlier one. `a
 texts in the audit sample, set once the first texts are in. `n_gold` is the number of rows of `gold`, so that
 labelling need not look where there are none. The project has the first `n_texts` rows of `stored_texts`; what
 is behind them belongs to import `import_number`, on its way. The first `n_placed` have places in the base.
-`uid` is drawn at random and never changes; sessions are signed with `session_key`, of which a new generation ends
-them all."""
+`uid` is drawn at random and never changes; sessions are signed with `session_key`, and a new generation
+ends them all."""
 
 classes = Table(
     "classes",
