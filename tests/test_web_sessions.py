@@ -151,6 +151,15 @@ def test_a_new_owner_token_ends_all_sessions(own: Stage) -> None:
     assert status(program) == 200
 
 
+def test_a_token_is_made_where_there_is_no_owner(location: str) -> None:
+    Project.create(location, classes=["a", "b"]).close()
+    made = run("token", location).split()[0]
+    app = create_app(location, settings=WebSettings(hosts=("testserver",)))
+    answer = TestClient(app).get("/api/v1/me", headers={"Authorization": f"Bearer {made}"})
+    assert answer.json() == {"name": "owner", "role": "owner"}
+    app.state.server.close()
+
+
 def test_another_token_of_the_operator_ends_all_sessions(own: Stage) -> None:
     browsers = [own.browser(name) for name in ("ana", "owner")]
     with second_server(own) as again:

@@ -227,13 +227,15 @@ class Client:
 
     # Owning
 
-    def invite(self, name: str, *, role: Role = Role.ANNOTATOR, cap: int | None = None) -> Invitation:
-        """Add a person and make an invite link."""
-        return self._invitation("/annotators", _body(name=name, role=role.value, cap=cap))
+    def invite(
+        self, name: str, *, role: Role = Role.ANNOTATOR, cap: int | None = None, days: float | None = None
+    ) -> Invitation:
+        """Add a person and make an invite link, which lets them in for so many days; without, for good."""
+        return self._invitation("/annotators", _body(name=name, role=role.value, cap=cap, days=days))
 
-    def new_token(self, name: str) -> Invitation:
-        """Make a new token and invite link for a person; the old ones end."""
-        return self._invitation("/tokens", {"name": name})
+    def new_token(self, name: str, *, days: float | None = None) -> Invitation:
+        """Make a new token and invite link for a person, as `invite` does; the old ones end."""
+        return self._invitation("/tokens", _body(name=name, days=days))
 
     def pause(self, name: str) -> AnnotatorInfo:
         """Give an annotator no more tasks."""

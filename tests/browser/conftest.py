@@ -31,7 +31,7 @@ TOKEN = "the-owner-of-these-tests"  # noqa: S105
 
 @dataclass(frozen=True)
 class Site:
-    """A running server: where it is, where its project is stored, and the link that signs the owner in once."""
+    """A running server: where it is and its project is stored, and the link that signs the owner in once."""
 
     url: str
     project: Path

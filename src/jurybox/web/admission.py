@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fastapi import Request
+from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -49,7 +50,7 @@ class Admission:
             try:
                 await self._admit(request)
             except JuryboxError as error:
-                response = answer_error(request, error)
+                response = await run_in_threadpool(answer_error, request, error)
                 if _is_chunked(scope) or announced > _MOST_PUBLIC:
                     response.headers["Connection"] = "close"  # else all of it is read, and thrown away
                 await response(scope, receive, send)

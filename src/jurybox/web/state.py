@@ -5,13 +5,14 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Request
 from starlette.concurrency import run_in_threadpool
 
-from jurybox.errors import ConflictError, NotFoundError
+from jurybox.errors import ConflictError, NotFoundError, StoreError
 from jurybox.project import Project
 from jurybox.store.records import Role
 from jurybox.store.sessions import SessionKey, new_key
@@ -220,7 +221,8 @@ class Server:
             return
         if note is not None:
             project.sessions.end_all()
-        project.set_note(_OPERATOR, {"hash": self.owner_hash})
+        with suppress(StoreError):  # a project that cannot be written can still be looked at
+            project.set_note(_OPERATOR, {"hash": self.owner_hash})
 
 
 def ensure_owner(project: Project) -> str:
