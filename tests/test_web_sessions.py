@@ -122,7 +122,9 @@ def test_what_was_ended_long_ago_is_forgotten(own: Stage) -> None:
 def test_signing_everybody_out_leaves_only_whoever_does_it(own: Stage) -> None:
     ana, olga, elsewhere = own.browser("ana"), own.browser("olga"), own.browser("olga")
     kept = moved(olga, own)
-    assert olga.post("/sign-out/everybody").status_code == 303
+    answer = olga.post("/sign-out/everybody")
+    assert answer.status_code == 303
+    assert "Everybody is signed out" in olga.get(answer.headers["location"]).text
     assert status(olga) == 200
     assert [status(one) for one in (ana, elsewhere, kept)] == [401, 401, 401]
     assert status(own.browser("ana")) == status(own.client("ana")) == 200  # links and tokens stay

@@ -60,6 +60,6 @@ def sign_out(request: Request) -> Response:
 @router.post("/sign-out/everybody", dependencies=[owner_only])
 def sign_everybody_out(request: Request) -> Response:
     """End everybody's sessions; whoever asks for it stays signed in here."""
-    response = RedirectResponse("/manage/settings?saved=1", 303)
+    response = RedirectResponse("/manage/settings?signed_out=1", 303)
     end_all_sessions(request, response)
     return response

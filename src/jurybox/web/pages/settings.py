@@ -33,9 +33,14 @@ Submitted = Annotated[Mapping[str, str], Depends(_submitted)]
 
 
 @router.get("/settings")
-def settings_page(request: Request, saved: Annotated[str, Query(max_length=5)] = "") -> HTMLResponse:
+def settings_page(
+    request: Request,
+    saved: Annotated[str, Query(max_length=5)] = "",
+    signed_out: Annotated[str, Query(max_length=5)] = "",
+) -> HTMLResponse:
     """Show what can be set."""
-    return _page(request, saved=bool(saved))
+    done = "settings.saved" if saved else "settings.signed_out" if signed_out else ""
+    return _page(request, done=done)
 
 
 @router.post("/settings")
@@ -79,7 +84,7 @@ def set_guidelines(request: Request, text: Annotated[str, Form(max_length=200_00
 
 
 def _page(
-    request: Request, *, entered: Mapping[str, str] | None = None, saved: bool = False, problem: str = ""
+    request: Request, *, entered: Mapping[str, str] | None = None, done: str = "", problem: str = ""
 ) -> HTMLResponse:
     project = get_project(request)
     settings = project.settings.to_dict()
@@ -91,7 +96,7 @@ def _page(
         "choices": {name: choices_of(name, settings[name]) for name in CHOICES},
         "classes": project.classes,
         "guidelines": project.guidelines,
-        "saved": saved,
+        "done": done,
         "problem": problem,
     }
     return render(request, "manage/settings.html", values, status=422 if problem else 200)
