@@ -51,8 +51,9 @@ class Admission:
                 await self._admit(request)
             except JuryboxError as error:
                 response = await run_in_threadpool(answer_error, request, error)
-                if _is_chunked(scope) or announced > _MOST_PUBLIC:
-                    response.headers["Connection"] = "close"  # else all of it is read, and thrown away
+                # What comes all the same is thrown away; cut off, a browser would show no answer.
+                if _is_chunked(scope) or announced > most:
+                    response.headers["Connection"] = "close"
                 await response(scope, receive, send)
                 return
 
