@@ -1,14 +1,15 @@
 """How long labels wait while a large file of texts comes in.
 
 A server with a small project; people label over HTTP while a file is added, once by the command line and once
-through the server, on SQLite and on PostgreSQL. Measured is how long a label waits from the first attempt to the
-receipt, and how long ``/healthz`` takes.
+through the server, on SQLite and on PostgreSQL. Measured is how long a label waits from the first attempt to
+the receipt, and how long ``/healthz`` takes; also for a while before the import, which tells the machine's
+share.
 
     python benchmarks/imports.py --texts 200000
     python benchmarks/imports.py --table docs/store.md      only write the table from the results
 
-With the source of another version in ``PYTHONPATH`` and ``--version before``, the figures go beside those of this
-one.
+With the source of another version in ``PYTHONPATH`` and ``--version before``, its figures go beside those of
+this one.
 """
 
 from __future__ import annotations
@@ -72,19 +73,22 @@ class Asker(threading.Thread):
             self.waits.append(time.perf_counter() - start)
 
 
-def measure(store: str, way: str, file: Path, *, n_people: int, pace: float) -> dict[str, Any]:
+def measure(store: str, way: str, file: Path, options: argparse.Namespace) -> dict[str, Any]:
     """Let a file in while people label, and return how long they waited."""
     with place(store) as location:
-        tokens = make_project(location, 2_000, n_people)
+        tokens = make_project(location, 2_000, options.people)
         server = start_server(location, learner=False)
         wait_until_up(server.port)
         stop, tally = threading.Event(), Tally()
-        people = [Labeller(name, token, server.port, pace, tally, stop) for name, token in tokens.items()]
+        people = [
+            Labeller(name, token, server.port, options.pace, tally, stop) for name, token in tokens.items()
+        ]
         asker = Asker(server.port, stop)
         for thread in (*people, asker):
             thread.start()
-        time.sleep(3)
-        for person in people:  # what counts begins with the import
+        time.sleep(options.quiet)
+        alone = {**_waits(people), "healthz": asker.waits}
+        for person in people:
             person.waits = {"next": [], "submit": []}
         asker.waits = []
         start = time.perf_counter()
@@ -109,9 +113,14 @@ def measure(store: str, way: str, file: Path, *, n_people: int, pace: float) -> 
         "next": _summary(waits["next"]),
         "healthz": _summary(asker.waits),
         "healthz_not_ready": asker.failed,
+        "before_the_import": {what: _summary(values) for what, values in alone.items()},
         "longest_wait_share": round(max(waits["submit"] + waits["next"]) / seconds, 3),
         "errors": dict(tally.errors),
     }
+
+
+def _waits(people: Sequence[Labeller]) -> dict[str, list[float]]:
+    return {what: [wait for person in people for wait in person.waits[what]] for what in ("next", "submit")}
 
 
 def _by(way: str) -> Callable[[str, int, Path], dict[str, Any]]:
@@ -155,8 +164,8 @@ def write_file(path: Path, n: int) -> Path:
 
 def table(results: Mapping[str, Any]) -> str:
     """Return what was measured as Markdown."""
-    head = ["store, way", "version", "import", "labels", "label, median", "99th percentile", "longest"]
-    head += ["longest as a share of the import", "`/healthz`, 99th percentile"]
+    head = ["store, way", "version", "import", "labels", "label, median", "99th percentile", "without import"]
+    head += ["longest", "as a share of the import", "`/healthz`, 99th percentile", "without import"]
     lines = [head, ["---"] * len(head)]
     for store in ("sqlite", "postgresql"):
         for way in WAYS:
@@ -169,13 +178,14 @@ def table(results: Mapping[str, Any]) -> str:
 
 
 def _cells(found: Mapping[str, Any]) -> list[str]:
-    submit = found["submit"]
+    submit, alone = found["submit"], found["before_the_import"]
+    waits = (submit["p50"], submit["p99"], alone["submit"]["p99"], submit["longest"])
     return [
         f"{found['seconds']:.0f} s",
         str(found["labels"]),
-        *(f"{1000 * submit[name]:,.0f} ms" for name in ("p50", "p99", "longest")),
+        *(f"{1000 * wait:,.0f} ms" for wait in waits),
         f"{100 * found['longest_wait_share']:.0f} %",
-        f"{1000 * found['healthz']['p99']:,.0f} ms",
+        *(f"{1000 * part['healthz']['p99']:,.0f} ms" for part in (found, alone)),
     ]
 
 
@@ -196,6 +206,7 @@ def main() -> None:
     parser.add_argument("--ways", nargs="+", default=WAYS, choices=WAYS)
     parser.add_argument("--people", type=int, default=4)
     parser.add_argument("--pace", type=float, default=0.5, help="seconds between two labels of one person")
+    parser.add_argument("--quiet", type=float, default=15.0, help="seconds of labelling before the import")
     parser.add_argument("--version", default="now", choices=["now", "before"])
     parser.add_argument("--out", type=Path, default=OUT)
     parser.add_argument("--table", type=Path, help="write the table into this page, and measure nothing")
@@ -211,7 +222,9 @@ def main() -> None:
         file = write_file(Path(folder) / "texts.csv", options.texts)
         for store in options.stores:
             for way in options.ways:
-                found = measure(store, way, file, n_people=options.people, pace=options.pace)
+                found = measure(
+                    store, way, file, n_people=options.people, pace=options.pace, quiet=options.quiet
+                )
                 known.setdefault(options.version, {}).setdefault(store, {})[way] = found
                 print(store, way, json.dumps(found), flush=True)
                 options.out.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
