@@ -41,8 +41,8 @@ def commands(page: Path) -> list[tuple[str, str]]:
 
 
 @pytest.fixture
-def shell(tmp_path: Path, shared_data: Path) -> dict[str, str]:
-    """Return an environment with `jurybox`, `python` and the data, for a shell in an empty folder."""
+def shell(tmp_path: Path) -> dict[str, str]:
+    """Return an environment with `jurybox` and `python`, for a shell in an empty folder."""
     programs = tmp_path / "programs"
     programs.mkdir()
     for name, arguments in (("jurybox", " -m jurybox"), ("python", "")):
@@ -56,15 +56,26 @@ def shell(tmp_path: Path, shared_data: Path) -> dict[str, str]:
         "PATH": f"{programs}:{os.environ['PATH']}",
         "PYTHONPATH": str(Path(jurybox.__file__).parents[1]),
         "XDG_CACHE_HOME": str(tmp_path / "cache"),
-        "DATA": str(shared_data / "stanford-politeness"),
         "LC_ALL": "C.UTF-8",
     }
 
 
 @pytest.mark.slow
-def test_the_first_project_runs_as_written(tmp_path: Path, shell: dict[str, str]) -> None:
+def test_the_first_project_runs_as_written(tmp_path: Path, shell: dict[str, str], shared_data: Path) -> None:
     page = commands(DOCS / "first-project.md")
     assert len(page) > 15
+    perform(page, {**shell, "DATA": str(shared_data / "stanford-politeness")}, tmp_path / "work")
+
+
+@pytest.mark.slow
+def test_the_drill_with_a_backup_runs_as_written(tmp_path: Path, shell: dict[str, str]) -> None:
+    page = commands(DOCS / "backup.md")
+    assert len(page) == 9
+    perform(page, shell, tmp_path / "work")
+
+
+def perform(page: list[tuple[str, str]], shell: dict[str, str], folder: Path) -> None:
+    """Run the commands of a page, one after the other, and compare what they print."""
     for command, expected in page:
         done = subprocess.run(
             ["bash", "-c", command],
@@ -72,7 +83,7 @@ def test_the_first_project_runs_as_written(tmp_path: Path, shell: dict[str, str]
             stderr=subprocess.STDOUT,
             text=True,
             env=shell,
-            cwd=tmp_path / "work",
+            cwd=folder,
             check=False,
         )
         printed = done.stdout + (f"[exit code {done.returncode}]\n" if done.returncode else "")

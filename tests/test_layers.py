@@ -11,6 +11,7 @@ import pytest
 SOURCE = Path(__file__).resolve().parent.parent / "src" / "jurybox"
 LAYERS = (
     "errors",
+    "atomic",
     "threads",
     "arrays",
     "coding",

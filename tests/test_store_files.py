@@ -6,6 +6,7 @@ import os
 import shutil
 import sqlite3
 import stat
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -15,6 +16,8 @@ import pytest
 from jurybox.errors import ConflictError, StoreError
 from jurybox.formats import write
 from jurybox.project import Project
+from jurybox.store import engine
+from jurybox.store.locks import serialise
 
 
 @pytest.fixture
@@ -170,3 +173,24 @@ def test_a_project_that_can_only_be_read_is_looked_at_and_exported(
             project.next_task("ana")
     after = sorted(file.name for file in path.parent.iterdir())
     assert set(after) - set(before) == {"out"}
+
+
+def test_every_wait_ends(location: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A writer that waits for another of its process, or of another one, is refused in the end."""
+    monkeypatch.setattr(engine, "_BUSY_SECONDS", 0.2)
+    with Project.create(location, classes=["no", "yes"], texts=["one"]) as project:
+        with project.store.write() as connection:
+            serialise(connection, "round")
+            refused: list[StoreError] = []
+
+            def write() -> None:
+                try:
+                    project.configure(batch=7)
+                except StoreError as error:
+                    refused.append(error)
+
+            other = threading.Thread(target=write)
+            other.start()
+            other.join(60)
+            assert refused, "it waits without end"
+        assert project.configure(batch=7).batch == 7

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
 from collections.abc import Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -16,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from jurybox.arrays import Floats
+from jurybox.atomic import new_folder
 from jurybox.classifiers import Classifier, Fitted, get_classifier
 from jurybox.classifiers.base import Inputs, check_targets
 from jurybox.encoders import Encoder, FeatureCache, Progress, TfidfEncoder, TransformerEncoder, get_encoder
@@ -320,16 +319,8 @@ def _new_folder(out: Path, overwrite: bool) -> Iterator[Path]:
         raise InputError(f"{out} exists; choose another folder or pass overwrite=True")
     if out.exists() and not (out.is_dir() and ((out / DESCRIPTION_FILE).is_file() or not any(out.iterdir()))):
         raise InputError(f"{out} is no model that jurybox wrote, and is not overwritten")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
-    try:
+    with new_folder(out, replaceable=lambda _folder: overwrite) as folder:
         yield folder
-        if out.exists():
-            shutil.rmtree(out)
-        folder.chmod(0o755)
-        folder.rename(out)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _describe(final: FinalModel, folder: Path) -> None:

@@ -241,7 +241,7 @@ def _write(curves: Curves, out: Path) -> list[Path]:
     """Write the curves, their chart and what was asked in each round."""
     import json
 
-    from jurybox.formats.atomic import new_file
+    from jurybox.atomic import new_file
     from jurybox.formats.layouts import Column, OutTable
     from jurybox.formats.write_tables import write_csv
     from jurybox.report import learning_curves, save_chart

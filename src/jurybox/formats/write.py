@@ -7,8 +7,8 @@ from collections.abc import Callable
 from os import PathLike
 from pathlib import Path
 
+from jurybox.atomic import new_file, new_folder
 from jurybox.errors import InputError
-from jurybox.formats.atomic import new_file, new_folder
 from jurybox.formats.layouts import OutTable, out_table, out_tables
 from jurybox.formats.records import Export
 from jurybox.formats.source import MANIFEST

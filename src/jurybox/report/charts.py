@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from jurybox.atomic import new_file
 from jurybox.curves import Curves
 from jurybox.errors import InputError
-from jurybox.formats.atomic import new_file
 
 __all__ = ["learning_curves", "save_chart"]
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
+from jurybox.atomic import new_file
 from jurybox.errors import InputError
-from jurybox.formats.atomic import new_file
 from jurybox.report.drawing import Point, Series, curve, stack, whisker
 from jurybox.report.facts import Facts, to_json
 from jurybox.report.sections.protocol import REASONS, PlayedRound

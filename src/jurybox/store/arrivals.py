@@ -8,6 +8,7 @@ process that was killed has left undone is done by the next one that opens the p
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
@@ -20,7 +21,7 @@ from sqlalchemy.engine import Connection
 
 from jurybox.errors import FormatError, StoreError
 from jurybox.store import schema
-from jurybox.store.engine import Store
+from jurybox.store.engine import Store, insert_rows
 from jurybox.store.locks import serialise
 from jurybox.store.ranks import chunks, enqueue, mark_audit, mark_gold, settle
 from jurybox.store.state import read_state, write_state
@@ -127,9 +128,13 @@ def draw_audit(connection: Connection, first: int, stop: int, *, now: float) -> 
     rng = np.random.default_rng([settings.seed, first])
     size = floor(rate * n_new + rng.random()) if first else round(rate * n_new)
     drawn = first + rng.choice(n_new, size=size, replace=False)
-    rows = [{"text_id": number, "drawn_at": now} for number in sorted(drawn.tolist())]
-    if rows:
-        connection.execute(sa.insert(schema.audit), rows)
+    numbers = sorted(drawn.tolist())
+    if connection.dialect.name == "sqlite":  # everybody waits: a statement a row takes ten times as long
+        each = sa.func.json_each(json.dumps(numbers)).table_valued("value")
+        rows = sa.select(each.c.value, sa.literal(now))
+        connection.execute(sa.insert(schema.audit).from_select(["text_id", "drawn_at"], rows))
+    else:
+        insert_rows(connection, schema.audit, [{"text_id": number, "drawn_at": now} for number in numbers])
 
 
 def place_rest(write: Transaction) -> None:

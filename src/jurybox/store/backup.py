@@ -16,8 +16,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from jurybox.atomic import new_file
 from jurybox.errors import ConflictError, InputError, NotFoundError, StoreError
-from jurybox.formats.atomic import new_file
 from jurybox.store import schema
 from jurybox.store.engine import Store, insert_rows, read_location
 from jurybox.store.files import copy_database

@@ -20,6 +20,7 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.engine import URL, Connection, Engine, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, InvalidatePoolError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from jurybox.errors import InputError, StoreError, require
 from jurybox.store.files import FileGuard, FileLostError, read_only_address
@@ -123,7 +124,7 @@ class Store:
     def _transaction(self, kind: _Kind, *, durable: bool = True) -> Iterator[Connection]:
         writes = kind in (_Kind.WRITE, _Kind.ACT)
         try:
-            with self._turn if writes and self.is_sqlite else nullcontext():
+            with self._one_at_a_time() if writes and self.is_sqlite else nullcontext():
                 connection = self.engine.connect().execution_options(**{_KIND: kind, _DURABLE: durable})
                 with connection:
                     with connection.begin():
@@ -136,6 +137,17 @@ class Store:
         except DBAPIError as error:
             problem = f"the database in {self.label} cannot be used: {redacted(str(error.orig))}"
             raise StoreError(problem) from error
+        except PoolTimeout as error:
+            raise StoreError(f"the database {self.label} is busy: try again") from error
+
+    @contextmanager
+    def _one_at_a_time(self) -> Iterator[None]:
+        if not self._turn.acquire(timeout=_BUSY_SECONDS):
+            raise StoreError(f"the database {self.label} is busy: nobody could write for {_BUSY_SECONDS} s")
+        try:
+            yield
+        finally:
+            self._turn.release()
 
     def _check(self, connection: Connection, *, writes: bool) -> None:
         if writes and self._guard is not None:
@@ -290,7 +302,10 @@ def _postgresql(url: URL) -> Store:
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _record: object) -> None:
-        connection.execute(f'SET search_path TO "{schema}"')
+        # Also for waits for others' locks, advisory ones included: as long as SQLite waits.
+        connection.execute(
+            f'SET search_path TO "{schema}"; SET lock_timeout TO {round(1000 * _BUSY_SECONDS)}'
+        )
 
     @event.listens_for(engine, "checkout")
     def check(connection: Any, _record: object, _proxy: object) -> None:

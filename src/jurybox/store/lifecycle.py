@@ -11,6 +11,7 @@ from pathlib import Path
 
 from sqlalchemy.engine import Connection
 
+from jurybox.atomic import sweep
 from jurybox.errors import ConflictError, InputError, NotFoundError
 from jurybox.store.arrivals import tidy
 from jurybox.store.engine import Store
@@ -73,6 +74,8 @@ def open_store(store: Store) -> None:
     if store.path is not None and not store.path.is_file():
         raise NotFoundError(f"there is no file {store.path}; make a project with jurybox init")
     try:
+        if store.path is not None:
+            sweep(store.path, family=True)
         migrate(store)
         tidy(store)
     except BaseException:

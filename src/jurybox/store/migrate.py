@@ -9,8 +9,8 @@ from pathlib import Path
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from jurybox.atomic import new_file
 from jurybox.errors import FormatError, NewerDatabaseError, NotFoundError, StoreError
-from jurybox.formats.atomic import new_file
 from jurybox.store.engine import Store
 from jurybox.store.files import copy_database
 from jurybox.store.locks import advisory_key
