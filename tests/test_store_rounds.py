@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from jurybox.project import Project
 from jurybox.store import rounds, snapshots
 from jurybox.store.decisions import submit
-from jurybox.store.queue import next_tasks
+from jurybox.store.queue import Terms, next_tasks
 from jurybox.store.records import NothingLeft, Task, Why
 from jurybox.store.schema import ranking
 from jurybox.store.settings import ProjectSettings
@@ -259,10 +259,11 @@ def test_a_new_ranking_is_read_from_its_front(postgres_server: str) -> None:
         publish(project, list(range(n)))
         with project.store.act() as connection:
             before = rows_read(connection)
-            lent = next_tasks(connection, "person 0", 3, resume=False, now=3.0)
+            lent = next_tasks(connection, "person 0", 3, resume=False, terms=Terms(), now=3.0)
             read = rows_read(connection) - before
             text = lent.tasks[0].text_id
-            submit(connection, "person 0", text, "yes", seconds=None, comment="", key="k", now=3.0)
+            said = {"seconds": None, "comment": "", "key": "k"}
+            submit(connection, "person 0", text, "yes", **said, direct=False, now=3.0)
             read_again = rows_read(connection) - before - read
     assert [task.round for task in lent.tasks] == [1, 1, 1]
     assert read < n / 2

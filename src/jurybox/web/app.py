@@ -52,7 +52,6 @@ from jurybox import __version__
 from jurybox.web import api, doors, openapi, pages
 from jurybox.web.config import WebSettings
 from jurybox.web.errors import add_error_handlers
-from jurybox.web.replies import Replies
 from jurybox.web.security import BodyLimit, SecurityHeaders, ServerTiming
 from jurybox.web.state import Server
 from jurybox.web.webhooks import Courier
@@ -111,7 +110,6 @@ def create_app(project_location: str | PathLike[str], *, settings: WebSettings |
         ],
     )
     app.state.server = server
-    app.state.replies = Replies()
     add_error_handlers(app)
     app.include_router(doors.router)
     app.include_router(api.router)
