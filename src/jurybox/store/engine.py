@@ -22,7 +22,7 @@ from sqlalchemy.engine import URL, Connection, Engine, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, InvalidatePoolError
 
 from jurybox.errors import InputError, StoreError, require
-from jurybox.store.locks import advisory_lock, file_lock, lock_statement
+from jurybox.store.locks import Lock, advisory_lock, file_lock, lock_statement
 
 __all__ = ["Store", "read_location"]
 
@@ -115,7 +115,7 @@ class Store:
             raise StoreError(f"the database {self.label} cannot be used: {error.orig}") from error
 
     @contextmanager
-    def exclusive(self, name: str) -> Iterator[bool]:
+    def exclusive(self, name: str) -> Iterator[Lock]:
         """Try to be the only process that does something; true if so. The lock ends with its process.
 
         Parameters
