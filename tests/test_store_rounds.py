@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -231,7 +232,7 @@ def test_new_annotations_are_those_the_round_has_not_seen(project: Project) -> N
 
 def test_only_one_round_at_a_time(project: Project, tmp_path: Path) -> None:
     with project.store.exclusive("round") as first, project.store.exclusive("round") as second:
-        assert (first, second) == (True, False)
+        assert (bool(first), bool(second)) == (True, False)
     with project.store.exclusive("round") as again:
         assert again
 
@@ -262,8 +263,8 @@ def test_a_new_ranking_is_read_from_its_front(postgres_server: str) -> None:
             lent = next_tasks(connection, "person 0", 3, resume=False, terms=Terms(), now=3.0)
             read = rows_read(connection) - before
             text = lent.tasks[0].text_id
-            said = {"seconds": None, "comment": "", "key": "k"}
-            submit(connection, "person 0", text, "yes", **said, direct=False, now=3.0)
+            label = partial(submit, connection, "person 0", text, "yes", seconds=None, comment="")
+            label(key="k", direct=False, now=3.0)
             read_again = rows_read(connection) - before - read
     assert [task.round for task in lent.tasks] == [1, 1, 1]
     assert read < n / 2

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import random
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import count
@@ -214,7 +214,7 @@ class Play:
     def end(self) -> None:
         """Look once more at all that is stored."""
         assert not any(self.stage.project.annotator(name).role != "annotator" for name in HOSTILE)
-        flags = defaultdict(int)
+        flags: Counter[tuple[str, str]] = Counter()
         for flag in self.stage.project.flags():
             flags[flag.annotator, flag.text_id] += 1
         assert max(flags.values(), default=0) <= REMARKS_ON_A_TEXT
@@ -237,14 +237,13 @@ def _undo(play: Play, name: str, text: str) -> Any:
 
 
 def _others(play: Play, name: str, text: str) -> Any:
-    path, body = play.draw.choice(
-        [
-            ("/adjudications", {"text_id": text, "label": "yes"}),
-            ("/gold", {"labels": {text: "yes"}}),
-            ("/annotators", {"name": "eve"}),
-            ("/tokens", {"name": "olga"}),
-        ]
-    )
+    requests: list[tuple[str, dict[str, Any]]] = [
+        ("/adjudications", {"text_id": text, "label": "yes"}),
+        ("/gold", {"labels": {text: "yes"}}),
+        ("/annotators", {"name": "eve"}),
+        ("/tokens", {"name": "olga"}),
+    ]
+    path, body = play.draw.choice(requests)
     answer = play.post(name, path, body)
     assert answer.status_code in (403, 422)
     return answer
