@@ -11,11 +11,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from jurybox import learner
-from jurybox.errors import FitError, NotFoundError
+from jurybox.errors import ConflictError, FitError, NotFoundError
 from jurybox.learner import (
     LearnerOptions,
     LearnerPhase,
@@ -27,6 +28,8 @@ from jurybox.learner import (
     request_round,
 )
 from jurybox.project import Project
+from jurybox.store import rounds, snapshots
+from jurybox.store.locks import advisory_key
 from jurybox.store.services import Pulse
 from jurybox.store.settings import ProjectSettings
 from support.waiting import until
@@ -80,7 +83,10 @@ def learning(project: Project, options: LearnerOptions = QUICK) -> Iterator[thre
 
 @pytest.mark.parametrize(
     ("pending", "last_at", "due"),
-    [(0, None, False), (1, 100.0, False), (1, 79.0, True), (9, 100.0, False), (10, 100.0, True)],
+    [
+        *[(0, None, False), (1, 100.0, False), (1, 79.0, True), (9, 100.0, False), (10, 100.0, True)],
+        (1, 2_000.0, True),  # by a clock that was set back since
+    ],
 )
 def test_when_a_round_is_due(pending: int, last_at: float | None, due: bool) -> None:
     pulse = Pulse(current_round=1, last=50, pending=pending, last_at=last_at, open_texts=5, texts=40)
@@ -125,6 +131,79 @@ def test_two_learners_never_play_at_once(project: Project) -> None:
         assert first.is_alive()
         assert second.is_alive()
     assert [info.number for info in project.rounds()] == [1]
+
+
+def cut(project: Project, name: str) -> None:
+    """End the connection that holds a lock, as a network does, and remove the lock file of SQLite."""
+    store = project.store
+    if store.path is not None:
+        store.path.with_name(f"{store.path.name}.{name}.lock").unlink()
+        return
+    holder = "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1 AND "
+    key = advisory_key(f"{store.schema}:{name}")
+    with store.look() as connection:
+        found = connection.exec_driver_sql(
+            f"SELECT pg_terminate_backend(pid) FROM ({holder} "  # noqa: S608
+            f"(classid::bigint << 32) + objid::bigint = {key}) AS holders"
+        ).all()
+    assert len(found) == 1
+
+
+@pytest.mark.slow
+def test_learners_whose_connection_was_cut_never_alternate(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    playing: list[str] = []
+    refit = Project.refit
+
+    def noted(self: Project, **options: Any) -> Any:
+        info = refit(self, **options)
+        playing.append(threading.current_thread().name)
+        return info
+
+    monkeypatch.setattr(Project, "refit", noted)
+    eager = LearnerOptions(quiet_seconds=1000.0, poll_seconds=0.02, rest=0.0, judge_seconds=1000.0)
+    with learning(project, eager) as first:
+        until(lambda: learner_state(project).phase == LearnerPhase.WAITING)
+        label(project, 10)
+        until(lambda: len(playing) == 1)
+        with learning(project, eager):
+            cut(project, "learner")
+            with Project.open(place(project)) as looking:
+
+                def is_taken() -> bool:
+                    with looking.store.exclusive("learner") as lock:
+                        return not lock
+
+                until(is_taken)
+            for number in range(2, 8):
+                request_round(project)
+                until(lambda: len(playing) == number)  # noqa: B023
+    assert playing[0] == first.name
+    assert len(set(playing[1:])) == 1
+    assert [info.number for info in project.rounds()] == list(range(1, 8))
+
+
+def test_a_ranking_takes_over_only_under_the_lock(project: Project) -> None:
+    label(project, 4)
+    before = project.refit()
+    with pytest.raises(ConflictError, match="lock"):
+        project.refit(allowed=lambda: False)
+    with pytest.raises(ConflictError, match="lock"):
+        project.refit(
+            progress=lambda step, done, _of: cut(project, "round") if (step, done) == ("fit", 1) else None
+        )
+
+    def overtake(step: str, done: int, _of: int) -> None:
+        if (step, done) == ("fit", 1):
+            snapshot = snapshots.read_snapshot(project.store)
+            rounds.begin_round(project.store, snapshot, {}, now=0.0)
+
+    with pytest.raises(ConflictError, match="lock"):
+        project.refit(progress=overtake)
+    assert project.rounds()[-1] == before
+    assert project.next_task("bo")
+    assert project.refit().number == 6
 
 
 @pytest.mark.slow

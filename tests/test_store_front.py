@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from jurybox.project import Project
 from jurybox.store import rounds, snapshots
 from jurybox.store.browse import TextFilter, TextState
-from jurybox.store.queue import next_tasks
+from jurybox.store.queue import Terms, next_tasks
 from jurybox.store.records import NothingLeft, Role, Task, Why
 from jurybox.store.settings import ProjectSettings
 from support.store import served
@@ -229,7 +229,7 @@ def test_what_follows_the_front_is_read_from_its_beginning(postgres_server: str)
         served(project, "ana", FRONT)
         with project.store.act() as connection:
             before = rows_read(connection)
-            lent = next_tasks(connection, "ana", 3, resume=False, now=3.0)
+            lent = next_tasks(connection, "ana", 3, resume=False, terms=Terms(), now=3.0)
             read = rows_read(connection) - before
     assert [task.round for task in lent.tasks] == [1, 1, 1]
     assert read < n / 2

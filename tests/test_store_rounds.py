@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import sqlalchemy as sa
 from jurybox.project import Project
 from jurybox.store import rounds, snapshots
 from jurybox.store.decisions import submit
-from jurybox.store.queue import next_tasks
+from jurybox.store.queue import Terms, next_tasks
 from jurybox.store.records import NothingLeft, Task, Why
 from jurybox.store.schema import ranking
 from jurybox.store.settings import ProjectSettings
@@ -231,7 +232,7 @@ def test_new_annotations_are_those_the_round_has_not_seen(project: Project) -> N
 
 def test_only_one_round_at_a_time(project: Project, tmp_path: Path) -> None:
     with project.store.exclusive("round") as first, project.store.exclusive("round") as second:
-        assert (first, second) == (True, False)
+        assert (bool(first), bool(second)) == (True, False)
     with project.store.exclusive("round") as again:
         assert again
 
@@ -259,10 +260,11 @@ def test_a_new_ranking_is_read_from_its_front(postgres_server: str) -> None:
         publish(project, list(range(n)))
         with project.store.act() as connection:
             before = rows_read(connection)
-            lent = next_tasks(connection, "person 0", 3, resume=False, now=3.0)
+            lent = next_tasks(connection, "person 0", 3, resume=False, terms=Terms(), now=3.0)
             read = rows_read(connection) - before
             text = lent.tasks[0].text_id
-            submit(connection, "person 0", text, "yes", seconds=None, comment="", key="k", now=3.0)
+            label = partial(submit, connection, "person 0", text, "yes", seconds=None, comment="")
+            label(key="k", direct=False, now=3.0)
             read_again = rows_read(connection) - before - read
     assert [task.round for task in lent.tasks] == [1, 1, 1]
     assert read < n / 2

@@ -15,7 +15,6 @@ import uvicorn
 from jurybox.client import Client, RequestError
 from jurybox.errors import ConflictError, InputError, NotFoundError
 from jurybox.store.records import Role, Standing
-from jurybox.web.replies import Replies
 from jurybox.web.serving import open_socket
 from support.web import Stage, stage, token_of
 
@@ -109,35 +108,17 @@ def test_a_submit_that_arrives_many_times_counts_once(own: Stage) -> None:
 
 def test_keys_of_other_requests(own: Stage) -> None:
     client = own.client("ana")
+    texts = [task["text_id"] for task in client.post("/api/v1/tasks", json={"n": 2}).json()["tasks"]]
     headers = {"Idempotency-Key": "one"}
     for comment, status in [("odd", 204), ("odd", 204), ("another", 409)]:
-        body = {"text_id": "t1", "comment": comment}
+        body = {"text_id": texts[0], "comment": comment}
         assert client.post("/api/v1/flags", json=body, headers=headers).status_code == status
     assert len(own.project.flags()) == 1
-    texts = [task["text_id"] for task in client.post("/api/v1/tasks", json={"n": 2}).json()["tasks"]]
     for text in texts:
         client.post("/api/v1/annotations", json={"text_id": text, "label": "no"})
     for _ in range(3):
         client.post("/api/v1/decisions/undo", json={}, headers={"Idempotency-Key": "two"})
     assert own.project.status().annotations == 1
-
-
-def test_replies_are_forgotten_in_time_and_failures_at_once() -> None:
-    now, log = [0.0], []
-    replies = Replies(clock=lambda: now[0])
-
-    def act() -> int:
-        log.append(now[0])
-        if len(log) == 1:
-            raise RuntimeError
-        return len(log)
-
-    name = ("ana", "/flags", "key")
-    with pytest.raises(RuntimeError):
-        replies.once(name, "x", act)
-    assert replies.once(name, "x", act) == replies.once(name, "x", act) == 2
-    now[0] = 2 * 86_400.0
-    assert replies.once(name, "y", act) == 3
 
 
 def test_an_owner_acts_for_others_and_nobody_else_does(own: Stage, olga: Client, ana: Client) -> None:

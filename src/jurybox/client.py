@@ -127,9 +127,21 @@ class Client:
 
     # Labelling
 
-    def tasks(self, n: int = 1, *, resume: bool = True, annotator: str | None = None) -> list[OpenTask]:
-        """Borrow up to n texts to label; fewer or none where there are not so many."""
-        answer = self._json("POST", "/tasks", json=_body(n=n, resume=resume, annotator=annotator))
+    def tasks(
+        self,
+        n: int = 1,
+        *,
+        resume: bool = True,
+        annotator: str | None = None,
+        lend_limit: int | None = None,
+        seconds: float | None = None,
+    ) -> list[OpenTask]:
+        """Borrow up to n texts to label; fewer or none where there are not so many.
+
+        An owner may say how many are in hand at most (20 otherwise), and for how long they are lent.
+        """
+        body = _body(n=n, resume=resume, annotator=annotator, lend_limit=lend_limit, seconds=seconds)
+        answer = self._json("POST", "/tasks", json=body)
         return [OpenTask(**task) for task in answer["tasks"]]
 
     def renew(self, text_id: str, *, annotator: str | None = None) -> float:
@@ -157,7 +169,9 @@ class Client:
 
     def skip(self, text_id: str, reason: str = "", *, annotator: str | None = None) -> None:
         """Leave a text to others."""
-        self._send("POST", "/skips", json=_body(text_id=text_id, reason=reason, annotator=annotator))
+        self._send(
+            "POST", "/skips", json=_body(text_id=text_id, reason=reason, annotator=annotator), key=_new_key()
+        )
 
     def flag(self, text_id: str, comment: str, *, annotator: str | None = None) -> None:
         """Leave a remark about a text for the owner."""
@@ -176,7 +190,7 @@ class Client:
     def change(self, text_id: str, label: str, *, comment: str | None = None) -> Receipt:
         """Replace the label of one of the last ten decisions."""
         body = _body(text_id=text_id, label=label, comment=comment)
-        return Receipt(**self._json("POST", "/decisions/change", json=body))
+        return Receipt(**self._json("POST", "/decisions/change", json=body, key=_new_key()))
 
     def progress(self, *, since: float = 0.0) -> Progress:
         """Say how far the user is, in all and since a time, and how far the project is."""

@@ -1,11 +1,12 @@
 """The process that refits while people annotate.
 
 Exactly one learner works on a project, whatever number of servers and machines there is: it holds a lock of
-the database, and others stand by until the lock is free. A round is due after a batch of new annotations and
-a rest in proportion to the round before, after some seconds in which nobody annotated, or when the owner asks
-for one. Labelling never waits for the
-learner and goes on without it: when a fit fails, the ranking before it holds, the failure is noted for the
-owner, and the next attempt comes later and later.
+the database, and others stand by until the lock is free. The lock ends when its connection is cut: so the
+learner looks before each round whether it holds the lock still, and no ranking takes over without it. A round
+is due after a batch of new annotations and a rest in proportion to the round before, after some seconds in
+which nobody annotated, or when the owner asks for one. Labelling never waits for the learner and goes on
+without it: when a fit fails, the ranking before it holds, the failure is noted for the owner, and the next
+attempt comes later and later.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from types import FrameType
 
 from jurybox.errors import ConflictError, JuryboxError, NotFoundError
 from jurybox.project import Project
+from jurybox.store.locks import Lock
 from jurybox.store.redaction import RedactedFormatter
 from jurybox.store.services import Pulse
 
@@ -146,7 +148,8 @@ def is_due(pulse: Pulse, *, batch: int, quiet_seconds: float, now: float) -> boo
     """
     if pulse.pending == 0 or pulse.last_at is None:
         return False
-    return pulse.pending >= batch or now - pulse.last_at >= quiet_seconds
+    rested = not 0 <= now - pulse.last_at < quiet_seconds  # a clock that was ahead says nothing
+    return pulse.pending >= batch or rested
 
 
 def request_round(project: Project) -> None:
@@ -196,10 +199,11 @@ def learn(
     with Project.open(location) as project:
         standing_by = False
         while not stop.is_set():
-            with _guarded("take the learner's lock"), project.store.exclusive("learner") as acquired:
-                if acquired:
-                    _Learner(project, options, stop).run()
-                    return
+            with _guarded("take the learner's lock"), project.store.exclusive("learner") as lock:
+                if lock:
+                    standing_by = False
+                    _Learner(project, options, stop, lock).run()
+                    continue
             if not standing_by:
                 _log.info("another learner works on this project; standing by")
                 standing_by = True
@@ -209,8 +213,9 @@ def learn(
 class _Learner:
     """A learner that holds the lock."""
 
-    def __init__(self, project: Project, options: LearnerOptions, stop: threading.Event) -> None:
+    def __init__(self, project: Project, options: LearnerOptions, stop: threading.Event, lock: Lock) -> None:
         self._project = project
+        self._lock = lock
         self._options = options
         self._stop = stop
         last = LearnerState()
@@ -234,12 +239,15 @@ class _Learner:
         self._ended = threading.Event()
 
     def run(self) -> None:
-        """Play rounds until asked to stop."""
+        """Play rounds until asked to stop, or until the lock is lost."""
         _log.info("the learner is at work")
         try:  # a signal may come while the first note is written, too
             self._note()
             threading.Thread(target=self._beat, name="heartbeat", daemon=True).start()
             while not self._stop.is_set():
+                if not self._lock.is_held():
+                    _log.error("the learner's lock was lost: the connection was cut, or the file removed")
+                    return
                 due = False
                 with _guarded("look for new annotations"):
                     due = self._is_due()
@@ -250,7 +258,8 @@ class _Learner:
                 self._stop.wait(self._options.poll_seconds)
         finally:
             self._ended.set()
-            self._set(phase=LearnerPhase.STOPPED, step="", done=0, of=0)
+            if self._lock.is_held():  # else the state is another learner's by now
+                self._set(phase=LearnerPhase.STOPPED, step="", done=0, of=0)
 
     def _beat(self) -> None:
         while not self._ended.wait(_HEARTBEAT):
@@ -271,8 +280,8 @@ class _Learner:
         self._set(phase=LearnerPhase.FITTING)
         start = time.monotonic()
         try:
-            info = self._project.refit(progress=self._progress)
-        except ConflictError:  # somebody plays a round by hand: its ranking will do
+            info = self._project.refit(progress=self._progress, allowed=self._lock.is_held)
+        except ConflictError:  # somebody plays a round by hand, whose ranking will do, or the lock was lost
             self._set(phase=LearnerPhase.WAITING, step="", done=0, of=0)
             return
         except Exception as error:  # whatever it is, people go on labelling by the last ranking

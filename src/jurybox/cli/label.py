@@ -154,7 +154,7 @@ class Session:
             return self._next()
 
     def _undo(self) -> Task:
-        task = self._project.undo(self._annotator)
+        task = self._project.undo(self._annotator, direct=False)
         self._labelled.discard(task.text_id)
         self._open.add(task.text_id)
         return task

@@ -282,15 +282,25 @@ def next_texts(
         str, typer.Option("--annotator", "-a", help="Who will label them.", show_default=False)
     ],
     n: Annotated[int, typer.Option("-n", min=1, help="How many.")] = 1,
+    lend_limit: Annotated[
+        int, typer.Option(min=1, help="The most texts in the annotator's hands at once.")
+    ] = 500,
+    hours: Annotated[
+        float | None,
+        typer.Option(
+            help="How long they are lent for; as the settings say if not given.", show_default=False
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Print the texts that an annotator should label next.
 
-    They are lent to him or her for ten minutes. Labels made elsewhere come back with: jurybox add PROJECT
-    FILE.
+    They are lent for ten minutes (setting lease_seconds), or for some hours to label them elsewhere. Labels
+    made elsewhere come back with: jurybox add PROJECT FILE.
     """
+    seconds = None if hours is None else 3600 * hours
     with open_project(project) as opened:
-        lent = opened.next_tasks(annotator, n)
+        lent = opened.next_tasks(annotator, n, lend_limit=lend_limit, seconds=seconds)
     if as_json:
         print_json(
             [

@@ -36,10 +36,10 @@ class People(Handle):
         return self.annotator(name)
 
     def pause(self, name: str) -> None:
-        """Give an annotator no more tasks; texts in hand go back, labels under way are still taken."""
+        """Give an annotator no more tasks and take no labels until `resume`; texts in hand go back."""
         with self.store.write() as connection:
             people.update_annotator(connection, name, standing=Standing.PAUSED.value)
-            queue.release_all(connection, name)
+            queue.give_back_all(connection, name)
 
     def resume(self, name: str) -> None:
         """Give a paused annotator tasks again."""
@@ -69,7 +69,7 @@ class People(Handle):
         with self.store.write() as connection:
             people.update_annotator(connection, name, qualified=verdict)
             if verdict is False:
-                queue.release_all(connection, name)
+                queue.give_back_all(connection, name)
 
     def set_role(self, name: str, role: Role) -> None:
         """Change what a person may do."""

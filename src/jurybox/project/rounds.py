@@ -55,7 +55,9 @@ class Rounds(Handle):
         with self.store.read() as connection:
             return rounds.read_rounds(connection)
 
-    def refit(self, *, progress: Progress | None = None) -> RoundInfo:
+    def refit(
+        self, *, progress: Progress | None = None, allowed: Callable[[], bool] = lambda: True
+    ) -> RoundInfo:
         """Play one round on what is there and publish its ranking; labelling goes on meanwhile.
 
         The audit sample is never trained on, and its texts are asked for apart from the ranking.
@@ -64,11 +66,13 @@ class Rounds(Handle):
         ----------
         progress
             Called with what is being done, how much of it is done, and how much there is.
+        allowed
+            Asked before the ranking takes over: whether it may, for instance since a lock is still held.
 
         Raises
         ------
         ConflictError
-            If another process plays a round of this project.
+            If another process plays a round of this project, or the ranking may not take over.
         InputError
             If the project has fewer than two classes.
         FitError
@@ -77,9 +81,9 @@ class Rounds(Handle):
         with self.store.exclusive("round") as alone:
             if not alone:
                 raise ConflictError("another round of this project is being played; wait for it to end")
-            return self._refit(progress or _quiet)
+            return self._refit(progress or _quiet, lambda: alone.is_held() and allowed())
 
-    def _refit(self, progress: Progress) -> RoundInfo:
+    def _refit(self, progress: Progress, allowed: Callable[[], bool]) -> RoundInfo:
         with self.store.read() as connection:
             settings = read_state(connection).settings
         snapshot = snapshots.read_snapshot(self.store)
@@ -105,7 +109,7 @@ class Rounds(Handle):
             pred_probs=played.pred_probs,
             diagnostics=plain(found),
         )
-        rounds.publish(self.store, number, snapshot, outcome, now=self._clock())
+        rounds.publish(self.store, number, snapshot, outcome, now=self._clock(), allowed=allowed)
         progress("publish", 1, 1)
         self._previous = played
         return self.rounds()[-1]

@@ -242,7 +242,7 @@ def read_queue(connection: Connection, *, now: float, limit: int = 50) -> list[Q
         sa.select(ranking, texts.c.external_id, texts.c.text, annotators.c.name.label("holder"))
         .select_from(
             ranking.join(texts, texts.c.id == ranking.c.text_id)
-            .outerjoin(leases, sa.and_(leases.c.text_id == ranking.c.text_id, leases.c.expires_at > now))
+            .outerjoin(leases, sa.and_(leases.c.text_id == ranking.c.text_id, schema.is_lent(leases, now)))
             .outerjoin(annotators, annotators.c.id == leases.c.annotator_id)
         )
         .where(ranking.c.open)

@@ -5,29 +5,31 @@ Annotations are append-only. Taking one back or changing it adds a row and marks
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from jurybox.errors import ConflictError, NotFoundError
-from jurybox.store import gold_queue, schema
-from jurybox.store.people import lock_actor, lock_annotator
-from jurybox.store.queue import claim, find_text, release
+from jurybox.store import schema
+from jurybox.store.gate import check_answer, check_lent, check_person, check_remark, check_remarks, is_bound
+from jurybox.store.people import lock_actor
+from jurybox.store.queue import claim, find_text, give_back, release, with_text
 from jurybox.store.ranks import settle
 from jurybox.store.records import Decision, Flag, Receipt, Role, Task
+from jurybox.store.replies import Reply, once
 from jurybox.store.rows import (
     Situation,
     class_number,
     count,
     insert_annotation,
+    insert_skip,
     lock_situation,
     replace_annotation,
     retire_skip,
     standing_annotation,
-    standing_skip,
 )
-from jurybox.store.state import read_state
 
 __all__ = [
     "EDITABLE",
@@ -54,6 +56,7 @@ def submit(
     seconds: float | None,
     comment: str,
     key: str | None,
+    direct: bool,
     now: float,
 ) -> Receipt:
     """Store a label: once however often it arrives, and even if the text is finished by now.
@@ -63,85 +66,112 @@ def submit(
     NotFoundError
         If there is no such annotator or text.
     InputError
-        If there is no such class.
+        If there is no such class, or the comment is too long.
     ConflictError
-        If the annotator gave the text another label before, or the key belongs to another submit.
+        If the annotator gave the text another label before, the key belongs to another submit, or the
+        annotator may not label this text (`jurybox.store.gate`).
     """
     annotator, state = lock_actor(connection, name)
-    found = lock_situation(connection, annotator.id, text, label, key)
-    if found.keyed is not None:
+    found = lock_situation(connection, annotator.id, text, label=label, key=key, now=now)
+    if found is not None and found.keyed is not None:
         return _repeated(found, found.keyed, name, text, label, key)
-    if found.standing is not None and found.standing_class == found.class_id:
-        return Receipt(found.standing, text, name, label, repeated=True)
-    if found.standing is not None:
+    if found is not None and found.standing is not None:
+        if found.standing_class == found.class_id:
+            return Receipt(found.standing, text, name, label, repeated=True)
         raise ConflictError(
             f"annotator {name!r} gave text {text!r} another label before; use change to replace it",
             code="relabelled",
         )
-    text_id, class_id = found.text_id, found.class_id
+    found = check_answer(connection, state, annotator, found, text, direct=direct, now=now)
+    check_remark(annotator, comment, direct=direct)
     if found.skip is not None:
-        retire_skip(connection, annotator.id, text_id, now)
+        retire_skip(connection, annotator.id, found.text_id, now)
         count(connection, annotator.id, n_skips=-1)
-    golden = gold_queue.lease_of(connection, annotator.id, text_id) if state.n_gold else None
     number = insert_annotation(
         connection,
-        text_id=text_id,
+        text_id=found.text_id,
         annotator_id=annotator.id,
-        class_id=class_id,
+        class_id=found.class_id,
         created_at=now,
         seconds=seconds,
         comment=comment,
         idempotency_key=key,
-        **_provenance(found, golden),
+        **found.provenance,
     )
     count(connection, annotator.id, n_annotations=1)
-    settle(connection, state, [text_id])
-    release(connection, annotator.id, text_id, golden=golden is not None)
+    settle(connection, state, [found.text_id])
+    release(connection, annotator.id, found.text_id, golden=found.gold_loan is not None)
     return Receipt(number, text, name, label)
 
 
-def skip(connection: Connection, name: str, text: str, reason: str, *, now: float) -> None:
+def skip(
+    connection: Connection, name: str, text: str, reason: str, *, key: str | None, direct: bool, now: float
+) -> None:
     """Note that an annotator does not want to label a text; a second skip of it changes nothing.
 
     Raises
     ------
     NotFoundError
         If there is no such annotator or text.
+    InputError
+        If the reason is too long.
     ConflictError
-        If the annotator has labelled the text.
+        If the annotator has labelled the text, or may not skip it (`jurybox.store.gate`).
     """
-    annotator = lock_annotator(connection, name)
-    text_id = find_text(connection, text)
-    if standing_annotation(connection, annotator.id, text_id) is not None:
-        raise ConflictError(
-            f"annotator {name!r} has labelled text {text!r}; undo that before skipping it", code="relabelled"
-        )
-    if standing_skip(connection, annotator.id, text_id) is None:
-        row = {"text_id": text_id, "annotator_id": annotator.id, "reason": reason, "created_at": now}
-        connection.execute(sa.insert(schema.skips).values(row))
-        count(connection, annotator.id, n_skips=1)
-    release(connection, annotator.id, text_id)
+    annotator, state = lock_actor(connection, name)
+
+    def act() -> Reply:
+        check_person(state, annotator, direct=direct)
+        check_remark(annotator, reason, direct=direct)
+        situation = lock_situation(connection, annotator.id, text, now=now)
+        found = check_lent(state, annotator, situation, text, direct=direct)
+        if found.standing is not None:
+            raise ConflictError(
+                f"annotator {name!r} has labelled text {text!r}; undo that before skipping it",
+                code="relabelled",
+            )
+        if found.skip is None:
+            insert_skip(connection, annotator.id, found.text_id, reason, now)
+            count(connection, annotator.id, n_skips=1)
+        give_back(connection, annotator.id, found.text_id)
+        return {}
+
+    once(connection, annotator.id, "skip", key, {"text": text, "reason": reason}, act, now=now)
 
 
-def flag(connection: Connection, name: str, text: str, comment: str, *, now: float) -> None:
+def flag(
+    connection: Connection, name: str, text: str, comment: str, *, key: str | None, direct: bool, now: float
+) -> None:
     """Leave a remark about a text for the owner.
 
     Raises
     ------
     NotFoundError
         If there is no such annotator or text.
+    InputError
+        If the remark is too long.
+    ConflictError
+        If there are too many of the annotator, or the text is none of theirs (`jurybox.store.gate`).
     """
-    annotator = lock_annotator(connection, name)
-    row = {
-        "text_id": find_text(connection, text),
-        "annotator_id": annotator.id,
-        "comment": comment,
-        "created_at": now,
-    }
-    connection.execute(sa.insert(schema.flags).values(row))
+    annotator, state = lock_actor(connection, name)
+
+    def act() -> Reply:
+        check_person(state, annotator, direct=direct)
+        check_remark(annotator, comment, direct=direct)
+        situation = lock_situation(connection, annotator.id, text, now=now)
+        found = check_lent(state, annotator, situation, text, direct=direct)
+        if is_bound(annotator, direct=direct):
+            check_remarks(connection, annotator.id, found.text_id)
+        row = {"text_id": found.text_id, "annotator_id": annotator.id, "comment": comment, "created_at": now}
+        connection.execute(sa.insert(schema.flags).values(row))
+        return {}
+
+    once(connection, annotator.id, "flag", key, {"text": text, "comment": comment}, act, now=now)
 
 
-def undo(connection: Connection, name: str, text: str | None, *, now: float) -> Task:
+def undo(
+    connection: Connection, name: str, text: str | None, *, key: str | None, direct: bool, now: float
+) -> Task:
     """Take back one of the last decisions (default: the last one) and hand the text out again.
 
     Raises
@@ -149,26 +179,40 @@ def undo(connection: Connection, name: str, text: str | None, *, now: float) -> 
     NotFoundError
         If there is no such annotator, or no decision to take back.
     ConflictError
-        If the decision is not among the last ten.
+        If the decision is not among the last ten, or the annotator may not write (`jurybox.store.gate`).
     """
-    annotator = lock_annotator(connection, name)
-    decision = _recent(connection, annotator.id, name, text)
-    text_id = find_text(connection, decision.external_id, lock=True)
-    if decision.class_id is None:
-        retire_skip(connection, annotator.id, text_id, now)
-        count(connection, annotator.id, n_skips=-1)
-    else:
-        replace_annotation(
-            connection, decision.id, text_id, annotator.id, None, origin="undo", comment="", now=now
-        )
-        count(connection, annotator.id, n_annotations=-1)
-    state = read_state(connection)
-    settle(connection, state, [text_id])
-    return claim(connection, state, name, annotator.id, text_id, now)
+    annotator, state = lock_actor(connection, name)
+
+    def act() -> Reply:
+        check_person(state, annotator, direct=direct)
+        decision = _recent(connection, annotator.id, name, text)
+        text_id = find_text(connection, decision.external_id, lock=True)
+        if decision.class_id is None:
+            retire_skip(connection, annotator.id, text_id, now)
+            count(connection, annotator.id, n_skips=-1)
+        else:
+            replace_annotation(
+                connection, decision.id, text_id, annotator.id, None, origin="undo", comment="", now=now
+            )
+            count(connection, annotator.id, n_annotations=-1)
+        settle(connection, state, [text_id])
+        task = claim(connection, state, name, decision.external_id, direct=direct, now=now)
+        return {**asdict(task), "text": "", "metadata": {}}
+
+    reply, _ = once(connection, annotator.id, "undo", key, {"text": text}, act, now=now)
+    return with_text(connection, Task(**reply))
 
 
 def change(
-    connection: Connection, name: str, text: str, label: str, *, comment: str | None, now: float
+    connection: Connection,
+    name: str,
+    text: str,
+    label: str,
+    *,
+    comment: str | None,
+    key: str | None,
+    direct: bool,
+    now: float,
 ) -> Receipt:
     """Replace the label, and the comment where one is given, of one of the last ten decisions.
 
@@ -177,28 +221,37 @@ def change(
     NotFoundError
         If there is no such annotator or decision.
     InputError
-        If there is no such class.
+        If there is no such class, or the comment is too long.
     ConflictError
-        If the decision is not among the last ten, or was a skip.
+        If the decision is not among the last ten, or was a skip, or the annotator may not write
+        (`jurybox.store.gate`).
     """
-    annotator = lock_annotator(connection, name)
-    class_id = class_number(connection, label)
-    decision = _recent(connection, annotator.id, name, text)
-    if decision.class_id is None:
-        raise ConflictError(f"annotator {name!r} skipped text {text!r}; undo that to label it")
-    kept = decision.comment if comment is None else comment
-    if decision.class_id == class_id and decision.comment == kept:
-        return Receipt(decision.id, text, name, label, repeated=True)
-    text_id = find_text(connection, text, lock=True)
-    number = replace_annotation(
-        connection, decision.id, text_id, annotator.id, class_id, origin="change", comment=kept, now=now
-    )
-    settle(connection, read_state(connection), [text_id])
-    return Receipt(number, text, name, label)
+    annotator, state = lock_actor(connection, name)
+
+    def act() -> Reply:
+        check_person(state, annotator, direct=direct)
+        check_remark(annotator, comment, direct=direct)
+        class_id = class_number(connection, label)
+        decision = _recent(connection, annotator.id, name, text)
+        if decision.class_id is None:
+            raise ConflictError(f"annotator {name!r} skipped text {text!r}; undo that to label it")
+        kept = decision.comment if comment is None else comment
+        if decision.class_id == class_id and decision.comment == kept:
+            return {"annotation": decision.id, "repeated": True}
+        text_id = find_text(connection, text, lock=True)
+        number = replace_annotation(
+            connection, decision.id, text_id, annotator.id, class_id, origin="change", comment=kept, now=now
+        )
+        settle(connection, state, [text_id])
+        return {"annotation": number, "repeated": False}
+
+    asked = {"text": text, "label": label, "comment": comment}
+    reply, again = once(connection, annotator.id, "change", key, asked, act, now=now)
+    return Receipt(reply["annotation"], text, name, label, repeated=again or reply["repeated"])
 
 
 def adjudicate(
-    connection: Connection, name: str, text: str, label: str, *, comment: str, now: float
+    connection: Connection, name: str, text: str, label: str, *, comment: str, key: str | None, now: float
 ) -> Receipt:
     """Store a reviewer's decision: an annotation like any other, after which the text is finished.
 
@@ -209,32 +262,33 @@ def adjudicate(
     InputError
         If there is no such class.
     ConflictError
-        If the person is neither reviewer nor owner.
+        If the person is neither reviewer nor owner, or is paused.
     """
-    reviewer = lock_annotator(connection, name)
+    reviewer, state = lock_actor(connection, name)
     if reviewer.role not in (Role.REVIEWER, Role.OWNER):
         raise ConflictError(f"{name!r} is {reviewer.role}, expected a reviewer or an owner")
-    class_id = class_number(connection, label)
-    text_id = find_text(connection, text, lock=True)
-    standing = standing_annotation(connection, reviewer.id, text_id)
-    if standing is not None:
-        number = replace_annotation(
-            connection, standing.id, text_id, reviewer.id, class_id, origin="review", comment=comment, now=now
-        )
-    else:
-        number = insert_annotation(
-            connection,
-            text_id=text_id,
-            annotator_id=reviewer.id,
-            class_id=class_id,
-            created_at=now,
-            comment=comment,
-            origin="review",
-        )
-        count(connection, reviewer.id, n_annotations=1)
-    settle(connection, read_state(connection), [text_id])
-    release(connection, reviewer.id, text_id)
-    return Receipt(number, text, name, label)
+
+    def act() -> Reply:
+        check_person(state, reviewer, direct=False)
+        class_id = class_number(connection, label)
+        text_id = find_text(connection, text, lock=True)
+        standing = standing_annotation(connection, reviewer.id, text_id)
+        said = {"origin": "review", "comment": comment}
+        if standing is not None:
+            number = replace_annotation(
+                connection, standing.id, text_id, reviewer.id, class_id, **said, now=now
+            )
+        else:
+            row = {"text_id": text_id, "annotator_id": reviewer.id, "class_id": class_id, "created_at": now}
+            number = insert_annotation(connection, **row, **said)
+            count(connection, reviewer.id, n_annotations=1)
+        settle(connection, state, [text_id])
+        release(connection, reviewer.id, text_id)
+        return {"annotation": number}
+
+    asked = {"text": text, "label": label, "comment": comment}
+    reply, again = once(connection, reviewer.id, "adjudicate", key, asked, act, now=now)
+    return Receipt(reply["annotation"], text, name, label, repeated=again)
 
 
 def read_decisions(connection: Connection, name: str, limit: int) -> list[Decision]:
@@ -275,7 +329,10 @@ def read_flags(connection: Connection) -> list[Flag]:
 
 
 def _latest(annotator_id: int, limit: int) -> sa.Select[Any]:
-    """Labels and skips of an annotator that stand, in one list; a skip has no class."""
+    """Labels and skips of an annotator that stand, in one list; a skip has no class.
+
+    They are put in order by number: clocks jump. A skip comes behind the annotation that was the last then.
+    """
     annotations, skips, texts = schema.annotations, schema.skips, schema.texts
     labels = (
         sa.select(
@@ -284,6 +341,8 @@ def _latest(annotator_id: int, limit: int) -> sa.Select[Any]:
             annotations.c.class_id,
             annotations.c.comment,
             annotations.c.created_at,
+            annotations.c.id.label("behind"),
+            sa.literal(0).label("nth"),
         )
         .where(annotations.c.annotator_id == annotator_id, schema.is_standing)
         .order_by(annotations.c.id.desc())
@@ -296,6 +355,8 @@ def _latest(annotator_id: int, limit: int) -> sa.Select[Any]:
             sa.null().cast(sa.Integer).label("class_id"),
             skips.c.reason.label("comment"),
             skips.c.created_at,
+            skips.c.after_annotation.label("behind"),
+            skips.c.id.label("nth"),
         )
         .where(skips.c.annotator_id == annotator_id, skips.c.retired_at.is_(None))
         .order_by(skips.c.id.desc())
@@ -305,7 +366,7 @@ def _latest(annotator_id: int, limit: int) -> sa.Select[Any]:
     return (
         sa.select(both, texts.c.external_id, texts.c.text)
         .join(texts, texts.c.id == both.c.text_id)
-        .order_by(both.c.created_at.desc(), both.c.id.desc())
+        .order_by(both.c.behind.desc(), both.c.nth.desc())
         .limit(limit)
     )
 
@@ -322,20 +383,6 @@ def _recent(connection: Connection, annotator_id: int, name: str, text: str | No
         "which can be edited",
         code="not_editable",
     )
-
-
-def _provenance(found: Situation, golden: sa.Row[Any] | None) -> dict[str, object]:
-    """Return how a text came to its annotator; what the task of a gold text said of itself is not stored."""
-    if golden is not None:
-        return {"origin": "queue", "round_id": golden.round_id, "reason": gold_queue.GOLD}
-    if found.reason is None:
-        return {"origin": "direct"}
-    return {
-        "origin": "queue",
-        "round_id": found.round_id,
-        "reason": found.reason,
-        "selection_probability": found.selection_probability,
-    }
 
 
 def _repeated(found: Situation, earlier: int, name: str, text: str, label: str, key: str | None) -> Receipt:

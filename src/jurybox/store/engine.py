@@ -24,7 +24,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from jurybox.errors import InputError, StoreError, require
 from jurybox.store.files import FileGuard, FileLostError, read_only_address
-from jurybox.store.locks import advisory_lock, file_lock, lock_statement
+from jurybox.store.locks import Lock, advisory_lock, file_lock, lock_statement
 from jurybox.store.redaction import redacted
 
 __all__ = ["Store", "insert_rows", "read_location"]
@@ -162,7 +162,7 @@ class Store:
         return FileLostError(f"{error}{kept}", code=error.code)
 
     @contextmanager
-    def exclusive(self, name: str) -> Iterator[bool]:
+    def exclusive(self, name: str) -> Iterator[Lock]:
         """Try to be the only process that does something; true if so. The lock ends with its process.
 
         Parameters

@@ -18,7 +18,7 @@ from jurybox.errors import NotFoundError
 from jurybox.store import schema
 from jurybox.store.locks import serialise
 from jurybox.store.ranks import chunks, mark_gold
-from jurybox.store.rows import class_number
+from jurybox.store.rows import GOLD, class_number, remember
 from jurybox.store.state import read_state, write_state
 
 __all__ = [
@@ -64,7 +64,10 @@ def set_gold(connection: Connection, labels: Mapping[str, str | None], *, now: f
         ]
         ordinary = [numbers[text] for text, label in chunk if label is None]
         connection.execute(sa.delete(gold).where(gold.c.text_id.in_(numbers.values())))
+        remember(connection, leases, leases.c.text_id.in_(ordinary))
         connection.execute(sa.delete(leases).where(leases.c.text_id.in_(ordinary)))
+        served = sa.update(schema.served).where(schema.served.c.text_id.in_(ordinary))
+        connection.execute(served.where(schema.served.c.reason == GOLD).values(reason=None))
         if rows:
             connection.execute(sa.insert(gold), rows)
         mark_gold(connection, read_state(connection), numbers.values())

@@ -20,10 +20,7 @@ from jurybox.store import schema
 from jurybox.store.ranks import spread
 from jurybox.store.state import ProjectState
 
-__all__ = ["GOLD", "extend", "forget", "held", "lease_of", "lend", "place", "renew", "unseen"]
-
-GOLD = "gold"
-"""The reason that is stored with the annotation of a gold text."""
+__all__ = ["forget", "held", "lend", "place", "unseen"]
 
 
 def place(
@@ -60,10 +57,10 @@ def unseen(connection: Connection, state: ProjectState, annotator_id: int, now: 
 
 def lend(
     connection: Connection,
-    state: ProjectState,
     annotator_id: int,
     text_id: int,
     place: sa.Row[Any],
+    seconds: float,
     now: float,
 ) -> sa.Row[Any]:
     """Lend a gold text in the place of an ordinary one, of which the row of the ranking is given."""
@@ -77,7 +74,8 @@ def lend(
             "annotator_id": annotator_id,
             "text_id": text_id,
             "issued_at": now,
-            "expires_at": now + state.settings.lease_seconds,
+            "expires_at": now + seconds,
+            "seconds": seconds,
             "round_id": place.round_id,
             "position": place.position,
             "reason": place.reason,
@@ -91,26 +89,6 @@ def lend(
 def held(connection: Connection, annotator_id: int, now: float) -> list[sa.Row[Any]]:
     """Return the gold texts that a person holds, in the form of ordinary texts in hand."""
     return list(connection.execute(_HELD, {"annotator": annotator_id, "now": now}))
-
-
-def renew(connection: Connection, name: str, text_id: int, until: float) -> bool:
-    """Keep a gold text for longer, expired or not; false if the person does not hold it."""
-    leases, annotators = schema.gold_leases, schema.annotators
-    person = sa.select(annotators.c.id).where(annotators.c.name == name)
-    mine = sa.and_(leases.c.text_id == text_id, leases.c.annotator_id.in_(person))
-    return connection.execute(sa.update(leases).where(mine).values(expires_at=until)).rowcount > 0
-
-
-def extend(connection: Connection, annotator_id: int, text_ids: list[int], until: float) -> None:
-    """Keep those texts that are gold texts in a person's hands for longer."""
-    leases = schema.gold_leases
-    mine = sa.and_(leases.c.annotator_id == annotator_id, leases.c.text_id.in_(text_ids))
-    connection.execute(sa.update(leases).where(mine).values(expires_at=until))
-
-
-def lease_of(connection: Connection, annotator_id: int, text_id: int) -> sa.Row[Any] | None:
-    """Return a person's loan of a gold text, expired or not."""
-    return connection.execute(_LEASE, {"annotator": annotator_id, "text": text_id}).one_or_none()
 
 
 def forget(connection: Connection, annotator_id: int, text_id: int) -> None:
@@ -147,7 +125,6 @@ _ANNOTATOR, _TEXT = sa.bindparam("annotator", type_=sa.Integer), sa.bindparam("t
 _ROUND = sa.bindparam("round", type_=sa.Integer)
 _MINE = sa.and_(schema.gold_leases.c.annotator_id == _ANNOTATOR, schema.gold_leases.c.text_id == _TEXT)
 _NOW = sa.bindparam("now", type_=sa.Double)
-_LEASE = sa.select(schema.gold_leases).where(_MINE)
 _TEXTS_IN_HAND = sa.select(
     schema.texts.c.id,
     schema.texts.c.external_id,
@@ -158,7 +135,7 @@ _TEXTS_IN_HAND = sa.select(
 _FORGET = sa.delete(schema.gold_leases).where(_MINE)
 _LENT = _TEXTS_IN_HAND.where(_MINE)
 _HELD = _TEXTS_IN_HAND.where(
-    schema.gold_leases.c.annotator_id == _ANNOTATOR, schema.gold_leases.c.expires_at > _NOW
+    schema.gold_leases.c.annotator_id == _ANNOTATOR, schema.is_lent(schema.gold_leases, _NOW)
 )
 _BEHIND = (
     sa.select(schema.ranking.c.score)
@@ -185,6 +162,6 @@ _UNSEEN = sa.select(schema.gold.c.text_id).where(
     ~sa.exists().where(
         schema.gold_leases.c.text_id == schema.gold.c.text_id,
         schema.gold_leases.c.annotator_id == _ANNOTATOR,
-        schema.gold_leases.c.expires_at > _NOW,
+        schema.is_lent(schema.gold_leases, _NOW),
     ),
 )

@@ -4,45 +4,82 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.exc import DBAPIError, InvalidRequestError
 
 from jurybox.atomic import try_lock
+from jurybox.errors import StoreError
+from jurybox.store.redaction import redacted
 
-__all__ = ["advisory_key", "advisory_lock", "file_lock", "lock_statement", "serialise"]
+__all__ = ["Lock", "advisory_key", "advisory_lock", "file_lock", "lock_statement", "serialise"]
+
+
+class Lock:
+    """What came of trying to be the only process that does something; true in a condition if it is."""
+
+    def __init__(self, *, acquired: bool, lasts: Callable[[], bool]) -> None:
+        self.acquired = acquired
+        self._lasts = lasts
+
+    def __bool__(self) -> bool:
+        return self.acquired
+
+    def is_held(self) -> bool:
+        """Whether the lock is held still: nobody takes it away, but it ends with what holds it."""
+        self.acquired = self.acquired and self._lasts()
+        return self.acquired
 
 
 @contextmanager
-def file_lock(path: Path) -> Iterator[bool]:
-    """Try to lock a file; yields whether it was free. The operating system frees it when the process ends.
+def file_lock(path: Path) -> Iterator[Lock]:
+    """Try to lock a file. The operating system frees it when the process ends.
 
-    The file itself stays: removing it would let two processes lock two files of one name.
+    The file itself stays: removing it would let two processes lock two files of one name. Where somebody does
+    so, the lock is lost.
     """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+
+    def lasts() -> bool:
+        try:
+            return os.path.samestat(os.fstat(descriptor), path.stat())
+        except OSError:
+            return False
+
     try:
-        yield try_lock(descriptor)
+        yield Lock(acquired=try_lock(descriptor), lasts=lasts)
     finally:
         os.close(descriptor)
 
 
 @contextmanager
-def advisory_lock(engine: Engine, name: str) -> Iterator[bool]:
-    """Try to take PostgreSQL's advisory lock of a name; yields whether it was free.
+def advisory_lock(engine: Engine, name: str) -> Iterator[Lock]:
+    """Try to take PostgreSQL's advisory lock of a name.
 
-    The lock belongs to a connection of its own, so the server frees it when the process ends.
+    The lock belongs to a connection of its own, so the server frees it when the process ends, or when the
+    connection is cut: then it is lost, and this process may be the last to know.
+
+    Raises
+    ------
+    StoreError
+        If the database cannot be used.
     """
     key = advisory_key(name)
-    with engine.connect() as connection:
-        acquired = bool(connection.scalar(sa.select(sa.func.pg_try_advisory_lock(key))))
-        try:
-            yield acquired
-        finally:
-            if acquired:
-                _unlock(connection, key)
+    taking = sa.select(sa.func.pg_backend_pid(), sa.func.pg_try_advisory_lock(key))
+    try:
+        with engine.connect() as connection:
+            session, acquired = connection.execute(taking).one()
+            try:
+                yield Lock(acquired=acquired, lasts=lambda: _is_session(connection, session))
+            finally:
+                if acquired:  # the connection goes back to the pool
+                    _unlock(connection, key)
+    except DBAPIError as error:
+        raise StoreError(f"the database cannot be used: {redacted(str(error.orig))}") from error
 
 
 def serialise(connection: Connection, what: str, *, shared: bool = False) -> None:
@@ -85,7 +122,16 @@ def advisory_key(name: str) -> int:
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") >> 1
 
 
+def _is_session(connection: Connection, session: int) -> bool:
+    """Whether a connection is still the one that the server knew by this number."""
+    try:
+        return bool(connection.scalar(sa.select(sa.func.pg_backend_pid())) == session)
+    except (DBAPIError, InvalidRequestError):
+        return False
+
+
 def _unlock(connection: Connection, key: int) -> None:
-    if connection.invalidated:  # the server is gone, and the lock with it
-        return
-    connection.execute(sa.select(sa.func.pg_advisory_unlock(key)))
+    try:
+        connection.execute(sa.select(sa.func.pg_advisory_unlock(key)))
+    except (DBAPIError, InvalidRequestError):  # the connection is gone, and the lock with it
+        connection.invalidate()

@@ -65,7 +65,7 @@ def read_status(connection: Connection, *, now: float) -> Status:
         audit_texts=n_audit,
         audit_finished=n_audit - _count(connection, audit.join(ranking, audit_open)),
         on_loan=sum(
-            _count(connection, leases, leases.c.expires_at > now)
+            _count(connection, leases, schema.is_lent(leases, now))
             for leases in (schema.leases, schema.gold_leases)
         ),
         rounds=len(rounds),

@@ -73,7 +73,8 @@ _ANNOTATOR = sa.bindparam("annotator", type_=sa.Integer)
 @cache
 def _free() -> sa.Select[Any]:
     leases, ranking = schema.leases, schema.ranking
-    lent = _looked_up(leases.c.text_id == ranking.c.text_id, leases.c.expires_at > sa.bindparam("now"))
+    now = sa.bindparam("now", type_=sa.Double)
+    lent = _looked_up(leases.c.text_id == ranking.c.text_id, schema.is_lent(leases, now))
     return (
         _wanted()
         .where(~lent)
@@ -138,8 +139,9 @@ def _open() -> sa.Select[Any]:
 
 
 def _ranked() -> sa.Select[Any]:
-    """Places of a round's ranking, with their texts."""
-    ranking, texts = schema.ranking, schema.texts
+    """Places of a round's ranking, with their texts and whoever has or had them on loan."""
+    ranking, texts, leases = schema.ranking, schema.texts, schema.leases
+    holder = sa.select(leases.c.annotator_id).where(leases.c.text_id == ranking.c.text_id).scalar_subquery()
     return (
         sa.select(
             ranking.c.text_id,
@@ -151,6 +153,7 @@ def _ranked() -> sa.Select[Any]:
             texts.c.external_id,
             texts.c.text,
             texts.c.metadata.label("about"),
+            holder.label("holder"),
         )
         .select_from(ranking.join(texts, texts.c.id == ranking.c.text_id))
         .where(ranking.c.round_id == sa.bindparam("round", type_=sa.Integer))

@@ -15,7 +15,7 @@ from jurybox.store.records import Role
 from jurybox.store.settings import ProjectSettings
 from jurybox.store.state import ProjectState
 
-__all__ = ["NO_LIMIT", "Admission", "admit", "exempt_veterans"]
+__all__ = ["NO_LIMIT", "Admission", "admit", "exempt_veterans", "is_tested"]
 
 NO_LIMIT = 2**31
 _AHEAD = 5  # as many as the labelling page fetches ahead, so that there is no pause at the end of the test
@@ -41,20 +41,26 @@ class Admission:
     room: int = NO_LIMIT
 
 
+def is_tested(state: ProjectState, annotator: sa.Row[Any]) -> bool:
+    """Whether a person has yet to pass the test, or has failed it; reviewers and owners are not tested."""
+    wanted = state.settings.qualification_texts and state.n_gold
+    return bool(wanted) and annotator.role == Role.ANNOTATOR and not annotator.qualified
+
+
 def admit(
     connection: Connection, state: ProjectState, annotator: sa.Row[Any], in_hand: int, now: float
 ) -> Admission:
-    """Return what a person may get now, who holds so many gold texts; reviewers and owners are not tested.
+    """Return what a person may get now, who holds so many gold texts.
 
     The verdict is given once, as soon as enough gold texts are labelled, or when there are no more of them:
     then texts that were skipped count as wrong. It does not change with labels that are changed afterwards,
     so that nobody can try until it comes out well.
     """
-    wanted = state.settings.qualification_texts
-    if not wanted or not state.n_gold or annotator.role != Role.ANNOTATOR or annotator.qualified:
+    if not is_tested(state, annotator):
         return Admission()
     if annotator.qualified is not None:
         return Admission(refused=True)
+    wanted = state.settings.qualification_texts
     answers = answers_of(connection, annotator.id)
     if answers.n < wanted and (in_hand or unseen(connection, state, annotator.id, now)):
         return Admission(tested=True, room=wanted + _AHEAD - answers.n - in_hand)

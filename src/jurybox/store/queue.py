@@ -3,13 +3,14 @@
 A text is with one person at a time, whatever number of labels it still wants: so no text is ever out beyond
 its cap, and no two people spend time on a text of which the second label may turn out not to be needed.
 Others get the next text meanwhile. A lease ends when its text is labelled, skipped or given back, or when it
-expires.
+expires. Who had it may still answer: loans that end without a label are kept in `served`.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -19,19 +20,48 @@ from sqlalchemy.engine import Connection
 
 from jurybox.errors import ConflictError, NotFoundError
 from jurybox.store import gold_queue, schema
+from jurybox.store.gate import IN_HAND, allowance, check_person, is_bound
 from jurybox.store.gold import is_mixed_in
-from jurybox.store.people import free_by_share, lock_actor, share_of
+from jurybox.store.people import lock_actor
 from jurybox.store.places import any_open, any_wanted, best_free, own_place
 from jurybox.store.qualification import NO_LIMIT, Admission, admit
 from jurybox.store.records import NothingLeft, Standing, Task, Tasks, Why
-from jurybox.store.state import ProjectState, read_state
+from jurybox.store.rows import count_loans, known, lock_situation, note_served, remember
+from jurybox.store.state import ProjectState
 
-__all__ = ["claim", "find_text", "next_tasks", "release", "release_all", "renew"]
+__all__ = [
+    "Terms",
+    "claim",
+    "find_text",
+    "give_back",
+    "give_back_all",
+    "next_tasks",
+    "release",
+    "renew",
+    "text_number",
+    "with_text",
+]
 
 _ATTEMPTS = 50
 
 
-def next_tasks(connection: Connection, name: str, n: int, *, resume: bool, now: float) -> Tasks:
+@dataclass(frozen=True)
+class Terms:
+    """On which terms texts are lent.
+
+    Attributes
+    ----------
+    most
+        The most texts in hand; None for no limit.
+    seconds
+        How long a loan lasts; None: as the project's settings say.
+    """
+
+    most: int | None = None
+    seconds: float | None = None
+
+
+def next_tasks(connection: Connection, name: str, n: int, *, resume: bool, terms: Terms, now: float) -> Tasks:
     """Lend up to `n` texts to an annotator, those already held first.
 
     Raises
@@ -47,51 +77,68 @@ def next_tasks(connection: Connection, name: str, n: int, *, resume: bool, now: 
     admission = admit(connection, state, annotator, len(golden), now)
     if admission.refused:
         return Tasks((), NothingLeft(Why.NOT_QUALIFIED))
-    in_hand = _oldest_first([*held, *golden])
-    tasks = _extend(connection, state, annotator.id, in_hand[:n], name, now) if resume else []
-    n_held = len(in_hand)
-    free = min(n - len(tasks), _allowance(connection, state, annotator, n_held), admission.room)
+    wanted = _oldest_first([*(row for row in held if row.position is not None), *golden])
+    tasks = _extend(connection, state, annotator.id, wanted[:n], name, terms, now) if resume else []
+    n_held = len(held) + len(golden)
+    room = NO_LIMIT if terms.most is None else terms.most - n_held
+    free = min(n - len(tasks), allowance(connection, state, annotator, n_held), admission.room, max(room, 0))
     for _ in range(_ATTEMPTS):
         if free <= 0:
             break
-        taken = _take(connection, state, annotator, free, n_held, now, tested=admission.tested)
+        taken = _take(connection, state, annotator, free, n_held, terms, now, tested=admission.tested)
         if taken is None:
             break
         tasks.extend(taken)
         n_held += len(taken)
         free -= len(taken)
     complete = len(tasks) == n
-    nothing = None if complete else _why(connection, state, annotator, n_held, admission, now)
+    nothing = None if complete else _why(connection, state, annotator, n_held, terms, admission, now)
     return Tasks(tuple(tasks), nothing, suggestions=state.settings.suggestions)
 
 
-def renew(connection: Connection, name: str, text_id: int, *, now: float) -> float:
+def renew(connection: Connection, name: str, text: str, *, now: float) -> float:
     """Keep a text for as long as if it had been opened now; return when that ends.
 
-    A lease that has expired is renewed too, as long as nobody else has the text.
+    A lease that has expired is renewed too, as long as nobody else has the text and there is room for it. A
+    text that does not exist is answered like one that is not held.
 
     Raises
     ------
+    NotFoundError
+        If there is no such annotator.
     ConflictError
-        If the annotator does not hold the text any more.
+        If the annotator does not hold the text any more, or may not write at present.
     """
-    expires_at = now + read_state(connection).settings.lease_seconds
-    held = sa.and_(
-        schema.leases.c.text_id == text_id,
-        schema.leases.c.annotator_id.in_(
-            sa.select(schema.annotators.c.id).where(schema.annotators.c.name == name)
-        ),
-    )
-    renewed = connection.execute(sa.update(schema.leases).where(held).values(expires_at=expires_at)).rowcount
-    if not renewed and not gold_queue.renew(connection, name, text_id, expires_at):
+    annotator, state = lock_actor(connection, name)
+    check_person(state, annotator, direct=False)
+    found = lock_situation(connection, annotator.id, text, now=now)
+    held = found is not None and (found.loan, found.gold_loan) != (None, None)
+    if found is None or not (found.is_lent or (held and _has_room(connection, state, annotator, now))):
         raise ConflictError(
-            f"annotator {name!r} does not hold this text any more; a label for it is kept anyway"
+            f"annotator {name!r} does not hold text {text!r} any more; a label for it is kept anyway",
+            code="not_yours",
         )
-    return expires_at
+    leases = schema.leases if found.gold_loan is None else schema.gold_leases
+    mine = sa.and_(leases.c.text_id == found.text_id, leases.c.annotator_id == annotator.id)
+    renewed = sa.update(leases).where(mine).values(expires_at=now + leases.c.seconds)
+    return float(connection.execute(renewed.returning(leases.c.expires_at)).scalar_one())
+
+
+def give_back(connection: Connection, annotator_id: int, text_id: int) -> None:
+    """Take a text back without a decision; nothing happens if the annotator does not hold it."""
+    for leases in (schema.leases, schema.gold_leases):
+        _end(connection, leases, leases.c.annotator_id == annotator_id, leases.c.text_id == text_id)
+
+
+def give_back_all(connection: Connection, name: str) -> None:
+    """Take back all texts that a person holds."""
+    person = sa.select(schema.annotators.c.id).where(schema.annotators.c.name == name)
+    for leases in (schema.leases, schema.gold_leases):
+        _end(connection, leases, leases.c.annotator_id.in_(person))
 
 
 def release(connection: Connection, annotator_id: int, text_id: int, *, golden: bool = True) -> None:
-    """Give a text back; nothing happens if the annotator does not hold it.
+    """End the loan of a text that is decided; nothing happens if the annotator does not hold it.
 
     Parameters
     ----------
@@ -103,27 +150,29 @@ def release(connection: Connection, annotator_id: int, text_id: int, *, golden: 
         gold_queue.forget(connection, annotator_id, text_id)
 
 
-def release_all(connection: Connection, name: str) -> None:
-    """Give back all texts that a person holds."""
-    person = sa.select(schema.annotators.c.id).where(schema.annotators.c.name == name)
-    for leases in (schema.leases, schema.gold_leases):
-        connection.execute(sa.delete(leases).where(leases.c.annotator_id.in_(person)))
-
-
 def claim(
-    connection: Connection, state: ProjectState, name: str, annotator_id: int, text_id: int, now: float
+    connection: Connection, state: ProjectState, name: str, text: str, *, direct: bool, now: float
 ) -> Task:
     """Lend one particular text, for instance after its label was taken back.
 
-    Where someone else has it, the task comes without a lease: it has expired already.
+    Where someone else has it, or the annotator has no room for it, the task comes without a lease: it has
+    expired already.
     """
-    if state.n_gold and is_mixed_in(connection, text_id):
-        lent = _claim_gold(connection, state, annotator_id, text_id, now)
+    annotator, _ = lock_actor(connection, name)  # anew: counters have changed
+    found = known(lock_situation(connection, annotator.id, text, now=now), text)
+    bound = is_bound(annotator, direct=direct)
+    lends = found.is_lent or not bound or _has_room(connection, state, annotator, now)
+    if state.n_gold and is_mixed_in(connection, found.text_id):
+        lent = _claim_gold(connection, state, annotator.id, found.text_id, now)
+        if not lends:
+            give_back(connection, annotator.id, found.text_id)
+        return _task(lent, name, lent.expires_at if lends else now)
+    place = own_place(connection, state, found.text_id)
+    if lends and _lease(connection, state, annotator.id, [place], Terms(), now):
+        lent = connection.execute(_LENT, {**_rounds(state), "text": found.text_id}).one()
         return _task(lent, name, lent.expires_at)
-    place = own_place(connection, state, text_id)
-    _lease(connection, state, annotator_id, [place], now)
-    row = connection.execute(_LENT, {**_rounds(state), "text": text_id}).one()
-    return _task(row, name, row.expires_at if row.annotator_id == annotator_id else now)
+    note_served(connection, annotator.id, place)
+    return _task(place, name, now)
 
 
 def find_text(connection: Connection, external_id: str, *, lock: bool = False) -> int:
@@ -134,16 +183,30 @@ def find_text(connection: Connection, external_id: str, *, lock: bool = False) -
     NotFoundError
         If there is no such text.
     """
-    number = connection.scalar(_LOCKED_TEXT if lock else _TEXT, {"id": external_id})
+    number = text_number(connection, external_id, lock=lock)
     if number is None:
         raise NotFoundError(f"there is no text with id {external_id!r} in this project")
-    return int(number)
+    return number
+
+
+def text_number(connection: Connection, external_id: str, *, lock: bool = False) -> int | None:
+    """Do as `find_text`; None if there is no such text."""
+    number: int | None = connection.scalar(_LOCKED_TEXT if lock else _TEXT, {"id": external_id})
+    return number
+
+
+def with_text(connection: Connection, task: Task) -> Task:
+    """Return a task with its text and what is known about it."""
+    texts = schema.texts
+    query = sa.select(texts.c.text, texts.c.metadata).where(texts.c.external_id == task.text_id)
+    row = connection.execute(query).one()
+    return replace(task, text=row.text, metadata=_about(row.metadata))
 
 
 def _held(connection: Connection, state: ProjectState, annotator_id: int, now: float) -> list[sa.Row[Any]]:
-    """Return the texts of the ordinary queue that an annotator holds and that still want a label."""
+    """Return an annotator's texts of the ordinary queue; those that still want a label have a place."""
     values = {**_rounds(state), "annotator": annotator_id, "now": now}
-    return [row for row in connection.execute(_HELD, values) if row.position is not None]
+    return list(connection.execute(_HELD, values))
 
 
 def _oldest_first(held: list[sa.Row[Any]]) -> list[sa.Row[Any]]:
@@ -160,26 +223,30 @@ def _extend(
     annotator_id: int,
     held: list[sa.Row[Any]],
     name: str,
+    terms: Terms,
     now: float,
 ) -> list[Task]:
-    """Lend texts in hand anew."""
+    """Lend texts in hand anew, each for as long as it was lent for unless the terms say otherwise."""
     if not held:
         return []
-    leases = schema.leases
-    until = now + state.settings.lease_seconds
     numbers = [row.id for row in held]
-    mine = sa.and_(leases.c.text_id.in_(numbers), leases.c.annotator_id == annotator_id)
-    connection.execute(sa.update(leases).where(mine).values(expires_at=until))
-    if state.n_gold:
-        gold_queue.extend(connection, annotator_id, numbers, until)
-    return [_task(row, name, until) for row in held]
+    for leases in (schema.leases, schema.gold_leases) if state.n_gold else (schema.leases,):
+        seconds = leases.c.seconds if terms.seconds is None else sa.literal(terms.seconds, sa.Double)
+        mine = sa.and_(leases.c.text_id.in_(numbers), leases.c.annotator_id == annotator_id)
+        connection.execute(sa.update(leases).where(mine).values(expires_at=now + seconds, seconds=seconds))
+    return [_task(row, name, now + (row.seconds if terms.seconds is None else terms.seconds)) for row in held]
 
 
-def _allowance(connection: Connection, state: ProjectState, annotator: sa.Row[Any], n_held: int) -> int:
-    """Return how many more texts an annotator who holds so many may take, by number and by share."""
-    free = NO_LIMIT if annotator.cap is None else annotator.cap - annotator.n_annotations - n_held
-    share = share_of(annotator, state.settings)
-    return free if share is None else min(free, free_by_share(connection, annotator, share, n_held))
+def _has_room(connection: Connection, state: ProjectState, annotator: sa.Row[Any], now: float) -> bool:
+    """Whether an annotator may hold one more text."""
+    n_held = count_loans(connection, annotator.id, now)
+    return n_held < IN_HAND and allowance(connection, state, annotator, n_held) > 0
+
+
+def _end(connection: Connection, leases: sa.Table, *which: sa.ColumnElement[bool]) -> None:
+    """End loans without a label."""
+    remember(connection, leases, *which)
+    connection.execute(sa.delete(leases).where(*which))
 
 
 def _take(
@@ -188,6 +255,7 @@ def _take(
     annotator: sa.Row[Any],
     n: int,
     n_held: int,
+    terms: Terms,
     now: float,
     *,
     tested: bool,
@@ -199,8 +267,8 @@ def _take(
     if state.n_gold:
         golden = gold_queue.place(connection, state, annotator, rows, n_held, now, all_places=tested)
         if golden or tested:
-            return _take_mixed(connection, state, annotator, rows, golden, now, only_gold=tested)
-    return _lend(connection, state, annotator, rows, now)
+            return _take_mixed(connection, state, annotator, rows, golden, terms, now, only_gold=tested)
+    return _lend(connection, state, annotator, rows, terms, now)
 
 
 def _take_mixed(
@@ -209,6 +277,7 @@ def _take_mixed(
     annotator: sa.Row[Any],
     rows: Sequence[Any],
     golden: Mapping[int, int],
+    terms: Terms,
     now: float,
     *,
     only_gold: bool,
@@ -217,10 +286,10 @@ def _take_mixed(
     taken: list[Task] = []
     for at, row in enumerate(rows):
         if at in golden:
-            lent = gold_queue.lend(connection, state, annotator.id, golden[at], row, now)
+            lent = gold_queue.lend(connection, annotator.id, golden[at], row, _lasts(state, terms), now)
             taken.append(_task(lent, annotator.name, lent.expires_at))
         elif not only_gold:
-            taken.extend(_lend(connection, state, annotator, [row], now))
+            taken.extend(_lend(connection, state, annotator, [row], terms, now))
     return taken if golden or not only_gold else None
 
 
@@ -231,24 +300,38 @@ def _claim_gold(
     place = next(iter(best_free(connection, state, annotator_id, 1, now)), None)
     if place is None:
         place = own_place(connection, state, text_id)
-    return gold_queue.lend(connection, state, annotator_id, text_id, place, now)
+    return gold_queue.lend(connection, annotator_id, text_id, place, _lasts(state, Terms()), now)
 
 
 def _lend(
-    connection: Connection, state: ProjectState, annotator: sa.Row[Any], rows: Sequence[Any], now: float
+    connection: Connection,
+    state: ProjectState,
+    annotator: sa.Row[Any],
+    rows: Sequence[Any],
+    terms: Terms,
+    now: float,
 ) -> list[Task]:
     """Lend texts of the queue that nobody else was faster to get."""
-    got = {*_lease(connection, state, annotator.id, rows, now)}
-    until = now + state.settings.lease_seconds
+    got = {*_lease(connection, state, annotator.id, rows, terms, now)}
+    until = now + _lasts(state, terms)
     return [_task(row, annotator.name, until) for row in rows if row.text_id in got]
 
 
 def _lease(
-    connection: Connection, state: ProjectState, annotator_id: int, rows: Sequence[Any], now: float
+    connection: Connection,
+    state: ProjectState,
+    annotator_id: int,
+    rows: Sequence[Any],
+    terms: Terms,
+    now: float,
 ) -> list[int]:
-    """Write leases where nobody else holds one that is valid; return the texts that were got."""
+    """Write leases where nobody else holds one that lasts; return the texts that were got."""
     upsert = _upsert(connection.dialect.name)
-    until = now + state.settings.lease_seconds
+    seconds = _lasts(state, terms)
+    left = [row.text_id for row in rows if row.holder not in (None, annotator_id)]
+    if left:
+        others = schema.leases.c.text_id.in_(left), schema.leases.c.annotator_id != annotator_id
+        remember(connection, schema.leases, *others, sa.not_(schema.is_lent(schema.leases, now)))
     got = (
         connection.scalar(
             upsert,
@@ -256,7 +339,8 @@ def _lease(
                 "text_id": row.text_id,
                 "annotator_id": annotator_id,
                 "issued_at": now,
-                "expires_at": until,
+                "expires_at": now + seconds,
+                "seconds": seconds,
                 "round_id": row.round_id,
                 "reason": row.reason,
                 "score": row.score,
@@ -267,6 +351,10 @@ def _lease(
         for row in rows
     )
     return [number for number in got if number is not None]
+
+
+def _lasts(state: ProjectState, terms: Terms) -> float:
+    return state.settings.lease_seconds if terms.seconds is None else terms.seconds
 
 
 # The statements of the hot path are built once: building one takes longer than running it.
@@ -290,7 +378,9 @@ def _upsert(dialect: str) -> Any:
         column.name: insert.excluded[column.name] for column in leases.columns if column.name != "text_id"
     }
     return insert.on_conflict_do_update(
-        index_elements=[leases.c.text_id], set_=changed, where=sa.or_(leases.c.expires_at <= now, mine)
+        index_elements=[leases.c.text_id],
+        set_=changed,
+        where=sa.or_(sa.not_(schema.is_lent(leases, now)), mine),
     ).returning(leases.c.text_id)
 
 
@@ -318,6 +408,7 @@ def _lent_texts() -> sa.Select[Any]:
         leases.c.round_id,
         leases.c.issued_at,
         leases.c.expires_at,
+        leases.c.seconds,
         sa.func.coalesce(position("round"), position("base")).label("position"),
     ).join(texts, texts.c.id == leases.c.text_id)
 
@@ -325,7 +416,7 @@ def _lent_texts() -> sa.Select[Any]:
 _LENT = _lent_texts().where(schema.leases.c.text_id == sa.bindparam("text", type_=sa.Integer))
 _HELD = _lent_texts().where(
     schema.leases.c.annotator_id == sa.bindparam("annotator", type_=sa.Integer),
-    schema.leases.c.expires_at > sa.bindparam("now", type_=sa.Double),
+    schema.is_lent(schema.leases, sa.bindparam("now", type_=sa.Double)),
 )
 
 
@@ -339,8 +430,12 @@ def _task(row: Any, name: str, expires_at: float) -> Task:
         selection_probability=row.selection_probability,
         round=row.round_id,
         expires_at=expires_at,
-        metadata={} if row.about is None else json.loads(row.about),
+        metadata=_about(row.about),
     )
+
+
+def _about(stored: str | None) -> dict[str, object]:
+    return {} if stored is None else json.loads(stored)
 
 
 def _why(
@@ -348,6 +443,7 @@ def _why(
     state: ProjectState,
     annotator: sa.Row[Any],
     n_held: int,
+    terms: Terms,
     admission: Admission,
     now: float,
 ) -> NothingLeft:
@@ -359,12 +455,14 @@ def _why(
         return NothingLeft(Why.NO_TEXTS)
     if not any_open(connection, state):
         return NothingLeft(Why.FINISHED)
+    if terms.most is not None and n_held >= terms.most:
+        return NothingLeft(Why.IN_HAND)
     if not any_wanted(connection, state, annotator.id):
         return NothingLeft(Why.ALL_SEEN)
     if admission.tested:
         return NothingLeft(Why.BEING_TESTED)
-    if _allowance(connection, state, annotator, n_held) <= 0:
+    if allowance(connection, state, annotator, n_held) <= 0:
         return NothingLeft(Why.SHARE_REACHED)
-    others = sa.and_(leases.c.annotator_id != annotator.id, leases.c.expires_at > now)
+    others = sa.and_(leases.c.annotator_id != annotator.id, schema.is_lent(leases, now))
     first_expiry = connection.scalar(sa.select(sa.func.min(leases.c.expires_at)).where(others))
     return NothingLeft(Why.WITH_OTHERS, now if first_expiry is None else first_expiry)

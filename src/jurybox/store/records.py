@@ -48,6 +48,7 @@ class Why(StrEnum):
     SHARE_REACHED = "share reached"
     NOT_QUALIFIED = "not qualified"
     BEING_TESTED = "being tested"
+    IN_HAND = "in hand"
     FINISHED = "finished"
     ALL_SEEN = "all seen"
     WITH_OTHERS = "with others"
@@ -60,6 +61,7 @@ _EXPLANATIONS = {
     Why.SHARE_REACHED: "this annotator has given as large a share of the annotations as was agreed",
     Why.NOT_QUALIFIED: "this annotator did not qualify: too few labels of texts with known labels were right",
     Why.BEING_TESTED: "further texts come when this annotator has labelled those in hand",
+    Why.IN_HAND: "this annotator holds as many texts as are lent at once; label those or give them back",
     Why.FINISHED: "every text has the labels it wants",
     Why.ALL_SEEN: "this annotator has labelled or skipped every text that still wants a label",
     Why.WITH_OTHERS: "every text left for this annotator is open on someone else's screen right now",

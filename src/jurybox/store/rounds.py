@@ -11,7 +11,7 @@ times as many annotations as it has seen.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from sqlalchemy.engine import Connection
 
 from jurybox.annotations import Annotations
+from jurybox.errors import ConflictError
 from jurybox.store import schema
 from jurybox.store.arrivals import place_rest
 from jurybox.store.engine import Store, insert_rows
@@ -85,8 +86,12 @@ class Outcome:
 
 
 def begin_round(store: Store, snapshot: Snapshot, settings: Mapping[str, object], *, now: float) -> int:
-    """Sweep up what unfinished rounds have left, and note that a round begins; return its number."""
+    """Sweep up what unfinished rounds have left, and note that a round begins; return its number.
+
+    From now on no earlier round can take over: what it has written is swept up.
+    """
     with store.write() as connection:
+        serialise(connection, "round")  # a round may be taking over: its rows are to stay
         state = read_state(connection)
         number = (connection.scalar(sa.select(sa.func.max(schema.rounds.c.id))) or 0) + 1
         connection.execute(
@@ -121,8 +126,27 @@ def wants_label(snapshot: Snapshot, settings: ProjectSettings) -> NDArray[np.boo
     return wants
 
 
-def publish(store: Store, number: int, snapshot: Snapshot, outcome: Outcome, *, now: float) -> None:
-    """Write a round's ranking and probabilities, and let it take over."""
+def publish(
+    store: Store,
+    number: int,
+    snapshot: Snapshot,
+    outcome: Outcome,
+    *,
+    now: float,
+    allowed: Callable[[], bool] = lambda: True,
+) -> None:
+    """Write a round's ranking and probabilities, and let it take over.
+
+    Parameters
+    ----------
+    allowed
+        Whether it may, asked at the last moment.
+
+    Raises
+    ------
+    ConflictError
+        If it may not, or if another round has begun since: whoever plays that one holds the lock by now.
+    """
     _write_array(store, number, "pred_probs", outcome.pred_probs)
     with store.read() as connection:
         state = read_state(connection)
@@ -140,6 +164,8 @@ def publish(store: Store, number: int, snapshot: Snapshot, outcome: Outcome, *, 
     # came after it too, since commits reach the disk in their order.
     with store.write(durable=False) as connection:
         serialise(connection, "round")
+        if connection.scalar(sa.select(sa.func.max(schema.rounds.c.id))) != number or not allowed():
+            raise ConflictError(f"round {number} is not published: the lock on rounds was lost meanwhile")
         base = state.base_round if front_only else number
         # Texts that have come since the snapshot get their places in a new base little by little, below.
         placed = {} if front_only else {"n_placed": snapshot.annotations.n_texts}

@@ -1,11 +1,13 @@
-"""Single rows of annotations and skips: found, added, retired, counted."""
+"""Single rows of annotations, skips and loans: found, added, retired, counted."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
 from jurybox.errors import InputError, NotFoundError
@@ -15,8 +17,13 @@ __all__ = [
     "Situation",
     "class_number",
     "count",
+    "count_loans",
     "insert_annotation",
+    "insert_skip",
+    "known",
     "lock_situation",
+    "note_served",
+    "remember",
     "replace_annotation",
     "retire_skip",
     "standing_annotation",
@@ -24,9 +31,13 @@ __all__ = [
 ]
 
 
+GOLD = "gold"
+"""The reason that is stored with the annotation of a gold text."""
+
+
 @dataclass(frozen=True)
 class Situation:
-    """What is known when an annotator labels a text.
+    """What is known of an annotator and a text when something is decided about it.
 
     Attributes
     ----------
@@ -38,41 +49,118 @@ class Situation:
         The annotator's skip of the text, if there is one.
     keyed, keyed_text, keyed_class
         The annotation that came under the same idempotency key, if there is one.
+    loan, gold_loan
+        Whether the annotator's loan of the text lasts, as an ordinary text and as a gold text; None where
+        there is no such loan, or it went to someone else.
+    served
+        Whether an earlier loan of the text has ended; None where there was none.
     round_id, reason, selection_probability
-        Of the annotator's lease on the text, expired or not, as long as nobody else took the text.
+        Of the loan, or else of the earlier one.
     """
 
     text_id: int
-    class_id: int
+    class_id: int | None
     standing: int | None
     standing_class: int | None
     skip: int | None
     keyed: int | None
     keyed_text: int | None
     keyed_class: int | None
+    loan: bool | None
+    gold_loan: bool | None
+    served: bool | None
     round_id: int | None
     reason: str | None
     selection_probability: float | None
 
+    @property
+    def is_lent(self) -> bool:
+        """Whether the annotator holds the text now."""
+        return bool(self.loan or self.gold_loan)
+
+    @property
+    def was_lent(self) -> bool:
+        """Whether the annotator has read the text: holds it, held it, or has decided on it."""
+        signs = self.loan, self.gold_loan, self.served, self.standing, self.skip
+        return any(sign is not None for sign in signs)
+
+    @property
+    def provenance(self) -> dict[str, object]:
+        """How the text came to its annotator; what the task of a gold text said of itself is not stored."""
+        if self.reason is None:
+            return {"origin": "direct"}
+        return {
+            "origin": "queue",
+            "round_id": self.round_id,
+            "reason": self.reason,
+            "selection_probability": self.selection_probability,
+        }
+
 
 def lock_situation(
-    connection: Connection, annotator_id: int, text: str, label: str, key: str | None
-) -> Situation:
-    """Find out what is known when an annotator labels a text, and let nobody else label it meanwhile.
+    connection: Connection,
+    annotator_id: int,
+    text: str,
+    *,
+    label: str | None = None,
+    key: str | None = None,
+    now: float,
+) -> Situation | None:
+    """Find out what is known of an annotator and a text, and let nobody else label it meanwhile.
+
+    Returns
+    -------
+    Situation or None
+        None where there is no such text.
 
     Raises
     ------
     InputError
         If there is no such class.
-    NotFoundError
-        If there is no such text.
     """
-    values = {"external_id": text, "name": label, "annotator": annotator_id, "key": key}
+    values = {"external_id": text, "name": label, "annotator": annotator_id, "key": key, "now": now}
     row = connection.execute(_SITUATION, values).one_or_none()
-    if row is None or row.class_id is None:
+    if label is not None and (row is None or row.class_id is None):
         class_number(connection, label)
+    return None if row is None else Situation(**row._mapping)
+
+
+def known(found: Situation | None, text: str) -> Situation:
+    """Return what was found.
+
+    Raises
+    ------
+    NotFoundError
+        If that is nothing.
+    """
+    if found is None:
         raise NotFoundError(f"there is no text with id {text!r} in this project")
-    return Situation(**row._mapping)
+    return found
+
+
+def remember(connection: Connection, loans: sa.Table, *which: sa.ColumnElement[bool]) -> None:
+    """Note loans that are about to end without a label, so that a late answer finds them."""
+    reason: Any = sa.literal(GOLD) if loans is schema.gold_leases else loans.c.reason
+    probability: Any = sa.null() if loans is schema.gold_leases else loans.c.selection_probability
+    insert = _insert_served(connection.dialect.name)
+    ended = sa.select(loans.c.annotator_id, loans.c.text_id, loans.c.round_id, reason, probability)
+    changed = {name: insert.excluded[name] for name in _SERVED[2:]}
+    connection.execute(
+        insert.from_select(_SERVED, ended.where(*which)).on_conflict_do_update(
+            index_elements=_SERVED[:2], set_=changed
+        )
+    )
+
+
+def note_served(connection: Connection, annotator_id: int, place: Any) -> None:
+    """Note that an annotator has read a text, whose place in the queue is given, without a loan."""
+    row = {"annotator_id": annotator_id, **{name: getattr(place, name) for name in _SERVED[1:]}}
+    connection.execute(_insert_served(connection.dialect.name).values(row).on_conflict_do_nothing())
+
+
+def count_loans(connection: Connection, annotator_id: int, now: float) -> int:
+    """Count the texts that an annotator holds."""
+    return connection.scalar(_N_LOANS, {"annotator": annotator_id, "now": now}) or 0
 
 
 def insert_annotation(connection: Connection, **values: object) -> int:
@@ -122,6 +210,14 @@ def standing_annotation(connection: Connection, annotator_id: int, text_id: int)
 def standing_skip(connection: Connection, annotator_id: int, text_id: int) -> int | None:
     """Return the number of an annotator's skip of a text, if there is one."""
     return connection.scalar(_STANDING_SKIP, {"text": text_id, "annotator": annotator_id})
+
+
+def insert_skip(connection: Connection, annotator_id: int, text_id: int, reason: str, now: float) -> None:
+    """Add a skip, behind the annotator's last annotation."""
+    row = {"text_id": text_id, "annotator_id": annotator_id, "reason": reason, "created_at": now}
+    mine = schema.annotations.c.annotator_id == annotator_id
+    last = sa.select(sa.func.coalesce(sa.func.max(schema.annotations.c.id), 0)).where(mine)
+    connection.execute(sa.insert(schema.skips).values(**row, after_annotation=last.scalar_subquery()))
 
 
 def retire_skip(connection: Connection, annotator_id: int, text_id: int, now: float) -> bool:
@@ -184,8 +280,25 @@ _COUNT = (
 _CLASS = sa.select(schema.classes.c.id).where(schema.classes.c.name == sa.bindparam("name"))
 
 
+_SERVED = ["annotator_id", "text_id", "round_id", "reason", "selection_probability"]
+_NOW = sa.bindparam("now", type_=sa.Double)
+_N_LEASES, _N_GOLD_LEASES = (
+    sa.select(sa.func.count())
+    .where(loans.c.annotator_id == _ANNOTATOR, schema.is_lent(loans, _NOW))
+    .scalar_subquery()
+    for loans in (schema.leases, schema.gold_leases)
+)
+_N_LOANS = sa.select(_N_LEASES + _N_GOLD_LEASES)
+
+
+@cache
+def _insert_served(dialect: str) -> Any:
+    return (sqlite if dialect == "sqlite" else postgresql).insert(schema.served)
+
+
 def _situation() -> sa.Select[Any]:
-    texts, skips, leases = schema.texts, schema.skips, schema.leases
+    texts, skips, served = schema.texts, schema.skips, schema.served
+    leases, golden = schema.leases, schema.gold_leases
     standing, keyed = schema.annotations.alias("standing"), schema.annotations.alias("keyed")
     mine = sa.and_(
         standing.c.text_id == texts.c.id,
@@ -199,7 +312,21 @@ def _situation() -> sa.Select[Any]:
     same_key = sa.and_(
         keyed.c.annotator_id == _ANNOTATOR, keyed.c.idempotency_key == sa.bindparam("key", type_=sa.String)
     )
-    lent = sa.and_(leases.c.text_id == texts.c.id, leases.c.annotator_id == _ANNOTATOR)
+
+    def of(loans: sa.Table) -> sa.ColumnElement[bool]:
+        return sa.and_(loans.c.text_id == texts.c.id, loans.c.annotator_id == _ANNOTATOR)
+
+    def latest(name: str, gold: Any) -> sa.ColumnElement[Any]:
+        return sa.case(
+            (golden.c.text_id.is_not(None), gold),
+            (leases.c.text_id.is_not(None), leases.c[name]),
+            else_=served.c[name],
+        ).label(name)
+
+    def lasts(loans: sa.Table) -> sa.ColumnElement[Any]:
+        """Say so of the annotator's loan; NULL where there is none."""
+        return sa.case((loans.c.text_id.is_not(None), sa.case((schema.is_lent(loans, _NOW), 1), else_=0)))
+
     return (
         sa.select(
             texts.c.id.label("text_id"),
@@ -210,15 +337,20 @@ def _situation() -> sa.Select[Any]:
             keyed.c.id.label("keyed"),
             keyed.c.text_id.label("keyed_text"),
             keyed.c.class_id.label("keyed_class"),
-            leases.c.round_id,
-            leases.c.reason,
-            leases.c.selection_probability,
+            lasts(leases).label("loan"),
+            lasts(golden).label("gold_loan"),
+            sa.case((served.c.text_id.is_not(None), 1)).label("served"),
+            latest("round_id", golden.c.round_id),
+            latest("reason", sa.literal(GOLD)),
+            latest("selection_probability", sa.null()),
         )
         .select_from(
             texts.outerjoin(standing, mine)
             .outerjoin(skips, skipped)
             .outerjoin(keyed, same_key)
-            .outerjoin(leases, lent)
+            .outerjoin(leases, of(leases))
+            .outerjoin(golden, of(golden))
+            .outerjoin(served, of(served))
         )
         .where(texts.c.external_id == sa.bindparam("external_id"))
         .with_for_update(key_share=True, of=texts)

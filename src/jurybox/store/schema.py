@@ -4,6 +4,8 @@ Texts, annotators and classes are numbered from 0 in the order in which they cam
 the position in `jurybox.Annotations`. All times are Unix times in seconds.
 """
 
+from typing import Any
+
 from sqlalchemy import (
     DDL,
     JSON,
@@ -11,6 +13,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    ColumnElement,
     Double,
     ForeignKey,
     Index,
@@ -38,12 +41,15 @@ __all__ = [
     "gold_leases",
     "guidelines",
     "incoming",
+    "is_lent",
     "is_standing",
     "leases",
     "metadata",
     "project",
     "ranking",
+    "replies",
     "rounds",
+    "served",
     "services",
     "skips",
     "stored_texts",
@@ -225,7 +231,10 @@ skips = Table(
     Column("reason", Text, nullable=False),
     Column("created_at", Double, nullable=False),
     Column("retired_at", Double),
+    Column("after_annotation", BigInteger, nullable=False, server_default="0"),
 )
+"""`after_annotation` is the annotator's last annotation before the skip: clocks jump, numbers do not."""
+
 Index(
     "uq_skips_standing",
     skips.c.annotator_id,
@@ -244,6 +253,7 @@ flags = Table(
     Column("comment", Text, nullable=False),
     Column("created_at", Double, nullable=False),
 )
+Index("ix_flags_annotator", flags.c.annotator_id)
 
 leases = Table(
     "leases",
@@ -252,12 +262,36 @@ leases = Table(
     Column("annotator_id", ForeignKey("annotators.id"), nullable=False, index=True),
     Column("issued_at", Double, nullable=False),
     Column("expires_at", Double, nullable=False),
+    Column("seconds", Double, nullable=False),
     Column("round_id", Integer, nullable=False),
     Column("reason", String(32), nullable=False),
     Column("score", Double),
     Column("selection_probability", Double),
 )
-"""At most one a text: a text is with one person at a time, whatever number of labels it still wants."""
+"""At most one a text: a text is with one person at a time, whatever number of labels it still wants. A loan
+lasts `seconds` from when it was last given or renewed."""
+
+_SKEW = 60.0  # between the clocks of two servers
+
+
+def is_lent(loans: Table, now: Any) -> ColumnElement[bool]:
+    """Whether a loan lasts at a time: it has not run out, and was not given by a clock that was ahead.
+
+    A loan that ends later than one that begins now was given before the clock was set back.
+    """
+    return and_(loans.c.expires_at > now, loans.c.expires_at <= now + loans.c.seconds + _SKEW)
+
+
+served = Table(
+    "served",
+    metadata,
+    Column("annotator_id", ForeignKey("annotators.id"), primary_key=True, autoincrement=False),
+    Column("text_id", ForeignKey("texts.id"), primary_key=True, autoincrement=False),
+    Column("round_id", Integer),
+    Column("reason", String(32)),
+    Column("selection_probability", Double),
+)
+"""Loans that have ended without a label: who has read a text may answer late (`jurybox.store.gate`)."""
 
 gold = Table(
     "gold",
@@ -275,6 +309,7 @@ gold_leases = Table(
     Column("text_id", ForeignKey("texts.id"), primary_key=True, autoincrement=False),
     Column("issued_at", Double, nullable=False),
     Column("expires_at", Double, nullable=False),
+    Column("seconds", Double, nullable=False),
     Column("round_id", Integer, nullable=False),
     Column("position", BigInteger, nullable=False),
     Column("reason", String(32), nullable=False),
@@ -350,6 +385,18 @@ ended_sessions = Table(
     Column("forgotten_at", Double, nullable=False, index=True),
 )
 """Sessions that people ended by signing out, kept until their cookies would have ended by themselves."""
+
+replies = Table(
+    "replies",
+    metadata,
+    Column("annotator_id", ForeignKey("annotators.id"), primary_key=True, autoincrement=False),
+    Column("verb", String(16), primary_key=True),
+    Column("key", String(255), primary_key=True),
+    Column("request", String(64), nullable=False),
+    Column("result", JSON, nullable=False),
+    Column("created_at", Double, nullable=False),
+)
+"""What was answered under an idempotency key, see `jurybox.store.replies`; labels carry theirs themselves."""
 
 services = Table(
     "services",

@@ -54,7 +54,6 @@ from jurybox.web import api, doors, openapi, pages
 from jurybox.web.admission import Admission
 from jurybox.web.config import WebSettings
 from jurybox.web.errors import add_error_handlers
-from jurybox.web.replies import Replies
 from jurybox.web.security import KnownHosts, SecurityHeaders, ServerTiming
 from jurybox.web.state import Server
 from jurybox.web.vitals import Vitals
@@ -114,7 +113,6 @@ def create_app(project_location: str | PathLike[str], *, settings: WebSettings |
     )
     app.state.server = server
     app.state.vitals = vitals
-    app.state.replies = Replies()
     add_error_handlers(app)
     app.include_router(doors.router)
     app.include_router(api.router)

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, TypedDict
 
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import APIRouter, Header, Query, Response
 from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 
 from jurybox.project import Project
+from jurybox.project.labelling import LONGEST_LOAN
 from jurybox.store.browse import Progress
+from jurybox.store.gate import IN_HAND
 from jurybox.store.records import Decision, NothingLeft, Receipt, Role, Task
 from jurybox.store.services import Suggestion
-from jurybox.web.access import Annotator, Reviewer, User, may
+from jurybox.web.access import Annotator, ForbiddenError, Reviewer, User, may
 from jurybox.web.api.fields import Body, Comment, Name, TextId, acting
-from jurybox.web.replies import once
 from jurybox.web.state import Stored
 
 __all__ = ["router"]
@@ -60,11 +61,17 @@ class Nothing(BaseModel):
 
 
 class TasksIn(Body):
-    """How many texts to get."""
+    """How many texts to get: up to 20 are in hand at once, or more where an owner says so."""
 
     n: int = Field(default=1, ge=1, le=50)
     resume: bool = Field(default=True, description="Whether texts already in hand are among them.")
     annotator: Whom = None
+    lend_limit: Annotated[int, Field(ge=1, le=100_000)] | None = Field(
+        default=None, description="For an owner: the most texts in hand, to drive another tool."
+    )
+    seconds: Annotated[float, Field(ge=1, le=LONGEST_LOAN)] | None = Field(
+        default=None, description="For an owner: how long the texts are lent for."
+    )
 
 
 class TasksOut(BaseModel):
@@ -159,7 +166,16 @@ async def submit(
 
 
 def _next_tasks(body: TasksIn, user: User, project: Project) -> TasksOut:
-    found = project.next_tasks(acting(project, user, body.annotator), body.n, resume=body.resume)
+    owned = {"lend_limit": body.lend_limit, "seconds": body.seconds}
+    if any(value is not None for value in owned.values()) and not may(user, Role.OWNER):
+        raise ForbiddenError("only an owner may say how many texts are lent, and for how long")
+    found = project.next_tasks(
+        acting(project, user, body.annotator),
+        body.n,
+        resume=body.resume,
+        lend_limit=body.lend_limit or IN_HAND,
+        seconds=body.seconds,
+    )
     suggest = project.suggestion if found.suggestions else _silent
     tasks = [_open_task(user, task, suggest(task.text_id)) for task in found.tasks]
     return TasksOut(tasks=tasks, nothing=None if found.nothing is None else _nothing(found.nothing))
@@ -169,10 +185,10 @@ def _submit(body: LabelIn, user: User, project: Project, key: str | None) -> Rec
     return project.submit(
         body.text_id,
         body.label,
-        annotator=acting(project, user, body.annotator),
         seconds=body.seconds,
         comment=body.comment,
         key=key,
+        **_whose(project, user, body.annotator),
     )
 
 
@@ -184,21 +200,20 @@ def renew(body: HeldText, user: Annotator, project: Stored) -> Expiry:
 
 @router.post("/tasks/release", status_code=204)
 def release(body: HeldText, user: Annotator, project: Stored) -> None:
-    """Give a text back without a decision."""
+    """Give a text back without a decision; nothing happens if it is not in hand."""
     project.release(acting(project, user, body.annotator), body.text_id)
 
 
 @router.post("/skips", status_code=204)
-def skip(body: SkipIn, user: Annotator, project: Stored) -> None:
+def skip(body: SkipIn, user: Annotator, project: Stored, key: Key = None) -> None:
     """Leave a text to others."""
-    project.skip(body.text_id, body.reason, annotator=acting(project, user, body.annotator))
+    project.skip(body.text_id, body.reason, key=key, **_whose(project, user, body.annotator))
 
 
 @router.post("/flags", status_code=204)
-def flag(request: Request, body: FlagIn, user: Annotator, project: Stored, key: Key = None) -> None:
+def flag(body: FlagIn, user: Annotator, project: Stored, key: Key = None) -> None:
     """Leave a remark about a text for the owner."""
-    name = acting(project, user, body.annotator)
-    once(request, user, key, body, lambda: project.flag(body.text_id, body.comment, annotator=name))
+    project.flag(body.text_id, body.comment, key=key, **_whose(project, user, body.annotator))
 
 
 @router.get("/decisions")
@@ -213,32 +228,23 @@ def decisions(
 
 
 @router.post("/decisions/undo")
-def undo(request: Request, body: UndoIn, user: Annotator, project: Stored, key: Key = None) -> OpenTask:
+def undo(body: UndoIn, user: Annotator, project: Stored, key: Key = None) -> OpenTask:
     """Take back one of the last ten decisions and borrow its text again."""
-    name = acting(project, user, body.annotator)
-    task = once(request, user, key, body, lambda: project.undo(name, body.text_id))
+    task = project.undo(text_id=body.text_id, key=key, **_whose(project, user, body.annotator))
     return _open_task(user, task, project.suggestion(task.text_id))
 
 
 @router.post("/decisions/change")
-def change(body: ChangeIn, user: Annotator, project: Stored) -> Receipt:
+def change(body: ChangeIn, user: Annotator, project: Stored, key: Key = None) -> Receipt:
     """Replace the label of one of the last ten decisions."""
-    name = acting(project, user, body.annotator)
-    return project.change(name, body.text_id, body.label, comment=body.comment)
+    whose = _whose(project, user, body.annotator)
+    return project.change(text_id=body.text_id, label=body.label, comment=body.comment, key=key, **whose)
 
 
 @router.post("/adjudications", status_code=201)
-def adjudicate(
-    request: Request, body: VerdictIn, user: Reviewer, project: Stored, key: Key = None
-) -> Receipt:
+def adjudicate(body: VerdictIn, user: Reviewer, project: Stored, key: Key = None) -> Receipt:
     """Decide about a text; it wants no more labels then."""
-    return once(
-        request,
-        user,
-        key,
-        body,
-        lambda: project.adjudicate(body.text_id, body.label, reviewer=user.name, comment=body.comment),
-    )
+    return project.adjudicate(body.text_id, body.label, reviewer=user.name, comment=body.comment, key=key)
 
 
 @router.get("/progress")
@@ -249,6 +255,17 @@ def progress(
 ) -> Progress:
     """Say how far the user is, in all and since a time, and how far the project is."""
     return project.progress(user.name, since=since)
+
+
+class _Whose(TypedDict):
+    annotator: str
+    direct: bool
+
+
+def _whose(project: Project, user: User, annotator: str | None) -> _Whose:
+    """Return whom a decision is of, and whether an owner makes it for them."""
+    name = acting(project, user, annotator)
+    return {"annotator": name, "direct": name != user.name}
 
 
 def _silent(_text_id: str) -> None:

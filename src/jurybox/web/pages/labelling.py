@@ -44,7 +44,10 @@ _MESSAGES = (
 )
 
 
-_PROBLEMS = ("relabelled", "not_editable")
+_PROBLEMS = (
+    *("relabelled", "not_editable", "not_yours", "too_long", "too_many_remarks"),
+    *("paused", "not_qualified", "being_tested", "cap_reached", "share_reached"),
+)
 """What may be wrong with an answer, as the API names it."""
 
 
@@ -93,7 +96,7 @@ def label_by_form(
     comment: Annotated[str, Form(max_length=10_000)] = "",
 ) -> RedirectResponse:
     """Store a label without a script."""
-    get_project(request).submit(text_id, label, annotator=user.name, comment=comment)
+    get_project(request).submit(text_id, label, annotator=user.name, comment=comment, direct=False)
     return RedirectResponse("/label", 303)
 
 
@@ -102,7 +105,7 @@ def skip_by_form(
     request: Request, user: Annotator, text_id: Annotated[str, Form(max_length=10_000)]
 ) -> RedirectResponse:
     """Skip a text without a script."""
-    get_project(request).skip(text_id, annotator=user.name)
+    get_project(request).skip(text_id, annotator=user.name, direct=False)
     return RedirectResponse("/label", 303)
 
 
@@ -114,7 +117,7 @@ def undo_by_form(
     project = get_project(request)
     if text_id:
         project.release(user.name, text_id)
-    project.undo(user.name)
+    project.undo(user.name, direct=False)
     return RedirectResponse("/label", 303)
 
 
