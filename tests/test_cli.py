@@ -181,7 +181,7 @@ def test_status_estimates_accuracy_on_the_audit_sample_and_counts_the_cost(
     label_all(jurybox_in, "a.db")
     jurybox_in("round", "a.db")
     status = json.loads(jurybox_in("status", "a.db", "--json"))
-    assert (status["accuracy"]["n_texts"], status["cost"]) == (3, 3.0)
+    assert (status["accuracy"]["n_texts"], status["effort"]["cost"]) == (3, 3.0)
     assert status["accuracy"]["low"] <= status["accuracy"]["estimate"] <= status["accuracy"]["high"]
     assert "on 3 audit texts" in jurybox_in("status", "a.db")
 

@@ -15,7 +15,7 @@ from fastapi.testclient import TestClient
 from jurybox.store.records import Role
 from jurybox.web import api, doors, openapi, pages
 from jurybox.web.access import COOKIE, safe_path
-from jurybox.web.api import browsing, gold, hooks, labelling, people, project, transfer, trust
+from jurybox.web.api import beliefs, browsing, gold, hooks, labelling, people, project, transfer
 from jurybox.web.app import create_app
 from jurybox.web.config import WebSettings
 from jurybox.web.state import AttemptLimiter
@@ -77,7 +77,7 @@ RANK = {None: -1, Role.ANNOTATOR: 0, Role.REVIEWER: 1, Role.OWNER: 2}
 
 def all_routes() -> list[str]:
     """Method and path of every route of the app; those that no list above names are the owner's."""
-    api_modules = (browsing, gold, hooks, labelling, people, project, transfer, trust)
+    api_modules = (beliefs, browsing, gold, hooks, labelling, people, project, transfer)
     routers: list[tuple[str, APIRouter]] = [("", doors.router), ("", openapi.router)]
     routers += [("", router) for router in pages.routers]
     routers += [("/api/v1", module.router) for module in api_modules]
@@ -370,7 +370,7 @@ def test_a_server_without_a_project_waits_for_its_owner(tmp_path: Path) -> None:
 def test_the_api_router_is_complete() -> None:
     folder = Path(api.__file__).parent
     modules = {path.stem for path in folder.glob("*.py")} - {"__init__", "fields"}
-    assert modules == {"browsing", "gold", "hooks", "labelling", "people", "project", "transfer", "trust"}
+    assert modules == {"beliefs", "browsing", "gold", "hooks", "labelling", "people", "project", "transfer"}
 
 
 def test_owners_name_gold_texts_on_pages_and_admit_who_failed(own: Stage) -> None:

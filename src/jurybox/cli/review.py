@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Annotated, Any, Protocol
+from typing import TYPE_CHECKING, Annotated, Protocol
 
 import typer
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from jurybox.project import Project
-    from jurybox.project.trust import ContestedText
+    from jurybox.project.texts import ContestedText
 
 __all__ = ["Desk", "Sitting", "register"]
 
@@ -86,9 +86,11 @@ def review(
 
 
 def _list_texts(project: Project, n: int, *, as_json: bool) -> None:
-    found = project.contested(n)
+    from jurybox.formats.plain import plain
+
+    found = project.beliefs.contested(n)
     if as_json:
-        print_json([_plain(one) for one in found])
+        print_json(plain(found))
         return
     table(
         [
@@ -99,29 +101,16 @@ def _list_texts(project: Project, n: int, *, as_json: bool) -> None:
     )
 
 
-def _plain(one: ContestedText) -> dict[str, Any]:
-    return {
-        "text_id": one.text_id,
-        "text": one.text,
-        "label": one.label,
-        "error": one.error,
-        "kind": one.kind,
-        "annotations": {vote.annotator: vote.label for vote in one.votes},
-        "comments": {vote.annotator: vote.comment for vote in one.votes if vote.comment},
-        "model": one.model,
-    }
-
-
 def _votes(one: ContestedText) -> str:
     return ", ".join(f"{vote.annotator}: {vote.label}" for vote in one.votes)
 
 
 def _list_annotations(project: Project, n: int, *, as_json: bool) -> None:
-    from dataclasses import asdict
+    from jurybox.formats.plain import plain
 
-    found = project.doubtful_annotations(n)
+    found = project.beliefs.doubtful_annotations(n)
     if as_json:
-        print_json([asdict(one) for one in found])
+        print_json(plain(found))
         return
     table(
         [
@@ -133,11 +122,11 @@ def _list_annotations(project: Project, n: int, *, as_json: bool) -> None:
 
 
 def _list_guidelines(project: Project, *, as_json: bool) -> None:
-    from dataclasses import asdict
+    from jurybox.formats.plain import plain
 
-    found = project.guideline_problems()
+    found = project.beliefs.guidelines
     if as_json:
-        print_json([asdict(one) for one in found])
+        print_json(plain(found))
         return
     if not found:
         note("good annotators disagree on no pair of classes more than their errors explain")
@@ -170,7 +159,7 @@ def _decide(project: Project, reviewer: str, n: int) -> None:
     interactive = is_terminal(sys.stdin) and is_terminal()
     desk: Desk = _Terminal() if interactive else _Pipe()
     with single_keys() if interactive else nullcontext():
-        done = Sitting(project, reviewer, project.contested(n), desk).run()
+        done = Sitting(project, reviewer, project.beliefs.contested(n), desk).run()
     note(f"{done} decided by {reviewer}")
 
 

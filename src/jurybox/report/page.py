@@ -14,12 +14,13 @@ from markupsafe import Markup
 
 from jurybox.errors import InputError
 from jurybox.formats.atomic import new_file
+from jurybox.project.stopping import Outlook
 from jurybox.report.drawing import Point, Series, curve, stack, whisker
 from jurybox.report.facts import Facts, to_json
 from jurybox.report.sections.protocol import REASONS, PlayedRound
 
 if TYPE_CHECKING:
-    from jurybox.project.profiles import Colleague, Profile
+    from jurybox.project.annotators import AnnotatorBelief, PairBelief
     from jurybox.trust.estimates import AuditEstimate, ConsensusEstimate
     from jurybox.trust.intervals import Interval
     from jurybox.trust.stopping import Verdict
@@ -67,7 +68,7 @@ class _PairsOf:
     """A row of the table of pairs."""
 
     name: str
-    cells: list[Colleague | None]
+    cells: list[PairBelief | None]
 
 
 @dataclass(frozen=True)
@@ -180,7 +181,7 @@ def _accuracy_at_a_glance(name: str, found: AuditEstimate | ConsensusEstimate | 
     )
 
 
-def _people(facts: Facts) -> list[Profile]:
+def _people(facts: Facts) -> list[AnnotatorBelief]:
     """Return everyone who has labelled, the least reliable first."""
     known = [(one.quality.estimate, one) for one in facts.annotators if one.quality is not None]
     return [one for _, one in sorted(known, key=lambda pair: pair[0])]
@@ -188,13 +189,12 @@ def _people(facts: Facts) -> list[Profile]:
 
 def _pairs(facts: Facts) -> list[_PairsOf]:
     """Return the lower triangle of agreements, a row a person; None where two share no text."""
-    people = [one for one in facts.annotators if one.n_annotations]
-    rows = []
-    for place, one in enumerate(people):
-        beside = {other.name: other for other in one.colleagues}
-        cells = [beside.get(other.name) if at < place else None for at, other in enumerate(people)]
-        rows.append(_PairsOf(one.name, cells))
-    return rows
+    people = [one.name for one in facts.annotators if one.n_annotations]
+    known = {pair.names: pair for pair in facts.pairs}
+    return [
+        _PairsOf(name, [known.get((other, name)) if at < place else None for at, other in enumerate(people)])
+        for place, name in enumerate(people)
+    ]
 
 
 def _rounds(facts: Facts) -> list[_Rounds]:
@@ -245,11 +245,9 @@ def _audit_rows(facts: Facts) -> Iterator[_Estimated]:
                 yield _Estimated(of, f"share of {name} in {among}", share)
 
 
-def _forecast_rows(facts: Facts) -> list[tuple[int, Interval]]:
+def _forecast_rows(facts: Facts) -> list[Outlook]:
     expected = facts.stopping.forecast
-    if expected is None:
-        return []
-    return [(0, expected.now), *((point.labels, point.accuracy) for point in expected.points)]
+    return [] if expected is None else [Outlook(0, expected.now, None), *expected.points]
 
 
 def _verdicts(facts: Facts) -> list[_Since]:
@@ -286,8 +284,8 @@ def _learning_curve(facts: Facts) -> Markup | None:
     if facts.stopping.forecast is not None:
         start = facts.stopping.forecast.labels
         to_come = [
-            Point(start + more, found.estimate, found.low, found.high)
-            for more, found in _forecast_rows(facts)
+            Point(start + row.labels, row.accuracy.estimate, row.accuracy.low, row.accuracy.high)
+            for row in _forecast_rows(facts)
         ]
         series.append(Series("forecast", to_come))
         end = to_come[-1]

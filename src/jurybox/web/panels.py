@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from math import floor
 
-from jurybox.store.records import Status
+from jurybox.learner import LearnerPhase
+from jurybox.project.auditing import Accuracy
+from jurybox.project.beliefs import Basis, Beliefs, ProjectBelief
+from jurybox.project.texts import Bin
+from jurybox.store.records import RoundInfo, Status
 from jurybox.web.charts import Bar, Chart, Point, bars, columns, curve
-from jurybox.web.figures import BINS, Figures
 from jurybox.web.i18n import Catalogue
 
-__all__ = ["Panel", "panels"]
+__all__ = ["Panel", "basis_words", "panels"]
 
 _CLASSES = 10
+_SURE = 0.9
 
 
 @dataclass(frozen=True)
@@ -27,15 +30,30 @@ class Panel:
     chart: Chart | None
 
 
-def panels(catalogue: Catalogue, known: Figures, status: Status) -> list[Panel]:
+def panels(catalogue: Catalogue, beliefs: Beliefs, kept: ProjectBelief | None, status: Status) -> list[Panel]:
     """Return the charts of a project."""
     rtl = catalogue.direction == "rtl"
+    accuracy = () if kept is None else kept.accuracy
     return [
-        _panel(catalogue, "curve", lambda: _learning_curve(catalogue, known, rtl)),
-        _panel(catalogue, "growth", lambda: _growth(catalogue, known, rtl)),
+        _panel(catalogue, "curve", lambda: _learning_curve(catalogue, accuracy, rtl)),
+        _panel(catalogue, "growth", lambda: _growth(catalogue, beliefs.inputs.rounds, rtl)),
         _panel(catalogue, "balance", lambda: _balance(catalogue, status, rtl)),
-        _panel(catalogue, "quality", lambda: _qualities(catalogue, known, rtl)),
+        _panel(catalogue, "quality", lambda: _qualities(catalogue, beliefs.consensus.bins, rtl)),
     ]
+
+
+def basis_words(catalogue: Catalogue, basis: Basis, today: Basis, phase: LearnerPhase) -> str:
+    """Say which labels and which round figures rest on, and whether they are old."""
+    t, number = catalogue.text, catalogue.number
+    place = t("basis.round", n=number(basis.round)) if basis.round else t("basis.no_round")
+    if basis.version == today.version:
+        return t("basis.now", n=number(basis.labels), round=place)
+    at_work = phase in (LearnerPhase.WAITING, LearnerPhase.FITTING)
+    refreshed = t("basis.refreshed" if at_work else "basis.not_refreshed")
+    if basis.labels < today.labels:
+        counts = {"n": number(basis.labels), "all": number(today.labels)}
+        return t("basis.some", round=place, refreshed=refreshed, **counts)
+    return t("basis.changed", n=number(basis.labels), round=place, refreshed=refreshed)
 
 
 def _panel(catalogue: Catalogue, name: str, draw: Callable[[], Chart | None]) -> Panel:
@@ -48,11 +66,11 @@ def _panel(catalogue: Catalogue, name: str, draw: Callable[[], Chart | None]) ->
     )
 
 
-def _learning_curve(catalogue: Catalogue, known: Figures, rtl: bool) -> Chart | None:
+def _learning_curve(catalogue: Catalogue, accuracy: Sequence[Accuracy], rtl: bool) -> Chart | None:
     t, percent, number = catalogue.text, catalogue.percent, catalogue.number
-    if len(known.accuracy) < 2:
+    if len(accuracy) < 2:
         return None
-    first, last = known.accuracy[0], known.accuracy[-1]
+    first, last = accuracy[0], accuracy[-1]
     alternative = t(
         "overview.curve_alt",
         first=percent(first.estimate),
@@ -62,9 +80,9 @@ def _learning_curve(catalogue: Catalogue, known: Figures, rtl: bool) -> Chart | 
     )
     points = [
         Point(one.n_annotations, one.estimate, one.low, one.high, number(one.n_annotations))
-        for one in known.accuracy
+        for one in accuracy
     ]
-    heights = _shares_above(min(one.low for one in known.accuracy))
+    heights = _shares_above(min(one.low for one in accuracy))
     drawn = curve(points, alternative=alternative, ticks=[(y, percent(y)) for y in heights], rtl=rtl)
     return Chart(
         drawn,
@@ -77,25 +95,25 @@ def _learning_curve(catalogue: Catalogue, known: Figures, rtl: bool) -> Chart | 
                 percent(one.estimate, 1),
                 t("chart.range", low=percent(one.low), high=percent(one.high)),
             ]
-            for one in known.accuracy
+            for one in accuracy
         ],
     )
 
 
-def _growth(catalogue: Catalogue, known: Figures, rtl: bool) -> Chart | None:
+def _growth(catalogue: Catalogue, rounds: Sequence[RoundInfo], rtl: bool) -> Chart | None:
     t, number = catalogue.text, catalogue.number
-    if not known.rounds:
+    if not rounds:
         return None
-    points = [Point(one.number, one.n_annotations, name=number(one.number)) for one in known.rounds]
-    most = _round_number(max(one.n_annotations for one in known.rounds))
-    last = known.rounds[-1]
+    points = [Point(one.number, one.n_annotations, name=number(one.number)) for one in rounds]
+    most = _round_number(max(one.n_annotations for one in rounds))
+    last = rounds[-1]
     alternative = t("overview.growth_alt", n=number(last.n_annotations), round=number(last.number))
     ticks = [(most * step / 4, number(most * step / 4)) for step in range(5)]
     return Chart(
         curve(points, alternative=alternative, ticks=ticks, rtl=rtl),
         t("chart.table"),
         [t("chart.round"), t("chart.annotations")],
-        [[number(one.number), number(one.n_annotations)] for one in known.rounds],
+        [[number(one.number), number(one.n_annotations)] for one in rounds],
     )
 
 
@@ -116,26 +134,26 @@ def _balance(catalogue: Catalogue, status: Status, rtl: bool) -> Chart | None:
     )
 
 
-def _qualities(catalogue: Catalogue, known: Figures, rtl: bool) -> Chart | None:
+def _qualities(catalogue: Catalogue, bins: Sequence[Bin], rtl: bool) -> Chart | None:
     t, percent, number = catalogue.text, catalogue.percent, catalogue.number
-    total, most = sum(known.qualities), max(known.qualities)
+    total, most = sum(one.texts for one in bins), max(one.texts for one in bins)
     if total == 0:
         return None
-    alternative = t("overview.quality_alt", n=number(known.qualities[-1]), all=number(total))
-    bins = list(pairwise(BINS))
-    names = [
-        f"<{percent(high)}" if low == 0 else f"{number(100 * low)}–{number(100 * high)}" for low, high in bins
-    ]
-    shown = [Bar(name, n / most, number(n)) for name, n in zip(names, known.qualities, strict=True)]
+    sure = sum(one.texts for one in bins if one.low >= _SURE)
+    alternative = t("overview.quality_alt", n=number(sure), all=number(total))
+    shown = [Bar(_bin_name(catalogue, one), one.texts / most, number(one.texts)) for one in bins]
     return Chart(
         columns(shown, alternative=alternative, rtl=rtl),
         t("chart.table"),
         [t("chart.quality"), t("chart.texts")],
-        [
-            [t("chart.range", low=percent(low), high=percent(high)), number(n)]
-            for (low, high), n in zip(bins, known.qualities, strict=True)
-        ],
+        [[t("chart.range", low=percent(one.low), high=percent(one.high)), number(one.texts)] for one in bins],
     )
+
+
+def _bin_name(catalogue: Catalogue, one: Bin) -> str:
+    if one.low == 0:
+        return f"<{catalogue.percent(one.high)}"
+    return f"{catalogue.number(100 * one.low)}–{catalogue.number(100 * one.high)}"
 
 
 def _shares_above(least: float) -> list[float]:

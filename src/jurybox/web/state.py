@@ -6,8 +6,7 @@ import threading
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 from fastapi import Depends, Request
 from starlette.concurrency import run_in_threadpool
@@ -22,14 +21,10 @@ from jurybox.web.tokens import hash_token, load_secret
 
 __all__ = ["AttemptLimiter", "NoProjectError", "Server", "Stored", "get_project", "get_server"]
 
-Result = TypeVar("Result")
-
 OWNER = "owner"
 """Name of the person that the owner's token belongs to, where the project has no owner yet."""
 
 _ADDRESSES = 10_000
-_LONG, _REST = 1.0, 10.0
-"""What takes more seconds than this to compute rests for so many times that long."""
 
 
 class NoProjectError(ConflictError):
@@ -73,15 +68,6 @@ class AttemptLimiter:
                 self._failures.popitem(last=False)
 
 
-@dataclass(frozen=True)
-class _Remembered:
-    """Something computed, the state of the project it was computed from, and how long it is good enough."""
-
-    state: object
-    value: Any
-    fresh_until: float
-
-
 class Server:
     """One running app: its project, opened once and shared by all requests, or none yet."""
 
@@ -93,8 +79,6 @@ class Server:
         self.limiter = AttemptLimiter(settings.sign_in_attempts, settings.sign_in_seconds)
         self._project: Project | None = None
         self._lock = threading.Lock()
-        self._memory: dict[str, _Remembered] = {}
-        self._memory_lock = threading.Lock()
 
     @property
     def has_project(self) -> bool:
@@ -156,25 +140,6 @@ class Server:
             else next(f"{OWNER} {n}" for n in range(2, 10**6) if f"{OWNER} {n}" not in taken)
         )
         return self.project.add_annotator(name, role=Role.OWNER).name
-
-    def remembered(self, name: str, compute: Callable[[], Result]) -> Result:
-        """Return what was computed from the project under a name; anew once the project has changed.
-
-        What takes more than a second to compute may be some time old, so that a large project with people at
-        work is not computed all the time.
-        """
-        pulse = self.project.pulse()
-        state = (pulse.current_round, pulse.last, pulse.texts)
-        with self._memory_lock:
-            known = self._memory.get(name)
-            if known is None or (known.state != state and time.monotonic() >= known.fresh_until):
-                start = time.monotonic()
-                value = compute()
-                took = time.monotonic() - start
-                rest = _REST * took if took > _LONG else 0.0
-                known = self._memory[name] = _Remembered(state, value, time.monotonic() + rest)
-            result: Result = known.value
-            return result
 
     def close(self) -> None:
         """Close the project."""

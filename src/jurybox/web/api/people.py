@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
 from jurybox.errors import ConflictError
 from jurybox.store.records import AnnotatorInfo, Role, Standing
-from jurybox.web import beliefs
 from jurybox.web.access import Annotator, Owner, owner_only, reviewer_only
 from jurybox.web.api.fields import Body, Name, PathName
 from jurybox.web.invitations import invite, link_path
-from jurybox.web.state import Stored, get_server
+from jurybox.web.state import Stored
 
 __all__ = ["router"]
 
@@ -81,12 +80,6 @@ def annotators(project: Stored) -> list[AnnotatorInfo]:
 def annotator(project: Stored, name: PathName) -> AnnotatorInfo:
     """Return one person."""
     return project.annotator(name)
-
-
-@router.get("/quality", dependencies=[reviewer_only])
-def quality(request: Request) -> list[beliefs.Standing]:
-    """List how well everyone does, as of the last round."""
-    return list(beliefs.beliefs(get_server(request)).annotators)
 
 
 @router.post("/annotators", status_code=201, dependencies=[owner_only])
