@@ -12,7 +12,7 @@ import pytest
 from jurybox import Project
 from jurybox.cli.app import app
 from jurybox.cli.errors import run
-from jurybox.cli.review import read_decision
+from jurybox.cli.sitting import read_choice
 from jurybox.store.settings import ProjectSettings
 
 LABELS = {
@@ -111,7 +111,7 @@ def test_one_thing_at_a_time(jurybox: Jurybox, path: str) -> None:
 
 @pytest.mark.parametrize("line", ["", "x", "1 2", "polite"])
 def test_what_is_no_decision_is_none(line: str) -> None:
-    assert read_decision(line, {"1": "bad"}) is None
+    assert read_choice(line, {"1": "bad"}, {"s": "skip"}) is None
 
 
 def test_one_person_in_full(jurybox: Jurybox, path: str) -> None:
