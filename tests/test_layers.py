@@ -13,6 +13,7 @@ LAYERS = (
     "errors",
     "threads",
     "arrays",
+    "drawing",
     "coding",
     "annotations",
     "agreement",

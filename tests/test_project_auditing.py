@@ -52,7 +52,7 @@ def label(project: Project, annotator: str = "ana") -> bool:
 
 
 def test_nothing_is_known_of_an_empty_project(project: Project) -> None:
-    assert project.beliefs.accuracy == ()
+    assert not project.beliefs.accuracy
     found = project.beliefs.audit
     assert (found.classes, found.round) == (("bad", "good"), None)
     assert found.model is None
@@ -65,7 +65,7 @@ def test_accuracy_of_stored_rounds(project: Project) -> None:
     for _ in range(in_audit):
         label(project)
     project.refit()
-    assert project.beliefs.accuracy == (), "nothing was trained: audit texts alone have labels"
+    assert not project.beliefs.accuracy, "nothing was trained: audit texts alone have labels"
     known = project.beliefs.audit
     assert known.model is None
     assert known.consensus is not None

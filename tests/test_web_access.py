@@ -13,7 +13,7 @@ from fastapi.routing import APIRoute
 from fastapi.testclient import TestClient
 
 from jurybox.store.records import Role
-from jurybox.web import api, doors, openapi, pages
+from jurybox.web import api, openapi, pages
 from jurybox.web.access import COOKIE, safe_path
 from jurybox.web.api import beliefs, browsing, gold, hooks, labelling, people, project, transfer
 from jurybox.web.app import create_app
@@ -78,7 +78,7 @@ RANK = {None: -1, Role.ANNOTATOR: 0, Role.REVIEWER: 1, Role.OWNER: 2}
 def all_routes() -> list[str]:
     """Method and path of every route of the app; those that no list above names are the owner's."""
     api_modules = (beliefs, browsing, gold, hooks, labelling, people, project, transfer)
-    routers: list[tuple[str, APIRouter]] = [("", doors.router), ("", openapi.router)]
+    routers: list[tuple[str, APIRouter]] = [("", openapi.router)]
     routers += [("", router) for router in pages.routers]
     routers += [("/api/v1", module.router) for module in api_modules]
     return sorted(

@@ -13,7 +13,7 @@ from jurybox.project.auditing import Accuracy
 from jurybox.trust.intervals import Interval
 from jurybox.trust.savings import Savings
 from jurybox.web.i18n import LANGUAGES, get_catalogue
-from jurybox.web.trustpanels import savings
+from jurybox.web.panels import savings
 from support.web import stage
 
 

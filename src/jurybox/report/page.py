@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
+from jurybox.drawing import Point, Series, curves, spread_ticks, stack, steps, whisker
 from jurybox.errors import InputError
 from jurybox.formats.atomic import new_file
 from jurybox.project.stopping import Outlook
-from jurybox.report.drawing import Point, Series, curve, stack, whisker
 from jurybox.report.facts import Facts, to_json
 from jurybox.report.sections.protocol import REASONS, PlayedRound
 
@@ -280,17 +280,25 @@ def _learning_curve(facts: Facts) -> Markup | None:
     said = (
         f"From {_percent(first.y)} with {_whole(first.x)} labels to {_percent(last.y)} with {_whole(last.x)}"
     )
-    series = [Series("measured", points)]
+    series = [Series(points, "measured")]
     if facts.stopping.forecast is not None:
         start = facts.stopping.forecast.labels
         to_come = [
             Point(start + row.labels, row.accuracy.estimate, row.accuracy.low, row.accuracy.high)
             for row in _forecast_rows(facts)
         ]
-        series.append(Series("forecast", to_come))
+        series.append(Series(to_come, "forecast"))
         end = to_come[-1]
         said += f"; {_percent(end.y)} is forecast with {_whole(end.x)}"
-    return curve(series, alternative=said)
+    lows = [point.low for one in series for point in one.points if point.low is not None]
+    places = spread_ticks(sorted({point.x for one in series for point in one.points}))
+    return curves(
+        series,
+        alternative=said,
+        ticks=[(height, f"{100 * height:.0f} %") for height in steps(min(lows))],
+        below=[(x, _whole(x) + (" labels" if x == places[-1] else "")) for x in places],
+        height=254,
+    )
 
 
 def _whole(value: float | None) -> str:

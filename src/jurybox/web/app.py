@@ -49,7 +49,7 @@ from starlette.middleware import Middleware
 from starlette.staticfiles import StaticFiles
 
 from jurybox import __version__
-from jurybox.web import api, doors, openapi, pages
+from jurybox.web import api, openapi, pages
 from jurybox.web.config import WebSettings
 from jurybox.web.errors import add_error_handlers
 from jurybox.web.replies import Replies
@@ -117,7 +117,6 @@ def create_app(project_location: str | PathLike[str], *, settings: WebSettings |
     app.state.vitals = vitals
     app.state.replies = Replies()
     add_error_handlers(app)
-    app.include_router(doors.router)
     app.include_router(api.router)
     app.include_router(openapi.router)
     for router in pages.routers:

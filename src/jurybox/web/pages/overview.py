@@ -15,9 +15,8 @@ from jurybox.store.records import Role, Status
 from jurybox.store.settings import ProjectSettings
 from jurybox.web.access import owner_only
 from jurybox.web.i18n import Catalogue
-from jurybox.web.pagecontext import catalogue_of
 from jurybox.web.panels import basis_words, panels
-from jurybox.web.render import render
+from jurybox.web.render import catalogue_of, render
 from jurybox.web.state import get_project
 
 __all__ = ["router"]

@@ -12,10 +12,8 @@ from jurybox.learner import learner_state
 from jurybox.store.records import Role, Standing
 from jurybox.web.access import owner_only
 from jurybox.web.invitations import invite, link_path
-from jurybox.web.pagecontext import catalogue_of
 from jurybox.web.panels import basis_words
-from jurybox.web.problems import explain
-from jurybox.web.render import render
+from jurybox.web.render import catalogue_of, explain, render
 from jurybox.web.state import get_project
 
 __all__ = ["router"]

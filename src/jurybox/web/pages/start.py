@@ -1,17 +1,25 @@
-"""Where people arrive: the start page, signing in, language and appearance."""
+"""Where people arrive: the start page, signing in and out, language and appearance, the sign of life."""
 
 from __future__ import annotations
 
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Form, Request
-from starlette.responses import HTMLResponse, RedirectResponse
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
+from jurybox import __version__
+from jurybox.errors import StoreError
 from jurybox.store.records import Role
-from jurybox.web.access import Annotator, public, safe_path
+from jurybox.web.access import (
+    Annotator,
+    annotator_only,
+    end_session,
+    public,
+    safe_path,
+    start_session,
+)
 from jurybox.web.i18n import LANGUAGES
-from jurybox.web.pagecontext import LANGUAGE_COOKIE, THEME_COOKIE, THEMES
-from jurybox.web.render import render
+from jurybox.web.render import LANGUAGE_COOKIE, THEME_COOKIE, THEMES, render
 from jurybox.web.state import get_server
 
 __all__ = ["router"]
@@ -49,4 +57,43 @@ def set_preferences(
         response.set_cookie(THEME_COOKIE, theme, max_age=_YEAR, httponly=True, samesite="lax")
     else:
         response.delete_cookie(THEME_COOKIE, httponly=True, samesite="lax")
+    return response
+
+
+@router.get("/healthz", dependencies=[Depends(public)])
+def healthz(request: Request) -> JSONResponse:
+    """Say whether the server answers and its database does."""
+    server = get_server(request)
+    try:
+        state = "ready" if server.has_project and server.project.name is not None else "no project yet"
+    except StoreError:
+        return JSONResponse({"status": "database unavailable", "version": __version__}, 503)
+    return JSONResponse({"status": state, "version": __version__})
+
+
+@router.get("/join/{token}", dependencies=[Depends(public)])
+def join(request: Request, token: str) -> Response:
+    """Open an invite link, or the owner's link: sign in and go to the start page."""
+    response = RedirectResponse("/", 303)
+    start_session(request, response, token)
+    return response
+
+
+@router.post("/sign-in", dependencies=[Depends(public)])
+def sign_in_by_form(
+    request: Request,
+    token: Annotated[str, Form(max_length=200)],
+    next_path: Annotated[str, Form(alias="next")] = "/",
+) -> Response:
+    """Sign in with a token typed into the form."""
+    response = RedirectResponse(safe_path(next_path), 303)
+    start_session(request, response, token.strip())
+    return response
+
+
+@router.post("/sign-out", dependencies=[annotator_only])
+def sign_out() -> Response:
+    """Sign out and go to the sign-in page."""
+    response = RedirectResponse("/sign-in", 303)
+    end_session(response)
     return response

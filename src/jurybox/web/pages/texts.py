@@ -10,15 +10,15 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Form, Query, Request
 from starlette.responses import HTMLResponse, RedirectResponse
 
+from jurybox.drawing import Bar, bars
 from jurybox.project.beliefs import TextBeliefs
 from jurybox.store.browse import AnnotationFilter, Page, TextFilter, TextRow, TextState
 from jurybox.store.records import Role
 from jurybox.web.access import Reviewer, may, owner_only, reviewer_only
-from jurybox.web.charts import Bar, Chart, bars
 from jurybox.web.i18n import Catalogue
-from jurybox.web.pagecontext import catalogue_of
 from jurybox.web.pages.labelling import CLASS_KEYS
-from jurybox.web.render import render
+from jurybox.web.panels import Chart
+from jurybox.web.render import catalogue_of, render
 from jurybox.web.state import get_project
 
 __all__ = ["router"]
