@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import sqlalchemy as sa
+from store_support import served
 
 from jurybox.errors import ConflictError, FormatError, InputError, StoreError
 from jurybox.formats.records import AnnotationRecord, Batch, TextRecord
@@ -18,7 +19,6 @@ from jurybox.project import Project
 from jurybox.store import arrivals, importer, rounds, schema, snapshots
 from jurybox.store.settings import ProjectSettings
 from jurybox.store.state import add_classes
-from store_support import served
 
 PLAIN = ProjectSettings(audit_size=5, max_labels=2, enough_agreement=None, first_labels=1)
 SOURCE = Path(__file__).resolve().parent.parent / "src"

@@ -11,10 +11,10 @@ import httpx
 import pytest
 import sqlalchemy as sa
 from fastapi.testclient import TestClient
+from web_support import Stage, stage
 
 from jurybox.errors import StoreError
 from jurybox.web.vitals import HEARTBEAT, Vitals, cause_of
-from web_support import Stage, stage
 
 
 @pytest.fixture

@@ -98,7 +98,10 @@ def simulate(
         float, typer.Option(min=0.0, max=0.9, help="Share of the texts that is never asked, to measure on.")
     ] = 0.0,
     out: Annotated[
-        Path, typer.Option(help="Folder for curves.json, curves.svg, selections.csv; curves.png with the extra png.")
+        Path,
+        typer.Option(
+            help="Folder for curves.json, curves.svg, selections.csv; curves.png with the extra png."
+        ),
     ] = Path("simulation"),
     as_json: AsJson = False,
 ) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Form, Request
+from starlette.concurrency import run_in_threadpool
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
 from jurybox import __version__
-from jurybox.errors import StoreError
 from jurybox.store.records import Role
 from jurybox.web.access import (
     Annotator,
@@ -21,6 +22,7 @@ from jurybox.web.access import (
 from jurybox.web.i18n import LANGUAGES
 from jurybox.web.render import LANGUAGE_COOKIE, THEME_COOKIE, THEMES, render
 from jurybox.web.state import get_server
+from jurybox.web.vitals import Vitals
 
 __all__ = ["router"]
 
@@ -61,14 +63,13 @@ def set_preferences(
 
 
 @router.get("/healthz", dependencies=[Depends(public)])
-def healthz(request: Request) -> JSONResponse:
-    """Say whether the server answers and its database does."""
-    server = get_server(request)
-    try:
-        state = "ready" if server.has_project and server.project.name is not None else "no project yet"
-    except StoreError:
-        return JSONResponse({"status": "database unavailable", "version": __version__}, 503)
-    return JSONResponse({"status": state, "version": __version__})
+async def healthz(request: Request) -> JSONResponse:
+    """Say whether labels can be stored, and why not; from memory, whatever the database does."""
+    vitals: Vitals = request.app.state.vitals
+    if not vitals.has_beaten:  # only before the server's own task has begun
+        await run_in_threadpool(vitals.beat)
+    health = vitals.health()
+    return JSONResponse({**asdict(health), "version": __version__}, 200 if health.is_well else 503)
 
 
 @router.get("/join/{token}", dependencies=[Depends(public)])
