@@ -9,13 +9,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeAlias
 
-import altair
 import numpy as np
 
 from jurybox.arrays import Floats
-from jurybox.report import save_chart
-
-alt: Any = altair  # its data classes carry no types
+from jurybox.drawing import Point, Series, Whisker, curves, spread_ticks, standalone, whiskers
 
 Runs: TypeAlias = Mapping[str, Mapping[str, Mapping[str, Floats]]]
 """Case → strategy → measure → (seeds, rounds)."""
@@ -26,11 +23,11 @@ MAIN = ("default", "activelab", "random")
 FIXED = tuple(f"activelab, strength 2^{octave}" for octave in (-1, 0, 1))
 FREE = tuple(f"{rival}, strength by ALO alone" for rival in MAIN[1:])
 COLOURS = {
-    "default": "#0072b2",
-    "activelab": "#d55e00",
-    "random": "#6e6e6e",
-    "ActiveLab, published (fine-tuned DistilBERT)": "#e69f00",
-    "random, published (fine-tuned DistilBERT)": "#b8b8b8",
+    "default": "series-1",
+    "activelab": "series-2",
+    "random": "series-0",
+    "ActiveLab, published (fine-tuned DistilBERT)": "series-5",
+    "random, published (fine-tuned DistilBERT)": "series-8",
 }
 
 
@@ -41,8 +38,9 @@ def write_report(runs: Runs, data: Path, results: Path, docs: Path) -> None:
     images = docs / "images"
     images.mkdir(parents=True, exist_ok=True)
     if PROTOCOL in runs:
-        save_chart(protocol_chart(runs[PROTOCOL], data), images / "label-efficiency-politeness.svg")
-    save_chart(ratio_chart(runs), images / "label-efficiency-ratios.svg")
+        chart = protocol_chart(runs[PROTOCOL], data)
+        (images / "label-efficiency-politeness.svg").write_text(chart, encoding="utf-8")
+    (images / "label-efficiency-ratios.svg").write_text(ratio_chart(runs), encoding="utf-8")
     page = docs / "label-efficiency.md"
     text = page.read_text(encoding="utf-8")
     for name, table in (
@@ -209,34 +207,32 @@ def ablation_table(runs: Runs) -> str:
     return _table(head, rows)
 
 
-def protocol_chart(strategies: Mapping[str, Mapping[str, Floats]], data: Path) -> Any:
+def protocol_chart(strategies: Mapping[str, Mapping[str, Floats]], data: Path) -> str:
     """Draw accuracy over annotations, the published curves beside ours."""
-    curves = {
-        s: (strategies[s]["annotations"][0], strategies[s]["accuracy"]) for s in MAIN if s in strategies
-    }
-    curves |= published_curves(data)
-    points = [
-        {"strategy": name, "annotations": int(n), "mean": mean, "low": mean - sd, "high": min(1, mean + sd)}
-        for name, (annotations, accuracy) in curves.items()
-        for n, mean, sd in zip(
-            annotations, accuracy.mean(axis=0).tolist(), accuracy.std(axis=0).tolist(), strict=True
+    found = {s: (strategies[s]["annotations"][0], strategies[s]["accuracy"]) for s in MAIN if s in strategies}
+    found |= published_curves(data)
+    series = [
+        Series(
+            [
+                Point(float(n), max(mean, 0.75), max(mean - sd, 0.75), min(mean + sd, 1.0))
+                for n, mean, sd in zip(
+                    labels, accuracy.mean(axis=0).tolist(), accuracy.std(axis=0).tolist(), strict=True
+                )
+            ],
+            COLOURS[name],
+            name.replace(" (fine-tuned DistilBERT)", ""),
         )
+        for name, (labels, accuracy) in found.items()
     ]
-    names = list(curves)
-    colour = alt.Color(
-        "strategy:N",
-        scale=alt.Scale(domain=names, range=[COLOURS[name] for name in names]),
-        legend=alt.Legend(title=None, orient="bottom", columns=3, labelLimit=320, symbolOpacity=1),
+    drawn = curves(
+        series,
+        alternative="accuracy on the test set over annotations paid for",
+        ticks=[(share / 100, f"{share} %") for share in range(75, 101, 5)],
+        below=[(x, f"{x:,.0f}") for x in spread_ticks([point.x for point in series[0].points])],
+        height=380,
     )
-    x = alt.X("annotations:Q", title="annotations paid for", scale=alt.Scale(zero=False, nice=False))
-    domain = alt.Scale(domain=[0.75, 1.0], clamp=True)
-    base = alt.Chart(alt.Data(values=points)).encode(x=x, color=colour)
-    band = base.mark_area(opacity=0.15).encode(y=alt.Y("low:Q", scale=domain), y2="high:Q")
-    line = base.mark_line(strokeWidth=2).encode(
-        y=alt.Y("mean:Q", scale=domain, title="accuracy on the test set", axis=alt.Axis(format="%"))
-    )
-    title = "Stanford politeness, the guide's protocol: mean ± standard deviation over the seeds"
-    return alt.layer(band, line).properties(width=640, height=360, title=title)
+    note = "accuracy on the test set over annotations paid for; mean ± standard deviation over the seeds"
+    return standalone(drawn, 380, title="Stanford politeness, the guide's protocol", note=note, width=760)
 
 
 def published_curves(data: Path) -> dict[str, tuple[Floats, Floats]]:
@@ -251,31 +247,19 @@ def published_curves(data: Path) -> dict[str, tuple[Floats, Floats]]:
     return curves
 
 
-def ratio_chart(runs: Runs) -> Any:
-    """Draw the ratio of errors to ActiveLab's and to random's, with intervals, per case."""
-    points = []
+def ratio_chart(runs: Runs) -> str:
+    """Draw the ratio of errors to ActiveLab's and to random's, with intervals, per case, on a log axis."""
+    rows = []
     for case, strategies in _complete(runs):
         for other in MAIN[1:]:
-            middle, low, high = ratio(*paired(strategies, "default", other, "accuracy"))
-            points.append({"case": case, "against": other, "ratio": middle, "low": low, "high": high})
-    order = [case for case, _ in _complete(runs)]
-    scale = alt.Scale(type="log", nice=False)
-    base = alt.Chart(alt.Data(values=points)).encode(
-        y=alt.Y("case:N", sort=order, title=None, axis=alt.Axis(labelLimit=320)),
-        yOffset="against:N",
-        color=alt.Color(
-            "against:N",
-            scale=alt.Scale(domain=list(MAIN[1:]), range=[COLOURS[name] for name in MAIN[1:]]),
-            legend=alt.Legend(title="error of default ÷ that of", orient="top"),
-        ),
-    )
-    one = alt.Chart(alt.Data(values=[{"x": 1}])).mark_rule(strokeDash=[4, 4], color="#444")
-    title = "below 1: default is better (95 % interval over the seeds)"
-    return alt.layer(
-        base.mark_rule().encode(x=alt.X("low:Q", scale=scale, title=title), x2="high:Q"),
-        base.mark_point(filled=True, size=45).encode(x=alt.X("ratio:Q", scale=scale)),
-        one.encode(x=alt.X("x:Q", scale=scale)),
-    ).properties(width=520, height=26 * len(order))
+            found = ratio(*paired(strategies, "default", other, "accuracy"))
+            middle, low, high = np.log(found).tolist()
+            rows.append(Whisker(f"{case} ÷ {other}", middle, low, high, _interval(found), COLOURS[other]))
+    ticks = [(float(np.log(value)), f"{value:g}") for value in (0.5, 0.7, 1, 1.4, 2)]
+    drawn = whiskers(rows, alternative="error of default ÷ that of activelab and of random", ticks=ticks)
+    note = "below 1: default is better (95 % interval over the seeds)"
+    title = "Error of default ÷ that of activelab and of random"
+    return standalone(drawn, 46 * len(rows) + 26, title=title, note=note)
 
 
 def _complete(runs: Runs) -> Iterator[tuple[str, Mapping[str, Mapping[str, Floats]]]]:

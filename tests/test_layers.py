@@ -14,6 +14,7 @@ LAYERS = (
     "atomic",
     "threads",
     "arrays",
+    "drawing",
     "coding",
     "annotations",
     "agreement",

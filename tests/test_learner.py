@@ -371,10 +371,10 @@ def test_a_killed_learner_leaves_the_ranking_and_frees_the_lock(sqlite_project: 
 def test_the_learner_judges_how_far_labels_can_be_trusted(project: Project) -> None:
     with learning(project):
         label(project, 12)
-        until(lambda: (found := project.trust_summary()) is not None and found.annotations == 12)
-    summary = project.trust_summary()
-    assert summary is not None
-    assert [one["name"] for one in summary.people] == ["ana"]
+        until(lambda: (found := project.kept_beliefs()) is not None and found.basis.labels == 12)
+    kept = project.kept_beliefs()
+    assert kept is not None
+    assert [one.name for one in kept.annotators] == ["ana"]
 
 
 def test_labels_that_cannot_be_judged_stop_nobody(
@@ -386,12 +386,12 @@ def test_labels_that_cannot_be_judged_stop_nobody(
         tried.set()
         raise MemoryError("too many draws")
 
-    monkeypatch.setattr(Project, "keep_trust", fail)
+    monkeypatch.setattr(Project, "keep_beliefs", fail)
     with learning(project):
         label(project, 12)
         until(tried.is_set)
         before = len(project.rounds())
         label(project, 12, "ben")
         until(lambda: len(project.rounds()) > before)
-    assert project.trust_summary() is None
+    assert project.kept_beliefs() is None
     assert learner_state(project).phase == LearnerPhase.STOPPED

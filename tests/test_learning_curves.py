@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
+import sys
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 
+from jurybox.cli.simulations import write_curves
 from jurybox.curves import Curves, PlayedRound, Run
+from jurybox.drawing import to_png
 from jurybox.errors import InputError
-from jurybox.report import learning_curves, save_chart
 
 ROUNDS = 6
 
@@ -34,49 +38,62 @@ def curves() -> Curves:
     return Curves("a <set> & more", "tfidf:v1:abc", "head", ROUNDS, 25, (0, 1, 2), runs)
 
 
+def coordinates(svg: str, tag: str, kind: str) -> list[list[float]]:
+    found = re.findall(rf'<{tag} class="{kind}"[^>]*?(?:points="([^"]*)"|cx="([\d.]+)%" cy="([\d.]+)")', svg)
+    return [[float(x) for x in re.split("[ ,]", " ".join(part).strip())] for part in found]
+
+
 def test_the_band_is_one_standard_deviation_around_the_mean(curves: Curves) -> None:
-    band = learning_curves(curves).to_dict()["layer"][1]
-    assert band["mark"]["type"] == "area"
-    points = [point for point in band["data"]["values"] if point["strategy"] == "default"]
+    svg = curves.plot()
     accuracy = curves.curve("default")
-    assert [point["annotations"] for point in points] == [100, 125, 150, 175, 200, 225]
-    assert np.allclose([point["mean"] for point in points], accuracy.mean(axis=0))
-    expected = np.minimum(accuracy.mean(axis=0) + accuracy.std(axis=0), 1)
-    assert np.allclose([point["high"] for point in points], expected)
+    (band,) = coordinates(svg, "polygon", "band series-1")
+    dots = coordinates(svg, "circle", "dot series-1")
+    assert len(dots) == ROUNDS
+    heights = np.array(dots)[:, 1]
+    scale = np.polyfit(accuracy.mean(axis=0), heights, 1)
+    upper, lower = np.array(band).reshape(2, ROUNDS, 2)[:, :, 1]
+    spread = accuracy.std(axis=0)
+    assert np.allclose(upper, np.polyval(scale, accuracy.mean(axis=0) + spread), atol=0.5)
+    assert np.allclose(lower[::-1], np.polyval(scale, accuracy.mean(axis=0) - spread), atol=0.5)
 
 
 def test_names_beside_the_curves_do_not_overlap(curves: Curves) -> None:
-    layers = learning_curves(curves).to_dict()["layer"]
-    places = sorted(name["place"] for name in layers[-1]["data"]["values"])
-    low, high = layers[0]["encoding"]["y"]["scale"]["domain"]
+    svg = curves.plot()
+    places = [float(y) for y in re.findall(r'<text class="series-\d" x="[\d.]+%" y="([\d.-]+)"', svg)]
     assert len(places) == 3
-    assert min(np.diff(places)) >= 0.04 * (high - low)
+    assert min(abs(np.diff(sorted(places)))) >= 15
 
 
 def test_the_target_is_shown_even_above_all_curves() -> None:
     runs = (played("random", 0, 0.6),)
-    chart = learning_curves(Curves("d", "tfidf", "head", ROUNDS, 25, (0,), runs)).to_dict()
-    assert chart["layer"][0]["data"]["values"] == [{"y": 0.9}]
-    low, high = chart["layer"][0]["encoding"]["y"]["scale"]["domain"]
-    assert low < 0.5
-    assert high > 0.9
-    assert "standard deviation" not in chart["title"]["subtitle"][0]
+    svg = Curves("d", "tfidf", "head", ROUNDS, 25, (0,), runs).plot()
+    assert 'class="goal"' in svg
+    assert "90 %" in svg
+    assert "standard deviation" not in svg
 
 
 def test_it_is_drawn_as_svg_and_png(curves: Curves, tmp_path: Path) -> None:
-    chart = learning_curves(curves)
-    drawn = save_chart(chart, tmp_path / "new" / "curves.svg").read_text(encoding="utf-8")
-    assert drawn.startswith("<svg")
-    for word in ("default", "activelab", "random", "a &lt;set&gt; &amp; more", "Annotations paid for"):
+    drawn = curves.plot()
+    assert drawn.startswith("<svg xmlns")
+    ElementTree.fromstring(drawn)  # noqa: S314 - our own
+    for word in ("default", "activelab", "random", "a &lt;set&gt; &amp; more", "annotations"):
         assert word in drawn
-    assert save_chart(chart, tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
-    assert save_chart(chart, tmp_path / "new" / "curves.svg").read_text(encoding="utf-8") == drawn
+    to_png(drawn, tmp_path / "curves.png")
+    assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_measures_without_values_and_wrong_wishes_are_refused(curves: Curves, tmp_path: Path) -> None:
+def test_without_the_extra_png_there_is_an_svg_and_a_word(
+    curves: Curves, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "resvg_py", None)
+    written = write_curves(curves, tmp_path / "out")
+    assert sorted(path.name for path in written) == ["curves.json", "curves.svg", "selections.csv"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(path.name for path in written)
+    assert "jurybox[png]" in capsys.readouterr().err
+
+
+def test_measures_without_values_and_wrong_wishes_are_refused(curves: Curves) -> None:
     with pytest.raises(InputError, match="expected one of accuracy"):
-        learning_curves(curves, "speed")
+        curves.plot("speed")
     with pytest.raises(InputError, match="no value"):
-        learning_curves(curves, "held_out_accuracy")
-    with pytest.raises(InputError, match=r"ends in \.svg"):
-        save_chart(learning_curves(curves), tmp_path / "curves.gif")
+        curves.plot("held_out_accuracy")

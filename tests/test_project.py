@@ -139,7 +139,7 @@ def test_reports_and_exports_agree(project: Project, demo: Dataset) -> None:
     project.refit()
     label(project, demo, 6)
     annotations = project.annotations()
-    report = project.annotator_report()
+    report = list(project.export().annotators)
     assert [record.name for record in report] == list(PEOPLE)
     assert [record.n_annotations for record in report] == annotations.labels_per_annotator.tolist()
     assert all(record.quality is not None and record.median_seconds is not None for record in report)
@@ -153,7 +153,7 @@ def test_reports_and_exports_agree(project: Project, demo: Dataset) -> None:
 
 def test_before_any_round_unlabelled_texts_have_no_consensus(project: Project, demo: Dataset) -> None:
     label(project, demo, 5)
-    records = list(project.consensus_records())
+    records = list(project.export().consensus)
     assert sum(record.label is not None for record in records) == len(
         {record.text_id for record in project.annotation_records()}
     )

@@ -70,27 +70,27 @@ def test_agreement_by_chance_rests_on_the_audit_and_the_first_labels(project: Pr
         if record.text_id in audit or firsts[record.text_id] <= SETTINGS.first_labels:
             kept.append(record)
     assert len(kept) < project.annotations().n_annotations
-    found = project.agreement()
+    found = project.beliefs.agreement
     assert found.by_chance.n_annotations == sum(
         n for n in Counter(record.text_id for record in kept).values() if n > 1
     )
     assert found.all_texts.n_annotations > found.by_chance.n_annotations
     assert found.all_texts.alpha is not None
     assert found.all_texts.alpha.estimate == pytest.approx(krippendorff_alpha(project.annotations()).value)
-    assert project.agreement() == found, "the same annotations give the same intervals"
+    assert project.beliefs.agreement == found, "the same annotations give the same intervals"
 
 
 def test_reviewers_and_gold_texts_do_not_count_as_chance(project: Project) -> None:
     work(project, 20)
-    before = project.agreement()
+    before = project.beliefs.agreement
     chosen = next(
         text for text, _ in TEXTS if text not in project.audit_texts() and n_labels(project, text) == 2
     )
     project.add_annotator("rita", role=Role.REVIEWER)
     project.adjudicate(chosen, "good", reviewer="rita")
-    assert project.agreement().all_texts.n_annotations == before.all_texts.n_annotations
+    assert project.beliefs.agreement.all_texts.n_annotations == before.all_texts.n_annotations
     project.set_gold(chosen, "good")
-    after = project.agreement()
+    after = project.beliefs.agreement
     assert after.all_texts.n_annotations == before.all_texts.n_annotations
     assert after.by_chance.n_annotations == before.by_chance.n_annotations - 2
 
@@ -105,14 +105,14 @@ def test_texts_chosen_by_the_model_are_not_drawn_by_chance(project: Project) -> 
     project.refit()
     in_audit = set(project.audit_texts())
     work(project, 12)
-    found = project.agreement().by_chance
+    found = project.beliefs.agreement.by_chance
     labelled = Counter(r.text_id for r in project.annotation_records() if r.text_id in in_audit)
     assert found.n_texts == sum(n > 1 for n in labelled.values())
 
 
 def test_an_empty_project(project: Project) -> None:
     assert project.provenance() == []
-    assert project.agreement().all_texts.alpha is None
+    assert project.beliefs.agreement.all_texts.alpha is None
     times = project.times()
     assert times.made > 0
     assert (times.first, times.last) == (None, None)

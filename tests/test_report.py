@@ -142,7 +142,7 @@ def test_hidden_figures_are_printed_by_commands_that_hide(
     hidden: Facts, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     document = json.loads(to_json(hidden))
-    for section in ("annotators", "protocol", "contested", "guideline_problems", "gold"):
+    for section in ("annotators", "protocol", "contested", "guidelines", "pairs", "gold"):
         command = hidden.commands[section]
         assert "--hide-names" in command
         assert printed(command, folder, capsys) == document[section]
@@ -164,9 +164,10 @@ def test_hidden_names_are_the_same_person_everywhere(hidden: Facts, facts: Facts
     for shown, behind in zip(facts.annotators, hidden.annotators, strict=True):
         assert known[shown.name] == behind.name
         assert (shown.n_annotations, shown.quality) == (behind.n_annotations, behind.quality)
-        assert [known[other.name] for other in shown.colleagues] == [o.name for o in behind.colleagues]
         if shown.suspect is not None and behind.suspect is not None:
             assert known[str(shown.suspect.annotator)] == behind.suspect.annotator
+    for pair, hidden_pair in zip(facts.pairs, hidden.pairs, strict=True):
+        assert tuple(known[name] for name in pair.names) == hidden_pair.names
     assert {known[name]: n for name, n in facts.protocol.by_annotator.items()} == hidden.protocol.by_annotator
     for one, other in zip(facts.contested, hidden.contested, strict=True):
         votes = [(known[vote.annotator], vote.label, vote.error) for vote in one.votes]
@@ -204,7 +205,9 @@ def test_facts_are_those_of_the_project(facts: Facts, folder: Path) -> None:
         assert facts.protocol.reasons["review"].annotations == 1
         assert facts.protocol.gold_texts == 5
         assert facts.protocol.cost == pytest.approx(0.15 * annotations.n_annotations)
-        assert sum(one.texts for one in facts.labels.bins) == facts.labels.texts == status.labelled_texts
+        assert (
+            sum(one.texts for one in facts.labels.bins) == facts.labels.basis.texts == status.labelled_texts
+        )
         assert [one.number for one in facts.protocol.rounds] == [info.number for info in project.rounds()]
         rounds = sum(sum(one.asked.values()) for one in facts.protocol.rounds)
         assert rounds + sum(facts.protocol.before_rounds.values()) == annotations.n_annotations

@@ -13,9 +13,9 @@ from fastapi.routing import APIRoute
 from fastapi.testclient import TestClient
 
 from jurybox.store.records import Role
-from jurybox.web import api, doors, openapi, pages
+from jurybox.web import api, openapi, pages
 from jurybox.web.access import safe_path
-from jurybox.web.api import browsing, gold, hooks, labelling, people, project, transfer, trust
+from jurybox.web.api import beliefs, browsing, gold, hooks, labelling, people, project, transfer
 from jurybox.web.app import create_app
 from jurybox.web.tokens import AttemptLimiter, hash_token
 from support.web import OWNER_TOKEN, PEOPLE, Stage, csrf_token, session_cookie, stage, token_of, web_settings
@@ -75,8 +75,8 @@ RANK = {None: -1, Role.ANNOTATOR: 0, Role.REVIEWER: 1, Role.OWNER: 2}
 
 def all_routes() -> list[str]:
     """Method and path of every route of the app; those that no list above names are the owner's."""
-    api_modules = (browsing, gold, hooks, labelling, people, project, transfer, trust)
-    routers: list[tuple[str, APIRouter]] = [("", doors.router), ("", openapi.router)]
+    api_modules = (beliefs, browsing, gold, hooks, labelling, people, project, transfer)
+    routers: list[tuple[str, APIRouter]] = [("", openapi.router)]
     routers += [("", router) for router in pages.routers]
     routers += [("/api/v1", module.router) for module in api_modules]
     return sorted(
@@ -341,7 +341,7 @@ def test_a_server_without_a_project_waits_for_its_owner(tmp_path: Path) -> None:
 def test_the_api_router_is_complete() -> None:
     folder = Path(api.__file__).parent
     modules = {path.stem for path in folder.glob("*.py")} - {"__init__", "fields"}
-    assert modules == {"browsing", "gold", "hooks", "labelling", "people", "project", "transfer", "trust"}
+    assert modules == {"beliefs", "browsing", "gold", "hooks", "labelling", "people", "project", "transfer"}
 
 
 def test_owners_name_gold_texts_on_pages_and_admit_who_failed(own: Stage) -> None:

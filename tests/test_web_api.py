@@ -258,6 +258,8 @@ def test_consensus_and_quality(own: Stage) -> None:
     assert page["next"] == 5
     doubtful = client.get("/api/v1/consensus", params={"order": "doubt"}).json()["items"]
     assert len(doubtful) == 6
+    assert client.get("/api/v1/quality").status_code == 404
+    own.project.keep_beliefs()
     quality = {row["name"]: row for row in client.get("/api/v1/quality").json()}
     assert quality["ana"]["n_annotations"] == 6
     own.project.submit("t6", "yes", annotator="bo")
@@ -266,16 +268,17 @@ def test_consensus_and_quality(own: Stage) -> None:
 
 
 def test_what_is_known_of_trust(own: Stage, olga: Client) -> None:
-    assert own.client("olga").get("/api/v1/trust").status_code == 404
+    assert own.client("olga").get("/api/v1/beliefs").status_code == 404
     for number in range(6):
         own.project.submit(f"t{number}", "yes" if number % 2 else "no", annotator="ana")
-    kept = own.project.keep_trust()
-    assert olga.trust() == own.project.trust_summary()
-    assert olga.trust().annotations == kept.annotations == 6
-    (quality,) = [one["quality_interval"] for one in kept.people if one["name"] == "ana"]
+    kept = own.project.keep_beliefs()
+    assert olga.beliefs() == own.project.kept_beliefs() == kept
+    assert kept.basis.labels == 6
+    (quality,) = [one.quality for one in kept.annotators if one.name == "ana"]
+    assert quality is not None
     shown = own.browser("olga").get("/manage/people").text
-    assert f"{round(100 * quality['estimate'])}%" in shown
-    assert own.client("rita").get("/api/v1/trust").status_code == 403
+    assert f"{round(100 * quality.estimate)}%" in shown
+    assert own.client("rita").get("/api/v1/beliefs").status_code == 403
 
 
 def test_asking_for_a_round(own: Stage, olga: Client) -> None:

@@ -3,39 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import inf
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from jurybox.project import Project
+from jurybox.project import beliefs
 from jurybox.project.auditing import Accuracy
-from jurybox.project.summary import TrustSummary
 from jurybox.trust.intervals import Interval
+from jurybox.trust.savings import Savings
 from jurybox.web.i18n import LANGUAGES, get_catalogue
-from jurybox.web.trustpanels import savings
+from jurybox.web.panels import savings
 from support.web import stage
 
 
-def summary_with(found: Mapping[str, Any] | None) -> TrustSummary:
-    return TrustSummary(
-        made_at=0.0,
-        round=1,
-        annotations=0,
-        seconds=0.0,
-        people=[],
-        suspects=[],
-        guidelines=[],
-        accuracy=(),
-        audit={},
-        forecast=None,
-        rules=[],
-        savings=found,
-    )
-
-
-def found(needed: Mapping[str, float | None] | None, better: float | None = 0.78) -> dict[str, Any]:
-    return {"labels": 400, "needed": needed, "better": better, "unknown": None}
+def found(needed: Interval | None, better: float | None = 0.78) -> Savings:
+    return Savings(400, needed, better)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -45,17 +28,21 @@ def found(needed: Mapping[str, float | None] | None, better: float | None = 0.78
         (None, "trust.savings_unknown", {}),
         (found(None, None), "trust.savings_unknown", {}),
         (found(None), "trust.savings_unclear", {"labels": 400}),
-        (found({"low": 450, "high": 900}), "trust.savings_known", {"labels": 400, "low": 450, "high": 900}),
-        (found({"low": 450, "high": None}), "trust.savings_open", {"labels": 400, "low": 450}),
-        (found({"low": None, "high": None}), "trust.savings_far", {"labels": 400}),
+        (
+            found(Interval(600, 450, 900, 0.8)),
+            "trust.savings_known",
+            {"labels": 400, "low": 450, "high": 900},
+        ),
+        (found(Interval(600, 450, inf, 0.8)), "trust.savings_open", {"labels": 400, "low": 450}),
+        (found(Interval(inf, inf, inf, 0.8)), "trust.savings_far", {"labels": 400}),
     ],
 )
 def test_savings_are_told_as_far_as_they_are_known(
-    language: str, known: Mapping[str, Any] | None, message: str, figures: Mapping[str, int]
+    language: str, known: Savings | None, message: str, figures: Mapping[str, int]
 ) -> None:
     catalogue = get_catalogue(language)
     expected = catalogue.text(message, **figures, better=catalogue.percent(0.78))
-    assert savings(catalogue, summary_with(known)) == expected
+    assert savings(catalogue, known) == expected
 
 
 def test_a_judgement_is_shown_without_another_annotation(
@@ -66,8 +53,8 @@ def test_a_judgement_is_shown_without_another_annotation(
         owner = own.browser("olga")
         assert "87%" not in owner.get("/manage").text
         judged = Accuracy(1, 1, 0.87, 0.8, 0.92, 40, Interval(0.86, 0.8, 0.92))
-        monkeypatch.setattr(Project, "accuracy", lambda _self, *, last=None: [judged][:last])
-        own.project.keep_trust()
+        monkeypatch.setattr(beliefs, "accuracy_by_round", lambda _rounds: (judged,))
+        own.project.keep_beliefs()
         assert "87%" in owner.get("/manage").text
 
 
@@ -77,13 +64,11 @@ def test_people_and_person_show_the_same_figures(tmp_path: Path) -> None:
             for number in range(8):
                 own.project.submit(f"t{number}", "yes" if number % 2 else "no", annotator=name)
         own.project.submit("t8", "yes", annotator="ana")
-        own.project.keep_trust()
-        summary = own.project.trust_summary()
-        assert summary is not None
-        ana = next(one for one in summary.people if one["name"] == "ana")
+        ana = next(one for one in own.project.keep_beliefs().annotators if one.name == "ana")
         catalogue, owner = get_catalogue("en"), own.browser("olga")
-        for key in ("quality_interval", "agreement_interval"):
-            low, high = catalogue.percent(ana[key]["low"]), catalogue.percent(ana[key]["high"])
+        for known in (ana.quality, ana.agreement_with_consensus):
+            assert known is not None
+            low, high = catalogue.percent(known.low), catalogue.percent(known.high)
             for page in ("/manage/people", "/manage/person?name=ana"):
                 assert catalogue.text("chart.range", low=low, high=high) in owner.get(page).text, page
 

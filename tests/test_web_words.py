@@ -10,17 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import jurybox.web
+from jurybox.drawing import Bar, Point, Series, Whisker, bars, columns, curves, whiskers
 from jurybox.errors import FormatError
 from jurybox.learner import LearnerPhase
 from jurybox.store.browse import TextState
 from jurybox.store.records import Role, Why
-from jurybox.web.charts import Bar, Point, Whisker, bars, columns, curve, heat_table, whiskers
 from jurybox.web.i18n import LANGUAGES, Catalogue, choose_language, get_catalogue
 from jurybox.web.i18n.catalogue import Message, plural_form
 from jurybox.web.pages.labelling import CLASS_KEYS, SKIP_REASONS
-from jurybox.web.problems import explain
-from jurybox.web.render import environment
-from jurybox.web.settingfields import CHOICES, GROUPS
+from jurybox.web.pages.settings import CHOICES, GROUPS
+from jurybox.web.pages.trust import heat_table
+from jurybox.web.render import environment, explain
 from jurybox.web.webhooks import Event
 
 WEB = Path(jurybox.web.__file__).parent
@@ -169,7 +169,12 @@ def test_charts_escape_what_people_wrote() -> None:
     drawn = [
         bars([Bar(NASTY, 0.5, NASTY)], alternative=NASTY),
         columns([Bar(NASTY, 0.5, NASTY)], alternative=NASTY),
-        curve([Point(0, 0, name=NASTY), Point(1, 1)], alternative=NASTY, ticks=[(0, NASTY), (1, "1")]),
+        curves(
+            [Series([Point(0, 0), Point(1, 1)], name=NASTY)],
+            alternative=NASTY,
+            ticks=[(0, NASTY), (1, "1")],
+            below=[(0, NASTY)],
+        ),
         whiskers([Whisker(NASTY, 0.5, 0, 1, NASTY)], alternative=NASTY, ticks=[(0, NASTY), (1, "1")]),
     ]
     for svg in drawn:
@@ -185,8 +190,8 @@ def test_charts_escape_what_people_wrote() -> None:
     st.booleans(),
 )
 def test_curves_stay_inside_the_drawing(values: list[tuple[float, float]], rtl: bool) -> None:
-    points = [Point(x, y, max(y - 0.1, 0), min(y + 0.1, 1), str(x)) for x, y in sorted(values)]
-    svg = curve(points, alternative="", ticks=[(0, "0"), (1, "1")], rtl=rtl)
+    points = [Point(x, y, max(y - 0.1, 0), min(y + 0.1, 1)) for x, y in sorted(values)]
+    svg = curves([Series(points)], alternative="", ticks=[(0, "0"), (1, "1")], rtl=rtl)
     assert all(0 <= float(x) <= 100 for x in re.findall(r'cx="([\d.]+)%"', svg))
     assert svg.count("<circle") == len(points)
 

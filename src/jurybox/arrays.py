@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from jurybox.errors import InputError
 
-__all__ = ["Bools", "Floats", "Index", "Ints", "check_probabilities", "freeze", "total_by"]
+__all__ = ["Bools", "Floats", "Index", "Ints", "check_probabilities", "finite", "freeze", "total_by"]
 
 Bools: TypeAlias = NDArray[np.bool_]
 Floats: TypeAlias = NDArray[np.float64]
@@ -22,6 +23,11 @@ _SUM_TOLERANCE = 1e-2
 def freeze(array: NDArray[np.generic]) -> None:
     """Make an array read-only in place, as fields of results are."""
     array.setflags(write=False)
+
+
+def finite(value: float) -> float | None:
+    """Return a number, or None in place of NaN and infinity."""
+    return float(value) if isfinite(value) else None
 
 
 def total_by(positions: NDArray[np.integer], weights: NDArray[Any], size: int) -> Floats:

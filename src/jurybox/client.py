@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from jurybox.errors import ConflictError, InputError, JuryboxError, NotFoundError, StoreError, require
+from jurybox.formats.plain import read_plain
 from jurybox.project.gold import GoldScore
 from jurybox.store.browse import AnnotationRow, Progress, QueueRow, TextRow
 from jurybox.store.records import (
@@ -30,7 +31,7 @@ from jurybox.trust.intervals import Interval
 if TYPE_CHECKING:
     import httpx
 
-    from jurybox.project.summary import TrustSummary
+    from jurybox.project.beliefs import ProjectBelief
 
 __all__ = ["Client", "Invitation", "OpenTask", "RequestError"]
 
@@ -290,11 +291,11 @@ class Client:
         """List how everyone does on gold texts."""
         return [_gold_score(row) for row in self._json("GET", "/gold/report")]
 
-    def trust(self) -> TrustSummary:
+    def beliefs(self) -> ProjectBelief:
         """Return what the learner last found out about people, labels, accuracy and when to stop."""
-        from jurybox.project.summary import read_summary
+        from jurybox.project.beliefs import ProjectBelief
 
-        return read_summary(self._json("GET", "/trust"))
+        return read_plain(ProjectBelief, self._json("GET", "/beliefs"))
 
     def settings(self) -> ProjectSettings:
         """Return the settings that hold now."""

@@ -302,7 +302,7 @@ class _Learner:
         try:
             pulse = self._project.pulse()
             if pulse.last and (pulse.last, pulse.current_round) != self._judged:
-                self._project.keep_trust()
+                self._project.keep_beliefs()
                 self._judged = pulse.last, pulse.current_round
                 wait = max(wait, _JUDGED_PART * (time.monotonic() - start))
         except Exception as error:  # people go on labelling, and pages show what was found last

@@ -132,7 +132,7 @@ def play(path: Path) -> Iterator[Project]:
         project.adjudicate("long", "happy", reviewer="dara", comment="Could be ironic.")
         project.flag("arabic", "Is Arabic meant to be in here?", annotator="ana")
         project.pause("chidi")
-        project.keep_trust()
+        project.keep_beliefs()
         add_hook(project, "https://example.org/a/rather/long/path/where/events/are/received", [*Event])
         yield project
 

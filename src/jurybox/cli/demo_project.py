@@ -65,7 +65,7 @@ def make_demo_project(
             _play(project, data, batch, rng)
             project.refit()
             move(number + 1)
-        project.keep_trust()
+        project.keep_beliefs()
 
 
 def _play(project: Project, data: Dataset, n: int, rng: np.random.Generator) -> None:

@@ -2,34 +2,23 @@
 
 from __future__ import annotations
 
-import string
-import sys
 import time
-from collections.abc import Sequence
-from contextlib import nullcontext
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Protocol
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jurybox.cli.keys import line_mode, read_key, single_keys
-from jurybox.cli.output import console, is_terminal, note, say, visible, warn
+from jurybox.cli.output import note
 from jurybox.cli.projects import ProjectLocation, examples, open_project
+from jurybox.cli.sitting import Choice, Screen, Sheet, class_keys, open_screen
 from jurybox.errors import JuryboxError
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from jurybox.project import Project
     from jurybox.store.records import Task
 
-__all__ = ["Choice", "Screen", "Session", "class_keys", "print_keys", "read_choice", "register"]
+__all__ = ["register"]
 
-_WIDEST = 100
 _COMMANDS = {"s": "skip", "u": "undo", "f": "flag", "g": "guidelines", "q": "quit"}
-_KEYS = (
-    string.digits[1:] + "0" + "".join(letter for letter in string.ascii_lowercase if letter not in _COMMANDS)
-)
 
 
 def register(app: typer.Typer) -> None:
@@ -54,47 +43,12 @@ def label(
     the next text is shown. Without a terminal, each line of standard input is a key or the name of a class;
     what follows after f is the remark.
     """
-    with open_project(project) as opened:
-        interactive = is_terminal(sys.stdin) and is_terminal()
-        screen: Screen = _Terminal() if interactive else _Pipe()
-        with single_keys() if interactive else nullcontext():
-            done = Session(opened, annotator, screen).run()
+    with open_project(project) as opened, open_screen(_COMMANDS) as screen:
+        done = _Session(opened, annotator, screen).run()
     note(f"{done} labelled by {annotator}")
 
 
-def class_keys(classes: Sequence[str]) -> dict[str, str]:
-    """Return the class of each key: digits, then letters that are no command.
-
-    Examples
-    --------
-    >>> class_keys(["impolite", "polite"])
-    {'1': 'impolite', '2': 'polite'}
-    """
-    return dict(zip(_KEYS, classes, strict=False))
-
-
-@dataclass(frozen=True)
-class Choice:
-    """What an annotator wants: a class, or one of the commands with what was typed after it."""
-
-    command: str
-    words: str = ""
-
-
-class Screen(Protocol):
-    """Where texts are shown and choices come from."""
-
-    def show(self, task: Task, keys: dict[str, str], done: int) -> None:
-        """Show a text and what can be chosen."""
-
-    def ask(self, keys: dict[str, str]) -> Choice:
-        """Wait for a choice."""
-
-    def tell(self, message: str) -> None:
-        """Say something."""
-
-
-class Session:
+class _Session:
     """One sitting of one annotator."""
 
     def __init__(self, project: Project, annotator: str, screen: Screen) -> None:
@@ -130,7 +84,9 @@ class Session:
 
     def _decide(self, task: Task) -> Task | None:
         """Show a text until there is a decision; return the text to show next, None for the end."""
-        self._screen.show(task, self._keys, len(self._labelled))
+        title = f"{task.annotator} · {len(self._labelled)} labelled"
+        sheet = Sheet(task.text_id, task.text, title, f"{task.text_id} · {task.reason}")
+        self._screen.show(sheet, self._keys)
         start = time.monotonic()
         while True:
             choice = self._screen.ask(self._keys)
@@ -167,98 +123,3 @@ class Session:
         else:
             self._project.flag(task, choice.words.strip())
             self._screen.tell("flagged; the text still wants your label, or skip it")
-
-
-def read_choice(line: str, keys: dict[str, str]) -> Choice | None:
-    """Return what a line asks for: a key, the name of a class, or a command and its words; None for nothing.
-
-    Examples
-    --------
-    >>> read_choice("f two questions in one", {"1": "polite"})
-    Choice(command='flag', words='two questions in one')
-    """
-    if line in keys.values():
-        return Choice("label", line)
-    if line in keys:
-        return Choice("label", keys[line])
-    command, _, words = line.strip().partition(" ")
-    return Choice(_COMMANDS[command], words) if command in _COMMANDS else None
-
-
-class _Pipe:
-    """Choices from the lines of standard input, texts to standard output."""
-
-    def show(self, task: Task, keys: dict[str, str], done: int) -> None:  # noqa: ARG002
-        say(f"[{task.text_id}] {visible(task.text)}")
-
-    def ask(self, keys: dict[str, str]) -> Choice:
-        while line := sys.stdin.readline():
-            choice = read_choice(line.rstrip("\r\n"), keys)
-            if choice is not None:
-                return choice
-            if line.strip():
-                warn(f"{line.strip()!r} is no key and no class; keys are {_legend(keys)}")
-        return Choice("quit")
-
-    def tell(self, message: str) -> None:
-        note(message)
-
-
-class _Terminal:
-    """Single keys, and one text at a time in a frame."""
-
-    def __init__(self) -> None:
-        self._console = console()
-
-    def show(self, task: Task, keys: dict[str, str], done: int) -> None:
-        from rich.padding import Padding
-        from rich.panel import Panel
-        from rich.text import Text
-
-        self._console.clear()
-        title = f"{visible(task.annotator)} · {done} labelled"
-        body = Text(visible(task.text) or "(an empty text)")
-        why = Text(f"{visible(task.text_id)} · {task.reason}", style="dim")
-        self._console.print(
-            Panel(
-                Padding(body, (1, 2)),
-                title=Text(title),
-                title_align="left",
-                subtitle=why,
-                subtitle_align="right",
-                width=min(self._console.width, _WIDEST),
-            )
-        )
-        print_keys(self._console, keys, _COMMANDS)
-
-    def ask(self, keys: dict[str, str]) -> Choice:
-        while True:
-            key = read_key()
-            choice = read_choice(key, keys) if key in keys or key in _COMMANDS else None
-            if choice is not None and choice.command == "flag":
-                with line_mode():
-                    return Choice("flag", self._console.input("  remark: "))
-            if choice is not None:
-                return choice
-
-    def tell(self, message: str) -> None:
-        from rich.text import Text
-
-        self._console.print(Text(f"  {visible(message)}", style="yellow"))
-
-
-def print_keys(screen: Console, keys: dict[str, str], commands: dict[str, str]) -> None:
-    """Print which key stands for which class, and below it the commands."""
-    from rich.text import Text
-
-    line = Text("  ")
-    for key, name in keys.items():
-        line.append(f" {key} ", style="reverse bold").append(f" {visible(name)}   ")
-    screen.print(line)
-    screen.print(Text("   " + "   ".join(f"{key} {name}" for key, name in commands.items()), style="dim"))
-
-
-def _legend(keys: dict[str, str]) -> str:
-    return ", ".join(
-        [*(f"{key} {name}" for key, name in keys.items()), *(f"{k} {v}" for k, v in _COMMANDS.items())]
-    )

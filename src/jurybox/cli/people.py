@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,7 +11,7 @@ from jurybox.cli.output import bar, note, number, print_json, share, table, warn
 from jurybox.cli.projects import AsJson, ProjectLocation, examples, open_project
 
 if TYPE_CHECKING:
-    from jurybox.project.profiles import Profile
+    from jurybox.project.annotators import AnnotatorBelief, PairBelief
     from jurybox.trust.intervals import Interval
 
 __all__ = ["register"]
@@ -37,22 +38,26 @@ def annotators(
 
     Quality is the probability of a right label, with its 95 % interval: wide after few annotations.
     """
+    from jurybox.formats.plain import plain
+
     with open_project(project) as opened, bar("judging"):
-        profiles = opened.profiles()
+        beliefs = opened.beliefs
+        people, pairs = beliefs.annotators, beliefs.pairs
         if name is not None:
             opened.annotator(name)
-            profiles = [one for one in profiles if one.name == name]
+            people = tuple(one for one in people if one.name == name)
+            pairs = tuple(pair for pair in pairs if name in pair.names)
     if as_json:
-        print_json([one.to_json() for one in profiles])
+        print_json(plain(people) if name is None else [{**plain(people[0]), "pairs": plain(pairs)}])
     elif name is not None:
-        _show_one(profiles[0])
+        _show_one(people[0], pairs)
     else:
-        _show_all(profiles)
+        _show_all(people)
 
 
-def _show_all(profiles: list[Profile]) -> None:
+def _show_all(people: Sequence[AnnotatorBelief]) -> None:
     ordered = sorted(
-        profiles, key=lambda one: (0.0 if one.quality is None else one.quality.estimate - 1, one.name)
+        people, key=lambda one: (0.0 if one.quality is None else one.quality.estimate - 1, one.name)
     )
     table(
         [
@@ -70,7 +75,7 @@ def _show_all(profiles: list[Profile]) -> None:
                 ", ".join(f"{mix.right} → {mix.said}" for mix in one.mix_ups) or "–",
                 one.drift.verdict if one.drift is not None else "–",
                 number(one.effect.changed if one.effect is not None else None),
-                number(one.seconds.median if one.seconds is not None else None, 1),
+                number(one.median_seconds, 1),
             )
             for one in ordered
         ],
@@ -79,13 +84,13 @@ def _show_all(profiles: list[Profile]) -> None:
     _warn_of(ordered)
 
 
-def _warn_of(profiles: list[Profile]) -> None:
-    for one in profiles:
+def _warn_of(people: Sequence[AnnotatorBelief]) -> None:
+    for one in people:
         if (suspect := one.suspect) is not None:
             warn(f"{one.name} {one.suspicion} (probability {suspect.probability:.2f}): {_evidence(one)}")
 
 
-def _evidence(one: Profile) -> str:
+def _evidence(one: AnnotatorBelief) -> str:
     if one.suspect is None:
         return ""
     return ", ".join(
@@ -93,7 +98,7 @@ def _evidence(one: Profile) -> str:
     )
 
 
-def _show_one(one: Profile) -> None:
+def _show_one(one: AnnotatorBelief, pairs: Sequence[PairBelief]) -> None:
     _show_all([one])
     classes = list(one.confusion)
     if classes:
@@ -105,15 +110,18 @@ def _show_one(one: Profile) -> None:
     if one.drift is not None:
         change = one.drift.change
         note(f"later half against earlier: {100 * change.estimate:+.1f} points, {_range(change)}")
-    colleagues = [other for other in one.colleagues if other.shared]
     table(
         [("with", "left"), ("texts", "right"), ("agrees", "right"), ("kappa", "right")],
         [
-            (other.name, number(other.shared), share(other.agreement), number(other.kappa, 2))
-            for other in sorted(colleagues, key=lambda other: -other.shared)
+            (_other(pair, one.name), number(pair.shared), share(pair.agreement), number(pair.kappa, 2))
+            for pair in sorted(pairs, key=lambda pair: -pair.shared)
         ],
         title="colleagues",
     )
+
+
+def _other(pair: PairBelief, name: str) -> str:
+    return pair.names[1] if pair.names[0] == name else pair.names[0]
 
 
 def _estimate(interval: Interval | None) -> str:

@@ -2,39 +2,24 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
-from contextlib import nullcontext
-from typing import TYPE_CHECKING, Annotated, Any, Protocol
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jurybox.cli.keys import line_mode, read_key, single_keys
-from jurybox.cli.label import class_keys, print_keys
-from jurybox.cli.output import (
-    console,
-    is_terminal,
-    note,
-    number,
-    print_json,
-    say,
-    share,
-    table,
-    visible,
-    warn,
-)
+from jurybox.cli.output import note, number, print_json, share, table, visible
 from jurybox.cli.projects import AsJson, ProjectLocation, examples, open_project
+from jurybox.cli.sitting import Screen, Sheet, class_keys, open_screen
 from jurybox.errors import JuryboxError
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from jurybox.project import Project
-    from jurybox.project.trust import ContestedText
+    from jurybox.project.texts import ContestedText
 
-__all__ = ["Desk", "Sitting", "register"]
+__all__ = ["register"]
 
-_WIDEST = 100
 _COMMANDS = {"s": "skip", "u": "back", "f": "remark", "g": "guidelines", "q": "quit"}
 
 
@@ -86,9 +71,11 @@ def review(
 
 
 def _list_texts(project: Project, n: int, *, as_json: bool) -> None:
-    found = project.contested(n)
+    from jurybox.formats.plain import plain
+
+    found = project.beliefs.contested(n)
     if as_json:
-        print_json([_plain(one) for one in found])
+        print_json(plain(found))
         return
     table(
         [
@@ -99,29 +86,16 @@ def _list_texts(project: Project, n: int, *, as_json: bool) -> None:
     )
 
 
-def _plain(one: ContestedText) -> dict[str, Any]:
-    return {
-        "text_id": one.text_id,
-        "text": one.text,
-        "label": one.label,
-        "error": one.error,
-        "kind": one.kind,
-        "annotations": {vote.annotator: vote.label for vote in one.votes},
-        "comments": {vote.annotator: vote.comment for vote in one.votes if vote.comment},
-        "model": one.model,
-    }
-
-
 def _votes(one: ContestedText) -> str:
     return ", ".join(f"{vote.annotator}: {vote.label}" for vote in one.votes)
 
 
 def _list_annotations(project: Project, n: int, *, as_json: bool) -> None:
-    from dataclasses import asdict
+    from jurybox.formats.plain import plain
 
-    found = project.doubtful_annotations(n)
+    found = project.beliefs.doubtful_annotations(n)
     if as_json:
-        print_json([asdict(one) for one in found])
+        print_json(plain(found))
         return
     table(
         [
@@ -133,11 +107,11 @@ def _list_annotations(project: Project, n: int, *, as_json: bool) -> None:
 
 
 def _list_guidelines(project: Project, *, as_json: bool) -> None:
-    from dataclasses import asdict
+    from jurybox.formats.plain import plain
 
-    found = project.guideline_problems()
+    found = project.beliefs.guidelines
     if as_json:
-        print_json([asdict(one) for one in found])
+        print_json(plain(found))
         return
     if not found:
         note("good annotators disagree on no pair of classes more than their errors explain")
@@ -167,34 +141,21 @@ def _decide(project: Project, reviewer: str, n: int) -> None:
     if all(person.name != reviewer for person in project.annotators()):
         project.add_annotator(reviewer, role=Role.REVIEWER)
         note(f"{reviewer} is new, and a reviewer now")
-    interactive = is_terminal(sys.stdin) and is_terminal()
-    desk: Desk = _Terminal() if interactive else _Pipe()
-    with single_keys() if interactive else nullcontext():
-        done = Sitting(project, reviewer, project.contested(n), desk).run()
+    with open_screen(_COMMANDS) as screen:
+        done = _Review(project, reviewer, project.beliefs.contested(n), screen).run()
     note(f"{done} decided by {reviewer}")
 
 
-class Desk(Protocol):
-    """Where contested texts are shown and decisions come from."""
-
-    def show(self, one: ContestedText, keys: dict[str, str], place: str) -> None:
-        """Show a text, who said what about it, and what can be chosen."""
-
-    def ask(self, keys: dict[str, str]) -> tuple[str, str]:
-        """Wait for a class (``"label"`` and its name) or a command with its words."""
-
-    def tell(self, message: str) -> None:
-        """Say something."""
-
-
-class Sitting:
+class _Review:
     """One sitting of one reviewer over a list of contested texts."""
 
-    def __init__(self, project: Project, reviewer: str, texts: Sequence[ContestedText], desk: Desk) -> None:
+    def __init__(
+        self, project: Project, reviewer: str, texts: Sequence[ContestedText], screen: Screen
+    ) -> None:
         self._project = project
         self._reviewer = reviewer
         self._texts = texts
-        self._desk = desk
+        self._screen = screen
         self._keys = class_keys(project.classes)
         self._decided: set[str] = set()
 
@@ -202,21 +163,22 @@ class Sitting:
         """Go through the texts until the end or until the reviewer quits; return how many were decided."""
         at = 0
         if not self._texts:
-            self._desk.tell("nothing to review: no text has a label yet")
+            self._screen.tell("nothing to review: no text has a label yet")
         try:
             while 0 <= at < len(self._texts):
                 at = self._decide(at)
         except (EOFError, KeyboardInterrupt):
-            self._desk.tell("stopped")
+            self._screen.tell("stopped")
         return len(self._decided)
 
     def _decide(self, at: int) -> int:
         """Show a text until there is a decision; return which one to show next."""
         one = self._texts[at]
-        self._desk.show(one, self._keys, f"{at + 1} of {len(self._texts)}")
+        self._screen.show(_sheet(one, f"{at + 1} of {len(self._texts)}"), self._keys)
         remark = ""
         while True:
-            command, words = self._desk.ask(self._keys)
+            choice = self._screen.ask(self._keys)
+            command, words = choice.command, choice.words
             if command == "quit":
                 return len(self._texts)
             if command == "skip":
@@ -225,9 +187,9 @@ class Sitting:
                 return max(at - 1, 0)
             if command == "remark":
                 remark = words.strip()
-                self._desk.tell("noted; now decide" if remark else "no remark")
+                self._screen.tell("noted; now decide" if remark else "no remark")
             elif command == "guidelines":
-                self._desk.tell(self._project.guidelines or "there are no guidelines")
+                self._screen.tell(self._project.guidelines or "there are no guidelines")
             elif self._store(one, words, remark):
                 return at + 1
 
@@ -235,91 +197,22 @@ class Sitting:
         try:
             self._project.adjudicate(one.text_id, label, reviewer=self._reviewer, comment=remark)
         except JuryboxError as error:
-            self._desk.tell(str(error))
+            self._screen.tell(str(error))
             return False
         self._decided.add(one.text_id)
         return True
 
 
-def read_decision(line: str, keys: dict[str, str]) -> tuple[str, str] | None:
-    """Return what a line asks for: a key, the name of a class, or a command and its words; None for nothing.
-
-    Examples
-    --------
-    >>> read_decision("1", {"1": "polite"}), read_decision("f sarcasm", {"1": "polite"})
-    (('label', 'polite'), ('remark', 'sarcasm'))
-    """
-    if line in keys.values():
-        return "label", line
-    if line in keys:
-        return "label", keys[line]
-    command, _, words = line.strip().partition(" ")
-    return (_COMMANDS[command], words) if command in _COMMANDS else None
-
-
-class _Pipe:
-    """Decisions from the lines of standard input, texts to standard output."""
-
-    def show(self, one: ContestedText, keys: dict[str, str], place: str) -> None:  # noqa: ARG002
-        say(f"[{one.text_id}] {visible(one.text)}")
-        say(f"  {visible(one.label)}, wrong with {share(one.error)} ({one.kind}); {visible(_votes(one))}")
-
-    def ask(self, keys: dict[str, str]) -> tuple[str, str]:
-        while line := sys.stdin.readline():
-            found = read_decision(line.rstrip("\r\n"), keys)
-            if found is not None:
-                return found
-            if line.strip():
-                warn(f"{line.strip()!r} is no key and no class; keys are {_legend(keys)}")
-        return "quit", ""
-
-    def tell(self, message: str) -> None:
-        note(message)
-
-
-class _Terminal:
-    """Single keys, and one text at a time in a frame."""
-
-    def __init__(self) -> None:
-        self._console = console()
-
-    def show(self, one: ContestedText, keys: dict[str, str], place: str) -> None:
-        from rich.console import Group
-        from rich.padding import Padding
-        from rich.panel import Panel
-        from rich.text import Text
-
-        self._console.clear()
-        width = min(self._console.width, _WIDEST)
-        body = Text(visible(one.text) or "(an empty text)")
-        known = Group(Padding(body, (1, 0)), _opinions(one))
-        belief = f"{visible(one.label)}, wrong with {share(one.error)} · {one.kind}"
-        self._console.print(
-            Panel(
-                Padding(known, (0, 2)),
-                title=Text(f"{place} · {visible(one.text_id)}"),
-                title_align="left",
-                subtitle=Text(belief, style="dim"),
-                subtitle_align="right",
-                width=width,
-            )
-        )
-        print_keys(self._console, keys, _COMMANDS)
-
-    def ask(self, keys: dict[str, str]) -> tuple[str, str]:
-        while True:
-            key = read_key()
-            found = read_decision(key, keys) if key in keys or key in _COMMANDS else None
-            if found is not None and found[0] == "remark":
-                with line_mode():
-                    return "remark", self._console.input("  remark: ")
-            if found is not None:
-                return found
-
-    def tell(self, message: str) -> None:
-        from rich.text import Text
-
-        self._console.print(Text(f"  {visible(message)}", style="yellow"))
+def _sheet(one: ContestedText, place: str) -> Sheet:
+    belief = f"{one.label}, wrong with {share(one.error)}"
+    return Sheet(
+        text_id=one.text_id,
+        text=one.text,
+        title=f"{place} · {one.text_id}",
+        note=f"{belief} · {one.kind}",
+        lines=[f"{belief} ({one.kind}); {_votes(one)}"],
+        details=_opinions(one),
+    )
 
 
 def _opinions(one: ContestedText) -> RenderableType:
@@ -337,7 +230,3 @@ def _opinions(one: ContestedText) -> RenderableType:
         bar = Text("█" * round(20 * p), style="cyan")
         made.add_row(Text("model", style="dim"), visible(name), Text.assemble(bar, f" {share(p)}"))
     return made
-
-
-def _legend(keys: dict[str, str]) -> str:
-    return ", ".join(f"{key} {name}" for key, name in [*keys.items(), *_COMMANDS.items()])

@@ -12,14 +12,14 @@ import typer
 from jurybox.cli.output import bar, is_terminal, note, say, share, table
 from jurybox.cli.output import print_json as show_json
 from jurybox.cli.projects import AsJson, examples
-from jurybox.errors import InputError
+from jurybox.errors import InputError, MissingExtraError
 
 if TYPE_CHECKING:
     from jurybox.curves import Curves, PlayedRound
     from jurybox.datasets import Dataset
     from jurybox.encoders import FeatureCache
 
-__all__ = ["register"]
+__all__ = ["register", "write_curves"]
 
 _TRY = "Try out"
 _STRATEGIES = ("default", "activelab", "random")
@@ -98,7 +98,10 @@ def simulate(
         float, typer.Option(min=0.0, max=0.9, help="Share of the texts that is never asked, to measure on.")
     ] = 0.0,
     out: Annotated[
-        Path, typer.Option(help="Folder for curves.json, curves.svg, curves.png, selections.csv.")
+        Path,
+        typer.Option(
+            help="Folder for curves.json, curves.svg, selections.csv; curves.png with the extra png."
+        ),
     ] = Path("simulation"),
     as_json: AsJson = False,
 ) -> None:
@@ -125,7 +128,7 @@ def simulate(
         hold_out=hold_out,
         redrawn=_differs_by_seed(dataset, data),
     )
-    written = _write(curves, out)
+    written = write_curves(curves, out)
     if as_json:
         show_json(curves.to_json())
         return
@@ -160,7 +163,7 @@ def demo(
     )
     _show_curve(curves)
     _show(curves)
-    written = _write(curves, out)
+    written = write_curves(curves, out)
     say(f"learning curve: {written[1]}")
     if serve:
         _serve_demo(data, out, encoder)
@@ -237,20 +240,27 @@ def _feature_cache() -> FeatureCache:
     return FeatureCache((Path(caches) if caches else Path.home() / ".cache") / "jurybox" / "features")
 
 
-def _write(curves: Curves, out: Path) -> list[Path]:
+def write_curves(curves: Curves, out: Path) -> list[Path]:
     """Write the curves, their chart and what was asked in each round."""
     import json
 
     from jurybox.atomic import new_file
+    from jurybox.drawing import to_png
     from jurybox.formats.layouts import Column, OutTable
     from jurybox.formats.write_tables import write_csv
-    from jurybox.report import learning_curves, save_chart
 
     numbers = out / "curves.json"
     with new_file(numbers, overwrite=True) as draft:
         draft.write_text(json.dumps(curves.to_json(), indent=1) + "\n", encoding="utf-8")
-    chart = learning_curves(curves)
-    drawn = [save_chart(chart, out / f"curves.{kind}") for kind in ("svg", "png")]
+    chart, drawn = curves.plot(), [out / "curves.svg"]
+    with new_file(drawn[0], overwrite=True) as draft:
+        draft.write_text(chart, encoding="utf-8")
+    try:
+        with new_file(out / "curves.png", overwrite=True) as draft:
+            to_png(chart, draft)
+        drawn.append(out / "curves.png")
+    except MissingExtraError as error:
+        note(f"the chart is an SVG file alone: {error}")
     columns = (
         *(Column("strategy"), Column("seed", "count"), Column("round", "count"), Column("place", "count")),
         *(Column("id"), Column("annotator"), Column("label"), Column("reason"), Column("score", "number")),

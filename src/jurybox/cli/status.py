@@ -12,6 +12,7 @@ from jurybox.cli.projects import AsJson, ProjectLocation, examples, open_project
 
 if TYPE_CHECKING:
     from jurybox.project.auditing import Accuracy
+    from jurybox.project.stopping import Effort
     from jurybox.store.records import Status
     from jurybox.trust.intervals import Interval
     from jurybox.trust.savings import Savings
@@ -44,38 +45,44 @@ def status(
     from jurybox.formats.plain import plain
 
     with open_project(project) as opened, bar("judging"):
-        now = opened.status()
-        known = opened.accuracy(last=1)
-        expected, judged = opened.forecast(), opened.stop_verdicts()
-        saved = opened.savings() if savings else None
-        price = opened.settings.cost_per_label
+        now, beliefs = opened.status(), opened.beliefs
+        last = beliefs.accuracy[-1] if beliefs.accuracy else None
+        effort, expected = beliefs.effort, beliefs.forecast
+        verdicts = beliefs.verdicts[-1].verdicts if beliefs.verdicts else ()
+        saved = beliefs.savings if savings else None
     if as_json:
         print_json(
             {
                 **asdict(now),
-                "accuracy": plain(known[-1]) if known else None,
-                "cost": None if price is None else price * now.annotations,
+                "accuracy": plain(last),
+                "effort": plain(effort),
                 "forecast": plain(expected),
-                "rules": plain(judged[-1].verdicts) if judged else [],
+                "rules": plain(verdicts),
                 **({"savings": plain(saved)} if savings else {}),
             }
         )
         return
-    shown = _status_fields(now)
-    if known:
-        last = known[-1]
+    shown = {**_status_fields(now), **_effort_fields(effort)}
+    if last is not None:
         shown["accuracy"] = f"{_between(last)}, on {last.n_texts:,} audit texts"
         shown["macro-F1"] = _between(last.macro_f1)
-    if price is not None:
-        shown["cost"] = f"{price * now.annotations:,.2f}"
     for point in expected.points if expected is not None else ():
-        paid = "" if price is None else f", for {price * point.labels:,.2f}"
+        paid = "" if point.cost is None else f", for {point.cost:,.2f}"
         shown[f"{point.labels:,} more"] = f"accuracy {_between(point.accuracy)} with 80 %{paid}"
     if saved is not None:
         shown["saved"] = _saved(saved)
-    for verdict in judged[-1].verdicts if judged else ():
+    for verdict in verdicts:
         shown[f"rule {verdict.rule}"] = f"{'stop' if verdict.stop else 'go on'}: {verdict.why}"
     fields(shown, title=now.name)
+
+
+def _effort_fields(effort: Effort) -> dict[str, str]:
+    shown = {}
+    if effort.budget is not None:
+        shown["budget"] = f"{effort.basis.labels:,} of {effort.budget:,} labels"
+    if effort.cost is not None:
+        shown["cost"] = f"{effort.cost:,.2f}"
+    return shown
 
 
 def _between(one: Interval | Accuracy) -> str:

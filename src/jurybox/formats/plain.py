@@ -1,15 +1,19 @@
-"""From results to JSON values."""
+"""From results to JSON values, and back."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
-from math import isfinite
-from typing import Any
+from functools import cache
+from math import inf, isfinite
+from types import NoneType, UnionType
+from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 import numpy as np
 
-__all__ = ["plain"]
+__all__ = ["plain", "read_plain"]
+
+Record = TypeVar("Record")
 
 
 def plain(value: Any) -> Any:
@@ -34,3 +38,45 @@ def plain(value: Any) -> Any:
     if isinstance(value, float):
         return value if isfinite(value) else None
     return value if isinstance(value, str | int) or value is None else str(value)
+
+
+def read_plain(kind: type[Record], value: Mapping[str, Any]) -> Record:
+    """Return the dataclass that `plain` made JSON values of; what is no number there was infinite.
+
+    Raises
+    ------
+    KeyError, TypeError, ValueError
+        If the values are not those of such a dataclass.
+
+    Examples
+    --------
+    >>> from jurybox.trust.savings import Savings
+    >>> from jurybox.trust.intervals import Interval
+    >>> saved = Savings(100, Interval(150.0, 120.0, float("inf")), 0.9)
+    >>> read_plain(Savings, plain(saved)) == saved
+    True
+    """
+    return cast("Record", _read(kind, value))
+
+
+def _read(kind: Any, value: Any) -> Any:
+    origin, inner = get_origin(kind), get_args(kind)
+    if origin in (Union, UnionType):
+        (some,) = (one for one in inner if one is not NoneType)
+        return None if value is None else _read(some, value)
+    if origin is tuple:
+        kinds = inner[:1] * len(value) if inner[-1] is Ellipsis else inner
+        return tuple(_read(one, item) for one, item in zip(kinds, value, strict=True))
+    if isinstance(origin, type) and issubclass(origin, Mapping):
+        return {key: _read(inner[1], item) for key, item in value.items()}
+    if isinstance(kind, type) and is_dataclass(kind):
+        return kind(**{name: _read(one, value[name]) for name, one in _fields(kind)})
+    if kind is float:
+        return inf if value is None else float(value)
+    return kind(value) if kind in (int, str) else value
+
+
+@cache
+def _fields(kind: type) -> list[tuple[str, Any]]:
+    hints = get_type_hints(kind)
+    return [(field.name, hints[field.name]) for field in fields(cast("Any", kind))]

@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from jurybox.annotations import Annotations
-from jurybox.arrays import Bools, Ints
-from jurybox.project.results import Results
-from jurybox.store import rounds, state
+from jurybox.arrays import Ints
+from jurybox.consensus import Consensus
+from jurybox.project.basis import Basis, Inputs
 from jurybox.store.records import RoundInfo
 from jurybox.trust.estimates import (
     AuditEstimate,
+    AuditEvidence,
     ConsensusEstimate,
     audit_evidence,
     estimate_of_consensus,
 )
 from jurybox.trust.intervals import Interval
 
-__all__ = ["Accuracy", "AuditReport", "Auditing", "audit_record"]
+__all__ = [
+    "Accuracy",
+    "AuditReport",
+    "JudgedRound",
+    "accuracy_by_round",
+    "audit_record",
+    "judge_rounds",
+    "report_audit",
+    "weigh_audit",
+]
 
 _STREAM = 6  # of chance, beside those of the rounds
 
@@ -61,6 +70,8 @@ class AuditReport:
 
     Attributes
     ----------
+    basis
+        What it rests on.
     classes
         Names of the K classes, in the order of the shares.
     round
@@ -72,6 +83,7 @@ class AuditReport:
         label.
     """
 
+    basis: Basis
     classes: tuple[str, ...]
     round: int | None
     model: AuditEstimate | None
@@ -79,110 +91,114 @@ class AuditReport:
 
 
 @dataclass(frozen=True)
-class _Audited:
-    """A round, the audit texts that it knew (A,), and the classes it predicted for them (A,)."""
+class JudgedRound:
+    """A round with a trained model, and what the audit sample says of it; None where nothing is labelled.
+
+    Attributes
+    ----------
+    info
+        The round.
+    labels
+        Labels that it learnt from, the audit's not among them.
+    found
+        How good it is.
+    """
 
     info: RoundInfo
-    texts: Ints
-    predicted: Ints
+    labels: int
+    found: AuditEstimate | None
 
     @property
-    def key(self) -> tuple[bytes, bytes]:
-        """What the estimate depends on."""
-        return self.texts.tobytes(), self.predicted.tobytes()
+    def accuracy(self) -> Interval | None:
+        """Of its model, on texts like those of the pool."""
+        return None if self.found is None else self.found.accuracy
 
 
-class Auditing(Results):
-    """Estimates how good model and consensus are, on texts that no model has seen."""
+def weigh_audit(inputs: Inputs) -> AuditEvidence | None:
+    """Return what the labels of the audit sample mean; None without any, or with a single class."""
+    annotations, audit = inputs.annotations, inputs.evidence.audit
+    if annotations.n_classes < 2 or not annotations.labelled[audit].any():
+        return None
+    return audit_evidence(
+        annotations, audit, inputs.pred_probs, experts=inputs.experts, rng=inputs.rng(_STREAM)
+    )
 
-    def accuracy(self, *, last: int | None = None) -> list[Accuracy]:
-        """Return how good each round's model is, by all audit labels known today.
 
-        All rounds are judged by the same draws of what the audit labels mean (see
-        `jurybox.trust.estimates`), so that two of them differ by their predictions and not by chance. The
-        same data give the same figures. Rounds without a trained model or any labelled audit text are left
-        out.
+def judge_rounds(inputs: Inputs, evidence: AuditEvidence | None) -> tuple[JudgedRound, ...]:
+    """Judge each round with a trained model, by all audit labels known today.
 
-        Parameters
-        ----------
-        last
-            Judge only so many of the latest rounds; default: all.
-        """
-        annotations = self.annotations()
-        audited = self._audited(annotations)
-        return [
-            Accuracy(
-                round=one.info.number,
-                n_annotations=one.info.n_annotations,
-                estimate=found.accuracy.estimate,
-                low=found.accuracy.low,
-                high=found.accuracy.high,
-                n_texts=found.n_texts,
-                macro_f1=found.macro_f1,
-            )
-            for one, found in self._judged(annotations, audited if last is None else audited[-last:])
-        ]
+    All are judged by the same draws of what the audit labels mean (see `jurybox.trust.estimates`), so that
+    two of them differ by their predictions and not by chance; equal predictions, as of late rounds, only
+    once.
+    """
+    judged: dict[tuple[bytes, bytes], AuditEstimate] = {}
+    found = []
+    for info in inputs.rounds:
+        sample = _sample(inputs, info)
+        estimate = None
+        if sample is not None and evidence is not None:
+            key = sample[0].tobytes(), sample[1].tobytes()
+            if key not in judged:
+                judged[key] = evidence.judge(*sample, rng=inputs.rng(_STREAM))
+            estimate = judged[key]
+        if info.diagnostics.get("trained_on"):
+            found.append(JudgedRound(info, _training_labels(info), estimate))
+    return tuple(found)
 
-    def audit_estimate(self) -> AuditReport:
-        """Return how good the last model and the consensus are: accuracy, macro-F1 and class shares."""
-        annotations = self.annotations()
-        last = self._audited(annotations)[-1:]
-        judged = self._judged(annotations, last)
-        consensus = None
-        if annotations.n_annotations and annotations.n_classes > 1:
-            p, experts = self._probabilities(annotations), self.experts(annotations)
-            consensus = estimate_of_consensus(
-                annotations,
-                _consensus(annotations, p, experts),
-                p,
-                audit=last[0].texts if last else (),
-                experts=experts,
-                rng=self._rng(),
-            )
-        return AuditReport(
-            classes=tuple(map(str, annotations.classes)),
-            round=judged[0][0].info.number if judged else None,
-            model=judged[0][1] if judged else None,
-            consensus=consensus,
+
+def accuracy_by_round(judged: Iterable[JudgedRound]) -> tuple[Accuracy, ...]:
+    """Return how good each round's model is; those of which the audit says nothing are left out."""
+    return tuple(
+        Accuracy(
+            round=one.info.number,
+            n_annotations=one.info.n_annotations,
+            estimate=one.found.accuracy.estimate,
+            low=one.found.accuracy.low,
+            high=one.found.accuracy.high,
+            n_texts=one.found.n_texts,
+            macro_f1=one.found.macro_f1,
         )
+        for one in judged
+        if one.found is not None
+    )
 
-    def _audited(self, annotations: Annotations) -> list[_Audited]:
-        """Return the rounds that can be judged, in order."""
-        with self.store.read() as connection:
-            played = rounds.read_rounds(connection)
-        found = []
-        for info in played:
-            record = info.diagnostics.get("audit")
-            if info.diagnostics.get("trained_on") and isinstance(record, Mapping):
-                texts, predicted = (np.asarray(record[key], np.int64) for key in ("texts", "predicted"))
-                if annotations.labelled[texts].any():
-                    found.append(_Audited(info, texts, predicted))
-        return found
 
-    def _judged(
-        self, annotations: Annotations, audited: list[_Audited]
-    ) -> list[tuple[_Audited, AuditEstimate]]:
-        """Judge rounds by one and the same evidence; equal predictions, as of late rounds, only once."""
-        if not audited:
-            return []
-        texts = np.unique(np.concatenate([one.texts for one in audited]))
-        p, experts = self._probabilities(annotations), self.experts(annotations)
-        evidence = audit_evidence(annotations, texts, p, experts=experts, rng=self._rng())
-        known: dict[tuple[bytes, bytes], AuditEstimate] = {}
-        for one in audited:
-            if one.key not in known:
-                known[one.key] = evidence.judge(one.texts, one.predicted, rng=self._rng())
-        return [(one, known[one.key]) for one in audited]
+def report_audit(inputs: Inputs, judged: Sequence[JudgedRound], consensus: Consensus) -> AuditReport:
+    """Return how good the last model and the consensus are: accuracy, macro-F1 and class shares."""
+    annotations = inputs.annotations
+    last = next((one for one in reversed(judged) if one.found is not None), None)
+    of_consensus = None
+    if annotations.n_annotations and annotations.n_classes > 1:
+        sample = None if last is None else _sample(inputs, last.info)
+        of_consensus = estimate_of_consensus(
+            annotations,
+            consensus.labels,
+            inputs.pred_probs,
+            audit=() if sample is None else sample[0],
+            experts=inputs.experts,
+            rng=inputs.rng(_STREAM),
+        )
+    return AuditReport(
+        basis=inputs.basis,
+        classes=inputs.classes,
+        round=None if last is None else last.info.number,
+        model=None if last is None else last.found,
+        consensus=of_consensus,
+    )
 
-    def _probabilities(self, annotations: Annotations) -> NDArray[np.float32] | None:
-        """Return the last round's probabilities of the texts and classes of the annotations."""
-        p, (N, K) = self.pred_probs(), annotations.counts.shape
-        return None if p is None else p[:N, :K]  # texts and classes may have come since
 
-    def _rng(self) -> np.random.Generator:
-        """Return a source of chance that is the same each time."""
-        with self.store.read() as connection:
-            return np.random.default_rng([state.read_state(connection).settings.seed, _STREAM])
+def _sample(inputs: Inputs, info: RoundInfo) -> tuple[Ints, Ints] | None:
+    """Return the audit texts that a round knew and its predictions (A,); None without labels or model."""
+    record = info.diagnostics.get("audit")
+    if not info.diagnostics.get("trained_on") or not isinstance(record, Mapping):
+        return None
+    texts, predicted = (np.asarray(record[key], np.int64) for key in ("texts", "predicted"))
+    return (texts, predicted) if inputs.annotations.labelled[texts].any() else None
+
+
+def _training_labels(info: RoundInfo) -> int:
+    noted = info.diagnostics.get("training_labels")
+    return noted if isinstance(noted, int) else info.n_annotations
 
 
 def audit_record(audit: NDArray[np.integer], pred_probs: NDArray[np.floating]) -> dict[str, list[int]]:
@@ -202,10 +218,3 @@ def audit_record(audit: NDArray[np.integer], pred_probs: NDArray[np.floating]) -
     """
     predicted = pred_probs[audit].argmax(axis=1) if len(audit) else np.empty(0, dtype=np.int64)
     return {"texts": audit.tolist(), "predicted": predicted.tolist()}
-
-
-def _consensus(annotations: Annotations, pred_probs: NDArray[np.floating] | None, experts: Bools) -> Ints:
-    from jurybox.consensus import estimate_consensus
-
-    labels: Ints = estimate_consensus(annotations, pred_probs, experts=experts).labels
-    return labels

@@ -18,8 +18,8 @@ from jurybox.project.gold import Gold
 from jurybox.project.labelling import Labelling
 from jurybox.project.origins import Origins
 from jurybox.project.people import People
+from jurybox.project.results import Results
 from jurybox.project.services import Services
-from jurybox.project.summary import Summaries
 from jurybox.store import lifecycle, ranks, state
 from jurybox.store.checks import storable
 from jurybox.store.engine import read_location
@@ -35,7 +35,7 @@ Location: TypeAlias = str | PathLike[str]
 TextLike: TypeAlias = str | tuple[str, str] | TextRecord
 
 
-class Project(Labelling, People, Summaries, Services, Gold, Origins):
+class Project(Labelling, People, Results, Services, Gold, Origins):
     """A project that lives in an SQLite file or a PostgreSQL schema.
 
     Use `create` or `open`; close it, or use it in a ``with`` statement. One object may be shared by threads;

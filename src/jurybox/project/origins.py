@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jurybox.annotations import Annotations
+from jurybox.project.basis import Basis, Inputs
 from jurybox.project.handle import Handle
-from jurybox.store import overview, people, provenance
+from jurybox.store import provenance
 from jurybox.store.provenance import Provenance
-from jurybox.store.state import read_classes, read_state
 from jurybox.trust.agreement import AgreementEstimate, estimate_agreement
 
-__all__ = ["Agreements", "Origins", "Times"]
+__all__ = ["Agreements", "Origins", "Times", "estimate_agreements"]
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,8 @@ class Agreements:
 
     Attributes
     ----------
+    basis
+        What it rests on.
     all_texts
         Over all texts. Those that the selection asked for a second look are harder than others, so this
         understates how far annotators agree on the texts at large.
@@ -31,6 +33,7 @@ class Agreements:
         in random order. This estimates agreement on the texts at large.
     """
 
+    basis: Basis
     all_texts: AgreementEstimate
     by_chance: AgreementEstimate
 
@@ -44,6 +47,28 @@ class Times:
     last: float | None
 
 
+def estimate_agreements(inputs: Inputs) -> Agreements:
+    """Return coefficients of agreement with 95 % intervals, over all texts and over random ones.
+
+    The same annotations give the same intervals: their seed is the project's.
+    """
+    annotations, rows = inputs.annotations, inputs.independent
+
+    def estimate(chosen: NDArray[np.int64]) -> AgreementEstimate:
+        text, annotator, label, _ = chosen.T
+        given = Annotations.from_indices(
+            text,
+            annotator,
+            label,
+            texts=annotations.n_texts,
+            annotators=annotations.n_annotators,
+            classes=annotations.classes,
+        )
+        return estimate_agreement(given, rng=inputs.rng(len(chosen)))
+
+    return Agreements(inputs.basis, all_texts=estimate(rows), by_chance=estimate(rows[rows[:, 3] == 1]))
+
+
 class Origins(Handle):
     """Says where the annotations come from."""
 
@@ -51,26 +76,6 @@ class Origins(Handle):
         """Count the annotations that stand by origin, reason, round and annotator."""
         with self.store.read() as connection:
             return provenance.count_provenance(connection)
-
-    def agreement(self) -> Agreements:
-        """Return coefficients of agreement with 95 % intervals, over all texts and over random ones.
-
-        The same annotations give the same intervals: their seed is the project's.
-        """
-        with self.store.read() as connection:
-            settings = read_state(connection).settings
-            rows = provenance.read_independent(connection, first_labels=settings.first_labels)
-            N, classes = overview.count_texts(connection), read_classes(connection)
-            M = len(people.read_annotators(connection))
-
-        def estimate(chosen: NDArray[np.int64]) -> AgreementEstimate:
-            text, annotator, label, _ = chosen.T
-            annotations = Annotations.from_indices(
-                text, annotator, label, texts=N, annotators=M, classes=classes
-            )
-            return estimate_agreement(annotations, rng=np.random.default_rng([settings.seed, len(chosen)]))
-
-        return Agreements(all_texts=estimate(rows), by_chance=estimate(rows[rows[:, 3] == 1]))
 
     def times(self) -> Times:
         """Return when the project was made and labelled."""

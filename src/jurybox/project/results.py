@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from math import isfinite
+from pathlib import Path
 from typing import Generic, TypeVar
 
 import numpy as np
@@ -21,18 +22,42 @@ from jurybox.formats.records import (
     GoldRecord,
     TextRecord,
 )
-from jurybox.project.handle import Handle
-from jurybox.store import decisions, overview, rounds, snapshots, state
+from jurybox.project.beliefs import AnnotatorBelief, Beliefs, ProjectBelief, Source, TextBelief
+from jurybox.project.rounds import Rounds
+from jurybox.store import decisions, overview, snapshots, state
+from jurybox.store.engine import Store
 from jurybox.store.gold import read_gold
 from jurybox.store.records import Flag, Status
+from jurybox.trust.intervals import Interval
 
 __all__ = ["Results"]
 
 Item = TypeVar("Item")
 
 
-class Results(Handle):
+class Results(Rounds):
     """Reads a project; keeps nobody waiting."""
+
+    def __init__(self, store: Store, *, cache: Path, clock: Callable[[], float] = time.time) -> None:
+        super().__init__(store, cache=cache, clock=clock)
+        self._source = Source(store, clock, self.random_arm)
+
+    @property
+    def beliefs(self) -> Beliefs:
+        """What is believed at this moment: each figure is computed once, when it is first asked for."""
+        return self._source.now()
+
+    def recent_beliefs(self) -> Beliefs:
+        """Return beliefs that may be some time old where they take long to compute, see their basis."""
+        return self._source.recent()
+
+    def keep_beliefs(self) -> ProjectBelief:
+        """Compute all figures, seconds to minutes of work on a large project, and keep them."""
+        return self._source.keep()
+
+    def kept_beliefs(self) -> ProjectBelief | None:
+        """Return the figures that were kept last, see their basis; None if nothing was."""
+        return self._source.kept()
 
     def annotations(self) -> Annotations:
         """Return all annotations that stand, over all texts, annotators and classes in their order."""
@@ -44,55 +69,19 @@ class Results(Handle):
 
         Texts and classes that the round did not know have equal shares and zeros.
         """
-        with self.store.read() as connection:
-            current = state.read_state(connection).current_round
-            known = rounds.read_array(connection, current, "pred_probs")
-            N, K = overview.count_texts(connection), len(state.read_classes(connection))
-        if known is None:
-            return None
-        probs = np.full((N, K), 1 / K, dtype=np.float32)
-        probs[: len(known)] = 0
-        probs[: len(known), : known.shape[1]] = known
-        return probs
-
-    def experts(self, annotations: Annotations) -> NDArray[np.bool_]:
-        """Return which annotators of this project's annotations are reviewers or owners, shape (M,)."""
-        with self.store.read() as connection:
-            # nobody is ever removed, so the first M are those of the annotations
-            return snapshots.read_experts(connection)[: annotations.n_annotators]
+        return self.beliefs.inputs.pred_probs
 
     def consensus(self) -> Consensus:
         """Return the consensus of all annotations, aided by the last round's probabilities.
 
         Reviewers and owners count as experts: their labels outweigh those of a few annotators.
         """
-        from jurybox.consensus import estimate_consensus
-
-        annotations = self.annotations()
-        return estimate_consensus(annotations, self.pred_probs(), experts=self.experts(annotations))
+        return self.beliefs.posterior
 
     def status(self) -> Status:
         """Return how far the project is."""
         with self.store.read() as connection:
             return overview.read_status(connection, now=self._clock())
-
-    def annotator_report(self) -> list[AnnotatorRecord]:
-        """Return how well everyone does, in the order in which they came."""
-        with self.store.read() as connection:
-            seconds = overview.median_seconds(connection)
-            names = state.read_classes(connection)
-        stats = self.consensus().annotators
-        return [
-            AnnotatorRecord(
-                name=str(stats.ids[j]),
-                n_annotations=int(stats.n_annotations[j]),
-                quality=_known(stats.quality[j]),
-                agreement_with_consensus=_known(stats.agreement_with_consensus[j]),
-                worst_class=names[stats.worst_class[j]] if stats.worst_class[j] >= 0 else None,
-                median_seconds=seconds.get(j),
-            )
-            for j in range(len(stats.ids))
-        ]
 
     def flags(self) -> list[Flag]:
         """Return all remarks of annotators, the latest first."""
@@ -117,12 +106,9 @@ class Results(Handle):
         """Return the annotations that stand, by text, read anew whenever they are walked over."""
         return _Table(lambda: self._stream(overview.iterate_annotations))
 
-    def consensus_records(self) -> Iterable[ConsensusRecord]:
-        """Return what is believed about each text, estimated anew whenever it is walked over."""
-        return _Table(self._consensus_records)
-
     def export(self) -> Export:
         """Return everything that `jurybox.formats` writes."""
+        beliefs = self.beliefs
         with self.store.read() as connection:
             stored = state.read_state(connection)
             return Export(
@@ -131,33 +117,14 @@ class Results(Handle):
                 guidelines=state.read_guidelines(connection),
                 texts=self.texts(),
                 annotations=self.annotation_records(),
-                consensus=self.consensus_records(),
-                annotators=_Table(lambda: iter(self.annotator_report())),
+                consensus=_Table(lambda: map(_consensus_record, beliefs.texts)),
+                annotators=_Table(lambda: map(_annotator_record, beliefs.annotators)),
                 gold=[GoldRecord(text_id, label) for text_id, label in read_gold(connection).items()],
             )
 
     def _stream(self, read: Callable[[Connection], Iterator[Item]]) -> Iterator[Item]:
         with self.store.read() as connection:
             yield from read(connection)
-
-    def _consensus_records(self) -> Iterator[ConsensusRecord]:
-        consensus, probs = self.consensus(), self.pred_probs()
-        with self.store.read() as connection:
-            names = state.read_classes(connection)
-            known = rounds.n_predicted(connection)
-        for i, record in enumerate(self.texts()):
-            if i == len(consensus.labels):  # it came while we were reading
-                return
-            label, n = int(consensus.labels[i]), int(consensus.n_annotations[i])
-            believed = label >= 0 and (n > 0 or i < known)
-            yield ConsensusRecord(
-                text_id=record.id,
-                label=names[label] if believed else None,
-                quality=_known(consensus.quality[i]) if believed else None,
-                agreement=_known(consensus.agreement[i]),
-                n_annotations=n,
-                probabilities=tuple(consensus.posterior[i].tolist()) if probs is not None else (),
-            )
 
 
 @dataclass(frozen=True)
@@ -170,5 +137,22 @@ class _Table(Generic[Item]):
         return self.read()
 
 
-def _known(value: float) -> float | None:
-    return float(value) if isfinite(value) else None
+def _consensus_record(one: TextBelief) -> ConsensusRecord:
+    return ConsensusRecord(
+        one.text_id, one.label, one.quality, one.agreement, one.n_annotations, one.probabilities
+    )
+
+
+def _annotator_record(one: AnnotatorBelief) -> AnnotatorRecord:
+    return AnnotatorRecord(
+        name=one.name,
+        n_annotations=one.n_annotations,
+        quality=_estimate(one.quality),
+        agreement_with_consensus=_estimate(one.agreement_with_consensus),
+        worst_class=one.worst_class,
+        median_seconds=one.median_seconds,
+    )
+
+
+def _estimate(found: Interval | None) -> float | None:
+    return None if found is None else found.estimate

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from jurybox.project.handle import Handle
-from jurybox.store import browse, overview, people, services
+from jurybox.store import browse, services
 from jurybox.store.browse import (
     AnnotationFilter,
     AnnotationRow,
@@ -85,9 +85,3 @@ class Services(Handle):
         """Return what the last round's classifier makes of a text, by class; None where it knows nothing."""
         with self.store.read() as connection:
             return services.read_probabilities(connection, text_id)
-
-    def median_seconds(self) -> dict[str, float]:
-        """Return the median time on task by name, of those whose time is known."""
-        with self.store.read() as connection:
-            names = [person.name for person in people.read_annotators(connection)]
-            return {names[j]: seconds for j, seconds in overview.median_seconds(connection).items()}

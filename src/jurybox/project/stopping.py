@@ -1,33 +1,112 @@
-"""When to stop a stored project: forecast, stop rules from round to round, what choosing texts has saved."""
+"""When to stop a project: forecast, stop rules, what choosing texts has saved, what the labels cost.
+
+A paid label is an annotation that stands, whoever gave it and whatever for: costs, the budget and counts mean
+the same labels. A round learns from fewer of them: the audit's are never trained on.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from statistics import median
+from typing import TypeAlias
 
 import numpy as np
 
 from jurybox.annotations import Annotations
-from jurybox.project.auditing import Accuracy, Auditing
-from jurybox.project.rounds import Rounds
-from jurybox.store import provenance, services, state
-from jurybox.store.evidence import read_evidence
+from jurybox.arrays import Bools, Ints
+from jurybox.project.auditing import JudgedRound
+from jurybox.project.basis import Basis, Inputs
 from jurybox.store.records import RoundInfo
-from jurybox.store.services import Pulse
-from jurybox.trust.estimates import audit_evidence
-from jurybox.trust.forecast import Forecast, forecast
+from jurybox.trust.annotators import median_per_annotator
+from jurybox.trust.estimates import AuditEvidence
+from jurybox.trust.forecast import forecast
 from jurybox.trust.intervals import Interval
 from jurybox.trust.savings import Savings, estimate_savings
 from jurybox.trust.stopping import RoundFacts, Verdict, evaluate_rules, rules_for
 
-__all__ = ["RoundVerdicts", "Stopping"]
+__all__ = [
+    "MORE",
+    "AccuracyForecast",
+    "Effort",
+    "Outlook",
+    "RandomArm",
+    "RoundVerdicts",
+    "forecast_accuracy",
+    "judge_rules",
+    "judge_savings",
+    "measure_effort",
+]
 
 MORE = (100, 500, 1_000)
+
+RandomArm: TypeAlias = Callable[[Annotations, Ints, Bools], list[tuple[int, Ints]]]
+"""Trains on growing parts of the texts that were drawn at random, see `jurybox.project.rounds`."""
+
+
+@dataclass(frozen=True)
+class Effort:
+    """What the labels took.
+
+    Attributes
+    ----------
+    basis
+        What it rests on; `basis.labels` are the labels paid for.
+    annotators
+        How many people gave them.
+    median_seconds
+        Median over these people of their median time on task; None where unknown.
+    price, cost
+        Of a label, and of all; None without a price.
+    budget
+        Labels that are to be paid for; None where nothing is said.
+    """
+
+    basis: Basis
+    annotators: int
+    median_seconds: float | None
+    price: float | None
+    cost: float | None
+    budget: int | None
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What so many more labels will bring, and what they cost; None without a price."""
+
+    labels: int
+    accuracy: Interval
+    cost: float | None
+
+
+@dataclass(frozen=True)
+class AccuracyForecast:
+    """The accuracy of the model, today and with more labels.
+
+    Attributes
+    ----------
+    basis
+        What it rests on.
+    n_rounds
+        Audited rounds that it rests on.
+    labels
+        Labels that the last of them learnt from.
+    now
+        Its accuracy by the audit.
+    points
+        What more labels will bring.
+    """
+
+    basis: Basis
+    n_rounds: int
+    labels: int
+    now: Interval
+    points: tuple[Outlook, ...]
 
 
 @dataclass(frozen=True)
 class RoundVerdicts:
-    """What every stop rule said after a round.
+    """What every stop rule said after a round, by all labels known today.
 
     Attributes
     ----------
@@ -44,118 +123,104 @@ class RoundVerdicts:
     verdicts: tuple[Verdict, ...]
 
 
-class Stopping(Rounds, Auditing):
-    """Says what further labels would bring, and whether it is time to stop."""
-
-    _history_last: tuple[Pulse, list[tuple[int, RoundInfo, Accuracy | None]]] | None = None
-
-    def forecast(self, more: Sequence[int] = MORE) -> Forecast | None:
-        """Return what more labels will bring; None before a round has been judged by the audit sample.
-
-        Parameters
-        ----------
-        more
-            Numbers of labels from today.
-        """
-        judged = [(labels, one) for labels, _, one in self._history() if one is not None]
-        if not judged:
-            return None
-        return forecast([labels for labels, _ in judged], [_interval(one) for _, one in judged], more)
-
-    def stop_verdicts(self) -> list[RoundVerdicts]:
-        """Return what every stop rule said after each round with a model, by all labels known today."""
-        with self.store.read() as connection:
-            settings = state.read_state(connection).settings
-        rules = rules_for(target_accuracy=settings.target_accuracy, budget=settings.budget)
-        history = [
-            (
-                info.number,
-                RoundFacts(labels, None if one is None else _interval(one), _stability(info)),
-            )
-            for labels, info, one in self._history()
-        ]
-        facts = [fact for _, fact in history]
-        return [
-            RoundVerdicts(number, fact.labels, evaluate_rules(facts[: place + 1], rules))
-            for place, (number, fact) in enumerate(history)
-        ]
-
-    def savings(self) -> Savings | None:
-        """Return how many labels random choice would have needed; None before a round has been judged.
-
-        Trains the classifier on the texts that were drawn at random alone, at several sizes, and judges it by
-        the same audit sample as the last round.
-        """
-        history = [(labels, one) for labels, _, one in self._history() if one is not None]
-        if not history:
-            return None
-        labels, last = history[-1]
-        sizes, accuracy = self._random_curve()
-        rng = np.random.default_rng([self._seed(), labels])
-        return estimate_savings(labels, _interval(last), sizes, accuracy, rng=rng)
-
-    def _history(self) -> list[tuple[int, RoundInfo, Accuracy | None]]:
-        """Return labels, round and accuracy of the rounds that trained a model, the labels rising."""
-        with self.store.read() as connection:
-            pulse = services.read_pulse(connection)
-        if self._history_last is None or self._history_last[0] != pulse:
-            self._history_last = pulse, self._read_history()
-        return self._history_last[1]
-
-    def _read_history(self) -> list[tuple[int, RoundInfo, Accuracy | None]]:
-        judged = {one.round: one for one in self.accuracy()}
-        found: dict[int, tuple[int, RoundInfo, Accuracy | None]] = {}
-        for info in self.rounds():
-            if info.diagnostics.get("trained_on"):
-                labels = _training_labels(info)
-                found[labels] = (labels, info, judged.get(info.number))
-        return [found[labels] for labels in sorted(found)]
-
-    def _random_curve(self) -> tuple[list[int], list[Interval]]:
-        """Return sizes of nested random samples of labels, and the accuracy of what is trained on them."""
-        with self.store.read() as connection:
-            known = read_evidence(connection)
-        points = self.random_arm(self._drawn(known.annotations), known.audit, known.experts)
-        if not points:
-            return [], []
-        p = self._probabilities(known.annotations)
-        judged = audit_evidence(known.annotations, known.audit, p, experts=known.experts, rng=self._rng())
-        return [labels for labels, _ in points], [
-            judged.judge(known.audit, predicted, rng=self._rng()).accuracy for _, predicted in points
-        ]
-
-    def _drawn(self, annotations: Annotations) -> Annotations:
-        """Return those of the annotations whose texts were drawn by chance."""
-        with self.store.read() as connection:
-            settings = state.read_state(connection).settings
-            rows = provenance.read_independent(connection, first_labels=settings.first_labels)
-        by_chance = (rows[:, 3] == 1) & (rows[:, 0] < annotations.n_texts)
-        by_chance &= (rows[:, 1] < annotations.n_annotators) & (rows[:, 2] < annotations.n_classes)
-        text, annotator, label, _ = rows[by_chance].T
-        return Annotations.from_indices(
-            text,
-            annotator,
-            label,
-            texts=annotations.texts,
-            annotators=annotations.annotators,
-            classes=annotations.classes,
-        )
-
-    def _seed(self) -> int:
-        with self.store.read() as connection:
-            return state.read_state(connection).settings.seed
+def measure_effort(inputs: Inputs) -> Effort:
+    """Return what the labels took."""
+    medians = median_per_annotator(inputs.annotations, inputs.evidence.seconds)
+    times = medians[np.isfinite(medians)].tolist()
+    price, labels = inputs.settings.cost_per_label, inputs.basis.labels
+    return Effort(
+        basis=inputs.basis,
+        annotators=int((inputs.annotations.labels_per_annotator > 0).sum()),
+        median_seconds=median(times) if times else None,
+        price=price,
+        cost=None if price is None else price * labels,
+        budget=inputs.settings.budget,
+    )
 
 
-def _training_labels(info: RoundInfo) -> int:
-    """Return how many labels a round learnt from; rounds of earlier versions count the audit's, too."""
-    noted = info.diagnostics.get("training_labels")
-    return noted if isinstance(noted, int) else info.n_annotations
+def forecast_accuracy(
+    inputs: Inputs, judged: Sequence[JudgedRound], more: Sequence[int] = MORE
+) -> AccuracyForecast | None:
+    """Return what more labels will bring; None before a round has been judged by the audit sample.
+
+    Parameters
+    ----------
+    more
+        Numbers of labels from today.
+    """
+    known = [(one.labels, one.accuracy) for one in _rising(judged) if one.accuracy is not None]
+    if not known:
+        return None
+    found = forecast([labels for labels, _ in known], [accuracy for _, accuracy in known], more)
+    price = inputs.settings.cost_per_label
+    return AccuracyForecast(
+        basis=inputs.basis,
+        n_rounds=found.n_rounds,
+        labels=found.labels,
+        now=found.now,
+        points=tuple(
+            Outlook(point.labels, point.accuracy, None if price is None else price * point.labels)
+            for point in found.points
+        ),
+    )
+
+
+def judge_rules(inputs: Inputs, judged: Sequence[JudgedRound]) -> tuple[RoundVerdicts, ...]:
+    """Return what every stop rule said after each round with a model."""
+    rounds = _rising(judged)
+    rules = rules_for(target_accuracy=inputs.settings.target_accuracy, budget=inputs.settings.budget)
+    paid = [one.info.n_annotations for one in rounds[:-1]] + [inputs.basis.labels]
+    facts = [
+        RoundFacts(one.labels, one.accuracy, _stability(one.info), labels)
+        for one, labels in zip(rounds, paid, strict=False)
+    ]
+    return tuple(
+        RoundVerdicts(one.info.number, one.labels, evaluate_rules(facts[: place + 1], rules))
+        for place, one in enumerate(rounds)
+    )
+
+
+def judge_savings(
+    inputs: Inputs,
+    judged: Sequence[JudgedRound],
+    evidence: AuditEvidence | None,
+    random_arm: RandomArm,
+) -> Savings | None:
+    """Return how many labels random choice would have needed; None before a round has been judged.
+
+    Trains the classifier on the texts that were drawn at random alone, at several sizes, and judges it by the
+    same audit sample as the last round.
+    """
+    known = [(one.labels, one.accuracy) for one in _rising(judged) if one.accuracy is not None]
+    if evidence is None or not known:
+        return None
+    labels, accuracy = known[-1]
+    audit = inputs.evidence.audit
+    points = random_arm(_drawn(inputs), audit, inputs.experts)
+    curve = [evidence.judge(audit, predicted, rng=inputs.rng()).accuracy for _, predicted in points]
+    return estimate_savings(labels, accuracy, [size for size, _ in points], curve, rng=inputs.rng(labels))
+
+
+def _rising(judged: Sequence[JudgedRound]) -> list[JudgedRound]:
+    """Return the last round of each number of labels, the labels rising."""
+    last = {one.labels: one for one in judged}
+    return [last[labels] for labels in sorted(last)]
+
+
+def _drawn(inputs: Inputs) -> Annotations:
+    """Return those of the annotations whose texts were drawn by chance."""
+    annotations = inputs.annotations
+    text, annotator, label, _ = inputs.independent[inputs.independent[:, 3] == 1].T
+    return Annotations.from_indices(
+        text,
+        annotator,
+        label,
+        texts=annotations.texts,
+        annotators=annotations.annotators,
+        classes=annotations.classes,
+    )
 
 
 def _stability(info: RoundInfo) -> float | None:
     noted = info.diagnostics.get("stability")
     return float(noted) if isinstance(noted, int | float) else None
-
-
-def _interval(one: Accuracy) -> Interval:
-    return Interval(one.estimate, one.low, one.high)

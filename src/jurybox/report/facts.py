@@ -11,23 +11,30 @@ from typing import TYPE_CHECKING, Any
 
 from jurybox.errors import InputError
 from jurybox.formats.plain import plain
-from jurybox.report.sections.accuracy import Stopping, describe_audit, describe_curve, describe_stopping
-from jurybox.report.sections.agreement import describe_agreement
-from jurybox.report.sections.annotators import describe_annotators, describe_gold
-from jurybox.report.sections.contested import describe_contested, describe_guideline_problems
-from jurybox.report.sections.data import Data, describe_data
-from jurybox.report.sections.environment import Environment, describe_environment
-from jurybox.report.sections.labels import Labels, describe_labels
+from jurybox.report.sections.data import Data, Environment, describe_data, describe_environment
+from jurybox.report.sections.labels import (
+    Outlooks,
+    describe_agreement,
+    describe_annotators,
+    describe_audit,
+    describe_contested,
+    describe_curve,
+    describe_gold,
+    describe_guidelines,
+    describe_labels,
+    describe_pairs,
+    describe_stopping,
+)
 from jurybox.report.sections.protocol import Protocol, describe_protocol
 from jurybox.report.view import Names, View
 
 if TYPE_CHECKING:
     from jurybox.project import Project
+    from jurybox.project.annotators import AnnotatorBelief, PairBelief
     from jurybox.project.auditing import Accuracy, AuditReport
     from jurybox.project.gold import GoldScore
     from jurybox.project.origins import Agreements
-    from jurybox.project.profiles import Profile
-    from jurybox.project.trust import ContestedText, GuidelineNote
+    from jurybox.project.texts import ConsensusBelief, ContestedText, GuidelineNote
 
 __all__ = ["SECTIONS", "Facts", "gather", "gather_section", "to_json"]
 
@@ -36,9 +43,10 @@ SECTIONS: Mapping[str, Callable[[Project, View], Any]] = {
     "protocol": describe_protocol,
     "agreement": describe_agreement,
     "annotators": describe_annotators,
+    "pairs": describe_pairs,
     "gold": describe_gold,
     "labels": describe_labels,
-    "guideline_problems": describe_guideline_problems,
+    "guidelines": describe_guidelines,
     "audit": describe_audit,
     "curve": describe_curve,
     "stopping": describe_stopping,
@@ -49,7 +57,7 @@ SECTIONS: Mapping[str, Callable[[Project, View], Any]] = {
 
 _COMMANDS = {
     "annotators": "jurybox annotators {project} --json",
-    "guideline_problems": "jurybox review {project} --guidelines --json",
+    "guidelines": "jurybox review {project} --guidelines --json",
 }
 """Commands of their own that print the same as a section does, as long as names are not hidden."""
 
@@ -78,13 +86,14 @@ class Facts:
     data: Data
     protocol: Protocol
     agreement: Agreements
-    annotators: tuple[Profile, ...]
+    annotators: tuple[AnnotatorBelief, ...]
+    pairs: tuple[PairBelief, ...]
     gold: tuple[GoldScore, ...]
-    labels: Labels
-    guideline_problems: tuple[GuidelineNote, ...]
+    labels: ConsensusBelief
+    guidelines: tuple[GuidelineNote, ...]
     audit: AuditReport
     curve: tuple[Accuracy, ...]
-    stopping: Stopping
+    stopping: Outlooks
     contested: tuple[ContestedText, ...]
     environment: Environment
 
@@ -125,20 +134,15 @@ def gather_section(
     if name not in SECTIONS:
         raise InputError(f"there is no section {name!r}; sections are {', '.join(SECTIONS)}")
     view = _view(project, hide_names=hide_names, examples=examples, texts=texts)
-    return _plain(name, SECTIONS[name](project, view))
+    return plain(SECTIONS[name](project, view))
 
 
 def to_json(facts: Facts) -> str:
     """Return facts as a JSON document; what is no finite number is null."""
     about = {"title": facts.title, "made_at": facts.made_at, "names_hidden": facts.names_hidden}
     about |= {"texts_shown": facts.texts_shown, "commands": dict(facts.commands)}
-    sections = {name: _plain(name, getattr(facts, name)) for name in SECTIONS}
+    sections = {name: plain(getattr(facts, name)) for name in SECTIONS}
     return json.dumps({**about, **sections}, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
-
-
-def _plain(name: str, section: Any) -> Any:
-    """Return a section as JSON values, in the form in which other commands print the same."""
-    return plain([one.to_json() for one in section] if name == "annotators" else section)
 
 
 def _view(project: Project, *, hide_names: bool, examples: int, texts: bool) -> View:

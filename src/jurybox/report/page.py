@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup
 
 from jurybox.atomic import new_file
+from jurybox.drawing import Point, Series, curves, spread_ticks, stack, steps, whisker
 from jurybox.errors import InputError
-from jurybox.report.drawing import Point, Series, curve, stack, whisker
+from jurybox.project.stopping import Outlook
 from jurybox.report.facts import Facts, to_json
 from jurybox.report.sections.protocol import REASONS, PlayedRound
 
 if TYPE_CHECKING:
-    from jurybox.project.profiles import Colleague, Profile
+    from jurybox.project.annotators import AnnotatorBelief, PairBelief
     from jurybox.trust.estimates import AuditEstimate, ConsensusEstimate
     from jurybox.trust.intervals import Interval
     from jurybox.trust.stopping import Verdict
@@ -67,7 +68,7 @@ class _PairsOf:
     """A row of the table of pairs."""
 
     name: str
-    cells: list[Colleague | None]
+    cells: list[PairBelief | None]
 
 
 @dataclass(frozen=True)
@@ -180,7 +181,7 @@ def _accuracy_at_a_glance(name: str, found: AuditEstimate | ConsensusEstimate | 
     )
 
 
-def _people(facts: Facts) -> list[Profile]:
+def _people(facts: Facts) -> list[AnnotatorBelief]:
     """Return everyone who has labelled, the least reliable first."""
     known = [(one.quality.estimate, one) for one in facts.annotators if one.quality is not None]
     return [one for _, one in sorted(known, key=lambda pair: pair[0])]
@@ -188,13 +189,12 @@ def _people(facts: Facts) -> list[Profile]:
 
 def _pairs(facts: Facts) -> list[_PairsOf]:
     """Return the lower triangle of agreements, a row a person; None where two share no text."""
-    people = [one for one in facts.annotators if one.n_annotations]
-    rows = []
-    for place, one in enumerate(people):
-        beside = {other.name: other for other in one.colleagues}
-        cells = [beside.get(other.name) if at < place else None for at, other in enumerate(people)]
-        rows.append(_PairsOf(one.name, cells))
-    return rows
+    people = [one.name for one in facts.annotators if one.n_annotations]
+    known = {pair.names: pair for pair in facts.pairs}
+    return [
+        _PairsOf(name, [known.get((other, name)) if at < place else None for at, other in enumerate(people)])
+        for place, name in enumerate(people)
+    ]
 
 
 def _rounds(facts: Facts) -> list[_Rounds]:
@@ -245,11 +245,9 @@ def _audit_rows(facts: Facts) -> Iterator[_Estimated]:
                 yield _Estimated(of, f"share of {name} in {among}", share)
 
 
-def _forecast_rows(facts: Facts) -> list[tuple[int, Interval]]:
+def _forecast_rows(facts: Facts) -> list[Outlook]:
     expected = facts.stopping.forecast
-    if expected is None:
-        return []
-    return [(0, expected.now), *((point.labels, point.accuracy) for point in expected.points)]
+    return [] if expected is None else [Outlook(0, expected.now, None), *expected.points]
 
 
 def _verdicts(facts: Facts) -> list[_Since]:
@@ -282,17 +280,25 @@ def _learning_curve(facts: Facts) -> Markup | None:
     said = (
         f"From {_percent(first.y)} with {_whole(first.x)} labels to {_percent(last.y)} with {_whole(last.x)}"
     )
-    series = [Series("measured", points)]
+    series = [Series(points, "measured")]
     if facts.stopping.forecast is not None:
         start = facts.stopping.forecast.labels
         to_come = [
-            Point(start + more, found.estimate, found.low, found.high)
-            for more, found in _forecast_rows(facts)
+            Point(start + row.labels, row.accuracy.estimate, row.accuracy.low, row.accuracy.high)
+            for row in _forecast_rows(facts)
         ]
-        series.append(Series("forecast", to_come))
+        series.append(Series(to_come, "forecast"))
         end = to_come[-1]
         said += f"; {_percent(end.y)} is forecast with {_whole(end.x)}"
-    return curve(series, alternative=said)
+    lows = [point.low for one in series for point in one.points if point.low is not None]
+    places = spread_ticks(sorted({point.x for one in series for point in one.points}))
+    return curves(
+        series,
+        alternative=said,
+        ticks=[(height, f"{100 * height:.0f} %") for height in steps(min(lows))],
+        below=[(x, _whole(x) + (" labels" if x == places[-1] else "")) for x in places],
+        height=254,
+    )
 
 
 def _whole(value: float | None) -> str:

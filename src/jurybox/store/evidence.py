@@ -1,7 +1,8 @@
-"""What trust is judged by: who gave which label when, how fast, and in which role."""
+"""What beliefs are made from: who gave which label when, how fast, and in which role."""
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,9 +13,10 @@ from sqlalchemy.engine import Connection
 from jurybox.annotations import Annotations
 from jurybox.store import schema
 from jurybox.store.records import Role
-from jurybox.store.state import read_classes
+from jurybox.store.services import read_pulse
+from jurybox.store.state import read_classes, read_state
 
-__all__ = ["Evidence", "read_evidence"]
+__all__ = ["Evidence", "one_moment", "read_evidence", "read_fingerprint"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +42,33 @@ class Evidence:
     seconds: NDArray[np.float64]
     experts: NDArray[np.bool_]
     audit: NDArray[np.int64]
+
+
+def one_moment(connection: Connection) -> None:
+    """Let all further statements of this transaction see the project as it is now; the first statement."""
+    if connection.dialect.name != "sqlite":  # there every transaction does
+        connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+
+
+def read_fingerprint(connection: Connection) -> str:
+    """Return a digest of all that beliefs depend on, cheap enough to ask for at every request.
+
+    Annotations are append-only, a taking back included, so their number and the last of them tell whether any
+    came. Two are needed: on PostgreSQL a row may be committed after one with a higher number.
+    """
+    annotators, gold = schema.annotators, schema.gold
+    people = sa.select(
+        annotators.c.name, annotators.c.role, annotators.c.standing, annotators.c.n_annotations
+    )
+    known = sa.select(sa.func.count(), sa.func.sum(gold.c.text_id), sa.func.max(gold.c.created_at))
+    state, pulse = read_state(connection), read_pulse(connection)
+    parts = (
+        (state.settings, pulse.current_round, pulse.last, pulse.pending, pulse.texts),
+        read_classes(connection),
+        connection.execute(people.order_by(annotators.c.id)).all(),
+        connection.execute(known).one(),
+    )
+    return hashlib.blake2b(repr(parts).encode(), digest_size=8).hexdigest()
 
 
 def read_evidence(connection: Connection) -> Evidence:

@@ -22,7 +22,6 @@ __all__ = [
     "count_texts",
     "iterate_annotations",
     "iterate_texts",
-    "median_seconds",
     "pool_texts",
     "read_audit",
     "read_status",
@@ -147,22 +146,6 @@ def iterate_annotations(connection: Connection) -> Iterator[AnnotationRecord]:
             comment=row.comment,
             time=datetime.fromtimestamp(row.created_at, tz=UTC),
         )
-
-
-def median_seconds(connection: Connection) -> dict[int, float]:
-    """Return the median time on task by annotator number, of those whose time is known."""
-    import numpy as np
-
-    annotations = schema.annotations
-    query = (
-        sa.select(annotations.c.annotator_id, annotations.c.seconds)
-        .where(schema.is_standing, annotations.c.seconds.is_not(None))
-        .order_by(annotations.c.annotator_id)
-    )
-    times: dict[int, list[float]] = {}
-    for row in connection.execute(query):
-        times.setdefault(row.annotator_id, []).append(row.seconds)
-    return {number: float(np.median(seconds)) for number, seconds in times.items()}
 
 
 def _count(connection: Connection, table: sa.FromClause, *conditions: sa.ColumnElement[bool]) -> int:

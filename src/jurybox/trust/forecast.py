@@ -42,6 +42,7 @@ __all__ = [
 
 _FUTURE = (100, 500, 1000)
 _NODES, _WEIGHTS = hermegauss(32)
+_SHARES = 1e-4, 1 - 1e-4  # bounds of what is taken for a share that was estimated
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,18 @@ class CurvePosterior:
     mean: Floats
     covariance: Floats
 
+    def starting_from(self, today: Interval) -> CurvePosterior:
+        """Return the same with today's accuracy, that of the first point, as the audit alone estimates it.
+
+        What rounds and prior say of the way from there stays: ``y_f = z_0 + (y_f - y_0)``, where the error of
+        the audit's estimate z_0 is taken to be independent of the way.
+        """
+        z = logit(np.clip(today.estimate, *_SHARES))
+        error = on_logits([today])[1][0]
+        first = self.covariance[:, :1]
+        way = self.covariance - first - first.T + self.covariance[0, 0]
+        return CurvePosterior(z + self.mean - self.mean[0], error**2 + way)
+
     def interval(self, point: int, level: float) -> Interval:
         """Return the accuracy at one of the points: median and central interval."""
         half = ndtri((1 + level) / 2) * np.sqrt(self.covariance[point, point])
@@ -136,7 +149,7 @@ class Forecast:
     labels
         Labels of the last round.
     now
-        Accuracy of the last round, as all rounds together and the prior tell it.
+        Accuracy of the last round, as the audit estimates it.
     points
         What more labels will bring.
     n_rounds
@@ -198,11 +211,12 @@ def forecast(
     if any(more < 1 for more in future):
         raise InputError(f"future is {tuple(future)}, expected numbers of labels of at least 1")
     n = check_rounds(labels, accuracy)
-    posterior = curve_posterior(n, accuracy, n[-1] + np.array([0, *future]), prior=prior)
+    at = n[-1] + np.array([0, *future])
+    posterior = curve_posterior(n, accuracy, at, prior=prior).starting_from(accuracy[-1])
     points = (
         ForecastPoint(int(more), posterior.interval(place, level)) for place, more in enumerate(future, 1)
     )
-    return Forecast(int(n[-1]), posterior.interval(0, level), tuple(points), len(n))
+    return Forecast(int(n[-1]), accuracy[-1], tuple(points), len(n))
 
 
 def curve_posterior(
@@ -240,7 +254,7 @@ def audit_covariance(t: Floats, error: Floats, prior: CurvePrior) -> Floats:
 def on_logits(accuracy: Sequence[Interval]) -> tuple[Floats, Floats]:
     """Return the middles and standard errors of intervals on the scale of logits, both of shape (R,)."""
     bounds = np.array([[found.low, found.high] for found in accuracy], dtype=np.float64)
-    low, high = logit(np.clip(bounds, 1e-4, 1 - 1e-4)).T
+    low, high = logit(np.clip(bounds, *_SHARES)).T
     width = np.array([2 * ndtri((1 + found.level) / 2) for found in accuracy])
     return (low + high) / 2, np.maximum((high - low) / width, 1e-3)
 

@@ -54,17 +54,20 @@ class RoundFacts:
     Attributes
     ----------
     labels
-        Labels paid for when it was played.
+        Labels that it learnt from.
     accuracy
         Of its model on the audit sample; None where nothing of that is labelled yet.
     stability
         Agreement of its predictions with those of the round before, as `prediction_stability` has it; None
         where there is none.
+    paid
+        Labels paid for by then, the audit's among them; None: as many as it learnt from.
     """
 
     labels: int
     accuracy: Interval | None = None
     stability: float | None = None
+    paid: int | None = None
 
 
 @dataclass(frozen=True)
@@ -177,7 +180,8 @@ class Exhausted:
             return Verdict(self.name, False, None, self.probability, why)
         n = np.array([labels for labels, _ in known], dtype=np.float64)
         at = n[-1] + np.array([0.0, self.labels])
-        posterior = curve_posterior(n, [accuracy for _, accuracy in known], at, prior=self.prior)
+        accuracy = [accuracy for _, accuracy in known]
+        posterior = curve_posterior(n, accuracy, at, prior=self.prior).starting_from(accuracy[-1])
         little = 1 - posterior.probability_of_gain(0, 1, self.gain)
         why = (
             f"with probability {little:.2f} the next {self.labels} labels bring less than {self.gain:.3f} of "
@@ -197,8 +201,9 @@ class Budget:
         _check_at_least("labels", self.labels, 1)
 
     def judge(self, history: Sequence[RoundFacts]) -> Verdict:
-        """Count the labels."""
-        spent = history[-1].labels
+        """Count the labels paid for."""
+        last = history[-1]
+        spent = last.labels if last.paid is None else last.paid
         why = f"{spent} of {self.labels} labels are there"
         return Verdict(self.name, spent >= self.labels, spent, self.labels, why)
 

@@ -50,7 +50,7 @@ from starlette.middleware import Middleware
 from starlette.staticfiles import StaticFiles
 
 from jurybox import __version__
-from jurybox.web import api, doors, openapi, pages
+from jurybox.web import api, openapi, pages
 from jurybox.web.admission import Admission
 from jurybox.web.config import WebSettings
 from jurybox.web.errors import add_error_handlers
@@ -87,7 +87,7 @@ def create_app(project_location: str | PathLike[str], *, settings: WebSettings |
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         courier = Courier(server) if settings.webhooks else None
-        tasks = [vitals] if courier is None else [vitals, courier]
+        tasks: list[Vitals | Courier] = [vitals] if courier is None else [vitals, courier]
         for task in tasks:
             task.start()
         yield
@@ -114,7 +114,6 @@ def create_app(project_location: str | PathLike[str], *, settings: WebSettings |
     app.state.server = server
     app.state.vitals = vitals
     add_error_handlers(app)
-    app.include_router(doors.router)
     app.include_router(api.router)
     app.include_router(openapi.router)
     for router in pages.routers:

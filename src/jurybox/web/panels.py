@@ -1,20 +1,68 @@
-"""The charts of the overview: from figures to drawings with words in the language of whoever looks."""
+"""Charts and words of the owner's pages: from records to drawings in the language of whoever looks."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
-from math import floor
+from math import floor, isfinite
 
-from jurybox.store.records import Status
-from jurybox.web.charts import Bar, Chart, Point, bars, columns, curve
-from jurybox.web.figures import BINS, Figures
+from markupsafe import Markup
+
+from jurybox.drawing import (
+    Bar,
+    Point,
+    Series,
+    Whisker,
+    bars,
+    columns,
+    curves,
+    spread_ticks,
+    steps,
+    whiskers,
+)
+from jurybox.learner import LearnerPhase
+from jurybox.project.auditing import Accuracy
+from jurybox.project.beliefs import Basis, Beliefs, ProjectBelief
+from jurybox.project.stopping import RoundVerdicts
+from jurybox.project.texts import Bin
+from jurybox.store.records import RoundInfo, Status
+from jurybox.trust.intervals import Interval
+from jurybox.trust.savings import Savings
+from jurybox.trust.stopping import Verdict
 from jurybox.web.i18n import Catalogue
 
-__all__ = ["Panel", "panels"]
+__all__ = [
+    "Chart",
+    "Panel",
+    "RuleView",
+    "basis_words",
+    "panels",
+    "range_words",
+    "rules",
+    "savings",
+    "trust_panels",
+]
 
-_CLASSES = 10
+_CLASSES, _PEOPLE = 10, 60
+_SURE = 0.9
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A drawn chart and its figures.
+
+    Attributes
+    ----------
+    svg
+        The drawing, with a text alternative.
+    table_title, columns, rows
+        The same figures as a table.
+    """
+
+    svg: Markup
+    table_title: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
 
 
 @dataclass(frozen=True)
@@ -27,32 +75,91 @@ class Panel:
     chart: Chart | None
 
 
-def panels(catalogue: Catalogue, known: Figures, status: Status) -> list[Panel]:
+@dataclass(frozen=True)
+class RuleView:
+    """What a stop rule says now, and since which round it has said so."""
+
+    name: str
+    stop: bool
+    why: str
+    since: int | None
+
+
+def panels(catalogue: Catalogue, beliefs: Beliefs, kept: ProjectBelief | None, status: Status) -> list[Panel]:
     """Return the charts of a project."""
     rtl = catalogue.direction == "rtl"
+    accuracy = () if kept is None else kept.accuracy
     return [
-        _panel(catalogue, "curve", lambda: _learning_curve(catalogue, known, rtl)),
-        _panel(catalogue, "growth", lambda: _growth(catalogue, known, rtl)),
-        _panel(catalogue, "balance", lambda: _balance(catalogue, status, rtl)),
-        _panel(catalogue, "quality", lambda: _qualities(catalogue, known, rtl)),
+        _panel(catalogue, "overview.curve", lambda: _learning_curve(catalogue, accuracy)),
+        _panel(catalogue, "overview.growth", lambda: _growth(catalogue, beliefs.inputs.rounds)),
+        _panel(catalogue, "overview.balance", lambda: _balance(catalogue, status, rtl)),
+        _panel(catalogue, "overview.bins", lambda: _qualities(catalogue, beliefs.consensus.bins, rtl)),
     ]
 
 
+def trust_panels(catalogue: Catalogue, kept: ProjectBelief) -> list[Panel]:
+    """Return the charts: how good it is, how good everyone is, class shares, what more labels bring."""
+    return [
+        _panel(catalogue, "trust.audit", lambda: _audit(catalogue, kept)),
+        _panel(catalogue, "trust.people", lambda: _people(catalogue, kept)),
+        _panel(catalogue, "trust.shares", lambda: _shares(catalogue, kept)),
+        _panel(catalogue, "trust.forecast", lambda: _forecast(catalogue, kept)),
+    ]
+
+
+def rules(catalogue: Catalogue, history: Sequence[RoundVerdicts]) -> list[RuleView]:
+    """Return what each stop rule says after the last round."""
+    if not history:
+        return []
+    return [_rule(catalogue, verdict, history) for verdict in history[-1].verdicts]
+
+
+def savings(catalogue: Catalogue, found: Savings | None) -> str:
+    """Return what choosing texts has saved against random choice, as a sentence."""
+    if found is None or found.better is None:
+        return catalogue.text("trust.savings_unknown")
+    better, labels = catalogue.percent(found.better), catalogue.number(found.labels)
+    needed = found.needed
+    if needed is None:
+        return catalogue.text("trust.savings_unclear", labels=labels, better=better)
+    if not isfinite(needed.low):
+        return catalogue.text("trust.savings_far", labels=labels, better=better)
+    low = catalogue.number(needed.low)
+    if not isfinite(needed.high):
+        return catalogue.text("trust.savings_open", labels=labels, low=low, better=better)
+    high = catalogue.number(needed.high)
+    return catalogue.text("trust.savings_known", labels=labels, low=low, high=high, better=better)
+
+
+def basis_words(catalogue: Catalogue, basis: Basis, today: Basis, phase: LearnerPhase) -> str:
+    """Say which labels and which round figures rest on, and whether they are old."""
+    t, number = catalogue.text, catalogue.number
+    place = t("basis.round", n=number(basis.round)) if basis.round else t("basis.no_round")
+    if basis.version == today.version:
+        return t("basis.now", n=number(basis.labels), round=place)
+    at_work = phase in (LearnerPhase.WAITING, LearnerPhase.FITTING)
+    refreshed = t("basis.refreshed" if at_work else "basis.not_refreshed")
+    if basis.labels < today.labels:
+        counts = {"n": number(basis.labels), "all": number(today.labels)}
+        return t("basis.some", round=place, refreshed=refreshed, **counts)
+    return t("basis.changed", n=number(basis.labels), round=place, refreshed=refreshed)
+
+
+def range_words(catalogue: Catalogue, one: Interval) -> str:
+    """Write the bounds of an interval."""
+    return catalogue.text("chart.range", low=catalogue.percent(one.low), high=catalogue.percent(one.high))
+
+
 def _panel(catalogue: Catalogue, name: str, draw: Callable[[], Chart | None]) -> Panel:
-    title = "overview.quality_chart" if name == "quality" else f"overview.{name}"
-    return Panel(
-        catalogue.text(title),
-        catalogue.text(f"{title}_note"),
-        catalogue.text(f"overview.{name}_empty"),
-        draw(),
-    )
+    t = catalogue.text
+    return Panel(t(name), t(f"{name}_note"), t(f"{name}_empty"), draw())
 
 
-def _learning_curve(catalogue: Catalogue, known: Figures, rtl: bool) -> Chart | None:
+def _learning_curve(catalogue: Catalogue, accuracy: Sequence[Accuracy]) -> Chart | None:
     t, percent, number = catalogue.text, catalogue.percent, catalogue.number
-    if len(known.accuracy) < 2:
+    if len(accuracy) < 2:
         return None
-    first, last = known.accuracy[0], known.accuracy[-1]
+    first, last = accuracy[0], accuracy[-1]
     alternative = t(
         "overview.curve_alt",
         first=percent(first.estimate),
@@ -60,14 +167,10 @@ def _learning_curve(catalogue: Catalogue, known: Figures, rtl: bool) -> Chart | 
         last=percent(last.estimate),
         n_last=number(last.n_annotations),
     )
-    points = [
-        Point(one.n_annotations, one.estimate, one.low, one.high, number(one.n_annotations))
-        for one in known.accuracy
-    ]
-    heights = _shares_above(min(one.low for one in known.accuracy))
-    drawn = curve(points, alternative=alternative, ticks=[(y, percent(y)) for y in heights], rtl=rtl)
+    points = [Point(one.n_annotations, one.estimate, one.low, one.high) for one in accuracy]
+    ticks = [(share, percent(share)) for share in steps(min(one.low for one in accuracy))]
     return Chart(
-        drawn,
+        _curve(catalogue, points, alternative, ticks),
         t("chart.table"),
         [t("chart.round"), t("chart.annotations"), t("chart.accuracy"), t("chart.interval")],
         [
@@ -77,25 +180,25 @@ def _learning_curve(catalogue: Catalogue, known: Figures, rtl: bool) -> Chart | 
                 percent(one.estimate, 1),
                 t("chart.range", low=percent(one.low), high=percent(one.high)),
             ]
-            for one in known.accuracy
+            for one in accuracy
         ],
     )
 
 
-def _growth(catalogue: Catalogue, known: Figures, rtl: bool) -> Chart | None:
+def _growth(catalogue: Catalogue, rounds: Sequence[RoundInfo]) -> Chart | None:
     t, number = catalogue.text, catalogue.number
-    if not known.rounds:
+    if not rounds:
         return None
-    points = [Point(one.number, one.n_annotations, name=number(one.number)) for one in known.rounds]
-    most = _round_number(max(one.n_annotations for one in known.rounds))
-    last = known.rounds[-1]
+    points = [Point(one.number, one.n_annotations) for one in rounds]
+    most = _round_number(max(one.n_annotations for one in rounds))
+    last = rounds[-1]
     alternative = t("overview.growth_alt", n=number(last.n_annotations), round=number(last.number))
     ticks = [(most * step / 4, number(most * step / 4)) for step in range(5)]
     return Chart(
-        curve(points, alternative=alternative, ticks=ticks, rtl=rtl),
+        _curve(catalogue, points, alternative, ticks),
         t("chart.table"),
         [t("chart.round"), t("chart.annotations")],
-        [[number(one.number), number(one.n_annotations)] for one in known.rounds],
+        [[number(one.number), number(one.n_annotations)] for one in rounds],
     )
 
 
@@ -116,39 +219,120 @@ def _balance(catalogue: Catalogue, status: Status, rtl: bool) -> Chart | None:
     )
 
 
-def _qualities(catalogue: Catalogue, known: Figures, rtl: bool) -> Chart | None:
+def _qualities(catalogue: Catalogue, bins: Sequence[Bin], rtl: bool) -> Chart | None:
     t, percent, number = catalogue.text, catalogue.percent, catalogue.number
-    total, most = sum(known.qualities), max(known.qualities)
+    total, most = sum(one.texts for one in bins), max(one.texts for one in bins)
     if total == 0:
         return None
-    alternative = t("overview.quality_alt", n=number(known.qualities[-1]), all=number(total))
-    bins = list(pairwise(BINS))
-    names = [
-        f"<{percent(high)}" if low == 0 else f"{number(100 * low)}–{number(100 * high)}" for low, high in bins
-    ]
-    shown = [Bar(name, n / most, number(n)) for name, n in zip(names, known.qualities, strict=True)]
+    sure = sum(one.texts for one in bins if one.low >= _SURE)
+    alternative = t("overview.bins_alt", n=number(sure), all=number(total))
+    shown = [Bar(_bin_name(catalogue, one), one.texts / most, number(one.texts)) for one in bins]
     return Chart(
         columns(shown, alternative=alternative, rtl=rtl),
         t("chart.table"),
         [t("chart.quality"), t("chart.texts")],
-        [
-            [t("chart.range", low=percent(low), high=percent(high)), number(n)]
-            for (low, high), n in zip(bins, known.qualities, strict=True)
-        ],
+        [[t("chart.range", low=percent(one.low), high=percent(one.high)), number(one.texts)] for one in bins],
     )
 
 
-def _shares_above(least: float) -> list[float]:
-    """Return round shares up to 1 that begin at or below a share.
+def _bin_name(catalogue: Catalogue, one: Bin) -> str:
+    if one.low == 0:
+        return f"<{catalogue.percent(one.high)}"
+    return f"{catalogue.number(100 * one.low)}–{catalogue.number(100 * one.high)}"
 
-    Examples
-    --------
-    >>> _shares_above(0.52), _shares_above(0.31)
-    ([0.5, 0.6, 0.7, 0.8, 0.9, 1.0], [0.2, 0.4, 0.6, 0.8, 1.0])
-    """
-    step = 1 if least >= 0.5 else 2
-    first = floor(10 * least) // step * step
-    return [tenths / 10 for tenths in range(first, 11, step)]
+
+def _curve(
+    catalogue: Catalogue, points: Sequence[Point], alternative: str, ticks: Sequence[tuple[float, str]]
+) -> Markup:
+    below = [(x, catalogue.number(x)) for x in spread_ticks([point.x for point in points])]
+    rtl = catalogue.direction == "rtl"
+    return curves([Series(points)], alternative=alternative, ticks=ticks, below=below, rtl=rtl)
+
+
+def _audit(catalogue: Catalogue, kept: ProjectBelief) -> Chart | None:
+    rows = [
+        (catalogue.text(f"trust.{of}_{measure}"), found)
+        for of, estimate in (("model", kept.audit.model), ("consensus", kept.audit.consensus))
+        if estimate is not None
+        for measure, found in (("accuracy", estimate.accuracy), ("macro_f1", estimate.macro_f1))
+    ]
+    return _chart(catalogue, rows)
+
+
+def _shares(catalogue: Catalogue, kept: ProjectBelief) -> Chart | None:
+    model = kept.audit.model
+    if model is None:
+        return None
+    return _chart(catalogue, list(zip(kept.audit.classes, model.class_shares, strict=True)), 0.0)
+
+
+def _forecast(catalogue: Catalogue, kept: ProjectBelief) -> Chart | None:
+    if kept.forecast is None:
+        return None
+    rows = [(catalogue.text("trust.today"), kept.forecast.now)]
+    for point in kept.forecast.points:
+        name = catalogue.text("trust.more", n=catalogue.number(point.labels))
+        if point.cost is not None:
+            name = f"{name} · {catalogue.number(point.cost, 2)}"
+        rows.append((name, point.accuracy))
+    return _chart(catalogue, rows)
+
+
+def _people(catalogue: Catalogue, kept: ProjectBelief) -> Chart | None:
+    known = [(one.name, one.quality) for one in kept.annotators if one.quality is not None]
+    return _chart(catalogue, sorted(known, key=lambda row: row[1].estimate)[:_PEOPLE])
+
+
+def _chart(
+    catalogue: Catalogue, rows: Sequence[tuple[str, Interval]], least: float | None = None
+) -> Chart | None:
+    """Draw estimates with their intervals, and the same as a table."""
+    if not rows:
+        return None
+    percent = catalogue.percent
+    from_ = floor(10 * min(one.low for _, one in rows)) / 10 if least is None else least
+    ticks = [(from_ + part * (1 - from_) / 2, percent(from_ + part * (1 - from_) / 2)) for part in range(3)]
+    drawn = [Whisker(name, one.estimate, one.low, one.high, percent(one.estimate, 1)) for name, one in rows]
+    name, first = rows[0]
+    alternative = catalogue.text(
+        "trust.chart_alt",
+        n=catalogue.number(len(rows)),
+        name=name,
+        value=percent(first.estimate, 1),
+        low=percent(first.low, 1),
+        high=percent(first.high, 1),
+    )
+    return Chart(
+        whiskers(drawn, alternative=alternative, ticks=ticks, rtl=catalogue.direction == "rtl"),
+        catalogue.text("chart.table"),
+        ["", catalogue.text("trust.estimate"), catalogue.text("trust.interval")],
+        [[name, percent(one.estimate, 1), range_words(catalogue, one)] for name, one in rows],
+    )
+
+
+def _rule(catalogue: Catalogue, verdict: Verdict, history: Sequence[RoundVerdicts]) -> RuleView:
+    name, value = verdict.rule, verdict.value
+    digits = 0 if name == "budget" else 1
+    written = catalogue.number if name in ("budget", "stable") else catalogue.percent
+    why = catalogue.text("rule.unknown")
+    if value is not None:
+        digits = 3 if name == "stable" else digits
+        why = catalogue.text(
+            f"rule.{name}.why",
+            value=written(value, digits),
+            threshold=written(verdict.threshold, digits),
+        )
+    return RuleView(catalogue.text(f"rule.{name}"), verdict.stop, why, _since(name, history))
+
+
+def _since(name: str, history: Sequence[RoundVerdicts]) -> int | None:
+    """Return the first round of those up to now in which a rule has said to stop without a break."""
+    since = None
+    for played in reversed(history):
+        if not any(verdict.rule == name and verdict.stop for verdict in played.verdicts):
+            break
+        since = played.round
+    return since
 
 
 def _round_number(value: float) -> int:

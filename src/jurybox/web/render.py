@@ -1,23 +1,75 @@
-"""Templates with what every page needs: who is signed in, the CSRF token, the project's name."""
+"""Templates with what every page needs: language, appearance, navigation, words for numbers and errors."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
+from urllib.parse import urlencode
 
 from fastapi import Request
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import HTMLResponse
 
-from jurybox.errors import JuryboxError
+from jurybox.errors import FormatError, JuryboxError
+from jurybox.store.records import Role
 from jurybox.web.access import User, known_user
-from jurybox.web.pagecontext import page_context
+from jurybox.web.i18n import LANGUAGES, Catalogue, choose_language, get_catalogue
+from jurybox.web.state import get_server
 
-__all__ = ["environment", "has_template", "render"]
+__all__ = [
+    "LANGUAGE_COOKIE",
+    "THEMES",
+    "THEME_COOKIE",
+    "catalogue_of",
+    "environment",
+    "explain",
+    "has_template",
+    "render",
+    "size_of",
+]
 
 TEMPLATES = Path(__file__).with_name("templates")
+
+LANGUAGE_COOKIE = "jurybox_language"
+THEME_COOKIE = "jurybox_theme"
+THEMES = ("light", "dark")
+
+_TABS = {
+    Role.ANNOTATOR: (),
+    Role.REVIEWER: (
+        ("/label", "tab.label"),
+        ("/manage/review", "tab.review"),
+        ("/manage/texts", "tab.texts"),
+    ),
+    Role.OWNER: (
+        ("/manage", "tab.overview"),
+        ("/label", "tab.label"),
+        ("/manage/queue", "tab.queue"),
+        ("/manage/texts", "tab.texts"),
+        ("/manage/review", "tab.review"),
+        ("/manage/people", "tab.people"),
+        ("/manage/trust", "tab.trust"),
+        ("/manage/settings", "tab.settings"),
+        ("/manage/export", "tab.export"),
+    ),
+}
+
+_WITHIN = {
+    "/manage/text": "/manage/texts",
+    "/manage/annotations": "/manage/texts",
+    "/manage/person": "/manage/people",
+    "/import": "/manage/texts",
+    "/import/file": "/manage/texts",
+    "/manage/webhooks": "/manage/settings",
+    "/manage/webhooks/test": "/manage/settings",
+}
+"""Pages without a tab of their own, and the tab that leads to them."""
+
+_EXCERPT = 280
+_SHORT, _LONG = 160, 900
+_LONGEST_VALUE = 80
 
 
 @cache
@@ -41,10 +93,10 @@ def render(
     status: int = 200,
     headers: Mapping[str, str] | None = None,
 ) -> HTMLResponse:
-    """Fill a template. It also gets ``request``, ``user`` (or None), ``csrf_token`` and `page_context`."""
+    """Fill a template; it also gets ``request``, ``user`` (or None), ``csrf_token`` and what all share."""
     user = _user(request)
     values = {
-        **page_context(request, user),
+        **_page_context(request, user),
         "request": request,
         "user": user,
         "csrf_token": user.csrf_token if user else "",
@@ -53,8 +105,130 @@ def render(
     return HTMLResponse(environment().get_template(name).render(values), status, headers)
 
 
+def catalogue_of(request: Request) -> Catalogue:
+    """Return the catalogue in the language of whoever asks."""
+    chosen = request.cookies.get(LANGUAGE_COOKIE)
+    return get_catalogue(choose_language(chosen, request.headers.get("accept-language", "")))
+
+
+def explain(catalogue: Catalogue, error: JuryboxError) -> str:
+    """Say what an error says; in English where the language has no words for it.
+
+    Files are called as those who uploaded them call them, and not by where they are on the server.
+
+    Examples
+    --------
+    >>> from jurybox.web.i18n import get_catalogue
+    >>> error = FormatError("is empty", file="/srv/uploads/x/reviews.csv", code="empty_file")
+    >>> explain(get_catalogue("de"), error)
+    'reviews.csv: Die Datei ist leer.'
+    """
+    if not isinstance(error, FormatError):
+        return _words(catalogue, error, str(error))
+    words = _words(catalogue, error, error.problem)
+    place = ", ".join(_place(catalogue, error))
+    return f"{place}: {words}" if place else words
+
+
+def size_of(text: str) -> str:
+    """Return how large a text is shown, as the script does.
+
+    Examples
+    --------
+    >>> size_of("short enough"), size_of("x" * 500), size_of("x" * 5000)
+    ('short', '', 'long')
+    """
+    return "short" if len(text) <= _SHORT else "long" if len(text) > _LONG else ""
+
+
 def _user(request: Request) -> User | None:
     try:
         return known_user(request)
     except JuryboxError:  # a page that says what is wrong must not fail of the same
         return None
+
+
+def _page_context(request: Request, user: User | None) -> dict[str, Any]:
+    catalogue = catalogue_of(request)
+    theme = request.cookies.get(THEME_COOKIE)
+    server = get_server(request)
+    has_project = user is not None and server.has_project
+    return {
+        "lang": catalogue.language,
+        "dir": catalogue.direction,
+        "theme": theme if theme in THEMES else "",
+        "languages": LANGUAGES.items(),
+        "here": request.url.path if request.method == "GET" else "/",
+        "tabs": _tabs(request, user) if has_project else (),
+        "project_name": server.project.name if has_project else "",
+        **_writers(catalogue),
+    }
+
+
+def _tabs(request: Request, user: User | None) -> list[Mapping[str, object]]:
+    tabs = _TABS[user.role] if user is not None else ()
+    reviewing = request.query_params.get("back") == "review"
+    here = "/manage/review" if reviewing else _WITHIN.get(request.url.path, request.url.path)
+    return [{"href": href, "name": name, "here": here == href} for href, name in tabs]
+
+
+def _writers(catalogue: Catalogue) -> dict[str, Any]:
+    def reason(name: str) -> str:
+        key = f"reason.{name}"
+        return catalogue.text(key) if catalogue.knows(key) else name
+
+    def reason_note(name: str) -> str:
+        key = f"reason.{name}.note"
+        return catalogue.text(key) if catalogue.knows(key) else ""
+
+    return {
+        "t": catalogue.text,
+        "tn": catalogue.plural,
+        "known_message": catalogue.knows,
+        "number": catalogue.number,
+        "percent": catalogue.percent,
+        "probability": catalogue.probability,
+        "seconds": catalogue.seconds,
+        "moment": catalogue.moment,
+        "reason": reason,
+        "reason_note": reason_note,
+        "excerpt": _excerpt,
+        "text_href": _text_href,
+        "person_href": _person_href,
+        "size_of": size_of,
+    }
+
+
+def _excerpt(text: str) -> str:
+    return text if len(text) <= _EXCERPT else text[:_EXCERPT].rstrip() + " …"
+
+
+def _text_href(text_id: str) -> str:
+    return f"/manage/text?{urlencode({'id': text_id})}"
+
+
+def _person_href(name: str) -> str:
+    return f"/manage/person?{urlencode({'name': name})}"
+
+
+def _words(catalogue: Catalogue, error: JuryboxError, otherwise: str) -> str:
+    if error.code == "setting":
+        name = catalogue.text(f"setting.{error.values['name']}")
+        return catalogue.text("problem.setting", name=name)
+    key = f"problem.{error.code}"
+    return catalogue.text(key, **error.values) if catalogue.knows(key) else otherwise
+
+
+def _place(catalogue: Catalogue, error: FormatError) -> list[str]:
+    place = [] if error.file is None else [PurePath(error.file).name]
+    if error.row is not None:
+        place.append(catalogue.text("problem.row", row=catalogue.number(error.row)))
+    if error.column is not None:
+        place.append(catalogue.text("problem.column", column=error.column))
+    if error.value is not None:
+        place.append(catalogue.text("problem.value", value=_shortened(str(error.value))))
+    return place
+
+
+def _shortened(value: str) -> str:
+    return value if len(value) <= _LONGEST_VALUE else f"{value[: _LONGEST_VALUE - 1]}…"

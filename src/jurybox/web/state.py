@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 from fastapi import Depends, Request
 from starlette.concurrency import run_in_threadpool
@@ -21,29 +19,15 @@ from jurybox.web.tokens import AttemptLimiter, hash_token, new_token, same
 
 __all__ = ["NoProjectError", "Server", "Stored", "ensure_owner", "get_project", "get_server"]
 
-Result = TypeVar("Result")
-
 OWNER = "owner"
 """Name of the person that the owner's token belongs to, where the project has no owner yet."""
 
 _OPERATOR = "owner-token"
 """Name of the note that tells a token of the operator's from the one before."""
 
-_LONG, _REST = 1.0, 10.0
-"""What takes more seconds than this to compute rests for so many times that long."""
-
 
 class NoProjectError(ConflictError):
     """The server was started on a project that is still to be set up."""
-
-
-@dataclass(frozen=True)
-class _Remembered:
-    """Something computed, the state of the project it was computed from, and how long it is good enough."""
-
-    state: object
-    value: Any
-    fresh_until: float
 
 
 class Server:
@@ -61,8 +45,6 @@ class Server:
         # Until there is a project the owner's sessions are signed with this one, which the project then gets.
         self._first_key = new_key()
         self._ended: set[str] = set()
-        self._memory: dict[str, _Remembered] = {}
-        self._memory_lock = threading.Lock()
 
     @property
     def has_project(self) -> bool:
@@ -173,25 +155,6 @@ class Server:
             self._key = self.project.sessions.end_all()
         else:
             self._first_key = self._first_key.next()
-
-    def remembered(self, name: str, compute: Callable[[], Result]) -> Result:
-        """Return what was computed from the project under a name; anew once the project has changed.
-
-        What takes more than a second to compute may be some time old, so that a large project with people at
-        work is not computed all the time.
-        """
-        pulse = self.project.pulse()
-        state = (pulse.current_round, pulse.last, pulse.texts)
-        with self._memory_lock:
-            known = self._memory.get(name)
-            if known is None or (known.state != state and time.monotonic() >= known.fresh_until):
-                start = time.monotonic()
-                value = compute()
-                took = time.monotonic() - start
-                rest = _REST * took if took > _LONG else 0.0
-                known = self._memory[name] = _Remembered(state, value, time.monotonic() + rest)
-            result: Result = known.value
-            return result
 
     def close(self) -> None:
         """Close the project."""

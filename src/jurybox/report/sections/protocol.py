@@ -119,7 +119,7 @@ class Protocol:
 
 def describe_protocol(project: Project, view: View) -> Protocol:
     """Say how the labels came about."""
-    status, times, settings = project.status(), project.times(), project.settings
+    status, times = project.status(), project.times()
     origins = project.provenance()
     reasons = _summed(origins, _reason)
     by_round = _summed(origins, lambda one: (one.round or 0, _reason(one)))
@@ -145,7 +145,7 @@ def describe_protocol(project: Project, view: View) -> Protocol:
         },
         before_rounds={reason: n for (number, reason), n in by_round.items() if number == 0},
         rounds=tuple(_round(info, by_round) for info in project.rounds()),
-        cost=None if settings.cost_per_label is None else settings.cost_per_label * status.annotations,
+        cost=project.beliefs.effort.cost,
     )
 
 

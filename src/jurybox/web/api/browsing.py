@@ -1,10 +1,10 @@
-"""Looking through texts, annotations, the queue and what is believed."""
+"""Looking through texts, annotations and the queue."""
 
 from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Query
 from pydantic import BaseModel
 
 from jurybox.store.browse import (
@@ -18,8 +18,7 @@ from jurybox.store.browse import (
 from jurybox.store.records import Flag
 from jurybox.web.access import reviewer_only
 from jurybox.web.api.fields import After, Limit, Name, PageOut, PathName, Search, TextId
-from jurybox.web.beliefs import Belief, Order, beliefs
-from jurybox.web.state import Stored, get_server
+from jurybox.web.state import Stored
 
 __all__ = ["router"]
 
@@ -82,17 +81,3 @@ def queue(project: Stored, limit: Limit = 50) -> list[QueueRow]:
 def flags(project: Stored) -> list[Flag]:
     """List the remarks of annotators, the latest first."""
     return project.flags()
-
-
-@router.get("/consensus")
-def consensus(
-    request: Request,
-    order: Order = Order.TEXT,
-    after: After = None,
-    limit: Limit = 50,
-) -> PageOut[Belief]:
-    """List what is believed about each text, in the order of the texts or the most doubtful first."""
-    found = beliefs(get_server(request)).in_order(order)
-    first = after or 0
-    rest = first + limit
-    return PageOut(items=list(found[first:rest]), next=rest if rest < len(found) else None)

@@ -11,11 +11,10 @@ from starlette.responses import Response
 from jurybox.errors import ConflictError
 from jurybox.project import Project
 from jurybox.store.records import AnnotatorInfo, Role, Standing
-from jurybox.web import beliefs
 from jurybox.web.access import Annotator, Owner, end_of_link, invite, link_path, owner_only, reviewer_only
 from jurybox.web.api.fields import Body, Name, PathName
 from jurybox.web.sessions import end_all_sessions
-from jurybox.web.state import Stored, get_server
+from jurybox.web.state import Stored
 
 __all__ = ["router"]
 
@@ -91,12 +90,6 @@ def annotators(project: Stored) -> list[AnnotatorInfo]:
 def annotator(project: Stored, name: PathName) -> AnnotatorInfo:
     """Return one person."""
     return project.annotator(name)
-
-
-@router.get("/quality", dependencies=[reviewer_only])
-def quality(request: Request) -> list[beliefs.Standing]:
-    """List how well everyone does, as of the last round."""
-    return list(beliefs.beliefs(get_server(request)).annotators)
 
 
 @router.post("/annotators", status_code=201, dependencies=[owner_only])

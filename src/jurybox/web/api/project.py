@@ -12,7 +12,7 @@ from jurybox.store.records import RoundInfo, Status
 from jurybox.store.settings import ProjectSettings
 from jurybox.web.access import annotator_only, owner_only, reviewer_only
 from jurybox.web.api.fields import Body, Name
-from jurybox.web.settingfields import CHOICES, check_choice
+from jurybox.web.pages.settings import CHOICES, check_choice
 from jurybox.web.state import Server, Stored, get_project, get_server
 
 __all__ = ["router"]

@@ -12,8 +12,7 @@ from starlette.responses import HTMLResponse, RedirectResponse
 from jurybox.store.records import Decision, NothingLeft, Task, Why
 from jurybox.web.access import Annotator, User, annotator_only
 from jurybox.web.i18n import Catalogue
-from jurybox.web.pagecontext import catalogue_of
-from jurybox.web.render import render
+from jurybox.web.render import catalogue_of, render
 from jurybox.web.state import get_project, get_server
 
 __all__ = ["CLASS_KEYS", "router"]

@@ -10,15 +10,14 @@ from starlette.responses import HTMLResponse, RedirectResponse
 
 from jurybox.learner import LearnerPhase, LearnerState, learner_state, request_round
 from jurybox.project import Project
+from jurybox.project.beliefs import Beliefs, ProjectBelief
 from jurybox.store.records import Role, Status
 from jurybox.store.settings import ProjectSettings
 from jurybox.web.access import owner_only
-from jurybox.web.figures import Figures, figures
 from jurybox.web.i18n import Catalogue
-from jurybox.web.pagecontext import catalogue_of
-from jurybox.web.panels import panels
-from jurybox.web.render import render
-from jurybox.web.state import get_project, get_server
+from jurybox.web.panels import basis_words, panels
+from jurybox.web.render import catalogue_of, render
+from jurybox.web.state import get_project
 
 __all__ = ["router"]
 
@@ -50,7 +49,7 @@ class Notice:
 def overview_page(request: Request) -> HTMLResponse:
     """Show how the project is doing."""
     project, catalogue = get_project(request), catalogue_of(request)
-    known, status = figures(get_server(request)), project.status()
+    beliefs, kept, status = project.recent_beliefs(), project.kept_beliefs(), project.status()
     settings = project.settings
     learner = learner_state(project)
     values = {
@@ -58,10 +57,11 @@ def overview_page(request: Request) -> HTMLResponse:
         "lead": _lead(catalogue, status, settings),
         "notices": _notices(catalogue, project, learner, status, settings),
         "stats": [
-            *_results(catalogue, known),
-            *_progress(catalogue, known, status, settings),
+            *_results(catalogue, beliefs, kept),
+            *_progress(catalogue, beliefs, status),
         ],
-        "panels": panels(catalogue, known, status),
+        "basis": "" if kept is None else basis_words(catalogue, kept.basis, beliefs.basis, learner.phase),
+        "panels": panels(catalogue, beliefs, kept, status),
         "queue": project.queue(_NEXT),
     }
     return render(request, "manage/overview.html", values)
@@ -114,34 +114,36 @@ def _notices(
     return notices
 
 
-def _results(catalogue: Catalogue, known: Figures) -> list[Stat]:
+def _results(catalogue: Catalogue, beliefs: Beliefs, kept: ProjectBelief | None) -> list[Stat]:
     t, percent = catalogue.text, catalogue.percent
-    last = known.accuracy[-1] if known.accuracy else None
+    last = kept.accuracy[-1] if kept is not None and kept.accuracy else None
     accuracy_note = t("overview.accuracy_none")
     if last is not None:
         low, high, n = percent(last.low), percent(last.high), catalogue.number(last.n_texts)
         accuracy_note = t("overview.accuracy_note", low=low, high=high, n=n)
-    agreement_note = "overview.agreement_note" if known.alpha is not None else "overview.agreement_none"
+    alpha = beliefs.agreement.by_chance.alpha
+    agreement_note = "overview.agreement_note" if alpha is not None else "overview.agreement_none"
+    agreement = None if alpha is None else alpha.estimate
     return [
         Stat(t("overview.accuracy"), percent(last.estimate if last else None), accuracy_note),
-        Stat(t("overview.quality"), percent(known.quality), t("overview.quality_note")),
-        Stat(t("overview.agreement"), catalogue.number(known.alpha, 2), t(agreement_note)),
+        Stat(t("overview.quality"), percent(beliefs.consensus.quality), t("overview.quality_note")),
+        Stat(t("overview.agreement"), catalogue.number(agreement, 2), t(agreement_note)),
     ]
 
 
-def _progress(catalogue: Catalogue, known: Figures, status: Status, settings: ProjectSettings) -> list[Stat]:
-    t, number = catalogue.text, catalogue.number
-    annotations = catalogue.plural("overview.annotations_note", known.labellers)
+def _progress(catalogue: Catalogue, beliefs: Beliefs, status: Status) -> list[Stat]:
+    t, number, effort = catalogue.text, catalogue.number, beliefs.effort
+    annotations = catalogue.plural("overview.annotations_note", effort.annotators)
     stats = [
         Stat(
             t("overview.finished"),
             number(status.finished_texts),
             t("overview.finished_note", all=number(status.texts)),
         ),
-        Stat(t("overview.annotations"), number(status.annotations), annotations),
-        Stat(t("overview.seconds"), catalogue.seconds(known.seconds), t("overview.seconds_note")),
+        Stat(t("overview.annotations"), number(beliefs.basis.labels), annotations),
+        Stat(t("overview.seconds"), catalogue.seconds(effort.median_seconds), t("overview.seconds_note")),
     ]
-    if (price := settings.cost_per_label) is not None:
-        note = t("overview.cost_note", price=number(price, 2))
-        stats.append(Stat(t("overview.cost"), number(price * status.annotations, 2), note))
+    if effort.cost is not None:
+        note = t("overview.cost_note", price=number(effort.price, 2))
+        stats.append(Stat(t("overview.cost"), number(effort.cost, 2), note))
     return stats

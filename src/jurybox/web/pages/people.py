@@ -8,13 +8,12 @@ from fastapi import APIRouter, Form, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from jurybox.errors import ConflictError, InputError
+from jurybox.learner import learner_state
 from jurybox.store.records import Role, Standing
 from jurybox.web.access import end_of_link, invite, link_url, owner_only
-from jurybox.web.knowledge import knowledge
-from jurybox.web.pagecontext import catalogue_of
-from jurybox.web.problems import explain
-from jurybox.web.render import render
-from jurybox.web.state import get_project, get_server
+from jurybox.web.panels import basis_words
+from jurybox.web.render import catalogue_of, explain, render
+from jurybox.web.state import get_project
 
 __all__ = ["router"]
 
@@ -125,13 +124,12 @@ def _link(request: Request, name: str, days: float | None) -> dict[str, Any]:
 def _page(
     request: Request, *, link: dict[str, Any] | None = None, problem: str = "", status: int = 200
 ) -> HTMLResponse:
-    known = knowledge(get_server(request)).people
-    summary = get_project(request).trust_summary()
-    judged = {one["name"]: one for one in summary.people} if summary is not None else {}
-    golden = {score.annotator: score for score in get_project(request).gold_report()}
+    project, kept = get_project(request), get_project(request).kept_beliefs()
+    judged = {one.name: one for one in kept.annotators} if kept is not None else {}
+    golden = {score.annotator: score for score in project.gold_report()}
     people: list[dict[str, Any]] = []
-    for person in get_project(request).annotators():
-        standing, verdict = known.get(person.name), judged.get(person.name, {})
+    for person in project.annotators():
+        belief = judged.get(person.name)
         people.append(
             {
                 "name": person.name,
@@ -143,12 +141,15 @@ def _page(
                 "link_ends": person.token_ends_at,
                 "n_annotations": person.n_annotations,
                 "n_skips": person.n_skips,
-                "quality": verdict.get("quality_interval"),
-                "agreement": verdict.get("agreement_interval"),
-                "mix_up": next(iter(verdict.get("mix_ups", ())), None),
-                "seconds": standing.seconds if standing else None,
+                "quality": belief.quality if belief else None,
+                "agreement": belief.agreement_with_consensus if belief else None,
+                "mix_up": next(iter(belief.mix_ups), None) if belief else None,
+                "seconds": belief.median_seconds if belief else None,
             }
         )
-    return render(
-        request, "manage/people.html", {"people": people, "link": link, "problem": problem}, status=status
-    )
+    basis = ""
+    if kept is not None:
+        today, phase = project.recent_beliefs().basis, learner_state(project).phase
+        basis = basis_words(catalogue_of(request), kept.basis, today, phase)
+    values = {"people": people, "link": link, "problem": problem, "basis": basis}
+    return render(request, "manage/people.html", values, status=status)

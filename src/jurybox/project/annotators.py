@@ -1,0 +1,199 @@
+"""What is believed of each person of a project, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from jurybox.arrays import Floats, finite
+from jurybox.project.basis import Basis, Inputs
+from jurybox.store.records import AnnotatorInfo
+from jurybox.trust.annotators import (
+    AnnotatorAssessment,
+    Drift,
+    Effect,
+    assess_annotators,
+    pairwise_agreement,
+)
+from jurybox.trust.intervals import Interval
+from jurybox.trust.observed import Observed
+from jurybox.trust.suspects import Suspect, find_suspects
+
+__all__ = ["AnnotatorBelief", "NamedMixUp", "PairBelief", "compare_pairs", "describe_people"]
+
+_SUSPICIONS = {
+    "random": "answers without regard to the text",
+    "constant": "nearly always gives the same label",
+    "swapped": "exchanges classes",
+    "copycat": "gives the labels of {other}",
+}
+
+
+@dataclass(frozen=True)
+class NamedMixUp:
+    """A class that is taken for another, by name, and the share of its texts."""
+
+    right: str
+    said: str
+    share: Interval
+
+
+@dataclass(frozen=True)
+class AnnotatorBelief:
+    """What is believed of one person.
+
+    Attributes
+    ----------
+    basis
+        What it rests on.
+    name, role, standing
+        Who it is.
+    n_annotations
+        Annotations that stand.
+    quality
+        Probability of a right label; None without annotations.
+    agreement_with_consensus
+        Share of the labels that equal the consensus of everybody else, on texts that others labelled too;
+        None without such a text.
+    worst_class
+        The class that this person is least likely to get right; None without annotations.
+    confusion
+        ``confusion[right][said]``, by class name; empty without annotations.
+    mix_ups, drift, effect
+        As in `jurybox.trust.annotators.AnnotatorAssessment`.
+    median_seconds, speed
+        Median time on task, and how many times the median of the others' medians that is; None where unknown.
+    suspect
+        Why this person's labels deserve a look; None where they do not.
+    suspicion
+        The same in words.
+    """
+
+    basis: Basis
+    name: str
+    role: str
+    standing: str
+    n_annotations: int
+    quality: Interval | None
+    agreement_with_consensus: Interval | None
+    worst_class: str | None
+    confusion: Mapping[str, Mapping[str, float]]
+    mix_ups: tuple[NamedMixUp, ...]
+    drift: Drift | None
+    effect: Effect | None
+    median_seconds: float | None
+    speed: float | None
+    suspect: Suspect | None
+    suspicion: str
+
+
+@dataclass(frozen=True)
+class PairBelief:
+    """How far two people agree.
+
+    Attributes
+    ----------
+    names
+        The two, in the order in which they came.
+    shared
+        Texts that both labelled; at least one.
+    agreement, kappa
+        Share of them given the same class, and Cohen's kappa; None where undefined.
+    """
+
+    names: tuple[str, str]
+    shared: int
+    agreement: float | None
+    kappa: float | None
+
+
+def describe_people(inputs: Inputs, observed: Observed | None) -> tuple[AnnotatorBelief, ...]:
+    """Return what is believed of everyone, in the order in which they came.
+
+    Parameters
+    ----------
+    inputs
+        What it rests on.
+    observed
+        The same with its draws; None where nothing can be drawn, without labels or with a single class.
+    """
+    if observed is None:
+        return tuple(_stranger(inputs.basis, person) for person in inputs.people)
+    suspects = {str(one.annotator): one for one in find_suspects(observed, rng=inputs.rng())}
+    assessed = assess_annotators(observed, rng=inputs.rng())
+    return tuple(
+        _belief(inputs, person, one, suspects.get(person.name)) if one.n_annotations
+        else _stranger(inputs.basis, person)
+        for person, one in zip(inputs.people, assessed, strict=True)
+    )  # fmt: skip
+
+
+def compare_pairs(inputs: Inputs) -> tuple[PairBelief, ...]:
+    """Return how far every two people agree who have labelled the same texts."""
+    pairs = pairwise_agreement(inputs.annotations)
+    names = [person.name for person in inputs.people]
+    return tuple(
+        PairBelief(
+            (names[i], names[j]),
+            int(pairs.shared[i, j]),
+            finite(pairs.agreement[i, j]),
+            finite(pairs.kappa[i, j]),
+        )
+        for i, j in np.argwhere(np.triu(pairs.shared, k=1)).tolist()
+    )
+
+
+def _stranger(basis: Basis, person: AnnotatorInfo) -> AnnotatorBelief:
+    return AnnotatorBelief(
+        basis=basis,
+        name=person.name,
+        role=str(person.role),
+        standing=str(person.standing),
+        n_annotations=person.n_annotations,
+        quality=None,
+        agreement_with_consensus=None,
+        worst_class=None,
+        confusion={},
+        mix_ups=(),
+        drift=None,
+        effect=None,
+        median_seconds=None,
+        speed=None,
+        suspect=None,
+        suspicion="",
+    )
+
+
+def _belief(
+    inputs: Inputs, person: AnnotatorInfo, one: AnnotatorAssessment, suspect: Suspect | None
+) -> AnnotatorBelief:
+    classes = inputs.classes
+    other = "" if suspect is None else str(suspect.other)
+    if suspect is not None:
+        suspect = replace(
+            suspect, annotator=person.name, other=None if suspect.other is None else str(suspect.other)
+        )
+    return replace(
+        _stranger(inputs.basis, person),
+        n_annotations=one.n_annotations,
+        quality=one.quality,
+        agreement_with_consensus=one.agreement_with_consensus,
+        worst_class=classes[int(np.diagonal(one.confusion).argmin())],
+        confusion=_by_name(classes, one.confusion),
+        mix_ups=tuple(NamedMixUp(classes[mix.right], classes[mix.said], mix.share) for mix in one.mix_ups),
+        drift=one.drift,
+        effect=one.effect,
+        median_seconds=None if one.seconds is None else one.seconds.median,
+        speed=None if one.seconds is None else one.seconds.ratio,
+        suspect=suspect,
+        suspicion="" if suspect is None else _SUSPICIONS[suspect.kind].format(other=other),
+    )
+
+
+def _by_name(classes: tuple[str, ...], confusion: Floats) -> dict[str, dict[str, float]]:
+    return {
+        right: dict(zip(classes, row.tolist(), strict=True))
+        for right, row in zip(classes, confusion, strict=True)
+    }

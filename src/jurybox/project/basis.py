@@ -1,0 +1,152 @@
+"""What beliefs rest on: the annotations and the round of one moment, and what is drawn from them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy.engine import Connection
+
+from jurybox import __version__
+from jurybox.annotations import Annotations
+from jurybox.arrays import Bools
+from jurybox.consensus import Consensus, estimate_consensus
+from jurybox.store import people, provenance, rounds, state
+from jurybox.store.evidence import Evidence, one_moment, read_evidence, read_fingerprint
+from jurybox.store.records import AnnotatorInfo, RoundInfo
+from jurybox.store.settings import ProjectSettings
+from jurybox.trust.observed import Observed
+
+__all__ = ["Basis", "Inputs", "estimate_texts", "observe", "read_inputs", "read_version"]
+
+
+@dataclass(frozen=True)
+class Basis:
+    """Which annotations and which round a figure rests on.
+
+    Attributes
+    ----------
+    labels, texts
+        Annotations that stood, and texts that had one.
+    round
+        Number of the round that held; 0 before the first.
+    until
+        When the last of the annotations was given, Unix time in seconds; None without any.
+    version
+        Of everything that figures depend on: the same version, the same figures.
+    """
+
+    labels: int
+    texts: int
+    round: int
+    until: float | None
+    version: str
+
+
+@dataclass(frozen=True, eq=False)
+class Inputs:
+    """Everything that beliefs are made from, as it was at one moment.
+
+    Attributes
+    ----------
+    basis
+        The moment.
+    evidence
+        The annotations, when they were given, and by whom.
+    pred_probs : ndarray, shape (N, K), optional
+        The last round's out-of-sample probabilities; None before the first round. Texts and classes that it
+        did not know have equal shares and zeros.
+    n_predicted
+        Texts that this round knew.
+    independent : ndarray of int, shape (L, 4)
+        As `jurybox.store.provenance.read_independent` returns them.
+    settings, people, rounds
+        What was set, who took part, what was played.
+    """
+
+    basis: Basis
+    evidence: Evidence
+    pred_probs: NDArray[np.float32] | None
+    n_predicted: int
+    independent: NDArray[np.int64]
+    settings: ProjectSettings
+    people: tuple[AnnotatorInfo, ...]
+    rounds: tuple[RoundInfo, ...]
+
+    @property
+    def annotations(self) -> Annotations:
+        """The annotations that stood, over all texts."""
+        return self.evidence.annotations
+
+    @property
+    def experts(self) -> Bools:
+        """Who is a reviewer or an owner, shape (M,)."""
+        return self.evidence.experts
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the K classes."""
+        return tuple(str(name) for name in self.annotations.classes)
+
+    def rng(self, stream: int | None = None) -> np.random.Generator:
+        """Return a source of chance that is the same each time: the same data give the same figures."""
+        return np.random.default_rng([self.settings.seed, self.basis.labels if stream is None else stream])
+
+
+def read_version(connection: Connection) -> str:
+    """Return the version of everything that figures depend on, the code that makes them included."""
+    return f"{__version__}-{read_fingerprint(connection)}"
+
+
+def read_inputs(connection: Connection) -> Inputs:
+    """Read everything as of one moment; nothing was read in this transaction before."""
+    one_moment(connection)
+    stored = state.read_state(connection)
+    evidence = read_evidence(connection)
+    annotations = evidence.annotations
+    known = rounds.read_array(connection, stored.current_round, "pred_probs")
+    return Inputs(
+        basis=Basis(
+            labels=annotations.n_annotations,
+            texts=int(annotations.labelled.sum()),
+            round=stored.current_round,
+            until=float(evidence.times.max()) if len(evidence.times) else None,
+            version=read_version(connection),
+        ),
+        evidence=evidence,
+        pred_probs=None if known is None else _stretched(known, *annotations.counts.shape),
+        n_predicted=0 if known is None else len(known),
+        independent=provenance.read_independent(connection, first_labels=stored.settings.first_labels),
+        settings=stored.settings,
+        people=tuple(people.read_annotators(connection)),
+        rounds=tuple(rounds.read_rounds(connection)),
+    )
+
+
+def estimate_texts(inputs: Inputs) -> Consensus:
+    """Return the consensus of all annotations, aided by the last round's probabilities.
+
+    Reviewers and owners count as experts: their labels outweigh those of a few annotators.
+    """
+    return estimate_consensus(inputs.annotations, inputs.pred_probs, experts=inputs.experts)
+
+
+def observe(inputs: Inputs) -> Observed:
+    """Return what annotators are judged by, drawn from once."""
+    evidence = inputs.evidence
+    observed = Observed(
+        evidence.annotations,
+        inputs.pred_probs,
+        experts=evidence.experts,
+        times=evidence.times,
+        seconds=evidence.seconds,
+    )
+    return replace(observed, draws=observed.drawn(inputs.rng()))
+
+
+def _stretched(known: NDArray[np.float32], N: int, K: int) -> NDArray[np.float32]:
+    stretched = np.full((N, K), 1 / K, dtype=np.float32)
+    stretched[: len(known)] = 0
+    stretched[: len(known), : known.shape[1]] = known
+    return stretched

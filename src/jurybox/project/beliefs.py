@@ -1,0 +1,344 @@
+"""What a project believes: every figure computed once for each state of the project, for whoever asks.
+
+Command line, REST interface, pages, report, export and client read the records of this module and compute
+nothing themselves. What is slow, the learner computes and keeps in the project, so that pages need not wait;
+its record says what it rests on.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar, cast
+
+from sqlalchemy.engine import Connection
+
+from jurybox import __version__
+from jurybox.consensus import Consensus
+from jurybox.formats.plain import plain, read_plain
+from jurybox.project.annotators import AnnotatorBelief, PairBelief, compare_pairs, describe_people
+from jurybox.project.auditing import (
+    Accuracy,
+    AuditReport,
+    JudgedRound,
+    accuracy_by_round,
+    judge_rounds,
+    report_audit,
+    weigh_audit,
+)
+from jurybox.project.basis import Basis, Inputs, estimate_texts, observe, read_inputs, read_version
+from jurybox.project.origins import Agreements, estimate_agreements
+from jurybox.project.stopping import (
+    MORE,
+    AccuracyForecast,
+    Effort,
+    RandomArm,
+    RoundVerdicts,
+    forecast_accuracy,
+    judge_rules,
+    judge_savings,
+    measure_effort,
+)
+from jurybox.project.texts import (
+    ConsensusBelief,
+    ContestedText,
+    DoubtfulAnnotation,
+    Doubts,
+    GuidelineNote,
+    TextBelief,
+    TextBeliefs,
+    describe_consensus,
+    describe_texts,
+    find_doubts,
+    note_guidelines,
+    read_contested,
+    read_doubtful,
+)
+from jurybox.store import services
+from jurybox.store.engine import Store
+from jurybox.trust.estimates import AuditEvidence
+from jurybox.trust.savings import Savings
+
+__all__ = ["AnnotatorBelief", "Basis", "Beliefs", "ProjectBelief", "Source", "TextBelief", "TextBeliefs"]
+
+Value = TypeVar("Value")
+
+_NOTE = "beliefs"
+_LONG, _REST = 1.0, 10.0
+"""What took more seconds than this to compute may rest for so many times that long."""
+
+
+@dataclass(frozen=True)
+class ProjectBelief:
+    """All figures of a project, as of one moment.
+
+    Attributes
+    ----------
+    basis
+        What all of them rest on.
+    made_at, seconds
+        When they were computed, Unix time, and how long that took.
+    consensus, agreement, effort
+        What the labels came to, how far annotators agree, what the labels took.
+    accuracy
+        How good each round's model is by the audit sample.
+    audit
+        How good the last one is, and the consensus.
+    forecast, savings
+        What more labels will bring, and what choosing texts has saved; None before a round was audited.
+    verdicts
+        What the stop rules said after each round.
+    annotators
+        Everyone, in the order in which they came.
+    guidelines
+        Pairs of classes that good annotators tell apart differently.
+    """
+
+    basis: Basis
+    made_at: float
+    seconds: float
+    consensus: ConsensusBelief
+    agreement: Agreements
+    effort: Effort
+    accuracy: tuple[Accuracy, ...]
+    audit: AuditReport
+    forecast: AccuracyForecast | None
+    verdicts: tuple[RoundVerdicts, ...]
+    savings: Savings | None
+    annotators: tuple[AnnotatorBelief, ...]
+    guidelines: tuple[GuidelineNote, ...]
+
+
+class _Once(Generic[Value]):
+    """A property that is computed when somebody first asks for it.
+
+    Whoever asks meanwhile waits, and nobody who asks for another one. What one property needs of another is
+    never circular, so that whoever computes one and waits for another is not waited for.
+    """
+
+    def __init__(self, compute: Callable[[Beliefs], Value]) -> None:
+        self._compute = compute
+        self.__doc__ = compute.__doc__
+
+    def __set_name__(self, _owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, beliefs: Beliefs, _owner: type | None = None) -> Value:
+        return beliefs.once(self._name, lambda: self._compute(beliefs))
+
+
+class Beliefs:
+    """What is believed of a project at one moment: each figure is computed once, when it is first asked for.
+
+    Attributes
+    ----------
+    inputs
+        What all of it is made from.
+    """
+
+    def __init__(self, inputs: Inputs, store: Store, random_arm: RandomArm) -> None:
+        self.inputs = inputs
+        self._store = store
+        self._random_arm = random_arm
+        self._values: dict[str, Any] = {}
+        self._locks: defaultdict[str, threading.RLock] = defaultdict(threading.RLock)
+        self._longest = 0.0
+
+    @property
+    def basis(self) -> Basis:
+        """What all of it rests on."""
+        return self.inputs.basis
+
+    @_Once
+    def posterior(self) -> Consensus:
+        """The consensus of all texts, as arrays."""
+        return estimate_texts(self.inputs)
+
+    @_Once
+    def texts(self) -> TextBeliefs:
+        """What is believed of each text, in the order of the texts."""
+        return describe_texts(self.inputs, self.posterior)
+
+    @_Once
+    def consensus(self) -> ConsensusBelief:
+        """What the labels came to."""
+        return describe_consensus(self.inputs, self.posterior)
+
+    @_Once
+    def agreement(self) -> Agreements:
+        """How far annotators agree, on all texts and on those drawn by chance."""
+        return estimate_agreements(self.inputs)
+
+    @_Once
+    def effort(self) -> Effort:
+        """What the labels took."""
+        return measure_effort(self.inputs)
+
+    @_Once
+    def pairs(self) -> tuple[PairBelief, ...]:
+        """How far every two people agree who have labelled the same texts."""
+        return compare_pairs(self.inputs)
+
+    @_Once
+    def annotators(self) -> tuple[AnnotatorBelief, ...]:
+        """What is believed of everyone, in the order in which they came."""
+        if self._kept is not None:
+            return self._kept.annotators
+        drawn = self.inputs.annotations.n_annotations > 0 and len(self.inputs.classes) > 1
+        return describe_people(self.inputs, observe(self.inputs) if drawn else None)
+
+    @_Once
+    def guidelines(self) -> tuple[GuidelineNote, ...]:
+        """Pairs of classes on which good annotators disagree systematically."""
+        return note_guidelines(self.inputs) if self._kept is None else self._kept.guidelines
+
+    @_Once
+    def accuracy(self) -> tuple[Accuracy, ...]:
+        """How good each round's model is by the audit sample; rounds without a model are left out."""
+        return accuracy_by_round(self._judged) if self._kept is None else self._kept.accuracy
+
+    @_Once
+    def audit(self) -> AuditReport:
+        """How good the last model and the consensus are: accuracy, macro-F1 and class shares."""
+        if self._kept is not None:
+            return self._kept.audit
+        return report_audit(self.inputs, self._judged, self.posterior)
+
+    @_Once
+    def forecast(self) -> AccuracyForecast | None:
+        """What more labels will bring; None before a round has been judged by the audit sample."""
+        return self.forecast_of(MORE) if self._kept is None else self._kept.forecast
+
+    @_Once
+    def verdicts(self) -> tuple[RoundVerdicts, ...]:
+        """What every stop rule said after each round with a model, by all labels known today."""
+        return judge_rules(self.inputs, self._judged) if self._kept is None else self._kept.verdicts
+
+    @_Once
+    def savings(self) -> Savings | None:
+        """How many labels random choice would have needed; trains models where nothing is kept."""
+        if self._kept is not None:
+            return self._kept.savings
+        return judge_savings(self.inputs, self._judged, self._evidence, self._random_arm)
+
+    def forecast_of(self, more: Sequence[int]) -> AccuracyForecast | None:
+        """Return what given numbers of further labels will bring; None before a round has been judged."""
+        return forecast_accuracy(self.inputs, self._judged, more)
+
+    def contested(self, limit: int = 50) -> tuple[ContestedText, ...]:
+        """Return the texts whose consensus is most likely wrong, the most likely first."""
+        with self._store.read() as connection:
+            return read_contested(connection, self.inputs, self._doubts, limit)
+
+    def contested_ids(self, limit: int = 50) -> list[str]:
+        """Return the ids of the same texts."""
+        return [str(self.inputs.annotations.texts[one.text]) for one in self._doubts[1][:limit]]
+
+    def doubtful_annotations(self, limit: int = 50) -> tuple[DoubtfulAnnotation, ...]:
+        """Return the single labels that are most likely wrong, the most likely first."""
+        with self._store.read() as connection:
+            return read_doubtful(connection, self.inputs, self._doubts, limit)
+
+    def once(self, name: str, compute: Callable[[], Value]) -> Value:
+        """Return what was computed under a name, computed now where it was not."""
+        with self._locks[name]:
+            if name not in self._values:
+                start = time.monotonic()
+                self._values[name] = compute()
+                self._longest = max(self._longest, time.monotonic() - start)
+            return cast("Value", self._values[name])
+
+    @property
+    def rest(self) -> float:
+        """Seconds for which this is new enough for whoever would rather not wait."""
+        return _REST * self._longest if self._longest > _LONG else 0.0
+
+    @_Once
+    def _judged(self) -> tuple[JudgedRound, ...]:
+        return judge_rounds(self.inputs, self._evidence)
+
+    @_Once
+    def _evidence(self) -> AuditEvidence | None:
+        return weigh_audit(self.inputs)
+
+    @_Once
+    def _doubts(self) -> Doubts:
+        return find_doubts(self.inputs)
+
+    @_Once
+    def _kept(self) -> ProjectBelief | None:
+        """What was kept of this very moment."""
+        with self._store.read() as connection:
+            found = _read_note(connection)
+        return found if found is not None and found.basis == self.basis else None
+
+
+class Source:
+    """Where the beliefs of one project come from; one object may be shared by threads."""
+
+    def __init__(self, store: Store, clock: Callable[[], float], random_arm: RandomArm) -> None:
+        self._store = store
+        self._clock = clock
+        self._random_arm = random_arm
+        self._last: Beliefs | None = None
+        self._made_at = 0.0
+        self._lock = threading.Lock()
+
+    def now(self) -> Beliefs:
+        """Return the beliefs of this moment: the last ones, as long as nothing has changed."""
+        with self._store.read() as connection:
+            version = read_version(connection)
+        with self._lock:
+            if self._last is None or self._last.basis.version != version:
+                with self._store.read() as connection:
+                    self._last = Beliefs(read_inputs(connection), self._store, self._random_arm)
+                self._made_at = time.monotonic()
+            return self._last
+
+    def recent(self) -> Beliefs:
+        """Return the last beliefs where computing them took long, not long ago; else those of this moment."""
+        last = self._last
+        if last is not None and time.monotonic() < self._made_at + last.rest:
+            return last
+        return self.now()
+
+    def keep(self) -> ProjectBelief:
+        """Compute all figures, seconds to minutes of work on a large project, and keep them for `kept`."""
+        belief = self._everything(self.now())
+        note = {"version": __version__, "belief": plain(belief)}
+        with self._store.write() as connection:
+            services.write_note(connection, _NOTE, note, now=self._clock())
+        return belief
+
+    def kept(self) -> ProjectBelief | None:
+        """Return the figures that were kept last, by this version of jurybox; None if nothing was."""
+        with self._store.read() as connection:
+            return _read_note(connection)
+
+    def _everything(self, beliefs: Beliefs) -> ProjectBelief:
+        start = time.perf_counter()
+        return ProjectBelief(
+            basis=beliefs.basis,
+            made_at=self._clock(),
+            consensus=beliefs.consensus,
+            agreement=beliefs.agreement,
+            effort=beliefs.effort,
+            accuracy=beliefs.accuracy,
+            audit=beliefs.audit,
+            forecast=beliefs.forecast,
+            verdicts=beliefs.verdicts,
+            savings=beliefs.savings,
+            annotators=beliefs.annotators,
+            guidelines=beliefs.guidelines,
+            seconds=time.perf_counter() - start,
+        )
+
+
+def _read_note(connection: Connection) -> ProjectBelief | None:
+    note = services.read_note(connection, _NOTE)
+    if note is None or note.value["version"] != __version__:
+        return None
+    return read_plain(ProjectBelief, note.value["belief"])
