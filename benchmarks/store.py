@@ -153,7 +153,7 @@ def _count_faults(project: Project, turns: list[Turn], n_texts: int) -> dict[str
         "acknowledged_twice": len(turns) - len(acknowledged),
         "texts_without_two_labels": n_texts - sum(n == 2 for n in per_text.values()),
         "leases_left": int(leases or 0),
-        **_inconsistencies(project),
+        **inconsistencies(project),
     }
 
 
@@ -263,7 +263,7 @@ def _faults_after_kill(project: Project, said: list[tuple[int, str, str]]) -> di
         "acknowledged_but_missing": sum(
             ever.get(number) != (text, "ana", label) for number, text, label in said
         ),
-        **_inconsistencies(project),
+        **inconsistencies(project),
     }
 
 
@@ -281,7 +281,7 @@ def _stored_annotations(project: Project, *, ever: bool = False) -> dict[int, tu
         return {number: (text, annotator, label) for number, text, annotator, label in rows}
 
 
-def _inconsistencies(project: Project) -> dict[str, int]:
+def inconsistencies(project: Project) -> dict[str, int]:
     """Count violations of what the store promises itself."""
     annotations, annotators, ranking = schema.annotations, schema.annotators, schema.ranking
     standing = (
