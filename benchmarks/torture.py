@@ -36,7 +36,7 @@ import sqlalchemy as sa
 from jurybox.project import Project
 from jurybox.store import schema
 from store import inconsistencies
-from torture_events import IMPORT, KINDS, LAST, Torture
+from torture_events import IMPORT, KINDS, Kind, Torture
 from torture_people import judge
 from torture_stage import Stage
 
@@ -66,18 +66,26 @@ def measure(store: str, options: argparse.Namespace) -> dict[str, Any]:
         kinds = [kind for kind in KINDS if kind.possible(stage) and options.only in ("", kind.name)]
         events = [kind for kind in kinds for _ in range(max(1, round(options.scale * kind.events)))]
         rng.shuffle(events)
-        events.sort(key=lambda kind: kind.name == LAST)
         torture = Torture(stage, rng)
         tallies = {kind.name: Tally() for kind in kinds}
         known: set[str] = set()
         start, counted = time.monotonic(), 0
         for number, kind in enumerate(events, start=1):
-            kind.act(torture)
-            stage.recover()
-            counted = _check(torture, tallies[kind.name], known, counted)
-            print(f"{store} {number}/{len(events)} {kind.name}: {tallies[kind.name]}", file=sys.stderr)
+            if time.monotonic() - start > 60 * options.minutes:
+                break
+            tally = tallies[kind.name]
+            try:
+                _happen(torture, kind)
+                counted = _check(torture, tally, known, counted)
+            except TimeoutError as error:  # nothing comes back: that is the worst that can be wrong
+                tally.events, tally.wrong = tally.events + 1, tally.wrong + 1
+                tally.examples.append(str(error))
+                break
+            finally:
+                print(f"{store} {number}/{len(events)} {kind.name}: {tally}", file=sys.stderr, flush=True)
         return {
             "store": store,
+            "settings": {name: getattr(options, name) for name in _SETTINGS},
             "kinds": {name: asdict(tally) for name, tally in tallies.items()},
             "not_possible_here": [kind.name for kind in KINDS if not kind.possible(stage)],
             "rounds": stage.rounds(),
@@ -90,6 +98,13 @@ def measure(store: str, options: argparse.Namespace) -> dict[str, Any]:
         stage.close()
 
 
+def _happen(torture: Torture, kind: Kind) -> None:
+    """Let one event happen, and wait until people can label again."""
+    kind.act(torture)
+    torture.stage.recover()
+    torture.stage.tidy()
+
+
 def _check(torture: Torture, tally: Tally, known: set[str], counted: int) -> int:
     """Compare while everybody is quiet; return how many requests were acknowledged by then."""
     stage = torture.stage
@@ -97,6 +112,8 @@ def _check(torture: Torture, tally: Tally, known: set[str], counted: int) -> int
         acknowledged = stage.crowd.acknowledged
         faults = judge(project, stage.crowd, known)
         faults.wrong += _inconsistent(torture, project, known)
+    faults.wrong += torture.wrong
+    torture.wrong = []
     faults.lost += ["acknowledged after the file was removed or replaced"] * torture.void
     torture.void = 0
     tally.events += 1
@@ -143,6 +160,7 @@ def table(result: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+_SETTINGS = ("scale", "minutes", "texts", "people", "pace", "seed")
 _COLUMNS = ("events", "acknowledged", "lost", "doubled", "wrong")
 
 
@@ -158,11 +176,20 @@ def write_table(result: dict[str, Any], page: Path) -> None:
     page.write_text(f"{before}{BEGIN}\n{table(result)}\n{END}{after}")
 
 
+def _other_runs(out: Path, stores: Sequence[str]) -> list[dict[str, Any]]:
+    """Return what was measured before on stores that are not measured now."""
+    runs = json.loads(out.read_text())["stores"] if out.exists() else []
+    return [run for run in runs if run["store"] not in stores]
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print the table and write down the result."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--store", choices=["sqlite", "postgresql", "both"], default="both")
     parser.add_argument("--scale", type=float, default=1.0, help="part of the events of each kind")
+    parser.add_argument(
+        "--minutes", type=float, default=120.0, help="no further events after so long, a store"
+    )
     parser.add_argument("--only", default="", help="the one kind of event to let happen")
     parser.add_argument("--texts", type=int, default=2_000)
     parser.add_argument("--people", type=int, default=50)
@@ -176,14 +203,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     stores = ["sqlite", "postgresql"] if options.store == "both" else [options.store]
     result: dict[str, Any] = {
-        "settings": {name: value for name, value in vars(options).items() if name not in ("out", "table")},
         "machine": {
             "python": platform.python_version(),
             "system": platform.platform(),
             "cores": os.cpu_count(),
         },
-        "stores": [measure(store, options) for store in stores],
+        "stores": _other_runs(options.out, stores),
     }
+    result["stores"] += [measure(store, options) for store in stores]
     options.out.parent.mkdir(exist_ok=True)
     options.out.write_text(json.dumps(result, indent=2) + "\n")
     print(table(result))

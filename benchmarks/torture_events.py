@@ -14,9 +14,9 @@ from pathlib import Path
 from torture_processes import Trap, alive, kill
 from torture_stage import Stage
 
-__all__ = ["IMPORT", "KINDS", "LAST", "Kind", "Torture"]
+__all__ = ["IMPORT", "KINDS", "Kind", "Torture"]
 
-IMPORT = 2_500
+IMPORT = 1_200
 """Texts of an import."""
 _ENOUGH = 10
 
@@ -29,6 +29,8 @@ class Torture:
     rng: random.Random
     imports: dict[str, bool] = field(default_factory=dict)
     """By the prefix of its texts: whether an import was acknowledged."""
+    wrong: list[str] = field(default_factory=list)
+    """What an event saw by itself."""
     void: int = 0
     """Acknowledged while there was nothing to store it in."""
 
@@ -105,14 +107,15 @@ def kill_import(torture: Torture) -> None:
     prefix = f"import{len(torture.imports)}"
     torture.imports[prefix] = False
     report = stage.folder / f"{prefix}.report"
-    if rng.random() < 0.7:
-        stage.nursery.set_trap(
-            Trap(
-                r"(INSERT INTO|COPY) \"?(texts|stored_texts)",
-                rng.choice(["now", "before commit", "after commit"]),
-                nth=rng.choice([1, 1, 2]),
-            )
+    if rng.random() < 0.8:
+        statement = rng.choice(
+            [
+                r"(INSERT INTO|COPY) \"?texts",
+                r"UPDATE project SET n_texts",  # lets all of it in
+                r"UPDATE project SET n_placed",
+            ]
         )
+        stage.nursery.set_trap(Trap(statement, rng.choice(["now", "before commit", "after commit"])))
     child = stage.nursery.fork("add", location=stage.location, prefix=prefix, n=IMPORT, report=str(report))
     stage.until(lambda: report.exists() or not alive(child), "an import has begun")
     end = time.monotonic() + rng.uniform(0.0, 1.5)
@@ -120,6 +123,24 @@ def kill_import(torture: Torture) -> None:
     kill(child)
     stage.nursery.take_trap_away()
     torture.imports[prefix] = report.exists() and report.read_text() == "acknowledged"
+
+
+def kill_backup(torture: Torture) -> None:
+    """SIGKILL of a backup at any moment: under its name there is nothing, or all of it."""
+    stage = torture.stage
+    report, out = stage.folder / "backup.report", stage.folder / "project.backup"
+    report.unlink(missing_ok=True)
+    child = stage.nursery.fork("save", location=stage.location, out=str(out), report=str(report))
+    stage.until(lambda: report.exists() or not alive(child), "a backup has begun")
+    end = time.monotonic() + torture.rng.uniform(0.0, 0.5)
+    stage.until(lambda: not alive(child) or time.monotonic() > end, "a backup is killed")
+    kill(child)
+    if out.exists():
+        with closing(sqlite3.connect(out)) as copy:
+            if copy.execute("PRAGMA integrity_check").fetchone() != ("ok",):
+                torture.wrong.append("a backup that was killed is damaged")
+    for left in stage.folder.glob("*project.backup*"):
+        left.unlink()
 
 
 def kill_migration(torture: Torture) -> None:
@@ -139,7 +160,7 @@ def kill_migration(torture: Torture) -> None:
         child = stage.nursery.fork("look", location=stage.location)
         stage.until(lambda: not alive(child), "a migration was killed", keep=False)
         if stage.nursery.victim != child:
-            raise SystemExit(
+            raise TimeoutError(
                 f"the migration to {number} did not come to its point:\n{stage.nursery.last_words()}"
             )
         stage.nursery.take_trap_away()
@@ -255,6 +276,7 @@ KINDS = (
     Kind("server killed before or after a commit", 150, kill_at_commit),
     Kind("learner killed while a ranking takes over", 120, kill_at_take_over),
     Kind("killed during a migration", 15, kill_migration),
+    Kind("killed during a backup", 15, kill_backup),
     Kind("PostgreSQL: connections cut", 40, cut_connections, _on_postgres),
     Kind("PostgreSQL restarted", 20, restart_postgres, _on_postgres),
     Kind("PostgreSQL killed", 20, kill_postgres, _on_postgres),
@@ -265,4 +287,3 @@ KINDS = (
     Kind("clock stepped", 20, step_clock, lambda stage: stage.nursery.has_clock),
     Kind("import killed", 60, kill_import),
 )
-LAST = "import killed"  # the project grows by them, and rounds become slower

@@ -27,7 +27,7 @@ from serving import CLASSES, most_likely
 __all__ = ["Crowd", "Faults", "judge"]
 
 _TIMEOUT = 60.0
-_PAUSE = 0.1
+_PAUSE = 0.25
 
 
 @dataclass

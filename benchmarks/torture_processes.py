@@ -181,6 +181,16 @@ def add(location: str, prefix: str, n: int, report: str) -> None:
         Path(report).write_text("acknowledged")
 
 
+def save(location: str, out: str, report: str) -> None:
+    """Back a project up; say in a file when that begins."""
+    from jurybox.project import Project
+    from jurybox.store.backup import write_backup
+
+    with Project.open(location) as project:
+        Path(report).write_text("begun")
+        write_backup(project.store, Path(out))
+
+
 def look(location: str) -> None:
     """Open a project, which brings its tables up to date."""
     from jurybox.project import Project
@@ -188,7 +198,13 @@ def look(location: str) -> None:
     Project.open(location).close()
 
 
-_CHILDREN: dict[str, Callable[..., None]] = {"serve": serve, "learn": learn, "add": add, "look": look}
+_CHILDREN: dict[str, Callable[..., None]] = {
+    "serve": serve,
+    "learn": learn,
+    "add": add,
+    "save": save,
+    "look": look,
+}
 
 
 class _Snare:

@@ -25,7 +25,8 @@ from torture_processes import Nursery, alive, kill
 
 __all__ = ["Postgres", "Stage"]
 
-_PATIENCE = 240.0
+_PATIENCE = 600.0
+_MIGRATIONS = migrate._FOLDER
 _SQLITE_DISK, _POSTGRES_DISK = 96, 512  # MB
 
 
@@ -49,12 +50,8 @@ class Postgres:
             connection.execute(statement)
 
     def is_up(self) -> bool:
-        """Whether it takes connections."""
-        try:
-            self.execute("SELECT 1")
-        except psycopg.OperationalError:
-            return False
-        return True
+        """Whether its first process has not ended; asking by a connection costs a process."""
+        return alive(self._server.get_pid())
 
     def cut(self) -> None:
         """End all connections."""
@@ -118,10 +115,10 @@ class Stage:
         else:
             self.postgres = Postgres(self.disk / "postgres")
             self.location = f"{self.postgres.uri}&schema=torture"
-        shutil.copytree(migrate._FOLDER, self.folder / "migrations")
+        shutil.copytree(_MIGRATIONS, self.folder / "migrations")
         migrate._FOLDER = self.folder / "migrations"
         self.nursery = Nursery(self.folder)
-        tokens = make_project(self.location, n_texts, n_people, batch=10)
+        tokens = make_project(self.location, n_texts, n_people, batch=4)
         with Project.open(self.location) as project:
             project.configure(max_labels=n_people, enough_agreement=None, audit_size=20)
         with open_socket("127.0.0.1", 0) as listening:
@@ -151,7 +148,7 @@ class Stage:
         start = time.monotonic()
         while not condition():
             if time.monotonic() - start > _PATIENCE:
-                raise SystemExit(f"waited {_PATIENCE:.0f} s until {what}:\n{self.nursery.last_words()}")
+                raise TimeoutError(f"waited {_PATIENCE:.0f} s until {what}:\n{self.nursery.last_words()}")
             if keep:
                 self.start_what_is_down()
             time.sleep(0.01)
@@ -165,6 +162,12 @@ class Stage:
         """End server and learner by SIGKILL."""
         kill(self.server)
         kill(self.learner)
+
+    def tidy(self) -> None:
+        """Remove the copies that migrations and lost files have left on the disk."""
+        for pattern in ("*.backup-*", "*.rescued*", "*.lost", "copy.db*"):
+            for left in self.disk.glob(pattern):
+                left.unlink()
 
     def rounds(self) -> int:
         """Return how many rankings have taken over."""
@@ -216,6 +219,7 @@ class Stage:
             self.postgres.kill()
         while self._mounts:
             self._unmount()
+        migrate._FOLDER = _MIGRATIONS
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _mount(self, size: int) -> bool:

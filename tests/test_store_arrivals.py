@@ -18,7 +18,7 @@ from jurybox.project import Project
 from jurybox.store import arrivals, importer, rounds, schema, snapshots
 from jurybox.store.settings import ProjectSettings
 from jurybox.store.state import add_classes
-from store_support import served
+from support.store import served
 
 PLAIN = ProjectSettings(audit_size=5, max_labels=2, enough_agreement=None, first_labels=1)
 SOURCE = Path(__file__).resolve().parent.parent / "src"

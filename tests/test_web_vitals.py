@@ -14,7 +14,7 @@ from fastapi.testclient import TestClient
 
 from jurybox.errors import StoreError
 from jurybox.web.vitals import HEARTBEAT, Vitals, cause_of
-from web_support import Stage, stage
+from support.web import Stage, stage
 
 
 @pytest.fixture
