@@ -222,9 +222,7 @@ def main() -> None:
         file = write_file(Path(folder) / "texts.csv", options.texts)
         for store in options.stores:
             for way in options.ways:
-                found = measure(
-                    store, way, file, n_people=options.people, pace=options.pace, quiet=options.quiet
-                )
+                found = measure(store, way, file, options)
                 known.setdefault(options.version, {}).setdefault(store, {})[way] = found
                 print(store, way, json.dumps(found), flush=True)
                 options.out.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")

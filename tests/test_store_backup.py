@@ -85,7 +85,8 @@ def test_a_backup_of_a_project_at_work_is_of_one_moment(
     project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever is written while tables are copied is in none of them; of a file, SQLite sees to that."""
-    copy, labelled = backup._copy_table, []
+    copy = backup._copy_table
+    labelled: list[object] = []
 
     def copy_meanwhile(*values: Any) -> None:
         copy(*values)

@@ -86,8 +86,7 @@ def create_app(project_location: str | PathLike[str], *, settings: WebSettings |
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        courier = Courier(server) if settings.webhooks else None
-        tasks: list[Vitals | Courier] = [vitals] if courier is None else [vitals, courier]
+        tasks: list[Vitals | Courier] = [vitals, *([Courier(server)] if settings.webhooks else [])]
         for task in tasks:
             task.start()
         yield
