@@ -45,7 +45,7 @@ IMPORT = "import"
 
 Transaction: TypeAlias = Callable[[], AbstractContextManager[Connection]]
 
-_PART = 1_000
+_PART = 250
 
 
 def begin_import(connection: Connection) -> int:
