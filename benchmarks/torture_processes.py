@@ -301,7 +301,7 @@ def _know_everything(folder: Path) -> None:
             if task:
                 project.submit(task, "good" if "good" in task.text else "bad")
         project.refit()
-        project.keep_trust()
+        project.keep_beliefs()
     create_app(str(place))
 
 

@@ -284,7 +284,6 @@ def place(location: str) -> Callable[[], str]:
 
 @settings(
     max_examples=4,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(draw=st.randoms(use_true_random=False), steps=st.integers(20, 50))
