@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import pytest
 
 from jurybox.errors import ConflictError, InputError, NotFoundError
+from jurybox.formats.records import AnnotationRecord
 from jurybox.project import Project
 from jurybox.store.gate import IN_HAND, REMARK_LENGTH, REMARKS_ON_A_TEXT
 from jurybox.store.records import NothingLeft, Role, Task, Why
@@ -244,6 +245,14 @@ def test_only_so_many_texts_are_in_hand(project: Project, clock: Clock) -> None:
     assert project.status().on_loan == 1
     with pytest.raises(InputError, match="seconds"):
         project.next_tasks("ana", 1, seconds=31 * DAY)
+
+
+def test_texts_lent_to_label_them_elsewhere_are_done_when_their_labels_come_in(project: Project) -> None:
+    lent = project.next_tasks("ana", 30, seconds=3 * DAY).tasks
+    project.add_annotations([AnnotationRecord(task.text_id, "ana", "yes") for task in lent])
+    assert project.status().on_loan == 0
+    further = project.next_tasks("ana", 30).tasks
+    assert not {task.text_id for task in lent} & {task.text_id for task in further}
 
 
 def test_undo_lends_no_more_than_may_be_in_hand(project: Project) -> None:

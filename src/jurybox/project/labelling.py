@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from jurybox.errors import InputError, NotFoundError
 from jurybox.project.handle import Handle
-from jurybox.store import decisions, people, queue
+from jurybox.store import decisions, loans, people, queue
 from jurybox.store.checks import check_seconds, storable
 from jurybox.store.records import Decision, NothingLeft, Receipt, Task, Tasks
 
@@ -70,9 +70,9 @@ class Labelling(Handle):
         """Give a text back without a decision; nothing happens if it is not in hand, or does not exist."""
         with self.store.write(durable=False) as connection:
             holder = people.lock_annotator(connection, annotator)
-            number = queue.text_number(connection, text_id)
+            number = loans.text_number(connection, text_id)
             if number is not None:
-                queue.give_back(connection, holder.id, number)
+                loans.give_back(connection, holder.id, number)
 
     def submit(
         self,

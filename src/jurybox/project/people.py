@@ -5,7 +5,7 @@ from __future__ import annotations
 from jurybox.errors import NotFoundError
 from jurybox.project.handle import Handle
 from jurybox.project.sessions import Sessions
-from jurybox.store import people, queue
+from jurybox.store import loans, people
 from jurybox.store.records import AnnotatorInfo, Role, Standing
 
 __all__ = ["People"]
@@ -39,7 +39,7 @@ class People(Handle):
         """Give an annotator no more tasks and take no labels until `resume`; texts in hand go back."""
         with self.store.write() as connection:
             people.update_annotator(connection, name, standing=Standing.PAUSED.value)
-            queue.give_back_all(connection, name)
+            loans.give_back_all(connection, name)
 
     def resume(self, name: str) -> None:
         """Give a paused annotator tasks again."""
@@ -69,7 +69,7 @@ class People(Handle):
         with self.store.write() as connection:
             people.update_annotator(connection, name, qualified=verdict)
             if verdict is False:
-                queue.give_back_all(connection, name)
+                loans.give_back_all(connection, name)
 
     def set_role(self, name: str, role: Role) -> None:
         """Change what a person may do."""

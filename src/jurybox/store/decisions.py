@@ -14,8 +14,9 @@ from sqlalchemy.engine import Connection
 from jurybox.errors import ConflictError, NotFoundError
 from jurybox.store import schema
 from jurybox.store.gate import check_answer, check_lent, check_person, check_remark, check_remarks, is_bound
+from jurybox.store.loans import find_text, give_back, release
 from jurybox.store.people import lock_actor
-from jurybox.store.queue import claim, find_text, give_back, release, with_text
+from jurybox.store.queue import claim, with_text
 from jurybox.store.ranks import settle
 from jurybox.store.records import Decision, Flag, Receipt, Role, Task
 from jurybox.store.replies import Reply, once

@@ -35,6 +35,7 @@ from jurybox.store.arrivals import (
 from jurybox.store.checks import check_seconds, problem_with
 from jurybox.store.engine import Store, insert_rows
 from jurybox.store.gold import set_gold
+from jurybox.store.loans import release_labelled
 from jurybox.store.locks import serialise
 from jurybox.store.people import add_annotator, annotator_numbers
 from jurybox.store.ranks import chunks
@@ -209,6 +210,8 @@ class Importer:
             self._let_in_people_and_classes(connection)
             added, known = admit_annotations(connection, self._first_text, replace=self._duplicates == "last")
             self._counts.update(annotations=added, known_annotations=known)
+            if added:
+                release_labelled(connection)
             if self._next_text > self._first_text:
                 draw_audit(connection, self._first_text, self._next_text, now=self._now)
                 write_state(connection, n_texts=self._next_text)

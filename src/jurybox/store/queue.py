@@ -18,10 +18,11 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
-from jurybox.errors import ConflictError, NotFoundError
+from jurybox.errors import ConflictError
 from jurybox.store import gold_queue, schema
 from jurybox.store.gate import IN_HAND, allowance, check_person, is_bound
 from jurybox.store.gold import is_mixed_in
+from jurybox.store.loans import give_back
 from jurybox.store.people import lock_actor
 from jurybox.store.places import any_open, any_wanted, best_free, own_place
 from jurybox.store.qualification import NO_LIMIT, Admission, admit
@@ -32,13 +33,8 @@ from jurybox.store.state import ProjectState
 __all__ = [
     "Terms",
     "claim",
-    "find_text",
-    "give_back",
-    "give_back_all",
     "next_tasks",
-    "release",
     "renew",
-    "text_number",
     "with_text",
 ]
 
@@ -124,32 +120,6 @@ def renew(connection: Connection, name: str, text: str, *, now: float) -> float:
     return float(connection.execute(renewed.returning(leases.c.expires_at)).scalar_one())
 
 
-def give_back(connection: Connection, annotator_id: int, text_id: int) -> None:
-    """Take a text back without a decision; nothing happens if the annotator does not hold it."""
-    for leases in (schema.leases, schema.gold_leases):
-        _end(connection, leases, leases.c.annotator_id == annotator_id, leases.c.text_id == text_id)
-
-
-def give_back_all(connection: Connection, name: str) -> None:
-    """Take back all texts that a person holds."""
-    person = sa.select(schema.annotators.c.id).where(schema.annotators.c.name == name)
-    for leases in (schema.leases, schema.gold_leases):
-        _end(connection, leases, leases.c.annotator_id.in_(person))
-
-
-def release(connection: Connection, annotator_id: int, text_id: int, *, golden: bool = True) -> None:
-    """End the loan of a text that is decided; nothing happens if the annotator does not hold it.
-
-    Parameters
-    ----------
-    golden
-        Whether it may be in hand as a gold text.
-    """
-    connection.execute(_RELEASE, {"text": text_id, "annotator": annotator_id})
-    if golden:
-        gold_queue.forget(connection, annotator_id, text_id)
-
-
 def claim(
     connection: Connection, state: ProjectState, name: str, text: str, *, direct: bool, now: float
 ) -> Task:
@@ -173,26 +143,6 @@ def claim(
         return _task(lent, name, lent.expires_at)
     note_served(connection, annotator.id, place)
     return _task(place, name, now)
-
-
-def find_text(connection: Connection, external_id: str, *, lock: bool = False) -> int:
-    """Return the number of a text; with `lock`, let nobody else label it until the transaction ends.
-
-    Raises
-    ------
-    NotFoundError
-        If there is no such text.
-    """
-    number = text_number(connection, external_id, lock=lock)
-    if number is None:
-        raise NotFoundError(f"there is no text with id {external_id!r} in this project")
-    return number
-
-
-def text_number(connection: Connection, external_id: str, *, lock: bool = False) -> int | None:
-    """Do as `find_text`; None if there is no such text."""
-    number: int | None = connection.scalar(_LOCKED_TEXT if lock else _TEXT, {"id": external_id})
-    return number
 
 
 def with_text(connection: Connection, task: Task) -> Task:
@@ -241,12 +191,6 @@ def _has_room(connection: Connection, state: ProjectState, annotator: sa.Row[Any
     """Whether an annotator may hold one more text."""
     n_held = count_loans(connection, annotator.id, now)
     return n_held < IN_HAND and allowance(connection, state, annotator, n_held) > 0
-
-
-def _end(connection: Connection, leases: sa.Table, *which: sa.ColumnElement[bool]) -> None:
-    """End loans without a label."""
-    remember(connection, leases, *which)
-    connection.execute(sa.delete(leases).where(*which))
 
 
 def _take(
@@ -358,14 +302,6 @@ def _lasts(state: ProjectState, terms: Terms) -> float:
 
 
 # The statements of the hot path are built once: building one takes longer than running it.
-
-
-_MINE = sa.and_(
-    schema.leases.c.text_id == sa.bindparam("text"), schema.leases.c.annotator_id == sa.bindparam("annotator")
-)
-_RELEASE = sa.delete(schema.leases).where(_MINE)
-_TEXT = sa.select(schema.texts.c.id).where(schema.texts.c.external_id == sa.bindparam("id"))
-_LOCKED_TEXT = _TEXT.with_for_update(key_share=True)
 
 
 @cache

@@ -120,9 +120,10 @@ def lock_situation(
     """
     values = {"external_id": text, "name": label, "annotator": annotator_id, "key": key, "now": now}
     row = connection.execute(_SITUATION, values).one_or_none()
-    if label is not None and (row is None or row.class_id is None):
-        class_number(connection, label)
-    return None if row is None else Situation(**row._mapping)
+    found = None if row is None else Situation(**row._mapping)
+    if label is not None and (found is None or found.class_id is None or not found.was_lent):
+        class_number(connection, label)  # of texts of others, too: their answer takes as long as that of none
+    return found
 
 
 def known(found: Situation | None, text: str) -> Situation:

@@ -1,0 +1,91 @@
+"""How loans end: by a decision, given back, or with labels that were made elsewhere."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from jurybox.errors import NotFoundError
+from jurybox.store import gold_queue, schema
+from jurybox.store.rows import remember
+
+__all__ = [
+    "find_text",
+    "give_back",
+    "give_back_all",
+    "release",
+    "release_labelled",
+    "text_number",
+]
+
+
+def give_back(connection: Connection, annotator_id: int, text_id: int) -> None:
+    """Take a text back without a decision; nothing happens if the annotator does not hold it."""
+    for leases in (schema.leases, schema.gold_leases):
+        _end(connection, leases, leases.c.annotator_id == annotator_id, leases.c.text_id == text_id)
+
+
+def give_back_all(connection: Connection, name: str) -> None:
+    """Take back all texts that a person holds."""
+    person = sa.select(schema.annotators.c.id).where(schema.annotators.c.name == name)
+    for leases in (schema.leases, schema.gold_leases):
+        _end(connection, leases, leases.c.annotator_id.in_(person))
+
+
+def release_labelled(connection: Connection) -> None:
+    """End the loans of texts that were labelled elsewhere, whose labels have just been imported."""
+    for leases in (schema.leases, schema.gold_leases):
+        labelled = sa.exists().where(
+            schema.annotations.c.text_id == leases.c.text_id,
+            schema.annotations.c.annotator_id == leases.c.annotator_id,
+            schema.is_standing,
+        )
+        connection.execute(sa.delete(leases).where(labelled))
+
+
+def release(connection: Connection, annotator_id: int, text_id: int, *, golden: bool = True) -> None:
+    """End the loan of a text that is decided; nothing happens if the annotator does not hold it.
+
+    Parameters
+    ----------
+    golden
+        Whether it may be in hand as a gold text.
+    """
+    connection.execute(_RELEASE, {"text": text_id, "annotator": annotator_id})
+    if golden:
+        gold_queue.forget(connection, annotator_id, text_id)
+
+
+def find_text(connection: Connection, external_id: str, *, lock: bool = False) -> int:
+    """Return the number of a text; with `lock`, let nobody else label it until the transaction ends.
+
+    Raises
+    ------
+    NotFoundError
+        If there is no such text.
+    """
+    number = text_number(connection, external_id, lock=lock)
+    if number is None:
+        raise NotFoundError(f"there is no text with id {external_id!r} in this project")
+    return number
+
+
+def text_number(connection: Connection, external_id: str, *, lock: bool = False) -> int | None:
+    """Do as `find_text`; None if there is no such text."""
+    number: int | None = connection.scalar(_LOCKED_TEXT if lock else _TEXT, {"id": external_id})
+    return number
+
+
+def _end(connection: Connection, leases: sa.Table, *which: sa.ColumnElement[bool]) -> None:
+    """End loans without a label."""
+    remember(connection, leases, *which)
+    connection.execute(sa.delete(leases).where(*which))
+
+
+# Built once: building a statement takes longer than running it.
+_MINE = sa.and_(
+    schema.leases.c.text_id == sa.bindparam("text"), schema.leases.c.annotator_id == sa.bindparam("annotator")
+)
+_RELEASE = sa.delete(schema.leases).where(_MINE)
+_TEXT = sa.select(schema.texts.c.id).where(schema.texts.c.external_id == sa.bindparam("id"))
+_LOCKED_TEXT = _TEXT.with_for_update(key_share=True)
