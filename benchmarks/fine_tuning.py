@@ -20,7 +20,7 @@ from jurybox import datasets
 from jurybox.classifiers.transformer import TrainingSettings, TransformerClassifier
 from jurybox.curves import PlayedRound
 from jurybox.loop import Settings
-from jurybox.simulate import simulate
+from jurybox.simulation import simulate
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "stanford-politeness"
 

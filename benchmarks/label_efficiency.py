@@ -31,7 +31,7 @@ from jurybox.datasets import Dataset
 from jurybox.datasets.draw import draw_initial
 from jurybox.encoders import FeatureCache, get_encoder
 from jurybox.loop import Settings
-from jurybox.simulate import PoolInputs, simulate_run
+from jurybox.simulation import PoolInputs, simulate_run
 from jurybox.strategies import (
     STRATEGIES,
     Strategy,

@@ -471,24 +471,6 @@ def test_a_reader_that_has_seen_enough_is_no_error(jurybox_in: Jurybox, project:
     assert error == ""
 
 
-def test_help_is_quick_and_imports_nothing_heavy() -> None:
-    code = (
-        "import sys\nfrom jurybox.cli.app import app\nfrom jurybox.cli.errors import run\n"
-        "run(app, ['--help'])\n"
-        "heavy = {'pandas', 'sklearn', 'torch', 'sqlalchemy', 'fastapi', 'pyarrow'}\n"
-        "print(sorted(heavy & set(sys.modules)), file=sys.stderr)"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        capture_output=True,
-        text=True,
-        env=environment(),
-        check=True,
-    )
-    assert done.stderr == "[]\n"
-    assert "simulate" in done.stdout
-
-
 def test_completion_knows_the_commands() -> None:
     found = subprocess.run(
         process(),

@@ -10,7 +10,7 @@ from jurybox.arrays import Floats, Ints
 from jurybox.datasets import Dataset
 from jurybox.datasets.draw import draw_initial
 from jurybox.loop import Settings, play_round
-from jurybox.simulate import PoolInputs, simulate_run
+from jurybox.simulation import PoolInputs, simulate_run
 
 ACCURACIES = (0.95, 0.9, 0.85, 0.8, 0.75, 0.7)
 

@@ -29,7 +29,7 @@ LAYERS = (
     "random_arm",
     "datasets",
     "curves",
-    "simulate",
+    "simulation",
     "training",
     "formats",
     "store",

@@ -21,7 +21,7 @@ from jurybox.curves import macro_f1
 from jurybox.errors import InputError
 from jurybox.loop import Settings, play_round
 from jurybox.selection import activelab
-from jurybox.simulate import simulate
+from jurybox.simulation import simulate
 from jurybox.strategies import STRATEGIES
 from support.strategies import annotation_sets
 

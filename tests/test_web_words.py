@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+from babel import Locale
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,7 +17,7 @@ from jurybox.learner import LearnerPhase
 from jurybox.store.browse import TextState
 from jurybox.store.records import Role, Why
 from jurybox.web.i18n import LANGUAGES, Catalogue, choose_language, get_catalogue
-from jurybox.web.i18n.catalogue import Message, plural_form
+from jurybox.web.i18n.catalogue import Message
 from jurybox.web.pages.labelling import CLASS_KEYS, SKIP_REASONS
 from jurybox.web.pages.settings import CHOICES, GROUPS
 from jurybox.web.pages.trust import heat_table
@@ -146,7 +147,7 @@ def test_the_best_language_that_a_browser_accepts(accepted: str, language: str) 
 @given(st.integers(0, 10_000))
 def test_every_number_has_a_plural_form(n: int) -> None:
     for language in LANGUAGES:
-        assert plural_form(language, n) in FORMS[language]
+        assert Locale.parse(language).plural_form(n) in FORMS[language]
         assert get_catalogue(language).plural("label.today", n)
 
 
@@ -158,8 +159,11 @@ def test_numbers_as_each_language_writes_them() -> None:
 
 
 def test_a_time_keeps_its_order_among_words_from_right_to_left() -> None:
-    assert get_catalogue("en").moment(0.0) == "1970-01-01 00:00 UTC"
-    assert get_catalogue("ar").moment(0.0) == "\u20661970-01-01 00:00 UTC\u2069"
+    assert get_catalogue("en").moment(0.0) == "Jan 1, 1970, 00:00 UTC"
+    assert get_catalogue("de").moment(0.0) == "01.01.1970, 00:00 UTC"
+    written = get_catalogue("ar").moment(0.0)
+    assert (written[0], written[-1]) == ("\u2068", "\u2069")
+    assert "1970, 00:00 UTC" in written
 
 
 NASTY = '"><script>alert(1)</script>'

@@ -5,34 +5,33 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from jurybox import datasets
-from jurybox.agreement import cohen_kappa, fleiss_kappa, krippendorff_alpha
-from jurybox.annotations import Annotations
-from jurybox.consensus import (
-    AnnotatorStats,
-    Consensus,
-    crowdlab,
-    dawid_skene,
-    estimate_consensus,
-    majority_vote,
-)
-from jurybox.encoders import FeatureCache, get_encoder
-from jurybox.errors import InputError, JuryboxError
-from jurybox.loop import Ranking, Round, Settings, play_round
-from jurybox.selection import (
-    activelab,
-    disagreement,
-    entropy,
-    least_confidence,
-    margin,
-    random_scores,
-    select_batch,
-)
-from jurybox.simulate import simulate
-
 if TYPE_CHECKING:
+    from jurybox import datasets
+    from jurybox.agreement import cohen_kappa, fleiss_kappa, krippendorff_alpha
+    from jurybox.annotations import Annotations
     from jurybox.client import Client
+    from jurybox.consensus import (
+        AnnotatorStats,
+        Consensus,
+        crowdlab,
+        dawid_skene,
+        estimate_consensus,
+        majority_vote,
+    )
+    from jurybox.encoders import FeatureCache, get_encoder
+    from jurybox.errors import InputError, JuryboxError
+    from jurybox.loop import Ranking, Round, Settings, play_round
     from jurybox.project import Project
+    from jurybox.selection import (
+        activelab,
+        disagreement,
+        entropy,
+        least_confidence,
+        margin,
+        random_scores,
+        select_batch,
+    )
+    from jurybox.simulation import simulate
 
 __version__ = "0.1.0"
 
@@ -68,11 +67,35 @@ __all__ = [
     "simulate",
 ]
 
-_ON_FIRST_USE = {"Client": "jurybox.client", "Project": "jurybox.project"}
+_HOMES = {
+    "agreement": ("cohen_kappa", "fleiss_kappa", "krippendorff_alpha"),
+    "annotations": ("Annotations",),
+    "client": ("Client",),
+    "consensus": (
+        *("AnnotatorStats", "Consensus", "crowdlab", "dawid_skene", "estimate_consensus", "majority_vote"),
+    ),
+    "encoders": ("FeatureCache", "get_encoder"),
+    "errors": ("InputError", "JuryboxError"),
+    "loop": ("Ranking", "Round", "Settings", "play_round"),
+    "project": ("Project",),
+    "selection": (
+        *("activelab", "disagreement", "entropy", "least_confidence", "margin", "random_scores"),
+        "select_batch",
+    ),
+    "simulation": ("simulate",),
+}
+_HOME = {name: module for module, names in _HOMES.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:
-    """Import what needs a database or a network only when somebody asks for it."""
-    if name in _ON_FIRST_USE:
-        return getattr(import_module(_ON_FIRST_USE[name]), name)
-    raise AttributeError(f"module 'jurybox' has no attribute {name!r}")
+    """Import what somebody asks for when they do: NumPy and a database take longer than ``--help`` may."""
+    if name not in __all__:
+        raise AttributeError(f"module 'jurybox' has no attribute {name!r}")
+    if name not in _HOME:
+        return import_module(f"jurybox.{name}")
+    globals()[name] = found = getattr(import_module(f"jurybox.{_HOME[name]}"), name)
+    return found
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from jurybox.arrays import Bools, Floats, Index, Ints, freeze
+from jurybox.arrays import Bools, DataFrame, Floats, Index, Ints, freeze
 from jurybox.coding import (
     COLUMNS,
     class_names,
@@ -22,9 +22,6 @@ from jurybox.coding import (
     positions,
 )
 from jurybox.errors import InputError
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 __all__ = ["Annotations", "Duplicates"]
 
@@ -135,7 +132,7 @@ class Annotations:
     @classmethod
     def from_long(
         cls,
-        data: pd.DataFrame | Iterable[Any],
+        data: DataFrame | Iterable[Any],
         annotator: Iterable[Any] | None = None,
         label: Iterable[Any] | None = None,
         *,
@@ -176,7 +173,7 @@ class Annotations:
     @classmethod
     def from_wide(
         cls,
-        labels: pd.DataFrame | NDArray[Any] | Sequence[Sequence[Any]],
+        labels: DataFrame | NDArray[Any] | Sequence[Sequence[Any]],
         *,
         classes: Sequence[Hashable] | None = None,
     ) -> Annotations:
@@ -378,7 +375,7 @@ class Annotations:
             duplicates,
         )
 
-    def to_long(self) -> pd.DataFrame:
+    def to_long(self) -> DataFrame:
         """Return one row per annotation with the columns ``text``, ``annotator`` and ``label``."""
         import pandas as pd
 
@@ -387,7 +384,7 @@ class Annotations:
         values = (self.texts[self.text], self.annotators[self.annotator], names[self.label])
         return pd.DataFrame(dict(zip(COLUMNS, values, strict=True))).infer_objects()
 
-    def to_wide(self) -> pd.DataFrame:
+    def to_wide(self) -> DataFrame:
         """Return a frame of shape (N, M) of class positions, NaN where there is no label."""
         import pandas as pd
 

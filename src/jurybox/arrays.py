@@ -3,14 +3,29 @@
 from __future__ import annotations
 
 from math import isfinite
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from jurybox.errors import InputError
 
-__all__ = ["Bools", "Floats", "Index", "Ints", "check_probabilities", "finite", "freeze", "total_by"]
+if TYPE_CHECKING:
+    from pandas import DataFrame
+else:  # pandas takes longer to import than most commands: types of frames are not looked at before it is
+    DataFrame = Any
+
+__all__ = [
+    "Bools",
+    "DataFrame",
+    "Floats",
+    "Index",
+    "Ints",
+    "check_probabilities",
+    "finite",
+    "freeze",
+    "total_by",
+]
 
 Bools: TypeAlias = NDArray[np.bool_]
 Floats: TypeAlias = NDArray[np.float64]

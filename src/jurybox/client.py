@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from jurybox.errors import ConflictError, InputError, JuryboxError, NotFoundError, StoreError, require
 from jurybox.formats.plain import read_plain
+from jurybox.project.beliefs import ProjectBelief
 from jurybox.project.gold import GoldScore
 from jurybox.store.browse import AnnotationRow, Progress, QueueRow, TextRow
 from jurybox.store.records import (
@@ -30,8 +31,6 @@ from jurybox.trust.intervals import Interval
 
 if TYPE_CHECKING:
     import httpx
-
-    from jurybox.project.beliefs import ProjectBelief
 
 __all__ = ["Client", "Invitation", "OpenTask", "RequestError"]
 
@@ -293,8 +292,6 @@ class Client:
 
     def beliefs(self) -> ProjectBelief:
         """Return what the learner last found out about people, labels, accuracy and when to stop."""
-        from jurybox.project.beliefs import ProjectBelief
-
         return read_plain(ProjectBelief, self._json("GET", "/beliefs"))
 
     def settings(self) -> ProjectSettings:

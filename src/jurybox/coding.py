@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from jurybox.arrays import Bools, Index, Ints
+from jurybox.arrays import Bools, DataFrame, Index, Ints
 from jurybox.errors import InputError
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 __all__ = [
     "COLUMNS",
@@ -29,7 +26,7 @@ COLUMNS = ("text", "annotator", "label")
 
 
 def columns(
-    data: pd.DataFrame | Iterable[Any], annotator: Iterable[Any] | None, label: Iterable[Any] | None
+    data: DataFrame | Iterable[Any], annotator: Iterable[Any] | None, label: Iterable[Any] | None
 ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
     """Return the three columns of a frame, or the three sequences, as vectors."""
     import pandas as pd

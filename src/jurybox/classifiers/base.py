@@ -21,7 +21,7 @@ __all__ = ["Classifier", "Fitted", "FloatArray", "Inputs", "check_targets"]
 
 FloatArray: TypeAlias = NDArray[np.float64]
 
-Inputs: TypeAlias = "NDArray[np.floating] | Sequence[str]"
+Inputs: TypeAlias = NDArray[np.floating] | Sequence[str]
 """Rows of features, shape (N, D), or N texts; `Classifier.takes` says which."""
 
 

@@ -193,7 +193,7 @@ def _played(
     """Simulate, and show how far it is; `redrawn` loads the data set anew for each seed."""
     from jurybox import datasets
     from jurybox.encoders import get_encoder
-    from jurybox.simulate import simulate as play
+    from jurybox.simulation import simulate as play
 
     if settings is None or settings.classifier.takes == "features":
         note(f"encoder: {get_encoder(encoder).reason}")

@@ -24,8 +24,8 @@ class WideLabels:
     """Labels as floats of shape (N, M), NaN for none, and a frame's names of texts and annotators."""
 
     cells: Floats
-    index: pd.Index[Any] | None = None
-    annotators: pd.Index[Any] | None = None
+    index: pd.Index | None = None
+    annotators: pd.Index | None = None
 
     def to_annotations(self, n_classes: int, n_unlabelled: int = 0) -> Annotations:
         """Return them as `Annotations`, with texts without labels after those given."""

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from jurybox.annotations import Annotations
-from jurybox.arrays import Bools, Floats, Ints, freeze, total_by
-
-if TYPE_CHECKING:
-    import pandas as pd
+from jurybox.arrays import Bools, DataFrame, Floats, Ints, freeze, total_by
 
 __all__ = ["UNKNOWN", "AnnotatorStats", "Consensus", "describe_annotators", "mean_per_annotator", "summarise"]
 
@@ -46,7 +43,7 @@ class AnnotatorStats:
     worst_class: Ints
     confusion: Floats | None = None
 
-    def to_frame(self) -> pd.DataFrame:
+    def to_frame(self) -> DataFrame:
         """Return one row per annotator, the confusion left out."""
         import pandas as pd
 

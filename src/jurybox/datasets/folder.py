@@ -6,19 +6,17 @@ import logging
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from jurybox.annotations import Annotations
+from jurybox.arrays import DataFrame
 from jurybox.datasets.base import Dataset
 from jurybox.datasets.draw import draw_initial
 from jurybox.datasets.tables import read_table, refuse, unique_column
 from jurybox.errors import FormatError
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 _log = logging.getLogger("jurybox.datasets")
 
@@ -153,13 +151,13 @@ def _read(folder: Path) -> _Tables:
     )
 
 
-def _numbered(values: pd.Series[Any]) -> tuple[NDArray[np.int64]]:
+def _numbered(values: Any) -> tuple[NDArray[np.int64]]:
     import pandas as pd
 
     return (pd.factorize(values)[0].astype(np.int64),)
 
 
-def _positions(values: pd.Series[Any], among: NDArray[np.object_]) -> NDArray[np.int64]:
+def _positions(values: Any, among: NDArray[np.object_]) -> NDArray[np.int64]:
     import pandas as pd
 
     return pd.Index(among).get_indexer(pd.Index(values)).astype(np.int64)
@@ -197,7 +195,7 @@ def _codes(labels: Iterable[str], classes: tuple[Hashable, ...], numeric: bool) 
     return np.fromiter(codes, dtype=np.int64)
 
 
-def _is_test(texts: pd.DataFrame, path: Path) -> NDArray[np.bool_] | None:
+def _is_test(texts: DataFrame, path: Path) -> NDArray[np.bool_] | None:
     """Which texts are for the test; None where the file does not say."""
     if "split" not in texts:
         return None

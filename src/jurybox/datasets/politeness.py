@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from jurybox.annotations import Annotations
+from jurybox.arrays import DataFrame
 from jurybox.datasets.base import Dataset
 from jurybox.datasets.pickled import read_pickled_annotations
 from jurybox.datasets.tables import read_table, refuse, unique_column
 from jurybox.errors import FormatError, InputError, require
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 HUB_NAME = "Cleanlab/stanford-politeness"
 LABELLED = "X_labeled_full.csv"
@@ -106,7 +104,7 @@ def _annotations(triplets: _Triplets, ids: NDArray[np.object_], annotators: list
     )
 
 
-def _wide_triplets(frame: pd.DataFrame, path: Path) -> _Triplets:
+def _wide_triplets(frame: DataFrame, path: Path) -> _Triplets:
     """Annotations of a table with a column for each annotator."""
     triplets = []
     for annotator in frame.columns.difference(["id", "text", "label"], sort=False):
@@ -118,7 +116,7 @@ def _wide_triplets(frame: pd.DataFrame, path: Path) -> _Triplets:
 
 
 def _labels(
-    frame: pd.DataFrame, path: Path, column: str, rows: NDArray[np.int64] | None = None
+    frame: DataFrame, path: Path, column: str, rows: NDArray[np.int64] | None = None
 ) -> NDArray[np.int64]:
     """Labels 0 and 1 of a column, of some rows or of all."""
     import pandas as pd

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from jurybox.arrays import DataFrame
 from jurybox.errors import FormatError
 
-if TYPE_CHECKING:
-    import pandas as pd
 
-
-def read_table(path: Path, required: Sequence[str]) -> pd.DataFrame:
+def read_table(path: Path, required: Sequence[str]) -> DataFrame:
     """Read a CSV file with a header; every cell is a string, '' where it is empty.
 
     Raises
@@ -45,14 +42,14 @@ def read_table(path: Path, required: Sequence[str]) -> pd.DataFrame:
     return frame
 
 
-def refuse(bad: NDArray[np.bool_], frame: pd.DataFrame, path: Path, column: str, problem: str) -> None:
+def refuse(bad: NDArray[np.bool_], frame: DataFrame, path: Path, column: str, problem: str) -> None:
     """Raise a FormatError about the first of the ``bad`` rows, shape (rows,), if there is one."""
     if bad.any():
         row = int(bad.argmax())
         raise FormatError(problem, file=str(path), row=row + 1, column=column, value=frame[column].iloc[row])
 
 
-def unique_column(frame: pd.DataFrame, path: Path, column: str = "id") -> NDArray[np.object_]:
+def unique_column(frame: DataFrame, path: Path, column: str = "id") -> NDArray[np.object_]:
     """Return the identifiers of a table: none empty, none twice."""
     values: NDArray[np.object_] = frame[column].to_numpy(dtype=object)
     refuse(values == "", frame, path, column, "empty; expected an identifier")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from jurybox.annotations import Annotations
 from jurybox.errors import ConflictError
 from jurybox.formats.plain import plain
 from jurybox.project.auditing import audit_record
@@ -24,7 +25,6 @@ from jurybox.store.state import read_state
 from jurybox.trust.stopping import prediction_stability
 
 if TYPE_CHECKING:
-    from jurybox.annotations import Annotations
     from jurybox.loop import Round, Settings
 
 __all__ = ["Rounds"]

@@ -7,10 +7,16 @@ import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from jurybox.errors import InputError
 from jurybox.formats.plain import plain
+from jurybox.project import Project
+from jurybox.project.annotators import AnnotatorBelief, PairBelief
+from jurybox.project.auditing import Accuracy, AuditReport
+from jurybox.project.gold import GoldScore
+from jurybox.project.origins import Agreements
+from jurybox.project.texts import ConsensusBelief, ContestedText, GuidelineNote
 from jurybox.report.sections.data import Data, Environment, describe_data, describe_environment
 from jurybox.report.sections.labels import (
     Outlooks,
@@ -27,14 +33,6 @@ from jurybox.report.sections.labels import (
 )
 from jurybox.report.sections.protocol import Protocol, describe_protocol
 from jurybox.report.view import Names, View
-
-if TYPE_CHECKING:
-    from jurybox.project import Project
-    from jurybox.project.annotators import AnnotatorBelief, PairBelief
-    from jurybox.project.auditing import Accuracy, AuditReport
-    from jurybox.project.gold import GoldScore
-    from jurybox.project.origins import Agreements
-    from jurybox.project.texts import ConsensusBelief, ContestedText, GuidelineNote
 
 __all__ = ["SECTIONS", "Facts", "gather", "gather_section", "to_json"]
 

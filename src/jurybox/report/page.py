@@ -8,22 +8,20 @@ from dataclasses import dataclass
 from itertools import count
 from math import isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from markupsafe import Markup
 
 from jurybox.atomic import new_file
 from jurybox.drawing import Point, Series, curves, spread_ticks, stack, steps, whisker
 from jurybox.errors import InputError
+from jurybox.project.annotators import AnnotatorBelief, PairBelief
 from jurybox.project.stopping import Outlook
 from jurybox.report.facts import Facts, to_json
 from jurybox.report.sections.protocol import REASONS, PlayedRound
-
-if TYPE_CHECKING:
-    from jurybox.project.annotators import AnnotatorBelief, PairBelief
-    from jurybox.trust.estimates import AuditEstimate, ConsensusEstimate
-    from jurybox.trust.intervals import Interval
-    from jurybox.trust.stopping import Verdict
+from jurybox.trust.estimates import AuditEstimate, ConsensusEstimate
+from jurybox.trust.intervals import Interval
+from jurybox.trust.stopping import Verdict
 
 __all__ = ["render", "write_report"]
 

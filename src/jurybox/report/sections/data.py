@@ -8,14 +8,11 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from jurybox.project import Project
 from jurybox.report.view import View
-
-if TYPE_CHECKING:
-    from jurybox.project import Project
 
 __all__ = ["Data", "Environment", "LabelCount", "Spread", "describe_data", "describe_environment", "spread"]
 

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
+from jurybox.project import Project
+from jurybox.project.annotators import AnnotatorBelief, PairBelief
+from jurybox.project.auditing import Accuracy, AuditReport
+from jurybox.project.gold import GoldScore
+from jurybox.project.origins import Agreements
+from jurybox.project.stopping import AccuracyForecast, RoundVerdicts
+from jurybox.project.texts import ConsensusBelief, ContestedText, GuidelineNote, Vote
 from jurybox.report.view import View
-
-if TYPE_CHECKING:
-    from jurybox.project import Project
-    from jurybox.project.annotators import AnnotatorBelief, PairBelief
-    from jurybox.project.auditing import Accuracy, AuditReport
-    from jurybox.project.gold import GoldScore
-    from jurybox.project.origins import Agreements
-    from jurybox.project.stopping import AccuracyForecast, RoundVerdicts
-    from jurybox.project.texts import ConsensusBelief, ContestedText, GuidelineNote, Vote
-    from jurybox.trust.savings import Savings
-    from jurybox.trust.suspects import Suspect
+from jurybox.trust.savings import Savings
+from jurybox.trust.suspects import Suspect
 
 __all__ = [
     "Outlooks",

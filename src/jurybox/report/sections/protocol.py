@@ -6,14 +6,12 @@ from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
+from jurybox.project import Project
 from jurybox.report.view import View
 from jurybox.store.provenance import Provenance
-
-if TYPE_CHECKING:
-    from jurybox.project import Project
-    from jurybox.store.records import RoundInfo
+from jurybox.store.records import RoundInfo
 
 __all__ = ["REASONS", "PlayedRound", "Protocol", "Share", "describe_protocol", "moment"]
 

@@ -1,53 +1,27 @@
-"""Catalogues: messages by key from a JSON file a language, with plural forms after Unicode CLDR."""
+"""Catalogues: messages by key from a JSON file a language; numbers, dates and plurals after Unicode CLDR."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TypeAlias
 
-__all__ = ["LANGUAGES", "Catalogue", "choose_language", "get_catalogue", "plural_form"]
+from babel import Locale
+from babel.dates import format_date, format_time
+from babel.numbers import format_decimal
+
+__all__ = ["LANGUAGES", "Catalogue", "choose_language", "get_catalogue"]
 
 Message: TypeAlias = str | Mapping[str, str]
 
 LANGUAGES = {"en": "English", "de": "Deutsch", "es": "Español", "ar": "العربية"}
 """Languages by code, each by its own name."""
 
-_RIGHT_TO_LEFT = frozenset({"ar"})
-_THOUSANDS = {"en": ",", "de": ".", "es": ".", "ar": ","}
-_DECIMAL = {"en": ".", "de": ",", "es": ",", "ar": "."}
-_PERCENT = {"en": "%", "de": "\N{NO-BREAK SPACE}%", "es": "\N{NO-BREAK SPACE}%", "ar": "%"}
 _UNKNOWN = "–"
-
-
-def _arabic(n: int) -> str:
-    if n <= 2:
-        return ("zero", "one", "two")[n]
-    if 3 <= n % 100 <= 10:
-        return "few"
-    return "many" if n % 100 >= 11 else "other"
-
-
-def _one_or_other(n: int) -> str:
-    return "one" if n == 1 else "other"
-
-
-_PLURALS: Mapping[str, Callable[[int], str]] = {"ar": _arabic}
-
-
-def plural_form(language: str, n: int) -> str:
-    """Return the plural category of a whole number (CLDR's, without those for fractions and millions).
-
-    Examples
-    --------
-    >>> [plural_form("ar", n) for n in (0, 1, 2, 3, 11, 100)]
-    ['zero', 'one', 'two', 'few', 'many', 'other']
-    """
-    return _PLURALS.get(language, _one_or_other)(n)
 
 
 @dataclass(frozen=True)
@@ -68,7 +42,7 @@ class Catalogue:
     @property
     def direction(self) -> str:
         """``ltr`` or ``rtl``."""
-        return "rtl" if self.language in _RIGHT_TO_LEFT else "ltr"
+        return "rtl" if self._locale.text_direction == "rtl" else "ltr"
 
     def knows(self, key: str) -> bool:
         """Whether there is such a message."""
@@ -98,7 +72,7 @@ class Catalogue:
         forms = self.messages[key]
         if isinstance(forms, str):
             raise KeyError(f"{key} has no plural forms")
-        form = forms.get(plural_form(self.language, n), forms["other"])
+        form = forms.get(self._locale.plural_form(n), forms["other"])
         return form.format_map({"n": self.number(n), **values})
 
     def number(self, value: float | None, digits: int = 0) -> str:
@@ -109,12 +83,7 @@ class Catalogue:
         >>> get_catalogue("de").number(1234.5, 1), get_catalogue("en").number(None)
         ('1.234,5', '–')
         """
-        if value is None:
-            return _UNKNOWN
-        marks = {",": _THOUSANDS[self.language], ".": _DECIMAL[self.language]}
-        return "".join(marks.get(mark, mark) for mark in f"{value:,.{digits}f}").replace(
-            "-", "\N{MINUS SIGN}"
-        )
+        return _UNKNOWN if value is None else self._written(value, "#,##0", digits)
 
     def percent(self, value: float | None, digits: int = 0) -> str:
         """Write a share as a percentage; a dash for None.
@@ -124,7 +93,8 @@ class Catalogue:
         >>> get_catalogue("en").percent(0.873), get_catalogue("de").percent(0.5).split()
         ('87%', ['50', '%'])
         """
-        return _UNKNOWN if value is None else self.number(100 * value, digits) + _PERCENT[self.language]
+        pattern = self._locale.percent_formats[None].pattern
+        return _UNKNOWN if value is None else self._written(value, pattern, digits)
 
     def probability(self, value: float | None) -> str:
         """Write an estimated probability as a percentage, which never says that anything is certain.
@@ -154,17 +124,29 @@ class Catalogue:
         Examples
         --------
         >>> get_catalogue("en").moment(0.0)
-        '1970-01-01 00:00 UTC'
+        'Jan 1, 1970, 00:00 UTC'
         """
         if value is None:
             return _UNKNOWN
         time = value if isinstance(value, datetime) else datetime.fromtimestamp(value, tz=UTC)
-        written = f"{time.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+        time = time.astimezone(UTC)
+        day = format_date(time.date(), "medium", locale=self._locale)
+        written = f"{day}, {format_time(time, 'HH:mm', locale=self._locale)} UTC"
+        # from right to left, the words around it must not turn it round
         return (
             written
             if self.direction == "ltr"
-            else f"\N{LEFT-TO-RIGHT ISOLATE}{written}\N{POP DIRECTIONAL ISOLATE}"
+            else f"\N{FIRST STRONG ISOLATE}{written}\N{POP DIRECTIONAL ISOLATE}"
         )
+
+    @cached_property
+    def _locale(self) -> Locale:
+        return Locale.parse(self.language)
+
+    def _written(self, value: float, pattern: str, digits: int) -> str:
+        """Write a number by a pattern of Unicode's, with so many digits behind the point."""
+        exact = pattern.replace("0", f"0.{'0' * digits}") if digits else pattern
+        return format_decimal(value, exact, self._locale).replace("-", "\N{MINUS SIGN}")
 
 
 @cache
