@@ -9,36 +9,36 @@ from hypothesis import strategies as st
 
 from jurybox.annotations import Annotations
 from jurybox.arrays import Floats, Ints
-from jurybox.consensus import crowdlab, estimate_consensus, majority_vote
+from jurybox.consensus import EstimatedConsensus, crowdlab, estimate_consensus, majority_vote
+from jurybox.consensus.evidence import Evidence
+from jurybox.consensus.fitting import Problem
+from jurybox.consensus.text_types import TypesPrior
 from jurybox.errors import InputError
 from support.strategies import annotation_sets, random_probabilities
 
 
-def naive(a: Annotations, p: Floats, trust: float, strength: float, iterations: int) -> Floats:
-    """The module's equations, one number at a time."""
-    N, M, K = a.n_texts, a.n_annotators, a.n_classes
-    prior = np.maximum(p, 1e-4) ** trust
-    prior /= prior.sum(axis=1, keepdims=True)
-    q = (a.counts + prior) / (a.n_labels + 1)[:, None]
-    triplets = list(zip(a.text, a.annotator, a.label, strict=True))
-    for _ in range(iterations):
-        answers = np.zeros((M, K, K))
-        for i, j, y in triplets:
-            for k in range(K):
-                answers[j, k, y] += q[i, k]
-        crowd = answers.sum(axis=0)
+def naive(a: Annotations, p: Floats, found: EstimatedConsensus) -> Floats:
+    """Types of the labelled texts by the module's equations, one number at a time, given what was fitted."""
+    types, K = found.types, a.n_classes
+    share, D = types.evidence.shares, len(types.prior.right)
+    texts = types.evidence.texts.tolist()
+    q = np.zeros((len(texts), K, D))
+    log_odds = types.log_odds.reshape(a.n_annotators, K, D)
+    bias = types.bias[:-1].reshape(a.n_annotators, K)
+    for row, i in enumerate(texts):
         for k in range(K):
-            for y in range(K):
-                crowd[k, y] += 10 * (0.75 if k == y else 0.25 / (K - 1))
-            crowd[k] /= crowd[k].sum()
-        confusion = answers + strength * crowd
-        confusion /= confusion.sum(axis=2, keepdims=True)
-        q = prior.copy()
-        for i, j, y in triplets:
-            q[i] *= confusion[j, :, y]
-        q /= q.sum(axis=1, keepdims=True)
-    assert len(q) == N
-    return np.asarray(q)
+            for d in range(D):
+                told = np.log(max(p[i, k], 1e-4) / share[k])
+                q[row, k, d] = share[k] * np.exp(types.weight[k, d] + types.gate[k, d] * told)
+    for i, j, y in zip(a.text, a.annotator, a.label, strict=True):
+        for k in range(K):
+            u = types.mixing[k] if len(types.mixing) else np.zeros(K)
+            v = [share[m] * np.exp(bias[j, m] + types.discrimination[j] * u[m]) for m in range(K)]
+            for d in range(D):
+                right = 1 / (1 + np.exp(-log_odds[j, k, d]))
+                other = v[y] / (sum(v) - v[k])
+                q[texts.index(i), k, d] *= right if y == k else (1 - right) * other
+    return np.asarray(q / q.sum(axis=(1, 2), keepdims=True))
 
 
 def crowd_of(
@@ -58,12 +58,26 @@ def crowd_of(
 
 
 @settings(max_examples=40)
-@given(annotation_sets(), st.sampled_from([0.0, 0.5, 1.0]), st.integers(0, 99))
-def test_it_equals_a_naive_loop(a: Annotations, trust: float, seed: int) -> None:
+@given(annotation_sets(), st.integers(0, 99))
+def test_it_equals_a_naive_loop(a: Annotations, seed: int) -> None:
     p = random_probabilities(a, seed)
-    found = estimate_consensus(a, p, trust=trust, strength=7.0, tolerance=0.0, max_iterations=4)
-    np.testing.assert_allclose(found.posterior, naive(a, p, trust, 7.0, 4), atol=1e-9)
+    found = estimate_consensus(a, p)
+    K, T, D = a.n_classes, int(a.labelled.sum()), len(found.types.prior.right)
+    types = found.types.posterior.reshape(K, T, D).transpose(1, 0, 2)
+    np.testing.assert_allclose(types, naive(a, p, found), atol=1e-9)
     np.testing.assert_allclose(found.crowd.sum(axis=1), 1)
+
+
+@settings(max_examples=20)
+@given(annotation_sets(), st.integers(0, 99), st.booleans())
+def test_the_gradient_is_that_of_the_loss(a: Annotations, seed: int, with_model: bool) -> None:
+    p = random_probabilities(a, seed) if with_model else None
+    problem = Problem(Evidence.of(a, p, np.ones(a.n_annotators, dtype=bool)), None, TypesPrior())
+    rng = np.random.default_rng(seed)
+    x, direction = rng.normal(size=problem.size) * 0.3, rng.normal(size=problem.size)
+    _, gradient = problem.loss(x)
+    ahead, behind = (problem.loss(x + step * direction)[0] for step in (1e-5, -1e-5))
+    assert (ahead - behind) / 2e-5 == pytest.approx(gradient @ direction, rel=1e-5, abs=1e-5)
 
 
 @settings(max_examples=40)
