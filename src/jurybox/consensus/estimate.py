@@ -143,16 +143,15 @@ def _by_experts(annotations: Annotations, evidence: Evidence, experts: Bools, pr
     K = annotations.n_classes
     theirs = np.flatnonzero(experts[annotations.annotator])
     row = np.searchsorted(evidence.texts, annotations.text[theirs])
-    said = csr_array(
-        (np.ones(len(theirs)), (row, annotations.label[theirs])), shape=(len(evidence.texts), K + 1)
-    ).toarray()
-    agree = said[evidence.pair_text, evidence.pair_class]
-    differ = said.sum(axis=1)[evidence.pair_text] - agree
-    agreed = majority_for(np.append(evidence.shares, 1 / K), prior)[evidence.pair_class]
-    slip = EXPERT_ERROR / max(K - 1, 1)
-    mine = (1 - EXPERT_ERROR) * agreed + slip
-    theirs = (1 - EXPERT_ERROR) * (1 - agreed) / max(K - 1, 1) + slip
-    return np.asarray((agree[:, None] * np.log(mine) + differ[:, None] * np.log(theirs)).T)
+    said = csr_array((np.ones(len(theirs)), (row, annotations.label[theirs])), shape=(len(evidence.texts), K))
+    majority = majority_for(evidence.shares, prior)
+    # of a text of which nobody said what it is, they say something else
+    majority = np.vstack([majority, np.full((1, majority.shape[1]), K)])[evidence.pair_class]
+    counts = np.hstack([said.toarray(), np.zeros((len(evidence.texts), 1))])
+    agree = counts[evidence.pair_text[:, None], majority]
+    differ = counts.sum(axis=1)[evidence.pair_text, None] - agree
+    log_p = agree * np.log1p(-EXPERT_ERROR) + differ * np.log(EXPERT_ERROR / max(K - 1, 1))
+    return np.asarray(log_p.T)
 
 
 def _result(

@@ -11,12 +11,11 @@ from scipy.special import expit
 
 from jurybox.arrays import Floats, Ints, total_by
 from jurybox.consensus.evidence import Evidence
-from jurybox.consensus.text_types import TextTypes, TypesPrior
+from jurybox.consensus.text_types import MODERATION, TextTypes, TypesPrior
 
 __all__ = ["fit_types"]
 
 _SINGLE_MIXING, _SINGLE_CROWD, _SINGLE_CROWD_WITH_MODEL = 0.05, 0.5, 0.02
-_MODERATION = np.pi / 8
 _TINY = 1e-300
 
 
@@ -203,7 +202,7 @@ class Problem:
             gate = gate + part["gates"].reshape(K, D)
         crowd = float(part["crowd"][0])
         return _Point(
-            discrimination=np.exp(crowd + part["discrimination"]),
+            discrimination=np.exp(crowd) * (1 + part["discrimination"]),
             crowd=float(np.exp(crowd)),
             bias=np.append(part["bias"], 0.0),
             mixing=mixing,
@@ -290,10 +289,9 @@ class Problem:
             by_everything = total_by(e.cell_annotator, by_total, e.n_annotators)[e.bias_annotator]
             by_own = np.bincount(e.cell_bias, by_total, minlength=len(at.bias))[:-1]
             by_bias = by_bias + wrong.spread * (by_everything - by_own)
-        by_skill = by_skill * at.discrimination
         return {
-            "crowd": np.array([by_skill.sum()]),
-            "discrimination": by_skill,
+            "crowd": np.array([by_skill @ at.discrimination]),
+            "discrimination": by_skill * at.crowd,
             "bias": by_bias,
             "mixing": by_mixing,
             "ability": by_psi.sum(axis=0),
@@ -309,7 +307,7 @@ class Problem:
         before = self._before(at)
         likelihood = self._likelihood(at, wrong, log_odds, _log_sigmoid(log_odds))
         q, _ = e.normalised(before + likelihood)
-        log_odds = log_odds / np.sqrt(1 + _MODERATION * self._variance(at, log_odds, q))
+        log_odds = log_odds / np.sqrt(1 + MODERATION * self._variance(at, log_odds, q))
         likelihood = self._likelihood(at, wrong, log_odds, _log_sigmoid(log_odds))
         q, _ = e.normalised(before + likelihood)
         return TextTypes(
@@ -323,7 +321,7 @@ class Problem:
         e, U, right = self._e, len(self._e.cell_class), expit(log_odds)
         answers = e.back @ np.ascontiguousarray(q.T)
         information = (answers[:U] + answers[U:]) * right * (1 - right)
-        lever = at.discrimination[e.cell_annotator, None] * at.psi[e.cell_class]
+        lever = at.crowd * at.psi[e.cell_class]
         of_skill = total_by(e.cell_annotator, (information * lever**2).sum(axis=1), e.n_annotators)
         of_skill += self._prior.discrimination**-2
         of_bias = self._prior.bias**-2 + information.sum(axis=1)

@@ -32,7 +32,7 @@ from jurybox.annotations import Annotations
 from jurybox.arrays import Bools, Floats, Ints, total_by
 from jurybox.consensus.evidence import Evidence, beyond_shares
 
-__all__ = ["EXPERT_ERROR", "TextTypes", "TypesPrior", "majority_for"]
+__all__ = ["EXPERT_ERROR", "MODERATION", "TextTypes", "TypesPrior", "majority_for"]
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class TypesPrior:
     per_single_with_model : float
         The same where a classifier speaks, whose misfit tells something of the crowd.
     discrimination, bias, mixing, ability : float
-        Standard deviations: of an annotator's log discrimination, of their biases, of the confusions u, and of
+        Standard deviations: of an annotator's discrimination around the crowd's, of their biases, of the confusions u, and of
         how far classes and difficulties depart from a.
     crowd : float
         Of the crowd's mean log discrimination.
@@ -65,8 +65,8 @@ class TypesPrior:
     texts: float = 10.0
     per_single: float = 0.5
     per_single_with_model: float = 0.1
-    discrimination: float = 0.4
-    bias: float = 0.7
+    discrimination: float = 0.3
+    bias: float = 0.5
     mixing: float = 1.0
     ability: float = 0.3
     crowd: float = 0.3
@@ -75,7 +75,8 @@ class TypesPrior:
     gate: float = 0.3
 
 
-EXPERT_ERROR = 1e-5
+EXPERT_ERROR = 1e-7
+MODERATION = np.pi / 8  # of log odds by their variance: MacKay 1992, Neural Computation 4:720
 _CHUNK = 2_000_000  # probabilities of types computed at a time
 _TINY = 1e-12
 _MANY = 8.0  # a majority is won by shares to this power, so that a narrow one is not certain
@@ -137,8 +138,10 @@ class TextTypes:
         confused = np.exp(self.crowd * self.mixing) if len(self.mixing) else 1.0
         spread = shares * confused * (1 - np.eye(K))
         total = spread.sum(axis=1)
-        right = expit(np.log(shares / total)[:, None] + self.crowd * self.psi[:K])
-        return right, spread / total[:, None]
+        lever = self.crowd * self.psi[:K]
+        odds = np.log(shares / total)[:, None] + lever
+        unknown = (self.prior.discrimination * lever) ** 2 + self.prior.bias**2
+        return expit(odds / np.sqrt(1 + MODERATION * unknown)), spread / total[:, None]
 
     @cached_property
     def answers(self) -> Floats:
@@ -332,11 +335,9 @@ def _spread(types: Floats, own: Floats, weight: Floats) -> Floats:
     return np.asarray(hit + weight * (missed.sum(axis=1, keepdims=True) - missed))
 
 
-def majority_for(shares: Floats, prior: TypesPrior) -> Floats:
-    """Return how likely the majority of a large crowd says k of a text of type (k, d), given shares (K,), (K, D).
-
-    All others are taken together.
-    """
-    right = np.array(prior.right)
-    right = right + (1 - right) * shares[:, None]
-    return np.asarray(right**_MANY / (right**_MANY + (1 - right) ** _MANY))
+def majority_for(shares: Floats, prior: TypesPrior) -> Ints:
+    """Return what the majority says of texts of each type, as believed before any label, (K, D)."""
+    K, right = len(shares), np.array(prior.right)
+    answers = (1 - right)[:, None] * np.tile(shares, (K, len(right), 1))
+    answers[np.arange(K), :, np.arange(K)] += right
+    return np.asarray(answers.argmax(axis=2))

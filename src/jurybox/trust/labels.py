@@ -40,6 +40,7 @@ Kind: TypeAlias = Literal["mislabelled", "ambiguous"]
 
 _TINY = 1e-9
 _CLEAR = 0.7  # share of a crowd's answers that a text commands beyond chance, below which it is ambiguous
+_SLIP = 0.05  # how likely a text of a doubtful consensus is clear and mislabelled, beside ambiguous
 
 
 @dataclass(frozen=True, eq=False)
@@ -221,7 +222,7 @@ def _ambiguous(annotations: Annotations, consensus: EstimatedConsensus, errors: 
     hard[e.texts] = total_by(e.pair_text, q[:, difficult].sum(axis=1), len(e.texts))
     clear[e.texts[e.pair_text[named]], e.pair_class[named]] = q[named][:, ~difficult].sum(axis=1)
     wrong = clear.sum(axis=1) - clear[np.arange(len(clear)), np.maximum(errors.labels, 0)]
-    return np.asarray(hard > wrong)
+    return np.asarray(_SLIP * hard > wrong)
 
 
 def _spread(annotations: Annotations, consensus: EstimatedConsensus, labels: Ints) -> Floats:
