@@ -13,6 +13,7 @@ model, or four unanimous annotators; it stays an annotation, which more of them,
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +21,7 @@ from numpy.typing import ArrayLike
 from scipy.sparse import csr_array
 
 from jurybox.annotations import Annotations
-from jurybox.arrays import Bools, Floats, check_probabilities, freeze
+from jurybox.arrays import Bools, Floats, Ints, check_probabilities, freeze
 from jurybox.consensus.evidence import Evidence
 from jurybox.consensus.fitting import fit_types
 from jurybox.consensus.result import UNKNOWN, Consensus, describe_annotators, summarise
@@ -117,8 +118,13 @@ def estimate_consensus(
     mask = check_experts(experts, annotations.n_annotators)
     evidence = Evidence.of(annotations, p, ~mask)
     prior = TypesPrior()
-    certain = _by_experts(annotations, evidence, mask, prior) if mask.any() else None
-    types = fit_types(evidence, certain, prior=prior, tolerance=tolerance, max_iterations=max_iterations)
+    if not mask.any():
+        types = fit_types(evidence, prior=prior, tolerance=tolerance, max_iterations=max_iterations)
+    else:
+        said = _by_experts(annotations, evidence, mask)
+        before = said(majority_for(evidence.shares, prior))
+        types = fit_types(evidence, before, prior=prior, tolerance=tolerance, max_iterations=max_iterations)
+        types = types.revised(said(types.likely_majority()) - before)
     posterior, shares = types.predict(p, annotations.n_texts, trust)
     return _result(annotations, types, posterior, shares, mask, p is None)
 
@@ -135,23 +141,25 @@ def check_experts(experts: ArrayLike | None, n_annotators: int) -> Bools:
     return mask.astype(bool)
 
 
-def _by_experts(annotations: Annotations, evidence: Evidence, experts: Bools, prior: TypesPrior) -> Floats:
-    """Return the log likelihood of the experts' labels under each type, shape (D, P).
+def _by_experts(annotations: Annotations, evidence: Evidence, experts: Bools) -> Callable[[Ints], Floats]:
+    """Return the log likelihood (D, P) of the experts' labels, given what the majority says of each type (K, D).
 
-    They say what the majority of a large crowd would say, as believed before the first label.
+    They say the same, all but always.
     """
     K = annotations.n_classes
     theirs = np.flatnonzero(experts[annotations.annotator])
     row = np.searchsorted(evidence.texts, annotations.text[theirs])
     said = csr_array((np.ones(len(theirs)), (row, annotations.label[theirs])), shape=(len(evidence.texts), K))
-    majority = majority_for(evidence.shares, prior)
-    # of a text of which nobody said what it is, they say something else
-    majority = np.vstack([majority, np.full((1, majority.shape[1]), K)])[evidence.pair_class]
     counts = np.hstack([said.toarray(), np.zeros((len(evidence.texts), 1))])
-    agree = counts[evidence.pair_text[:, None], majority]
-    differ = counts.sum(axis=1)[evidence.pair_text, None] - agree
-    log_p = agree * np.log1p(-EXPERT_ERROR) + differ * np.log(EXPERT_ERROR / max(K - 1, 1))
-    return np.asarray(log_p.T)
+
+    def log_likelihood(majority: Ints) -> Floats:
+        # of a text that is of no class in question, they have said something else
+        of_pair = np.vstack([majority, np.full((1, majority.shape[1]), K)])[evidence.pair_class]
+        agree = counts[evidence.pair_text[:, None], of_pair]
+        differ = counts.sum(axis=1)[evidence.pair_text, None] - agree
+        return np.asarray((agree * np.log1p(-EXPERT_ERROR) + differ * np.log(EXPERT_ERROR / max(K - 1, 1))).T)
+
+    return log_likelihood
 
 
 def _result(

@@ -22,7 +22,7 @@ Chosen on Stanford Politeness, CEBaB's food and CEBaB's stars; ``benchmarks/real
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -155,6 +155,16 @@ class TextTypes:
         """What the majority of a large crowd says of each type, shape (K, D, K); with few classes only."""
         powers = self.answers**_MANY
         return np.asarray(powers / powers.sum(axis=2, keepdims=True))
+
+    def likely_majority(self) -> Ints:
+        """Return what the majority of a large crowd most likely says of each type, shape (K, D)."""
+        e = self.evidence
+        return self.majority.argmax(axis=2) if e.few else majority_for(e.shares, self.prior)
+
+    def revised(self, log_ratio: Floats) -> TextTypes:
+        """Return the same with the probabilities of types multiplied by something, logarithm (D, P)."""
+        log_q = np.log(np.maximum(self.posterior.T, 1e-300)) + log_ratio
+        return replace(self, posterior=np.ascontiguousarray(self.evidence.normalised(log_q)[0].T))
 
     def predict(self, pred_probs: Floats | None, n_texts: int, trust: float) -> tuple[Floats, Floats]:
         """Return what the majority says of each text and what one new annotator does, both (N, K).
