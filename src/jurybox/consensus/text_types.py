@@ -209,6 +209,10 @@ class TextTypes:
             return most, share
         return most + self._unnamed(most, q, p), share + self._unnamed(share, q, p)
 
+    def by_text(self) -> Floats:
+        """Return the types of the T labelled texts, shape (T, K, D); with many classes of those in question."""
+        return self._by_text(self.posterior, np.arange(len(self.evidence.texts)))
+
     def _by_text(self, q: Floats, rows: Ints) -> Floats:
         """Return the types (P, D) of some rows of texts (n,), (n, K, D); with many classes those in question."""
         e, K, T = self.evidence, self.evidence.n_classes, len(self.evidence.texts)
