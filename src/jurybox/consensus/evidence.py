@@ -72,6 +72,8 @@ class Evidence:
         The cell's bias; B where it has none.
     bias_annotator, bias_class, bias_count : ndarray of int, shape (B,)
         Annotator, class and number of such labels.
+    vote_text, vote_bias : ndarray of int, shape (V,)
+        Row of the text and bias of each label that is learnt from.
     given : csr_array, shape (P, 2 U)
         For each pair: cells whose annotator answered the class, then cells whose annotator did not.
     back : csr_array, shape (2 U, P)
@@ -99,6 +101,8 @@ class Evidence:
     bias_annotator: Ints
     bias_class: Ints
     bias_count: Ints
+    vote_text: Ints
+    vote_bias: Ints
     given: csr_array
     back: csr_array
     mixing: Mixing | None
@@ -168,6 +172,8 @@ class Evidence:
             bias_annotator=biases // K,
             bias_class=biases % K,
             bias_count=np.bincount(np.searchsorted(biases, who * K + said), minlength=len(biases)),
+            vote_text=row,
+            vote_bias=np.searchsorted(biases, who * K + said),
             given=given,
             back=given.T.tocsr(),
             mixing=mixing,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,10 +15,11 @@ from jurybox.arrays import Floats, Ints, total_by
 from jurybox.consensus.evidence import Evidence
 from jurybox.consensus.text_types import MODERATION, TextTypes, TypesPrior
 
-__all__ = ["fit_types"]
+__all__ = ["Problem", "draw_types", "fit_types"]
 
 _SINGLE_MIXING, _SINGLE_CROWD, _SINGLE_CROWD_WITH_MODEL = 0.05, 0.5, 0.02
-_TINY = 1e-300
+_TOLERANCE, _STEPS = 1e-5, 60
+_DRAW_TOLERANCE, _DRAW_STEPS = 1e-4, 15
 
 
 def fit_types(
@@ -43,14 +46,38 @@ def fit_types(
         Or after so many steps.
     """
     problem = Problem(evidence, certain, prior)
-    found = minimize(
-        problem.loss,
-        np.zeros(problem.size),
-        jac=True,
-        method="L-BFGS-B",
-        options={"maxiter": max_iterations, "maxcor": 10, "ftol": tolerance, "gtol": 1e-4},
-    )
-    return problem.result(found.x, bool(found.success), int(found.nit))
+    return problem.result(*problem.minimised(np.zeros(problem.size), tolerance, max_iterations))
+
+
+def draw_types(
+    evidence: Evidence,
+    certain: Floats | None = None,
+    *,
+    prior: TypesPrior = TypesPrior(),
+    n_draws: int,
+    rng: np.random.Generator,
+) -> Iterator[TextTypes]:
+    """Yield draws of the crowd and of what it makes likely of each text's type.
+
+    This is the weighted likelihood bootstrap (Newton & Raftery 1994, JRSS B 56:3): each draw is the fit with
+    texts weighted at random, exponentially, and the priors' centres drawn from the priors. So an annotator
+    without labels is drawn from the crowd, and what texts have in common beyond the model widens the draws.
+
+    Parameters
+    ----------
+    evidence, certain, prior
+        As of `fit_types`.
+    n_draws
+        S.
+    rng
+        Draws weights and centres.
+    """
+    problem = Problem(evidence, certain, prior)
+    first, _, _ = problem.minimised(np.zeros(problem.size), _TOLERANCE, _STEPS)
+    for _ in range(n_draws):
+        drawn = problem.perturbed(rng)
+        x, converged, steps = drawn.minimised(first, _DRAW_TOLERANCE, _DRAW_STEPS)
+        yield drawn.result(x, converged, steps, moderated=False)
 
 
 C = {'crowd': .1, 'discrimination': .1, 'bias': .1, 'mixing': .05, 'ability': .1, 'abilities': .1, 'slope': .1, 'gate': .1, 'gates': .1, 'weight': .1}
@@ -129,6 +156,34 @@ class Problem:
         self._log_share = np.log(share)
         self._target = share * np.exp(self._log_frequency)
         self._scale, self._penalty = self._conditioned(scale)
+        self._centre = np.zeros(self.size)
+        self._importance: Floats | None = None
+        self._text_weight = np.ones(len(e.texts))
+        self._bias_count = e.bias_count.astype(np.float64)
+
+    def minimised(self, x: Floats, tolerance: float, most_steps: int) -> tuple[Floats, bool, int]:
+        """Return the unknowns at the minimum, whether the tolerance was reached, and the steps made."""
+        found = minimize(
+            self.loss,
+            x,
+            jac=True,
+            method="L-BFGS-B",
+            options={"maxiter": most_steps, "maxcor": 10, "ftol": tolerance, "gtol": 1e-4},
+        )
+        return found.x, bool(found.success), int(found.nit)
+
+    def perturbed(self, rng: np.random.Generator) -> Problem:
+        """Return the same problem with texts weighted at random, and the priors' centres drawn."""
+        e, drawn = self._e, copy(self)
+        weight = rng.standard_exponential(len(e.texts))
+        drawn._importance = weight[e.pair_text]
+        drawn._text_weight = weight
+        drawn._bias_count = total_by(e.vote_bias, weight[e.vote_text], len(e.bias_class))
+        spread = np.where(self._penalty > 0, 1 / np.sqrt(np.maximum(self._penalty, 1e-12)), 0.0)
+        drawn._centre = spread * rng.standard_normal(self.size)
+        target = rng.standard_gamma(np.maximum(self._pseudo_texts * self._target, 1e-3))
+        drawn._target = target / target.sum()
+        return drawn
 
     def _conditioned(self, scale: Floats) -> tuple[Floats, Floats]:
         """Return units of the unknowns in which curvatures are about alike, and the priors' share of these.
@@ -171,9 +226,14 @@ class Problem:
         named = at.bias[:-1] + np.log(e.shares)[e.bias_class]
         log_weight = self._log_share + at.weight
         log_weight = log_weight - np.log(np.exp(log_weight).sum())
-        value = (fit - base).sum() + e.bias_count @ named + self._pseudo_texts * (self._target * log_weight).sum()
-        value -= 0.5 * (self._penalty @ (x * x))
+        fits = (fit - base).sum() if self._importance is None else (fit - base) @ self._text_weight
+        value = fits + self._bias_count @ named + self._pseudo_texts * (self._target * log_weight).sum()
+        from_centre = x - self._centre
+        value -= 0.5 * (self._penalty @ (from_centre * from_centre))
         surplus = q - expected
+        if self._importance is not None:
+            surplus *= self._importance
+            q *= self._importance
         weight, gate = self._by_type(surplus), self._by_type(surplus * e.told)
         weight = weight + self._pseudo_texts * (self._target - np.exp(log_weight))
         gradient = self._crowd_gradient(at, wrong, log_right, q)
@@ -182,7 +242,7 @@ class Problem:
         gradient["gate"] = gate.sum(axis=0)
         gradient["slope"] = np.array([at.slope * (gate.sum(axis=0) @ self._a)])
         flat = np.concatenate([np.ravel(gradient[name]) for name in self._at])
-        return -float(value), self._penalty * x - flat * self._scale
+        return -float(value), self._penalty * from_centre - flat * self._scale
 
     def _point(self, x: Floats) -> _Point:
         """Turn unknowns into parameters."""
@@ -269,7 +329,7 @@ class Problem:
         residual = right - all_answers * np.exp(log_right)  # by lambda
         by_base = residual.sum(axis=1)
         by_total = -(by_base + answers[U:].sum(axis=1)) / wrong.total
-        by_bias = np.bincount(e.cell_bias, by_base - right.sum(axis=1), minlength=len(at.bias))[:-1] + e.bias_count
+        by_bias = np.bincount(e.cell_bias, by_base - right.sum(axis=1), minlength=len(at.bias))[:-1] + self._bias_count
         by_skill = total_by(e.cell_annotator, (residual * at.psi[e.cell_class]).sum(axis=1), e.n_annotators)
         by_psi = self._by_class @ (residual * at.discrimination[e.cell_annotator, None])
         by_mixing = np.zeros(0)
@@ -298,7 +358,9 @@ class Problem:
             "abilities": by_psi.sum(axis=1) if e.few else np.zeros(0),
         }
 
-    def result(self, x: Floats, converged: bool, iterations: int) -> TextTypes:
+    def result(
+        self, x: Floats, converged: bool, iterations: int, *, moderated: bool = True
+    ) -> TextTypes:
         """Return what was found, every annotator's log odds moderated by how little is known of them."""
         e = self._e
         at = self._point(x)
@@ -307,9 +369,10 @@ class Problem:
         before = self._before(at)
         likelihood = self._likelihood(at, wrong, log_odds, _log_sigmoid(log_odds))
         q, _ = e.normalised(before + likelihood)
-        log_odds = log_odds / np.sqrt(1 + MODERATION * self._variance(at, log_odds, q))
-        likelihood = self._likelihood(at, wrong, log_odds, _log_sigmoid(log_odds))
-        q, _ = e.normalised(before + likelihood)
+        if moderated:
+            log_odds = log_odds / np.sqrt(1 + MODERATION * self._variance(at, log_odds, q))
+            likelihood = self._likelihood(at, wrong, log_odds, _log_sigmoid(log_odds))
+            q, _ = e.normalised(before + likelihood)
         return TextTypes(
             evidence=e, prior=self._prior, discrimination=at.discrimination, crowd=at.crowd, bias=at.bias,
             mixing=at.mixing, psi=at.psi, wrong=wrong.total, log_odds=log_odds, weight=at.weight, gate=at.gate,

@@ -61,7 +61,7 @@ class TypesPrior:
     """
 
     right: tuple[float, ...] = (0.97, 0.80, 0.55, 0.25)
-    frequency: tuple[float, ...] = (0.2, 0.25, 0.3, 0.25)
+    frequency: tuple[float, ...] = (0.4, 0.25, 0.2, 0.15)
     texts: float = 10.0
     per_single: float = 0.5
     per_single_with_model: float = 0.1
@@ -70,8 +70,8 @@ class TypesPrior:
     mixing: float = 1.0
     ability: float = 0.3
     crowd: float = 0.3
-    slope: float = 1.5
-    slopes: float = 0.5
+    slope: float = 1.0
+    slopes: float = 0.3
     gate: float = 0.3
 
 
