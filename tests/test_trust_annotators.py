@@ -129,7 +129,7 @@ def test_leaving_one_out_is_nearly_what_estimating_anew_without_them_gives() -> 
         changed = (anew.labels != whole.labels)[touched].sum()
         assert abs(each.effect.changed - changed) <= 0.05 * touched.sum()
         moved = (anew.quality - whole.quality)[touched].mean()
-        assert each.effect.quality == pytest.approx(moved, abs=0.02)
+        assert each.effect.quality == pytest.approx(moved, abs=0.03)
 
 
 def test_pairwise_agreement_equals_a_naive_loop() -> None:

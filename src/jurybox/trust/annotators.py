@@ -2,7 +2,7 @@
 
 Qualities, confusions and drift come from draws of the posterior, so that few annotations give wide intervals.
 What the others say without an annotator is the default consensus with the annotator's factors taken out:
-``q_ik^(-j)`` proportional to ``q_ik / pi_j[k, y_ij]``, everybody's confusion held.
+``q_ic^(-j)`` proportional to ``q_ic / P_j(y_ij | c)`` for every type c, everybody's habits held.
 """
 
 from __future__ import annotations
@@ -40,7 +40,6 @@ Trend: TypeAlias = Literal["better", "worse", "steady"]
 _MIXED_UP = 0.1  # share of a class's texts called another class that is worth a talk
 _LEAST_FOR_DRIFT = 20
 _LEVEL = 0.95
-_TINY = 1e-300
 
 
 @dataclass(frozen=True)
@@ -235,19 +234,14 @@ def _beside_others(
 ) -> tuple[list[Interval | None], list[Effect]]:
     """Compare each annotator with what the consensus would be without the annotator's label."""
     M, text = annotations.n_annotators, annotations.text
-    confusion = consensus.annotators.confusion
-    assert confusion is not None  # noqa: S101
-    own = confusion[annotations.annotator, :, annotations.label]
-    without = consensus.posterior[text] / np.maximum(own, _TINY)
-    without /= without.sum(axis=1, keepdims=True)
+    label, quality = consensus.types.without(annotations)
     others = annotations.n_labels[text] > 1
-    label = without.argmax(axis=1)
     by_annotator = annotations.annotator
     compared = np.bincount(by_annotator[others], minlength=M)
     agrees = np.bincount(by_annotator[others & (label == annotations.label)], minlength=M)
     changed = np.bincount(by_annotator[others & (label != consensus.labels[text])], minlength=M)
     gain = np.bincount(
-        by_annotator[others], weights=(without.max(axis=1) - consensus.quality[text])[others], minlength=M
+        by_annotator[others], weights=(quality - consensus.quality[text])[others], minlength=M
     ) / np.maximum(compared, 1)
     lost = annotations.labels_per_annotator - compared
     return (

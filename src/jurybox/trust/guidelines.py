@@ -18,7 +18,7 @@ from jurybox.trust.judging import above_chance, judge
 __all__ = ["GuidelineProblem", "guideline_problems"]
 
 _TINY = 1e-9
-_RELIABLE = 0.35  # quality above chance, as a share of what is possible
+_RELIABLE = 0.25  # quality above chance, as a share of what is possible
 _LEAST_LABELS = 10  # of an annotator, to count as reliable
 _LEAST_SPLIT = 8  # texts on which reliable annotators differ about a pair of classes
 _REPLICATES = 200

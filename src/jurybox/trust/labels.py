@@ -39,9 +39,8 @@ __all__ = [
 Kind: TypeAlias = Literal["mislabelled", "ambiguous"]
 
 _TINY = 1e-9
-_SPLITS = np.array([0.3, 0.4, 0.5, 0.6, 0.7])  # share of readers who see the first class of a split text
-_SPLIT_WEIGHTS = np.array([0.15, 0.2, 0.3, 0.2, 0.15])
-_AMBIGUOUS = 0.12  # share of texts that are taken to be ambiguous, unless their annotations say otherwise
+_CLEAR = 0.7  # share of a crowd's answers that a text commands beyond chance, below which it is ambiguous
+_SLIP = 0.05  # how likely a text of a doubtful consensus is clear and mislabelled, beside ambiguous
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,7 +171,7 @@ def contested_texts(
     errors = _label_errors(annotations, pred_probs, experts, consensus)
     texts = np.flatnonzero(annotations.labelled)
     texts = texts[np.argsort(-errors.texts[texts], kind="stable")[:limit]]
-    split = _ambiguous(annotations, pred_probs, consensus, errors)
+    split = _ambiguous(annotations, consensus, errors)
     spread = _spread(annotations, consensus, errors.labels)
     return tuple(
         Contested(
@@ -212,43 +211,18 @@ def _label_errors(
     )
 
 
-def _ambiguous(
-    annotations: Annotations,
-    pred_probs: ArrayLike | None,
-    consensus: EstimatedConsensus,
-    errors: LabelErrors,
-) -> Bools:
+def _ambiguous(annotations: Annotations, consensus: EstimatedConsensus, errors: LabelErrors) -> Bools:
     """Say which texts are rather ambiguous than clear with a wrong consensus, shape (N,)."""
-    confusion = consensus.annotators.confusion
-    assert confusion is not None  # noqa: S101
-    N, K = annotations.counts.shape
-    if K < 2 or not annotations.labelled.any():
-        return np.zeros(N, dtype=bool)
-    given = confusion.transpose(0, 2, 1)[annotations.annotator, annotations.label]  # (L, K): of each class
-    if pred_probs is None:
-        shares = consensus.posterior[annotations.labelled].mean(axis=0) + _TINY
-        prior = np.broadcast_to(shares / shares.sum(), (N, K))
-    else:
-        prior = check_probabilities(pred_probs, (N, K))
-    first = np.maximum(errors.labels, 0)
-    log_clear = _by_text(annotations, np.log(given)) + np.log(prior + _TINY)
-    log_clear[np.arange(N), first] = -np.inf
-    log_wrong = logsumexp(log_clear, axis=1)
-    strength = annotations.counts + errors.posterior
-    strength[np.arange(N), first] = -1
-    second = strength.argmax(axis=1)
-    rows = np.arange(len(given))
-    a, b = given[rows, first[annotations.text]], given[rows, second[annotations.text]]
-    seen = _by_text(annotations, np.log(_SPLITS * a[:, None] + (1 - _SPLITS) * b[:, None]))
-    log_split = logsumexp(seen + np.log(_SPLIT_WEIGHTS), axis=1)
-    return np.asarray(log_split + np.log(_AMBIGUOUS) > log_wrong + np.log(1 - _AMBIGUOUS))
-
-
-def _by_text(annotations: Annotations, values: Floats) -> Floats:
-    """Sum values (L, C) of annotations by text, shape (N, C)."""
-    shape = annotations.n_texts, annotations.n_annotations
-    rows = np.arange(annotations.n_annotations)
-    return np.asarray(csr_array((np.ones(len(rows)), (annotations.text, rows)), shape=shape) @ values)
+    types, K = consensus.types, annotations.n_classes
+    hard = np.zeros(annotations.n_texts)
+    clear = np.zeros((annotations.n_texts, K))
+    difficult = np.array(types.prior.right) < _CLEAR
+    q, e = types.posterior, types.evidence
+    named = np.flatnonzero(e.pair_class < K)
+    hard[e.texts] = total_by(e.pair_text, q[:, difficult].sum(axis=1), len(e.texts))
+    clear[e.texts[e.pair_text[named]], e.pair_class[named]] = q[named][:, ~difficult].sum(axis=1)
+    wrong = clear.sum(axis=1) - clear[np.arange(len(clear)), np.maximum(errors.labels, 0)]
+    return np.asarray(_SLIP * hard > wrong)
 
 
 def _spread(annotations: Annotations, consensus: EstimatedConsensus, labels: Ints) -> Floats:

@@ -1,0 +1,357 @@
+"""Text types: how a crowd answers texts of every class and difficulty, fitted to what it has answered.
+
+Text i is of a type c = (k, d): class k at difficulty d. Somebody like the crowd as a whole answers k with
+probability ``theta_kd = a_d + (1 - a_d) s_k``, a = (.97, .80, .55, .25) and s the labels' shares; wrong answers
+l are spread by ``s_l exp(u_kl)``. So people err *together* on hard texts: one more label that agrees says
+little of a text that may be hard. Annotator j has a discrimination ``e_j``, around 1, and a bias ``b_jl`` for every class:
+
+    v_jkl  =  s_l exp(b_jl + e_j u_kl)                               for l other than k
+    P_j(k | k, d)  =  sigmoid(lambda_jkd)
+    lambda_jkd  =  log s_k + b_jk - log sum_l v_jkl + e_j psi_kd
+    P_j(l | k, d)  =  (1 - P_j(k | k, d)) v_jkl / sum_l v_jkl
+
+with psi such that somebody with b = 0 and e = 1 answers like the crowd. Before its labels are seen, text i has
+type (k, d) with probability proportional to ``s_k exp(w_kd + alpha_kd log(p_ik / s_k))``, p the classifier's
+out-of-sample probabilities: a gate whose weights are learnt, so that the classifier need be no probability and
+cannot overrule people who agree. All is fitted at once by penalised marginal likelihood (L-BFGS); the penalties
+are the priors of `TypesPrior`. Where texts have one label and no classifier speaks, nothing tells how good the
+crowd is, and it is taken to be as the priors say.
+
+Chosen on Stanford Politeness, CEBaB's food and CEBaB's stars; ``benchmarks/real_crowds.py`` judges it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+from scipy.special import expit, softmax
+
+from jurybox.annotations import Annotations
+from jurybox.arrays import Bools, Floats, Ints, total_by
+from jurybox.consensus.evidence import Evidence, beyond_shares
+
+__all__ = ["EXPERT_ERROR", "MODERATION", "TextTypes", "TypesPrior", "majority_for"]
+
+
+@dataclass(frozen=True)
+class TypesPrior:
+    """What is believed before the first label.
+
+    Attributes
+    ----------
+    right : tuple of D float
+        a_d, the share of a crowd's answers that a text of difficulty d commands beyond chance.
+    frequency : tuple of D float
+        Of the difficulties.
+    texts, per_single : float
+        How many texts this frequency counts as, and how many more for each text with one label.
+    per_single_with_model : float
+        The same where a classifier speaks, whose misfit tells something of the crowd.
+    discrimination, bias, mixing, ability : float
+        Standard deviations: of an annotator's discrimination around the crowd's, of their biases, of the confusions u, and of
+        how far classes and difficulties depart from a.
+    crowd : float
+        Of the crowd's mean log discrimination.
+    slope, slopes : float
+        alpha of a text with a = 1, and the standard deviation of its logarithm.
+    gate : float
+        Of alpha's departure from that, for each difficulty and each class.
+    """
+
+    right: tuple[float, ...] = (0.97, 0.80, 0.55, 0.25)
+    frequency: tuple[float, ...] = (0.4, 0.25, 0.2, 0.15)
+    texts: float = 10.0
+    per_single: float = 0.5
+    per_single_with_model: float = 0.1
+    discrimination: float = 0.3
+    bias: float = 0.5
+    mixing: float = 1.0
+    ability: float = 0.3
+    crowd: float = 0.3
+    slope: float = 1.0
+    slopes: float = 0.3
+    gate: float = 0.3
+
+
+EXPERT_ERROR = 1e-7
+MODERATION = np.pi / 8  # of log odds by their variance: MacKay 1992, Neural Computation 4:720
+_CHUNK = 2_000_000  # probabilities of types computed at a time
+_TINY = 1e-12
+_MANY = 8.0  # a majority is won by shares to this power, so that a narrow one is not certain
+
+
+@dataclass(frozen=True, eq=False)
+class TextTypes:
+    """A crowd and its texts' types: D difficulties, U cells and P pairs of an `Evidence`.
+
+    Attributes
+    ----------
+    evidence : Evidence
+        What it was fitted to.
+    discrimination : ndarray, shape (M,)
+        e_j.
+    crowd : float
+        Its median.
+    bias : ndarray, shape (B + 1,)
+        b_jl of the evidence's biases, and 0.
+    mixing : ndarray, shape (K, K)
+        u; 0 where it is not learnt.
+    psi : ndarray, shape (K or K + 1, D)
+        How far a text of each type commands its class.
+    wrong : ndarray, shape (U,)
+        sum_l v_jkl of each cell.
+    log_odds : ndarray, shape (U, D)
+        lambda of each cell, moderated by how little is known of its annotator (MacKay 1992).
+    weight : ndarray, shape (K or 1, D)
+        w_kd.
+    gate : ndarray, shape (K or 1, D)
+        alpha_kd.
+    posterior : ndarray, shape (P, D)
+        Probability of each type of each text, given everything.
+    converged : bool
+        Whether the fit reached its tolerance.
+    iterations : int
+        Steps made.
+    """
+
+    evidence: Evidence
+    prior: TypesPrior
+    discrimination: Floats
+    crowd: float
+    bias: Floats
+    mixing: Floats
+    psi: Floats
+    wrong: Floats
+    log_odds: Floats
+    weight: Floats
+    gate: Floats
+    posterior: Floats
+    converged: bool
+    iterations: int
+
+    @cached_property
+    def _crowd(self) -> tuple[Floats, Floats]:
+        """How a new annotator answers each type: right (K, D), and spread of the wrong (K, K), 0 on its diagonal."""
+        shares, K = self.evidence.shares, self.evidence.n_classes
+        confused = np.exp(self.crowd * self.mixing) if len(self.mixing) else 1.0
+        spread = shares * confused * (1 - np.eye(K))
+        total = spread.sum(axis=1)
+        lever = self.crowd * self.psi[:K]
+        odds = np.log(shares / total)[:, None] + lever
+        unknown = (self.prior.discrimination * lever) ** 2 + self.prior.bias**2
+        return expit(odds / np.sqrt(1 + MODERATION * unknown)), spread / total[:, None]
+
+    @cached_property
+    def answers(self) -> Floats:
+        """theta, how a new annotator answers each type, shape (K, D, K); with few classes only."""
+        right, spread = self._crowd
+        own = np.eye(len(right))[:, None]
+        return right[..., None] * own + (1 - right)[..., None] * spread[:, None]
+
+    @cached_property
+    def majority(self) -> Floats:
+        """What the majority of a large crowd says of each type, shape (K, D, K); with few classes only."""
+        powers = self.answers**_MANY
+        return np.asarray(powers / powers.sum(axis=2, keepdims=True))
+
+    def likely_majority(self) -> Ints:
+        """Return what the majority of a large crowd most likely says of each type, shape (K, D)."""
+        e = self.evidence
+        return self.majority.argmax(axis=2) if e.few else majority_for(e.shares, self.prior)
+
+    def revised(self, log_ratio: Floats) -> TextTypes:
+        """Return the same with the probabilities of types multiplied by something, logarithm (D, P)."""
+        log_q = np.log(np.maximum(self.posterior.T, 1e-300)) + log_ratio
+        return replace(self, posterior=np.ascontiguousarray(self.evidence.normalised(log_q)[0].T))
+
+    def predict(self, pred_probs: Floats | None, n_texts: int, trust: float) -> tuple[Floats, Floats]:
+        """Return what the majority says of each text and what one new annotator does, both (N, K).
+
+        Parameters
+        ----------
+        pred_probs : ndarray, shape (N, K), or None
+            Speaks alone for texts without labels; without it these stay uniform.
+        n_texts
+            N.
+        trust
+            1 if the probabilities have the say that they have earned.
+        """
+        e, K = self.evidence, self.evidence.n_classes
+        most, share = (np.full((n_texts, K), 1 / K) for _ in range(2))
+        most[e.texts], share[e.texts] = self._of_labelled(pred_probs, trust)
+        if pred_probs is not None:
+            unlabelled = np.ones(n_texts, dtype=bool)
+            unlabelled[e.texts] = False
+            rows = np.flatnonzero(unlabelled)
+            for part in np.array_split(rows, len(rows) * K // _CHUNK + 1):
+                most[part], share[part] = self._outcomes(self._expected(pred_probs[part], trust))
+        return most, share
+
+    def _expected(self, p: Floats, trust: float) -> Floats:
+        """Return the probability of each type before any label, shape (n, K, D)."""
+        told = trust * beyond_shares(p, self.evidence.shares)
+        log_p = np.log(self.evidence.shares)[:, None] + self.weight + self.gate * told[..., None]
+        return np.asarray(softmax(log_p, axis=(1, 2)))
+
+    def _of_labelled(self, p: Floats | None, trust: float) -> tuple[Floats, Floats]:
+        """Return what the majority says of each labelled text and what one new annotator does, both (T, K)."""
+        e, q = self.evidence, self.posterior
+        if trust != 1:
+            gate = self.gate[e.pair_class] if e.few else self.gate
+            with np.errstate(divide="ignore"):
+                log_q = np.log(q) + (trust - 1) * gate * e.told[:, None]
+            q = e.normalised(np.ascontiguousarray(log_q.T))[0].T
+        types = self._by_text(q, np.arange(len(e.texts)))
+        most, share = self._outcomes(types)
+        if e.few:
+            return most, share
+        return most + self._unnamed(most, q, p), share + self._unnamed(share, q, p)
+
+    def by_text(self) -> Floats:
+        """Return the types of the T labelled texts, shape (T, K, D); with many classes of those in question."""
+        return self._by_text(self.posterior, np.arange(len(self.evidence.texts)))
+
+    def _by_text(self, q: Floats, rows: Ints) -> Floats:
+        """Return the types (P, D) of some rows of texts (n,), (n, K, D); with many classes those in question."""
+        e, K, T = self.evidence, self.evidence.n_classes, len(self.evidence.texts)
+        if e.few:
+            return np.asarray(q.reshape(K, T, q.shape[1])[:, rows].transpose(1, 0, 2))
+        size = np.diff(np.append(e.start, len(e.pair_text)))[rows]
+        place = np.repeat(np.arange(len(rows)), size)
+        pair = np.arange(len(place)) - np.repeat(np.cumsum(size) - size - e.start[rows], size)
+        types = np.zeros((len(rows), K + 1, q.shape[1]))
+        types[place, e.pair_class[pair]] = q[pair]
+        return types[:, :K]
+
+    def _unnamed(self, found: Floats, q: Floats, p: Floats | None) -> Floats:
+        """Spread what found (T, K) leaves over the classes that did not come into question."""
+        e, K = self.evidence, self.evidence.n_classes
+        rest = np.tile(e.shares, (len(found), 1)) if p is None else np.array(p[e.texts])
+        named = np.flatnonzero(e.pair_class < K)
+        rest[e.pair_text[named], e.pair_class[named]] = 0.0
+        rest += _TINY
+        return np.asarray(rest * ((1 - found.sum(axis=1)) / rest.sum(axis=1))[:, None])
+
+    def _outcomes(self, types: Floats) -> tuple[Floats, Floats]:
+        """Return what the majority says and what one new annotator does, (n, K), given types (n, K, D)."""
+        if self.evidence.few:
+            return tuple(np.tensordot(types, table, axes=2) for table in (self.majority, self.answers))  # type: ignore[return-value]
+        right, _ = self._crowd
+        shares = self.evidence.shares
+        powers, mine = shares**_MANY, right**_MANY
+        theirs = ((1 - right) / (1 - shares)[:, None]) ** _MANY * (powers.sum() - powers)[:, None]
+        return _spread(types, mine / (mine + theirs), powers), _spread(types, right, shares)
+
+
+    @cached_property
+    def frequency(self) -> Floats:
+        """Expected number of labelled texts of each type, and a little of what is believed beforehand, (K, D)."""
+        e, K = self.evidence, self.evidence.n_classes
+        usual = e.shares[:, None] * np.array(self.prior.frequency)
+        named = np.flatnonzero(e.pair_class < K)
+        sums = [total_by(e.pair_class[named], column, K) for column in self.posterior[named].T]
+        return np.column_stack(sums) + usual
+
+    def crowd_confusion(self) -> Floats:
+        """Return how a new annotator answers texts of each class, shape (K, K)."""
+        right, spread = self._crowd
+        hit = (right * self.frequency).sum(axis=1) / self.frequency.sum(axis=1)
+        found = (1 - hit)[:, None] * spread
+        np.fill_diagonal(found, hit)
+        return found
+
+    def skill(self, experts: Bools) -> Floats:
+        """Return how often each annotator says what the majority of a large crowd would say, shape (M,).
+
+        That is on texts like all labelled ones with few classes, and on those of their own with many.
+        """
+        e, K = self.evidence, self.evidence.n_classes
+        if e.few:
+            said = np.einsum("jkdl,kdl->jkd", self.answers_of(np.arange(e.n_annotators)), self.majority)
+            skill = np.einsum("jkd,kd->j", said, self.frequency / self.frequency.sum())
+        else:
+            asked = (e.back @ self.posterior).reshape(2, len(e.cell_class), self.psi.shape[1]).sum(axis=0)
+            asked[e.cell_class == K] = 0.0
+            hit = total_by(e.cell_annotator, (asked * expit(self.log_odds)).sum(axis=1), e.n_annotators)
+            skill = hit / np.maximum(total_by(e.cell_annotator, asked.sum(axis=1), e.n_annotators), _TINY)
+        return np.where(experts, 1 - EXPERT_ERROR, skill)
+
+    def answers_of(self, annotators: Ints) -> Floats:
+        """Return how some annotators (m,) answer texts of each type, shape (m, K, D, K); with few classes only."""
+        e, K, D = self.evidence, self.evidence.n_classes, self.psi.shape[1]
+        right = expit(self.log_odds.reshape(e.n_annotators, K, D)[annotators])
+        bias = self.bias[:-1].reshape(e.n_annotators, 1, K)[annotators]
+        confused = self.discrimination[annotators, None, None] * self.mixing if len(self.mixing) else 0.0
+        spread = e.shares * np.exp(bias + confused) * (1 - np.eye(K))
+        spread /= spread.sum(axis=2, keepdims=True)
+        return np.asarray((1 - right)[..., None] * spread[:, :, None] + right[..., None] * np.eye(K)[:, None])
+
+    def without(self, annotations: Annotations) -> tuple[Ints, Floats]:
+        """Return each text's label and its quality without each annotation, everybody's habits held, both (L,).
+
+        Annotations of experts, from whom nothing is learnt, are given what holds with them.
+        """
+        e, K = self.evidence, self.evidence.n_classes
+        row = np.searchsorted(e.texts, annotations.text)
+        label, quality = np.empty(len(row), dtype=np.int64), np.empty(len(row))
+        for part in np.array_split(np.arange(len(row)), len(row) * K // _CHUNK + 1):
+            types = self._by_text(self.posterior, row[part])
+            said = self.likelihood(annotations.annotator[part], annotations.label[part])
+            types = types / np.maximum(said, _TINY)
+            types /= types.sum(axis=(1, 2), keepdims=True)
+            most, share = self._outcomes(types)
+            label[part] = share.argmax(axis=1)
+            quality[part] = most[np.arange(len(part)), label[part]]
+        return label, quality
+
+    def likelihood(self, annotator: Ints, label: Ints) -> Floats:
+        """Return how likely annotators (n,) give labels (n,) to texts of each type, shape (n, K, D)."""
+        e, K = self.evidence, self.evidence.n_classes
+        who = annotator.astype(np.int64)
+        if e.few:
+            return np.asarray(self.answers_of(np.arange(e.n_annotators))[who, :, :, label])
+        width = K + 1
+        key = e.cell_annotator * width + e.cell_class
+        place = np.minimum(np.searchsorted(key, who[:, None] * width + np.arange(K)), len(key) - 1)
+        known = key[place] == who[:, None] * width + np.arange(K)
+        # what an annotator was never asked about they answer as the crowd does
+        odds = np.where(known[..., None], self.log_odds[place], self.crowd * self.psi[:K] + _base(e.shares)[:, None])
+        right = np.arange(K) == label[:, None]
+        other = (e.shares[label][:, None] / (1 - e.shares))[..., None]
+        return np.where(right[..., None], expit(odds), expit(-odds) * other)
+
+    def confusion(self, experts: Bools) -> Floats | None:
+        """Return how each annotator answers texts of each class, shape (M, K, K); None with many classes."""
+        e, K = self.evidence, self.evidence.n_classes
+        if not e.few:
+            return None
+        weight = self.frequency / self.frequency.sum(axis=1, keepdims=True)
+        found = np.einsum("jkdl,kd->jkl", self.answers_of(np.arange(e.n_annotators)), weight)
+        certain = np.full((K, K), EXPERT_ERROR / max(K - 1, 1))
+        np.fill_diagonal(certain, 1 - EXPERT_ERROR)
+        return np.where(experts[:, None, None], certain, found)
+
+
+def _base(shares: Floats) -> Floats:
+    """Return the log odds of each class by chance, shape (K,)."""
+    return np.asarray(np.log(shares) - np.log1p(-shares))
+
+
+def _spread(types: Floats, own: Floats, weight: Floats) -> Floats:
+    """Return how often each class is the outcome, (n, K): own (K, D) of its types' probabilities (n, K, D).
+
+    The rest goes to the other classes in proportion to weights (K,).
+    """
+    hit = np.einsum("nkd,kd->nk", types, own)
+    missed = (types.sum(axis=2) - hit) / (weight.sum() - weight)
+    return np.asarray(hit + weight * (missed.sum(axis=1, keepdims=True) - missed))
+
+
+def majority_for(shares: Floats, prior: TypesPrior) -> Ints:
+    """Return what the majority says of texts of each type, as believed before any label, (K, D)."""
+    K, right = len(shares), np.array(prior.right)
+    answers = (1 - right)[:, None] * np.tile(shares, (K, len(right), 1))
+    answers[np.arange(K), :, np.arange(K)] += right
+    return np.asarray(answers.argmax(axis=2))
