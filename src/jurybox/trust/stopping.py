@@ -43,7 +43,7 @@ RULES = {
     "target": "the audit's lower bound has reached the accuracy that is wanted",
     "stable": "predictions hardly change from round to round",
     "exhausted": "further labels are not forecast to bring anything",
-    "budget": "the labels that were to be paid for are there",
+    "budget": "the labels that were to be paid for are paid for",
 }
 
 
@@ -204,7 +204,7 @@ class Budget:
         """Count the labels paid for."""
         last = history[-1]
         spent = last.labels if last.paid is None else last.paid
-        why = f"{spent} of {self.labels} labels are there"
+        why = f"{spent} of {self.labels} labels are paid for"
         return Verdict(self.name, spent >= self.labels, spent, self.labels, why)
 
 
