@@ -43,7 +43,7 @@ RULES = {
     "target": "the audit's lower bound has reached the accuracy that is wanted",
     "stable": "predictions hardly change from round to round",
     "exhausted": "further labels are not forecast to bring anything",
-    "budget": "the labels that were to be paid for are paid for",
+    "budget": "the labels that were to be paid for are there",
 }
 
 
