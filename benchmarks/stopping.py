@@ -215,13 +215,14 @@ def forecasts(runs: Sequence[Audited], priors: dict[str, CurvePrior]) -> dict[st
 def forecast_one(run: Audited, prior: CurvePrior) -> Floats:
     """Return (held, held with the truth's own error, width, error, baseline held, its width)."""
     now, end = run.half, len(run.labels) - 1
-    at = run.labels[[end]].astype(np.float64)
+    at = run.labels[[now, end]].astype(np.float64)
     labels = run.labels[: now + 1].astype(np.float64)
     posterior = curve_posterior(labels, run.accuracy[: now + 1], at, prior=prior)
-    found, truth = posterior.interval(0, LEVEL), float(run.truth[end])
+    posterior = posterior.starting_from(run.accuracy[now])
+    found, truth = posterior.interval(1, LEVEL), float(run.truth[end])
     smoothed = (truth * run.n_truth + 0.5) / (run.n_truth + 1)
-    variance = posterior.covariance[0, 0] + 1 / (run.n_truth * smoothed * (1 - smoothed))
-    covered = abs(logit(smoothed) - posterior.mean[0]) <= norm.ppf((1 + LEVEL) / 2) * np.sqrt(variance)
+    variance = posterior.covariance[1, 1] + 1 / (run.n_truth * smoothed * (1 - smoothed))
+    covered = abs(logit(smoothed) - posterior.mean[1]) <= norm.ppf((1 + LEVEL) / 2) * np.sqrt(variance)
     last = run.accuracy[now]
     ratio = norm.ppf((1 + LEVEL) / 2) / norm.ppf(0.975)
     low, high = logit(np.clip([last.low, last.high], 1e-4, 1 - 1e-4))

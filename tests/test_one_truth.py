@@ -89,7 +89,7 @@ def doors(location: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     with Project.create(location, classes=CLASSES, texts=TEXTS, settings=SETTINGS) as project:
         project.add_annotator("olga", role=Role.OWNER)
         project.set_token("olga", hash_token(TOKEN))
-        web = create_app(location, settings=WebSettings(owner_token="another token"))  # noqa: S106
+        web = create_app(location, settings=WebSettings(owner_token="another token for the owner"))  # noqa: S106
         client = TestClient(web)
         assert client.get(f"/join/{TOKEN}").status_code in (200, 303)
         yield Doors(project, location, client, tmp_path, capsys)

@@ -144,3 +144,22 @@ def test_accuracies_of_0_and_1_are_no_trouble() -> None:
 def test_wrong_input(labels: list[int], n: int, arguments: dict[str, object], message: str) -> None:
     with pytest.raises(InputError, match=message):
         forecast(labels, [Interval(0.8, 0.7, 0.9)] * n, **arguments)  # type: ignore[arg-type]
+
+
+def test_the_forecast_starts_from_the_audit_and_does_not_fall() -> None:
+    for accuracy in (
+        (0.9, 0.71, 1.0),
+        (0.584, 0.5, 0.66),
+        (0.697, 0.6, 0.78),
+        (1.0, 0.9, 1.0),
+        (0.3, 0.2, 0.4),
+    ):
+        today = Interval(*accuracy)
+        audit = [Interval(0.5, 0.4, 0.6), Interval(0.55, 0.45, 0.65), today]
+        found = forecast([100, 200, 300], audit, [1, 100, 500, 1000])
+        assert found.now == today
+        estimates = [min(today.estimate, 1 - 1e-4), *(point.accuracy.estimate for point in found.points)]
+        assert estimates == sorted(estimates)
+        assert found.points[0].accuracy.low >= today.low - 1e-3, (
+            "so soon, it is not below what the audit says"
+        )

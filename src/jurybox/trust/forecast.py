@@ -42,6 +42,7 @@ __all__ = [
 
 _FUTURE = (100, 500, 1000)
 _NODES, _WEIGHTS = hermegauss(32)
+_LEAST_ERROR = 1e-3
 _SHARES = 1e-4, 1 - 1e-4  # bounds of what is taken for a share that was estimated
 
 
@@ -95,10 +96,11 @@ class CurvePosterior:
         """Return the same with today's accuracy, that of the first point, as the audit alone estimates it.
 
         What rounds and prior say of the way from there stays: ``y_f = z_0 + (y_f - y_0)``, where the error of
-        the audit's estimate z_0 is taken to be independent of the way.
+        the audit's estimate z_0 is taken to be independent of the way. Of an interval that ends at 1, the
+        upper half says nothing on the scale of logits; the error is that of the narrower half.
         """
-        z = logit(np.clip(today.estimate, *_SHARES))
-        error = on_logits([today])[1][0]
+        low, z, high = logit(np.clip([today.low, today.estimate, today.high], *_SHARES))
+        error = max(min(z - low, high - z) / ndtri((1 + today.level) / 2), _LEAST_ERROR)
         first = self.covariance[:, :1]
         way = self.covariance - first - first.T + self.covariance[0, 0]
         return CurvePosterior(z + self.mean - self.mean[0], error**2 + way)
@@ -256,7 +258,7 @@ def on_logits(accuracy: Sequence[Interval]) -> tuple[Floats, Floats]:
     bounds = np.array([[found.low, found.high] for found in accuracy], dtype=np.float64)
     low, high = logit(np.clip(bounds, *_SHARES)).T
     width = np.array([2 * ndtri((1 + found.level) / 2) for found in accuracy])
-    return (low + high) / 2, np.maximum((high - low) / width, 1e-3)
+    return (low + high) / 2, np.maximum((high - low) / width, _LEAST_ERROR)
 
 
 def check_rounds(labels: ArrayLike, accuracy: Sequence[Interval]) -> Floats:

@@ -204,7 +204,7 @@ class Budget:
         """Count the labels paid for."""
         last = history[-1]
         spent = last.labels if last.paid is None else last.paid
-        why = f"{spent} of {self.labels} labels are there"
+        why = f"{spent} of {self.labels} labels are paid for"
         return Verdict(self.name, spent >= self.labels, spent, self.labels, why)
 
 
