@@ -24,7 +24,7 @@ from jurybox.selection import rank
 from jurybox.strategies import Strategy, get_strategy
 from jurybox.threads import single_threaded
 
-__all__ = ["Ranking", "Reason", "Round", "Settings", "play_round"]
+__all__ = ["Ranking", "Reason", "Round", "Settings", "SoftLabels", "play_round", "soft_labels"]
 
 Reason: TypeAlias = Literal["new", "second look", "random", "spread"]
 
@@ -120,6 +120,47 @@ class Round:
         return self.ranking.texts[: self.diagnostics["batch"]]
 
 
+@dataclass(frozen=True, eq=False)
+class SoftLabels:
+    """What a model is trained on.
+
+    Attributes
+    ----------
+    rows : ndarray of int, shape (n,)
+        Positions of the labelled texts.
+    targets : ndarray, shape (n, K)
+        Their class distributions.
+    weights : ndarray, shape (n,)
+        How much each counts.
+    """
+
+    rows: Ints
+    targets: Floats
+    weights: Floats
+
+
+def soft_labels(
+    annotations: Annotations,
+    settings: Settings,
+    rng: np.random.Generator,
+    *,
+    previous: Round | None = None,
+    trainable: Bools | None = None,
+    experts: Bools | None = None,
+) -> SoftLabels:
+    """Return what a round would train its classifier on, for an encoder that is tuned apart from rounds.
+
+    Parameters as in `play_round`.
+    """
+    strategy = get_strategy(settings.strategy)
+    trained = annotations.labelled if trainable is None else annotations.labelled & trainable
+    rows = np.flatnonzero(trained)
+    seen = annotations.subset(texts=rows)
+    p = None if previous is None or previous.classifier is None else previous.pred_probs[rows]
+    weights = seen.n_labels.astype(np.float64) if strategy.weighted else np.ones(len(rows))
+    return SoftLabels(rows, strategy.targets(seen, p, experts, rng), weights)
+
+
 @single_threaded
 def play_round(
     annotations: Annotations,
@@ -131,6 +172,7 @@ def play_round(
     trainable: Bools | None = None,
     eligible: Bools | None = None,
     experts: Bools | None = None,
+    tuned: Floats | None = None,
 ) -> Round:
     """Train on what the annotators said, and rank what to ask next.
 
@@ -152,6 +194,10 @@ def play_round(
         Texts that may be asked; default: all.
     experts : ndarray of bool, shape (M,), optional
         Annotators who are reviewers, as in `jurybox.consensus.estimate_consensus`; default: nobody.
+    tuned : ndarray, shape (N, K), optional
+        Probabilities of an encoder that was tuned on labels, out of sample as `jurybox.classifiers.tuning`
+        makes them; a row of NaN is a text that it was not asked about. The round mixes them in as far as
+        they help to foretell people's labels.
 
     Returns
     -------
@@ -170,7 +216,9 @@ def play_round(
     strategy = get_strategy(settings.strategy)
     clock = _Clock()
     trained = annotations.labelled if trainable is None else annotations.labelled & trainable
-    fitted, p = _train(annotations, features, settings.classifier, strategy, rng, previous, trained, experts)
+    fitted, p = _train(
+        annotations, features, settings.classifier, strategy, rng, previous, trained, experts, tuned
+    )
     clock.lap("fit")
     consensus = strategy.consensus(annotations, p, experts, rng)
     clock.lap("consensus")
@@ -201,6 +249,7 @@ def _train(
     previous: Round | None,
     trained: Bools,
     experts: Bools | None,
+    tuned: Floats | None,
 ) -> tuple[Fitted | None, Floats]:
     """Fit the classifier to the labelled texts; return it and its probabilities of the pool (N, K)."""
     if not trained.any():
@@ -214,12 +263,21 @@ def _train(
     x = _rows(features, rows)
     weights = seen.n_labels.astype(np.float64) if strategy.weighted else None
     for _ in range(2 if strategy.asks_model and p is None else 1):
-        before = classifier.fit(x, strategy.targets(seen, p, experts, rng), weights, previous=_inner(before))
-        if strategy.calibrated:
-            before = calibrate(before, seen.counts)
+        targets = strategy.targets(seen, p, experts, rng)
+        before = classifier.fit(x, targets, weights, previous=_inner(before))
+        if strategy.calibrated or tuned is not None:  # a published method mixes by the labels it trains on
+            before = calibrate(
+                before,
+                seen.counts if strategy.calibrated else targets,
+                None if tuned is None else tuned[rows],
+            )
         p = before.out_of_sample
     assert before is not None  # noqa: S101
-    pred_probs = np.array(before.predict_proba(features))
+    pred_probs = np.array(
+        before.predict_proba(features, tuned)
+        if isinstance(before, CalibratedFitted)
+        else before.predict_proba(features)
+    )
     pred_probs[rows] = before.out_of_sample
     return before, pred_probs
 

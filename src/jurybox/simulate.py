@@ -8,23 +8,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from time import perf_counter
 from typing import TypeAlias
 
 import numpy as np
 
 from jurybox.annotations import Annotations
-from jurybox.arrays import Bools, Ints
+from jurybox.arrays import Bools, Floats, Ints
 from jurybox.classifiers.base import Inputs
+from jurybox.classifiers.calibrated import CalibratedFitted
 from jurybox.classifiers.features import fit_feature_map
 from jurybox.curves import Curves, PlayedRound, Run, Selection, macro_f1
 from jurybox.datasets import Dataset
 from jurybox.encoders import FeatureCache, get_encoder
 from jurybox.errors import InputError
-from jurybox.loop import Round, Settings, play_round
+from jurybox.loop import Round, Settings, SoftLabels, play_round, soft_labels
 from jurybox.strategies import get_strategy
 
-__all__ = ["PoolInputs", "Progress", "simulate", "simulate_run"]
+__all__ = ["PoolInputs", "Progress", "SecondGear", "TunedInputs", "simulate", "simulate_run"]
 
 Progress: TypeAlias = Callable[[str, int, int, PlayedRound], None]
 """Called with strategy, seed, round and what the round measured."""
@@ -125,6 +127,18 @@ class PoolInputs:
     encoder: str
 
 
+@dataclass(frozen=True, eq=False)
+class TunedInputs:
+    """Probabilities of a tuned encoder: of the pool (N, K), out of sample, and of the test texts."""
+
+    pool: Floats
+    test: Floats
+
+
+SecondGear: TypeAlias = Callable[[int, Callable[[], SoftLabels]], TunedInputs | None]
+"""Asked before each round, with its number and what it would be trained on; None: nothing tuned yet."""
+
+
 def simulate_run(
     dataset: Dataset,
     inputs: PoolInputs,
@@ -133,9 +147,10 @@ def simulate_run(
     rounds: int,
     seed: int,
     hold_out: float = 0.0,
+    second_gear: SecondGear | None = None,
     progress: Progress | None = None,
 ) -> Run:
-    """Play one strategy with one seed; parameters as in `simulate`."""
+    """Play one strategy with one seed; parameters as in `simulate`, and an encoder that learns, too."""
     rng = np.random.default_rng(seed)
     held_out = _draw_held_out(dataset, hold_out, rng)
     crowd = _Crowd(dataset)
@@ -143,6 +158,11 @@ def simulate_run(
     annotations, current = dataset.initial, None
     played: list[PlayedRound] = []
     for number in range(rounds):
+        tuned = None
+        if second_gear is not None:
+            tuned = second_gear(
+                number, partial(soft_labels, annotations, settings, rng, previous=current)
+            )
         start = perf_counter()
         current = play_round(
             annotations,
@@ -151,11 +171,15 @@ def simulate_run(
             rng,
             previous=current,
             eligible=crowd.has_answer & ~held_out,
+            tuned=None if tuned is None else tuned.pool,
         )
         seconds = perf_counter() - start
         asked, people, labels = crowd.answer(current.batch, annotations, rng)
         selections = _describe(dataset, current, people, labels)
-        played.append(_measure(dataset, inputs, annotations, current, truth, held_out, seconds, selections))
+        predicted = _predict(current, inputs.test, None if tuned is None else tuned.test)
+        played.append(
+            _measure(dataset, predicted, annotations, current, truth, held_out, seconds, selections)
+        )
         if progress is not None:
             progress(settings.strategy, seed, number, played[-1])
         annotations = annotations.extend(asked, people, labels)
@@ -236,7 +260,7 @@ def _truth(dataset: Dataset) -> Ints:
 
 def _measure(
     dataset: Dataset,
-    inputs: PoolInputs,
+    predicted: Ints,
     annotations: Annotations,
     current: Round,
     truth: Ints,
@@ -244,7 +268,6 @@ def _measure(
     seconds: float,
     selections: tuple[Selection, ...],
 ) -> PlayedRound:
-    predicted = _predict(current, inputs.test)
     labelled = annotations.labelled & (truth >= 0)
     measured = held_out & (truth >= 0)
     return PlayedRound(
@@ -258,9 +281,11 @@ def _measure(
     )
 
 
-def _predict(current: Round, inputs: Inputs) -> Ints:
+def _predict(current: Round, inputs: Inputs, tuned: Floats | None) -> Ints:
     if current.classifier is None:
         return np.zeros(len(inputs), dtype=np.int64)
+    if isinstance(current.classifier, CalibratedFitted):
+        return np.asarray(current.classifier.predict_proba(inputs, tuned).argmax(axis=1), dtype=np.int64)
     return np.asarray(current.classifier.predict_proba(inputs).argmax(axis=1), dtype=np.int64)
 
 
