@@ -17,6 +17,7 @@ import json
 import multiprocessing as mp
 import os
 import queue
+import tempfile
 import time
 import traceback
 from collections import defaultdict
@@ -31,12 +32,12 @@ import numpy as np
 from jurybox import datasets
 from jurybox.arrays import Floats, Ints
 from jurybox.classifiers.calibrated import calibrate
-from jurybox.classifiers.features import fit_feature_map
 from jurybox.classifiers.head import Head
-from jurybox.classifiers.tuning import Tuned, TuningSettings, cross_fit
+from jurybox.classifiers.recipes import TuningSettings
+from jurybox.classifiers.tuning import Tuned, cross_fit
 from jurybox.curves import macro_f1
 from jurybox.datasets import Dataset
-from jurybox.encoders import TfidfEncoder, TransformerEncoder
+from jurybox.encoders import TfidfEncoder, TransformerEncoder, fit_views
 from jurybox.loop import Settings, SoftLabels
 from jurybox.simulate import PoolInputs, TunedInputs, simulate_run
 from jurybox.strategies import STRATEGIES, get_strategy
@@ -111,12 +112,14 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=15)
     parser.add_argument("--weight", type=float, default=0.5, help="of TF-IDF beside MiniLM")
     parser.add_argument("--recipe", default="", help="take this one, compare none")
-    parser.add_argument("--strategies", nargs="*", default=("default", "activelab", "random", "margin", "entropy", "badge"))
+    parser.add_argument(
+        "--strategies", nargs="*", default=("default", "activelab", "random", "margin", "entropy", "badge")
+    )
     parser.add_argument("--tiny", action="store_true", help="a few texts and rounds, to try the script")
     parser.add_argument("--out", type=Path, default=Path("second_gear.json"))
     arguments = parser.parse_args()
     start = time.monotonic()
-    features = f"/tmp/second-gear-features-{os.getpid()}"
+    features = tempfile.mkdtemp(prefix="second-gear-")
     options = Options(arguments.data, arguments.model, features, arguments.tiny, arguments.weight)
     context = mp.get_context("spawn")
     jobs, results = context.Queue(), context.Queue()
@@ -175,10 +178,12 @@ class Book:
         self._written = 0.0
 
     def write_now_and_then(self) -> None:
+        """Write where the last time is some seconds ago."""
         if time.monotonic() - self._written > 5:
             self.write()
 
     def write(self) -> None:
+        """Write, whole or not at all."""
         text = json.dumps({"about": self.about, "found": self.found})
         self.path.with_suffix(".part").write_text(text)
         self.path.with_suffix(".part").replace(self.path)
@@ -243,18 +248,16 @@ def encode(names: list[str], options: Options) -> None:
         dataset = load(options, name, 0)
         pool, test = dataset.pool_texts, dataset.test_texts
         begin = time.perf_counter()
-        rows = [encoder.encode(texts) for texts in (pool, test)]
+        minilm = fit_views([encoder], pool)
+        rows = [minilm.rows(texts) for texts in (pool, test)]
         seconds = time.perf_counter() - begin
-        mapped = fit_feature_map(rows[0])
-        tfidf = TfidfEncoder().fit(pool)
-        counted = [tfidf.encode(texts) for texts in (pool, test)]
-        reduced = fit_feature_map(counted[0])
+        tfidf = fit_views([TfidfEncoder()], pool)
         np.savez(
             folder / f"{name}.npz",
-            minilm_pool=mapped(rows[0]),
-            minilm_test=mapped(rows[1]),
-            tfidf_pool=reduced(counted[0]),
-            tfidf_test=reduced(counted[1]),
+            minilm_pool=rows[0],
+            minilm_test=rows[1],
+            tfidf_pool=tfidf.rows(pool),
+            tfidf_test=tfidf.rows(test),
         )
         print(f"{name}: {len(pool)} + {len(test)} texts, MiniLM {seconds:.1f} s", flush=True)
 
@@ -275,7 +278,7 @@ def views(options: Options, name: str, weight: float) -> PoolInputs:
 
 
 def settings_of(recipe: str, tiny: bool) -> TuningSettings:
-    """Settings of a recipe."""
+    """Return the settings of a recipe."""
     given = {k: v for k, v in RECIPES[recipe].items() if k not in NOT_SETTINGS}
     settings = replace(BASE, **given)
     return replace(settings, passes=1, least_steps=2, folds=2) if tiny else settings
@@ -318,8 +321,10 @@ def score_recipe(
     tuned = cross_fit(model, rows, texts, targets, counts.sum(axis=1), previous=before)
     seconds = time.perf_counter() - begin
     tokens = model.tokens(dataset.test_texts)
-    soup, soup_features = model.predict(tokens, tuned.mean)
-    each = np.mean([model.predict(tokens, weights)[0] for weights in tuned.folds], axis=0)
+    soup, _ = model.predict(tokens, np.arange(len(tokens)), tuned.mean)
+    each = np.mean(
+        [model.predict(tokens, np.arange(len(tokens)), weights)[0] for weights in tuned.folds], axis=0
+    )
     measure = Measure(dataset.test_labels, counts)
     shares = counts / counts.sum(axis=1, keepdims=True)
     inputs = views(options, job.data, options.weight)
@@ -457,15 +462,8 @@ def demo_views(options: Options, seed: int) -> PoolInputs:
     """Both views of the demo, whose texts are drawn anew with every seed."""
     dataset = load(options, "demo", seed)
     pool, test = dataset.pool_texts, dataset.test_texts
-    parts = []
-    for weight, encoder in (
-        (1.0, TransformerEncoder(Path(options.model))),
-        (options.weight, TfidfEncoder().fit(pool)),
-    ):
-        rows = encoder.encode(pool)
-        mapped = fit_feature_map(rows)
-        parts.append((weight * mapped(rows), weight * mapped(encoder.encode(test))))
-    return PoolInputs(*(np.hstack(part).astype(np.float32) for part in zip(*parts, strict=True)), "demo")
+    both = fit_views([TransformerEncoder(Path(options.model)), TfidfEncoder()], pool)
+    return PoolInputs(both.rows(pool), both.rows(test), "demo")
 
 
 class Gear:
@@ -496,9 +494,9 @@ class Gear:
             self._tuner, labels.rows, texts, labels.targets, labels.weights, previous=self._tuned
         )
         self._tuned = tuned
-        pool = self._tuner.predict(self._pool, tuned.mean)[0]
+        pool = self._tuner.predict(self._pool, np.arange(len(self._pool)), tuned.mean)[0]
         pool[labels.rows] = tuned.out_of_sample
-        return TunedInputs(pool, self._tuner.predict(self._test, tuned.mean)[0])
+        return TunedInputs(pool, self._tuner.predict(self._test, np.arange(len(self._test)), tuned.mean)[0])
 
 
 def badge(features: Floats) -> Any:

@@ -16,7 +16,7 @@ from jurybox.consensus import (
     estimate_consensus,
     majority_vote,
 )
-from jurybox.encoders import FeatureCache, get_encoder
+from jurybox.encoders import FeatureCache, Views, fit_views, get_encoders
 from jurybox.errors import InputError, JuryboxError
 from jurybox.loop import Ranking, Round, Settings, play_round
 from jurybox.selection import (
@@ -48,6 +48,7 @@ __all__ = [
     "Ranking",
     "Round",
     "Settings",
+    "Views",
     "activelab",
     "cohen_kappa",
     "crowdlab",
@@ -56,8 +57,9 @@ __all__ = [
     "disagreement",
     "entropy",
     "estimate_consensus",
+    "fit_views",
     "fleiss_kappa",
-    "get_encoder",
+    "get_encoders",
     "krippendorff_alpha",
     "least_confidence",
     "majority_vote",

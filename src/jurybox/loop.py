@@ -5,13 +5,16 @@ The simulator and the live server call the same function, so what is benchmarked
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache, wraps
 from time import perf_counter
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, ParamSpec, TypeAlias, TypeVar
 
 import numpy as np
+import scipy.linalg  # noqa: F401  # its pool of threads is looked for once, when it is here
 from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController
 
 from jurybox.annotations import Annotations
 from jurybox.arrays import Bools, Floats, Ints
@@ -22,11 +25,47 @@ from jurybox.consensus import Consensus
 from jurybox.errors import InputError
 from jurybox.selection import rank
 from jurybox.strategies import Strategy, get_strategy
-from jurybox.threads import single_threaded
 
 __all__ = ["Ranking", "Reason", "Round", "Settings", "SoftLabels", "play_round", "soft_labels"]
 
 Reason: TypeAlias = Literal["new", "second look", "random", "spread"]
+
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def single_threaded(function: Callable[P, R]) -> Callable[P, R]:
+    """Let a function's linear algebra run in one thread, and leave the number as it was afterwards.
+
+    A round's matrices are small, and threads would mostly wait for each other: NumPy and SciPy each bring a
+    BLAS with a pool of its own. On a machine that has other things to do, which is what a server's machine
+    has, their waiting makes a round take many times as long.
+
+    Other threads of the process that calculate meanwhile are held to one, too. Fine-tuning is not: PyTorch
+    has threads of its own.
+
+    Examples
+    --------
+    >>> from threadpoolctl import threadpool_info
+    >>> @single_threaded
+    ... def most_threads():
+    ...     return max(pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas")
+    >>> most_threads()
+    1
+    """
+
+    @wraps(function)
+    def limited(*args: P.args, **kwargs: P.kwargs) -> R:
+        with _pools().limit(limits=1, user_api="blas"):
+            return function(*args, **kwargs)
+
+    return limited
+
+
+@cache
+def _pools() -> ThreadpoolController:
+    return ThreadpoolController()
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Strategies compared on data whose annotations are all known: simulated annotators answer from them.
+"""Strategies compared on data whose annotations are all known, and random choice beside a project's own.
 
 The protocol is that of the guide "Annotate Text Data Using Active Learning with Cleanlab": start from a few
 labels, and in each round train, measure on the test set, choose a batch and ask one annotator per text.
@@ -18,15 +18,23 @@ from jurybox.annotations import Annotations
 from jurybox.arrays import Bools, Floats, Ints
 from jurybox.classifiers.base import Inputs
 from jurybox.classifiers.calibrated import CalibratedFitted
-from jurybox.classifiers.features import fit_feature_map
 from jurybox.curves import Curves, PlayedRound, Run, Selection, macro_f1
 from jurybox.datasets import Dataset
-from jurybox.encoders import FeatureCache, get_encoder
+from jurybox.encoders import EncoderNames, FeatureCache, fit_views, get_encoders
 from jurybox.errors import InputError
 from jurybox.loop import Round, Settings, SoftLabels, play_round, soft_labels
 from jurybox.strategies import get_strategy
 
-__all__ = ["PoolInputs", "Progress", "SecondGear", "TunedInputs", "simulate", "simulate_run"]
+__all__ = [
+    "PoolInputs",
+    "Progress",
+    "RandomPoint",
+    "SecondGear",
+    "TunedInputs",
+    "play_random_arm",
+    "simulate",
+    "simulate_run",
+]
 
 Progress: TypeAlias = Callable[[str, int, int, PlayedRound], None]
 """Called with strategy, seed, round and what the round measured."""
@@ -39,7 +47,7 @@ def simulate(
     rounds: int = 25,
     batch: int = 25,
     seeds: int | Sequence[int] = 10,
-    encoder: str = "auto",
+    encoder: EncoderNames = "auto",
     settings: Settings | None = None,
     cache: FeatureCache | None = None,
     hold_out: float = 0.0,
@@ -58,7 +66,7 @@ def simulate(
     seeds
         How many, or which. All strategies start alike under the same seed.
     encoder
-        Makes the features, as in `jurybox.encoders.get_encoder`; not used by a classifier that takes texts.
+        Makes the features, as in `jurybox.encoders.get_encoders`; not used by a classifier that takes texts.
     settings
         Caps and classifier; its strategy and batch are replaced.
     cache
@@ -160,9 +168,7 @@ def simulate_run(
     for number in range(rounds):
         tuned = None
         if second_gear is not None:
-            tuned = second_gear(
-                number, partial(soft_labels, annotations, settings, rng, previous=current)
-            )
+            tuned = second_gear(number, partial(soft_labels, annotations, settings, rng, previous=current))
         start = perf_counter()
         current = play_round(
             annotations,
@@ -217,17 +223,14 @@ class _Crowd:
         return texts, people, self._answers.label[rows].astype(np.int64)
 
 
-def _inputs(dataset: Dataset, settings: Settings, encoder: str, cache: FeatureCache | None) -> PoolInputs:
+def _inputs(
+    dataset: Dataset, settings: Settings, encoder: EncoderNames, cache: FeatureCache | None
+) -> PoolInputs:
     """Encode the pool and the test texts, unless the classifier takes texts."""
     if settings.classifier.takes == "texts":
         return PoolInputs(list(dataset.pool_texts), list(dataset.test_texts), "none")
-    made = get_encoder(encoder).fit(dataset.pool_texts)
-    pool, test = (
-        cache.features(made, texts) if cache is not None else made.encode(texts)
-        for texts in (dataset.pool_texts, dataset.test_texts)
-    )
-    mapped = fit_feature_map(pool)
-    return PoolInputs(mapped(pool), mapped(test), made.name)
+    views = fit_views(get_encoders(encoder), dataset.pool_texts, cache=cache)
+    return PoolInputs(views.rows(dataset.pool_texts), views.rows(dataset.test_texts), views.name)
 
 
 def _given(answers: Annotations, annotations: Annotations) -> Bools:
@@ -305,3 +308,67 @@ def _describe(dataset: Dataset, current: Round, people: Ints, labels: Ints) -> t
         )
         for position, (text, annotator, label) in enumerate(zip(current.batch, people, labels, strict=True))
     )
+
+
+@dataclass(frozen=True, eq=False)
+class RandomPoint:
+    """A model trained on a part of the texts that were drawn at random.
+
+    Attributes
+    ----------
+    labels
+        Labels it was trained on.
+    pred_probs : ndarray, shape (N, K)
+        Its probabilities, out of sample for the texts it was trained on.
+    """
+
+    labels: int
+    pred_probs: Floats
+
+
+def play_random_arm(
+    drawn: Annotations,
+    features: Inputs,
+    settings: Settings,
+    rng: np.random.Generator,
+    *,
+    trainable: Bools | None = None,
+    experts: Bools | None = None,
+    points: int = 5,
+) -> tuple[RandomPoint, ...]:
+    """Train on growing parts of the texts that were drawn at random, as `jurybox.trust.savings` needs it.
+
+    Parameters
+    ----------
+    drawn
+        Annotations that were asked for because their texts had been drawn at random, and no others; over all
+        N texts of the pool.
+    features, settings, rng, trainable, experts
+        As in `jurybox.loop.play_round`; the audit sample is kept out by `trainable`.
+    points
+        Parts: the last is all texts, the first a quarter of them.
+
+    Returns
+    -------
+    tuple of RandomPoint
+        The fewest labels first; fewer than `points` where there are fewer texts, none without any.
+
+    Examples
+    --------
+    >>> from jurybox import datasets
+    >>> demo = datasets.load("demo")
+    >>> features = fit_views(get_encoders("tfidf"), demo.pool_texts).rows(demo.pool_texts)
+    >>> curve = play_random_arm(demo.initial, features, Settings(), np.random.default_rng(0), points=3)
+    >>> [point.labels for point in curve]
+    [50, 100, 200]
+    """
+    usable = drawn.labelled if trainable is None else drawn.labelled & trainable
+    texts = rng.permutation(np.flatnonzero(usable))
+    sizes = np.unique(np.rint(np.geomspace(max(len(texts) / 4, 1), max(len(texts), 1), points)).astype(int))
+    found = []
+    for size in sizes if len(texts) else ():
+        part = np.zeros(drawn.n_texts, dtype=bool)
+        part[texts[:size]] = True
+        played = play_round(drawn, features, settings, rng, trainable=part, experts=experts)
+        found.append(RandomPoint(int(drawn.n_labels[part].sum()), played.pred_probs))
+    return tuple(found)

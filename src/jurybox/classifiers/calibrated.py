@@ -1,8 +1,8 @@
-"""A classifier's probabilities, rescaled until they predict what the annotators answer, alone or mixed with others.
+"""A classifier's probabilities, rescaled until they predict what the annotators answer, alone or mixed.
 
 A model trained on a posterior in which it had a say itself tends to confirm itself round after round. Its
-out-of-sample probabilities, fitted to the labels that people gave, hold it to them. Where the encoder was tuned
-on the labels, too, the same fit weighs what the tuned model says.
+out-of-sample probabilities, fitted to the labels that people gave, hold it to them. Where the encoder was
+tuned on the labels, too, the same fit weighs what the tuned model says.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class LogPool:
 
 @dataclass(frozen=True, eq=False)
 class CalibratedFitted:
-    """A fitted classifier whose log-probabilities are scaled, shifted and mixed with those of a tuned encoder.
+    """A fitted classifier whose log-probabilities are scaled, shifted and mixed with a tuned encoder's.
 
     Attributes
     ----------
@@ -95,9 +95,10 @@ def calibrate(fitted: Fitted, counts: ArrayLike, tuned: ArrayLike | None = None)
     """Fit scales and offsets so that out-of-sample probabilities predict the annotators' labels.
 
     Minimises ``sum_ik c_ik (-log softmax(sum_j a_j log p_ij + b)_k)``, with a weak pull to the classifier as
-    it is, by Newton's method. Platt 1999, "Probabilistic outputs for support vector machines", with K classes,
-    the labels of several annotators in place of one, and the opinions of several models. The tuned encoder's
-    has to gain a nat over all labels that it can be judged by; else the classifier is calibrated alone.
+    it is, by Newton's method. Platt 1999, "Probabilistic outputs for support vector machines", with K
+    classes, the labels of several annotators in place of one, and the opinions of several models. The tuned
+    encoder's has to gain a nat over all labels that it can be judged by; else the classifier is calibrated
+    alone.
 
     Parameters
     ----------

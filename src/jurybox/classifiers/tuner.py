@@ -1,7 +1,7 @@
 """Fine-tuning an encoder for classification, many times from the same first weights, on CPU or GPU.
 
-It imports torch and transformers: import this module on use only. `jurybox.classifiers.tuning` says what it is
-for.
+It imports torch and transformers: import this module on use only. `jurybox.classifiers.tuning` says what it
+is for.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -17,18 +17,16 @@ import transformers
 from torch import nn
 
 from jurybox.arrays import Floats, Ints
+from jurybox.classifiers.recipes import TuningSettings
 from jurybox.encoders.tokens import (
+    Tokens,
     best_device,
     length_batches,
     model_max_length,
-    padded,
     quiet_loading,
     token_budget,
     token_ids,
 )
-
-if TYPE_CHECKING:
-    from jurybox.classifiers.tuning import TuningSettings
 
 __all__ = ["Tuner", "Weights", "averaged"]
 
@@ -70,13 +68,14 @@ class Tuner:
         self._model.freeze(settings.frozen_layers)
         self._first = self._state()
 
-    def tokens(self, texts: Sequence[str]) -> list[list[int]]:
+    def tokens(self, texts: Sequence[str]) -> Tokens:
         """Token ids of texts, cut to what is read of one."""
-        return token_ids(self._tokenizer, texts, self._max_length)
+        return Tokens.of(token_ids(self._tokenizer, texts, self._max_length))
 
     def train(
         self,
-        tokens: Sequence[Sequence[int]],
+        tokens: Tokens,
+        rows: Ints,
         targets: Floats,
         weights: Floats,
         *,
@@ -90,8 +89,10 @@ class Tuner:
 
         Parameters
         ----------
-        tokens, targets, weights
-            n texts, their class distributions of shape (n, K), and how much each counts, shape (n,).
+        tokens, rows
+            Texts, and which n of them to train on.
+        targets, weights
+            Class distributions of all texts, shape (N, K), and how much each counts, shape (N,).
         seed
             Draws the order of the texts and what dropout leaves out.
         start
@@ -106,8 +107,8 @@ class Tuner:
         self._load(self._first if start is None else start)
         if linear is not None:
             self._model.set_linear(*linear)
-        used = [row for row in range(len(tokens)) if weights[row] > 0 and len(tokens[row])]
-        if not used:
+        used = rows[(weights[rows] > 0) & (tokens.lengths[rows] > 0)]
+        if not len(used):
             return self._state()
         t = torch.tensor(targets, dtype=torch.float32, device=self.device)
         w = torch.tensor(weights / weights[used].mean(), dtype=torch.float32, device=self.device)
@@ -115,10 +116,10 @@ class Tuner:
         with _seeded(seed), _fast_products():
             optimizer, schedule = self._optimizer(steps)
             self._model.train()
-            for rows in self._batches(np.array(used), tokens, steps, np.random.default_rng(seed)):
-                index = torch.from_numpy(rows).to(self.device)
-                logits = self._logits([tokens[row] for row in rows])
-                loss = -(w[index, None] * t[index] * torch.log_softmax(logits, dim=1)).sum() / len(rows)
+            for batch in self._batches(used, tokens.lengths, steps, np.random.default_rng(seed)):
+                index = torch.from_numpy(batch).to(self.device)
+                logits = self._logits(tokens, batch)
+                loss = -(w[index, None] * t[index] * torch.log_softmax(logits, dim=1)).sum() / len(batch)
                 optimizer.zero_grad(set_to_none=True)
                 loss.backward()
                 nn.utils.clip_grad_norm_(self._model.trained(), _LARGEST_GRADIENT)
@@ -129,24 +130,24 @@ class Tuner:
 
     def predict(
         self,
-        tokens: Sequence[Sequence[int]],
+        tokens: Tokens,
+        rows: Ints,
         weights: Weights,
         *,
         after_batch: Callable[[], None] = lambda: None,
     ) -> tuple[Floats, Floats]:
-        """Class probabilities (n, K) and the mean of the last layer's tokens (n, D)."""
+        """Class probabilities (n, K) of some texts, and the mean of their last layer's tokens (n, D)."""
         self._load(weights)
         self._model.eval()
-        lengths = np.array([len(row) for row in tokens], dtype=np.int64)
         K = self._model.linear.out_features
-        probabilities = np.full((len(tokens), K), 1 / K)
-        features = np.zeros((len(tokens), self._model.linear.in_features))
+        probabilities = np.full((len(rows), K), 1 / K)
+        features = np.zeros((len(rows), self._model.linear.in_features))
         with torch.inference_mode(), _fast_products():
-            for rows in length_batches(lengths, token_budget(self.device)):
-                pooled = self._pooled([tokens[row] for row in rows])
+            for batch in length_batches(tokens.lengths[rows], token_budget(self.device)):
+                pooled = self._pooled(tokens, rows[batch])
                 logits = self._model.linear(pooled)
-                probabilities[rows] = torch.softmax(logits.double(), dim=1).cpu().numpy()
-                features[rows] = pooled.double().cpu().numpy()
+                probabilities[batch] = torch.softmax(logits.double(), dim=1).cpu().numpy()
+                features[batch] = pooled.double().cpu().numpy()
                 after_batch()
         return probabilities, features
 
@@ -155,20 +156,17 @@ class Tuner:
         """The weights before any training."""
         return self._first
 
-    def _pooled(self, rows: Sequence[Sequence[int]]) -> torch.Tensor:
-        ids, mask = padded(rows, self._tokenizer.pad_token_id, self.device)
-        return self._model(ids, mask)
+    def _pooled(self, tokens: Tokens, rows: Ints) -> torch.Tensor:
+        pooled: torch.Tensor = self._model(*tokens.padded(rows, self._tokenizer.pad_token_id, self.device))
+        return pooled
 
-    def _logits(self, rows: Sequence[Sequence[int]]) -> torch.Tensor:
-        logits: torch.Tensor = self._model.linear(self._model.dropout(self._pooled(rows)))
+    def _logits(self, tokens: Tokens, rows: Ints) -> torch.Tensor:
+        logits: torch.Tensor = self._model.linear(self._model.dropout(self._pooled(tokens, rows)))
         return logits
 
-    def _batches(
-        self, used: Ints, tokens: Sequence[Sequence[int]], steps: int, rng: np.random.Generator
-    ) -> Iterator[Ints]:
+    def _batches(self, used: Ints, lengths: Ints, steps: int, rng: np.random.Generator) -> Iterator[Ints]:
         """Yield as many batches as there are steps: texts of similar length, in random order."""
         size = min(self.settings.batch, len(used))
-        lengths = np.array([len(row) for row in tokens])
         done = 0
         while done < steps:
             order = rng.permutation(used)
@@ -251,7 +249,7 @@ class _Classifier(nn.Module):
 
 
 def _depth(name: str) -> int | None:
-    """Number of the layer that a parameter is of; None for embeddings and poolers."""
+    """Return the number of the layer that a parameter is of; None for embeddings and poolers."""
     parts = name.split(".")
     numbers = [int(part) for part in parts if part.isdigit()]
     return numbers[0] if numbers and "embeddings" not in parts else None
