@@ -6,8 +6,8 @@ little is lost when the time is up.
 
 First, recipes: models tuned on all labels of 100, 300, 800 and 2,000 texts of politeness and cebab-stars,
 drawn at random, measured on the test sets. The recipe with the least error there is taken for what follows:
-strategies played by the guide's protocol (25 rounds of 25 labels), on these sets and on others on which nothing
-was chosen.
+strategies played by the guide's protocol (25 rounds of 25 labels), on these sets and on others on which
+nothing was chosen.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from jurybox.arrays import Floats, Ints
 from jurybox.classifiers.calibrated import calibrate
 from jurybox.classifiers.head import Head
 from jurybox.classifiers.recipes import TuningSettings
-from jurybox.classifiers.tuning import Tuned, cross_fit
+from jurybox.classifiers.tuning import cross_fit, predict_mean, predict_own
 from jurybox.curves import macro_f1
 from jurybox.datasets import Dataset
 from jurybox.encoders import TfidfEncoder, TransformerEncoder, fit_views
@@ -45,28 +45,24 @@ from jurybox.strategies import STRATEGIES, get_strategy
 CHOOSE = ("stanford-politeness", "cebab-stars")
 JUDGE = ("stanford-politeness", "hs-brexit", "cebab-stars", "sarcasm", "demo")
 SIZES = (100, 300, 800, 2000)
-BATCH, EVERY = 25, 3
+BATCH, EVERY = 25, 4
 TINY = 1e-6
 BASE = TuningSettings()
 RECIPES: dict[str, dict[str, Any]] = {
     "base": {},
-    "warm": {"warm_head": True},
-    "passes 15": {"passes": 15},
-    "rate 1.5e-4": {"encoder_rate": 1.5e-4},
-    "passes 15, warm, rate 4e-5": {"passes": 15, "warm_head": True, "encoder_rate": 4e-5},
-    "later": {"later_passes": 3},
+    "passes 10": {"passes": 10},
+    "passes 4": {"passes": 4},
+    "rate 5e-5": {"encoder_rate": 5e-5},
+    "rate 2e-4": {"encoder_rate": 2e-4},
+    "one rate": {"layer_decay": 1.0},
     "top 3": {"frozen_layers": 3},
-    "decay 0.8, rate 1.5e-4": {"layer_decay": 0.8, "encoder_rate": 1.5e-4},
+    "top 2, rate 2e-4": {"frozen_layers": 4, "encoder_rate": 2e-4},
     "folds 5": {"folds": 5},
     "folds 2": {"folds": 2},
-    "rate 4e-5": {"encoder_rate": 4e-5},
-    "passes 5": {"passes": 5},
     "steps 30": {"least_steps": 30},
     "steps 120": {"least_steps": 120},
     "batch 16": {"batch": 16},
-    "top 2, rate 1.5e-4": {"frozen_layers": 4, "encoder_rate": 1.5e-4},
     "hard": {"hard": True},
-    "warm, passes 5, rate 1.5e-4": {"warm_head": True, "passes": 5, "encoder_rate": 1.5e-4},
 }
 NOT_SETTINGS = ("hard",)
 Tell: TypeAlias = Callable[[dict[str, Any], bool], None]
@@ -115,6 +111,7 @@ def main() -> None:
     parser.add_argument(
         "--strategies", nargs="*", default=("default", "activelab", "random", "margin", "entropy", "badge")
     )
+    parser.add_argument("--encoding", action="store_true", help="compare encoding with sentence-transformers")
     parser.add_argument("--tiny", action="store_true", help="a few texts and rounds, to try the script")
     parser.add_argument("--out", type=Path, default=Path("second_gear.json"))
     arguments = parser.parse_args()
@@ -134,6 +131,12 @@ def main() -> None:
     ends = start + 60 * arguments.minutes
     encode(sorted({*CHOOSE, *JUDGE} - {"demo"}), options)
     print(f"encoded after {time.monotonic() - start:.0f} s", flush=True)
+    if arguments.encoding:
+        try:
+            book.found["encoding"] = encoding(options)
+        except Exception:  # the runs are worth more
+            traceback.print_exc()
+        print(f"after {time.monotonic() - start:.0f} s: {book.found.get('encoding')}", flush=True)
     recipe = arguments.recipe
     if not recipe:
         pending = list(recipe_jobs(arguments.tiny))
@@ -202,13 +205,15 @@ def recipe_jobs(tiny: bool) -> Iterator[Job]:
 def play_jobs(recipe: str, strategies: tuple[str, ...], tiny: bool) -> Iterator[Job]:
     """Yield runs, the ones that claims rest on first."""
     main, others = strategies[:3], strategies[3:]
-    for data in JUDGE:
-        yield Job("ceiling", data, 0, "all labels", recipe)
-    for seed in range(1 if tiny else 3):
-        for gear in (recipe, ""):
-            yield from (Job("play", data, seed, name, gear) for name in main for data in JUDGE)
-    for seed in range(1 if tiny else 3):
+    seeds = range(1 if tiny else 3)
+    for seed in seeds:
+        yield from (Job("play", data, seed, "default", recipe) for data in JUDGE)
+    for name in main:
+        yield from (Job("play", data, seed, name, "") for seed in seeds for data in JUDGE)
+    for seed in seeds:
+        yield from (Job("play", data, seed, name, recipe) for name in main[1:] for data in JUDGE)
         yield from (Job("play", data, seed, name, recipe) for name in others for data in JUDGE)
+    yield from (Job("ceiling", data, 0, "all labels", recipe) for data in JUDGE)
 
 
 def work(options: Options, jobs: Any, results: Any) -> None:
@@ -274,6 +279,37 @@ def views(options: Options, name: str, weight: float) -> PoolInputs:
     return PoolInputs(pool, test, f"minilm+{weight}*tfidf")
 
 
+def encoding(options: Options) -> dict[str, float]:
+    """Return texts a second: of our encoder, and of sentence-transformers with batches of several sizes."""
+    import torch
+    from sentence_transformers import SentenceTransformer
+
+    texts = list(load(options, "stanford-politeness", 0).pool_texts) * (1 if options.tiny else 10)
+    ours = TransformerEncoder(Path(options.model))
+    view = fit_views([ours], texts[:1500]).views[0]
+    theirs = SentenceTransformer(options.model, device=ours.used_device)
+    contenders: dict[str, Callable[[], Any]] = {
+        "ours, projected": lambda: view.rows(texts),
+        "ours, all layers": lambda: ours.encode(texts[: len(texts) // 4]),
+    }
+    for size in (32, 256, 1024):
+        contenders[f"theirs, batch {size}"] = lambda size=size: theirs.encode(texts, batch_size=size)
+    if ours.used_device != "cpu":
+        half = SentenceTransformer(options.model, device=ours.used_device).half()
+        contenders["theirs, half, batch 256"] = lambda: half.encode(texts, batch_size=256)
+    found = {}
+    for name, run in contenders.items():
+        seconds = []
+        for _ in range(2):
+            begin = time.perf_counter()
+            rows = len(run())
+            if ours.used_device != "cpu":
+                torch.cuda.synchronize()
+            seconds.append(time.perf_counter() - begin)
+        found[name] = round(rows / min(seconds), 1)
+    return found
+
+
 # ---- recipes
 
 
@@ -299,52 +335,40 @@ def try_recipe(options: Options, job: Job, tell: Tell) -> None:
     sizes = (20, 40) if options.tiny else SIZES[: 4 if job.seed == 0 else 3]
     sizes = sorted({min(size, len(order)) for size in sizes})
     found: dict[str, Any] = {}
-    tuned: Tuned | None = None
     for size in sizes:
-        rows = np.sort(order[:size])
-        scores, tuned = score_recipe(options, job, dataset, rows, tuned)
-        found[str(size)] = scores
+        found[str(size)] = score_recipe(options, job, dataset, np.sort(order[:size]))
         tell(dict(found), size == sizes[-1])
 
 
-def score_recipe(
-    options: Options, job: Job, dataset: Dataset, rows: Ints, before: Tuned | None
-) -> tuple[dict[str, Any], Tuned]:
-    """Return accuracy, macro-F1 and losses of each way, and what was tuned."""
+def score_recipe(options: Options, job: Job, dataset: Dataset, rows: Ints) -> dict[str, Any]:
+    """Return accuracy, macro-F1 and losses of each way to use what was tuned."""
     model = tuner(options, job.name, dataset.answers.n_classes)
     counts = dataset.answers.counts[rows].astype(float)
     targets = counts / counts.sum(axis=1, keepdims=True)
     if RECIPES[job.name].get("hard"):
         targets = np.eye(counts.shape[1])[counts.argmax(axis=1)]
     begin = time.perf_counter()
-    texts = [dataset.pool_texts[row] for row in rows]
-    tuned = cross_fit(model, rows, texts, targets, counts.sum(axis=1), previous=before)
+    tokens = model.tokens([dataset.pool_texts[row] for row in rows])
+    folds = cross_fit(model, tokens, rows, targets, counts.sum(axis=1))
+    known = predict_own(model, folds, tokens, rows)
     seconds = time.perf_counter() - begin
-    tokens = model.tokens(dataset.test_texts)
-    soup, _ = model.predict(tokens, np.arange(len(tokens)), tuned.mean)
-    each = np.mean(
-        [model.predict(tokens, np.arange(len(tokens)), weights)[0] for weights in tuned.folds], axis=0
-    )
+    new = predict_mean(model, folds, model.tokens(dataset.test_texts))
     measure = Measure(dataset.test_labels, counts)
     shares = counts / counts.sum(axis=1, keepdims=True)
     inputs = views(options, job.data, options.weight)
-    found = {
-        "seconds": seconds,
-        "soup": measure(soup, tuned.out_of_sample),
-        "ensemble": measure(each, tuned.out_of_sample),
-    }
+    found = {"seconds": seconds, "tuned": measure(new, known)}
     for weight in (0.0, 0.25, 0.5, 1.0) if job.name == "base" else ():
         found[f"head {weight}"] = measure(*plain(views(options, job.data, weight), rows, shares, counts))
     head = Head().fit(inputs.pool[rows], shares, counts.sum(axis=1))
-    mixed = calibrate(head, counts, tuned.out_of_sample)
+    mixed = calibrate(head, counts, known)
     found["scales"] = [] if mixed.mixed is None else mixed.mixed.scales.tolist()
-    found["mix"] = measure(mixed.predict_proba(inputs.test, soup), mixed.out_of_sample)
-    found["mix ensemble"] = measure(mixed.predict_proba(inputs.test, each), mixed.out_of_sample)
-    for size in (0.3, 1.0):
-        known, new = (size * _logits(p) for p in (tuned.out_of_sample, soup))
-        stacked = PoolInputs(np.hstack([inputs.pool[rows], known]), np.hstack([inputs.test, new]), "")
-        found[f"stack {size}"] = measure(*plain(stacked, np.arange(len(rows)), shares, counts))
-    return found, tuned
+    found["mix"] = measure(mixed.predict_proba(inputs.test, new), mixed.out_of_sample)
+    pool, test = (
+        np.hstack(pair) for pair in ((inputs.pool[rows], _logits(known)), (inputs.test, _logits(new)))
+    )
+    stacked = PoolInputs(pool, test, "")
+    found["stack"] = measure(*plain(stacked, np.arange(len(rows)), shares, counts))
+    return found
 
 
 def _logits(p: Floats) -> Floats:
@@ -467,14 +491,13 @@ def demo_views(options: Options, seed: int) -> PoolInputs:
 
 
 class Gear:
-    """Tunes before every third round on what that round would be trained on."""
+    """Tunes before every fourth round on what that round would be trained on."""
 
     def __init__(self, options: Options, recipe: str, dataset: Dataset) -> None:
         self._tuner = tuner(options, recipe, dataset.answers.n_classes)
         self._dataset = dataset
         self._pool = self._tuner.tokens(dataset.pool_texts)
         self._test = self._tuner.tokens(dataset.test_texts)
-        self._tuned: Tuned | None = None
         self._inputs: TunedInputs | None = None
         self.seconds = 0.0
 
@@ -489,14 +512,10 @@ class Gear:
 
     def tune(self, labels: SoftLabels) -> TunedInputs:
         """Tune, and predict pool and test."""
-        texts = [self._dataset.pool_texts[row] for row in labels.rows]
-        tuned = cross_fit(
-            self._tuner, labels.rows, texts, labels.targets, labels.weights, previous=self._tuned
-        )
-        self._tuned = tuned
-        pool = self._tuner.predict(self._pool, np.arange(len(self._pool)), tuned.mean)[0]
-        pool[labels.rows] = tuned.out_of_sample
-        return TunedInputs(pool, self._tuner.predict(self._test, np.arange(len(self._test)), tuned.mean)[0])
+        tokens = self._tuner.tokens([self._dataset.pool_texts[row] for row in labels.rows])
+        folds = cross_fit(self._tuner, tokens, labels.rows, labels.targets, labels.weights)
+        pool = predict_own(self._tuner, folds, self._pool, np.arange(len(self._pool)))
+        return TunedInputs(pool, predict_mean(self._tuner, folds, self._test))
 
 
 def badge(features: Floats) -> Any:
@@ -539,7 +558,7 @@ def ceiling(options: Options, job: Job, tell: Tell) -> None:
     gear = Gear(options, job.recipe, dataset)
     tuned = gear.tune(SoftLabels(rows, shares, counts.sum(axis=1)))
     mixed = calibrate(Head().fit(inputs.pool[rows], shares, counts.sum(axis=1)), counts, tuned.pool[rows])
-    found["soup"] = measure(tuned.test, tuned.pool[rows])
+    found["tuned"] = measure(tuned.test, tuned.pool[rows])
     found["mix"] = measure(mixed.predict_proba(inputs.test, tuned.test), mixed.out_of_sample)
     tell(found, True)
 
@@ -549,17 +568,18 @@ RUN: dict[str, Any] = {"recipe": try_recipe, "play": play, "ceiling": ceiling}
 
 def summary(found: dict[str, Any]) -> str:
     """Tabulate what was found."""
+    found = {key: value for key, value in found.items() if "|" in key}
     lines = ["errors: " + str(sum("error" in value for value in found.values()))]
     lines += [f"{key}\n{value['error']}" for key, value in found.items() if "error" in value][:2]
-    for way in ("mix", "mix ensemble", "soup", "ensemble", "stack 0.3", "stack 1.0"):
+    for way in ("mix", "tuned", "stack"):
         lines.append(f"-- {way}: error / head's (both, accuracy, macro-F1, cells)")
         ranked = sorted(relative_errors(found, way).items(), key=lambda item: item[1][0])
         lines += [f"{name:32s} " + " ".join(f"{x:.3f}" for x in values) for name, values in ranked]
-    lines.append("-- by size: accuracy/F1 of head 0, head .5, soup, mix; seconds")
+    lines.append("-- by size: accuracy/F1 of head 0, head .5, tuned, mix, stack; seconds")
     for (_, data, seed, name, _), by_size in keyed(found, "recipe"):
         if name == "base":
             for size, s in by_size.items():
-                cells = [s[way] for way in ("head 0.0", "head 0.5", "soup", "mix", "stack 1.0")]
+                cells = [s[way] for way in ("head 0.0", "head 0.5", "tuned", "mix", "stack")]
                 text = " ".join(f"{cell[0]:.3f}/{cell[1]:.3f}" for cell in cells)
                 lines.append(f"{data} {seed} {size}: {text}; {s['seconds']:.1f} s; {s['scales']}")
     for parts, value in keyed(found, "ceiling"):
@@ -574,7 +594,8 @@ def summary(found: dict[str, Any]) -> str:
         tuning = [float(np.mean([x for x in s.get("tuning_seconds", [0]) if x] or [0])) for s in several]
         lines.append(
             f"{data:20s} {name:10s} {recipe or 'fast':12s} accuracy {np.mean(accuracy):.4f} "
-            f"F1 {np.mean(f1):.4f} last {np.mean(last):.4f} seeds {len(several)} tuning {np.mean(tuning):.1f} s"
+            f"F1 {np.mean(f1):.4f} last {np.mean(last):.4f} seeds {len(several)} "
+            f"tuning {np.mean(tuning):.1f} s"
         )
     return "\n".join(lines)
 

@@ -92,10 +92,6 @@ class TuningSettings:
         Layers, from the first, that stay as they are.
     max_length
         Tokens read of a text at most.
-    later_passes
-        Passes of models that start where an earlier tuning ended; 0 starts each tuning anew.
-    warm_head
-        Whether the linear layer starts as the logistic regression on the features as they are.
     device
         A torch device; default: the GPU where there is one.
     seed
@@ -108,18 +104,16 @@ class TuningSettings:
     """
 
     folds: int = 3
-    passes: float = 8.0
+    passes: float = 6.0
     least_steps: int = 60
     batch: int = 32
-    encoder_rate: float = 7e-5
+    encoder_rate: float = 1e-4
     head_rate: float = 1e-3
-    layer_decay: float = 1.0
+    layer_decay: float = 0.9
     warmup: float = 0.1
     weight_decay: float = 0.01
     frozen_layers: int = 0
     max_length: int = 128
-    later_passes: float = 0.0
-    warm_head: bool = False
     device: str | None = None
     seed: int = 0
 
@@ -130,14 +124,12 @@ class TuningSettings:
             if getattr(self, setting) <= 0:
                 raise InputError(f"{setting}={getattr(self, setting)}; expected more than 0")
 
-    def steps(self, n_texts: int, passes: float | None = None) -> int:
+    def steps(self, n_texts: int) -> int:
         """Optimizer steps for so many texts.
 
         Examples
         --------
-        >>> TuningSettings(passes=8, batch=32).steps(800)
-        200
+        >>> TuningSettings(passes=6, batch=32).steps(800)
+        150
         """
-        given = self.passes if passes is None else passes
-        least = self.least_steps if passes is None else 1
-        return max(least, round(given * n_texts / min(self.batch, n_texts)))
+        return max(self.least_steps, round(self.passes * n_texts / min(self.batch, n_texts)))

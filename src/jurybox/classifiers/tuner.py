@@ -1,4 +1,4 @@
-"""Fine-tuning an encoder for classification, many times from the same first weights, on CPU or GPU.
+"""Fine-tuning an encoder for classification, again and again from the same weights, on CPU or GPU.
 
 It imports torch and transformers: import this module on use only. `jurybox.classifiers.tuning` says what it
 is for.
@@ -28,7 +28,7 @@ from jurybox.encoders.tokens import (
     token_ids,
 )
 
-__all__ = ["Tuner", "Weights", "averaged"]
+__all__ = ["Tuner", "Weights"]
 
 Weights: TypeAlias = Mapping[str, torch.Tensor]
 """What training changes of a model, by name, on the CPU."""
@@ -80,9 +80,6 @@ class Tuner:
         weights: Floats,
         *,
         seed: int,
-        start: Weights | None = None,
-        linear: tuple[Floats, Floats] | None = None,
-        passes: float | None = None,
         after_step: Callable[[], None] = lambda: None,
     ) -> Weights:
         """Minimise the weighted cross-entropy against class distributions; return what was learnt.
@@ -95,24 +92,16 @@ class Tuner:
             Class distributions of all texts, shape (N, K), and how much each counts, shape (N,).
         seed
             Draws the order of the texts and what dropout leaves out.
-        start
-            Where to start; default: the model as it was loaded.
-        linear
-            Coefficients (D, K) and offsets (K,) that the linear layer starts from; default: zeros.
-        passes
-            Passes over the texts; default: as set.
         after_step
             Called after every step.
         """
-        self._load(self._first if start is None else start)
-        if linear is not None:
-            self._model.set_linear(*linear)
+        self._load(self._first)
         used = rows[(weights[rows] > 0) & (tokens.lengths[rows] > 0)]
         if not len(used):
             return self._state()
         t = torch.tensor(targets, dtype=torch.float32, device=self.device)
         w = torch.tensor(weights / weights[used].mean(), dtype=torch.float32, device=self.device)
-        steps = self.settings.steps(len(used), passes)
+        steps = self.settings.steps(len(used))
         with _seeded(seed), _fast_products():
             optimizer, schedule = self._optimizer(steps)
             self._model.train()
@@ -128,33 +117,21 @@ class Tuner:
                 after_step()
         return self._state()
 
-    def predict(
-        self,
-        tokens: Tokens,
-        rows: Ints,
-        weights: Weights,
-        *,
-        after_batch: Callable[[], None] = lambda: None,
-    ) -> tuple[Floats, Floats]:
-        """Class probabilities (n, K) of some texts, and the mean of their last layer's tokens (n, D)."""
+    def predict(self, tokens: Tokens, rows: Ints, weights: Weights) -> Floats:
+        """Class probabilities of some of the texts, shape (n, K)."""
         self._load(weights)
         self._model.eval()
-        K = self._model.linear.out_features
-        probabilities = np.full((len(rows), K), 1 / K)
-        features = np.zeros((len(rows), self._model.linear.in_features))
+        probabilities = np.full((len(rows), self.n_classes), 1 / self.n_classes)
         with torch.inference_mode(), _fast_products():
             for batch in length_batches(tokens.lengths[rows], token_budget(self.device)):
-                pooled = self._pooled(tokens, rows[batch])
-                logits = self._model.linear(pooled)
+                logits = self._model.linear(self._pooled(tokens, rows[batch]))
                 probabilities[batch] = torch.softmax(logits.double(), dim=1).cpu().numpy()
-                features[batch] = pooled.double().cpu().numpy()
-                after_batch()
-        return probabilities, features
+        return probabilities
 
     @property
-    def first(self) -> Weights:
-        """The weights before any training."""
-        return self._first
+    def n_classes(self) -> int:
+        """K."""
+        return int(self._model.linear.out_features)
 
     def _pooled(self, tokens: Tokens, rows: Ints) -> torch.Tensor:
         pooled: torch.Tensor = self._model(*tokens.padded(rows, self._tokenizer.pad_token_id, self.device))
@@ -229,11 +206,6 @@ class _Classifier(nn.Module):
     def trained(self) -> list[nn.Parameter]:
         return [value for value in self.parameters() if value.requires_grad]
 
-    def set_linear(self, coefficients: Floats, offsets: Floats) -> None:
-        with torch.no_grad():
-            self.linear.weight.copy_(torch.from_numpy(np.array(coefficients.T)))
-            self.linear.bias.copy_(torch.from_numpy(np.array(offsets)))
-
     def rates(
         self, encoder_rate: float, head_rate: float, decay: float
     ) -> Iterator[tuple[list[nn.Parameter], float]]:
@@ -253,14 +225,6 @@ def _depth(name: str) -> int | None:
     parts = name.split(".")
     numbers = [int(part) for part in parts if part.isdigit()]
     return numbers[0] if numbers and "embeddings" not in parts else None
-
-
-def averaged(several: Sequence[Weights]) -> Weights:
-    """Mean of the weights of models that started alike: one model that predicts about as they do together.
-
-    Wortsman et al. 2022, "Model soups" (arXiv 2203.05482).
-    """
-    return {name: torch.stack([weights[name] for weights in several]).mean(dim=0) for name in several[0]}
 
 
 @contextmanager

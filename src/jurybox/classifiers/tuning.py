@@ -1,57 +1,30 @@
 """The second gear: the encoder learns from the labels, too, cross-fitted and apart from the rounds.
 
-The labelled texts are parted into folds. For each, a model is fine-tuned on the soft labels of the others, so
-that every labelled text has probabilities of a model that never saw it. All start from the same weights, so
-their mean is one model, which predicts the texts without labels. `jurybox.classifiers.calibrated` decides, out
-of sample, how much of it a round believes.
-
-A text's fold depends on its position alone and never changes, so that models may start where those of an
-earlier tuning ended without having seen what they are to predict.
+All texts are parted into folds, by their position alone and for good. For each fold a model is fine-tuned on
+the soft labels of the others and predicts this one, texts with labels and without them: whatever it says of a
+text is out of sample, now and when the text gets a label, and is as good for one as for the other.
+`jurybox.classifiers.calibrated` decides from that how much of it a round believes. A text that is not of the
+pool has the mean of all models.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from jurybox.arrays import Floats, Ints, freeze
+from jurybox.arrays import Floats, Ints
 from jurybox.classifiers.folds import is_single_class
-from jurybox.classifiers.head import Head
-from jurybox.classifiers.recipes import TuningSettings
 from jurybox.errors import InputError
 
 if TYPE_CHECKING:
     from jurybox.classifiers.tuner import Tuner, Weights
+    from jurybox.encoders.tokens import Tokens
 
-__all__ = ["Tuned", "TuningSettings", "cross_fit", "fold_of"]
+__all__ = ["cross_fit", "fold_of", "predict_mean", "predict_own", "tune_fold"]
 
-_MIXER = 0x9E3779B97F4A7C15
-
-
-@dataclass(frozen=True, eq=False)
-class Tuned:
-    """What tuned models say of the labelled texts, each by one that never saw it.
-
-    Attributes
-    ----------
-    rows : ndarray of int, shape (n,)
-        Positions of the texts tuned on.
-    out_of_sample : ndarray, shape (n, K)
-        Their probabilities.
-    weights : mapping, or a tuple of one a fold
-        ``mean``: of the model that predicts all other texts; ``folds``: of the models themselves.
-    """
-
-    rows: Ints
-    out_of_sample: Floats
-    mean: Weights
-    folds: tuple[Weights, ...]
-
-    def __post_init__(self) -> None:
-        freeze(self.out_of_sample)
+_MIXER = 0x9E3779B97F4A7C15  # 2^64 over the golden ratio: Knuth 1973, The Art of Computer Programming 3, 6.4
 
 
 def fold_of(positions: Ints, n_folds: int) -> Ints:
@@ -60,7 +33,7 @@ def fold_of(positions: Ints, n_folds: int) -> Ints:
     Examples
     --------
     >>> np.bincount(fold_of(np.arange(3000), 3)).tolist()
-    [1001, 1000, 999]
+    [996, 1006, 998]
     """
     mixed = (positions.astype(np.uint64) + np.uint64(1)) * np.uint64(_MIXER)
     return ((mixed >> np.uint64(32)) % np.uint64(n_folds)).astype(np.int64)
@@ -68,64 +41,71 @@ def fold_of(positions: Ints, n_folds: int) -> Ints:
 
 def cross_fit(
     tuner: Tuner,
-    rows: Ints,
-    texts: Sequence[str],
+    tokens: Tokens,
+    positions: Ints,
     targets: Floats,
     weights: Floats,
     *,
-    previous: Tuned | None = None,
     after_step: Callable[[], None] = lambda: None,
-) -> Tuned:
-    """Tune one model for each fold, and predict each fold with the model that did not see it.
+) -> tuple[Weights, ...]:
+    """Tune one model for each fold on the texts of the others.
 
     Parameters
     ----------
     tuner
         The model to tune.
-    rows, texts, targets, weights
-        Positions of n labelled texts, these, their class distributions (n, K), how much each counts (n,).
-    previous
-        An earlier tuning to start from, where ``later_passes`` is set.
+    tokens, positions, targets, weights
+        n labelled texts, their positions in the pool, their class distributions (n, K), and how much each
+        counts (n,).
     after_step
         Called after every step.
+
+    Returns
+    -------
+    tuple of Weights
+        One a fold.
 
     Raises
     ------
     InputError
         Where all texts are of one class.
     """
-    from jurybox.classifiers.tuner import averaged
+    folds = range(tuner.settings.folds)
+    return tuple(
+        tune_fold(tuner, number, tokens, positions, targets, weights, after_step=after_step)
+        for number in folds
+    )
 
+
+def tune_fold(
+    tuner: Tuner,
+    number: int,
+    tokens: Tokens,
+    positions: Ints,
+    targets: Floats,
+    weights: Floats,
+    *,
+    after_step: Callable[[], None] = lambda: None,
+) -> Weights:
+    """Tune the model of one fold; parameters as in `cross_fit`."""
     if is_single_class(targets, weights):
         raise InputError("every text is of one class; an encoder needs at least two to tell apart")
-    settings = tuner.settings
-    fold = fold_of(rows, settings.folds)
-    tokens = tuner.tokens(texts)
-    everything = np.arange(len(rows))
-    features = tuner.predict(tokens, everything, tuner.first)[1] if settings.warm_head else None
-    out_of_sample = np.zeros_like(targets)
-    models: list[Weights] = []
-    later = previous is not None and settings.later_passes > 0
-    for number in range(settings.folds):
-        kept, held = np.flatnonzero(fold != number), np.flatnonzero(fold == number)
-        models.append(
-            tuner.train(
-                tokens,
-                kept,
-                targets,
-                weights,
-                seed=settings.seed + number,
-                linear=None if features is None else _linear(features[kept], targets[kept], weights[kept]),
-                start=previous.folds[number] if previous is not None and later else None,
-                passes=settings.later_passes if later else None,
-                after_step=after_step,
-            )
-        )
-        out_of_sample[held] = tuner.predict(tokens, held, models[-1])[0]
-    return Tuned(rows, out_of_sample, averaged(models), tuple(models))
+    kept = np.flatnonzero(fold_of(positions, tuner.settings.folds) != number)
+    seed = tuner.settings.seed + number
+    return tuner.train(tokens, kept, targets, weights, seed=seed, after_step=after_step)
 
 
-def _linear(features: Floats, targets: Floats, weights: Floats) -> tuple[Floats, Floats]:
-    """Return coefficients (D, K) and offsets (K,) of the logistic regression on features."""
-    fitted = Head().fit(features, targets, weights)
-    return fitted.coefficients, fitted.offsets
+def predict_own(tuner: Tuner, folds: tuple[Weights, ...], tokens: Tokens, positions: Ints) -> Floats:
+    """Probabilities of texts of the pool, each by the model of its fold, shape (n, K)."""
+    fold = fold_of(positions, len(folds))
+    found = np.empty((len(positions), tuner.n_classes))
+    for number, weights in enumerate(folds):
+        rows = np.flatnonzero(fold == number)
+        found[rows] = tuner.predict(tokens, rows, weights)
+    return found
+
+
+def predict_mean(tuner: Tuner, folds: tuple[Weights, ...], tokens: Tokens) -> Floats:
+    """Mean probabilities of all models for texts that none was trained on, shape (n, K)."""
+    rows = np.arange(len(tokens))
+    return np.asarray(np.mean([tuner.predict(tokens, rows, weights) for weights in folds], axis=0))

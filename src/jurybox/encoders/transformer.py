@@ -130,7 +130,7 @@ class TransformerEncoder:
         done = 0
         for rows, tokens in self._tokenized(checked):
             done += int((tokens.lengths == 0).sum())
-            for batch in length_batches(tokens.lengths, self.token_budget or token_budget(self._device)):
+            for batch in length_batches(tokens.lengths, self.token_budget or token_budget(self.used_device)):
                 features[rows[batch]] = self._pooled(tokens, batch, affine)
                 done += len(batch)
                 if progress is not None:
@@ -166,7 +166,7 @@ class TransformerEncoder:
         """Features of one batch, shape (n, D), or these projected."""
         import torch
 
-        ids, mask = tokens.padded(batch, self._tokenizer.pad_token_id, self._device)
+        ids, mask = tokens.padded(batch, self._tokenizer.pad_token_id, self.used_device)
         with torch.inference_mode():
             output = self._model(
                 input_ids=ids, attention_mask=mask.long(), output_hidden_states=self.layers == "all"
@@ -186,10 +186,11 @@ class TransformerEncoder:
         mean, matrix = (
             torch.from_numpy(np.array(part, np.float32)) for part in (project.mean, project.matrix)
         )
-        return mean.to(self._device), matrix.to(self._device)
+        return mean.to(self.used_device), matrix.to(self.used_device)
 
     @cached_property
-    def _device(self) -> str:
+    def used_device(self) -> str:
+        """The torch device: as given, else the GPU where there is one."""
         return best_device(self.device)
 
     @cached_property
@@ -206,8 +207,8 @@ class TransformerEncoder:
         if model.config.is_encoder_decoder:
             model = model.get_encoder()
         # bfloat16 moves a feature by some thousandths, less than a second labeller moves a posterior
-        half = self._device.startswith("cuda")
-        return (model.bfloat16() if half else model.float()).eval().to(self._device)
+        half = self.used_device.startswith("cuda")
+        return (model.bfloat16() if half else model.float()).eval().to(self.used_device)
 
     @cached_property
     def _max_length(self) -> int:
