@@ -32,6 +32,7 @@ LAYERS = (
     "formats",
     "store",
     "project",
+    "tuning",
     "learner",
     "report",
     "client",

@@ -180,24 +180,31 @@ class SoftLabels:
 
 def soft_labels(
     annotations: Annotations,
-    settings: Settings,
+    strategy: str,
     rng: np.random.Generator,
     *,
-    previous: Round | None = None,
+    pred_probs: Floats | None = None,
     trainable: Bools | None = None,
     experts: Bools | None = None,
 ) -> SoftLabels:
     """Return what a round would train its classifier on, for an encoder that is tuned apart from rounds.
 
-    Parameters as in `play_round`.
+    Parameters
+    ----------
+    annotations, rng, trainable, experts
+        As in `play_round`.
+    strategy
+        Name of a strategy.
+    pred_probs : ndarray, shape (N, K), optional
+        Probabilities of the round before.
     """
-    strategy = get_strategy(settings.strategy)
+    chosen = get_strategy(strategy)
     trained = annotations.labelled if trainable is None else annotations.labelled & trainable
     rows = np.flatnonzero(trained)
     seen = annotations.subset(texts=rows)
-    p = None if previous is None or previous.classifier is None else previous.pred_probs[rows]
-    weights = seen.n_labels.astype(np.float64) if strategy.weighted else np.ones(len(rows))
-    return SoftLabels(rows, strategy.targets(seen, p, experts, rng), weights)
+    p = None if pred_probs is None else pred_probs[rows]
+    weights = seen.n_labels.astype(np.float64) if chosen.weighted else np.ones(len(rows))
+    return SoftLabels(rows, chosen.targets(seen, p, experts, rng), weights)
 
 
 @single_threaded
@@ -274,6 +281,7 @@ def play_round(
         "trained_on": int(trained.sum()),
         "wanting": len(ranking),
         "seconds": clock.laps,
+        "second_gear": _share(fitted),
         "remarks": _remarks(annotations, trained, len(ranking)),
     }
     return Round(consensus, p, ranking, fitted, diagnostics)
@@ -319,6 +327,14 @@ def _train(
     )
     pred_probs[rows] = before.out_of_sample
     return before, pred_probs
+
+
+def _share(fitted: Fitted | None) -> float:
+    """Return what share of the say the tuned encoder has, from 0 to 1."""
+    if not isinstance(fitted, CalibratedFitted) or fitted.mixed is None:
+        return 0.0
+    head, tuned = fitted.mixed.scales
+    return float(tuned / (head + tuned))
 
 
 def _inner(fitted: Fitted | None) -> Fitted | None:

@@ -168,7 +168,10 @@ def simulate_run(
     for number in range(rounds):
         tuned = None
         if second_gear is not None:
-            tuned = second_gear(number, partial(soft_labels, annotations, settings, rng, previous=current))
+            before = None if current is None or current.classifier is None else current.pred_probs
+            tuned = second_gear(
+                number, partial(soft_labels, annotations, settings.strategy, rng, pred_probs=before)
+            )
         start = perf_counter()
         current = play_round(
             annotations,

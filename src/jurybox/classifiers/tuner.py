@@ -117,7 +117,14 @@ class Tuner:
                 after_step()
         return self._state()
 
-    def predict(self, tokens: Tokens, rows: Ints, weights: Weights) -> Floats:
+    def predict(
+        self,
+        tokens: Tokens,
+        rows: Ints,
+        weights: Weights,
+        *,
+        after_batch: Callable[[], None] = lambda: None,
+    ) -> Floats:
         """Class probabilities of some of the texts, shape (n, K)."""
         self._load(weights)
         self._model.eval()
@@ -126,6 +133,7 @@ class Tuner:
             for batch in length_batches(tokens.lengths[rows], token_budget(self.device)):
                 logits = self._model.linear(self._pooled(tokens, rows[batch]))
                 probabilities[batch] = torch.softmax(logits.double(), dim=1).cpu().numpy()
+                after_batch()
         return probabilities
 
     @property

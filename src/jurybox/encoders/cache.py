@@ -37,7 +37,7 @@ _SMALL_BYTES = 1 << 20  # a segment below this size is merged with others
 _VIEWS_KEPT = 32
 _FITTED = "view.fitted"
 _STALE_SECONDS = 3600.0
-_DAMAGE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
+DAMAGE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
 
 
 class RowMaker(Protocol):
@@ -118,7 +118,7 @@ class FeatureCache:
                     arrays = {name: fitted[name] for name in fitted.files}
             except FileNotFoundError:  # forgotten by someone else meanwhile
                 continue
-            except _DAMAGE as error:
+            except DAMAGE as error:
                 _log.warning("view %s is damaged (%s); it is fitted anew", path, error)
                 path.unlink(missing_ok=True)
                 continue
@@ -243,7 +243,7 @@ class _Shelf:
                 return _rows(segment, wanted)
         except FileNotFoundError:  # merged into another segment by someone else meanwhile
             return {}
-        except _DAMAGE as error:
+        except DAMAGE as error:
             _log.warning("cache segment %s is damaged (%s); its texts are encoded again", path, error)
             path.unlink(missing_ok=True)
             return {}

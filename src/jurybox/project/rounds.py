@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from jurybox.errors import ConflictError
 from jurybox.formats.plain import plain
 from jurybox.project.auditing import audit_record
-from jurybox.project.handle import Handle
+from jurybox.project.tuning import Tuning
 from jurybox.store import overview, rounds, snapshots
 from jurybox.store.engine import Store
 from jurybox.store.records import RoundInfo
@@ -43,7 +43,7 @@ class _Features:
     notes: tuple[str, ...]
 
 
-class Rounds(Handle):
+class Rounds(Tuning):
     """Plays rounds and remembers them."""
 
     def __init__(self, store: Store, *, cache: Path, clock: Callable[[], float] = time.time) -> None:
@@ -126,6 +126,9 @@ class Rounds(Handle):
         progress("fit", 0, 1)
         in_audit = np.zeros(annotations.n_texts, dtype=bool)
         in_audit[snapshot.audit] = True
+        tuned = None
+        if settings.tuning and isinstance(inputs, np.ndarray):
+            tuned = self.tuned(annotations.n_texts, annotations.n_classes, snapshot.audit)
         played = play_round(
             annotations,
             inputs,
@@ -135,8 +138,18 @@ class Rounds(Handle):
             trainable=~in_audit,
             eligible=rounds.wants_label(snapshot, settings) & ~in_audit,
             experts=snapshot.experts,
+            tuned=None if tuned is None else tuned.pred_probs,
         )
         progress("fit", 1, 1)
+        if tuned is not None:
+            made = {
+                **made,
+                "tuning": {
+                    "texts": len(tuned.rows),
+                    "labels": tuned.labels,
+                    "seconds": tuned.seconds,
+                },
+            }
         return played, made
 
     def random_arm(
