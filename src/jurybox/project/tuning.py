@@ -11,7 +11,7 @@ import os
 import shutil
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,7 +29,7 @@ from jurybox.store.state import read_state
 if TYPE_CHECKING:
     from jurybox.classifiers.recipes import TuningSettings
 
-__all__ = ["Tuned", "Tuning", "TuningPlan"]
+__all__ = ["Gear", "Tuned", "Tuning", "TuningPlan", "gear_of"]
 
 _LEAST_TEXTS = 150  # below, a tuned encoder hardly ever helps, and a fit of the head takes milliseconds
 _LEAST_MEMORY = 2.0  # GiB that have to be free: a fit of MiniLM takes about one
@@ -74,6 +74,33 @@ class Tuned:
     rows: Ints
     labels: int
     seconds: float
+
+
+@dataclass(frozen=True)
+class Gear:
+    """Which gear the figures of a round come from.
+
+    Attributes
+    ----------
+    share
+        Share of the say that the tuned encoder has, from 0, the first gear alone, to 1.
+    tuned_on
+        Texts that it was tuned on.
+    """
+
+    share: float
+    tuned_on: int
+
+    def __str__(self) -> str:
+        if not self.share:
+            return "first gear: the encoders as they are"
+        return f"second gear: an encoder tuned on {self.tuned_on:,} texts has {self.share:.0%} of the say"
+
+
+def gear_of(diagnostics: Mapping[str, Any]) -> Gear:
+    """Read from what a round found out which gear its figures come from."""
+    share = float(diagnostics.get("second_gear") or 0.0)
+    return Gear(share, int(diagnostics.get("tuning", {}).get("texts", 0)))
 
 
 class Tuning(Handle):
