@@ -1,7 +1,7 @@
 """Write the tables of ``docs/label-efficiency.md`` on the second gear from what ``second_gear.py`` found.
 
-Run with ``python benchmarks/second_gear_report.py``: it reads ``results/second_gear_recipes.json`` (recipes, from
-the first run) and ``results/second_gear.json`` (strategies played by the guide's protocol) beside it.
+Run with ``python benchmarks/second_gear_report.py``: it reads ``results/second_gear_recipes.json`` (recipes,
+from the first run) and ``results/second_gear.json`` (strategies played by the guide's protocol) beside it.
 """
 
 from __future__ import annotations

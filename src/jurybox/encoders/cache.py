@@ -129,7 +129,7 @@ class FeatureCache:
 
     def _forget_old_views(self) -> None:
         """Keep the views used last: a pool that doubles makes a new one."""
-        views = [(_modified(path), path) for path in self.folder.glob("*") if path.is_dir()]
+        views = [(_modified(path), path) for path in self.folder.glob("*") if (path / _FITTED).exists()]
         for _, path in sorted(views)[:-_VIEWS_KEPT]:
             shutil.rmtree(path, ignore_errors=True)
 

@@ -10,7 +10,6 @@ import importlib.util
 import os
 import shutil
 import time
-import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jurybox.arrays import Floats, Ints
+from jurybox.atomic import new_file
 from jurybox.project.handle import Handle
 from jurybox.store import overview, rounds, snapshots
 from jurybox.store.engine import Store
@@ -304,12 +304,8 @@ class _Files:
 
 def _write(path: Path, arrays: dict[str, NDArray[Any]]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.parent / f"{uuid.uuid4().hex}.tmp"
-    with temporary.open("wb") as file:
+    with new_file(path, overwrite=True) as draft, draft.open("wb") as file:
         np.savez(file, **arrays)  # type: ignore[arg-type]
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
 
 
 def _read(path: Path) -> dict[str, NDArray[Any]] | None:
