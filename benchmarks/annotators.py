@@ -34,9 +34,8 @@ import numpy as np
 from jurybox import datasets
 from jurybox.annotations import Annotations
 from jurybox.arrays import Bools, Floats, Ints
-from jurybox.classifiers.features import fit_feature_map
 from jurybox.datasets.demo import load_demo
-from jurybox.encoders import get_encoder
+from jurybox.encoders import fit_views, get_encoders
 from jurybox.loop import Settings, play_round
 from jurybox.trust.annotators import assess_annotators
 from jurybox.trust.observed import Observed
@@ -126,8 +125,8 @@ def corpus(name: str, folder: str) -> Corpus:
         top = counts == counts.max(axis=1, keepdims=True)
         truth = np.where(top.sum(axis=1) == 1, counts.argmax(axis=1), -1)
     known = np.flatnonzero(truth >= 0)
-    encoded = get_encoder("tfidf").fit(data.pool_texts).encode(data.pool_texts)
-    return Corpus(fit_feature_map(encoded)(encoded)[known], truth[known])
+    rows = fit_views(get_encoders("tfidf"), data.pool_texts).rows(data.pool_texts)
+    return Corpus(rows[known], truth[known])
 
 
 def generated(K: int) -> Corpus:

@@ -23,7 +23,7 @@ import numpy as np
 
 from jurybox.datasets import load
 from jurybox.encoders import TransformerEncoder, get_encoder
-from jurybox.encoders.minilm import minilm_folder
+from jurybox.encoders.transformer import minilm_folder
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "stanford-politeness"
 

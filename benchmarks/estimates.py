@@ -29,10 +29,9 @@ from numpy.typing import NDArray
 from statsmodels.stats.proportion import proportion_confint
 
 from jurybox import Annotations, datasets
-from jurybox.classifiers.features import fit_feature_map
 from jurybox.consensus import estimate_consensus
 from jurybox.curves import macro_f1
-from jurybox.encoders import get_encoder
+from jurybox.encoders import fit_views, get_encoders
 from jurybox.loop import Settings, play_round
 from jurybox.trust.estimates import estimate_from_audit, estimate_of_consensus
 from jurybox.trust.intervals import Interval
@@ -142,8 +141,8 @@ def demo() -> Corpus:
 
 def encoded(name: str, texts: Sequence[str], truth: NDArray[np.int64]) -> Corpus:
     """Turn texts into features."""
-    vectors = get_encoder("tfidf").fit(texts).encode(texts)
-    return Corpus(name, fit_feature_map(vectors)(vectors), truth.astype(np.int64))
+    rows = fit_views(get_encoders("tfidf"), texts).rows(texts)
+    return Corpus(name, rows, truth.astype(np.int64))
 
 
 def play(corpus: Corpus, seed: int) -> dict[str, Any]:

@@ -39,8 +39,7 @@ from sklearn.metrics import average_precision_score
 import jurybox as jb
 from jurybox.annotations import Annotations
 from jurybox.arrays import Floats, Ints
-from jurybox.classifiers.features import fit_feature_map
-from jurybox.encoders import FeatureCache, get_encoder
+from jurybox.encoders import FeatureCache, fit_views, get_encoders
 from jurybox.trust.labels import contested_texts, guideline_problems, label_errors
 from label_efficiency import CACHE, load
 
@@ -92,9 +91,9 @@ def pool(root: Path, name: str) -> Drawn:
     """Load a data set's answers, truth and features; one pool, from which every seed draws."""
     dataset = load(root, name, 0)
     assert dataset.gold is not None  # noqa: S101
-    encoder = get_encoder("tfidf" if name == "demo" else "minilm").fit(dataset.pool_texts)
-    x = FeatureCache(CACHE / "features").features(encoder, dataset.pool_texts)
-    return dataset.answers, dataset.gold, fit_feature_map(x)(x)
+    encoders = get_encoders("tfidf" if name == "demo" else "minilm")
+    views = fit_views(encoders, dataset.pool_texts, cache=FeatureCache(CACHE / "features"))
+    return dataset.answers, dataset.gold, views.rows(dataset.pool_texts)
 
 
 def real(root: Path, name: str, per_text: tuple[int, int], variant: str = "", *, seed: int) -> Drawn:

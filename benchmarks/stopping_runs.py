@@ -21,7 +21,7 @@ from jurybox.annotations import Annotations
 from jurybox.arrays import Bools, Floats, Ints
 from jurybox.datasets import Dataset
 from jurybox.loop import Round, Settings, play_round
-from jurybox.random_arm import play_random_arm
+from jurybox.simulation import play_random_arm
 from label_efficiency import CASES, Case, encode, load, vary
 
 CACHE = Path(__file__).resolve().parent / "cache" / "stopping"

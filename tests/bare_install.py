@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 import jurybox as jb
-from jurybox.encoders import get_encoder
+from jurybox.encoders import get_encoders
 from jurybox.errors import MissingExtraError, require
 
 EXTRAS = (
@@ -61,7 +61,7 @@ def expect_missing_extra() -> None:
             raise SystemExit(f"the error does not say what to install: {error}") from error
     else:
         raise SystemExit("torch was found in a bare install")
-    reason = get_encoder("auto").reason
+    reason = get_encoders("auto")[0].reason
     if "TF-IDF" not in reason:
         raise SystemExit(f"expected TF-IDF, got: {reason}")
 

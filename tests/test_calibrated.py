@@ -38,8 +38,8 @@ def test_it_finds_the_scale_and_offsets_that_made_the_labels(k: int, scale: floa
     shift = np.linspace(-0.5, 0.5, k)
     p, counts = draw(3000, k, scale, shift)
     calibrated = calibrate(Known(p), counts)
-    assert calibrated.scale == pytest.approx(scale, abs=0.1)
-    np.testing.assert_allclose(calibrated.offsets - calibrated.offsets.mean(), shift, atol=0.12)
+    assert calibrated.alone.scales[0] == pytest.approx(scale, abs=0.1)
+    np.testing.assert_allclose(calibrated.alone.offsets - calibrated.alone.offsets.mean(), shift, atol=0.12)
 
 
 def test_it_is_the_minimum() -> None:
@@ -53,7 +53,7 @@ def test_it_is_the_minimum() -> None:
         return float(-(counts * np.log(q)).sum() + pull / 2)
 
     best = minimize(loss, np.array([1.0, 0, 0, 0]), method="BFGS", options={"gtol": 1e-6}).x
-    np.testing.assert_allclose([found.scale, *found.offsets], best, atol=1e-4)
+    np.testing.assert_allclose([*found.alone.scales, *found.alone.offsets], best, atol=1e-4)
 
 
 def test_predictions_are_rescaled_like_what_was_out_of_sample() -> None:
@@ -81,7 +81,7 @@ def test_degenerate_labels_and_probabilities_stay_finite(p: Floats, counts: Floa
 def test_a_model_that_is_always_wrong_is_not_turned_round() -> None:
     p = np.tile([[0.9, 0.1], [0.1, 0.9]], (50, 1))
     calibrated = calibrate(Known(p), np.tile([[0, 1], [1, 0]], (50, 1)))
-    assert 0 < calibrated.scale < 0.1
+    assert 0 < calibrated.alone.scales[0] < 0.1
 
 
 def test_wrong_counts_are_refused() -> None:

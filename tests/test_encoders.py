@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 import jurybox.encoders as encoders
-from jurybox.encoders import Encoder, TfidfEncoder, TransformerEncoder, get_encoder
-from jurybox.encoders.minilm import HUB_NAME, PACKAGE, check_weights
-from jurybox.encoders.transformer import model_digest
+from jurybox.encoders import Encoder, TfidfEncoder, TransformerEncoder, get_encoder, get_encoders
+from jurybox.encoders.features import fit_feature_map
+from jurybox.encoders.transformer import HUB_NAME, PACKAGE, check_weights, model_digest
 from jurybox.errors import InputError, MissingExtraError
 
 needs_transformers = pytest.mark.skipif(
@@ -269,7 +269,7 @@ def hide(monkeypatch: pytest.MonkeyPatch, *hidden: str) -> None:
 
 def test_auto_without_torch_is_tfidf_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     hide(monkeypatch, "torch")
-    encoder = get_encoder("auto")
+    (encoder,) = get_encoders("auto")
     assert isinstance(encoder, TfidfEncoder)
     assert encoder.reason.startswith("TF-IDF: the frozen transformer needs torch, not installed")
 
@@ -286,16 +286,17 @@ def test_auto_without_the_package_tries_the_hub_then_tfidf(
         raise OSError("no route to host")
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", fail)
-    encoder = get_encoder("auto")
+    (encoder,) = get_encoders("auto")
     assert isinstance(encoder, TfidfEncoder)
     assert "not installed" in encoder.reason
     assert "no route to host" in encoder.reason
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda *_, **__: str(tiny))
     with pytest.raises(InputError, match="damaged or replaced"):
-        get_encoder("auto")
+        get_encoders("auto")
     monkeypatch.setattr(encoders, "check_weights", lambda _: None)
-    taken = get_encoder("auto")
+    taken, beside = get_encoders("auto")
+    assert isinstance(beside, TfidfEncoder)
     assert isinstance(taken, TransformerEncoder)
     assert taken.reason.endswith("had from the Hugging Face hub")
     assert taken.folder == tiny
@@ -323,7 +324,7 @@ def test_weights_that_are_not_the_known_ones_are_refused(tmp_path: Path) -> None
 @pytest.mark.slow
 def test_minilm_is_what_sentence_transformers_computes() -> None:
     sentence_transformers = pytest.importorskip("sentence_transformers")
-    encoder = get_encoder("auto", layers="last")
+    encoder, _ = get_encoders("auto", layers="last")
     assert isinstance(encoder, TransformerEncoder)
     assert encoder.name.startswith("minilm:")
     assert encoder.reason == "frozen transformer all-MiniLM-L6-v2: the packaged weights are installed"
@@ -333,6 +334,35 @@ def test_minilm_is_what_sentence_transformers_computes() -> None:
     theirs = sentence_transformers.SentenceTransformer(str(encoder.folder), device="cpu").encode(texts)
     assert np.allclose(own, theirs, atol=1e-5)
     assert get_encoder("minilm").encode(["polite"]).shape == (1, 7 * 384)
+
+
+def test_several_encoders_are_found_by_one_name(tmp_path: Path) -> None:
+    assert [type(e) for e in get_encoders(["tfidf"])] == [TfidfEncoder]
+    with pytest.raises(InputError, match="none twice"):
+        get_encoders("tfidf+tfidf")
+    with pytest.raises(InputError, match="at least one"):
+        get_encoders([])
+    with pytest.raises(InputError, match="'auto', 'tfidf', 'minilm'"):
+        get_encoders("tfidf + ./nowhere")
+    folder = tmp_path / "a+b"
+    folder.mkdir()
+    with pytest.raises(InputError, match=r"no config\.json"):  # a folder's name is taken as it is
+        get_encoders(str(folder))
+
+
+@needs_transformers
+def test_transformer_projects_as_the_map_does(tiny: Path) -> None:
+    encoder = TransformerEncoder(tiny, token_budget=8)
+    features = encoder.encode(TEXTS)
+    mapped = fit_feature_map(features, n_components=3)
+    np.testing.assert_allclose(encoder.encode(TEXTS, project=mapped), mapped(features), atol=1e-4)
+
+
+@needs_transformers
+def test_transformer_tokenizes_ahead_of_the_model(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = TransformerEncoder(tiny).encode(TEXTS)
+    monkeypatch.setattr("jurybox.encoders.transformer._CHUNK", 2)
+    np.testing.assert_allclose(TransformerEncoder(tiny).encode(TEXTS), expected, atol=1e-6)
 
 
 def test_encoders_meet_the_protocol() -> None:

@@ -181,7 +181,6 @@ def test_trust_is_how_much_say_the_model_has() -> None:
     assert (half[80:, 0] < full[80:, 0]).all()
 
 
-
 def test_it_does_not_change_its_arguments() -> None:
     a, _ = crowd_of([0.9, 0.8], 20, per_text=2)
     p = random_probabilities(a, 0)

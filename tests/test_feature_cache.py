@@ -14,27 +14,23 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from jurybox.encoders import FeatureCache, Features, Progress, TfidfEncoder
+from jurybox.encoders import FeatureCache, Progress, TfidfEncoder, fit_views
 from jurybox.encoders.base import text_digest
+from jurybox.encoders.cache import Rows
 
 
 @dataclass(frozen=True)
 class Counting:
-    """A frozen encoder that keeps what it was asked to encode."""
+    """A view that keeps what it was asked to encode."""
 
     name: str = "counting"
-    reason: str = "for the test"
-    is_fitted: bool = True
     asked: list[str] = field(default_factory=list)
 
-    def fit(self, pool: Sequence[str]) -> Counting:  # noqa: ARG002
-        return self
-
-    def encode(self, texts: Sequence[str], *, progress: Progress | None = None) -> Features:
+    def rows(self, texts: Sequence[str], progress: Progress | None = None) -> Rows:
         self.asked.extend(texts)
         if progress is not None:
             progress(len(texts), len(texts))
-        return np.array([list(text_digest(text)[:4]) for text in texts], np.float32).reshape(-1, 4)
+        return np.array([list(text_digest(text)[:4]) for text in texts], np.float16).reshape(-1, 4)
 
 
 @pytest.fixture
@@ -48,63 +44,49 @@ def segments(cache: FeatureCache) -> list[Path]:
 
 def test_a_text_is_encoded_once(cache: FeatureCache) -> None:
     encoder = Counting()
-    first = cache.features(encoder, ["a", "b", "a"])
+    first = cache.rows(encoder, ["a", "b", "a"])
     assert encoder.asked == ["a", "b"]
-    again = cache.features(encoder, ["b", "c", "a"])
+    again = cache.rows(encoder, ["b", "c", "a"])
     assert encoder.asked == ["a", "b", "c"]
     assert np.array_equal(again[[2, 0, 2]], first)
-    assert np.array_equal(again, Counting().encode(["b", "c", "a"]))
+    assert np.array_equal(again, Counting().rows(["b", "c", "a"]))
 
 
 def test_another_encoder_has_its_own_features(cache: FeatureCache) -> None:
-    cache.features(Counting(), ["a"])
+    cache.rows(Counting(), ["a"])
     other = Counting(name="counting/../other")
-    cache.features(other, ["a"])
+    cache.rows(other, ["a"])
     assert other.asked == ["a"]
     assert all(path.parent.parent == cache.folder for path in segments(cache))
 
 
-def test_fitted_encoders_are_kept_by_pool(cache: FeatureCache) -> None:
-    texts = ["good soup", "bad soup", "late train"]
-    fitted = TfidfEncoder(dimensions=2).fit(texts)
-    assert np.array_equal(cache.features(TfidfEncoder(dimensions=2), texts), fitted.encode(texts))
-    assert np.array_equal(cache.features(fitted, texts[:1]), fitted.encode(texts)[:1])
-    assert len(segments(cache)) == 1
-    cache.features(TfidfEncoder(dimensions=2), [*texts, "more"])
-    assert len({path.parent for path in segments(cache)}) == 2
-
-
-def test_features_of_old_pools_are_forgotten(cache: FeatureCache) -> None:
-    frozen = Counting()
-    cache.features(frozen, ["kept"])
-    pool = ["good soup", "bad soup"]
-    for i in range(12):
-        pool.append(f"text {i}")
-        latest = cache.features(TfidfEncoder(dimensions=2), pool)
-    assert len({path.parent for path in segments(cache)}) == 9
-    assert np.array_equal(cache.features(TfidfEncoder(dimensions=2), pool), latest)
-    cache.features(frozen, ["kept"])
-    assert frozen.asked == ["kept"]
+def test_views_that_were_not_used_for_long_are_forgotten(
+    cache: FeatureCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jurybox.encoders.cache._VIEWS_KEPT", 3)
+    for number in range(6):
+        fit_views([TfidfEncoder(dimensions=2)], [f"text {number}", "another"], cache=cache)
+    assert len(list(cache.folder.iterdir())) == 3
 
 
 def test_leftovers_of_killed_writers_are_removed(cache: FeatureCache) -> None:
     encoder = Counting()
-    cache.features(encoder, ["first"])
+    cache.rows(encoder, ["first"])
     old, new = (segments(cache)[0].with_name(name) for name in ("old.tmp", "new.tmp"))
     old.write_bytes(b"half")
     new.write_bytes(b"being written")
     os.utime(old, (0, 0))
     for i in range(40):
-        cache.features(encoder, [f"text {i}"])
+        cache.rows(encoder, [f"text {i}"])
     assert not old.exists()
     assert new.exists()
 
 
 def test_no_texts_and_odd_texts(cache: FeatureCache) -> None:
     encoder = Counting()
-    assert cache.features(encoder, []).shape == (0, 4)
+    assert cache.rows(encoder, []).shape == (0, 4)
     odd = ["", " ", "\ud800", "\x00", "😀"]
-    assert np.array_equal(cache.features(encoder, odd), cache.features(encoder, odd))
+    assert np.array_equal(cache.rows(encoder, odd), cache.rows(encoder, odd))
     assert encoder.asked == odd
 
 
@@ -114,9 +96,9 @@ def test_progress_counts_only_what_is_encoded(cache: FeatureCache) -> None:
     def progress(done: int, total: int) -> None:
         seen.append((done, total))
 
-    cache.features(Counting(), ["a", "b"], progress)
-    cache.features(Counting(), ["a", "b"], progress)
-    cache.features(Counting(), ["a", "c"], progress)
+    cache.rows(Counting(), ["a", "b"], progress)
+    cache.rows(Counting(), ["a", "b"], progress)
+    cache.rows(Counting(), ["a", "c"], progress)
     assert seen == [(2, 2), (1, 1)]
 
 
@@ -125,8 +107,8 @@ def test_a_damaged_segment_is_made_again(
     cache: FeatureCache, damage: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     texts = [f"text {i}" for i in range(50)]
-    expected = cache.features(Counting(), texts)
-    kept = cache.features(Counting(), ["kept"])
+    expected = cache.rows(Counting(), texts)
+    kept = cache.rows(Counting(), ["kept"])
     path = next(path for path in segments(cache) if path.stat().st_size > 1500)
     data = bytearray(path.read_bytes())
     if damage == "flip":
@@ -134,11 +116,11 @@ def test_a_damaged_segment_is_made_again(
     broken = {"cut": data[:-100], "flip": data, "empty": b"", "no zip": b"x" * 500, "pickle": b"\x80\x04."}
     path.write_bytes(bytes(broken[damage]))
     encoder = Counting()
-    assert np.array_equal(cache.features(encoder, texts), expected)
+    assert np.array_equal(cache.rows(encoder, texts), expected)
     assert encoder.asked == texts
     assert "damaged" in caplog.text
     assert not path.exists()
-    assert np.array_equal(cache.features(encoder, ["kept"]), kept)
+    assert np.array_equal(cache.rows(encoder, ["kept"]), kept)
     assert encoder.asked == texts
 
 
@@ -151,10 +133,10 @@ def test_an_interrupted_write_leaves_nothing_that_is_read(
     with monkeypatch.context() as patch:
         patch.setattr("os.fsync", crash)
         with pytest.raises(KeyboardInterrupt):
-            cache.features(Counting(), ["a"])
+            cache.rows(Counting(), ["a"])
     assert segments(cache) == []
     encoder = Counting()
-    cache.features(encoder, ["a"])
+    cache.rows(encoder, ["a"])
     assert encoder.asked == ["a"]
 
 
@@ -171,9 +153,9 @@ def test_an_interrupted_run_keeps_what_was_encoded(
 
     texts = list("abcdef")
     with pytest.raises(KeyboardInterrupt):
-        cache.features(Counting(), texts, stop_at_four)
+        cache.rows(Counting(), texts, stop_at_four)
     encoder = Counting()
-    cache.features(encoder, texts)
+    cache.rows(encoder, texts)
     assert encoder.asked == ["c", "d", "e", "f"]
 
 
@@ -181,27 +163,27 @@ def test_many_small_additions_are_merged(cache: FeatureCache) -> None:
     encoder = Counting()
     texts = [f"text {i}" for i in range(100)]
     for text in texts:
-        cache.features(encoder, [text])
+        cache.rows(encoder, [text])
     assert len(segments(cache)) < 40
     assert encoder.asked == texts
-    assert np.array_equal(cache.features(encoder, texts), Counting().encode(texts))
+    assert np.array_equal(cache.rows(encoder, texts), Counting().rows(texts))
     assert encoder.asked == texts
 
 
 def test_deleting_the_cache_is_harmless(cache: FeatureCache) -> None:
     encoder = Counting()
-    cache.features(encoder, ["a"])
+    cache.rows(encoder, ["a"])
     for path in segments(cache):
         path.unlink()
-    cache.features(encoder, ["a"])
+    cache.rows(encoder, ["a"])
     assert encoder.asked == ["a", "a"]
 
 
 def read_and_write(folder: Path, worker: int) -> None:
     for turn in range(40):
         texts = [f"text {i}" for i in range(turn, turn + 5)] + [f"own {worker} {turn}"]
-        features = FeatureCache(folder).features(Counting(), texts)
-        if not np.array_equal(features, Counting().encode(texts)):
+        features = FeatureCache(folder).rows(Counting(), texts)
+        if not np.array_equal(features, Counting().rows(texts)):
             raise AssertionError(f"wrong features in turn {turn}")
 
 
@@ -238,5 +220,5 @@ def test_processes_share_a_cache(cache: FeatureCache) -> None:
 def test_the_cache_changes_nothing(calls: list[list[str]], tmp_path_factory: pytest.TempPathFactory) -> None:
     cache, encoder = FeatureCache(tmp_path_factory.mktemp("cache")), Counting()
     for texts in calls:
-        assert np.array_equal(cache.features(encoder, texts), Counting().encode(texts))
+        assert np.array_equal(cache.rows(encoder, texts), Counting().rows(texts))
     assert len(encoder.asked) == len(set(encoder.asked))

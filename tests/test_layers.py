@@ -12,7 +12,6 @@ SOURCE = Path(__file__).resolve().parent.parent / "src" / "jurybox"
 LAYERS = (
     "errors",
     "atomic",
-    "threads",
     "arrays",
     "drawing",
     "coding",
@@ -26,7 +25,6 @@ LAYERS = (
     "classifiers",
     "strategies",
     "loop",
-    "random_arm",
     "datasets",
     "curves",
     "simulation",
@@ -34,6 +32,7 @@ LAYERS = (
     "formats",
     "store",
     "project",
+    "tuning",
     "learner",
     "report",
     "client",

@@ -7,7 +7,7 @@ import numpy as np
 from jurybox.annotations import Annotations
 from jurybox.arrays import Floats
 from jurybox.loop import Settings, play_round
-from jurybox.random_arm import play_random_arm
+from jurybox.simulation import play_random_arm
 
 
 def pool() -> tuple[Annotations, Floats]:

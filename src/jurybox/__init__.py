@@ -18,7 +18,7 @@ if TYPE_CHECKING:
         estimate_consensus,
         majority_vote,
     )
-    from jurybox.encoders import FeatureCache, get_encoder
+    from jurybox.encoders import FeatureCache, Views, fit_views, get_encoders
     from jurybox.errors import InputError, JuryboxError
     from jurybox.loop import Ranking, Round, Settings, play_round
     from jurybox.project import Project
@@ -47,6 +47,7 @@ __all__ = [
     "Ranking",
     "Round",
     "Settings",
+    "Views",
     "activelab",
     "cohen_kappa",
     "crowdlab",
@@ -55,8 +56,9 @@ __all__ = [
     "disagreement",
     "entropy",
     "estimate_consensus",
+    "fit_views",
     "fleiss_kappa",
-    "get_encoder",
+    "get_encoders",
     "krippendorff_alpha",
     "least_confidence",
     "majority_vote",
@@ -74,7 +76,7 @@ _HOMES = {
     "consensus": (
         *("AnnotatorStats", "Consensus", "crowdlab", "dawid_skene", "estimate_consensus", "majority_vote"),
     ),
-    "encoders": ("FeatureCache", "get_encoder"),
+    "encoders": ("FeatureCache", "Views", "fit_views", "get_encoders"),
     "errors": ("InputError", "JuryboxError"),
     "loop": ("Ranking", "Round", "Settings", "play_round"),
     "project": ("Project",),

@@ -29,6 +29,7 @@ from jurybox.project import Project
 from jurybox.store.locks import Lock
 from jurybox.store.redaction import RedactedFormatter
 from jurybox.store.services import Pulse
+from jurybox.tuning import TuningProcess
 
 __all__ = [
     "LearnerOptions",
@@ -82,6 +83,8 @@ class LearnerState:
         How long the last round took.
     step, done, of
         How far the round under way is.
+    gear
+        What the second gear, the encoder that learns, does, and why; empty before the first look.
     """
 
     phase: LearnerPhase = LearnerPhase.ABSENT
@@ -93,6 +96,7 @@ class LearnerState:
     step: str = ""
     done: int = 0
     of: int = 0
+    gear: str = ""
 
 
 @dataclass(frozen=True)
@@ -111,6 +115,8 @@ class LearnerOptions:
         not wait.
     judge_seconds
         Least time between two looks at how far the labels can be trusted.
+    tuning_seconds
+        Least time between two looks at whether the encoder is to be tuned.
     first_pause, longest_pause
         Seconds until the next attempt after a failure; doubled at each further one.
     """
@@ -119,6 +125,7 @@ class LearnerOptions:
     poll_seconds: float = 1.0
     rest: float = 3.0
     judge_seconds: float = 30.0
+    tuning_seconds: float = 30.0
     first_pause: float = 5.0
     longest_pause: float = 300.0
 
@@ -202,7 +209,7 @@ def learn(
             with _guarded("take the learner's lock"), project.store.exclusive("learner") as lock:
                 if lock:
                     standing_by = False
-                    _Learner(project, options, stop, lock).run()
+                    _Learner(project, location, options, stop, lock).run()
                     continue
             if not standing_by:
                 _log.info("another learner works on this project; standing by")
@@ -213,8 +220,16 @@ def learn(
 class _Learner:
     """A learner that holds the lock."""
 
-    def __init__(self, project: Project, options: LearnerOptions, stop: threading.Event, lock: Lock) -> None:
+    def __init__(
+        self,
+        project: Project,
+        location: str,
+        options: LearnerOptions,
+        stop: threading.Event,
+        lock: Lock,
+    ) -> None:
         self._project = project
+        self._location = location
         self._lock = lock
         self._options = options
         self._stop = stop
@@ -234,6 +249,9 @@ class _Learner:
         self._not_before = time.monotonic() + waits
         self._judged = 0, 0  # last annotation and round
         self._judge_from = 0.0
+        self._tuning: TuningProcess | None = None
+        self._tune_from = 0.0
+        self._tuned = False  # since the last round
         self._noted = 0.0
         self._noting = threading.Lock()
         self._ended = threading.Event()
@@ -255,8 +273,11 @@ class _Learner:
                     self._play()
                 else:
                     self._judge()
+                    self._tune()
                 self._stop.wait(self._options.poll_seconds)
         finally:
+            if self._tuning is not None:
+                self._tuning.stop()
             self._ended.set()
             if self._lock.is_held():  # else the state is another learner's by now
                 self._set(phase=LearnerPhase.STOPPED, step="", done=0, of=0)
@@ -272,6 +293,8 @@ class _Learner:
             return True
         if time.monotonic() < self._not_before:
             return False
+        if self._tuned:
+            return True
         batch = self._project.settings.batch
         pulse = self._project.pulse()
         return is_due(pulse, batch=batch, quiet_seconds=self._options.quiet_seconds, now=time.time())
@@ -279,6 +302,9 @@ class _Learner:
     def _play(self) -> None:
         self._set(phase=LearnerPhase.FITTING)
         start = time.monotonic()
+        self._tuned = False
+        if self._tuning is not None:
+            self._tuning.rest()
         try:
             info = self._project.refit(progress=self._progress, allowed=self._lock.is_held)
         except ConflictError:  # somebody plays a round by hand, whose ranking will do, or the lock was lost
@@ -287,6 +313,9 @@ class _Learner:
         except Exception as error:  # whatever it is, people go on labelling by the last ranking
             self._failed(error)
             return
+        finally:
+            if self._tuning is not None:
+                self._tuning.go()
         seconds = time.monotonic() - start
         self._not_before = time.monotonic() + self._options.rest * seconds
         _log.info("round %d, %d annotations, %.1f s", info.number, info.n_annotations, seconds)
@@ -309,6 +338,29 @@ class _Learner:
             _log.error("could not judge the labels: %s", error, exc_info=error)
             wait = self._options.longest_pause
         self._judge_from = time.monotonic() + wait
+
+    def _tune(self) -> None:
+        """Start the second gear when it is due, and take note of how it ends."""
+        if self._tuning is not None:
+            status = self._tuning.ended()
+            if status is None:
+                return
+            self._tuning.stop()
+            self._tuning, self._tuned = None, status == 0
+            if status:
+                self._tune_from = time.monotonic() + self._options.longest_pause
+                self._set(gear=f"second gear: the tuning failed (status {status}); another attempt will come")
+            else:
+                self._set(gear="second gear: tuned")
+        if time.monotonic() < self._tune_from:
+            return
+        self._tune_from = time.monotonic() + self._options.tuning_seconds
+        with _guarded("look whether the encoder is to be tuned"):
+            plan = self._project.plan_tuning()
+            if plan.due:
+                self._tuning = TuningProcess(self._location)
+            if plan.why != self._state.gear:
+                self._set(gear=plan.why)
 
     def _failed(self, error: Exception) -> None:
         known = isinstance(error, JuryboxError)

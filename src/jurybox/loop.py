@@ -5,13 +5,16 @@ The simulator and the live server call the same function, so what is benchmarked
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache, wraps
 from time import perf_counter
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, ParamSpec, TypeAlias, TypeVar
 
 import numpy as np
+import scipy.linalg  # noqa: F401  # its pool of threads is looked for once, when it is here
 from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController
 
 from jurybox.annotations import Annotations
 from jurybox.arrays import Bools, Floats, Ints
@@ -22,11 +25,47 @@ from jurybox.consensus import Consensus
 from jurybox.errors import InputError
 from jurybox.selection import rank
 from jurybox.strategies import Strategy, get_strategy
-from jurybox.threads import single_threaded
 
-__all__ = ["Ranking", "Reason", "Round", "Settings", "play_round"]
+__all__ = ["Ranking", "Reason", "Round", "Settings", "SoftLabels", "play_round", "soft_labels"]
 
 Reason: TypeAlias = Literal["new", "second look", "random", "spread"]
+
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def single_threaded(function: Callable[P, R]) -> Callable[P, R]:
+    """Let a function's linear algebra run in one thread, and leave the number as it was afterwards.
+
+    A round's matrices are small, and threads would mostly wait for each other: NumPy and SciPy each bring a
+    BLAS with a pool of its own. On a machine that has other things to do, which is what a server's machine
+    has, their waiting makes a round take many times as long.
+
+    Other threads of the process that calculate meanwhile are held to one, too. Fine-tuning is not: PyTorch
+    has threads of its own.
+
+    Examples
+    --------
+    >>> from threadpoolctl import threadpool_info
+    >>> @single_threaded
+    ... def most_threads():
+    ...     return max(pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas")
+    >>> most_threads()
+    1
+    """
+
+    @wraps(function)
+    def limited(*args: P.args, **kwargs: P.kwargs) -> R:
+        with _pools().limit(limits=1, user_api="blas"):
+            return function(*args, **kwargs)
+
+    return limited
+
+
+@cache
+def _pools() -> ThreadpoolController:
+    return ThreadpoolController()
 
 
 @dataclass(frozen=True)
@@ -120,6 +159,54 @@ class Round:
         return self.ranking.texts[: self.diagnostics["batch"]]
 
 
+@dataclass(frozen=True, eq=False)
+class SoftLabels:
+    """What a model is trained on.
+
+    Attributes
+    ----------
+    rows : ndarray of int, shape (n,)
+        Positions of the labelled texts.
+    targets : ndarray, shape (n, K)
+        Their class distributions.
+    weights : ndarray, shape (n,)
+        How much each counts.
+    """
+
+    rows: Ints
+    targets: Floats
+    weights: Floats
+
+
+def soft_labels(
+    annotations: Annotations,
+    strategy: str,
+    rng: np.random.Generator,
+    *,
+    pred_probs: Floats | None = None,
+    trainable: Bools | None = None,
+    experts: Bools | None = None,
+) -> SoftLabels:
+    """Return what a round would train its classifier on, for an encoder that is tuned apart from rounds.
+
+    Parameters
+    ----------
+    annotations, rng, trainable, experts
+        As in `play_round`.
+    strategy
+        Name of a strategy.
+    pred_probs : ndarray, shape (N, K), optional
+        Probabilities of the round before.
+    """
+    chosen = get_strategy(strategy)
+    trained = annotations.labelled if trainable is None else annotations.labelled & trainable
+    rows = np.flatnonzero(trained)
+    seen = annotations.subset(texts=rows)
+    p = None if pred_probs is None else pred_probs[rows]
+    weights = seen.n_labels.astype(np.float64) if chosen.weighted else np.ones(len(rows))
+    return SoftLabels(rows, chosen.targets(seen, p, experts, rng), weights)
+
+
 @single_threaded
 def play_round(
     annotations: Annotations,
@@ -131,6 +218,7 @@ def play_round(
     trainable: Bools | None = None,
     eligible: Bools | None = None,
     experts: Bools | None = None,
+    tuned: Floats | None = None,
 ) -> Round:
     """Train on what the annotators said, and rank what to ask next.
 
@@ -152,6 +240,10 @@ def play_round(
         Texts that may be asked; default: all.
     experts : ndarray of bool, shape (M,), optional
         Annotators who are reviewers, as in `jurybox.consensus.estimate_consensus`; default: nobody.
+    tuned : ndarray, shape (N, K), optional
+        Probabilities of an encoder that was tuned on labels, out of sample as `jurybox.classifiers.tuning`
+        makes them; a row of NaN is a text that it was not asked about. The round mixes them in as far as
+        they help to foretell people's labels.
 
     Returns
     -------
@@ -170,7 +262,9 @@ def play_round(
     strategy = get_strategy(settings.strategy)
     clock = _Clock()
     trained = annotations.labelled if trainable is None else annotations.labelled & trainable
-    fitted, p = _train(annotations, features, settings.classifier, strategy, rng, previous, trained, experts)
+    fitted, p = _train(
+        annotations, features, settings.classifier, strategy, rng, previous, trained, experts, tuned
+    )
     clock.lap("fit")
     consensus = strategy.consensus(annotations, p, experts, rng)
     clock.lap("consensus")
@@ -187,6 +281,7 @@ def play_round(
         "trained_on": int(trained.sum()),
         "wanting": len(ranking),
         "seconds": clock.laps,
+        "second_gear": _share(fitted),
         "remarks": _remarks(annotations, trained, len(ranking)),
     }
     return Round(consensus, p, ranking, fitted, diagnostics)
@@ -201,6 +296,7 @@ def _train(
     previous: Round | None,
     trained: Bools,
     experts: Bools | None,
+    tuned: Floats | None,
 ) -> tuple[Fitted | None, Floats]:
     """Fit the classifier to the labelled texts; return it and its probabilities of the pool (N, K)."""
     if not trained.any():
@@ -214,14 +310,31 @@ def _train(
     x = _rows(features, rows)
     weights = seen.n_labels.astype(np.float64) if strategy.weighted else None
     for _ in range(2 if strategy.asks_model and p is None else 1):
-        before = classifier.fit(x, strategy.targets(seen, p, experts, rng), weights, previous=_inner(before))
-        if strategy.calibrated:
-            before = calibrate(before, seen.counts)
+        targets = strategy.targets(seen, p, experts, rng)
+        before = classifier.fit(x, targets, weights, previous=_inner(before))
+        if strategy.calibrated or tuned is not None:  # a published method mixes by the labels it trains on
+            before = calibrate(
+                before,
+                seen.counts if strategy.calibrated else targets,
+                None if tuned is None else tuned[rows],
+            )
         p = before.out_of_sample
     assert before is not None  # noqa: S101
-    pred_probs = np.array(before.predict_proba(features))
+    pred_probs = np.array(
+        before.predict_proba(features, tuned)
+        if isinstance(before, CalibratedFitted)
+        else before.predict_proba(features)
+    )
     pred_probs[rows] = before.out_of_sample
     return before, pred_probs
+
+
+def _share(fitted: Fitted | None) -> float:
+    """Return what share of the say the tuned encoder has, from 0 to 1."""
+    if not isinstance(fitted, CalibratedFitted) or fitted.mixed is None:
+        return 0.0
+    head, tuned = fitted.mixed.scales
+    return float(tuned / (head + tuned))
 
 
 def _inner(fitted: Fitted | None) -> Fitted | None:

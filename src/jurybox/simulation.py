@@ -1,4 +1,4 @@
-"""Strategies compared on data whose annotations are all known: simulated annotators answer from them.
+"""Strategies compared on data whose annotations are all known, and random choice beside a project's own.
 
 The protocol is that of the guide "Annotate Text Data Using Active Learning with Cleanlab": start from a few
 labels, and in each round train, measure on the test set, choose a batch and ask one annotator per text.
@@ -8,23 +8,33 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from time import perf_counter
 from typing import TypeAlias
 
 import numpy as np
 
 from jurybox.annotations import Annotations
-from jurybox.arrays import Bools, Ints
+from jurybox.arrays import Bools, Floats, Ints
 from jurybox.classifiers.base import Inputs
-from jurybox.classifiers.features import fit_feature_map
+from jurybox.classifiers.calibrated import CalibratedFitted
 from jurybox.curves import Curves, PlayedRound, Run, Selection, macro_f1
 from jurybox.datasets import Dataset
-from jurybox.encoders import FeatureCache, get_encoder
+from jurybox.encoders import EncoderNames, FeatureCache, fit_views, get_encoders
 from jurybox.errors import InputError
-from jurybox.loop import Round, Settings, play_round
+from jurybox.loop import Round, Settings, SoftLabels, play_round, soft_labels
 from jurybox.strategies import get_strategy
 
-__all__ = ["PoolInputs", "Progress", "simulate", "simulate_run"]
+__all__ = [
+    "PoolInputs",
+    "Progress",
+    "RandomPoint",
+    "SecondGear",
+    "TunedInputs",
+    "play_random_arm",
+    "simulate",
+    "simulate_run",
+]
 
 Progress: TypeAlias = Callable[[str, int, int, PlayedRound], None]
 """Called with strategy, seed, round and what the round measured."""
@@ -37,7 +47,7 @@ def simulate(
     rounds: int = 25,
     batch: int = 25,
     seeds: int | Sequence[int] = 10,
-    encoder: str = "auto",
+    encoder: EncoderNames = "auto",
     settings: Settings | None = None,
     cache: FeatureCache | None = None,
     hold_out: float = 0.0,
@@ -56,7 +66,7 @@ def simulate(
     seeds
         How many, or which. All strategies start alike under the same seed.
     encoder
-        Makes the features, as in `jurybox.encoders.get_encoder`; not used by a classifier that takes texts.
+        Makes the features, as in `jurybox.encoders.get_encoders`; not used by a classifier that takes texts.
     settings
         Caps and classifier; its strategy and batch are replaced.
     cache
@@ -125,6 +135,18 @@ class PoolInputs:
     encoder: str
 
 
+@dataclass(frozen=True, eq=False)
+class TunedInputs:
+    """Probabilities of a tuned encoder: of the pool (N, K), out of sample, and of the test texts."""
+
+    pool: Floats
+    test: Floats
+
+
+SecondGear: TypeAlias = Callable[[int, Callable[[], SoftLabels]], TunedInputs | None]
+"""Asked before each round, with its number and what it would be trained on; None: nothing tuned yet."""
+
+
 def simulate_run(
     dataset: Dataset,
     inputs: PoolInputs,
@@ -133,9 +155,10 @@ def simulate_run(
     rounds: int,
     seed: int,
     hold_out: float = 0.0,
+    second_gear: SecondGear | None = None,
     progress: Progress | None = None,
 ) -> Run:
-    """Play one strategy with one seed; parameters as in `simulate`."""
+    """Play one strategy with one seed; parameters as in `simulate`, and an encoder that learns, too."""
     rng = np.random.default_rng(seed)
     held_out = _draw_held_out(dataset, hold_out, rng)
     crowd = _Crowd(dataset)
@@ -143,6 +166,12 @@ def simulate_run(
     annotations, current = dataset.initial, None
     played: list[PlayedRound] = []
     for number in range(rounds):
+        tuned = None
+        if second_gear is not None:
+            before = None if current is None or current.classifier is None else current.pred_probs
+            tuned = second_gear(
+                number, partial(soft_labels, annotations, settings.strategy, rng, pred_probs=before)
+            )
         start = perf_counter()
         current = play_round(
             annotations,
@@ -151,11 +180,15 @@ def simulate_run(
             rng,
             previous=current,
             eligible=crowd.has_answer & ~held_out,
+            tuned=None if tuned is None else tuned.pool,
         )
         seconds = perf_counter() - start
         asked, people, labels = crowd.answer(current.batch, annotations, rng)
         selections = _describe(dataset, current, people, labels)
-        played.append(_measure(dataset, inputs, annotations, current, truth, held_out, seconds, selections))
+        predicted = _predict(current, inputs.test, None if tuned is None else tuned.test)
+        played.append(
+            _measure(dataset, predicted, annotations, current, truth, held_out, seconds, selections)
+        )
         if progress is not None:
             progress(settings.strategy, seed, number, played[-1])
         annotations = annotations.extend(asked, people, labels)
@@ -193,17 +226,14 @@ class _Crowd:
         return texts, people, self._answers.label[rows].astype(np.int64)
 
 
-def _inputs(dataset: Dataset, settings: Settings, encoder: str, cache: FeatureCache | None) -> PoolInputs:
+def _inputs(
+    dataset: Dataset, settings: Settings, encoder: EncoderNames, cache: FeatureCache | None
+) -> PoolInputs:
     """Encode the pool and the test texts, unless the classifier takes texts."""
     if settings.classifier.takes == "texts":
         return PoolInputs(list(dataset.pool_texts), list(dataset.test_texts), "none")
-    made = get_encoder(encoder).fit(dataset.pool_texts)
-    pool, test = (
-        cache.features(made, texts) if cache is not None else made.encode(texts)
-        for texts in (dataset.pool_texts, dataset.test_texts)
-    )
-    mapped = fit_feature_map(pool)
-    return PoolInputs(mapped(pool), mapped(test), made.name)
+    views = fit_views(get_encoders(encoder), dataset.pool_texts, cache=cache)
+    return PoolInputs(views.rows(dataset.pool_texts), views.rows(dataset.test_texts), views.name)
 
 
 def _given(answers: Annotations, annotations: Annotations) -> Bools:
@@ -236,7 +266,7 @@ def _truth(dataset: Dataset) -> Ints:
 
 def _measure(
     dataset: Dataset,
-    inputs: PoolInputs,
+    predicted: Ints,
     annotations: Annotations,
     current: Round,
     truth: Ints,
@@ -244,7 +274,6 @@ def _measure(
     seconds: float,
     selections: tuple[Selection, ...],
 ) -> PlayedRound:
-    predicted = _predict(current, inputs.test)
     labelled = annotations.labelled & (truth >= 0)
     measured = held_out & (truth >= 0)
     return PlayedRound(
@@ -258,9 +287,11 @@ def _measure(
     )
 
 
-def _predict(current: Round, inputs: Inputs) -> Ints:
+def _predict(current: Round, inputs: Inputs, tuned: Floats | None) -> Ints:
     if current.classifier is None:
         return np.zeros(len(inputs), dtype=np.int64)
+    if isinstance(current.classifier, CalibratedFitted):
+        return np.asarray(current.classifier.predict_proba(inputs, tuned).argmax(axis=1), dtype=np.int64)
     return np.asarray(current.classifier.predict_proba(inputs).argmax(axis=1), dtype=np.int64)
 
 
@@ -280,3 +311,67 @@ def _describe(dataset: Dataset, current: Round, people: Ints, labels: Ints) -> t
         )
         for position, (text, annotator, label) in enumerate(zip(current.batch, people, labels, strict=True))
     )
+
+
+@dataclass(frozen=True, eq=False)
+class RandomPoint:
+    """A model trained on a part of the texts that were drawn at random.
+
+    Attributes
+    ----------
+    labels
+        Labels it was trained on.
+    pred_probs : ndarray, shape (N, K)
+        Its probabilities, out of sample for the texts it was trained on.
+    """
+
+    labels: int
+    pred_probs: Floats
+
+
+def play_random_arm(
+    drawn: Annotations,
+    features: Inputs,
+    settings: Settings,
+    rng: np.random.Generator,
+    *,
+    trainable: Bools | None = None,
+    experts: Bools | None = None,
+    points: int = 5,
+) -> tuple[RandomPoint, ...]:
+    """Train on growing parts of the texts that were drawn at random, as `jurybox.trust.savings` needs it.
+
+    Parameters
+    ----------
+    drawn
+        Annotations that were asked for because their texts had been drawn at random, and no others; over all
+        N texts of the pool.
+    features, settings, rng, trainable, experts
+        As in `jurybox.loop.play_round`; the audit sample is kept out by `trainable`.
+    points
+        Parts: the last is all texts, the first a quarter of them.
+
+    Returns
+    -------
+    tuple of RandomPoint
+        The fewest labels first; fewer than `points` where there are fewer texts, none without any.
+
+    Examples
+    --------
+    >>> from jurybox import datasets
+    >>> demo = datasets.load("demo")
+    >>> features = fit_views(get_encoders("tfidf"), demo.pool_texts).rows(demo.pool_texts)
+    >>> curve = play_random_arm(demo.initial, features, Settings(), np.random.default_rng(0), points=3)
+    >>> [point.labels for point in curve]
+    [50, 100, 200]
+    """
+    usable = drawn.labelled if trainable is None else drawn.labelled & trainable
+    texts = rng.permutation(np.flatnonzero(usable))
+    sizes = np.unique(np.rint(np.geomspace(max(len(texts) / 4, 1), max(len(texts), 1), points)).astype(int))
+    found = []
+    for size in sizes if len(texts) else ():
+        part = np.zeros(drawn.n_texts, dtype=bool)
+        part[texts[:size]] = True
+        played = play_round(drawn, features, settings, rng, trainable=part, experts=experts)
+        found.append(RandomPoint(int(drawn.n_labels[part].sum()), played.pred_probs))
+    return tuple(found)

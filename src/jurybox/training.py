@@ -17,14 +17,23 @@ from jurybox.arrays import Floats
 from jurybox.atomic import new_folder
 from jurybox.classifiers import Classifier, Fitted, get_classifier
 from jurybox.classifiers.base import Inputs, check_targets
-from jurybox.encoders import Encoder, FeatureCache, Progress, TfidfEncoder, TransformerEncoder, get_encoder
+from jurybox.encoders import (
+    Encoder,
+    EncoderNames,
+    FeatureCache,
+    Progress,
+    TfidfEncoder,
+    TransformerEncoder,
+    Views,
+    fit_views,
+    get_encoders,
+)
 from jurybox.encoders.base import check_texts
+from jurybox.encoders.features import FeatureMap
 from jurybox.errors import FitError, InputError
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
-
-    from jurybox.classifiers.features import FeatureMap
 
 __all__ = ["FinalModel", "train_final"]
 
@@ -88,7 +97,7 @@ def train_final(
     out: str | Path,
     *,
     classifier: str | Classifier | Any = "head",
-    encoder: str | Path = "auto",
+    encoder: EncoderNames = "auto",
     model: str | Path = "minilm",
     pool: Sequence[str] | None = None,
     cache: FeatureCache | None = None,
@@ -113,7 +122,7 @@ def train_final(
         As in `jurybox.classifiers.get_classifier`: ``"head"`` and ``"sklearn:…"`` give a scikit-learn
         pipeline, ``"transformer"`` a Hugging Face model folder.
     encoder
-        As in `jurybox.encoders.get_encoder`, for classifiers on features.
+        As in `jurybox.encoders.get_encoders`, for classifiers on features.
     model
         What ``"transformer"`` starts from.
     pool
@@ -152,7 +161,7 @@ def train_final(
         elif chosen.takes == "texts":
             final = _train_on_texts(labels, folder, chosen)
         else:
-            final = _train_on_features(labels, folder, chosen, get_encoder(encoder), cache, progress)
+            final = _train_on_features(labels, folder, chosen, get_encoders(encoder), cache, progress)
         final = replace(final, folder=Path(out))
         _describe(final, folder)
     return final
@@ -185,34 +194,36 @@ def _train_on_features(
     labels: _Labels,
     folder: Path,
     classifier: Classifier,
-    encoder: Encoder,
+    encoders: Sequence[Encoder],
     cache: FeatureCache | None,
     progress: Progress | None,
 ) -> FinalModel:
-    """Train on features, and save encoder, scaling and classifier as one pipeline."""
+    """Train on features, and save encoders, maps and classifier as one pipeline."""
     from sklearn.pipeline import Pipeline
 
-    from jurybox.classifiers.features import fit_feature_map
-
-    encoder = encoder.fit(labels.pool)
-
-    def encode(texts: list[str]) -> Any:
-        return (
-            encoder.encode(texts, progress=progress)
-            if cache is None
-            else cache.features(encoder, texts, progress)
-        )
-
-    pool = encode(labels.pool)
-    mapped = fit_feature_map(pool)
-    if not mapped.matrix.shape[1]:  # a pool of one text; scikit-learn wants a column all the same
-        mapped = replace(mapped, matrix=np.zeros((len(mapped.mean), 1)))
-    x = mapped(pool if labels.texts is labels.pool else encode(labels.texts))
+    views = fit_views(encoders, labels.pool, cache=cache, progress=progress)
+    x = views.rows(labels.texts, progress)
+    if not x.shape[1]:  # a pool of one text; scikit-learn wants a column all the same
+        x = np.zeros((len(x), len(views.views)), np.float32)
     fitted = classifier.fit(x, labels.targets, labels.weights)
     model = _answering_by_name(classifier, fitted, x, labels)
-    pipeline = Pipeline([*_encoding_steps(encoder), ("scaling", _as_pca(mapped)), ("classifier", model)])
-    _dump(pipeline, folder)
-    return _final(folder, "scikit-learn", classifier, encoder, labels, fitted, encoder.reason)
+    _dump(Pipeline([*_view_steps(views), ("classifier", model)]), folder)
+    return _final(folder, "scikit-learn", classifier, views, labels, fitted, views.reason)
+
+
+def _view_steps(views: Views) -> list[tuple[str, Any]]:
+    """Return views as steps of a pipeline: several are a union, with a weight each."""
+    from sklearn.pipeline import FeatureUnion, Pipeline
+
+    each = [[*_encoding_steps(view.encoder), ("scaling", _as_pca(view.map))] for view in views.views]
+    if len(each) == 1:
+        return each[0]
+    names = [f"view {number}" for number in range(len(each))]
+    union = FeatureUnion(
+        [(name, Pipeline(steps)) for name, steps in zip(names, each, strict=True)],
+        transformer_weights=dict(zip(names, views.weights, strict=True)),
+    )
+    return [("views", union)]
 
 
 def _encoding_steps(encoder: Encoder) -> list[tuple[str, Any]]:
@@ -232,6 +243,8 @@ def _as_pca(mapped: FeatureMap) -> Any:
     """Write an affine map as scikit-learn's PCA, which computes the same."""
     from sklearn.decomposition import PCA
 
+    if not mapped.matrix.shape[1]:
+        mapped = FeatureMap(mapped.mean, np.zeros((len(mapped.mean), 1)))
     pca = PCA(n_components=mapped.matrix.shape[1])
     pca.components_, pca.mean_ = np.array(mapped.matrix.T), np.array(mapped.mean)
     pca.n_components_, pca.n_features_in_ = mapped.matrix.shape[1], len(mapped.mean)
@@ -290,7 +303,7 @@ def _final(
     folder: Path,
     kind: Literal["transformers", "scikit-learn"],
     classifier: Classifier,
-    encoder: Encoder | None,
+    views: Views | None,
     labels: _Labels,
     fitted: Fitted | None,
     note: str,
@@ -304,7 +317,7 @@ def _final(
         folder=folder,
         kind=kind,
         classifier=classifier.name,
-        encoder=None if encoder is None else encoder.name,
+        encoder=None if views is None else views.name,
         classes=labels.classes,
         n_texts=int(counted.sum()),
         agreement=agreement,
@@ -352,7 +365,7 @@ def _readme(final: FinalModel) -> str:
         lines += [f"Out of sample it agrees with {final.agreement:.1%} of the labels it was trained on."]
     if final.kind == "transformers":
         return "\n".join([*lines, "", *_TRANSFORMERS_USE, ""])
-    if final.encoder is not None and not final.encoder.startswith("tfidf"):
+    if any(not name.startswith("tfidf") for name in (final.encoder or "tfidf").split(" + ")):
         lines += [
             "",
             f"Its features come from the frozen encoder {final.encoder}, which is not in this folder:",

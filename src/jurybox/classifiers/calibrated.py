@@ -1,11 +1,13 @@
-"""A classifier's probabilities, rescaled until they predict what the annotators answer.
+"""A classifier's probabilities, rescaled until they predict what the annotators answer, alone or mixed.
 
 A model trained on a posterior in which it had a say itself tends to confirm itself round after round. Its
-out-of-sample probabilities, fitted to the labels that people gave, hold it to them.
+out-of-sample probabilities, fitted to the labels that people gave, hold it to them. Where the encoder was
+tuned on the labels, too, the same fit weighs what the tuned model says.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,50 +18,87 @@ from jurybox.arrays import Floats, freeze
 from jurybox.classifiers.base import Fitted, Inputs
 from jurybox.errors import InputError
 
-__all__ = ["CalibratedFitted", "calibrate"]
+__all__ = ["CalibratedFitted", "LogPool", "calibrate"]
 
-_RIDGE = 1e-3  # per label, on the offsets; a tenth of it on the scale
+_RIDGE = 1e-3  # per label, on the offsets; a tenth of it on the scales
 _LEAST_SCALE = 0.05
 _TINY = 1e-6
 _MAX_STEPS = 30
+_WORTH = 1.0  # nats that a further scale has to gain: Akaike 1974
+
+
+@dataclass(frozen=True, eq=False)
+class LogPool:
+    """A logarithmic opinion pool: ``softmax(sum_j a_j log p_j + b)``.
+
+    Genest & Zidek 1986, "Combining probability distributions" (Statistical Science 1:114).
+
+    Attributes
+    ----------
+    scales : ndarray, shape (J,)
+        a: how much each of J opinions counts, none below 0.
+    offsets : ndarray, shape (K,)
+        b.
+    """
+
+    scales: Floats
+    offsets: Floats
+
+    def __post_init__(self) -> None:
+        freeze(self.scales)
+        freeze(self.offsets)
+
+    def __call__(self, opinions: Sequence[Floats]) -> Floats:
+        """Pool J opinions of shape (n, K)."""
+        return _pooled(np.stack([_log(p) for p in opinions]), self.scales, self.offsets)
 
 
 @dataclass(frozen=True, eq=False)
 class CalibratedFitted:
-    """A fitted classifier whose log-probabilities are scaled and shifted: ``softmax(a log p + b)``.
+    """A fitted classifier whose log-probabilities are scaled, shifted and mixed with a tuned encoder's.
 
     Attributes
     ----------
     inner : Fitted
         The classifier.
-    scale : float
-        a, above 0.
-    offsets : ndarray, shape (K,)
-        b.
+    alone : LogPool
+        Of the classifier's opinion alone.
+    mixed : LogPool or None
+        Of the classifier's and the tuned encoder's; None where there is none, or it foretells people's
+        labels no better out of sample.
     out_of_sample : ndarray, shape (N, K)
-        Rescaled out-of-sample probabilities.
+        Rescaled and mixed out-of-sample probabilities.
     """
 
     inner: Fitted
-    scale: float
-    offsets: Floats
+    alone: LogPool
+    mixed: LogPool | None
     out_of_sample: Floats
 
     def __post_init__(self) -> None:
-        freeze(self.offsets)
         freeze(self.out_of_sample)
 
-    def predict_proba(self, x: Inputs) -> Floats:
-        """Class probabilities of new rows, shape (n, K)."""
-        return _rescale(_log(self.inner.predict_proba(x)), self.scale, self.offsets)
+    def predict_proba(self, x: Inputs, tuned: Floats | None = None) -> Floats:
+        """Class probabilities of new rows, shape (n, K).
+
+        Parameters
+        ----------
+        x
+            What the classifier takes.
+        tuned : ndarray, shape (n, K), optional
+            What the tuned encoder says of these rows; a row of NaN is one that it was not asked about.
+        """
+        return _mixed(self.inner.predict_proba(x), tuned, self.alone, self.mixed)
 
 
-def calibrate(fitted: Fitted, counts: ArrayLike) -> CalibratedFitted:
-    """Fit scale and offsets so that out-of-sample probabilities predict the annotators' labels.
+def calibrate(fitted: Fitted, counts: ArrayLike, tuned: ArrayLike | None = None) -> CalibratedFitted:
+    """Fit scales and offsets so that out-of-sample probabilities predict the annotators' labels.
 
-    Minimises ``sum_ik c_ik (-log softmax(a log p_i + b)_k)``, with a weak pull to a = 1, b = 0, by
-    Newton's method. Platt 1999, "Probabilistic outputs for support vector machines", with K classes and the
-    labels of several annotators in place of one.
+    Minimises ``sum_ik c_ik (-log softmax(sum_j a_j log p_ij + b)_k)``, with a weak pull to the classifier as
+    it is, by Newton's method. Platt 1999, "Probabilistic outputs for support vector machines", with K
+    classes, the labels of several annotators in place of one, and the opinions of several models. The tuned
+    encoder's has to gain a nat over all labels that it can be judged by; else the classifier is calibrated
+    alone.
 
     Parameters
     ----------
@@ -67,6 +106,9 @@ def calibrate(fitted: Fitted, counts: ArrayLike) -> CalibratedFitted:
         A fitted classifier.
     counts : array-like, shape (N, K)
         Annotators who gave training row i class k.
+    tuned : array-like, shape (N, K), optional
+        A tuned encoder's out-of-sample probabilities of the training rows; a row of NaN is one that it was
+        not asked about.
 
     Returns
     -------
@@ -75,7 +117,8 @@ def calibrate(fitted: Fitted, counts: ArrayLike) -> CalibratedFitted:
     Raises
     ------
     InputError
-        If ``counts`` has another shape than the out-of-sample probabilities, or no label.
+        If ``counts`` or ``tuned`` has another shape than the out-of-sample probabilities, or there is no
+        label.
 
     Examples
     --------
@@ -92,54 +135,87 @@ def calibrate(fitted: Fitted, counts: ArrayLike) -> CalibratedFitted:
     c = np.asarray(counts, dtype=np.float64)
     if c.shape != p.shape or not c.sum() > 0:
         raise InputError(f"counts has shape {c.shape} and sum {c.sum()}, expected {p.shape} and a label")
-    log_p = _log(p)
-    theta = _newton(log_p, c)
-    scale, offsets = float(theta[0]), theta[1:]
-    return CalibratedFitted(fitted, scale, offsets, _rescale(log_p, scale, offsets))
+    t = None if tuned is None else np.asarray(tuned, dtype=np.float64)
+    if t is not None and t.shape != p.shape:
+        raise InputError(f"tuned has shape {t.shape}, expected {p.shape}, one row per training row")
+    alone = _fit(_log(p)[None], c)
+    mixed = None if t is None else _mix(p, t, c, alone)
+    return CalibratedFitted(fitted, alone, mixed, _mixed(p, t, alone, mixed))
 
 
-def _newton(log_p: Floats, counts: Floats) -> Floats:
-    """Return the minimiser (1 + K,): the scale, then the offsets."""
-    K = log_p.shape[1]
-    neutral = np.concatenate([[1.0], np.zeros(K)])
-    ridge = _RIDGE * counts.sum() * np.concatenate([[0.1], np.ones(K)])
+def _mix(p: Floats, tuned: Floats, counts: Floats, alone: LogPool) -> LogPool | None:
+    """Pool both opinions where that foretells the labels better than the classifier's alone."""
+    known = ~np.isnan(tuned[:, 0])
+    if not counts[known].any():
+        return None
+    both = np.stack([_log(p[known]), _log(tuned[known])])
+    mixed = _fit(both, counts[known])
+    gain = _fit_of(alone, both[:1], counts[known]) - _fit_of(mixed, both, counts[known])
+    return mixed if gain > _WORTH else None
+
+
+def _mixed(p: Floats, tuned: Floats | None, alone: LogPool, mixed: LogPool | None) -> Floats:
+    """Probabilities of rows (n, K): mixed where there are two opinions, else rescaled."""
+    probabilities = alone([p])
+    if tuned is not None and mixed is not None:
+        known = ~np.isnan(tuned[:, 0])
+        probabilities[known] = mixed([p[known], tuned[known]])
+    return probabilities
+
+
+def _fit(log_p: Floats, counts: Floats) -> LogPool:
+    """Fit scales and offsets of opinions (J, n, K)."""
+    J, _, K = log_p.shape
+    neutral = np.concatenate([[1.0], np.zeros(J - 1 + K)])
+    ridge = _RIDGE * counts.sum() * np.concatenate([np.full(J, 0.1), np.ones(K)])
+    least = np.concatenate([[_LEAST_SCALE], np.zeros(J - 1), np.full(K, -np.inf)])
     theta, loss = neutral, _loss(neutral, log_p, counts, neutral, ridge)
     for _ in range(_MAX_STEPS):
         gradient, hessian = _derivatives(theta, log_p, counts)
         step = np.linalg.solve(hessian + np.diag(ridge), gradient + ridge * (theta - neutral))
         before = loss
         for size in 0.5 ** np.arange(12):
-            trial = theta - size * step
-            trial[0] = max(trial[0], _LEAST_SCALE)
+            trial = np.maximum(theta - size * step, least)
             loss = _loss(trial, log_p, counts, neutral, ridge)
             if loss <= before:
                 theta = trial
                 break
         if before - loss < 1e-9 * counts.sum():
             break
-    return theta
+    return LogPool(theta[:J], theta[J:])
+
+
+def _fit_of(pool: LogPool, log_p: Floats, counts: Floats) -> float:
+    """Nats by which a pool misses the labels."""
+    logits = np.tensordot(pool.scales, log_p, axes=1) + pool.offsets
+    return float(-(counts * log_softmax(logits, axis=1)).sum())
 
 
 def _loss(theta: Floats, log_p: Floats, counts: Floats, neutral: Floats, ridge: Floats) -> float:
-    fit = -(counts * log_softmax(theta[0] * log_p + theta[1:], axis=1)).sum()
+    J = len(log_p)
+    fit = _fit_of(LogPool(theta[:J].copy(), theta[J:].copy()), log_p, counts)
     return float(fit + (ridge * (theta - neutral) ** 2).sum() / 2)
 
 
 def _derivatives(theta: Floats, log_p: Floats, counts: Floats) -> tuple[Floats, Floats]:
+    J = len(log_p)
     n = counts.sum(axis=1, keepdims=True)
-    q = _rescale(log_p, theta[0], theta[1:])
+    q = _pooled(log_p, theta[:J], theta[J:])
     residual = n * q - counts
-    deviation = log_p - (q * log_p).sum(axis=1, keepdims=True)
+    deviation = log_p - (q * log_p).sum(axis=2, keepdims=True)
+    weighted = n * q * deviation
     hessian = np.empty((len(theta), len(theta)))
-    hessian[0, 0] = (n * q * deviation**2).sum()
-    hessian[0, 1:] = hessian[1:, 0] = (n * q * deviation).sum(axis=0)
-    hessian[1:, 1:] = np.diag((n * q).sum(axis=0)) - (n * q).T @ q
-    return np.concatenate([[(residual * log_p).sum()], residual.sum(axis=0)]), hessian
+    hessian[:J, :J] = np.einsum("ink,jnk->ij", weighted, deviation)
+    hessian[:J, J:] = weighted.sum(axis=1)
+    hessian[J:, :J] = hessian[:J, J:].T
+    hessian[J:, J:] = np.diag((n * q).sum(axis=0)) - (n * q).T @ q
+    gradient = np.concatenate([(residual * log_p).sum(axis=(1, 2)), residual.sum(axis=0)])
+    return gradient, hessian
 
 
 def _log(p: Floats) -> Floats:
     return np.asarray(np.log(np.maximum(p, _TINY)))
 
 
-def _rescale(log_p: Floats, scale: float, offsets: Floats) -> Floats:
-    return np.asarray(softmax(scale * log_p + offsets, axis=1))
+def _pooled(log_p: Floats, scales: Floats, offsets: Floats) -> Floats:
+    return np.asarray(softmax(np.tensordot(scales, log_p, axes=1) + offsets, axis=1))

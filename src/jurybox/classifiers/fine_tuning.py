@@ -21,12 +21,12 @@ import transformers
 
 from jurybox.classifiers.base import FloatArray
 from jurybox.classifiers.folds import stratified_folds
-from jurybox.classifiers.transformer import TrainingSettings
+from jurybox.classifiers.recipes import TrainingSettings
 from jurybox.encoders.tokens import (
+    Tokens,
     best_device,
     length_batches,
     model_max_length,
-    padded,
     quiet_loading,
     token_budget,
     token_ids,
@@ -59,12 +59,11 @@ class TunedModel:
 
     def predict_proba(self, texts: Sequence[str]) -> FloatArray:
         """Class probabilities, shape (n, K)."""
-        tokens = token_ids(self.tokenizer, texts, self.max_length)
+        tokens = Tokens.of(token_ids(self.tokenizer, texts, self.max_length))
         probabilities = np.full((len(tokens), self.model.config.num_labels), 1 / self.model.config.num_labels)
-        lengths = np.array([len(row) for row in tokens], dtype=np.int64)
         model = self.model.eval().to(self.device)
-        for batch in length_batches(lengths, token_budget(self.device)):
-            ids, mask = padded([tokens[row] for row in batch], self.tokenizer.pad_token_id, self.device)
+        for batch in length_batches(tokens.lengths, token_budget(self.device)):
+            ids, mask = tokens.padded(batch, self.tokenizer.pad_token_id, self.device)
             with torch.inference_mode():
                 logits = model(input_ids=ids, attention_mask=mask.long()).logits
             probabilities[batch] = torch.softmax(logits.double(), dim=1).cpu().numpy()

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from jurybox.classifiers.base import Fitted, FloatArray, Inputs, check_targets
 from jurybox.classifiers.folds import ConstantFitted, is_single_class, prior, stratified_folds
+from jurybox.classifiers.recipes import TrainingSettings
 from jurybox.encoders import Progress, model_folder
 from jurybox.encoders.base import check_texts, pool_digest
 from jurybox.encoders.transformer import model_digest
@@ -23,71 +24,6 @@ from jurybox.errors import InputError, require
 
 if TYPE_CHECKING:
     from jurybox.classifiers.fine_tuning import TunedModel
-
-
-_LEAST_HELD_OUT = 20
-
-
-@dataclass(frozen=True)
-class TrainingSettings:
-    """How a model is fine-tuned.
-
-    Parameters
-    ----------
-    epochs, least_steps
-        Training lasts this many passes over the texts, and at least this many steps.
-    batch_size, learning_rate, weight_decay, warmup
-        Of AdamW with linear decay; ``warmup`` is the share of the steps in which the rate rises.
-    validation_share, evaluations, patience
-        Share of the training texts held out for early stopping, how often the loss on them is looked at, and
-        how many looks without a gain end the training. Where that part would have fewer than 20 texts, whose
-        loss says little, all are trained on to the end.
-    max_length
-        Tokens read of a text; default: as many as the model can.
-    device
-        A torch device; default: the GPU where there is one.
-    seed
-        Draws folds, head, dropout and order of texts.
-
-    Raises
-    ------
-    InputError
-        Where a setting makes no sense.
-    """
-
-    epochs: float = 10
-    least_steps: int = 60
-    batch_size: int = 16
-    learning_rate: float = 5e-5
-    weight_decay: float = 0.01
-    warmup: float = 0.1
-    validation_share: float = 0.15
-    evaluations: int = 10
-    patience: int = 3
-    max_length: int | None = None
-    device: str | None = None
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        for setting in ("epochs", "least_steps", "batch_size", "learning_rate", "evaluations"):
-            if getattr(self, setting) <= 0:
-                raise InputError(f"{setting}={getattr(self, setting)}; expected more than 0")
-        if not 0 <= self.validation_share < 0.6:
-            raise InputError(f"validation_share={self.validation_share}; expected 0 to 0.5")
-
-    def steps(self, n_rows: int) -> int:
-        """Optimizer steps at most for some training rows.
-
-        Examples
-        --------
-        >>> TrainingSettings(epochs=10, batch_size=16).steps(320)
-        200
-        """
-        return max(self.least_steps, round(self.epochs * n_rows / self.batch_size))
-
-    def holds_out(self, n_rows: int) -> bool:
-        """Whether a part of the training rows is held out for early stopping."""
-        return self.patience > 0 and self.validation_share * n_rows >= _LEAST_HELD_OUT
 
 
 @dataclass(frozen=True)
@@ -122,7 +58,7 @@ class TransformerClassifier:
 
     model: str | Path
     folds: int = 5
-    training: TrainingSettings = TrainingSettings()
+    training: TrainingSettings = field(default_factory=TrainingSettings)
     checkpoints: Path | None = field(default=None, compare=False)
     progress: Progress | None = field(default=None, compare=False, repr=False)
 

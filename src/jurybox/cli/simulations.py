@@ -33,7 +33,12 @@ DatasetName = Annotated[
     ),
 ]
 Encoder = Annotated[
-    str, typer.Option("--encoder", "-e", help="auto, tfidf, minilm, or a folder or hub id of a transformer.")
+    str,
+    typer.Option(
+        "--encoder",
+        "-e",
+        help="auto, tfidf, minilm, a folder or hub id of a transformer, or several with + between them.",
+    ),
 ]
 Seeds = Annotated[int, typer.Option(min=1, help="Repetitions; the same seeds give the same result.")]
 Rounds = Annotated[int, typer.Option(min=1, help="Rounds to play.")]
@@ -192,11 +197,11 @@ def _played(
 ) -> Curves:
     """Simulate, and show how far it is; `redrawn` loads the data set anew for each seed."""
     from jurybox import datasets
-    from jurybox.encoders import get_encoder
+    from jurybox.encoders import get_encoders
     from jurybox.simulation import simulate as play
 
     if settings is None or settings.classifier.takes == "features":
-        note(f"encoder: {get_encoder(encoder).reason}")
+        note(f"encoder: {'; '.join(found.reason for found in get_encoders(encoder))}")
     total = rounds * seeds * len(strategies)
     done = 0
     with bar("encoding the texts", total) as move:

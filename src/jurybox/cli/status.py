@@ -97,6 +97,8 @@ def _saved(found: Savings) -> str:
 
 
 def _status_fields(now: Status) -> dict[str, str]:
+    from jurybox.project.tuning import gear_of
+
     labelled = share(now.labelled_texts / now.texts if now.texts else None)
     classes = ", ".join(f"{name}: {count:,}" for name, count in now.class_counts.items())
     shown = {
@@ -111,4 +113,5 @@ def _status_fields(now: Status) -> dict[str, str]:
     }
     if now.last_round is not None:
         shown["last round"] = f"{now.last_round.n_annotations:,} annotations, {round_seconds(now.last_round)}"
+        shown["figures from"] = str(gear_of(now.last_round.diagnostics))
     return shown

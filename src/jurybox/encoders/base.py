@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
-from typing import Protocol, Self, TypeAlias
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Protocol, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from jurybox.encoders.features import FeatureMap
 from jurybox.errors import InputError
 
 Features: TypeAlias = NDArray[np.float32]
 Progress: TypeAlias = Callable[[int, int], None]
-
-
-FITTED_PREFIX = "tfidf"
-"""Start of the names of encoders that are fitted on a pool."""
 
 
 class Encoder(Protocol):
@@ -29,6 +26,8 @@ class Encoder(Protocol):
         encoder its pool). Two encoders of the same name give the same features: the cache relies on it.
     reason
         One sentence for people: what this encoder is and why it was taken.
+    is_english
+        Whether it knows English alone.
     """
 
     @property
@@ -46,12 +45,34 @@ class Encoder(Protocol):
         """False for an encoder that still has to be fitted on a pool; always true for a frozen one."""
         ...
 
+    @property
+    def is_english(self) -> bool:
+        """Whether it knows English alone."""
+        ...
+
     def fit(self, pool: Sequence[str]) -> Self:
         """Return the encoder for a pool of texts; a frozen encoder returns itself."""
         ...
 
-    def encode(self, texts: Sequence[str], *, progress: Progress | None = None) -> Features:
-        """Features of the texts, shape (N, D); ``progress`` is called with (texts done, N)."""
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return what was fitted; nothing for a frozen encoder."""
+        ...
+
+    def restored(self, arrays: Mapping[str, NDArray[Any]]) -> Self:
+        """Return the encoder as it was when it gave these arrays."""
+        ...
+
+    def encode(
+        self,
+        texts: Sequence[str],
+        *,
+        progress: Progress | None = None,
+        project: FeatureMap | None = None,
+    ) -> Features:
+        """Features of the texts, shape (N, D), or these projected, shape (N, C).
+
+        ``progress`` is called with (texts done, N).
+        """
         ...
 
 

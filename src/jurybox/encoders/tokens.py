@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from jurybox.arrays import Ints
 from jurybox.errors import require
 
 _CHARACTERS_PER_TOKEN = 16
@@ -39,14 +43,47 @@ def _tokenize(tokenizer: Any, texts: list[str], max_length: int) -> list[list[in
     return list(tokenizer(clean, truncation=True, max_length=max_length, verbose=False)["input_ids"])
 
 
-def padded(rows: Sequence[Sequence[int]], pad_token_id: int | None, device: str) -> tuple[Any, Any]:
-    """Token ids as a torch tensor, shape (n, longest), and the mask of real tokens, of the same shape."""
-    torch = require("torch", extra="transformers")
-    longest = max(map(len, rows))
-    ids = [[*row, *[pad_token_id or 0] * (longest - len(row))] for row in rows]
-    lengths = torch.tensor([len(row) for row in rows], device=device)
-    mask = torch.arange(longest, device=device)[None, :] < lengths[:, None]
-    return torch.tensor(ids, device=device), mask
+@dataclass(frozen=True, eq=False)
+class Tokens:
+    """Token ids of n texts, one after the other.
+
+    Attributes
+    ----------
+    ids : ndarray of int, shape (sum of lengths,)
+        Token ids.
+    lengths : ndarray of int, shape (n,)
+        Tokens of each text.
+    """
+
+    ids: Ints
+    lengths: Ints
+
+    @classmethod
+    def of(cls, rows: Sequence[Sequence[int]]) -> Tokens:
+        """Gather the tokens of each text."""
+        lengths = np.fromiter(map(len, rows), np.int64, len(rows))
+        ids = np.fromiter(chain.from_iterable(rows), np.int64, int(lengths.sum()))
+        return cls(ids, lengths)
+
+    @cached_property
+    def _starts(self) -> Ints:
+        starts: Ints = np.cumsum(self.lengths) - self.lengths
+        return starts
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def padded(self, rows: Ints, pad_token_id: int | None, device: str) -> tuple[Any, Any]:
+        """Token ids of r texts as a torch tensor (r, longest), and the mask of real tokens, shaped alike."""
+        torch = require("torch", extra="transformers")
+        places = np.arange(int(self.lengths[rows].max()))
+        mask = places < self.lengths[rows, None]
+        ids = np.full(mask.shape, pad_token_id or 0, dtype=np.int64)
+        ids[mask] = self.ids[(self._starts[rows, None] + places)[mask]]
+        both = torch.from_numpy(ids), torch.from_numpy(mask)
+        if device == "cpu":
+            return both
+        return tuple(part.pin_memory().to(device, non_blocking=True) for part in both)
 
 
 def length_batches(lengths: NDArray[np.int64], budget: int) -> Iterator[NDArray[np.int64]]:

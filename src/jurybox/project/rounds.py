@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ from jurybox.annotations import Annotations
 from jurybox.errors import ConflictError
 from jurybox.formats.plain import plain
 from jurybox.project.auditing import audit_record
-from jurybox.project.handle import Handle
+from jurybox.project.tuning import Tuning
 from jurybox.store import overview, rounds, snapshots
 from jurybox.store.engine import Store
 from jurybox.store.records import RoundInfo
@@ -25,6 +25,7 @@ from jurybox.store.state import read_state
 from jurybox.trust.stopping import prediction_stability
 
 if TYPE_CHECKING:
+    from jurybox.encoders import Views
     from jurybox.loop import Round, Settings
 
 __all__ = ["Rounds"]
@@ -34,15 +35,15 @@ Progress: TypeAlias = Callable[[str, int, int], None]
 
 @dataclass(frozen=True)
 class _Features:
-    """What the encoder makes of the first N texts; texts never change, so it holds while there are N."""
+    """What the encoders make of the first N texts; texts never change, so rows of later ones are added."""
 
     setting: str
-    encoder: str
-    reason: str
-    features: NDArray[np.float64]
+    views: Views
+    features: NDArray[np.float32]
+    notes: tuple[str, ...]
 
 
-class Rounds(Handle):
+class Rounds(Tuning):
     """Plays rounds and remembers them."""
 
     def __init__(self, store: Store, *, cache: Path, clock: Callable[[], float] = time.time) -> None:
@@ -97,6 +98,7 @@ class Rounds(Handle):
         found = {
             **played.diagnostics,
             **made,
+            "remarks": [*played.diagnostics["remarks"], *made.get("remarks", ())],
             "training_labels": _training_labels(snapshot),
             "stability": self._stability(played),
             "audit": audit_record(snapshot.audit, played.pred_probs),
@@ -116,7 +118,7 @@ class Rounds(Handle):
 
     def _play(
         self, snapshot: Snapshot, settings: ProjectSettings, number: int, progress: Progress
-    ) -> tuple[Round, Mapping[str, str]]:
+    ) -> tuple[Round, Mapping[str, Any]]:
         from jurybox.loop import play_round
 
         annotations = snapshot.annotations
@@ -124,6 +126,9 @@ class Rounds(Handle):
         progress("fit", 0, 1)
         in_audit = np.zeros(annotations.n_texts, dtype=bool)
         in_audit[snapshot.audit] = True
+        tuned = None
+        if settings.tuning and isinstance(inputs, np.ndarray):
+            tuned = self.tuned(annotations.n_texts, annotations.n_classes, snapshot.audit)
         played = play_round(
             annotations,
             inputs,
@@ -133,8 +138,18 @@ class Rounds(Handle):
             trainable=~in_audit,
             eligible=rounds.wants_label(snapshot, settings) & ~in_audit,
             experts=snapshot.experts,
+            tuned=None if tuned is None else tuned.pred_probs,
         )
         progress("fit", 1, 1)
+        if tuned is not None:
+            made = {
+                **made,
+                "tuning": {
+                    "texts": len(tuned.rows),
+                    "labels": tuned.labels,
+                    "seconds": tuned.seconds,
+                },
+            }
         return played, made
 
     def random_arm(
@@ -157,7 +172,7 @@ class Rounds(Handle):
             How many labels a model was trained on, and the classes that it predicts for the audit sample,
             shape (A,); empty where a model of texts itself is trained: that takes too long for the side.
         """
-        from jurybox.random_arm import play_random_arm
+        from jurybox.simulation import play_random_arm
 
         with self.store.read() as connection:
             settings = read_state(connection).settings
@@ -179,14 +194,19 @@ class Rounds(Handle):
 
     def _inputs(
         self, settings: ProjectSettings, N: int, progress: Progress
-    ) -> tuple[NDArray[np.float64] | Sequence[str], Mapping[str, str]]:
+    ) -> tuple[NDArray[np.float32] | Sequence[str], Mapping[str, Any]]:
         """Return what the classifier takes of the first N texts, and what made it."""
         from jurybox.classifiers import get_classifier
 
         if get_classifier(settings.classifier).takes == "texts":
-            return self._pool_texts(N), {}
+            return self._pool_texts(0, N), {}
         encoded = self._encoded(settings.encoder, N, progress)
-        return encoded.features, {"encoder": encoded.encoder, "encoder_reason": encoded.reason}
+        views = encoded.views
+        return encoded.features, {
+            "encoder": views.name,
+            "encoder_reason": views.reason,
+            "remarks": encoded.notes,
+        }
 
     def _stability(self, played: Round) -> float | None:
         """Return how far this round predicts what the published one did; None where there is none."""
@@ -206,24 +226,32 @@ class Rounds(Handle):
         return replace(previous, pred_probs=probs)
 
     def _encoded(self, encoder: str, N: int, progress: Progress) -> _Features:
-        """Return the features of the first N texts, from memory where they are known."""
-        from jurybox.classifiers.features import fit_feature_map
-        from jurybox.encoders import FeatureCache, get_encoder
+        """Return the rows of the first N texts; only those are made that are not in memory yet."""
+        from jurybox.encoders import FeatureCache, drift_note, fit_views, get_encoders, language_note
+
+        def report(done: int, total: int) -> None:
+            progress("encode", done, total)
 
         known = self._features
-        if known is not None and known.setting == encoder and len(known.features) == N:
+        if known is None or known.setting != encoder or known.views.outgrown(N) or len(known.features) > N:
+            texts = self._pool_texts(0, N)
+            views = fit_views(get_encoders(encoder), texts, cache=FeatureCache(self.cache), progress=report)
+            features = views.rows(texts, report)
+            notes = [language_note(view.encoder, texts) for view in views.views]
+        elif len(known.features) < N:
+            views = known.views
+            later = views.rows(self._pool_texts(len(known.features), N), report)
+            features = np.concatenate([known.features, later])
+            notes = [note for note in known.notes if "drift" not in note]
+        else:
             return known
-        found = get_encoder(encoder)
-        features = FeatureCache(self.cache).features(
-            found, self._pool_texts(N), lambda done, total: progress("encode", done, total)
-        )
-        mapped = fit_feature_map(features)(features)
-        self._features = _Features(encoder, found.name, found.reason, mapped)
+        notes.append(drift_note(views.drift(features)))
+        self._features = _Features(encoder, views, features, tuple(note for note in notes if note))
         return self._features
 
-    def _pool_texts(self, N: int) -> list[str]:
+    def _pool_texts(self, start: int, stop: int) -> list[str]:
         with self.store.read() as connection:
-            return overview.pool_texts(connection, N)
+            return overview.pool_texts(connection, start, stop)
 
 
 def _loop_settings(settings: ProjectSettings) -> Settings:

@@ -95,10 +95,11 @@ def read_text(connection: Connection, external_id: str) -> TextRecord:
     return TextRecord(row.external_id, row.text, None if row.metadata is None else json.loads(row.metadata))
 
 
-def pool_texts(connection: Connection, N: int) -> list[str]:
-    """Return the first N texts."""
+def pool_texts(connection: Connection, start: int, stop: int) -> list[str]:
+    """Return the texts from one position up to another."""
     texts = schema.texts
-    return list(connection.scalars(sa.select(texts.c.text).where(texts.c.id < N).order_by(texts.c.id)))
+    wanted = (texts.c.id >= start) & (texts.c.id < stop)
+    return list(connection.scalars(sa.select(texts.c.text).where(wanted).order_by(texts.c.id)))
 
 
 def read_audit(connection: Connection) -> list[str]:

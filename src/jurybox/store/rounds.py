@@ -194,6 +194,14 @@ def read_rounds(connection: Connection) -> list[RoundInfo]:
     ]
 
 
+def last_diagnostics(connection: Connection) -> Mapping[str, Any]:
+    """Return what the last round found out; nothing before the first."""
+    table = schema.rounds
+    current = sa.select(schema.project.c.current_round).scalar_subquery()
+    found = connection.scalar(sa.select(table.c.diagnostics).where(table.c.id == current))
+    return found or {}
+
+
 def read_array(connection: Connection, round_id: int, name: str) -> NDArray[np.float32] | None:
     """Return what a round has left behind under a name, or None."""
     arrays = schema.arrays

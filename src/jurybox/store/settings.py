@@ -42,6 +42,8 @@ class ProjectSettings:
         Labels that are to be paid for; None: the stop rule ``budget`` is silent.
     cost_per_label
         Price of a label in any currency, for reports.
+    tuning
+        Whether the encoder, too, learns from the labels, in the background, where the machine allows it.
     suggestions
         Whether annotators see the model's opinion.
     max_share
@@ -81,6 +83,7 @@ class ProjectSettings:
     target_accuracy: float | None = None
     budget: int | None = None
     cost_per_label: float | None = None
+    tuning: bool = True
     suggestions: bool = False
     max_share: float | None = None
     gold_share: float = 0.05

@@ -152,7 +152,7 @@ class LearnerKeeper:
 def learner_threads() -> dict[str, str]:
     """Return the environment in which the learner's threads leave a core to the people who label.
 
-    A round keeps to one anyway (`jurybox.threads`); encoders and the mapping of their features do not.
+    A round keeps to one anyway (`jurybox.loop`); encoders and the mapping of their features do not.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return {"OMP_NUM_THREADS": str(max(1, cores - 1))}

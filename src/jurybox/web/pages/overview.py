@@ -11,6 +11,7 @@ from starlette.responses import HTMLResponse, RedirectResponse
 from jurybox.learner import LearnerPhase, LearnerState, learner_state, request_round
 from jurybox.project import Project
 from jurybox.project.beliefs import Beliefs, ProjectBelief
+from jurybox.project.tuning import gear_of
 from jurybox.store.records import Role, Status
 from jurybox.store.settings import ProjectSettings
 from jurybox.web.access import owner_only
@@ -53,7 +54,7 @@ def overview_page(request: Request) -> HTMLResponse:
     settings = project.settings
     learner = learner_state(project)
     values = {
-        "learner": catalogue.text(f"learner.{learner.phase}"),
+        "learner": f"{catalogue.text(f'learner.{learner.phase}')} {_gear(catalogue, status)}",
         "lead": _lead(catalogue, status, settings),
         "notices": _notices(catalogue, project, learner, status, settings),
         "stats": [
@@ -93,6 +94,18 @@ def _lead(catalogue: Catalogue, status: Status, settings: ProjectSettings) -> st
     if status.last_round is not None:
         return catalogue.text("overview.lead", round=catalogue.number(status.last_round.number), **counts)
     return catalogue.text("overview.lead_start", n=catalogue.number(settings.batch), **counts)
+
+
+def _gear(catalogue: Catalogue, status: Status) -> str:
+    """Say which gear the figures come from."""
+    if status.last_round is None:
+        return ""
+    gear = gear_of(status.last_round.diagnostics)
+    if not gear.share:
+        return catalogue.text("gear.first")
+    return catalogue.text(
+        "gear.second", n=catalogue.number(gear.tuned_on), share=catalogue.percent(gear.share)
+    )
 
 
 def _notices(

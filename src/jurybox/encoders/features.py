@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 from scipy.linalg import eigh
 
 from jurybox.arrays import Floats, freeze
@@ -42,6 +42,10 @@ class FeatureMap:
         freeze(self.mean)
         freeze(self.matrix)
 
+    def astype(self, dtype: DTypeLike) -> FeatureMap:
+        """Return the map in another precision."""
+        return FeatureMap(self.mean.astype(dtype), self.matrix.astype(dtype))
+
     def __call__(self, features: ArrayLike) -> Floats:
         """Map features (n, D) to (n, C).
 
@@ -53,7 +57,7 @@ class FeatureMap:
         x = _check(features)
         if x.shape[1] != len(self.mean):
             raise InputError(f"features has {x.shape[1]} columns, expected {len(self.mean)}, as the pool had")
-        mapped = np.empty((len(x), self.matrix.shape[1]))
+        mapped = np.empty((len(x), self.matrix.shape[1]), dtype=self.matrix.dtype)
         for start in range(0, len(x), _CHUNK):
             mapped[start : start + _CHUNK] = (x[start : start + _CHUNK] - self.mean) @ self.matrix
         return mapped

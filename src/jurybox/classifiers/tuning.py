@@ -1,0 +1,111 @@
+"""The second gear: the encoder learns from the labels, too, cross-fitted and apart from the rounds.
+
+All texts are parted into folds, by their position alone and for good. For each fold a model is fine-tuned on
+the soft labels of the others and predicts this one, texts with labels and without them: whatever it says of a
+text is out of sample, now and when the text gets a label, and is as good for one as for the other.
+`jurybox.classifiers.calibrated` decides from that how much of it a round believes. A text that is not of the
+pool has the mean of all models.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from jurybox.arrays import Floats, Ints
+from jurybox.classifiers.folds import is_single_class
+from jurybox.errors import InputError
+
+if TYPE_CHECKING:
+    from jurybox.classifiers.tuner import Tuner, Weights
+    from jurybox.encoders.tokens import Tokens
+
+__all__ = ["cross_fit", "fold_of", "predict_mean", "predict_own", "tune_fold"]
+
+_MIXER = 0x9E3779B97F4A7C15  # 2^64 over the golden ratio: Knuth 1973, The Art of Computer Programming 3, 6.4
+
+
+def fold_of(positions: Ints, n_folds: int) -> Ints:
+    """Fold of each text, from its position alone: spread evenly, and never another.
+
+    Examples
+    --------
+    >>> np.bincount(fold_of(np.arange(3000), 3)).tolist()
+    [996, 1006, 998]
+    """
+    mixed = (positions.astype(np.uint64) + np.uint64(1)) * np.uint64(_MIXER)
+    return ((mixed >> np.uint64(32)) % np.uint64(n_folds)).astype(np.int64)
+
+
+def cross_fit(
+    tuner: Tuner,
+    tokens: Tokens,
+    positions: Ints,
+    targets: Floats,
+    weights: Floats,
+    *,
+    after_step: Callable[[], None] = lambda: None,
+) -> tuple[Weights, ...]:
+    """Tune one model for each fold on the texts of the others.
+
+    Parameters
+    ----------
+    tuner
+        The model to tune.
+    tokens, positions, targets, weights
+        n labelled texts, their positions in the pool, their class distributions (n, K), and how much each
+        counts (n,).
+    after_step
+        Called after every step.
+
+    Returns
+    -------
+    tuple of Weights
+        One a fold.
+
+    Raises
+    ------
+    InputError
+        Where all texts are of one class.
+    """
+    folds = range(tuner.settings.folds)
+    return tuple(
+        tune_fold(tuner, number, tokens, positions, targets, weights, after_step=after_step)
+        for number in folds
+    )
+
+
+def tune_fold(
+    tuner: Tuner,
+    number: int,
+    tokens: Tokens,
+    positions: Ints,
+    targets: Floats,
+    weights: Floats,
+    *,
+    after_step: Callable[[], None] = lambda: None,
+) -> Weights:
+    """Tune the model of one fold; parameters as in `cross_fit`."""
+    if is_single_class(targets, weights):
+        raise InputError("every text is of one class; an encoder needs at least two to tell apart")
+    kept = np.flatnonzero(fold_of(positions, tuner.settings.folds) != number)
+    seed = tuner.settings.seed + number
+    return tuner.train(tokens, kept, targets, weights, seed=seed, after_step=after_step)
+
+
+def predict_own(tuner: Tuner, folds: tuple[Weights, ...], tokens: Tokens, positions: Ints) -> Floats:
+    """Probabilities of texts of the pool, each by the model of its fold, shape (n, K)."""
+    fold = fold_of(positions, len(folds))
+    found = np.empty((len(positions), tuner.n_classes))
+    for number, weights in enumerate(folds):
+        rows = np.flatnonzero(fold == number)
+        found[rows] = tuner.predict(tokens, rows, weights)
+    return found
+
+
+def predict_mean(tuner: Tuner, folds: tuple[Weights, ...], tokens: Tokens) -> Floats:
+    """Mean probabilities of all models for texts that none was trained on, shape (n, K)."""
+    rows = np.arange(len(tokens))
+    return np.asarray(np.mean([tuner.predict(tokens, rows, weights) for weights in folds], axis=0))

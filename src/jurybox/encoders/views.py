@@ -1,0 +1,300 @@
+"""Views: what a classifier sees of a text, made by one encoder or several side by side.
+
+A view is an encoder and a map of its features to few columns, both fitted, without labels, on a sample of the
+pool. The sample is chosen by the number of texts there were then, so that texts that come later change
+nothing: a view keeps its identity, and what it made of a text stays good for ever. Only where the pool was
+small, and has doubled since, it is fitted anew.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jurybox.arrays import Ints
+from jurybox.encoders.base import Encoder, Features, Progress, check_texts, pool_digest
+from jurybox.encoders.cache import FeatureCache, Rows, encoded_in_chunks
+from jurybox.encoders.features import FeatureMap, fit_feature_map
+from jurybox.encoders.tfidf import TfidfEncoder
+from jurybox.errors import InputError
+
+__all__ = ["EncoderNames", "View", "Views", "drift_note", "fit_views", "language_note"]
+
+EncoderNames: TypeAlias = str | Path | Sequence[str | Path]
+"""One name or several, as in `jurybox.encoders.get_encoders`."""
+
+_VERSION = 2
+_SAMPLE = 4096  # texts that a view is fitted on; from here on it stays as it is
+_BESIDE = 0.5  # weight of TF-IDF beside another view
+_LEAST_NEW = 100
+_DRIFT = 0.1
+_MANY_WORDS = 4
+_FOREIGN = 0.3
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """An encoder and a map, fitted on a sample of a pool.
+
+    Attributes
+    ----------
+    encoder : Encoder
+        Fitted.
+    map : FeatureMap
+        From its features to C columns.
+    source : str
+        Name of the encoder before it was fitted.
+    fitted_on : int
+        Texts that the pool had.
+    sample : str
+        Digest of the sample.
+    """
+
+    encoder: Encoder
+    map: FeatureMap
+    source: str
+    fitted_on: int
+    sample: str
+
+    @property
+    def name(self) -> str:
+        """Identity: two views of the same name make the same of a text."""
+        return f"{self.source}:view {_VERSION}:{self.sample}"
+
+    def rows(self, texts: Sequence[str], progress: Progress | None = None) -> Rows:
+        """Columns of texts, shape (n, C), float16: 256 bytes a text for 128 columns."""
+        return np.asarray(self.encoder.encode(texts, progress=progress, project=self.map), dtype=np.float16)
+
+
+@dataclass(frozen=True, eq=False)
+class Views:
+    """Several views side by side, each with a weight.
+
+    Attributes
+    ----------
+    views : tuple of View
+        At least one.
+    weights : tuple of float
+        What the columns of each are multiplied with: for the head, which shrinks all columns alike, the
+        belief in how much a view has to tell.
+    cache : FeatureCache or None
+        Where their rows are kept.
+    """
+
+    views: tuple[View, ...]
+    weights: tuple[float, ...]
+    cache: FeatureCache | None = None
+
+    @cached_property
+    def name(self) -> str:
+        """Identity of all views, a + between them."""
+        return " + ".join(view.name for view in self.views)
+
+    @property
+    def reason(self) -> str:
+        """Which encoders these are, and why they were taken."""
+        return "; ".join(dict.fromkeys(view.encoder.reason for view in self.views))
+
+    @property
+    def fitted_on(self) -> int:
+        """Texts that the pool had when they were fitted."""
+        return self.views[0].fitted_on
+
+    def rows(self, texts: Sequence[str], progress: Progress | None = None) -> Features:
+        """Columns of all views side by side, shape (n, C), float32."""
+        checked = check_texts(texts)
+        total = len(checked) * len(self.views)
+        parts = []
+        for number, view in enumerate(self.views):
+
+            def report(done: int, of: int, number: int = number) -> None:
+                if progress is not None:
+                    progress(number * len(checked) + len(checked) - of + done, total)
+
+            rows = (
+                encoded_in_chunks(view, checked, report)
+                if self.cache is None
+                else self.cache.rows(view, checked, report)
+            )
+            parts.append(np.float32(self.weights[number]) * rows.astype(np.float32))
+        return np.hstack(parts)
+
+    def outgrown(self, n_texts: int) -> bool:
+        """Whether a pool of so many texts is so much larger that the views want to be fitted anew."""
+        return any(_outgrown(view.fitted_on, n_texts) for view in self.views)
+
+    def drift(self, rows: Features) -> float:
+        """How far texts that came later are from those of the sample, in all columns.
+
+        The squared distance of the two means, less what chance makes of it, in units of the texts' own mean
+        squared distance from their mean.
+
+        Parameters
+        ----------
+        rows : ndarray, shape (N, C)
+            Rows of the whole pool, in order.
+        """
+        before, later = rows[: self.fitted_on], rows[self.fitted_on :]
+        if min(len(before), len(later)) < _LEAST_NEW:
+            return 0.0
+        gap = float(((later.mean(axis=0) - before.mean(axis=0)) ** 2).sum())
+        unit = float(before.var(axis=0).sum()) or 1.0
+        return max(0.0, gap / unit - 1 / len(before) - 1 / len(later))
+
+
+def fit_views(
+    encoders: Sequence[Encoder],
+    pool: Sequence[str],
+    *,
+    cache: FeatureCache | None = None,
+    progress: Progress | None = None,
+) -> Views:
+    """Fit views on a pool, or find those that were fitted when it was smaller.
+
+    Parameters
+    ----------
+    encoders
+        As `jurybox.encoders.get_encoders` finds them.
+    pool
+        All texts; those that come later belong at the end.
+    cache
+        Where views and their rows are kept; default: nowhere.
+    progress
+        Called with (texts encoded, texts to encode) while the sample is encoded.
+
+    Returns
+    -------
+    Views
+
+    Raises
+    ------
+    InputError
+        If there is no encoder, or no text.
+
+    Examples
+    --------
+    >>> texts = ["good soup", "bad soup", "cold bread"]
+    >>> views = fit_views([TfidfEncoder()], texts)
+    >>> bool(np.allclose(views.rows(texts + ["good bread"])[:3], views.rows(texts), atol=1e-3))
+    True
+    """
+    texts = check_texts(pool)
+    if not encoders or not texts:
+        raise InputError(
+            f"got {len(encoders)} encoders and {len(texts)} texts, expected at least one of each"
+        )
+    views = tuple(_view(encoder, texts, cache, progress) for encoder in encoders)
+    several = len(views) > 1
+    weights = tuple(_BESIDE if several and isinstance(e, TfidfEncoder) else 1.0 for e in encoders)
+    return Views(views, weights, cache)
+
+
+def _view(encoder: Encoder, texts: list[str], cache: FeatureCache | None, progress: Progress | None) -> View:
+    known = None if cache is None else _known(encoder, texts, cache)
+    if known is not None:
+        return known
+    sample = [texts[row] for row in _sample(len(texts))]
+    fitted = encoder.fit(sample)
+    features = fitted.encode(sample, progress=progress)
+    mapped = fit_feature_map(features).astype(np.float32)
+    view = View(fitted, mapped, encoder.name, len(texts), pool_digest(sample))
+    if cache is not None:
+        cache.keep(view.name, _arrays(view), dict(zip(sample, mapped(features), strict=True)))
+    return view
+
+
+def _known(encoder: Encoder, texts: list[str], cache: FeatureCache) -> View | None:
+    """Find the view that was fitted on most of these texts, unless they have outgrown it."""
+    best: View | None = None
+    for arrays in cache.kept(encoder.name):
+        fitted_on = int(arrays["fitted_on"])
+        if fitted_on > len(texts) or _outgrown(fitted_on, len(texts)):
+            continue
+        if best is not None and best.fitted_on >= fitted_on:
+            continue
+        sample = str(arrays["sample"])
+        if pool_digest(texts[row] for row in _sample(fitted_on)) == sample:
+            mapped = FeatureMap(arrays["mean"], arrays["matrix"])
+            best = View(encoder.restored(arrays), mapped, encoder.name, fitted_on, sample)
+    return best
+
+
+def _arrays(view: View) -> dict[str, NDArray[np.generic]]:
+    """Return all that a view is made again from."""
+    return {
+        "source": np.array(view.source),
+        "fitted_on": np.array(view.fitted_on),
+        "sample": np.array(view.sample),
+        "mean": view.map.mean,
+        "matrix": view.map.matrix,
+        **view.encoder.arrays(),
+    }
+
+
+def _sample(n_texts: int) -> Ints:
+    """Positions, spread evenly, of the texts that a view is fitted on."""
+    return np.unique(np.linspace(0, n_texts - 1, _SAMPLE).round().astype(np.int64))
+
+
+def _outgrown(fitted_on: int, n_texts: int) -> bool:
+    return fitted_on < _SAMPLE and n_texts >= 2 * fitted_on
+
+
+def drift_note(drift: float) -> str | None:
+    """Say that texts that came later are of another kind; None where they are not.
+
+    Examples
+    --------
+    >>> drift_note(0.01) is None
+    True
+    """
+    if drift < _DRIFT:
+        return None
+    return (
+        f"the texts added since the features were fitted are of another kind (drift {drift:.2f}, "
+        f"remarkable from {_DRIFT}): features fitted on all texts would tell them apart better; "
+        "delete the project's folder of features to have them fitted anew"
+    )
+
+
+_WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
+# words that English has in most sentences, and that other languages in Latin letters hardly know
+_ENGLISH = frozenset(
+    _WORD.findall(
+        "the and of you that this with for have are not but what your they from would about it i is my be if "
+        "it's i'm don't to we can there when been has had were how which"
+    )
+)
+
+
+def language_note(encoder: Encoder, texts: Sequence[str]) -> str | None:
+    """Say that an English encoder is shown other languages; None where it is not.
+
+    A text counts as English where one of its words is one that English sentences cannot do without; texts of
+    less than four words say nothing.
+
+    Examples
+    --------
+    >>> language_note(TfidfEncoder(), ["Das ist ein sehr schönes Lied."]) is None
+    True
+    """
+    if not encoder.is_english:
+        return None
+    long = [
+        words for row in _sample(len(texts)) if len(words := _WORD.findall(texts[row].lower())) >= _MANY_WORDS
+    ]
+    foreign = sum(_ENGLISH.isdisjoint(words) for words in long) / max(len(long), 1)
+    if len(long) < _LEAST_NEW or foreign < _FOREIGN:
+        return None
+    return (
+        f"about {foreign:.0%} of the texts are not in English, and MiniLM knows English alone: set the "
+        "encoder to the folder or hub id of a multilingual model, such as intfloat/multilingual-e5-small, "
+        "with +tfidf beside it"
+    )
