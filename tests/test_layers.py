@@ -15,6 +15,7 @@ LAYERS = (
     "threads",
     "arrays",
     "drawing",
+    "missing",
     "coding",
     "annotations",
     "agreement",
