@@ -1,4 +1,4 @@
-"""Files that people brought and jurybox once misread, each with what is right; and files of the same kinds."""
+"""Files that people brought and jurybox once misread, each with what is right."""
 
 from __future__ import annotations
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from support.exports import SAMPLES, Sample
 
 from jurybox import formats
-from jurybox.errors import FormatError
 from jurybox.formats import ReadOptions
+from support.exports import SAMPLES, Sample
 
 
 def given_labels(path: Path, options: ReadOptions) -> tuple[set[tuple[str, str, str]], int, dict[str, str]]:

@@ -109,8 +109,8 @@ def krippendorff_alpha(annotations: Annotations, *, level: Level = "nominal") ->
     level
         The distance of two classes: ``"nominal"``, 1 if they differ; ``"interval"``, the squared difference
         of their values; ``"ordinal"``, the squared number of labels between them. The value of a class is
-        the class itself where all of them are finite numbers, also in text form such as "10", else its position in
-        ``annotations.classes``; ordinal classes are in the order of their values.
+        the class itself where all of them are finite numbers, also in text form such as "10", else its
+        position in ``annotations.classes``; ordinal classes are in the order of their values.
 
     Returns
     -------
@@ -275,7 +275,7 @@ def _distance(margin: Floats, values: Floats, level: Level) -> Floats:
 
 
 def _class_values(annotations: Annotations) -> Floats:
-    """Return the classes themselves (K,) where all are finite numbers, also in text form, else their positions."""
+    """Return the classes themselves (K,) where all are numbers, also as text, else their positions."""
     values = [as_number(name) for name in annotations.classes]
     known = [value for value in values if value is not None]
     return np.array(known if len(known) == len(values) else range(len(values)), dtype=np.float64)

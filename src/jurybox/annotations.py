@@ -79,10 +79,11 @@ class Annotations:
 
     def __repr__(self) -> str:
         markers = ", ".join(f"{n} {word!r}" for word, n in self.missing.items())
-        return (
-            f"Annotations({self.n_texts} texts, {self.n_annotators} annotators, "
-            f"{self.n_classes} classes, {self.n_annotations} annotations{markers and f'; missing: {markers}'})"
+        sizes = (
+            f"{self.n_texts} texts, {self.n_annotators} annotators, {self.n_classes} classes, "
+            f"{self.n_annotations} annotations"
         )
+        return f"Annotations({sizes}{markers and f'; missing: {markers}'})"
 
     def __len__(self) -> int:
         return self.n_annotations
@@ -167,8 +168,8 @@ class Annotations:
         Raises
         ------
         InputError
-            For missing columns, lengths that differ, missing texts or annotators, lists in cells, texts, annotators or classes that are
-            not among those given, and duplicates; the message shows the first offending row, counted from 0.
+            For missing columns, lengths that differ, missing texts or annotators, lists in cells, texts,
+            annotators or classes that are not among those given, and duplicates; the message shows the first offending row, counted from 0.
         """
         text_column, annotator_column, label_column = columns(data, annotator, label)
         text_codes, text_ids = encode(text_column, texts, "text")
@@ -199,8 +200,8 @@ class Annotations:
         Parameters
         ----------
         labels : DataFrame or array of shape (N, M)
-            NaN, None, ``pd.NA``, empty strings and markers such as "NA" mean 'no label', unless ``classes`` names
-            them. The index and columns of a frame name
+            NaN, None, ``pd.NA``, empty strings and markers such as "NA" mean 'no label', unless ``classes``
+            names them. The index and columns of a frame name
             texts and annotators; those of an array are numbered.
         classes
             As in `from_long`.
@@ -318,7 +319,8 @@ class Annotations:
                 said = (first, second) if rows is None else (int(rows[first]), int(rows[second]))
                 raise InputError(
                     f"row {said[1]}: annotator {annotators[annotator[second]]!r} already labelled text "
-                    f"{texts[text[second]]!r} in row {said[0]}; pass duplicates='last' to keep the later label"
+                    f"{texts[text[second]]!r} in row {said[0]}; pass duplicates='last' to keep "
+                    "the later label"
                 )
             order = order[np.append(~repeated, True)]
         return cls(

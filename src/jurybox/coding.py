@@ -85,7 +85,7 @@ def missing_values(values: NDArray[Any]) -> Bools:
 def missing_labels(
     values: NDArray[Any], classes: Sequence[Hashable] | None
 ) -> tuple[Bools, Mapping[str, int]]:
-    """Say which labels are none, and count the markers such as "NA" that say so; a class may be called like one.
+    """Say which labels are none, and count the markers such as "NA" that say so.
 
     Raises
     ------

@@ -27,7 +27,8 @@ FileFormat = Annotated[
     typer.Option(
         "--format",
         metavar="NAME",
-        help="How a file is written (csv, jsonl, lines, sheet …) or who wrote it (label-studio, doccano, prodigy …); told by default. docs/formats.md lists all.",
+        help="How a file is written (csv, jsonl, lines, sheet …) or who wrote it (label-studio, "
+        "doccano, prodigy …); told by default. docs/formats.md lists all.",
         rich_help_panel=_READING,
     ),
 ]

@@ -405,7 +405,8 @@ def export(
         typer.Option(
             "--format",
             metavar="NAME",
-            help="csv, jsonl, parquet, huggingface; label-studio, doccano, argilla, prodigy, potato and others, see "
+            help="csv, jsonl, parquet, huggingface; label-studio, doccano, argilla, prodigy, "
+            "potato and others, see "
             "docs/formats.md.",
         ),
     ] = "csv",
@@ -413,7 +414,8 @@ def export(
         str | None,
         typer.Option(
             "--table",
-            help="Only texts, annotations, consensus, annotators, gold or skips, into OUT.csv, .jsonl or .parquet.",
+            help="Only texts, annotations, consensus, annotators, gold or skips, into OUT.csv, "
+            ".jsonl or .parquet.",
         ),
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier export.")] = False,

@@ -14,7 +14,6 @@ from jurybox.formats.names import (
     ROLES,
     WEAK_ANNOTATORS,
     is_result,
-    names_annotator,
     plain_name,
     role_of,
 )
@@ -307,7 +306,7 @@ class _Guess:
         return chosen
 
     def _find_text(self) -> None:
-        """Take a column called `comment` for the text if there is none, or the only column whatever its name."""
+        """Take a column called `comment` for the text if there is none, else the only column."""
         if self.roles["text"] is not None or self.roles["label"] is not None:
             return
         comment = next((at for at, name in self.free.items() if plain_name(name) in NAMES["comment"]), None)
@@ -333,7 +332,8 @@ class _Guess:
                 del self.free[others[0]]
             self.findings.append(
                 Finding(
-                    f"column {name!r} numbers the judgments: {n_texts:,} texts of {len(peek):,} rows come again with another number",
+                    f"column {name!r} numbers the judgments: {n_texts:,} texts of {len(peek):,} "
+                    "rows come again with another number",
                     f"--column id={name} to take it as the id of the text all the same",
                 )
             )
@@ -376,7 +376,8 @@ class _Guess:
         ):
             self.findings.append(
                 Finding(
-                    f"column {self.table.columns[self.roles['time']]!r} is the same for all labels of a text, so it is kept as metadata of the text"
+                    f"column {self.table.columns[self.roles['time']]!r} is the same for all "
+                    "labels of a text, so it is kept as metadata of the text"
                 )
             )
             self._give_back("time")
@@ -507,7 +508,10 @@ def _check(layout: Layout, file: str) -> None:
     found = f"its columns are {listed(layout.columns)}"
     lost = next((finding for finding in layout.findings if finding.loses_labels), None)
     if layout.text is None and layout.id is None:
-        problem = f"has no column of texts or of text ids that could be told; {found}; name it, e.g. --column text=NAME"
+        problem = (
+            f"has no column of texts or of text ids that could be told; {found}; name it, e.g. "
+            "--column text=NAME"
+        )
         raise FormatError(problem, file=file, code="no_text_column", columns=listed(layout.columns))
     if layout.text is None and layout.shape == "texts":
         why = f"{lost.problem}: {lost.option}" if lost is not None else "name them"

@@ -20,122 +20,54 @@ __all__ += ["family_of_labels", "role_of"]
 ROLES = ("id", "text", "annotator", "label", "seconds", "comment", "time")
 
 WEAK_ANNOTATORS = (
-    *("userid", "username", "user", "createdby", "createdusername", "reviewer", "reviewerid", "participant"),
-    *("participantid", "respondent", "respondentid", "person", "personid", "email", "emailaddress", "expert"),
-    *("expertid", "contributor", "contributorid", "performer", "performerid", "agent", "who", "name"),
+    *("userid", "username", "user", "createdby", "createdusername", "reviewer", "reviewerid"),
+    *("participant", "participantid", "respondent", "respondentid", "person", "personid"),
+    *("email", "emailaddress", "expert", "expertid", "contributor", "contributorid", "performer"),
+    *("performerid", "agent", "who", "name"),
 )
 """Names of columns of people who may as well have written the texts: they count beside labels only."""
 
 NAMES: dict[str, tuple[str, ...]] = {
     "annotator": (
-        *("annotator", "annotatorid", "annotatorname", "annotatoremail", "annotatedby", "annotatorids"),
-        *("worker", "workerid", "workername", "crowdworker", "crowdworkerid", "turker", "turkerid"),
-        *("rater", "raterid", "ratername", "ratedby", "coder", "coderid", "codername", "codedby"),
-        *("labeler", "labeller", "labelerid", "labellerid", "labelername", "labeledby", "labelledby"),
-        *(
-            "judge",
-            "judgeid",
-            "judgename",
-            "completedby",
-            "evaluator",
-            "evaluatorid",
-            "assessor",
-            "assessorid",
-        ),
-        *("tagger", "taggedby", "grader", "graderid", "annotateur", "codeur", "kodierer", "anotador"),
+        *("annotator", "annotatorid", "annotatorname", "annotatoremail", "annotatedby"),
+        *("annotatorids", "worker", "workerid", "workername", "crowdworker", "crowdworkerid"),
+        *("turker", "turkerid", "rater", "raterid", "ratername", "ratedby", "coder", "coderid"),
+        *("codername", "codedby", "labeler", "labeller", "labelerid", "labellerid", "labelername"),
+        *("labeledby", "labelledby", "judge", "judgeid", "judgename", "completedby", "evaluator"),
+        *("evaluatorid", "assessor", "assessorid", "tagger", "taggedby", "grader", "graderid"),
+        *("annotateur", "codeur", "kodierer", "anotador"),
         *WEAK_ANNOTATORS,
     ),
     "id": (
-        *("id", "textid", "itemid", "exampleid", "documentid", "docid", "taskid", "sentenceid", "commentid"),
-        *("tweetid", "postid", "messageid", "reviewid", "externalid", "sampleid", "unitid", "instanceid"),
-        *("recordid", "dataid", "questionid", "utteranceid", "articleid", "inputid", "objectid", "rowid"),
-        *("uid", "uuid", "guid", "item", "task", "key", "unit", "instance"),
+        *("id", "textid", "itemid", "exampleid", "documentid", "docid", "taskid", "sentenceid"),
+        *("commentid", "tweetid", "postid", "messageid", "reviewid", "externalid", "sampleid"),
+        *("unitid", "instanceid", "recordid", "dataid", "questionid", "utteranceid", "articleid"),
+        *("inputid", "objectid", "rowid", "uid", "uuid", "guid", "item", "task", "key", "unit"),
+        *("instance",),
     ),
     "text": (
-        *(
-            "text",
-            "texts",
-            "sentence",
-            "document",
-            "content",
-            "body",
-            "utterance",
-            "message",
-            "tweet",
-            "post",
-        ),
-        *(
-            "review",
-            "question",
-            "input",
-            "example",
-            "textcontent",
-            "fulltext",
-            "tweettext",
-            "posttext",
-            "messagetext",
-        ),
-        *(
-            "commenttext",
-            "commentbody",
-            "reviewtext",
-            "sentencetext",
-            "inputtext",
-            "displayedtext",
-            "documenttext",
-        ),
-        *(
-            "rawtext",
-            "passage",
-            "paragraph",
-            "snippet",
-            "statement",
-            "headline",
-            "phrase",
-            "prompt",
-            "data",
-            "texte",
-            "texto",
-        ),
+        *("text", "texts", "sentence", "document", "content", "body", "utterance", "message"),
+        *("tweet", "post", "review", "question", "input", "example", "textcontent", "fulltext"),
+        *("tweettext", "posttext", "messagetext", "commenttext", "commentbody", "reviewtext"),
+        *("sentencetext", "inputtext", "displayedtext", "documenttext", "rawtext", "passage"),
+        *("paragraph", "snippet", "statement", "headline", "phrase", "prompt", "data", "texte"),
+        *("texto",),
     ),
     "label": (
-        *("label", "labels", "class", "category", "answer", "rating", "choice", "annotation", "judgment"),
-        *("judgement", "labelname", "annotationlabel", "code", "vote", "decision", "verdict", "tag"),
-        *("response", "result", "value", "score", "output", "classification"),
+        *("label", "labels", "class", "category", "answer", "rating", "choice", "annotation"),
+        *("judgment", "judgement", "labelname", "annotationlabel", "code", "vote", "decision"),
+        *("verdict", "tag", "response", "result", "value", "score", "output", "classification"),
     ),
     "seconds": (
-        *(
-            "seconds",
-            "leadtime",
-            "duration",
-            "timespent",
-            "elapsed",
-            "elapsedseconds",
-            "worktimeinseconds",
-            "worktime",
-        ),
-        *(
-            "durationinseconds",
-            "durationseconds",
-            "durationms",
-            "elapsedms",
-            "timespentms",
-            "timespentseconds",
-        ),
-        *("timetaken", "timeontask", "responsetime", "reactiontime", "rt"),
+        *("seconds", "leadtime", "duration", "timespent", "elapsed", "elapsedseconds"),
+        *("worktimeinseconds", "worktime", "durationinseconds", "durationseconds", "durationms"),
+        *("elapsedms", "timespentms", "timespentseconds", "timetaken", "timeontask", "responsetime"),
+        *("reactiontime", "rt"),
     ),
     "time": (
-        *(
-            "time",
-            "timestamp",
-            "createdat",
-            "annotatedat",
-            "labelledat",
-            "labeledat",
-            "submittedat",
-            "submittime",
-        ),
-        *("updatedat", "completedat", "finishedat", "date", "datetime", "annotationtime", "submissiontime"),
+        *("time", "timestamp", "createdat", "annotatedat", "labelledat", "labeledat", "submittedat"),
+        *("submittime", "updatedat", "completedat", "finishedat", "date", "datetime"),
+        *("annotationtime", "submissiontime"),
     ),
     "comment": ("comment", "comments", "note", "notes", "remark", "remarks", "annotatorcomment"),
 }
@@ -147,30 +79,48 @@ JUDGMENT_IDS = (
 )
 """Columns that number the judgments, not the texts."""
 
-_RESULTS = frozenset(
-    "majority maj mv final consensus aggregate aggregated aggregation agreement agree gold golden truth true target "
-    "prediction predictions predicted predict pred model machine auto adjudicated adjudication resolved expected correct "
-    "reference hard soft mean avg average median mode std var sum total prob probability confidence conf quality entropy "
-    "kappa alpha winner suggestion suggested silver label labels".split()
+
+def _vocabulary(words: str) -> frozenset[str]:
+    return frozenset(words.split())
+
+
+_RESULTS = _vocabulary(
+    """
+    majority maj mv final consensus aggregate aggregated aggregation agreement agree gold golden truth
+    true target prediction predictions predicted predict pred model machine auto adjudicated
+    adjudication resolved expected correct reference hard soft mean avg average median mode std var sum
+    total prob probability confidence conf quality entropy kappa alpha winner suggestion suggested
+    silver label labels
+    """
 )
-_COUNTS = frozenset(
-    "n num nb no number count counts cnt freq frequency votes length len size position rank index idx order round batch "
-    "page version year month day hour week age likes retweets shares upvotes downvotes words chars tokens level".split()
+_COUNTS = _vocabulary(
+    """
+    n num nb no number count counts cnt freq frequency votes length len size position rank index idx
+    order round batch page version year month day hour week age likes retweets shares upvotes downvotes
+    words chars tokens level
+    """
 )
-_FEATURES = frozenset(
-    "is has have had was were are can does did contains contain with without flag exists reply replies retweet retweeted "
-    "url urls link links mention mentions hashtag hashtags emoji emojis media image images photo video verified edited "
-    "deleted private public quote quoted nsfw lang language source topic domain country gender sex fold split splits "
-    "subset partition dataset train test dev valid validation duplicate duplicated truncated uppercase lowercase "
-    "capitalized punctuation question exclamation negation sampled selected skipped active status type kind".split()
+_FEATURES = _vocabulary(
+    """
+    is has have had was were are can does did contains contain with without flag exists reply replies
+    retweet retweeted url urls link links mention mentions hashtag hashtags emoji emojis media image
+    images photo video verified edited deleted private public quote quoted nsfw lang language source
+    topic domain country gender sex fold split splits subset partition dataset train test dev valid
+    validation duplicate duplicated truncated uppercase lowercase capitalized punctuation question
+    exclamation negation sampled selected skipped active status type kind
+    """
 )
 _NOBODY = _RESULTS | _COUNTS | _FEATURES
-_PEOPLE = frozenset(
-    "annotator annotateur annot anno ann rater coder worker judge labeler labeller user expert reviewer person participant "
-    "evaluator assessor crowd turker tagger grader student rev".split()
+_PEOPLE = _vocabulary(
+    """
+    annotator annotateur annot anno ann rater coder worker judge labeler labeller user expert reviewer
+    person participant evaluator assessor crowd turker tagger grader student rev
+    """
 )
-_LABELS = frozenset(
-    "label labels answer rating annotation vote choice class coding code judgment judgement tag".split()
+_LABELS = _vocabulary(
+    """
+    label labels answer rating annotation vote choice class coding code judgment judgement tag
+    """
 )
 _SHORT = re.compile(r"(?:[acejlprsuw]|an|rt|wk)[ _.-]?\d+", re.IGNORECASE)
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_]+")
@@ -246,7 +196,7 @@ def is_result(name: str) -> bool:
 
 
 def family_of_labels(names: Iterable[str]) -> Sequence[str]:
-    """Return names that differ in one part beside a word for labels: label_ana and label_bo, or ana.label and bo.label."""
+    """Return names that differ beside a word for labels: label_ana and label_bo, ana.label and bo.label."""
     found = []
     for name in names:
         words = _words(name)

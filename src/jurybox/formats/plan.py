@@ -196,7 +196,7 @@ class ImportPlan:
 
 
 class _Counts:
-    """What is counted on one walk over all records; memory is bounded, so what comes after is not compared."""
+    """What is counted on one walk over all records, in bounded memory: of many, the rest is not compared."""
 
     def __init__(self) -> None:
         self.texts = self.annotations = self.skips = self.rows = 0
@@ -235,7 +235,11 @@ class _Counts:
 
     def findings(self) -> Iterable[Finding]:
         if self.contradicting:
-            problem = f"{self.contradicting:,} labels contradict an earlier one of the same annotator for the same text (another label already), first in row {self.row_of_contradiction}"
+            problem = (
+                f"{self.contradicting:,} labels contradict an earlier one of the same annotator "
+                "for the same text (another label already), first in row "
+                f"{self.row_of_contradiction}"
+            )
             yield Finding(problem, "--replace to keep the later one", loses_labels=True, code="two_labels")
         if self.repeated:
             yield Finding(f"{self.repeated:,} texts repeat an earlier one under another id")
@@ -247,7 +251,8 @@ class _Counts:
         for names in by_case.values():
             if len(names) > 1:
                 yield Finding(
-                    f"annotators differ in upper and lower case only, and are taken for different people: {', '.join(names)}"
+                    "annotators differ in upper and lower case only, and are taken for different "
+                    f"people: {', '.join(names)}"
                 )
 
 

@@ -7,8 +7,8 @@ import tomllib
 from dataclasses import replace
 from pathlib import Path
 
-from jurybox.errors import FormatError
 from jurybox.atomic import new_file
+from jurybox.errors import FormatError
 from jurybox.formats.options import ReadOptions
 from jurybox.formats.plan import FilePlan, ImportPlan
 
@@ -19,7 +19,7 @@ _TEXTS = ("encoding", "delimiter", "annotator")
 
 
 def write_plan(path: Path, plan: ImportPlan, options: ReadOptions) -> None:
-    """Write what decides how a file is read: what was asked for, and what was found of a file that stands alone.
+    """Write what decides how a file is read: what was asked for, and what was told of a single file.
 
     Raises
     ------
@@ -30,7 +30,8 @@ def write_plan(path: Path, plan: ImportPlan, options: ReadOptions) -> None:
     decided = options if alone is None else _decided(alone, options)
     lines = [
         "# How jurybox reads a file: jurybox add PROJECT FILE --plan THIS. Change what is wrong.",
-        f"# Made for {json.dumps(Path(plan.files[0].file).name)}: {plan.texts} texts, {plan.annotations} annotations by {len(plan.annotators)} annotators.",
+        f"# Made for {json.dumps(Path(plan.files[0].file).name)}: {plan.texts} texts, "
+        f"{plan.annotations} annotations by {len(plan.annotators)} annotators.",
         *(f"# {' '.join(str(finding).split())}" for finding in plan.findings),
         f"format = {_toml(decided.format)}",
         *(f"{name} = {_toml(value)}" for name in _TEXTS if (value := getattr(decided, name)) is not None),

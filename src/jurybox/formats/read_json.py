@@ -39,8 +39,8 @@ _BLANK = " \t\r\n"
 def iter_objects(path: Path, encoding: str) -> Iterator[JsonObject]:
     """Yield the objects of a file: one a line, or the elements of one array.
 
-    A file that is one object may hold them in the ways of pandas (``orient`` index, columns, split, table), below
-    one name as in ``{"examples": [...]}``, or as annotators and labels by text: ``{"text 1": {"ana": 1}}``.
+    A file that is one object may hold them in the ways of pandas (``orient`` index, columns, split, table),
+    below one name as in ``{"examples": [...]}``, or as annotators and labels by text: ``{"text 1": {"ana": 1}}``.
 
     Raises
     ------

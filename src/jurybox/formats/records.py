@@ -70,7 +70,7 @@ class AnnotationRecord(NamedTuple):
 
 
 class SkipRecord(NamedTuple):
-    """One person has seen a text and given no label, for a reason or none; `time` and `row` as of an annotation."""
+    """One person has seen a text and given no label; `time` and `row` as of an annotation."""
 
     text_id: str
     annotator: str
@@ -146,8 +146,8 @@ class Export:
     """A whole project on its way into a file.
 
     The iterables are walked once for every table that is written, so they are re-iterable: a list, or an
-    object whose ``__iter__`` asks the store anew. ``consensus``, ``annotations`` and ``skips`` follow the order of
-    ``texts``.
+    object whose ``__iter__`` asks the store anew. ``consensus``, ``annotations`` and ``skips`` follow the
+    order of ``texts``.
 
     Parameters
     ----------

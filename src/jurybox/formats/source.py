@@ -133,8 +133,8 @@ def read(path: str | PathLike[str], options: ReadOptions | None = None) -> Sourc
     Parameters
     ----------
     path
-        A table (CSV, TSV, Parquet, Excel, ODS), JSON, JSON Lines or one text a line, also compressed; the export of
-        another tool, also in a ZIP archive; a folder with `texts` and `annotations` in one of these, or of a
+        A table (CSV, TSV, Parquet, Excel, ODS), JSON, JSON Lines or one text a line, also compressed; the
+        export of another tool, also in a ZIP archive; a folder with `texts` and `annotations` in one of these, or of a
         Hugging Face data set.
     options
         What is not to be guessed.
@@ -228,7 +228,7 @@ def _read_folder(folder: Path, options: ReadOptions) -> Source:
 
 
 def _open_files(folder: Path, options: ReadOptions) -> list[Part]:
-    """Open the files of a folder which is no export of ours: an export of a tool, with a file an annotator."""
+    """Open the files of a folder that is no export of ours: of a tool, with a file an annotator."""
     every = sorted(
         path
         for path in folder.rglob("*")
@@ -307,7 +307,7 @@ def _for_part(stem: str, options: ReadOptions, manifest: Mapping[str, object] | 
 
 
 def _classes(options: ReadOptions, manifest: Mapping[str, object] | None) -> Sequence[str] | None:
-    """Return the classes of the project, else those of the export: its labels are no markers of missing ones."""
+    """Return the classes of the project, else those of the export, which are labels whatever they are."""
     if options.classes is not None or manifest is None:
         return options.classes
     return _names(manifest.get("classes")) or None

@@ -7,8 +7,8 @@ cells there; only ``;-)`` is spared, which is a smile and no formula.
 
 An apostrophe alone would be ambiguous when the file is read again: ``'=`` may be what the text says. So each
 CSV file that jurybox writes has a last column, ``jurybox_escaped``, which names the columns of the row that
-were changed. Only those are restored, with the names of the columns, and a file without that column is read as
-it is.
+were changed. Only those are restored, with the names of the columns, and a file without that column is read
+as it is.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the columns of a table hold, over all of its rows: a guess from the first rows would lose what comes late."""
+"""What the columns of a table hold, over all rows: a guess from the first would lose what comes late."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class ColumnSurvey:
     filled
         Cells that are not empty.
     values
-        How often it holds each value, without blanks around it; the first 400 or so values where there are more.
+        How often it holds each value, without blanks around it; of many, the first 400 or so.
     many
         Whether it holds more or longer values than that.
     nested

@@ -27,9 +27,32 @@ _UNITS = re.compile(
 )
 _ISO_DURATION = re.compile(r"P(?:(\d+)D)?T?(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d+)?)S)?")
 _ZONES = {
-    **{"UTC": 0, "GMT": 0, "Z": 0, "WET": 0, "BST": 1, "WEST": 1, "CET": 1, "CEST": 2, "EET": 2, "EEST": 3},
-    **{"MSK": 3, "IST": 5.5, "JST": 9, "EST": -5, "EDT": -4, "CST": -6, "CDT": -5, "MST": -7, "MDT": -6},
-    **{"PST": -8, "PDT": -7, "AKST": -9, "AKDT": -8, "HST": -10, "AEST": 10, "AEDT": 11},
+    "UTC": 0,
+    "GMT": 0,
+    "Z": 0,
+    "WET": 0,
+    "BST": 1,
+    "WEST": 1,
+    "CET": 1,
+    "CEST": 2,
+    "EET": 2,
+    "EEST": 3,
+    "MSK": 3,
+    "IST": 5.5,
+    "JST": 9,
+    "EST": -5,
+    "EDT": -4,
+    "CST": -6,
+    "CDT": -5,
+    "MST": -7,
+    "MDT": -6,
+    "PST": -8,
+    "PDT": -7,
+    "AKST": -9,
+    "AKDT": -8,
+    "HST": -10,
+    "AEST": 10,
+    "AEDT": 11,
 }
 _TZINFOS = {name: int(3600 * hours) for name, hours in _ZONES.items()}
 _TICKS = ((1e11, 1.0), (1e14, 1e3), (1e17, 1e6), (1e20, 1e9))
@@ -91,8 +114,7 @@ class TimeStyle:
         ends_in_ms = bool(re.search(r"(?:_ms|Ms|millis\w*|msec\w*|\(ms\))\s*$", name))
         return cls(
             first,
-            commas
-            and not (points or thousands)
+            (commas and not (points or thousands))
             or any("," in v and "." in v and v.rfind(",") > v.rfind(".") for v in known),
             unsure,
             ends_in_ms,
@@ -151,7 +173,7 @@ def _zoned(moment: datetime) -> datetime:
 
 
 def _since_1970(ticks: float) -> datetime:
-    """Read a number by its size: from 1973 to the year 5138, seconds, milliseconds and so on do not overlap."""
+    """Read a number by its size: from 1973 to 5138, seconds, milliseconds and so on do not overlap."""
     if not _OLDEST <= ticks < _TICKS[-1][0]:
         raise ValueError("is no time since 1970")
     scale = next(scale for most, scale in _TICKS if ticks < most)

@@ -46,7 +46,7 @@ def as_text(value: object) -> str:
 
 
 def as_name(value: object) -> str:
-    """Return the id of a text or the name of an annotator, without blanks around it and decimals of a whole number.
+    """Return an id or the name of a person, without blanks around it and decimals of a whole number.
 
     Examples
     --------
@@ -143,7 +143,7 @@ class LabelReader:
         self._folded = {name.casefold() for name in classes or ()}
 
     def __call__(self, value: str, row: int, column: str) -> str | None:
-        """Return the class, or None where the cell says that there is none; FormatError where it is unknown."""
+        """Return the class, None where the cell says that there is none; FormatError for an unknown one."""
         try:
             return self._known[value]
         except KeyError:

@@ -101,7 +101,7 @@ def _by_repetition(columns: Mapping[int, ColumnSurvey], labels: LabelReader) -> 
 def unread(
     shape: str, columns: Sequence[ColumnSurvey], found: Survey, labels: LabelReader, names: Sequence[str]
 ) -> list[Finding]:
-    """Say which columns hold classes although nobody reads them; in a table without annotators they are lost."""
+    """Say which columns hold classes that nobody reads; in a table without annotators they are lost."""
     holding = [column for column in columns if class_valued(column, labels)]
     if labels.classes is None:
         holding = [
@@ -120,7 +120,11 @@ def unread(
         )
     if rest and shape == "texts" and not any(plain_name(name) == "split" for name in names):
         problem = f"labels would be lost: nothing says who gave what is in {listed(rest)}"
-        option = "--annotator-column NAME for each column that is an annotator, --annotator NAME with --column label=COLUMN if one person gave the labels of a column, or --keep COLUMN to keep it as metadata"
+        option = (
+            "--annotator-column NAME for each column that is an annotator, --annotator NAME with "
+            "--column label=COLUMN if one person gave the labels of a column, or --keep COLUMN "
+            "to keep it as metadata"
+        )
         findings.append(Finding(problem, option, loses_labels=True, code="nobody"))
     elif rest:
         problem = (

@@ -1,4 +1,4 @@
-"""Whole projects in the formats of other tools: each text with the labels of all people, as they read and write it."""
+"""Whole projects in the formats of other tools: each text with the labels of all people."""
 
 from __future__ import annotations
 
@@ -173,7 +173,8 @@ def _write_lewidi(export: Export, path: Path) -> None:
                 "metadata": as_json(text.metadata or {}),
             }
             file.write(
-                f"{separator}{json.dumps(text.id, ensure_ascii=False)}: {json.dumps(record, ensure_ascii=False)}"
+                f"{separator}{json.dumps(text.id, ensure_ascii=False)}: "
+                f"{json.dumps(record, ensure_ascii=False)}"
             )
             separator = ",\n"
         file.write("{}\n" if separator == "{\n" else "\n}\n")

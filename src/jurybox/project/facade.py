@@ -206,7 +206,7 @@ class Project(Labelling, People, Results, Services, Gold, Origins):
         yes: bool = False,
         strict: bool = False,
     ) -> Added:
-        """Add the texts and annotations of a file, all or none; `jurybox.formats.read(path).plan` says what will come.
+        """Add what is in a file, all or nothing; `jurybox.formats.read(path).plan` says what will come.
 
         Parameters
         ----------

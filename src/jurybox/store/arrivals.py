@@ -84,7 +84,7 @@ def admit_annotations(connection: Connection, first_text: int, *, replace: bool)
     Returns
     -------
     mapping
-        How many `annotations` and `skips` there are, and how many `known_annotations` the project had already.
+        How many `annotations` and `skips` there are, and `known_annotations` that there were already.
 
     Raises
     ------
@@ -247,7 +247,8 @@ def tidy(store: Store) -> None:
 def two_labels(text_id: str, annotator: str, label: str, row: int) -> FormatError:
     """Return what is wrong with a second label of an annotator for one text."""
     return FormatError(
-        f"annotator {annotator!r} has given text {text_id!r} another label already; --replace (duplicates='last') "
+        f"annotator {annotator!r} has given text {text_id!r} another label already; --replace "
+        "(duplicates='last') "
         "keeps the later one",
         row=row or None,
         column="label",

@@ -187,7 +187,7 @@ class Importer:
                 self._keep_new(connection, chunk, rows)
 
     def add_skips(self, records: Iterable[SkipRecord]) -> None:
-        """Add that annotators have seen texts and given no label; where they have given one, nothing is added.
+        """Add that annotators have seen texts and given no label; none where they have given one.
 
         Raises
         ------

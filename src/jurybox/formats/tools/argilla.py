@@ -57,7 +57,8 @@ class Argilla:
             if len(asked) > 1:
                 names = ", ".join(sorted(asked))
                 raise about.wrong(
-                    f"has several questions ({names}); name the one of the label, e.g. --column label={min(asked)}",
+                    f"has several questions ({names}); name the one of the label, e.g. --column "
+                    f"label={min(asked)}",
                     row,
                     "responses",
                 )

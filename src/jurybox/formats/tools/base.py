@@ -34,7 +34,7 @@ class Answer(NamedTuple):
 
 
 class Item(NamedTuple):
-    """A text with all of its answers, as a tool writes it; `roles` says which other fields were read as what."""
+    """A text with all of its answers, as a tool writes it; `roles` says what other fields were read as."""
 
     text: object
     answers: Sequence[Answer] = ()
@@ -110,7 +110,7 @@ class Context:
         return held or None
 
     def text_field(self, found: Mapping[str, object], names: Sequence[str], row: int) -> str:
-        """Return the name of the field of the text: the one given, the first of these, or the only text there is."""
+        """Return the name of the field of the text: the one given, the first of these, or the only one."""
         given = self.given.get("text")
         if given is not None:
             if given not in found:

@@ -79,7 +79,7 @@ def _with_answers(table: Table, about: Context) -> Table:
 
 
 def _in_json(cell: str, about: Context) -> list[str]:
-    """Return the classes that stand anywhere in a JSON value: {"tone": {"label": "polite"}}, {"polite": true}."""
+    """Return the classes anywhere in a JSON value: {"tone": {"label": "polite"}}, {"polite": true}."""
     try:
         value = json.loads(cell)
     except (ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""doccano: a line a text with a list of labels, for one annotator; a file an annotator where several worked."""
+"""doccano: a line a text with a list of labels; a file an annotator where several worked."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ QUALTRICS = TableTool(
 
 
 def without_preamble(table: Table, about: Context) -> Table:
-    """Return a Qualtrics table whose columns have the questions as names, without its second and third header row.
+    """Return a Qualtrics table whose columns are called like the questions, without its further headers.
 
     Previews and spam are left out and counted.
     """

@@ -94,7 +94,8 @@ class CasJson:
             )
             if len(labels) > 1:
                 raise about.wrong(
-                    f"has several layers ({', '.join(sorted(labels))}); name the one of the label, e.g. --column label={min(labels)}",
+                    f"has several layers ({', '.join(sorted(labels))}); name the one of the "
+                    f"label, e.g. --column label={min(labels)}",
                     row,
                     "marks",
                 )

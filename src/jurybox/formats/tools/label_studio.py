@@ -154,7 +154,7 @@ def _value(value: Mapping[str, object], about: Context) -> object:
 
 
 def _leaf(path: object, about: Context) -> object:
-    """Return a path of a taxonomy as the class that is called like all of it, like its last part, or ``a / b``."""
+    """Return a path of a taxonomy as the class of that name, or that of its last part, or ``a / b``."""
     parts = [as_text(part) for part in path] if isinstance(path, list) else [as_text(path)]
     joined = [separator.join(parts) for separator in (" / ", "/", " > ", ">", "::", ".")]
     return next((name for name in (*joined, *parts[-1:]) if about.labels.knows(name)), " / ".join(parts))

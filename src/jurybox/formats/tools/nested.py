@@ -98,7 +98,7 @@ def _field(found: Mapping[str, object]) -> str | None:
 
 
 def _are_votes(held: Mapping[str, object]) -> bool:
-    """Whether an object counts votes or tells shares, class by class: 0.5 for one, or several 3 for another."""
+    """Whether an object tells shares, class by class: 0.5 for one."""
     return any(isinstance(value, float) and not value.is_integer() for value in held.values())
 
 

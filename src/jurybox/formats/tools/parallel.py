@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import json
-
 from collections.abc import Iterator, Mapping, Sequence
 
 from jurybox.formats.tools.base import Answer, Context, Item
@@ -56,7 +55,7 @@ _IDS = ("id", "item_id", "text_id", "doc_id", "comment_id", "tweet_id", "post_id
 
 
 class Parallel:
-    """Objects with ``annotators: "Ann1,Ann2"`` and ``annotations: "1,0"``, or real lists of the same length."""
+    """Objects with ``annotators: "Ann1,Ann2"`` and ``annotations: "1,0"``, or real lists."""
 
     name = "lewidi"
     title = "LeWiDi and parallel lists"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from jurybox.formats.tables import Row, Table
-from jurybox.formats.times import parse_seconds, TimeStyle
+from jurybox.formats.times import TimeStyle, parse_seconds
 from jurybox.formats.tools.base import Answer, Context, Item, TableTool
 from jurybox.formats.tools.people import who
 from jurybox.formats.values import as_text
