@@ -55,26 +55,26 @@ def test_a_file_that_was_misread_is_read(
     assert plan.losses == ()
 
 
-def annotations(path: Path, options: ReadOptions) -> list[AnnotationRecord]:
+def labels_in(path: Path, options: ReadOptions) -> list[AnnotationRecord]:
     return [label for batch in formats.read(path, options).batches() for label in batch.annotations]
 
 
 def test_comments_are_kept() -> None:
-    labels = annotations(CASES / "doc_comments.jsonl", ReadOptions(classes=TONE, annotator="ana"))
+    labels = labels_in(CASES / "doc_comments.jsonl", ReadOptions(classes=TONE, annotator="ana"))
     assert [(label.annotator, label.label, label.comment) for label in labels] == [
         ("ana", "polite", "not sure, sarcastic?")
     ]
 
 
 def test_times_and_durations_are_read() -> None:
-    (label,) = annotations(CASES / "time1.csv", ReadOptions(classes=TONE))
+    (label,) = labels_in(CASES / "time1.csv", ReadOptions(classes=TONE))
     assert label.time is not None
     assert label.time.timestamp() == 1714640000
     seconds = [
-        label.seconds for label in annotations(CASES / "semicolon_bom.csv", ReadOptions(classes=HÖFLICH))
+        label.seconds for label in labels_in(CASES / "semicolon_bom.csv", ReadOptions(classes=HÖFLICH))
     ]
     assert seconds == [3.5, 12.25, 1204.5]
-    assert [label.seconds for label in annotations(CASES / "mturk.csv", ReadOptions(classes=TONE))] == [
+    assert [label.seconds for label in labels_in(CASES / "mturk.csv", ReadOptions(classes=TONE))] == [
         20,
         20,
         20,
@@ -101,8 +101,8 @@ def test_labels_that_first_come_late_count(tmp_path: Path) -> None:
 
 
 def test_one_odd_cell_is_an_error_at_that_cell() -> None:
-    with pytest.raises(FormatError, match="row 1, column 'cy', value 'Polite'.*is 'polite' meant"):
-        annotations(CASES / "wide_case.csv", ReadOptions(classes=TONE))
+    with pytest.raises(FormatError, match=r"row 1, column 'cy', value 'Polite'.*is 'polite' meant"):
+        labels_in(CASES / "wide_case.csv", ReadOptions(classes=TONE))
 
 
 Run = Callable[..., str]
@@ -229,7 +229,7 @@ def test_inspect_prints_the_plan_alone(jurybox: Run) -> None:
 def test_the_library_refuses_a_loss_with_its_option(tmp_path: Path) -> None:
     (tmp_path / "labels.csv").write_text("id,text,label\n1,hi,polite\n")
     with Project.create(tmp_path / "p.db", classes=TONE) as project:
-        with pytest.raises(FormatError, match="labels would be lost.*--keep") as caught:
+        with pytest.raises(FormatError, match=r"labels would be lost.*--keep") as caught:
             project.add_file(tmp_path / "labels.csv")
         assert caught.value.code == "labels_lost"
         assert project.add_file(tmp_path / "labels.csv", yes=True).texts == 1

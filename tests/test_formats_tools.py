@@ -7,14 +7,15 @@ from pathlib import Path
 import pytest
 
 from jurybox import formats
-from jurybox.formats import ReadOptions
+from jurybox.formats import AnnotationRecord, ReadOptions
 from support.exports import SAMPLES, Sample
 
 
 def given_labels(path: Path, options: ReadOptions) -> tuple[set[tuple[str, str, str]], int, dict[str, str]]:
     """Return who said what of which text, the number of skips, and the comments by text."""
     texts: dict[str, str] = {}
-    labels, comments, skips = [], {}, 0
+    labels: list[AnnotationRecord] = []
+    skips = 0
     for batch in formats.read(path, options).batches():
         texts |= {record.id: record.text for record in batch.texts}
         labels += batch.annotations

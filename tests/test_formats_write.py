@@ -202,8 +202,11 @@ def carried(
 ) -> tuple[list[TextRecord], list[AnnotationRecord], list[SkipRecord]]:
     """Return what of a project a format holds."""
 
-    def moment(record: AnnotationRecord | SkipRecord) -> float | None:
-        return round(record.time.timestamp(), 3) if "time" in carries and record.time is not None else None
+    def moment(record: AnnotationRecord | SkipRecord) -> datetime | None:
+        """Return the time to a thousandth of a second: some formats have it as a floating-point number."""
+        if "time" not in carries or record.time is None:
+            return None
+        return datetime.fromtimestamp(round(record.time.timestamp(), 3), UTC)
 
     return (
         [text if "metadata" in carries else text._replace(metadata=None) for text in export.texts],

@@ -169,7 +169,8 @@ class Annotations:
         ------
         InputError
             For missing columns, lengths that differ, missing texts or annotators, lists in cells, texts,
-            annotators or classes that are not among those given, and duplicates; the message shows the first offending row, counted from 0.
+            annotators or classes that are not among those given, and duplicates; the message shows the first
+            offending row, counted from 0.
         """
         text_column, annotator_column, label_column = columns(data, annotator, label)
         text_codes, text_ids = encode(text_column, texts, "text")
@@ -182,8 +183,13 @@ class Annotations:
         (rows,) = np.nonzero(~missing)
         label_codes, names = encode_labels(label_column[rows], classes, row=rows)
         built = cls._build(
-            *(text_codes[rows], annotator_codes[rows], label_codes),
-            *(text_ids, annotator_ids, names, duplicates),
+            text_codes[rows],
+            annotator_codes[rows],
+            label_codes,
+            text_ids,
+            annotator_ids,
+            names,
+            duplicates,
             rows=rows,
         )
         return replace(built, missing=markers)

@@ -140,7 +140,7 @@ def read_options(
         if not equals or not name:
             raise InputError(f"--column is {given!r}, expected ROLE=NAME such as text=body")
         roles[role.strip()] = name
-    given = ReadOptions(
+    told = ReadOptions(
         format=form,
         encoding=encoding,
         delimiter={"tab": "\t", "\\t": "\t"}.get(delimiter or "", delimiter),
@@ -153,7 +153,7 @@ def read_options(
         turn=turn,
         classes=classes,
     )
-    return read_plan(plan, given) if plan is not None and plan.exists() else given
+    return read_plan(plan, told) if plan is not None and plan.exists() else told
 
 
 class Feed:

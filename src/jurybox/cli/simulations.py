@@ -83,9 +83,9 @@ def inspect(
 ) -> None:
     """Show what is in a data set, or how a file would be imported.
 
-    Of a data set: its texts, who labelled what, examples of each class, and how far people agree. Of any file:
-    the plan of its import, with every column and what becomes of it; the options are those of init and add.
-    Nothing is written but the plan.
+    Of a data set: its texts, who labelled what, examples of each class, and how far people agree. Of any
+    file: the plan of its import, with every column and what becomes of it; the options are those of init
+    and add. Nothing is written but the plan.
     """
     from jurybox import datasets
     from jurybox.cli import inspection

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
-from jurybox.errors import FormatError, InputError
+from jurybox.formats.layout import Layout, check_given, check_header, check_layout
 from jurybox.formats.names import (
     JUDGMENT_IDS,
     NAMES,
@@ -27,69 +27,10 @@ from jurybox.formats.tools.base import TableTool
 from jurybox.formats.values import LabelReader, as_name, as_text
 from jurybox.formats.voters import class_valued, listed, unread, voters
 
-__all__ = ["Layout", "guess_layout"]
+__all__ = ["guess_layout"]
 
 _ORDER = ("annotator", "id", "text", "seconds", "time", "comment")
 _PEEK = 50_000
-
-
-@dataclass(frozen=True)
-class Layout:
-    """Where in a row each thing is: positions, or None where the table has no such column.
-
-    Parameters
-    ----------
-    columns
-        The names of all columns.
-    id, text, annotator, label, seconds, comment, time
-        The position of each.
-    wide
-        Positions of the columns that are annotators.
-    metadata, nested_metadata
-        Positions of columns that become metadata, and of one that holds a JSON object of it.
-    escaped
-        Position of the column that names the cells which `spreadsheet.escape` changed.
-    ignored
-        Why columns are not read, by name.
-    time_style, seconds_style
-        How times and durations are written.
-    guessed
-        Roles that nobody asked for: what cannot be read there is left out.
-    exact
-        Whether ids and names are taken letter by letter, as in our own exports.
-    findings
-        What a user should know of these choices.
-    """
-
-    columns: tuple[str, ...]
-    id: int | None = None
-    text: int | None = None
-    annotator: int | None = None
-    label: int | None = None
-    seconds: int | None = None
-    comment: int | None = None
-    time: int | None = None
-    wide: tuple[int, ...] = ()
-    metadata: tuple[int, ...] = ()
-    nested_metadata: int | None = None
-    escaped: int | None = None
-    ignored: Mapping[str, str] = field(default_factory=dict)
-    time_style: TimeStyle = field(default_factory=TimeStyle)
-    seconds_style: TimeStyle = field(default_factory=TimeStyle)
-    guessed: frozenset[str] = frozenset()
-    exact: bool = False
-    findings: tuple[Finding, ...] = ()
-
-    @property
-    def shape(self) -> str:
-        """One of ``texts``, ``long`` and ``wide``."""
-        return "wide" if self.wide else "long" if self.label is not None else "texts"
-
-    @property
-    def roles(self) -> dict[str, str]:
-        """The names of the columns by role."""
-        positions = {role: getattr(self, role) for role in ROLES}
-        return {role: self.columns[at] for role, at in positions.items() if at is not None}
 
 
 def guess_layout(
@@ -110,8 +51,8 @@ def guess_layout(
     InputError
         If a given column does not exist.
     """
-    _check_header(table.columns, table.file)
-    _check_given(table.columns, options, table.file)
+    check_header(table.columns, table.file)
+    check_given(table.columns, options, table.file)
     return _Guess(table, found, options, labels, tool, delimiter).layout()
 
 
@@ -152,9 +93,16 @@ class _Guess:
         self._drop_ids_of_judgments()
         styles = self._readable_times() if self.roles["label"] is not None else {}
         self._drop_bookkeeping(long=self.roles["label"] is not None)
+        roles = self.roles
         layout = Layout(
             self.table.columns,
-            **self.roles,
+            id=roles["id"],
+            text=roles["text"],
+            annotator=roles["annotator"],
+            label=roles["label"],
+            seconds=roles["seconds"],
+            comment=roles["comment"],
+            time=roles["time"],
             wide=wide,
             escaped=escaped,
             time_style=styles.get("time", TimeStyle()),
@@ -164,10 +112,14 @@ class _Guess:
         )
         layout = self._with_metadata(layout)
         self.findings += unread(
-            layout.shape, self._unread(layout), self.found, self.labels, self.table.columns
+            layout.shape,
+            self._unread(layout),
+            self.labels,
+            self.table.columns,
+            asked=bool(self.options.annotator_columns),
         )
         layout = replace(layout, ignored=self.ignored, findings=tuple(self.findings))
-        _check(layout, self.table.file)
+        check_layout(layout, self.table.file)
         return layout
 
     def _compare_with_plan(self) -> None:
@@ -232,6 +184,8 @@ class _Guess:
         if "label" in self.given or (somebody and not named):
             votes = self._voters() if weak and "label" not in self.given else ()
             self.roles["label"] = None if len(votes) > 1 else self._label(sure=not weak)
+            if any(finding.loses_labels for finding in self.findings):
+                return ()
             if self.roles["label"] is not None:
                 if not somebody:
                     self._nobody(self.roles["label"])
@@ -279,28 +233,17 @@ class _Guess:
         holding = [at for at in self._possible(named) if class_valued(self.found.columns[at], self.labels)]
         both = [at for at in named if at in holding]
         others = [at for at in holding if not is_result(self.table.columns[at])]
-        chosen = both[0] if both else None
-        if chosen is None and len(others) == 1:
-            chosen = others[0]
-        elif chosen is None and len(others) > 1 and sure:
+        if both or len(others) == 1:
+            chosen: int | None = (both or others)[0]
+        elif sure and others:
             names = listed([self.table.columns[at] for at in others])
-            self.findings.append(
-                Finding(
-                    f"several columns hold labels: {names}",
-                    "--column label=NAME for the one to import",
-                    loses_labels=True,
-                )
-            )
+            option = "--column label=NAME for the one to import"
+            self.findings.append(Finding(f"several columns hold labels: {names}", option, loses_labels=True))
             return None
-        elif chosen is None and sure and named and not (holding and self.labels.classes):
-            chosen = next(
-                (
-                    at
-                    for at in named
-                    if plain_name(self.table.columns[at]) not in ("score", "value", "output", "result")
-                ),
-                None,
-            )
+        else:
+            vague = ("score", "value", "output", "result")
+            clear = [at for at in named if plain_name(self.table.columns[at]) not in vague]
+            chosen = clear[0] if clear and sure and not (holding and self.labels.classes) else None
         if chosen is not None:
             del self.free[chosen]
         return chosen
@@ -311,9 +254,10 @@ class _Guess:
             return
         comment = next((at for at, name in self.free.items() if plain_name(name) in NAMES["comment"]), None)
         only = next(iter(self.free)) if len(self.table.columns) == 1 and self.free else None
-        self.roles["text"] = comment if comment is not None else only
-        if self.roles["text"] is not None:
-            del self.free[self.roles["text"]]
+        found = comment if comment is not None else only
+        if found is not None:
+            self.roles["text"] = found
+            del self.free[found]
 
     def _drop_ids_of_judgments(self) -> None:
         """Let a text have one id, where a column numbers the judgments, each with another number."""
@@ -332,8 +276,7 @@ class _Guess:
                 del self.free[others[0]]
             self.findings.append(
                 Finding(
-                    f"column {name!r} numbers the judgments: {n_texts:,} texts of {len(peek):,} "
-                    "rows come again with another number",
+                    f"column {name!r} numbers the judgments: its {len(peek):,} numbers are of {n_texts:,} texts",
                     f"--column id={name} to take it as the id of the text all the same",
                 )
             )
@@ -342,63 +285,47 @@ class _Guess:
         values = [as_name(row[at]) for row in self._peek()]
         return len(set(values)) == len(values)
 
-    def _peek(self) -> itertools.islice[Sequence[object]]:
+    def _peek(self) -> Iterator[Sequence[object]]:
         return itertools.islice(filter(None, self.table.rows()), _PEEK)
 
     def _readable_times(self) -> dict[str, TimeStyle]:
+        """Tell how times and durations are written; leave out what nobody asked for and cannot be read."""
         styles = {}
-        for role, read in (("time", parse_time), ("seconds", parse_seconds)):
+        for role in ("time", "seconds"):
             at = self.roles[role]
             if at is None:
                 continue
             column = self.found.columns[at]
             month_first = None if self.tool is None else self.tool.month_first
-            style = TimeStyle.of(
+            style = styles[role] = TimeStyle.of(
                 column.values, delimiter=self.delimiter, name=column.name, month_first=month_first
             )
-            styles[role] = style
             if role not in self.given:
-                self._drop_unreadable(
-                    role, at, column, lambda value, read=read, style=style: read(value, style)
-                )  # type: ignore[misc]
+                self._drop_unreadable(role, column, style)
             if role == "time" and self.roles["time"] is not None and style.assumed:
-                self.findings.append(
-                    Finding(
-                        f"column {column.name!r} is read as month/day/year; no date tells",
-                        f"--ignore {column.name} to leave it out",
-                    )
-                )
-        if (
-            self.roles["time"] is not None
-            and "time" not in self.given
-            and self.tool is None
-            and self._is_about_text(self.roles["time"])
-        ):
-            self.findings.append(
-                Finding(
-                    f"column {self.table.columns[self.roles['time']]!r} is the same for all "
-                    "labels of a text, so it is kept as metadata of the text"
-                )
-            )
-            self._give_back("time")
+                problem = f"column {column.name!r} is read as month/day/year; no date tells"
+                self.findings.append(Finding(problem, f"--ignore {column.name} to leave it out"))
+        self._keep_time_of_text()
         return styles
 
-    def _drop_unreadable(
-        self, role: str, at: int, column: ColumnSurvey, read: Callable[[str], object]
-    ) -> None:
+    def _keep_time_of_text(self) -> None:
+        at = self.roles["time"]
+        if at is None or "time" in self.given or self.tool is not None or not self._is_about_text(at):
+            return
+        problem = f"column {self.table.columns[at]!r} is the same for all labels of a text"
+        self.findings.append(Finding(f"{problem}, so it is kept as metadata of the text"))
+        self._give_back("time")
+
+    def _drop_unreadable(self, role: str, column: ColumnSurvey, style: TimeStyle) -> None:
+        read: Callable[[object, TimeStyle], object] = parse_time if role == "time" else parse_seconds
         values = [value for value in column.values if not self.labels.is_missing(value)]
-        wrong = [value for value in values if not _reads(read, value)]
+        wrong = [value for value in values if not _reads(read, value, style)]
         if wrong and 2 * len(wrong) >= len(values):
+            kind = "a time" if role == "time" else "a number of seconds"
             self.roles[role] = None
-            self.ignored[column.name] = (
-                f"{wrong[0]!r} cannot be read as {'a time' if role == 'time' else 'a number of seconds'}"
-            )
-            self.findings.append(
-                Finding(
-                    f"column {column.name!r} is left out: {self.ignored[column.name]}",
-                    f"--keep {column.name} to keep it as metadata of the text",
-                )
-            )
+            self.ignored[column.name] = f"{wrong[0]!r} cannot be read as {kind}"
+            problem = f"column {column.name!r} is left out: {self.ignored[column.name]}"
+            self.findings.append(Finding(problem, f"--keep {column.name} to keep it as metadata of the text"))
 
     def _is_about_text(self, at: int) -> bool:
         key = self.roles["id"] if self.roles["id"] is not None else self.roles["text"]
@@ -450,49 +377,20 @@ class _Guess:
         return all(isinstance(cell, dict) or _is_json_object(cell) for cell in cells)
 
     def _unread(self, layout: Layout) -> list[ColumnSurvey]:
-        asked = {*self.kept}
         return [
             self.found.columns[at]
             for at in sorted(self.free)
-            if at not in asked
-            and at != layout.nested_metadata
+            if at != layout.nested_metadata
             and not any(f.loses_labels and repr(layout.columns[at]) in f.problem for f in self.findings)
         ]
 
 
-def _reads(read: Callable[[str], object], value: str) -> bool:
+def _reads(read: Callable[[object, TimeStyle], object], value: str, style: TimeStyle) -> bool:
     try:
-        read(value)
+        read(value, style)
     except ValueError:
         return False
     return True
-
-
-def _check_header(columns: Sequence[str], file: str) -> None:
-    named = [name for name in columns if name]
-    twice = (
-        next((name for name in named if named.count(name) > 1), None)
-        if len(set(named)) < len(named)
-        else None
-    )
-    if twice is not None:
-        raise FormatError("two columns have this name; rename one", file=file, column=twice)
-    if not named:
-        raise FormatError("has no names of columns in its first row", file=file)
-
-
-def _check_given(columns: Sequence[str], options: ReadOptions, file: str) -> None:
-    wrong = [role for role in options.columns if role not in ROLES]
-    if wrong:
-        raise InputError(
-            f"{wrong[0]!r} is nothing that a column can hold; expected one of {', '.join(ROLES)}"
-        )
-    named = [*options.columns.values()]
-    if not options.planned:
-        named += [*options.annotator_columns, *options.ignore, *options.keep]
-    missing = next((name for name in named if name not in columns), None)
-    if missing is not None:
-        raise FormatError(f"has no column {missing!r}; its columns are {listed(columns)}", file=file)
 
 
 def _is_json_object(cell: object) -> bool:
@@ -502,17 +400,3 @@ def _is_json_object(cell: object) -> bool:
         return isinstance(json.loads(cell), dict)
     except (ValueError, RecursionError):
         return False
-
-
-def _check(layout: Layout, file: str) -> None:
-    found = f"its columns are {listed(layout.columns)}"
-    lost = next((finding for finding in layout.findings if finding.loses_labels), None)
-    if layout.text is None and layout.id is None:
-        problem = (
-            f"has no column of texts or of text ids that could be told; {found}; name it, e.g. "
-            "--column text=NAME"
-        )
-        raise FormatError(problem, file=file, code="no_text_column", columns=listed(layout.columns))
-    if layout.text is None and layout.shape == "texts":
-        why = f"{lost.problem}: {lost.option}" if lost is not None else "name them"
-        raise FormatError(f"has no texts and no labels that could be told; {found}; {why}", file=file)

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from jurybox.errors import FormatError
-from jurybox.formats.columns import Layout, guess_layout
+from jurybox.formats.columns import guess_layout
 from jurybox.formats.encodings import is_guess, sniff_encoding
+from jurybox.formats.layout import Layout
 from jurybox.formats.options import ReadOptions
 from jurybox.formats.plan import ColumnPlan, FilePlan, Finding, Tally
 from jurybox.formats.read_arrow import objects_of, open_feather, open_huggingface, open_parquet
@@ -82,7 +83,7 @@ def open_part(path: Path, form: str, options: ReadOptions, *, known_labels: bool
         If it cannot be read, or what its columns are cannot be told.
     """
     asked = options.format
-    tools = {tool.name for tool in (*OBJECT_TOOLS, *TABLE_TOOLS)} | {"google-forms"}
+    tools = {*(tool.name for tool in OBJECT_TOOLS), *(tool.name for tool in TABLE_TOOLS), "google-forms"}
     if asked not in ("auto", *tools) or asked == "json":
         form = asked
     opening = _Opening(path, form, asked, options, known_labels)

@@ -69,7 +69,8 @@ def open_lines(path: Path, encoding: str) -> Table:
         number = 0
         try:
             with open_text(path, encoding) as file:
-                for number, line in enumerate(_Lines(file, path, whole=False), 1):
+                for line in _Lines(file, path, whole=False):
+                    number += 1
                     text = line.rstrip("\r\n")
                     if text.strip():
                         yield (text,)

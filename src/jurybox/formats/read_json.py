@@ -40,7 +40,8 @@ def iter_objects(path: Path, encoding: str) -> Iterator[JsonObject]:
     """Yield the objects of a file: one a line, or the elements of one array.
 
     A file that is one object may hold them in the ways of pandas (``orient`` index, columns, split, table),
-    below one name as in ``{"examples": [...]}``, or as annotators and labels by text: ``{"text 1": {"ana": 1}}``.
+    below one name as in ``{"examples": [...]}``, or as labels by annotator
+    by text: ``{"text 1": {"ana": 1}}``.
 
     Raises
     ------
@@ -77,24 +78,23 @@ def _values(scanner: _Scanner) -> Iterator[object]:
 
 def _inside(value: dict[str, object]) -> Iterator[object]:
     """Yield what one object holds that is a whole file."""
-    lists = [
-        name
-        for name, held in value.items()
-        if isinstance(held, list) and held and all(isinstance(one, dict) for one in held)
-    ]
-    if isinstance(value.get("columns"), list) and isinstance(value.get("data"), list):  # orient="split"
-        names = [str(name) for name in value["columns"]]  # type: ignore[attr-defined]
-        yield from (
-            dict(zip(names, row, strict=False)) if isinstance(row, list) else row for row in value["data"]
-        )  # type: ignore[attr-defined]
-    elif "schema" in value and lists == ["data"]:  # orient="table"
-        yield from value["data"]  # type: ignore[misc]
-    elif len(lists) == 1 and not value.keys() & _NAMES_OF_FIELDS and lists[0] not in _PARTS_OF_RECORDS:
-        yield from value[lists[0]]  # type: ignore[misc]
+    lists = {name: held for name, held in value.items() if _lists_objects(held)}
+    columns, data = value.get("columns"), value.get("data")
+    if isinstance(columns, list) and isinstance(data, list):  # orient="split"
+        names = [str(name) for name in columns]
+        yield from (dict(zip(names, row, strict=False)) if isinstance(row, list) else row for row in data)
+    elif "schema" in value and [*lists] == ["data"]:  # orient="table"
+        yield from lists["data"]
+    elif len(lists) == 1 and not value.keys() & _NAMES_OF_FIELDS and not lists.keys() & _PARTS_OF_RECORDS:
+        yield from next(iter(lists.values()))
     elif _is_mapping(value):
         yield from _records_of_mapping(value)
     else:
         yield value
+
+
+def _lists_objects(held: object) -> TypeGuard[list[object]]:
+    return isinstance(held, list) and bool(held) and all(isinstance(one, dict) for one in held)
 
 
 def _is_mapping(value: Mapping[str, object]) -> TypeGuard[Mapping[str, Mapping[str, object]]]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TypeVar
 
 from jurybox.errors import FormatError
-from jurybox.formats.columns import Layout
+from jurybox.formats.layout import Layout
 from jurybox.formats.plan import Finding, Tally
 from jurybox.formats.records import AnnotationRecord, SkipRecord, TextRecord
 from jurybox.formats.tables import Record, Row, Table

@@ -134,8 +134,8 @@ def read(path: str | PathLike[str], options: ReadOptions | None = None) -> Sourc
     ----------
     path
         A table (CSV, TSV, Parquet, Excel, ODS), JSON, JSON Lines or one text a line, also compressed; the
-        export of another tool, also in a ZIP archive; a folder with `texts` and `annotations` in one of these, or of a
-        Hugging Face data set.
+        export of another tool, also in a ZIP archive; a folder with `texts` and `annotations` in one of
+        these, or of a Hugging Face data set.
     options
         What is not to be guessed.
 

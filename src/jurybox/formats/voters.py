@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from jurybox.formats.names import NAMES, family_of_labels, is_result, names_annotator, plain_name
 from jurybox.formats.plan import Finding
-from jurybox.formats.survey import ColumnSurvey, Survey
+from jurybox.formats.survey import ColumnSurvey
 from jurybox.formats.values import LabelReader
 
 __all__ = ["class_valued", "listed", "unread", "voters"]
@@ -99,7 +99,7 @@ def _by_repetition(columns: Mapping[int, ColumnSurvey], labels: LabelReader) -> 
 
 
 def unread(
-    shape: str, columns: Sequence[ColumnSurvey], found: Survey, labels: LabelReader, names: Sequence[str]
+    shape: str, columns: Sequence[ColumnSurvey], labels: LabelReader, names: Sequence[str], *, asked: bool
 ) -> list[Finding]:
     """Say which columns hold classes that nobody reads; in a table without annotators they are lost."""
     holding = [column for column in columns if class_valued(column, labels)]
@@ -118,7 +118,8 @@ def unread(
         findings.append(
             Finding(f"taken for results or features, nobody's votes, and kept as metadata: {listed(results)}")
         )
-    if rest and shape == "texts" and not any(plain_name(name) == "split" for name in names):
+    known = any(plain_name(name) == "split" for name in names)  # a data set: its labels are known ones
+    if rest and not asked and (shape == "wide" or (shape == "texts" and not known)):
         problem = f"labels would be lost: nothing says who gave what is in {listed(rest)}"
         option = (
             "--annotator-column NAME for each column that is an annotator, --annotator NAME with "

@@ -42,8 +42,8 @@ def write(
         The project.
     out
         A folder for ``csv``, ``jsonl``, ``parquet`` and ``huggingface``, else a file. Folders with the first
-        three hold the tables texts, annotations, consensus, annotators and, if there are any, gold and skips, and
-        `project.json` with name, classes and guidelines.
+        three hold the tables texts, annotations, consensus, annotators and, if there are any, gold and skips,
+        and `project.json` with name, classes and guidelines.
     format
         One of `EXPORT_FORMATS`.
     overwrite

@@ -130,7 +130,8 @@ def _write_prodigy(export: Export, path: Path) -> None:
 
     def objects() -> Iterator[object]:
         for text, _, labels, skips in grouped(export):
-            yield from (line(text, one) for one in (*labels, *skips)) if labels or skips else [_task(text)]
+            given: list[AnnotationRecord | SkipRecord] = [*labels, *skips]
+            yield from (line(text, one) for one in given) if given else [_task(text)]
 
     _write_lines(objects(), path)
 
@@ -216,7 +217,8 @@ def _write_by_person(
             waiting.clear()
 
         for text, _, labels, _ in grouped(export):
-            for one in labels or [None]:
+            given: list[AnnotationRecord | None] = [*labels]
+            for one in given or [None]:
                 name = name_of(
                     one.annotator if one is not None and _names_a_file(one.annotator) else "unknown"
                 )
@@ -269,7 +271,8 @@ def _table(export: Export, columns: Mapping[str, str]) -> OutTable:
 
     def rows() -> Iterator[Sequence[object]]:
         for text, _, labels, skips in grouped(export):
-            for one in (*labels, *skips) or (None,):
+            given: list[AnnotationRecord | SkipRecord | None] = [*labels, *skips]
+            for one in given or [None]:
                 known = {"id": text.id, "text": text.text}
                 if one is not None:
                     known |= {"annotator": one.annotator, "time": _moment(one) or ""}

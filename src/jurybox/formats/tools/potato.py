@@ -130,7 +130,11 @@ def _spent(behaviour: object) -> object:
 def _convert(table: Table, about: Context) -> Table:
     """Add the column `label` to a table with a column a class, called ``scheme:::class``."""
     wanted = about.given.get("label")
-    marks = [(at, *name.split(SEPARATOR, 1)) for at, name in enumerate(table.columns) if SEPARATOR in name]
+    marks = [
+        (at, name.partition(SEPARATOR)[0], name.partition(SEPARATOR)[2])
+        for at, name in enumerate(table.columns)
+        if SEPARATOR in name
+    ]
     schemes = {scheme for _, scheme, _ in marks}
 
     def label_of(row: Row, number: int) -> str:
