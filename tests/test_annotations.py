@@ -132,7 +132,7 @@ GOOD: dict[str, list[Any]] = {"text": ["t", "u"], "annotator": ["a", "b"], "labe
         ({"annotator": ["a", None]}, {}, "row 1: the annotator is missing"),
         ({"annotator": [np.nan, "b"]}, {}, "row 0: the annotator is missing"),
         ({"text": ["t", ""]}, {}, "row 1: the text is missing"),
-        ({"label": ["no", None]}, {}, "row 1: the label is missing"),
+        ({"label": ["no", ["no", "yes"]]}, {}, r"row 1: label \['no', 'yes'\] is a list"),
         ({"label": [0, 1.5]}, {}, "row 1: label 1.5 is not a whole number"),
         ({"label": [0, -1]}, {}, "row 1: label -1 is not one of"),
         ({"label": [0, 2]}, {"classes": ["no", "yes"]}, "row 1: label 2 is not one of"),

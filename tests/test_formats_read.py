@@ -69,7 +69,7 @@ def test_a_long_table_with_its_texts_repeats_no_text(tmp_path: Path) -> None:
         ("ho", {"year": "2000"}),
     ]
     assert [label.text_id for label in labels] == [texts[0].id, texts[0].id, texts[1].id]
-    assert "from its first row: year" in formats.read(path).plans[0].notes[0]
+    assert "from its first row: 'year'" in formats.read(path).plans[0].findings[0].problem
 
 
 def test_a_wide_table_is_recognised_by_its_classes(tmp_path: Path) -> None:
@@ -118,7 +118,9 @@ def test_a_constant_annotator_owns_the_labels(tmp_path: Path) -> None:
 def test_labels_of_nobody_are_metadata_and_said_to_be(tmp_path: Path) -> None:
     path = write(tmp_path, "gold.csv", "id,text,label\n1,hi,a\n")
     assert contents(path) == ([TextRecord("1", "hi", {"label": "a"})], [])
-    assert "no column says who gave them" in formats.read(path).plans[0].notes[0]
+    finding = formats.read(path).plan.losses[0]
+    assert "nothing says who gave what is in 'label'" in finding.problem
+    assert "--annotator NAME" in finding.option
 
 
 def test_seconds_comments_and_times(tmp_path: Path) -> None:
@@ -161,16 +163,28 @@ def test_encodings_are_detected(tmp_path: Path, encoding: str) -> None:
     ("encoding", "text"),
     [
         ("cp1251", "Спасибо большое"),
-        ("shift_jis", "ありがとうございます"),
-        ("cp1250", "Žluťoučký kůň"),
-        ("gb18030", "谢谢你的帮助"),
+        ("koi8_r", "Спасибо вам большое за помощь"),
+        ("cp932", "ありがとうございます"),
+        ("euc_jp", "ありがとうございます、とてもよい"),
+        ("cp1250", "Žluťoučký kůň příliš úpěl"),
+        ("gb18030", "谢谢你的帮助，这是一个好主意"),
+        ("cp949", "감사합니다 정말 좋은 것이에요"),
+        ("cp1253", "Καλημέρα σας, ευχαριστώ πολύ"),
+        ("mac_roman", "Müller fährt nach Köln, café à la crème"),
     ],
 )
-def test_encodings_that_cannot_be_told_are_asked_for(tmp_path: Path, encoding: str, text: str) -> None:
-    path = write(tmp_path, "texts.csv", f"id,text\n1,{text}\n".encode(encoding))
+def test_code_pages_are_guessed_and_the_guess_is_stated(tmp_path: Path, encoding: str, text: str) -> None:
+    path = write(tmp_path, "texts.csv", f'id,text\n1,"{text}"\n2,"{text}"\n'.encode(encoding))
+    source = formats.read(path)
+    assert contents(path)[0][0].text == text
+    assert f"guessed to be {encoding}" in source.plans[0].findings[0].problem
+    assert contents(path, ReadOptions(encoding=encoding))[0][0].text == text
+
+
+def test_an_encoding_that_cannot_be_told_is_asked_for(tmp_path: Path) -> None:
+    path = write(tmp_path, "texts.csv", b"id,text\n1," + bytes(range(0x80, 0x100)) + b"\n")
     with pytest.raises(FormatError, match=r"line 2.*encoding"):
         formats.read(path)
-    assert contents(path, ReadOptions(encoding=encoding))[0][0].text == text
 
 
 def test_broken_utf8_is_no_other_encoding(tmp_path: Path) -> None:
@@ -329,7 +343,7 @@ def test_label_studio_tasks(tmp_path: Path) -> None:
                 *("11", "ana@example.org", "polite", 4.5, ""),
                 datetime(2026, 3, 1, 12, 30, 0, 250_000, tzinfo=UTC),
             ),
-            AnnotationRecord("11", "4", "impolite"),
+            AnnotationRecord("11", "4", "impolite", comment="so"),
         ],
     )
 
@@ -394,22 +408,10 @@ REFUSED = [
     ("conflict.csv", "id,text\n1,a\n1,b\n", "row 2.*has another text than in row 1"),
     ("nul.csv", "id,text\n1,a\0b\n", "row 1, column 'text'.*NUL"),
     ("who.csv", "id,annotator,label\n1,,a\n", "row 1, column 'annotator'.*expected an annotator"),
-    ("empty-label.csv", "id,annotator,label\n1,ana,\n", "row 1, column 'label'.*expected a label"),
     (
         "label.csv",
         "id,annotator,label\n1,ana,Polite\n",
         "row 1, column 'label', value 'Polite'.*is 'polite' meant",
-    ),
-    (
-        "seconds.csv",
-        "id,annotator,label,seconds\n1,ana,polite,soon\n",
-        "row 1, column 'seconds', value 'soon'",
-    ),
-    ("minus.csv", "id,annotator,label,seconds\n1,ana,polite,-1\n", "column 'seconds', value '-1'"),
-    (
-        "time.csv",
-        "id,annotator,label,time\n1,ana,polite,yesterday\n",
-        "column 'time', value 'yesterday'.*ISO 8601",
     ),
     ("columns.csv", "foo,bar\n1,2\n", "no column of texts.*'foo', 'bar'"),
     ("labels.csv", "id,label\n1,polite\n", "no texts and no labels"),
@@ -424,7 +426,7 @@ REFUSED = [
     ("deep.json", "[" * 100_000, "nested too deeply|no valid JSON"),
     ("number.json", "[" + "9" * 10_000 + "]", "too long|not a JSON object"),
     ("fake.parquet", "PAR1 not really", "no readable Parquet"),
-    ("book.xlsx", b"PK\x03\x04rest", "save it as CSV"),
+    ("book.csv", b"PK\x03\x04rest", "is an archive"),
     ("several.jsonl", '{"id": 1, "text": "a", "labels": ["polite", "impolite"]}', "several labels"),
 ]
 
@@ -439,6 +441,26 @@ def test_what_is_wrong_is_refused_with_its_place(
         contents(path, ReadOptions(classes=["polite", "impolite"], annotator=annotator))
     assert str(caught.value).startswith(str(path))
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("role", "cell", "problem"),
+    [
+        ("seconds", "soon", "no"),
+        ("seconds", "-1", "not a number of seconds"),
+        ("time", "yesterday", "ISO 8601"),
+    ],
+)
+def test_a_time_that_cannot_be_read_stops_only_where_it_was_asked_for(
+    tmp_path: Path, role: str, cell: str, problem: str
+) -> None:
+    path = write(tmp_path, "labels.csv", f"id,annotator,label,{role}\n1,ana,polite,{cell}\n")
+    with pytest.raises(
+        FormatError, match=rf"row 1, column '{role}', value '{cell}'.*{problem}.*--ignore {role}"
+    ):
+        contents(path, ReadOptions(columns={role: role}))
+    assert contents(path)[1] == [AnnotationRecord("1", "ana", "polite")]
+    assert f"column '{role}' is left out" in formats.read(path).plans[0].findings[0].problem
 
 
 def test_a_missing_file_and_a_folder_of_other_things(tmp_path: Path) -> None:

@@ -23,9 +23,12 @@ from jurybox.formats import (
     Export,
     GoldRecord,
     ReadOptions,
+    SkipRecord,
     TextRecord,
 )
 from jurybox.formats.spreadsheet import escape, unescape
+from jurybox.formats.values import as_name
+from jurybox.formats.write_tools import TOOL_WRITERS
 
 CLASSES = ("im-polite", "=polite", "10")
 EXPORT = Export(
@@ -60,6 +63,10 @@ EXPORT = Export(
         AnnotatorRecord("idle", 0),
     ],
     gold=[GoldRecord("-2", "=polite"), GoldRecord("5", "10")],
+    skips=[
+        SkipRecord("1", "Čeněk", "=unclear", datetime(2026, 3, 1, tzinfo=UTC)),
+        SkipRecord("id 3", "@ben"),
+    ],
     guidelines="# Rules\n\nBe kind.",
 )
 
@@ -73,16 +80,25 @@ def contents(
     return texts, annotations
 
 
+EXAMPLES = 25
+OWN_FORMATS = ("csv", "jsonl", "parquet", "huggingface")
+
+
+def skips_of(path: Path, options: ReadOptions) -> list[SkipRecord]:
+    return [skip._replace(row=0) for batch in formats.read(path, options).batches() for skip in batch.skips]
+
+
 def target(folder: Path, form: str) -> Path:
-    return folder / ("out.json" if form == "label-studio" else "out")
+    return folder / (f"out{TOOL_WRITERS[form].suffix}" if form in TOOL_WRITERS else "out")
 
 
-@pytest.mark.parametrize("form", EXPORT_FORMATS)
+@pytest.mark.parametrize("form", [*OWN_FORMATS, "label-studio", "json"])
 def test_what_was_exported_reads_as_the_same_texts_and_annotations(tmp_path: Path, form: str) -> None:
     out = formats.write(EXPORT, target(tmp_path, form), format=form)
     texts, annotations = contents(out)
     assert texts == list(EXPORT.texts)
     assert annotations == list(EXPORT.annotations)
+    assert skips_of(out, ReadOptions(classes=CLASSES)) == list(EXPORT.skips)
 
 
 @pytest.mark.parametrize("form", ["csv", "jsonl", "parquet", "huggingface"])
@@ -128,11 +144,18 @@ def exports(draw: st.DrawFn) -> Export:
         for name in people
         if draw(st.booleans())
     ]
-    return Export("p", classes, texts, annotations)
+    labelled = {(label.text_id, label.annotator) for label in annotations}
+    skips = [
+        SkipRecord(text_id, name, draw(some_text), draw(times))
+        for text_id in ids
+        for name in people
+        if (text_id, name) not in labelled and draw(st.booleans())
+    ]
+    return Export("p", classes, texts, annotations, skips=skips)
 
 
-@pytest.mark.parametrize("form", ["csv", "jsonl", "parquet", "label-studio"])
-@settings(max_examples=60)
+@pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])
+@settings(max_examples=EXAMPLES, deadline=None)
 @given(export=exports())
 def test_any_project_survives_the_round_trip(
     form: str, export: Export, tmp_path_factory: pytest.TempPathFactory
@@ -141,6 +164,95 @@ def test_any_project_survives_the_round_trip(
     texts, annotations = contents(out, ReadOptions(classes=export.classes))
     assert texts == list(export.texts)
     assert annotations == list(export.annotations)
+    assert skips_of(out, ReadOptions(classes=export.classes)) == list(export.skips)
+
+
+names = some_text.map(as_name).filter(bool)
+
+
+@st.composite
+def plain_exports(draw: st.DrawFn) -> Export:
+    """Projects as other tools can hold them: ids and names without blanks around them, times of this age."""
+    classes = draw(st.lists(names, min_size=2, max_size=4, unique=True))
+    ids = draw(st.lists(names, min_size=1, max_size=5, unique=True))
+    people = draw(st.lists(names, min_size=2, max_size=3, unique_by=str.casefold))
+    keys = st.sampled_from(["topic", "source", "länge"])
+    metadata = st.none() | st.dictionaries(
+        keys, json_values.filter(lambda value: value is not None), min_size=1
+    )
+    texts = [TextRecord(text_id, draw(some_text), draw(metadata)) for text_id in ids]
+    times = st.none() | st.datetimes(datetime(1975, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))
+    seconds = st.none() | st.floats(0, 1e6)
+    annotations, skips = [], []
+    for text_id in ids:
+        for name in people:
+            kind = draw(st.sampled_from(["label", "label", "skip", "nothing"]))
+            if kind == "label":
+                label = draw(st.sampled_from(classes))
+                annotations.append(
+                    AnnotationRecord(text_id, name, label, draw(seconds), draw(some_text), draw(times))
+                )
+            elif kind == "skip":
+                skips.append(SkipRecord(text_id, name, draw(some_text), draw(times)))
+    return Export("p", classes, texts, annotations, skips=skips)
+
+
+def carried(
+    export: Export, carries: frozenset[str]
+) -> tuple[list[TextRecord], list[AnnotationRecord], list[SkipRecord]]:
+    """Return what of a project a format holds."""
+
+    def moment(record: AnnotationRecord | SkipRecord) -> datetime | None:
+        """Return the time to a thousandth of a second: some formats have it as a floating-point number."""
+        if "time" not in carries or record.time is None:
+            return None
+        return datetime.fromtimestamp(round(record.time.timestamp(), 3), UTC)
+
+    return (
+        [text if "metadata" in carries else text._replace(metadata=None) for text in export.texts],
+        sorted(
+            (
+                label._replace(
+                    seconds=label.seconds if "seconds" in carries else None,
+                    comment=label.comment if "comment" in carries else "",
+                    time=moment(label),
+                )
+                for label in export.annotations
+            ),
+            key=repr,
+        ),
+        sorted(
+            (
+                skip._replace(reason=skip.reason if "comment" in carries else "", time=moment(skip))
+                for skip in export.skips
+            )
+            if "skips" in carries
+            else [],
+            key=repr,
+        ),
+    )
+
+
+@pytest.mark.parametrize("form", TOOL_WRITERS)
+@settings(max_examples=EXAMPLES, deadline=None)
+@given(export=plain_exports())
+def test_any_project_survives_the_formats_of_other_tools(
+    form: str, export: Export, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    writer = TOOL_WRITERS[form]
+    out = formats.write(export, target(tmp_path_factory.mktemp("trip"), form), format=form)
+    people = sorted({label.annotator for label in export.annotations}) if form == "wide" else ()
+    known = form in ("wide", "json", "mturk") or any(export.annotations)
+    options = ReadOptions("auto" if known else form, classes=export.classes, annotator_columns=people)
+    texts, annotations = contents(out, options)
+    found = Export("p", export.classes, texts, annotations, skips=skips_of(out, options))
+    order = [text.id for text in export.texts]
+    found_texts = sorted(
+        {text.id: text for text in carried(found, writer.carries)[0]}.values(),
+        key=lambda text: order.index(text.id),
+    )
+    assert found_texts == carried(export, writer.carries)[0]
+    assert carried(found, writer.carries)[1:] == carried(export, writer.carries)[1:]
 
 
 @given(risky_text | unicode_text)
@@ -219,7 +331,7 @@ def test_label_studio_tasks_have_the_form_that_its_import_takes(tmp_path: Path) 
 
 def test_an_empty_project_is_written_and_read(tmp_path: Path) -> None:
     empty = Export("empty", ["a", "b"], [], [])
-    for form in ("csv", "jsonl", "parquet", "label-studio"):
+    for form in ("csv", "jsonl", "parquet", "label-studio", "json", "lewidi", "lighttag"):
         out = formats.write(empty, target(tmp_path / form, form), format=form)
         assert contents(out, ReadOptions(classes=["a", "b"])) == ([], [])
     with pytest.raises(InputError, match="cannot be empty"):

@@ -14,6 +14,7 @@ LAYERS = (
     "atomic",
     "arrays",
     "drawing",
+    "missing",
     "coding",
     "annotations",
     "agreement",

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from numbers import Real
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -17,6 +16,7 @@ from scipy import sparse
 
 from jurybox.annotations import Annotations
 from jurybox.arrays import Floats, Ints, freeze
+from jurybox.coding import as_number
 from jurybox.errors import InputError
 
 __all__ = [
@@ -109,8 +109,8 @@ def krippendorff_alpha(annotations: Annotations, *, level: Level = "nominal") ->
     level
         The distance of two classes: ``"nominal"``, 1 if they differ; ``"interval"``, the squared difference
         of their values; ``"ordinal"``, the squared number of labels between them. The value of a class is
-        the class itself where all of them are finite numbers, else its position in
-        ``annotations.classes``; ordinal classes are in the order of their values.
+        the class itself where all of them are finite numbers, also in text form such as "10", else its
+        position in ``annotations.classes``; ordinal classes are in the order of their values.
 
     Returns
     -------
@@ -275,11 +275,10 @@ def _distance(margin: Floats, values: Floats, level: Level) -> Floats:
 
 
 def _class_values(annotations: Annotations) -> Floats:
-    """Return the classes themselves (K,) where they are finite numbers, else their positions."""
-    classes: tuple[Any, ...] = annotations.classes
-    if all(isinstance(name, Real) and math.isfinite(name) for name in classes):
-        return np.array(classes, dtype=np.float64)
-    return np.arange(len(classes), dtype=np.float64)
+    """Return the classes themselves (K,) where all are numbers, also as text, else their positions."""
+    values = [as_number(name) for name in annotations.classes]
+    known = [value for value in values if value is not None]
+    return np.array(known if len(known) == len(values) else range(len(values)), dtype=np.float64)
 
 
 def _pairwise_counts(annotations: Annotations) -> tuple[Ints, Ints, Ints]:

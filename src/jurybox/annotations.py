@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal, TypeAlias
 
@@ -18,7 +18,7 @@ from jurybox.coding import (
     encode,
     encode_labels,
     identifiers,
-    missing_values,
+    missing_labels,
     positions,
 )
 from jurybox.errors import InputError
@@ -46,6 +46,8 @@ class Annotations:
         Identifier of each annotator.
     classes : tuple of length K
         Name of each class.
+    missing : mapping
+        How many cells said by a word such as "NA" that there is no label, by word.
 
     Examples
     --------
@@ -66,16 +68,19 @@ class Annotations:
     texts: NDArray[Any]
     annotators: NDArray[Any]
     classes: tuple[Hashable, ...]
+    missing: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for array in (self.text, self.annotator, self.label, self.texts, self.annotators):
             freeze(array)
 
     def __repr__(self) -> str:
-        return (
-            f"Annotations({self.n_texts} texts, {self.n_annotators} annotators, "
-            f"{self.n_classes} classes, {self.n_annotations} annotations)"
+        markers = ", ".join(f"{n} {word!r}" for word, n in self.missing.items())
+        sizes = (
+            f"{self.n_texts} texts, {self.n_annotators} annotators, {self.n_classes} classes, "
+            f"{self.n_annotations} annotations"
         )
+        return f"Annotations({sizes}{markers and f'; missing: {markers}'})"
 
     def __len__(self) -> int:
         return self.n_annotations
@@ -147,7 +152,8 @@ class Annotations:
         ----------
         data
             A frame with the columns ``text``, ``annotator`` and ``label``; or the text of each annotation,
-            with ``annotator`` and ``label`` as further sequences of the same length L.
+            with ``annotator`` and ``label`` as further sequences of the same length L. A row without a label
+            (as in `from_wide`) is no annotation.
         texts, annotators
             The pool and its order, and the annotators; default: those seen, in order of appearance.
         classes
@@ -159,16 +165,31 @@ class Annotations:
         Raises
         ------
         InputError
-            For missing columns, lengths that differ, missing values, texts, annotators or classes that are
-            not among those given, and duplicates; the message shows the first offending row, counted from 0.
+            For missing columns, lengths that differ, missing texts or annotators, lists in cells, texts,
+            annotators or classes that are not among those given, and duplicates; the message shows the first
+            offending row, counted from 0.
         """
         text_column, annotator_column, label_column = columns(data, annotator, label)
         text_codes, text_ids = encode(text_column, texts, "text")
         annotator_codes, annotator_ids = encode(annotator_column, annotators, "annotator")
-        label_codes, names = encode_labels(label_column, classes)
-        return cls._build(
-            text_codes, annotator_codes, label_codes, text_ids, annotator_ids, names, duplicates
+        if not len(label_column) == len(text_column) == len(annotator_column):
+            return cls._build(
+                text_codes, annotator_codes, label_column, text_ids, annotator_ids, (), duplicates
+            )
+        missing, markers = missing_labels(label_column, classes)
+        (rows,) = np.nonzero(~missing)
+        label_codes, names = encode_labels(label_column[rows], classes, row=rows)
+        built = cls._build(
+            text_codes[rows],
+            annotator_codes[rows],
+            label_codes,
+            text_ids,
+            annotator_ids,
+            names,
+            duplicates,
+            rows=rows,
         )
+        return replace(built, missing=markers)
 
     @classmethod
     def from_wide(
@@ -182,7 +203,8 @@ class Annotations:
         Parameters
         ----------
         labels : DataFrame or array of shape (N, M)
-            NaN, None, ``pd.NA`` and empty strings mean 'no label'. The index and columns of a frame name
+            NaN, None, ``pd.NA``, empty strings and markers such as "NA" mean 'no label', unless ``classes``
+            names them. The index and columns of a frame name
             texts and annotators; those of an array are numbered.
         classes
             As in `from_long`.
@@ -209,14 +231,16 @@ class Annotations:
             raise InputError(
                 f"labels has {cells.ndim} dimension(s), expected 2: a row per text, a column per annotator"
             )
-        present = ~missing_values(cells)
+        missing, markers = missing_labels(cells, classes)
+        present = ~missing
         text, annotator = np.nonzero(present)
         text_ids = np.arange(cells.shape[0]) if frame is None else identifiers(frame.index, "text")
         annotator_ids = (
             np.arange(cells.shape[1]) if frame is None else identifiers(frame.columns, "annotator")
         )
         label_codes, names = encode_labels(cells[present], classes, row=text)
-        return cls._build(text, annotator, label_codes, text_ids, annotator_ids, names, "error")
+        built = cls._build(text, annotator, label_codes, text_ids, annotator_ids, names, "error")
+        return replace(built, missing=markers)
 
     @classmethod
     def from_indices(
@@ -276,6 +300,7 @@ class Annotations:
         annotators: NDArray[Any],
         classes: tuple[Hashable, ...],
         duplicates: Duplicates,
+        rows: NDArray[np.integer] | None = None,
     ) -> Annotations:
         if not len(text) == len(annotator) == len(label):
             raise InputError(
@@ -294,9 +319,11 @@ class Annotations:
         if repeated.any():
             if duplicates == "error":
                 first, second = _first_duplicate(order, repeated)
+                said = (first, second) if rows is None else (int(rows[first]), int(rows[second]))
                 raise InputError(
-                    f"row {second}: annotator {annotators[annotator[second]]!r} already labelled text "
-                    f"{texts[text[second]]!r} in row {first}; pass duplicates='last' to keep the later label"
+                    f"row {said[1]}: annotator {annotators[annotator[second]]!r} already labelled text "
+                    f"{texts[text[second]]!r} in row {said[0]}; pass duplicates='last' to keep "
+                    "the later label"
                 )
             order = order[np.append(~repeated, True)]
         return cls(

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections import Counter
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from math import isfinite
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -10,14 +13,17 @@ from numpy.typing import ArrayLike, NDArray
 
 from jurybox.arrays import Bools, DataFrame, Index, Ints
 from jurybox.errors import InputError
+from jurybox.missing import is_missing
 
 __all__ = [
     "COLUMNS",
+    "as_number",
     "class_names",
     "columns",
     "encode",
     "encode_labels",
     "identifiers",
+    "missing_labels",
     "missing_values",
     "positions",
 ]
@@ -56,7 +62,8 @@ def _vector(values: Iterable[Any], name: str) -> NDArray[Any]:
     else:
         listed = list(values)
         array = np.empty(len(listed), dtype=object)
-        array[:] = listed
+        for at, value in enumerate(listed):  # as a whole, lists in the cells would be taken for dimensions
+            array[at] = value
     if array.ndim != 1:
         raise InputError(f"{name} has {array.ndim} dimensions, expected 1: one value per annotation")
     return array
@@ -70,6 +77,41 @@ def missing_values(values: NDArray[Any]) -> Bools:
     if values.dtype.kind in "OU":
         missing[~missing] = values[~missing] == ""
     return missing
+
+
+def missing_labels(
+    values: NDArray[Any], classes: Sequence[Hashable] | None
+) -> tuple[Bools, Mapping[str, int]]:
+    """Say which labels are none, and count the markers such as "NA" that say so.
+
+    Raises
+    ------
+    InputError
+        If a cell holds a list: several labels.
+    """
+    missing = missing_values(values)
+    if values.dtype.kind not in "OU":
+        return missing, {}
+    _refuse_lists(values)
+    words = {value for value in values[~missing].tolist() if isinstance(value, str)}
+    names = None if classes is None else {name for name in classes if isinstance(name, str)}
+    markers = {word for word in words if is_missing(word, names)}
+    if "+" in words:  # then "-" is its opposite
+        markers -= {word for word in markers if word.strip() == "-"}
+    counts: Counter[str] = Counter()
+    if markers:
+        marked = np.array([isinstance(value, str) and value in markers for value in values.ravel().tolist()])
+        counts.update(values.ravel()[marked].tolist())
+        missing |= marked.reshape(values.shape)
+    return missing, dict(counts)
+
+
+def _refuse_lists(values: NDArray[Any]) -> None:
+    for at, value in enumerate(values.ravel().tolist()) if values.dtype == object else ():
+        if isinstance(value, list | tuple | set | frozenset | dict | np.ndarray):
+            row = at // values.shape[1] if values.ndim > 1 else at
+            kind = "dict" if isinstance(value, dict) else "list"
+            raise InputError(f"row {row}: label {value!r:.60} is a {kind}; expected one label a text")
 
 
 def encode(
@@ -129,7 +171,7 @@ def encode_labels(
     if names is None and numbers is not None:
         names = tuple(range(int(numbers.max()) + 1)) if len(numbers) else ()
     elif names is None:
-        names = tuple(sorted(set(values.tolist()), key=str))
+        names = tuple(sorted(set(values.tolist()), key=_in_order))
     by_position = numbers is not None and all(isinstance(name, str) for name in names)
     if numbers is not None and (by_position or classes is None):
         codes = _whole(numbers, rows)
@@ -143,6 +185,29 @@ def encode_labels(
             f"row {rows[first]}: label {values[first]!r} is not one of the classes {_listed(names)}"
         )
     return codes, names
+
+
+def _in_order(name: Hashable) -> tuple[bool, float, str]:
+    """Sort numbers by size, also those in text form, before words."""
+    number = as_number(name)
+    return (number is None, number or 0.0, str(name))
+
+
+def as_number(name: Hashable) -> float | None:
+    """Return the finite number that a class is, also in text form; None where it is none.
+
+    Examples
+    --------
+    >>> as_number("10"), as_number(2), as_number("high")
+    (10.0, 2.0, None)
+    """
+    if not isinstance(name, str | Real):
+        return None
+    try:
+        number = float(name)
+    except (ValueError, OverflowError):
+        return None
+    return number if isfinite(number) else None
 
 
 def _numeric(values: NDArray[Any]) -> bool:

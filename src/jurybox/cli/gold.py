@@ -91,7 +91,7 @@ def gold(
             )
             source = formats.read(file, options)
             named = _add(opened, source)
-            files.show_plans(source)
+            files.state(source.plan)
             note(f"{file}: {named:,} texts with a known label")
         for text_id in remove or ():
             opened.set_gold(text_id, None)

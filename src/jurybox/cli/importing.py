@@ -1,22 +1,24 @@
-"""From options of a command to an import, and what it says."""
+"""From options of a command to an import, and what it says before anything is written."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jurybox.cli.output import Bar, note
+from jurybox.cli.output import Bar, is_terminal, note, say, table, warn
 from jurybox.errors import FormatError, InputError
 
 if TYPE_CHECKING:
-    from jurybox.formats import Batch, Plan, ReadOptions, Source
+    from jurybox.formats import Batch, FilePlan, ImportPlan, ReadOptions, Source
     from jurybox.store.records import Added
 
-__all__ = ["AnnotatorColumns", "Columns", "Delimiter", "Encoding", "FileFormat", "GivenBy", "Ignored"]
-__all__ += ["Feed", "read_options", "said", "show_plans"]
+__all__ = ["AnnotatorColumns", "Columns", "Delimiter", "Encoding", "FileFormat", "GivenBy", "Ignored", "Kept"]
+__all__ += ["Markers", "PlanFile", "Strict", "Turned", "Yes"]
+__all__ += ["Feed", "approve", "read_options", "said", "show_columns", "state"]
 
 _READING = "How files are read"
 
@@ -24,7 +26,9 @@ FileFormat = Annotated[
     str,
     typer.Option(
         "--format",
-        help="auto, csv, tsv, jsonl, json, parquet, huggingface, folder, label-studio or doccano.",
+        metavar="NAME",
+        help="How a file is written (csv, jsonl, lines, sheet …) or who wrote it (label-studio, "
+        "doccano, prodigy …); told by default. docs/formats.md lists all.",
         rich_help_panel=_READING,
     ),
 ]
@@ -59,6 +63,48 @@ Ignored = Annotated[
     list[str] | None,
     typer.Option("--ignore", metavar="NAME", help="A column to leave out.", rich_help_panel=_READING),
 ]
+Kept = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--keep",
+        metavar="NAME",
+        help="A column to keep as metadata, whatever it holds.",
+        rich_help_panel=_READING,
+    ),
+]
+Markers = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--missing",
+        metavar="VALUE",
+        help="What means 'no label', besides empty cells, NA and the like.",
+        rich_help_panel=_READING,
+    ),
+]
+Turned = Annotated[
+    bool,
+    typer.Option(
+        "--turn",
+        help="Turn a table round in which a row is a person and a column a text.",
+        rich_help_panel=_READING,
+    ),
+]
+PlanFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--plan",
+        metavar="FILE",
+        help="Keep how the file was read in this TOML file; if it is there already, read as it says.",
+        rich_help_panel=_READING,
+    ),
+]
+Yes = Annotated[
+    bool, typer.Option("--yes", "-y", help="Import although labels would be lost.", rich_help_panel=_READING)
+]
+Strict = Annotated[
+    bool,
+    typer.Option("--strict", help="Import nothing where anything looks wrong.", rich_help_panel=_READING),
+]
 
 
 def read_options(
@@ -70,10 +116,23 @@ def read_options(
     annotator_columns: Sequence[str] | None,
     annotator: str | None,
     ignore: Sequence[str] | None,
+    keep: Sequence[str] | None = None,
+    missing: Sequence[str] | None = None,
+    turn: bool = False,
+    plan: Path | None = None,
     classes: Sequence[str] | None,
 ) -> ReadOptions:
-    """Return the options of the reader; raises InputError for a column that is not ROLE=NAME."""
+    """Return the options of the reader, those of a kept plan where none are given.
+
+    Raises
+    ------
+    InputError
+        For a column that is not ROLE=NAME.
+    FormatError
+        If the plan cannot be read.
+    """
     from jurybox.formats import ReadOptions
+    from jurybox.formats.plan_file import read_plan
 
     roles: dict[str, str] = {}
     for given in columns or ():
@@ -81,7 +140,7 @@ def read_options(
         if not equals or not name:
             raise InputError(f"--column is {given!r}, expected ROLE=NAME such as text=body")
         roles[role.strip()] = name
-    return ReadOptions(
+    told = ReadOptions(
         format=form,
         encoding=encoding,
         delimiter={"tab": "\t", "\\t": "\t"}.get(delimiter or "", delimiter),
@@ -89,8 +148,12 @@ def read_options(
         annotator_columns=annotator_columns or (),
         annotator=annotator,
         ignore=ignore or (),
+        keep=keep or (),
+        missing=missing or (),
+        turn=turn,
         classes=classes,
     )
+    return read_plan(plan, told) if plan is not None and plan.exists() else told
 
 
 class Feed:
@@ -108,21 +171,26 @@ class Feed:
             yield batch
             rows += max(len(batch.texts), len(batch.annotations))
             self._move(rows)
+        if not _asks():
+            state(self._source.plan)  # whatever is wrong was found by now, and nothing is committed yet
 
     def located(self, error: FormatError) -> FormatError:
         """Return an error of the store, which knows rows only, with the file that the row is from."""
         return error if error.file is not None else error.within(self._file)
 
 
-def _described(plan: Plan) -> str:
+def _described(plan: FilePlan) -> str:
     """Return how a file is read, in one line."""
     name = Path(plan.file).name
     kind = f"{plan.format}, {plan.encoding}" if plan.encoding else plan.format
-    parts = [f"{role}={column}" for role, column in plan.columns.items()]
+    parts = [f"{role}={column}" for role, column in plan.roles.items()]
     if plan.annotators:
         parts.append(f"annotators={_listed(plan.annotators)}")
     if plan.metadata:
         parts.append(f"metadata={_listed(plan.metadata)}")
+    ignored = tuple(column.name or "(no name)" for column in plan.columns if column.becomes == "ignored")
+    if ignored:
+        parts.append(f"ignored={_listed(ignored)}")
     return f"{name} ({kind}): {plan.shape}" + (f" with {' '.join(parts)}" if parts else "")
 
 
@@ -138,12 +206,63 @@ def said(added: Added) -> str:
         if count
     ]
     new = f"{added.texts:,} texts, {added.annotations:,} annotations, {added.annotators:,} annotators added"
-    return f"{new}; {' and '.join(known)} were there already" if known else new
+    skips = f"; {added.skips:,} skips" if added.skips else ""
+    return f"{new}{skips}; {' and '.join(known)} were there already" if known else f"{new}{skips}"
 
 
-def show_plans(source: Source) -> None:
-    """Say how each file is read."""
-    for plan in source.plans:
-        note(_described(plan))
-        for remark in plan.notes:
-            note(f"  {remark}")
+def state(plan: ImportPlan) -> None:
+    """Say what an import will do: how each file is read, what is in it, and what looks wrong."""
+    for file in plan.files:
+        note(_described(file))
+    rows = sum(file.rows for file in plan.files)
+    people = f"{len(plan.annotators):,} annotators" if len(plan.annotators) != 1 else "1 annotator"
+    used = ", ".join(f"{name} {n:,}" for name, n in list(plan.classes.items())[:8])
+    by_class = f" ({used}{', …' if len(plan.classes) > 8 else ''})" if used else ""
+    note(f"  {rows:,} rows: {plan.texts:,} texts, {plan.annotations:,} annotations by {people}{by_class}")
+    for finding in plan.findings:
+        (warn if finding.loses_labels else note)(f"  {finding}")
+
+
+def show_columns(plan: ImportPlan) -> None:
+    """Print every column and what becomes of it, and how many labels each annotator and class has."""
+    rows = [
+        (Path(file.file).name, column.name, column.becomes, f"{column.filled:,}", column.reason)
+        for file in plan.files
+        for column in file.columns
+    ]
+    heads = [("file", "left"), ("column", "left"), ("becomes", "left"), ("filled", "right"), ("why", "left")]
+    table(heads, rows)  # type: ignore[arg-type]
+    for title, counts in (("annotator", plan.annotators), ("class", plan.classes)):
+        if counts:
+            say()
+            shown = sorted(counts.items(), key=lambda pair: -pair[1])[:50]
+            table([(title, "left"), ("labels", "right")], [(name, f"{n:,}") for name, n in shown])
+
+
+def _asks() -> bool:
+    """Whether a person is there to be asked; a program is told in one line what is wrong."""
+    return is_terminal(sys.stderr) and sys.stdin.isatty()
+
+
+def approve(
+    sources: Sequence[Source], *, plan: Path | None, yes: bool, strict: bool, replace_labels: bool = False
+) -> None:
+    """State what an import will do, ask where labels would be lost, and keep the plan.
+
+    Raises
+    ------
+    FormatError
+        If it is not to go on; nothing has been written to the project.
+    """
+    from jurybox.formats.plan_file import write_plan
+
+    for source in sources:
+        if _asks():
+            state(source.plan)
+        lost = [one for one in source.plan.losses if not (replace_labels and one.code == "two_labels")]
+        if _asks() and lost and not yes:
+            yes = typer.confirm(f"{source.path.name}: go on without these labels?", err=True)
+        source.plan.approve(yes=yes, strict=strict, replace=replace_labels)
+    if plan is not None and not plan.exists():
+        write_plan(plan, sources[0].plan, sources[0].options)
+        note(f"the plan is kept in {plan}; --plan {plan} reads the next file in the same way")

@@ -1,18 +1,21 @@
-"""What `jurybox inspect` shows of a data set."""
+"""What `jurybox inspect` shows of a data set, and of a file that is to be imported."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from jurybox.cli.output import fields, number, one_line, say, table
+from jurybox.cli import importing
+from jurybox.cli.output import fields, number, one_line, print_json, say, table
 
 if TYPE_CHECKING:
     from jurybox.annotations import Annotations
     from jurybox.datasets import Dataset
+    from jurybox.formats import ReadOptions
 
-__all__ = ["show", "summary"]
+__all__ = ["show", "show_plan", "summary"]
 
 _HEAD = 5
 _EXAMPLES = 3
@@ -34,6 +37,23 @@ def summary(data: Dataset) -> dict[str, Any]:
             for name, count in zip(data.classes, _counts(data.test_labels, len(data.classes)), strict=True)
         },
     }
+
+
+def show_plan(file: str, options: ReadOptions, kept: Path | None, *, as_json: bool) -> None:
+    """Print how a file would be imported, and keep that if asked to."""
+    from jurybox import formats
+    from jurybox.formats.plain import plain
+    from jurybox.formats.plan_file import write_plan
+
+    source = formats.read(file, options)
+    plan = source.plan
+    if kept is not None and not kept.exists():
+        write_plan(kept, plan, options)
+    if as_json:
+        print_json(plain(plan))
+        return
+    importing.state(plan)
+    importing.show_columns(plan)
 
 
 def show(data: Dataset) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -28,6 +29,14 @@ ProjectLocation = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
+Replace = Annotated[
+    bool,
+    typer.Option(
+        "--replace",
+        help="A new label of an annotator replaces the earlier one, instead of being an error.",
+    ),
+]
+
 _PROJECT = "Project"
 _WORK = "Labels in, labels out"
 
@@ -48,7 +57,12 @@ def register(app: typer.Typer) -> None:
     )(add)
     app.command("round", rich_help_panel=_WORK, epilog=examples("round reviews.db"))(play_round)
     app.command(
-        "next", rich_help_panel=_WORK, epilog=examples("next reviews.db --annotator ana -n 25 --json")
+        "next",
+        rich_help_panel=_WORK,
+        epilog=examples(
+            "next reviews.db --annotator ana -n 25 --json",
+            "next reviews.db --annotator ana -n 25 --format label-studio > tasks.json",
+        ),
     )(next_texts)
     app.command(
         rich_help_panel=_WORK,
@@ -93,6 +107,15 @@ def init(
             show_default=False,
         ),
     ] = None,
+    classes_from: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE|COLUMN",
+            help="The classes: one a line of a file, or all that a column of the texts holds.",
+            show_default=False,
+        ),
+    ] = None,
+    replace: Replace = False,
     guidelines: Annotated[
         Path | None, typer.Option(metavar="FILE", help="What annotators are told (Markdown).")
     ] = None,
@@ -112,6 +135,12 @@ def init(
     annotator_column: files.AnnotatorColumns = None,
     annotator: files.GivenBy = None,
     ignore: files.Ignored = None,
+    keep: files.Kept = None,
+    missing: files.Markers = None,
+    turn: files.Turned = False,
+    plan: files.PlanFile = None,
+    yes: files.Yes = False,
+    strict: files.Strict = False,
 ) -> None:
     """Make a project from texts and classes.
 
@@ -120,6 +149,8 @@ def init(
     from jurybox import formats
     from jurybox.project import Project
     from jurybox.store.settings import ProjectSettings
+
+    _check_place(project)
 
     def opened(path: Path, classes: Sequence[str] | None) -> Source:
         options = files.read_options(
@@ -130,17 +161,23 @@ def init(
             annotator_columns=annotator_column,
             annotator=annotator,
             ignore=ignore,
+            keep=keep,
+            missing=missing,
+            turn=turn,
+            plan=plan,
             classes=classes,
         )
         return formats.read(path, options)
 
+    settings = ProjectSettings().updated(_settings(setting or ()))
+    label = label or (_classes_from(classes_from, texts[0], opened) if classes_from is not None else None)
     first = opened(texts[0], label)
     classes = list(label or first.classes)
     if not classes:
-        raise InputError("there are no classes; name each one with --label")
+        raise InputError("there are no classes; name each one with --label, or all with --classes-from")
     sources = [opened(path, classes) for path in texts]
+    files.approve(sources, plan=plan, yes=yes, strict=strict, replace_labels=replace)
     told = guidelines.read_text(encoding="utf-8") if guidelines is not None else first.guidelines
-    settings = ProjectSettings().updated(_settings(setting or ()))
     with bar("reading") as move:
         feeds = [files.Feed(source, move) for source in sources]
         try:
@@ -151,17 +188,35 @@ def init(
                 name=name or first.name or None,
                 guidelines=told,
                 settings=settings,
+                duplicates="last" if replace else "error",
             )
         except FormatError as error:
             raise feeds[-1].located(error) from error
     with made:
         for source in sources:
-            files.show_plans(source)
             _add_annotators(made, source)
         counts = made.status()
     say(
         f"{project}: {counts.texts:,} texts, {counts.annotations:,} annotations, classes {', '.join(classes)}"
     )
+
+
+def _check_place(project: str) -> None:
+    """Refuse a folder, before anything is read."""
+    if "://" not in project and Path(project).is_dir():
+        raise InputError(f"{project} is a folder; name a file in it, such as {Path(project) / 'reviews.db'}")
+
+
+def _classes_from(place: str, texts: Path, opened: Callable[[Path, None], Source]) -> list[str]:
+    """Return the classes in a file, one a line, or all that a column holds."""
+    if Path(place).is_file():
+        lines = Path(place).read_text(encoding="utf-8-sig").splitlines()
+        classes = list(dict.fromkeys(line.strip() for line in lines if line.strip()))
+    else:
+        classes = opened(texts, None).values_of(place)
+    if len(classes) < 2:
+        raise InputError(f"--classes-from {place}: holds fewer than two classes")
+    return classes
 
 
 def _settings(given: Sequence[str]) -> dict[str, Any]:
@@ -196,13 +251,7 @@ def add(
             metavar="FILE", help="A file or folder of texts, annotations or both.", show_default=False
         ),
     ],
-    replace: Annotated[
-        bool,
-        typer.Option(
-            "--replace",
-            help="A new label of an annotator replaces the earlier one, instead of being an error.",
-        ),
-    ] = False,
+    replace: Replace = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Read everything and say how, but add nothing.")
     ] = False,
@@ -213,6 +262,12 @@ def add(
     annotator_column: files.AnnotatorColumns = None,
     annotator: files.GivenBy = None,
     ignore: files.Ignored = None,
+    keep: files.Kept = None,
+    missing: files.Markers = None,
+    turn: files.Turned = False,
+    plan: files.PlanFile = None,
+    yes: files.Yes = False,
+    strict: files.Strict = False,
     as_json: AsJson = False,
 ) -> None:
     """Add texts, annotations or both from a file.
@@ -230,24 +285,26 @@ def add(
             annotator_columns=annotator_column,
             annotator=annotator,
             ignore=ignore,
+            keep=keep,
+            missing=missing,
+            turn=turn,
+            plan=plan,
             classes=opened.classes,
         )
         source = formats.read(file, options)
+        if dry_run:
+            files.state(source.plan)
+            found = source.plan
+            say(f"{file}: {found.texts:,} texts and {found.annotations:,} annotations read, nothing added")
+            return
+        files.approve([source], plan=plan, yes=yes, strict=strict, replace_labels=replace)
         with bar(f"adding {file.name}") as move:
             feed = files.Feed(source, move)
-            if dry_run:
-                texts, labels = 0, 0
-                for batch in feed:
-                    texts, labels = texts + len(batch.texts), labels + len(batch.annotations)
-                files.show_plans(source)
-                say(f"{file}: {texts:,} texts and {labels:,} annotations read, nothing added")
-                return
             try:
                 added = opened.add(feed, duplicates="last" if replace else "error")
             except FormatError as error:
                 raise feed.located(error) from error
         _add_annotators(opened, source)
-    files.show_plans(source)
     if as_json:
         print_json(asdict(added))
     else:
@@ -291,17 +348,35 @@ def next_texts(
             help="How long they are lent for; as the settings say if not given.", show_default=False
         ),
     ] = None,
+    form: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            metavar="NAME",
+            help="For another tool: label-studio, prodigy or csv.",
+            show_default=False,
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Print the texts that an annotator should label next.
 
     They are lent for ten minutes (setting lease_seconds), or for some hours to label them elsewhere. Labels
-    made elsewhere come back with: jurybox add PROJECT FILE.
+    made elsewhere come back with: jurybox add PROJECT FILE, which ends the loans of what it brings.
     """
+    from jurybox.formats import TextRecord
+    from jurybox.formats.write_tools import TASK_FORMATS, write_tasks
+
+    if form is not None and (as_json or form not in TASK_FORMATS):
+        raise InputError(f"--format is {form!r}, expected one of {', '.join(TASK_FORMATS)}, without --json")
     seconds = None if hours is None else 3600 * hours
     with open_project(project) as opened:
         lent = opened.next_tasks(annotator, n, lend_limit=lend_limit, seconds=seconds)
-    if as_json:
+        classes = opened.classes
+    if form is not None:
+        texts = [TextRecord(task.text_id, task.text, task.metadata) for task in lent.tasks]
+        write_tasks(texts, classes, form, sys.stdout)
+    elif as_json:
         print_json(
             [
                 {"text_id": task.text_id, "text": task.text, "reason": task.reason, "score": task.score}
@@ -321,18 +396,26 @@ def export(
         Path,
         typer.Argument(
             metavar="OUT",
-            help="A new folder; or a file, for --table and for label-studio.",
+            help="A new folder; or a file, for --table and for the formats of other tools.",
             show_default=False,
         ),
     ],
     form: Annotated[
-        str, typer.Option("--format", help="csv, jsonl, parquet, huggingface or label-studio.")
+        str,
+        typer.Option(
+            "--format",
+            metavar="NAME",
+            help="csv, jsonl, parquet, huggingface; label-studio, doccano, argilla, prodigy, "
+            "potato and others, see "
+            "docs/formats.md.",
+        ),
     ] = "csv",
     table_name: Annotated[
         str | None,
         typer.Option(
             "--table",
-            help="Only texts, annotations, consensus or annotators, into OUT.csv, .jsonl or .parquet.",
+            help="Only texts, annotations, consensus, annotators, gold or skips, into OUT.csv, "
+            ".jsonl or .parquet.",
         ),
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier export.")] = False,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from jurybox.cli import importing as files
 from jurybox.cli.output import bar, is_terminal, note, say, share, table
 from jurybox.cli.output import print_json as show_json
 from jurybox.cli.projects import AsJson, examples
@@ -28,7 +29,7 @@ DatasetName = Annotated[
     str,
     typer.Argument(
         metavar="DATASET",
-        help="demo, stanford-politeness, or a folder of texts and annotations.",
+        help="demo, stanford-politeness, or a folder of texts and annotations; inspect takes any file.",
         show_default=False,
     ),
 ]
@@ -47,9 +48,12 @@ Batch = Annotated[int, typer.Option(min=1, help="Labels a round.")]
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
-    app.command(rich_help_panel=_TRY, epilog=examples("inspect ../shared/data/hs-brexit", "inspect demo"))(
-        inspect
-    )
+    app.command(
+        rich_help_panel=_TRY,
+        epilog=examples(
+            "inspect demo", "inspect labels.csv", "inspect export.zip -l polite -l rude --plan plan.toml"
+        ),
+    )(inspect)
     app.command(
         rich_help_panel=_TRY,
         epilog=examples(
@@ -61,19 +65,65 @@ def register(app: typer.Typer) -> None:
     app.command(rich_help_panel=_TRY, epilog=examples("demo", "demo --no-serve"))(demo)
 
 
-def inspect(dataset: DatasetName, as_json: AsJson = False) -> None:
-    """Show what is in a data set.
+def inspect(
+    dataset: DatasetName,
+    label: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--label", "-l", metavar="CLASS", help="A class of the project that a file is meant for."
+        ),
+    ] = None,
+    form: files.FileFormat = "auto",
+    encoding: files.Encoding = None,
+    delimiter: files.Delimiter = None,
+    column: files.Columns = None,
+    annotator_column: files.AnnotatorColumns = None,
+    annotator: files.GivenBy = None,
+    ignore: files.Ignored = None,
+    keep: files.Kept = None,
+    missing: files.Markers = None,
+    turn: files.Turned = False,
+    plan: files.PlanFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what is in a data set, or how a file would be imported.
 
-    Its texts, who labelled what, examples of each class, and how far people agree.
+    Of a data set: its texts, who labelled what, examples of each class, and how far people agree. Of any
+    file: the plan of its import, with every column and what becomes of it; the options are those of init
+    and add. Nothing is written but the plan.
     """
     from jurybox import datasets
     from jurybox.cli import inspection
 
+    if is_file_to_plan(dataset):
+        options = files.read_options(
+            form=form,
+            encoding=encoding,
+            delimiter=delimiter,
+            columns=column,
+            annotator_columns=annotator_column,
+            annotator=annotator,
+            ignore=ignore,
+            keep=keep,
+            missing=missing,
+            turn=turn,
+            plan=plan,
+            classes=label,
+        )
+        inspection.show_plan(dataset, options, plan, as_json=as_json)
+        return
     data = datasets.load(dataset)
     if as_json:
         show_json(inspection.summary(data))
     else:
         inspection.show(data)
+
+
+def is_file_to_plan(dataset: str) -> bool:
+    """Whether something is a file, or a folder that is no data set with all annotations known."""
+    path = Path(dataset)
+    is_dataset = (path / "texts.csv").is_file() and (path / "annotations.csv").is_file()
+    return path.is_file() or (path.is_dir() and not is_dataset and not (path / "X_labeled_full.csv").exists())
 
 
 def simulate(

@@ -3,6 +3,8 @@
 `read` opens a file or folder and yields batches of records; `write` puts a whole project into one.
 """
 
+from jurybox.formats.options import ReadOptions
+from jurybox.formats.plan import ColumnPlan, FilePlan, Finding, ImportPlan
 from jurybox.formats.records import (
     AnnotationRecord,
     AnnotatorRecord,
@@ -10,9 +12,10 @@ from jurybox.formats.records import (
     ConsensusRecord,
     Export,
     GoldRecord,
+    SkipRecord,
     TextRecord,
 )
-from jurybox.formats.source import Plan, ReadOptions, Source, read
+from jurybox.formats.source import Source, read
 from jurybox.formats.write import EXPORT_FORMATS, write, write_table
 
 __all__ = [
@@ -20,11 +23,15 @@ __all__ = [
     "AnnotationRecord",
     "AnnotatorRecord",
     "Batch",
+    "ColumnPlan",
     "ConsensusRecord",
     "Export",
+    "FilePlan",
+    "Finding",
     "GoldRecord",
-    "Plan",
+    "ImportPlan",
     "ReadOptions",
+    "SkipRecord",
     "Source",
     "TextRecord",
     "read",

@@ -2,132 +2,47 @@
 
 from __future__ import annotations
 
+import itertools
 import json
-import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
-from jurybox.errors import FormatError, InputError
+from jurybox.formats.layout import Layout, check_given, check_header, check_layout
+from jurybox.formats.names import (
+    JUDGMENT_IDS,
+    NAMES,
+    ROLES,
+    WEAK_ANNOTATORS,
+    is_result,
+    plain_name,
+    role_of,
+)
+from jurybox.formats.options import ReadOptions
+from jurybox.formats.plan import Finding
 from jurybox.formats.spreadsheet import ESCAPED_COLUMN
-from jurybox.formats.values import LabelReader, as_text
+from jurybox.formats.survey import ColumnSurvey, Survey
+from jurybox.formats.tables import Table
+from jurybox.formats.times import TimeStyle, parse_seconds, parse_time
+from jurybox.formats.tools.base import TableTool
+from jurybox.formats.values import LabelReader, as_name, as_text
+from jurybox.formats.voters import class_valued, listed, unread, voters
 
-__all__ = ["ROLES", "Layout", "guess_layout"]
+__all__ = ["guess_layout"]
 
-ROLES = ("id", "text", "annotator", "label", "seconds", "comment", "time")
-
-_NAMES: Mapping[str, tuple[str, ...]] = {
-    "annotator": (
-        *("annotator", "annotatorid", "annotatorname", "worker", "workerid", "rater", "raterid"),
-        *("labeler", "labeller", "labelerid", "coder", "judge", "completedby"),
-    ),
-    "id": (
-        *(
-            "id",
-            "textid",
-            "itemid",
-            "exampleid",
-            "documentid",
-            "docid",
-            "taskid",
-            "sentenceid",
-            "commentid",
-            "tweetid",
-        ),
-        *("postid", "uid", "uuid", "item", "task", "key"),
-    ),
-    "text": (
-        *(
-            "text",
-            "texts",
-            "sentence",
-            "document",
-            "content",
-            "body",
-            "utterance",
-            "message",
-            "tweet",
-            "post",
-        ),
-        *("review", "question", "input", "example"),
-    ),
-    "label": (
-        "label",
-        "labels",
-        "class",
-        "category",
-        "answer",
-        "rating",
-        "choice",
-        "annotation",
-        "judgment",
-        "judgement",
-    ),
-    "seconds": ("seconds", "leadtime", "duration", "timespent", "elapsed", "elapsedseconds"),
-    "time": ("time", "timestamp", "createdat", "annotatedat", "labelledat", "labeledat", "date", "datetime"),
-    "comment": ("comment", "comments", "note", "notes", "remark"),
-}
-_NEVER_ANNOTATORS = {"split", "gold", "goldlabel", "consensus", "truth", "target", "fold", *_NAMES["label"]}
-_MOST_CLASSES = 20
-
-
-@dataclass(frozen=True)
-class Layout:
-    """Where in a row each thing is: positions, or None where the table has no such column.
-
-    Parameters
-    ----------
-    columns
-        The names of all columns.
-    id, text, annotator, label, seconds, comment, time
-        The position of each.
-    wide
-        Positions of the columns that are annotators.
-    metadata, nested_metadata
-        Positions of columns that become metadata, and of one that holds a JSON object of it.
-    escaped
-        Position of the column that names the cells which `spreadsheet.escape` changed.
-    notes
-        What a user should know of these choices.
-    """
-
-    columns: tuple[str, ...]
-    id: int | None = None
-    text: int | None = None
-    annotator: int | None = None
-    label: int | None = None
-    seconds: int | None = None
-    comment: int | None = None
-    time: int | None = None
-    wide: tuple[int, ...] = ()
-    metadata: tuple[int, ...] = ()
-    nested_metadata: int | None = None
-    escaped: int | None = None
-    notes: tuple[str, ...] = ()
-
-    @property
-    def shape(self) -> str:
-        """One of ``texts``, ``long`` and ``wide``."""
-        return "wide" if self.wide else "long" if self.label is not None else "texts"
-
-    @property
-    def roles(self) -> dict[str, str]:
-        """The names of the columns by role."""
-        positions = {role: getattr(self, role) for role in ROLES}
-        return {role: self.columns[at] for role, at in positions.items() if at is not None}
+_ORDER = ("annotator", "id", "text", "seconds", "time", "comment")
+_PEEK = 50_000
 
 
 def guess_layout(
-    columns: Sequence[str],
-    sample: Sequence[Sequence[object]],
-    *,
-    file: str,
-    given: Mapping[str, str],
-    annotator_columns: Sequence[str],
-    annotator: str | None,
-    ignore: Iterable[str],
+    table: Table,
+    found: Survey,
+    options: ReadOptions,
     labels: LabelReader,
+    *,
+    tool: TableTool | None = None,
+    delimiter: str | None = None,
 ) -> Layout:
-    """Guess the meaning of columns from their names and some rows; what is given is not guessed.
+    """Tell the meaning of columns from their names and all that they hold; what is given is not guessed.
 
     Raises
     ------
@@ -136,164 +51,346 @@ def guess_layout(
     InputError
         If a given column does not exist.
     """
-    _check_header(columns, file)
-    _check_given(columns, [*given.values(), *annotator_columns, *ignore], given, file)
-    free = {at: name for at, name in enumerate(columns) if name and name not in set(ignore)}
-    escaped = _take(free, [ESCAPED_COLUMN])
-    roles: dict[str, int | None] = {}
-    for role in ("annotator", "id", "text", "label", "seconds", "time", "comment"):
-        roles[role] = _find(free, role, given, annotator_columns)
-    wide: tuple[int, ...] = ()
-    if annotator_columns or (annotator is None and roles["annotator"] is None):
-        _give_back(free, roles, columns, ("annotator", "label", "seconds", "time", "comment"), keep=given)
-        wide = _annotators(free, sample, annotator_columns, labels)
-    free = {at: name for at, name in free.items() if at not in wide}
-    if not wide and roles["label"] is None:
-        _give_back(free, roles, columns, ("annotator", "seconds", "time", "comment"), keep={})
-    _find_text(free, roles, columns)
-    layout = _with_metadata(_layout(columns, roles, wide, escaped), free, sample)
-    _check(layout, file)
-    return layout
+    check_header(table.columns, table.file)
+    check_given(table.columns, options, table.file)
+    return _Guess(table, found, options, labels, tool, delimiter).layout()
 
 
-def _layout(
-    columns: Sequence[str], roles: Mapping[str, int | None], wide: tuple[int, ...], escaped: int | None
-) -> Layout:
-    return Layout(
-        tuple(columns),
-        id=roles["id"],
-        text=roles["text"],
-        annotator=roles["annotator"],
-        label=roles["label"],
-        seconds=roles["seconds"],
-        comment=roles["comment"],
-        time=roles["time"],
-        wide=wide,
-        escaped=escaped,
-    )
+class _Guess:
+    """The columns of one table that still are free to be taken, and what was taken."""
 
+    def __init__(
+        self,
+        table: Table,
+        found: Survey,
+        options: ReadOptions,
+        labels: LabelReader,
+        tool: TableTool | None,
+        delimiter: str | None,
+    ) -> None:
+        self.table, self.found, self.options, self.labels = table, found, options, labels
+        self.tool, self.delimiter = tool, delimiter
+        self.given = options.columns
+        self.findings: list[Finding] = []
+        self.ignored: dict[str, str] = dict.fromkeys(options.ignore, "as asked for")
+        self.kept = [at for at, name in enumerate(table.columns) if name in set(options.keep)]
+        self.free = {
+            at: name
+            for at, name in enumerate(table.columns)
+            if name and name not in self.ignored and at not in self.kept
+        }
+        self.roles: dict[str, int | None] = dict.fromkeys(ROLES)
 
-def _with_metadata(layout: Layout, free: Mapping[int, str], sample: Sequence[Sequence[object]]) -> Layout:
-    """Make metadata of the columns that are free, and say what is worth saying about it."""
-    nested = next(
-        (at for at, name in free.items() if name == "metadata" and _holds_objects(sample, at)), None
-    )
-    metadata = tuple(at for at in sorted(free) if at != nested)
-    named = ", ".join(layout.columns[at] for at in metadata)
-    notes = [] if all(layout.columns) else ["columns without a name are not imported"]
-    if layout.text is None:
-        notes += [f"not imported, since there is no column of texts: {named}"] if metadata else []
-        return replace(layout, notes=tuple(notes))
-    if layout.shape == "long" and metadata:
-        notes.append(f"kept as metadata of the text, from its first row: {named}")
-    if layout.shape == "texts" and any(_plain(layout.columns[at]) in _NAMES["label"] for at in metadata):
-        notes.append(
-            "labels are kept as metadata: no column says who gave them; name the annotator to import them"
+    def layout(self) -> Layout:
+        self._compare_with_plan()
+        escaped = self._take([ESCAPED_COLUMN])
+        if not all(self.table.columns):
+            self.findings.append(Finding("columns without a name are not imported"))
+        for role in _ORDER:
+            self.roles[role] = self._find(role)
+        wide = self._label_or_voters()
+        self._find_text()
+        self._drop_ids_of_judgments()
+        styles = self._readable_times() if self.roles["label"] is not None else {}
+        self._drop_bookkeeping(long=self.roles["label"] is not None)
+        roles = self.roles
+        layout = Layout(
+            self.table.columns,
+            id=roles["id"],
+            text=roles["text"],
+            annotator=roles["annotator"],
+            label=roles["label"],
+            seconds=roles["seconds"],
+            comment=roles["comment"],
+            time=roles["time"],
+            wide=wide,
+            escaped=escaped,
+            time_style=styles.get("time", TimeStyle()),
+            seconds_style=styles.get("seconds", TimeStyle()),
+            guessed=frozenset(role for role in ROLES if role not in self.given),
+            exact=self.options.exact or escaped is not None,
         )
-    return replace(layout, metadata=metadata, nested_metadata=nested, notes=tuple(notes))
-
-
-def _plain(name: str) -> str:
-    return re.sub(r"[^a-z0-9]", "", name.casefold())
-
-
-def _check_header(columns: Sequence[str], file: str) -> None:
-    named = [name for name in columns if name]
-    twice = next((name for name in named if named.count(name) > 1), None)
-    if twice is not None:
-        raise FormatError("two columns have this name; rename one", file=file, column=twice)
-    if not named:
-        raise FormatError("has no names of columns in its first row", file=file)
-
-
-def _check_given(columns: Sequence[str], named: Sequence[str], given: Mapping[str, str], file: str) -> None:
-    wrong = [role for role in given if role not in ROLES]
-    if wrong:
-        raise InputError(
-            f"{wrong[0]!r} is nothing that a column can hold; expected one of {', '.join(ROLES)}"
+        layout = self._with_metadata(layout)
+        self.findings += unread(
+            layout.shape,
+            self._unread(layout),
+            self.labels,
+            self.table.columns,
+            asked=bool(self.options.annotator_columns),
         )
-    missing = next((name for name in named if name not in columns), None)
-    if missing is not None:
-        raise FormatError(f"has no column {missing!r}; its columns are {_listed(columns)}", file=file)
+        layout = replace(layout, ignored=self.ignored, findings=tuple(self.findings))
+        check_layout(layout, self.table.file)
+        return layout
+
+    def _compare_with_plan(self) -> None:
+        options = self.options
+        if options.planned and (options.columns or options.keep or options.ignore):
+            known = {*options.columns.values(), *options.annotator_columns, *options.keep, *options.ignore}
+            news = [
+                name for name in self.table.columns if name and name not in known and name != ESCAPED_COLUMN
+            ]
+            gone = [name for name in known if name not in self.table.columns]
+            if news:
+                self.findings.append(Finding(f"columns that the plan does not know: {listed(news)}"))
+            if gone:
+                self.findings.append(
+                    Finding(f"columns of the plan that the file lacks: {listed(sorted(gone))}")
+                )
+
+    def _take(self, names: Sequence[str]) -> int | None:
+        taken = next((at for name in names for at, column in self.free.items() if column == name), None)
+        if taken is not None:
+            del self.free[taken]
+        return taken
+
+    def _candidates(self, role: str) -> list[int]:
+        """Return the free columns whose names speak of a role: those that the tool names, then the surest."""
+        spoken_for = {*self.given.values(), *self.options.annotator_columns}
+        free = {at: name for at, name in self.free.items() if name not in spoken_for}
+        found = [] if self.tool is None else self.tool.named(role, free)
+        for candidate in NAMES[role]:
+            found += [
+                at for at, name in free.items() if plain_name(name) == candidate and not name.startswith("_")
+            ]
+        found += [at for at, name in free.items() if name.startswith("_") and role_of(name) == role]
+        return list(dict.fromkeys(found))
+
+    def _find(self, role: str) -> int | None:
+        if role in self.given:
+            return self._take([self.given[role]])
+        if role == "annotator" and (self.options.annotator is not None or self.options.annotator_columns):
+            return None
+        found = next(iter(self._candidates(role)), None)
+        if found is not None:
+            del self.free[found]
+        return found
+
+    def _give_back(self, *roles: str) -> None:
+        for role in roles:
+            at = self.roles[role]
+            if at is not None and role not in self.given:
+                self.free[at] = self.table.columns[at]
+                self.roles[role] = None
+
+    def _label_or_voters(self) -> tuple[int, ...]:
+        """Find the column of labels where somebody gave them, else the columns that are annotators."""
+        named = bool(self.options.annotator_columns)
+        somebody = self.roles["annotator"] is not None or self.options.annotator is not None
+        weak = (
+            self.roles["annotator"] is not None
+            and "annotator" not in self.given
+            and (plain_name(self.table.columns[self.roles["annotator"]]) in WEAK_ANNOTATORS)
+        )
+        if "label" in self.given or (somebody and not named):
+            votes = self._voters() if weak and "label" not in self.given else ()
+            self.roles["label"] = None if len(votes) > 1 else self._label(sure=not weak)
+            if any(finding.loses_labels for finding in self.findings):
+                return ()
+            if self.roles["label"] is not None:
+                if not somebody:
+                    self._nobody(self.roles["label"])
+                    self._give_back("label")
+                    self.roles["label"] = None
+                else:
+                    return ()
+        self._give_back("annotator", "seconds", "time", "comment")
+        wide = self._voters()
+        for at in wide:
+            del self.free[at]
+        return wide
+
+    def _nobody(self, at: int) -> None:
+        name = self.table.columns[at]
+        self.free[at] = name
+        problem = f"column {name!r} holds labels, and nothing says who gave them"
+        self.findings.append(
+            Finding(
+                problem, "--annotator NAME if one person did, or --column annotator=NAME", loses_labels=True
+            )
+        )
+
+    def _voters(self) -> tuple[int, ...]:
+        columns = {at: self.found.columns[at] for at in self._possible(())}
+        if self.options.annotator_columns:
+            wanted = set(self.options.annotator_columns)
+            return tuple(at for at, column in columns.items() if column.name in wanted)
+        return voters(columns, self.found.rows, self.labels)
+
+    def _possible(self, named: Sequence[int]) -> list[int]:
+        """Return the free columns that may hold labels: what a tool keeps books of never does."""
+        tool = self.tool
+        return [
+            at
+            for at in sorted(self.free)
+            if tool is None or at in named or not tool.is_bookkeeping(self.free[at])
+        ]
+
+    def _label(self, *, sure: bool) -> int | None:
+        """Take the column of labels: of those that hold classes, the one whose name speaks of labels."""
+        if "label" in self.given:
+            return self._take([self.given["label"]])
+        named = self._candidates("label")
+        holding = [at for at in self._possible(named) if class_valued(self.found.columns[at], self.labels)]
+        both = [at for at in named if at in holding]
+        others = [at for at in holding if not is_result(self.table.columns[at])]
+        if both or len(others) == 1:
+            chosen: int | None = (both or others)[0]
+        elif sure and others:
+            names = listed([self.table.columns[at] for at in others])
+            option = "--column label=NAME for the one to import"
+            self.findings.append(Finding(f"several columns hold labels: {names}", option, loses_labels=True))
+            return None
+        else:
+            vague = ("score", "value", "output", "result")
+            clear = [at for at in named if plain_name(self.table.columns[at]) not in vague]
+            chosen = clear[0] if clear and sure and not (holding and self.labels.classes) else None
+        if chosen is not None:
+            del self.free[chosen]
+        return chosen
+
+    def _find_text(self) -> None:
+        """Take a column called `comment` for the text if there is none, else the only column."""
+        if self.roles["text"] is not None or self.roles["label"] is not None:
+            return
+        comment = next((at for at, name in self.free.items() if plain_name(name) in NAMES["comment"]), None)
+        only = next(iter(self.free)) if len(self.table.columns) == 1 and self.free else None
+        found = comment if comment is not None else only
+        if found is not None:
+            self.roles["text"] = found
+            del self.free[found]
+
+    def _drop_ids_of_judgments(self) -> None:
+        """Let a text have one id, where a column numbers the judgments, each with another number."""
+        at, text, who = self.roles["id"], self.roles["text"], self.roles["annotator"]
+        if at is None or text is None or who is None or "id" in self.given:
+            return
+        peek = [(as_name(row[at]), as_text(row[text]), as_name(row[who])) for row in self._peek()]
+        n_texts = len({text for _, text, _ in peek})
+        of_judgments = len({number for number, _, _ in peek}) == len(peek) > n_texts
+        if of_judgments and len({(text, who) for _, text, who in peek}) == len(peek):
+            name = self.table.columns[at]
+            self.ignored[name] = "numbers the judgments, not the texts"
+            others = [other for other in self._candidates("id") if not self._unique(other)]
+            self.roles["id"] = others[0] if others else None
+            if others:
+                del self.free[others[0]]
+            self.findings.append(
+                Finding(
+                    f"column {name!r} numbers the judgments: its {len(peek):,} numbers are of {n_texts:,} texts",
+                    f"--column id={name} to take it as the id of the text all the same",
+                )
+            )
+
+    def _unique(self, at: int) -> bool:
+        values = [as_name(row[at]) for row in self._peek()]
+        return len(set(values)) == len(values)
+
+    def _peek(self) -> Iterator[Sequence[object]]:
+        return itertools.islice(filter(None, self.table.rows()), _PEEK)
+
+    def _readable_times(self) -> dict[str, TimeStyle]:
+        """Tell how times and durations are written; leave out what nobody asked for and cannot be read."""
+        styles = {}
+        for role in ("time", "seconds"):
+            at = self.roles[role]
+            if at is None:
+                continue
+            column = self.found.columns[at]
+            month_first = None if self.tool is None else self.tool.month_first
+            style = styles[role] = TimeStyle.of(
+                column.values, delimiter=self.delimiter, name=column.name, month_first=month_first
+            )
+            if role not in self.given:
+                self._drop_unreadable(role, column, style)
+            if role == "time" and self.roles["time"] is not None and style.assumed:
+                problem = f"column {column.name!r} is read as month/day/year; no date tells"
+                self.findings.append(Finding(problem, f"--ignore {column.name} to leave it out"))
+        self._keep_time_of_text()
+        return styles
+
+    def _keep_time_of_text(self) -> None:
+        at = self.roles["time"]
+        if at is None or "time" in self.given or self.tool is not None or not self._is_about_text(at):
+            return
+        problem = f"column {self.table.columns[at]!r} is the same for all labels of a text"
+        self.findings.append(Finding(f"{problem}, so it is kept as metadata of the text"))
+        self._give_back("time")
+
+    def _drop_unreadable(self, role: str, column: ColumnSurvey, style: TimeStyle) -> None:
+        read: Callable[[object, TimeStyle], object] = parse_time if role == "time" else parse_seconds
+        values = [value for value in column.values if not self.labels.is_missing(value)]
+        wrong = [value for value in values if not _reads(read, value, style)]
+        if wrong and 2 * len(wrong) >= len(values):
+            kind = "a time" if role == "time" else "a number of seconds"
+            self.roles[role] = None
+            self.ignored[column.name] = f"{wrong[0]!r} cannot be read as {kind}"
+            problem = f"column {column.name!r} is left out: {self.ignored[column.name]}"
+            self.findings.append(Finding(problem, f"--keep {column.name} to keep it as metadata of the text"))
+
+    def _is_about_text(self, at: int) -> bool:
+        key = self.roles["id"] if self.roles["id"] is not None else self.roles["text"]
+        if key is None or self.roles["text"] is None:
+            return False
+        seen: dict[str, str] = {}
+        again = False
+        for row in self._peek():
+            moment = as_text(row[at])
+            name = as_name(row[key])
+            if seen.setdefault(name, moment) != moment:
+                return False
+            again = again or (name in seen and len(seen) < self.found.rows)
+        return again and len(seen) < self.found.rows
+
+    def _drop_bookkeeping(self, *, long: bool) -> None:
+        for at, name in list(self.free.items()):
+            by_tool = self.tool is not None and self.tool.is_bookkeeping(name)
+            if by_tool or (plain_name(name) in JUDGMENT_IDS and (long or plain_name(name) == "unnamed0")):
+                self.ignored[name] = (
+                    f"belongs to {self.tool.title}"
+                    if by_tool and self.tool is not None
+                    else "numbers the judgments, not the texts"
+                )
+                del self.free[at]
+
+    def _with_metadata(self, layout: Layout) -> Layout:
+        """Make metadata of the columns that are free, and say what is worth saying about it."""
+        nested = next(
+            (at for at, name in self.free.items() if name == "metadata" and self._holds_objects(at)), None
+        )
+        metadata = tuple(sorted({*self.kept, *(at for at in self.free if at != nested)}))
+        names = [layout.columns[at] for at in metadata]
+        if layout.text is None:
+            if names:
+                self.findings.append(
+                    Finding(f"not imported, since there is no column of texts: {listed(names)}")
+                )
+            self.ignored.update(dict.fromkeys(names, "there is no column of texts that it could belong to"))
+            return layout
+        if layout.shape == "long" and metadata:
+            self.findings.append(
+                Finding(f"kept as metadata of the text, from its first row: {listed(names)}")
+            )
+        return replace(layout, metadata=metadata, nested_metadata=nested)
+
+    def _holds_objects(self, at: int) -> bool:
+        cells = [row[at] for row in self.table.sample if row[at] not in (None, "")]
+        return all(isinstance(cell, dict) or _is_json_object(cell) for cell in cells)
+
+    def _unread(self, layout: Layout) -> list[ColumnSurvey]:
+        return [
+            self.found.columns[at]
+            for at in sorted(self.free)
+            if at != layout.nested_metadata
+            and not any(f.loses_labels and repr(layout.columns[at]) in f.problem for f in self.findings)
+        ]
 
 
-def _listed(columns: Sequence[str], most: int = 12) -> str:
-    shown = ", ".join(repr(name) for name in columns[:most])
-    return shown if len(columns) <= most else f"{shown} and {len(columns) - most} more"
-
-
-def _take(free: dict[int, str], names: Sequence[str]) -> int | None:
-    found = next((at for name in names for at, column in free.items() if column == name), None)
-    if found is not None:
-        del free[found]
-    return found
-
-
-def _find(
-    free: dict[int, str], role: str, given: Mapping[str, str], annotator_columns: Sequence[str]
-) -> int | None:
-    if role in given:
-        return _take(free, [given[role]])
-    spoken_for = {*given.values(), *annotator_columns}
-    for candidate in _NAMES[role]:
-        for at, name in free.items():
-            if name not in spoken_for and _plain(name) == candidate:
-                del free[at]
-                return at
-    return None
-
-
-def _give_back(
-    free: dict[int, str],
-    roles: dict[str, int | None],
-    columns: Sequence[str],
-    which: Sequence[str],
-    keep: Mapping[str, str],
-) -> None:
-    for role in which:
-        at = roles[role]
-        if at is not None and role not in keep:
-            free[at] = columns[at]
-            roles[role] = None
-
-
-def _find_text(free: dict[int, str], roles: dict[str, int | None], columns: Sequence[str]) -> None:
-    """Take a column called `comment` for the text if there is none, or the only column whatever its name."""
-    if roles["text"] is not None or roles["label"] is not None:
-        return
-    comment = next((at for at, name in free.items() if _plain(name) in _NAMES["comment"]), None)
-    only = next(iter(free)) if len(columns) == 1 and free else None
-    found = comment if comment is not None else only
-    if found is not None:
-        roles["text"] = found
-        del free[found]
-
-
-def _annotators(
-    free: Mapping[int, str], sample: Sequence[Sequence[object]], named: Sequence[str], labels: LabelReader
-) -> tuple[int, ...]:
-    """Return the columns that hold labels only: at least two, unless they are named."""
-    if named:
-        wanted = set(named)
-        return tuple(at for at, name in sorted(free.items()) if name in wanted)
-    seen: dict[int, set[str]] = {}
-    for at, name in sorted(free.items()):
-        if _plain(name) not in _NEVER_ANNOTATORS:
-            seen[at] = {value for row in sample if (value := as_text(row[at])).strip()}
-    if labels.classes is None:
-        possible = {at: values for at, values in seen.items() if all(len(value) <= 40 for value in values)}
-        vocabulary = {labels.plain(value) for values in possible.values() for value in values}
-        marks = sum(bool(as_text(row[at]).strip()) for row in sample for at in possible)
-        if not 2 <= len(vocabulary) <= _MOST_CLASSES or marks < 2 * len(vocabulary):
-            return ()
-    else:
-        possible = {at: values for at, values in seen.items() if all(labels.knows(value) for value in values)}
-    return tuple(possible) if sum(bool(values) for values in possible.values()) >= 2 else ()
-
-
-def _holds_objects(sample: Sequence[Sequence[object]], at: int) -> bool:
-    cells = [row[at] for row in sample if row[at] not in (None, "")]
-    return all(isinstance(cell, dict) or _is_json_object(cell) for cell in cells)
+def _reads(read: Callable[[object, TimeStyle], object], value: str, style: TimeStyle) -> bool:
+    try:
+        read(value, style)
+    except ValueError:
+        return False
+    return True
 
 
 def _is_json_object(cell: object) -> bool:
@@ -303,12 +400,3 @@ def _is_json_object(cell: object) -> bool:
         return isinstance(json.loads(cell), dict)
     except (ValueError, RecursionError):
         return False
-
-
-def _check(layout: Layout, file: str) -> None:
-    found = f"its columns are {_listed(layout.columns)}"
-    if layout.text is None and layout.id is None:
-        problem = f"has no column of texts or of text ids that could be told; {found}; name it"
-        raise FormatError(problem, file=file, code="no_text_column", columns=_listed(layout.columns))
-    if layout.text is None and layout.shape == "texts":
-        raise FormatError(f"has no texts and no labels that could be told; {found}; name them", file=file)

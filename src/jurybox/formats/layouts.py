@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import Generic, Literal, TypeAlias, TypeVar
 
 from jurybox.errors import InputError
-from jurybox.formats.records import AnnotationRecord, ConsensusRecord, Export, TextRecord
+from jurybox.formats.records import AnnotationRecord, ConsensusRecord, Export, SkipRecord, TextRecord
 
 __all__ = ["TABLES", "Column", "OutTable", "grouped", "out_table", "out_tables"]
 
-TABLES = ("texts", "annotations", "consensus", "annotators", "gold")
+TABLES = ("texts", "annotations", "consensus", "annotators", "gold", "skips")
 
-R = TypeVar("R", AnnotationRecord, ConsensusRecord)
+R = TypeVar("R", AnnotationRecord, ConsensusRecord, SkipRecord)
 Kind: TypeAlias = Literal["text", "number", "count", "json"]
 
 
@@ -78,6 +78,11 @@ def out_tables(export: Export) -> tuple[OutTable, ...]:
             lambda: iter(export.annotators),
         ),
         OutTable("gold", (Column("id"), Column("label")), lambda: _gold(export)),
+        OutTable(
+            "skips",
+            (Column("id"), Column("annotator"), Column("label"), Column("comment"), Column("time")),
+            lambda: _skips(export),
+        ),
     )
 
 
@@ -104,9 +109,15 @@ def _gold(export: Export) -> Iterator[Sequence[object]]:
         yield (record.text_id, record.label)
 
 
+def _skips(export: Export) -> Iterator[Sequence[object]]:
+    for record in export.skips:
+        time = None if record.time is None else record.time.isoformat()
+        yield (record.text_id, record.annotator, "", record.reason or None, time)
+
+
 def _consensus(export: Export) -> Iterator[Sequence[object]]:
     unknown = (None,) * len(export.classes)
-    for text, consensus, _ in grouped(export):
+    for text, consensus, _, _ in grouped(export):
         yield (
             text.id,
             text.text,
@@ -118,8 +129,10 @@ def _consensus(export: Export) -> Iterator[Sequence[object]]:
         )
 
 
-def grouped(export: Export) -> Iterator[tuple[TextRecord, ConsensusRecord, list[AnnotationRecord]]]:
-    """Yield each text with its consensus and its annotations, holding one at a time.
+def grouped(
+    export: Export,
+) -> Iterator[tuple[TextRecord, ConsensusRecord, list[AnnotationRecord], list[SkipRecord]]]:
+    """Yield each text with its consensus, its annotations and its skips, holding one at a time.
 
     Raises
     ------
@@ -128,11 +141,13 @@ def grouped(export: Export) -> Iterator[tuple[TextRecord, ConsensusRecord, list[
     """
     consensus = _Following(export.consensus)
     annotations = _Following(export.annotations)
+    skips = _Following(export.skips)
     for text in export.texts:
         beliefs = consensus.take(text.id)
         labels = annotations.take(text.id)
-        yield text, beliefs[0] if beliefs else ConsensusRecord(text.id, None, None, None, len(labels)), labels
-    for rest in (consensus.left(), annotations.left()):
+        unknown = ConsensusRecord(text.id, None, None, None, len(labels))
+        yield text, beliefs[0] if beliefs else unknown, labels, skips.take(text.id)
+    for rest in (consensus.left(), annotations.left(), skips.left()):
         if rest is not None:
             raise InputError(f"the export lists text {rest!r} out of order")
 

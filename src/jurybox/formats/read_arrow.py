@@ -11,7 +11,7 @@ from jurybox.errors import FormatError, require
 from jurybox.formats.read_csv import SAMPLE_ROWS
 from jurybox.formats.tables import Row, Table
 
-__all__ = ["objects_of", "open_huggingface", "open_parquet"]
+__all__ = ["objects_of", "open_feather", "open_huggingface", "open_parquet"]
 
 _ROWS = 4096
 
@@ -26,8 +26,8 @@ def open_parquet(path: Path) -> Table:
     FormatError
         If the file is no Parquet, now or further in.
     """
-    parquet = require("pyarrow.parquet", extra="scale")
-    arrow = require("pyarrow", extra="scale")
+    parquet = require("pyarrow.parquet", extra="tables")
+    arrow = require("pyarrow", extra="tables")
 
     def rows() -> Iterator[Row]:
         try:
@@ -43,6 +43,44 @@ def open_parquet(path: Path) -> Table:
     except (arrow.ArrowException, OSError, UnicodeDecodeError) as error:
         raise FormatError(f"is no readable Parquet file: {_first_line(error)}", file=str(path)) from error
     return Table(str(path), columns, list(itertools.islice(rows(), SAMPLE_ROWS)), rows)
+
+
+def open_feather(path: Path) -> Table:
+    """Open an Arrow file, also called Feather, or an Arrow stream as a table.
+
+    Raises
+    ------
+    MissingExtraError
+        If pyarrow is not installed.
+    FormatError
+        If the file is no such file, now or further in.
+    """
+    arrow = require("pyarrow", extra="tables")
+    ipc = require("pyarrow.ipc", extra="tables")
+
+    def batches() -> Iterator[Any]:
+        with path.open("rb") as file:
+            if file.read(6) == b"ARROW1":
+                held = ipc.open_file(file)
+                yield from (held.get_batch(at) for at in range(held.num_record_batches))
+            else:
+                file.seek(0)
+                yield from ipc.open_stream(file)
+
+    def rows() -> Iterator[Row]:
+        try:
+            for batch in batches():
+                yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
+        except (arrow.ArrowException, OSError, UnicodeDecodeError, OverflowError) as error:
+            raise FormatError(f"is no readable Arrow file: {_first_line(error)}", file=str(path)) from error
+
+    try:
+        first = next(batches(), None)
+    except (arrow.ArrowException, OSError, UnicodeDecodeError) as error:
+        raise FormatError(f"is no readable Arrow file: {_first_line(error)}", file=str(path)) from error
+    if first is None:
+        raise FormatError("is empty", file=str(path), code="empty_file")
+    return Table(str(path), tuple(first.schema.names), list(itertools.islice(rows(), SAMPLE_ROWS)), rows)
 
 
 def open_huggingface(path: Path) -> Table:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import csv
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
 from jurybox.errors import FormatError, InputError
-from jurybox.formats.detect import BROKEN_FILE, open_text, sniff_delimiter
+from jurybox.formats.containers import BROKEN_FILE, open_text
+from jurybox.formats.detect import sniff_delimiter
+from jurybox.formats.names import is_known
+from jurybox.formats.spreadsheet import ESCAPED_COLUMN, split_names, unescape
 from jurybox.formats.tables import Row, Table
+from jurybox.formats.values import as_text
 
-__all__ = ["MOST_CHARACTERS", "SAMPLE_ROWS", "open_csv", "wrong_bytes"]
+__all__ = ["MOST_CHARACTERS", "SAMPLE_ROWS", "open_csv", "open_lines", "wrong_bytes"]
 
 SAMPLE_ROWS = 1000
 MOST_CHARACTERS = 1 << 24
@@ -30,9 +34,10 @@ def open_csv(path: Path, encoding: str, delimiter: str | None) -> tuple[Table, s
     if delimiter is None:
         with open_text(path, encoding) as file:
             try:
-                delimiter = sniff_delimiter(_first_lines(file), str(path))
+                lines = _first_lines(file)
             except (UnicodeError, *BROKEN_FILE) as error:
                 raise wrong_bytes(error, path, encoding, row=None) from error
+        delimiter = _stated_delimiter(lines[0] if lines else "") or sniff_delimiter(lines, str(path))
     elif len(delimiter) != 1 or delimiter in '"\r\n':
         raise InputError(f"delimiter is {delimiter!r}, expected one character such as ',' or ';' or a tab")
     separator = delimiter
@@ -47,7 +52,41 @@ def open_csv(path: Path, encoding: str, delimiter: str | None) -> tuple[Table, s
     if header is None:
         raise FormatError("is empty", file=str(path), code="empty_file")
     columns = tuple(str(name).strip() for name in header)
+    if ESCAPED_COLUMN in columns:
+        columns = tuple(map(unescape, columns))
+        escaped = columns.index(ESCAPED_COLUMN)
+        sample = list(itertools.islice(_restored(read, columns, escaped), SAMPLE_ROWS))
+        return Table(str(path), columns, sample, lambda: _restored(rows(), columns, escaped)), delimiter
+    if len(columns) == 1 and " " in columns[0] and not is_known(columns[0]):
+        return open_lines(path, encoding), delimiter  # a text, not the name of a column
     return Table(str(path), columns, list(itertools.islice(read, SAMPLE_ROWS)), rows), delimiter
+
+
+def open_lines(path: Path, encoding: str) -> Table:
+    """Open a file of one text a line as a table of one column; blank lines are none."""
+
+    def rows() -> Iterator[Row]:
+        number = 0
+        try:
+            with open_text(path, encoding) as file:
+                for line in _Lines(file, path, whole=False):
+                    number += 1
+                    text = line.rstrip("\r\n")
+                    if text.strip():
+                        yield (text,)
+        except (UnicodeError, *BROKEN_FILE) as error:
+            raise wrong_bytes(error, path, encoding, row=number + 1) from error
+
+    sample = list(itertools.islice(rows(), SAMPLE_ROWS))
+    if not sample:
+        raise FormatError("is empty", file=str(path), code="empty_file")
+    return Table(str(path), ("text",), sample, rows)
+
+
+def _stated_delimiter(line: str) -> str | None:
+    """Return the delimiter that the first line states for Excel, as in ``sep=;``."""
+    bare = line.strip('\r\n\ufeff "')
+    return bare[4:5] or "\t" if bare.lower().startswith("sep=") and len(bare) <= 5 else None
 
 
 def _rows(path: Path, encoding: str, delimiter: str) -> Iterator[Row]:
@@ -61,10 +100,12 @@ def _rows(path: Path, encoding: str, delimiter: str) -> Iterator[Row]:
         try:
             for row in csv.reader(lines, delimiter=delimiter, strict=True):
                 lines.characters = 0
-                if not row:
+                if not row or (number < 0 and _stated_delimiter(delimiter.join(row)) is not None):
                     continue
                 number += 1
                 width = width or len(row)
+                if len(row) > width and not any(row[width:]):
+                    row = row[:width]  # a delimiter at the end of each row
                 if len(row) != width:
                     raise FormatError(
                         f"has {len(row)} cells, expected {width} as in the header",
@@ -81,11 +122,27 @@ def _rows(path: Path, encoding: str, delimiter: str) -> Iterator[Row]:
             raise wrong_bytes(error, path, encoding, row=number + 1) from error
 
 
+def _restored(rows: Iterator[Row], columns: Sequence[str], escaped: int) -> Iterator[Row]:
+    """Undo `spreadsheet.escape` in the cells that each row names."""
+    position = {name: at for at, name in enumerate(columns)}
+    for row in rows:
+        if not row[escaped]:
+            yield row
+            continue
+        restored = list(row)
+        for name in split_names(as_text(row[escaped])):
+            value = restored[position[name]] if name in position else None
+            if isinstance(value, str):
+                restored[position[name]] = unescape(value)
+        yield restored
+
+
 class _Lines:
     """The lines of a file, refusing rows without end; `characters` is set to 0 at the end of a row."""
 
-    def __init__(self, file: IO[str], path: Path) -> None:
+    def __init__(self, file: IO[str], path: Path, *, whole: bool = True) -> None:
         self._file = file
+        self._whole = whole
         self._path = path
         self._line = 0
         self.characters = 0
@@ -98,7 +155,7 @@ class _Lines:
         if not line:
             raise StopIteration
         self._line += 1
-        self.characters += len(line)
+        self.characters = len(line) + (self.characters if self._whole else 0)
         if self.characters > MOST_CHARACTERS:
             problem = f"a row that ends in line {self._line} or later is too long; a quote may not be closed"
             raise FormatError(problem, file=str(self._path))

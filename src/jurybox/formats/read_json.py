@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, TypeAlias, TypeGuard
 
 from jurybox.errors import FormatError
-from jurybox.formats.detect import BROKEN_FILE, open_text
+from jurybox.formats.containers import BROKEN_FILE, open_text
+from jurybox.formats.names import role_of
 from jurybox.formats.read_csv import MOST_CHARACTERS, SAMPLE_ROWS, wrong_bytes
 from jurybox.formats.tables import MISSING, Row, Table
 
@@ -18,15 +19,29 @@ __all__ = ["JsonObject", "iter_objects", "table_of_objects"]
 JsonObject: TypeAlias = dict[str, object]
 
 _NAMES_OF_FIELDS = {"data", "text", "id", "annotations", "metadata", "meta"}
+_PARTS_OF_RECORDS = {
+    "annotations",
+    "annotators",
+    "result",
+    "responses",
+    "completions",
+    "predictions",
+    "options",
+    "spans",
+    "labels",
+    "label",
+}
 _CHUNK = 1 << 16
+_MOST_COLUMNS = 1000
 _BLANK = " \t\r\n"
 
 
 def iter_objects(path: Path, encoding: str) -> Iterator[JsonObject]:
     """Yield the objects of a file: one a line, or the elements of one array.
 
-    A file that is one object whose values are objects, as in ``{"text 1": {"ana": 1}}``, gives ``{"id": "text
-    1", "annotations": [{"annotator": "ana", "label": 1}]}`` for each.
+    A file that is one object may hold them in the ways of pandas (``orient`` index, columns, split, table),
+    below one name as in ``{"examples": [...]}``, or as labels by annotator
+    by text: ``{"text 1": {"ana": 1}}``.
 
     Raises
     ------
@@ -50,8 +65,8 @@ def _values(scanner: _Scanner) -> Iterator[object]:
         yield from scanner.array()
     elif first == "{":
         value = scanner.value()
-        if not scanner.peek() and _is_mapping(value):
-            yield from _records_of_mapping(value)
+        if not scanner.peek() and isinstance(value, dict):
+            yield from _inside(value)
         else:
             yield value
             yield from scanner.sequence()
@@ -61,24 +76,52 @@ def _values(scanner: _Scanner) -> Iterator[object]:
         raise scanner.wrong("starts with neither { nor [, so it is no JSON of records")
 
 
-def _is_mapping(value: object) -> TypeGuard[Mapping[str, Mapping[str, object]]]:
+def _inside(value: dict[str, object]) -> Iterator[object]:
+    """Yield what one object holds that is a whole file."""
+    lists = {name: held for name, held in value.items() if _lists_objects(held)}
+    columns, data = value.get("columns"), value.get("data")
+    if isinstance(columns, list) and isinstance(data, list):  # orient="split"
+        names = [str(name) for name in columns]
+        yield from (dict(zip(names, row, strict=False)) if isinstance(row, list) else row for row in data)
+    elif "schema" in value and [*lists] == ["data"]:  # orient="table"
+        yield from lists["data"]
+    elif len(lists) == 1 and not value.keys() & _NAMES_OF_FIELDS and not lists.keys() & _PARTS_OF_RECORDS:
+        yield from next(iter(lists.values()))
+    elif _is_mapping(value):
+        yield from _records_of_mapping(value)
+    else:
+        yield value
+
+
+def _lists_objects(held: object) -> TypeGuard[list[object]]:
+    return isinstance(held, list) and bool(held) and all(isinstance(one, dict) for one in held)
+
+
+def _is_mapping(value: Mapping[str, object]) -> TypeGuard[Mapping[str, Mapping[str, object]]]:
     return (
-        isinstance(value, dict)
-        and not value.keys() & _NAMES_OF_FIELDS
-        and all(isinstance(held, dict) and not any(map(_is_nested, held.values())) for held in value.values())
+        bool(value)
+        and all(isinstance(held, dict) for held in value.values())
+        and not isinstance(value.get("data"), dict)
     )
 
 
-def _is_nested(value: object) -> bool:
-    return isinstance(value, dict | list)
-
-
 def _records_of_mapping(value: Mapping[str, Mapping[str, object]]) -> Iterator[JsonObject]:
-    for text_id, labels in value.items():
-        yield {
-            "id": text_id,
-            "annotations": [{"annotator": name, "label": label} for name, label in labels.items()],
-        }
+    inner = {name for held in value.values() for name in held}
+    if any(role_of(name) == "text" for name in value) and not any(role_of(name) == "text" for name in inner):
+        keys = dict.fromkeys(key for held in value.values() for key in held)  # orient="columns"
+        yield from ({name: held.get(key) for name, held in value.items()} for key in keys)
+    elif any(role_of(name) == "text" for name in inner) or inner & _PARTS_OF_RECORDS:  # orient="index"
+        yield from ({"id": key, **held} for key, held in value.items())
+    elif not value.keys() & _NAMES_OF_FIELDS and not any(
+        isinstance(one, dict | list) for held in value.values() for one in held.values()
+    ):
+        for text_id, labels in value.items():
+            yield {
+                "id": text_id,
+                "annotations": [{"annotator": name, "label": label} for name, label in labels.items()],
+            }
+    else:
+        yield dict(value)
 
 
 class _Scanner:
@@ -161,27 +204,34 @@ class _Scanner:
             raise self.wrong("something follows after the end of the JSON array")
 
 
-def table_of_objects(objects: Iterator[JsonObject], path: Path, encoding: str) -> Table:
-    """Return flat objects as a table; the names that its first objects have are its columns.
+def table_of_objects(read: Callable[[], Iterator[Mapping[str, object]]], path: Path) -> Table:
+    """Return flat objects as a table; all names that any of them has are its columns.
 
-    Names that turn up later are gathered in the last column, `metadata`.
+    Of the names beyond the first thousand, the values are gathered in the column `metadata`.
     """
-    sample = list(itertools.islice(objects, SAMPLE_ROWS))
-    named = dict.fromkeys(name for found in sample for name in found if name != "metadata")
-    columns = (*named, "metadata")
+    named: dict[str, None] = {}
+    gathered = False
+    for found in read():
+        for name in found:
+            if name not in named:
+                if len(named) < _MOST_COLUMNS:
+                    named[name] = None
+                else:
+                    gathered = True
+    columns = (*named, "metadata") if gathered and "metadata" not in named else tuple(named)
 
-    def row_of(found: JsonObject) -> Row:
+    def row_of(found: Mapping[str, object]) -> Row:
         row = [found.get(name, MISSING) for name in columns]
-        if len(found) > len(columns) or not found.keys() <= named.keys():
-            late = {name: value for name, value in found.items() if name not in named and name != "metadata"}
-            if late:
-                row[-1] = {**late, **_as_object(row[-1])}
+        late = {name: value for name, value in found.items() if name not in named} if gathered else {}
+        if late:
+            at = columns.index("metadata")
+            row[at] = {**late, **_as_object(row[at])}
         return row
 
     def rows() -> Iterator[Row]:
-        return map(row_of, iter_objects(path, encoding))
+        return map(row_of, read())
 
-    return Table(str(path), columns, [row_of(found) for found in sample], rows)
+    return Table(str(path), columns, list(itertools.islice(rows(), SAMPLE_ROWS)), rows)
 
 
 def _as_object(metadata: object) -> Mapping[str, object]:

@@ -17,6 +17,7 @@ __all__ = [
     "ConsensusRecord",
     "Export",
     "GoldRecord",
+    "SkipRecord",
     "TextRecord",
 ]
 
@@ -68,6 +69,16 @@ class AnnotationRecord(NamedTuple):
     row: int = 0
 
 
+class SkipRecord(NamedTuple):
+    """One person has seen a text and given no label; `time` and `row` as of an annotation."""
+
+    text_id: str
+    annotator: str
+    reason: str = ""
+    time: datetime | None = None
+    row: int = 0
+
+
 class GoldRecord(NamedTuple):
     """What the label of a text is known to be; `row` as of an annotation."""
 
@@ -104,7 +115,7 @@ class ConsensusRecord(NamedTuple):
 
 
 class AnnotatorRecord(NamedTuple):
-    """One annotator and how well he or she does, as of the last round (None where unknown)."""
+    """One annotator and how well they do, as of the last round (None where unknown)."""
 
     name: str
     n_annotations: int
@@ -127,6 +138,7 @@ class Batch:
     annotations: Sequence[AnnotationRecord]
     file: str = ""
     gold: Sequence[GoldRecord] = ()
+    skips: Sequence[SkipRecord] = ()
 
 
 @dataclass(frozen=True)
@@ -134,8 +146,8 @@ class Export:
     """A whole project on its way into a file.
 
     The iterables are walked once for every table that is written, so they are re-iterable: a list, or an
-    object whose ``__iter__`` asks the store anew. ``consensus`` and ``annotations`` follow the order of
-    ``texts``.
+    object whose ``__iter__`` asks the store anew. ``consensus``, ``annotations`` and ``skips`` follow the
+    order of ``texts``.
 
     Parameters
     ----------
@@ -143,7 +155,7 @@ class Export:
         The title of the project and what annotators are told.
     classes
         The K classes, in order.
-    texts, annotations, consensus, annotators, gold
+    texts, annotations, consensus, annotators, gold, skips
         The tables.
     """
 
@@ -155,3 +167,4 @@ class Export:
     annotators: Iterable[AnnotatorRecord] = ()
     guidelines: str = ""
     gold: Iterable[GoldRecord] = ()
+    skips: Iterable[SkipRecord] = ()

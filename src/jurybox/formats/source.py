@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import itertools
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from os import PathLike
 from pathlib import Path
 
 from jurybox.errors import FormatError, InputError
-from jurybox.formats.columns import guess_layout
-from jurybox.formats.detect import FORMATS, sniff_encoding, sniff_format
-from jurybox.formats.nested import NestedReader, is_nested
-from jurybox.formats.read_arrow import objects_of, open_huggingface, open_parquet
-from jurybox.formats.read_csv import SAMPLE_ROWS, open_csv
-from jurybox.formats.read_json import JsonObject, iter_objects, table_of_objects
+from jurybox.formats.containers import unpack
+from jurybox.formats.detect import FORMATS, sniff_format
+from jurybox.formats.opening import Part, open_part
+from jurybox.formats.options import ReadOptions
+from jurybox.formats.plan import FilePlan, Finding, ImportPlan, count
 from jurybox.formats.records import AnnotationRecord, Batch, GoldRecord
-from jurybox.formats.tables import Record, Table, batched, read_table, without_repeats
-from jurybox.formats.values import LabelReader
+from jurybox.formats.tables import Record, batched, without_repeats
+from jurybox.formats.values import by_size
 
-__all__ = ["MANIFEST", "Plan", "ReadOptions", "Source", "read"]
+__all__ = ["MANIFEST", "Source", "read"]
 
 MANIFEST = "project.json"
 """The file in an exported folder that says what it is."""
@@ -28,66 +27,33 @@ MANIFEST = "project.json"
 DERIVED_COLUMNS = ("label", "quality", "agreement", "n_annotations", "probabilities")
 """Columns of an exported data set that follow from its annotations."""
 
-
-@dataclass(frozen=True)
-class ReadOptions:
-    """What the reader is told instead of having to guess.
-
-    Parameters
-    ----------
-    format
-        One of `detect.FORMATS`, or ``auto``.
-    encoding, delimiter
-        Of a text file; None detects them.
-    columns
-        Names of columns by role: id, text, annotator, label, seconds, comment, time.
-    annotator_columns
-        The columns of a wide table that are annotators.
-    annotator
-        Who gave the labels of a file that does not say so.
-    ignore
-        Columns that are not read.
-    classes
-        The classes of the project; any other label is an error. None takes every label.
-    """
-
-    format: str = "auto"
-    encoding: str | None = None
-    delimiter: str | None = None
-    columns: Mapping[str, str] = field(default_factory=dict)
-    annotator_columns: Sequence[str] = ()
-    annotator: str | None = None
-    ignore: Sequence[str] = ()
-    classes: Sequence[str] | None = None
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How one file is read, for showing it to a person.
-
-    Parameters
-    ----------
-    file, format, encoding, delimiter
-        What it is; encoding and delimiter only where there are such.
-    shape
-        ``texts``, ``long``, ``wide`` or ``nested``.
-    columns
-        Names of columns by role.
-    annotators, metadata
-        Columns that are annotators, and that are kept as metadata.
-    notes
-        What a person should know of these choices.
-    """
-
-    file: str
-    format: str
-    shape: str
-    encoding: str | None = None
-    delimiter: str | None = None
-    columns: Mapping[str, str] = field(default_factory=dict)
-    annotators: tuple[str, ...] = ()
-    metadata: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
+_DATA = (
+    ".csv",
+    ".tsv",
+    ".tab",
+    ".jsonl",
+    ".ndjson",
+    ".json",
+    ".parquet",
+    ".pq",
+    ".arrow",
+    ".xlsx",
+    ".ods",
+    ".xls",
+)
+_PACKED = (".gz", ".bz2", ".xz", ".zst")
+_NO_PERSON = (
+    "all",
+    "unknown",
+    "data",
+    "export",
+    "annotations",
+    "annotated_instances",
+    "initial_cas",
+    "output",
+    "labels",
+    "results",
+)
 
 
 @dataclass(frozen=True)
@@ -98,19 +64,56 @@ class Source:
     ----------
     path
         Where it is.
-    plans
-        How each of its files is read.
+    parts
+        Its files.
     name, guidelines, classes, annotators
         What an exported project says of itself; empty for other files.
+    options
+        What it was opened with.
     """
 
     path: Path
-    plans: tuple[Plan, ...]
-    _streams: tuple[Callable[[], Iterator[Record]], ...]
+    parts: tuple[Part, ...]
     name: str = ""
     guidelines: str = ""
     classes: tuple[str, ...] = ()
     annotators: tuple[str, ...] = ()
+    options: ReadOptions = field(default_factory=ReadOptions)
+    _unpacked: object = field(default=None, repr=False)
+
+    @property
+    def plans(self) -> tuple[FilePlan, ...]:
+        """How each of the files is read."""
+        return tuple(part.plan for part in self.parts)
+
+    @cached_property
+    def plan(self) -> ImportPlan:
+        """What an import of it will do; reads everything once.
+
+        Raises
+        ------
+        FormatError
+            At the first thing that is wrong, naming file, row, column and value.
+        """
+        return count(
+            (part.plan, without_repeats(part.read(), part.plan.file), part.tally) for part in self.parts
+        )
+
+    def values_of(self, column: str) -> list[str]:
+        """Return the distinct values of a column, sorted, numbers by size.
+
+        Raises
+        ------
+        FormatError
+            If no table among its files has this column.
+        """
+        for part in self.parts:
+            if column in part.values:
+                return sorted(part.values[column], key=by_size)
+        known = ", ".join(dict.fromkeys(name for part in self.parts for name in part.values))
+        raise FormatError(
+            f"has no column {column!r} of few values; there are {known or 'none'}", file=str(self.path)
+        )
 
     def batches(self) -> Iterator[Batch]:
         """Read the records, in batches of bounded size; each call reads anew.
@@ -120,8 +123,8 @@ class Source:
         FormatError
             At the first thing that is wrong, naming file, row, column and value.
         """
-        for stream, plan in zip(self._streams, self.plans, strict=True):
-            yield from batched(without_repeats(stream(), plan.file), plan.file)
+        for part in self.parts:
+            yield from batched(without_repeats(part.read(), part.plan.file), part.plan.file)
 
 
 def read(path: str | PathLike[str], options: ReadOptions | None = None) -> Source:
@@ -130,8 +133,9 @@ def read(path: str | PathLike[str], options: ReadOptions | None = None) -> Sourc
     Parameters
     ----------
     path
-        CSV, TSV, JSONL, JSON, Parquet (also compressed by gzip, bzip2 or xz where it is text), a folder with
-        `texts` and `annotations` in one of these, or a folder of a Hugging Face data set.
+        A table (CSV, TSV, Parquet, Excel, ODS), JSON, JSON Lines or one text a line, also compressed; the
+        export of another tool, also in a ZIP archive; a folder with `texts` and `annotations` in one of
+        these, or of a Hugging Face data set.
     options
         What is not to be guessed.
 
@@ -150,96 +154,53 @@ def read(path: str | PathLike[str], options: ReadOptions | None = None) -> Sourc
         raise InputError(f"format is {options.format!r}, expected auto or one of {', '.join(FORMATS)}")
     if not location.exists():
         raise FormatError("there is no such file or folder", file=str(path))
-    form = sniff_format(location) if options.format == "auto" else options.format
-    if form == "folder":
-        return _read_folder(location, options)
+    form = sniff_format(location)
+    if options.format in ("huggingface", "folder") and not location.is_dir():
+        raise FormatError("is no folder", file=str(path))
+    if form == "zip":
+        return replace(_read_zip(location, options), options=options)
+    if form == "folder" or (location.is_dir() and options.format == "folder"):
+        return replace(_read_folder(location, options), options=options)
     manifest = _read_manifest(location) if form == "huggingface" else None
     if manifest is not None:
-        options = _without_derived(options)
-    plan, stream = _open(location, form, options)
-    return _source(location, [plan], [stream], manifest)
-
-
-_Stream = Callable[[], Iterator[Record]]
-
-
-def _open(path: Path, form: str, options: ReadOptions) -> tuple[Plan, _Stream]:
-    labels = LabelReader(options.classes, str(path))
-    if form in ("csv", "tsv"):
-        encoding = options.encoding or sniff_encoding(path)
-        delimiter = options.delimiter or ("\t" if form == "tsv" else None)
-        table, delimiter = open_csv(path, encoding, delimiter)
-        return _open_table(table, Plan(str(path), form, "", encoding, delimiter), options, labels)
-    if form == "parquet":
-        return _open_arrow(open_parquet(path), Plan(str(path), form, ""), options, labels)
-    if form == "huggingface":
-        return _open_arrow(open_huggingface(path), Plan(str(path), form, ""), options, labels)
-    return _open_json(path, form, options, labels)
-
-
-def _open_json(path: Path, form: str, options: ReadOptions, labels: LabelReader) -> tuple[Plan, _Stream]:
-    encoding = options.encoding or sniff_encoding(path)
-
-    def objects() -> Iterator[JsonObject]:
-        return iter_objects(path, encoding)
-
-    sample = list(itertools.islice(objects(), SAMPLE_ROWS))
-    nested = form if form in ("label-studio", "doccano") else is_nested(sample)
-    if not sample:
-        return Plan(str(path), form, "texts", encoding), lambda: iter(())
-    if nested is None:
-        return _open_table(
-            table_of_objects(iter(sample), path, encoding),
-            Plan(str(path), form, "", encoding),
+        options = replace(
             options,
-            labels,
+            ignore=(*options.ignore, *DERIVED_COLUMNS),
+            exact=True,
+            classes=_classes(options, manifest),
         )
-    plan = Plan(str(path), nested, "nested", encoding, columns=options.columns)
-    return plan, lambda: _nested_reader(path, options, labels).records(objects())
+    return replace(_source(location, [open_part(location, form, options)], manifest), options=options)
 
 
-def _open_arrow(table: Table, plan: Plan, options: ReadOptions, labels: LabelReader) -> tuple[Plan, _Stream]:
-    sample = [dict(zip(table.columns, row, strict=True)) for row in table.sample]
-    if is_nested(sample) is None:
-        return _open_table(table, plan, options, labels)
-    nested = Plan(plan.file, plan.format, "nested", columns=options.columns)
-    return nested, lambda: _nested_reader(Path(plan.file), options, labels).records(objects_of(table))
+def _read_zip(path: Path, options: ReadOptions) -> Source:
+    """Read an archive as what was packed: one file, a folder of ours, or a file an annotator."""
+    held = unpack(path)
+    root = held.folder
+    while len(inside := list(root.iterdir())) == 1 and inside[0].is_dir():
+        root = inside[0]
 
+    def shown(text: str) -> str:
+        return text.replace(str(root), str(path)).replace(str(held.folder), str(path))
 
-def _nested_reader(path: Path, options: ReadOptions, labels: LabelReader) -> NestedReader:
-    return NestedReader(
-        labels, file=str(path), given=options.columns, annotator=options.annotator, ignore=options.ignore
-    )
-
-
-def _open_table(table: Table, plan: Plan, options: ReadOptions, labels: LabelReader) -> tuple[Plan, _Stream]:
-    layout = guess_layout(
-        table.columns,
-        table.sample,
-        file=table.file,
-        given=options.columns,
-        annotator_columns=options.annotator_columns,
-        annotator=options.annotator,
-        ignore=options.ignore,
-        labels=labels,
-    )
-    told = Plan(
-        plan.file,
-        plan.format,
-        layout.shape,
-        plan.encoding,
-        plan.delimiter,
-        layout.roles,
-        tuple(table.columns[at] for at in layout.wide),
-        tuple(table.columns[at] for at in layout.metadata),
-        layout.notes,
-    )
-    return told, lambda: read_table(table, layout, labels, annotator=options.annotator)
+    try:
+        if len(held.files) == 1:
+            form = sniff_format(held.files[0])
+            if form == "zip":
+                raise FormatError("holds another archive; unpack it first", file=str(path), code="binary")
+            source = _source(path, [open_part(held.files[0], form, options)], None)
+        elif sniff_format(root) == "huggingface":
+            source = read(root, options)
+        else:
+            source = _read_folder(root, options)
+    except FormatError as error:
+        raise error.within(shown(error.file or str(path)), shown(error.problem)) from error
+    parts = [part.renamed(shown(part.plan.file), shown) for part in source.parts]
+    return replace(source, path=path, parts=tuple(parts), _unpacked=held)
 
 
 def _read_folder(folder: Path, options: ReadOptions) -> Source:
     manifest = _read_manifest(folder)
-    opened: list[tuple[Plan, _Stream]] = []
+    opened: list[Part] = []
     for stem in ("texts", "annotations"):
         found = sorted(path for path in folder.glob(f"{stem}.*") if path.is_file())
         if len(found) > 1:
@@ -248,58 +209,115 @@ def _read_folder(folder: Path, options: ReadOptions) -> Source:
                 f"has more than one file of {stem}: {names}; name the file instead", file=str(folder)
             )
         opened += [
-            _open(path, sniff_format(path), _for_part(stem, options))
+            open_part(
+                path, sniff_format(path), _for_part(stem, options, manifest), known_labels=stem == "texts"
+            )
             for path in found
             if manifest is None or path.stat().st_size
         ]
     if manifest is not None:
-        opened += [_open_gold(path, options) for path in sorted(folder.glob("gold.*")) if path.stat().st_size]
+        for stem, opening in (("gold", _open_gold), ("skips", _open_skips)):
+            opened += [
+                opening(path, _for_part(stem, options, manifest))
+                for path in sorted(folder.glob(f"{stem}.*"))
+                if path.stat().st_size
+            ]
     if not opened and manifest is None:
-        raise FormatError(
-            "holds neither texts.* nor annotations.*; name one of its files instead", file=str(folder)
-        )
-    return _source(folder, [plan for plan, _ in opened], [stream for _, stream in opened], manifest)
+        opened = _open_files(folder, options)
+    return _source(folder, opened, manifest)
 
 
-def _open_gold(path: Path, options: ReadOptions) -> tuple[Plan, _Stream]:
+def _open_files(folder: Path, options: ReadOptions) -> list[Part]:
+    """Open the files of a folder that is no export of ours: of a tool, with a file an annotator."""
+    every = sorted(
+        path
+        for path in folder.rglob("*")
+        if path.is_file() and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+    )
+    paths = [path for path in every if _is_data(path)]
+    if any("annotation" in path.parts for path in paths):  # INCEpTION: what curators decided is nobody's vote
+        paths = [path for path in paths if "annotation" in path.parts and path.stem != "INITIAL_CAS"]
+    if not paths:
+        problem = "holds neither texts.* nor annotations.*; name one of its files instead"
+        raise FormatError(problem, file=str(folder))
+    parts = []
+    for path in paths:
+        part = open_part(path, sniff_format(path), options)
+        person = _person(path)
+        if part.nobody and options.annotator is None and person:
+            part = open_part(path, sniff_format(path), replace(options, annotator=person))
+            note = Finding(
+                f"the name of the file is taken for the annotator: {person}",
+                "--annotator NAME if somebody else gave these labels",
+            )
+            part = replace(part, plan=replace(part.plan, findings=(*part.plan.findings, note)))
+        parts.append(part)
+    left = [str(path.relative_to(folder)) for path in every if path not in paths]
+    if left and parts:
+        note = Finding(f"files left out: {', '.join(left[:8])}{' …' if left[8:] else ''}")
+        parts[0] = replace(parts[0], plan=replace(parts[0].plan, findings=(*parts[0].plan.findings, note)))
+    return parts
+
+
+def _is_data(path: Path) -> bool:
+    """Whether a file among others holds data: by its name, or a number without one as Label Studio stores."""
+    suffixes = [suffix.lower() for suffix in path.suffixes if suffix.lower() not in _PACKED]
+    return bool(suffixes and suffixes[-1] in _DATA) or path.name.isdigit()
+
+
+def _person(path: Path) -> str:
+    """Return whom the name of a file names, else its folder; nobody where both are words for data."""
+    names = (path.name.split(".")[0], path.parent.name)
+    return next(
+        (
+            name
+            for name in names
+            if name and name.lower() not in _NO_PERSON and not name.startswith("jurybox-zip-")
+        ),
+        "",
+    )
+
+
+def _open_gold(path: Path, options: ReadOptions) -> Part:
     """Open the known labels of an export: a table of labels that nobody gave."""
-    form = sniff_format(path)
-    plan, stream = _open(path, form, ReadOptions(form, annotator="gold", classes=options.classes))
+    part = open_part(
+        path, sniff_format(path), ReadOptions(annotator="gold", exact=True, classes=options.classes)
+    )
 
     def records() -> Iterator[Record]:
-        for record in stream():
+        for record in part.read():
             if isinstance(record, AnnotationRecord):
                 yield GoldRecord(record.text_id, record.label, record.row)
 
-    return plan, records
+    return replace(part, read=records)
 
 
-def _for_part(stem: str, options: ReadOptions) -> ReadOptions:
+def _open_skips(path: Path, options: ReadOptions) -> Part:
+    """Open the skips of an export: a table of labels that were not given."""
+    columns = {"annotator": "annotator", "label": "label", "id": "id"}
+    return open_part(
+        path, sniff_format(path), ReadOptions(columns=columns, exact=True, classes=options.classes)
+    )
+
+
+def _for_part(stem: str, options: ReadOptions, manifest: Mapping[str, object] | None) -> ReadOptions:
     """Return the options without a constant annotator for the texts of a folder: their labels are gold."""
-    if stem == "annotations" or options.annotator is None:
-        return options
-    return ReadOptions(
-        options.format, options.encoding, options.delimiter, options.columns, classes=options.classes
-    )
+    options = replace(options, format="auto", exact=manifest is not None, classes=_classes(options, manifest))
+    return options if stem == "annotations" else replace(options, annotator=None)
 
 
-def _without_derived(options: ReadOptions) -> ReadOptions:
-    return ReadOptions(
-        options.format,
-        columns=options.columns,
-        ignore=(*options.ignore, *DERIVED_COLUMNS),
-        classes=options.classes,
-    )
+def _classes(options: ReadOptions, manifest: Mapping[str, object] | None) -> Sequence[str] | None:
+    """Return the classes of the project, else those of the export, which are labels whatever they are."""
+    if options.classes is not None or manifest is None:
+        return options.classes
+    return _names(manifest.get("classes")) or None
 
 
-def _source(
-    path: Path, plans: Sequence[Plan], streams: Sequence[_Stream], manifest: Mapping[str, object] | None
-) -> Source:
+def _source(path: Path, parts: Sequence[Part], manifest: Mapping[str, object] | None) -> Source:
     told = manifest or {}
     return Source(
         path,
-        tuple(plans),
-        tuple(streams),
+        tuple(parts),
         name=str(told.get("name", "")),
         guidelines=str(told.get("guidelines", "")),
         classes=_names(told.get("classes")),

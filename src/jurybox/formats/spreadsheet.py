@@ -7,14 +7,17 @@ cells there; only ``;-)`` is spared, which is a smile and no formula.
 
 An apostrophe alone would be ambiguous when the file is read again: ``'=`` may be what the text says. So each
 CSV file that jurybox writes has a last column, ``jurybox_escaped``, which names the columns of the row that
-were changed. Only those are restored, and a file without that column is read as it is.
+were changed. Only those are restored, with the names of the columns, and a file without that column is read
+as it is.
 """
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Sequence
 
-__all__ = ["ESCAPED_COLUMN", "escape", "unescape"]
+__all__ = ["ESCAPED_COLUMN", "escape", "join_names", "split_names", "unescape"]
 
 ESCAPED_COLUMN = "jurybox_escaped"
 
@@ -45,3 +48,30 @@ def unescape(cell: str) -> str:
     "'=1+1"
     """
     return _DANGER.sub(lambda found: found[0].removeprefix("'"), cell)
+
+
+def join_names(columns: Sequence[str]) -> str:
+    """Return names of columns in one cell: with blanks between, or as JSON where a name has one itself.
+
+    Examples
+    --------
+    >>> join_names(["text", "label"]), join_names(["ana b"])
+    ('text label', '["ana b"]')
+    """
+    plain = all(name and not re.search(r"\s", name) and not name.startswith("[") for name in columns)
+    return " ".join(columns) if plain else json.dumps(columns)
+
+
+def split_names(cell: str) -> list[str]:
+    """Return the names that `join_names` was given.
+
+    Examples
+    --------
+    >>> split_names(join_names(["ana b", "text"]))
+    ['ana b', 'text']
+    """
+    try:
+        held = json.loads(cell) if cell.startswith("[") else cell.split()
+    except (ValueError, RecursionError):
+        return []
+    return [name for name in held if isinstance(name, str)] if isinstance(held, list) else []

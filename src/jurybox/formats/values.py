@@ -5,24 +5,20 @@ from __future__ import annotations
 import difflib
 import hashlib
 import math
+import re
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime
+from datetime import date
+from datetime import time as clock
 
 from jurybox.errors import FormatError
+from jurybox.missing import is_missing
 
-__all__ = [
-    "LabelReader",
-    "Place",
-    "as_json",
-    "as_seconds",
-    "as_text",
-    "as_time",
-    "checked",
-    "id_of_text",
-]
+__all__ = ["LabelReader", "Place", "as_json", "as_name", "as_text", "by_size", "checked", "id_of_text"]
 
 Place = tuple[str, int, str]
 """File, row and column."""
+
+_WHOLE = re.compile(r"(-?\d+)\.0+")
 
 
 def as_text(value: object) -> str:
@@ -41,13 +37,47 @@ def as_text(value: object) -> str:
         return "true" if value else "false"
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
-    return value.isoformat() if isinstance(value, date) else str(value)
+    if isinstance(value, int):
+        try:
+            return str(value)
+        except ValueError:  # more digits than Python turns into text
+            return hex(value)
+    return value.isoformat() if isinstance(value, date | clock) else str(value)
+
+
+def as_name(value: object) -> str:
+    """Return an id or the name of a person, without blanks around it and decimals of a whole number.
+
+    Examples
+    --------
+    >>> as_name(" a1 "), as_name("1.0"), as_name(1), as_name("1.50")
+    ('a1', '1', '1', '1.50')
+    """
+    name = as_text(value).strip()
+    whole = _WHOLE.fullmatch(name) if name[-1:] == "0" and "." in name else None
+    return name if whole is None else whole[1]
+
+
+def by_size(value: str) -> tuple[bool, float, str]:
+    """Return what sorts values: numbers by size, then words by letters.
+
+    Examples
+    --------
+    >>> sorted(["10", "b", "2", "a"], key=by_size)
+    ['2', '10', 'a', 'b']
+    """
+    try:
+        return (False, float(value), value)
+    except ValueError:
+        return (True, 0.0, value)
 
 
 def as_json(value: object) -> object:
     """Return the value as something that JSON can hold: dates as ISO 8601, anything unknown as its text."""
-    if value is None or isinstance(value, str | bool | int):
+    if value is None or isinstance(value, str | bool):
         return value
+    if isinstance(value, int):
+        return value if abs(value) < 1 << 1024 else as_text(value)
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Mapping):
@@ -86,46 +116,6 @@ def id_of_text(text: str) -> str:
     return f"t{hashlib.blake2b(text.encode(), digest_size=8).hexdigest()}"
 
 
-def as_seconds(value: object, place: Place) -> float | None:
-    """Return a duration; None where the cell is empty.
-
-    Raises
-    ------
-    FormatError
-        If it is not a finite number, zero or greater.
-    """
-    if value is None or value == "":
-        return None
-    try:
-        seconds = float(value) if isinstance(value, str | int | float) else math.nan
-    except (ValueError, OverflowError):
-        seconds = math.nan
-    if math.isnan(seconds) and isinstance(value, float):
-        return None
-    if not 0 <= seconds < math.inf:
-        raise _wrong("is not a number of seconds", place, value)
-    return seconds
-
-
-def as_time(value: object, place: Place) -> datetime | None:
-    """Return a time with its zone (UTC where it states none); None where the cell is empty.
-
-    Raises
-    ------
-    FormatError
-        If it is not a time as ISO 8601 writes it.
-    """
-    if value is None or value == "":
-        return None
-    try:
-        time = datetime.fromisoformat(value) if isinstance(value, str) else value
-    except ValueError:
-        time = None
-    if not isinstance(time, datetime):
-        raise _wrong("is not a time; expected ISO 8601 such as 2026-03-01T12:30:00+00:00", place, value)
-    return time if time.tzinfo is not None else time.replace(tzinfo=UTC)
-
-
 class LabelReader:
     """From the labels of a file to the classes of the project.
 
@@ -135,45 +125,61 @@ class LabelReader:
         The classes; None takes every label for a class.
     file
         Named in errors.
+    missing
+        What means "no label" besides the usual markers.
 
     Examples
     --------
     >>> read = LabelReader(["0", "1"], file="labels.csv")
-    >>> read("1.0", 1, "label")
-    '1'
+    >>> read("1.0", 1, "label"), read("NA", 1, "label")
+    ('1', None)
     """
 
-    def __init__(self, classes: Sequence[str] | None, file: str) -> None:
+    def __init__(self, classes: Sequence[str] | None, file: str, missing: Sequence[str] = ()) -> None:
         self.classes = None if classes is None else tuple(classes)
         self._file = file
-        self._known: dict[str, str] = {} if classes is None else {name: name for name in classes}
+        self._missing = {self.plain(marker) for marker in missing}
+        self._known: dict[str, str | None] = {} if classes is None else {name: name for name in classes}
+        self._folded = {name.casefold() for name in classes or ()}
 
-    def __call__(self, value: str, row: int, column: str) -> str:
-        """Return the class; raises FormatError where there is none of this name."""
-        label = self._known.get(value)
-        return label if label is not None else self._resolve(value, row, column)
+    def __call__(self, value: str, row: int, column: str) -> str | None:
+        """Return the class, None where the cell says that there is none; FormatError for an unknown one."""
+        try:
+            return self._known[value]
+        except KeyError:
+            return self._resolve(value, row, column)
 
     def knows(self, value: str) -> bool:
-        """Whether a class is meant by this."""
-        return value in self._known or self.plain(value) in self._known
+        """Whether a class is meant by this, in the same letters."""
+        return self._known.get(value) is not None or self.plain(value) in (self.classes or ())
+
+    def nearly(self, value: str) -> bool:
+        """Whether a class is meant by this but for upper and lower case."""
+        return self.plain(value).casefold() in self._folded
+
+    def is_missing(self, value: str) -> bool:
+        """Whether the cell says that there is no label."""
+        plain = self.plain(value)
+        return plain in self._missing or is_missing(plain, self.classes)
 
     def plain(self, value: str) -> str:
         """Return the value without blanks around it, and a whole number without its decimals."""
-        value = value.strip()
-        whole, point, decimals = value.partition(".")
-        return whole if point and whole.lstrip("-").isdigit() and not decimals.strip("0") else value
+        return as_name(value)
 
-    def _resolve(self, value: str, row: int, column: str) -> str:
+    def _resolve(self, value: str, row: int, column: str) -> str | None:
         plain = self.plain(value)
         place = (self._file, row, column)
-        if not plain:
-            raise _wrong("is empty; expected a label", place, value)
-        if self.classes is None:
-            return self._known.setdefault(value, checked(plain, place))
-        if plain not in self._known:
+        found: str | None = plain
+        if self.is_missing(value):
+            found = None
+        elif self.classes is None:
+            checked(plain, place)
+        elif plain not in self.classes:
             problem = f"is none of the classes {self._listed()}{self._guess(plain)}"
             raise _wrong(problem, place, value, code="no_class", classes=self._listed())
-        return self._known.setdefault(value, self._known[plain])
+        if len(self._known) < 100_000:
+            self._known[value] = found
+        return found
 
     def _listed(self, most: int = 10) -> str:
         names = self.classes or ()

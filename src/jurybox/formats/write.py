@@ -12,12 +12,13 @@ from jurybox.errors import InputError
 from jurybox.formats.layouts import OutTable, out_table, out_tables
 from jurybox.formats.records import Export
 from jurybox.formats.source import MANIFEST
-from jurybox.formats.write_nested import write_huggingface, write_label_studio
+from jurybox.formats.write_nested import write_huggingface
 from jurybox.formats.write_tables import write_csv, write_jsonl, write_parquet
+from jurybox.formats.write_tools import TOOL_WRITERS
 
 __all__ = ["EXPORT_FORMATS", "write", "write_table"]
 
-EXPORT_FORMATS = ("csv", "jsonl", "parquet", "huggingface", "label-studio")
+EXPORT_FORMATS = ("csv", "jsonl", "parquet", "huggingface", *TOOL_WRITERS)
 
 _TABLE_WRITERS: dict[str, Callable[[OutTable, Path], None]] = {
     "csv": write_csv,
@@ -40,9 +41,9 @@ def write(
     export
         The project.
     out
-        A file for ``label-studio``, else a folder. Folders with ``csv``, ``jsonl`` and ``parquet`` hold the
-        tables texts, annotations, consensus, annotators and, if any labels are known, gold, and
-        `project.json` with name, classes and guidelines.
+        A folder for ``csv``, ``jsonl``, ``parquet`` and ``huggingface``, else a file. Folders with the first
+        three hold the tables texts, annotations, consensus, annotators and, if there are any, gold and skips,
+        and `project.json` with name, classes and guidelines.
     format
         One of `EXPORT_FORMATS`.
     overwrite
@@ -65,9 +66,9 @@ def write(
     target = Path(out)
     if format not in EXPORT_FORMATS:
         raise InputError(f"format is {format!r}, expected one of {', '.join(EXPORT_FORMATS)}")
-    if format == "label-studio":
+    if format in TOOL_WRITERS:
         with new_file(target, overwrite=overwrite) as draft:
-            write_label_studio(export, draft)
+            TOOL_WRITERS[format].write(export, draft)
         return target
     with new_folder(target, replaceable=lambda folder: overwrite and is_export(folder)) as draft:
         if format == "huggingface":
@@ -111,8 +112,8 @@ def is_export(folder: Path) -> bool:
 
 
 def _tables(export: Export) -> list[OutTable]:
-    """Return the tables of a folder; known labels are in it where there are any."""
-    return [table for table in out_tables(export) if table.name != "gold" or any(table.rows())]
+    """Return the tables of a folder; known labels and skips are in it where there are any."""
+    return [table for table in out_tables(export) if table.name not in ("gold", "skips") or any(table.rows())]
 
 
 def _write_manifest(export: Export, form: str, path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from jurybox.errors import InputError, require
 from jurybox.formats.layouts import grouped
-from jurybox.formats.records import AnnotationRecord, ConsensusRecord, Export
+from jurybox.formats.records import AnnotationRecord, ConsensusRecord, Export, SkipRecord
 from jurybox.formats.values import as_json
 
 __all__ = ["LABEL_CONTROL", "write_huggingface", "write_label_studio"]
@@ -67,7 +67,7 @@ def write_huggingface(export: Export, folder: Path) -> None:
 
 def _rows(export: Export) -> Iterator[Mapping[str, object]]:
     number = {name: position for position, name in enumerate(export.classes)}
-    for text, consensus, labels in grouped(export):
+    for text, consensus, labels, skips in grouped(export):
         yield {
             "id": text.id,
             "text": text.text,
@@ -76,7 +76,7 @@ def _rows(export: Export) -> Iterator[Mapping[str, object]]:
             "agreement": consensus.agreement,
             "n_annotations": consensus.n_annotations,
             "probabilities": list(consensus.probabilities),
-            "annotations": [_annotation(label) for label in labels],
+            "annotations": [_annotation(label) for label in labels] + [_skip(skip) for skip in skips],
             "metadata": json.dumps(as_json(text.metadata)) if text.metadata else None,
         }
 
@@ -91,6 +91,17 @@ def _annotation(record: AnnotationRecord) -> dict[str, object]:
     }
 
 
+def _skip(record: SkipRecord) -> dict[str, object]:
+    time = None if record.time is None else record.time.isoformat()
+    return {
+        "annotator": record.annotator,
+        "label": None,
+        "seconds": None,
+        "comment": record.reason,
+        "time": time,
+    }
+
+
 def write_label_studio(export: Export, path: Path) -> None:
     """Write Label Studio tasks with their annotations; the consensus is a prediction.
 
@@ -99,10 +110,10 @@ def write_label_studio(export: Export, path: Path) -> None:
     """
     with path.open("w", encoding="utf-8", newline="\n") as file:
         separator = "[\n"
-        for text, consensus, labels in grouped(export):
+        for text, consensus, labels, skips in grouped(export):
             task = {
                 "data": {"id": text.id, "text": text.text, "metadata": as_json(text.metadata or {})},
-                "annotations": [_completed(label) for label in labels],
+                "annotations": [_completed(label) for label in labels] + [_cancelled(skip) for skip in skips],
                 "predictions": _predictions(consensus),
             }
             file.write(separator + json.dumps(task, ensure_ascii=False))
@@ -115,6 +126,13 @@ def _completed(record: AnnotationRecord) -> dict[str, object]:
     if record.time is not None:
         meta["time"] = record.time.isoformat()
     return {"result": [{**_choice(record.label), "meta": meta}], "lead_time": record.seconds}
+
+
+def _cancelled(record: SkipRecord) -> dict[str, object]:
+    meta = {"annotator": record.annotator, "comment": record.reason}
+    if record.time is not None:
+        meta["time"] = record.time.isoformat()
+    return {"result": [], "was_cancelled": True, "meta": meta}
 
 
 def _predictions(consensus: ConsensusRecord) -> list[dict[str, object]]:

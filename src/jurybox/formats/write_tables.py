@@ -7,28 +7,33 @@ import itertools
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TextIO
 
 from jurybox.errors import require
 from jurybox.formats.layouts import Column, OutTable
-from jurybox.formats.spreadsheet import ESCAPED_COLUMN, escape
+from jurybox.formats.spreadsheet import ESCAPED_COLUMN, escape, join_names
 from jurybox.formats.values import as_json
 
-__all__ = ["write_csv", "write_jsonl", "write_parquet"]
+__all__ = ["write_csv", "write_jsonl", "write_parquet", "write_rows"]
 
 _ROWS = 10_000
 
 
-def write_csv(table: OutTable, path: Path) -> None:
+def write_csv(table: OutTable, path: Path, *, delimiter: str = ",") -> None:
     """Write a table as CSV that is safe to open in a spreadsheet, see `spreadsheet`.
 
     It starts with a byte order mark, without which Excel takes it for another encoding.
     """
-    names = [column.name for column in table.columns]
     with path.open("w", encoding="utf-8-sig", newline="") as file:
-        writer = csv.writer(file, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\r\n")
-        writer.writerow([*names, ESCAPED_COLUMN])
-        for row in table.rows():
-            writer.writerow(_safe_row(row, table.columns))
+        write_rows(table, file, delimiter=delimiter)
+
+
+def write_rows(table: OutTable, file: TextIO, *, delimiter: str = ",") -> None:
+    """Write a table as CSV into an open file, see `write_csv`."""
+    writer = csv.writer(file, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\r\n", delimiter=delimiter)
+    writer.writerow([*(escape(column.name) for column in table.columns), ESCAPED_COLUMN])
+    for row in table.rows():
+        writer.writerow(_safe_row(row, table.columns))
 
 
 def _safe_row(row: Sequence[object], columns: Sequence[Column]) -> list[object]:
@@ -42,7 +47,7 @@ def _safe_row(row: Sequence[object], columns: Sequence[Column]) -> list[object]:
                 changed.append(column.name)
                 cell = safe
         cells.append(cell)
-    return [*cells, " ".join(changed)]
+    return [*cells, join_names(changed)]
 
 
 def _as_cell(value: object, column: Column) -> object:
@@ -69,8 +74,8 @@ def write_parquet(table: OutTable, path: Path) -> None:
     MissingExtraError
         If pyarrow is not installed.
     """
-    arrow = require("pyarrow", extra="scale")
-    parquet = require("pyarrow.parquet", extra="scale")
+    arrow = require("pyarrow", extra="tables")
+    parquet = require("pyarrow.parquet", extra="tables")
     types = {
         "text": arrow.string(),
         "json": arrow.string(),

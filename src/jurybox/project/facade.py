@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from itertools import chain
 from os import PathLike
 from types import TracebackType
@@ -13,7 +14,7 @@ from typing import Any, Self, TypeAlias
 from sqlalchemy.engine import Connection
 
 from jurybox.errors import InputError
-from jurybox.formats.records import AnnotationRecord, Batch, TextRecord
+from jurybox.formats import AnnotationRecord, Batch, ReadOptions, TextRecord, read
 from jurybox.project.gold import Gold
 from jurybox.project.labelling import Labelling
 from jurybox.project.origins import Origins
@@ -66,6 +67,7 @@ class Project(Labelling, People, Results, Services, Gold, Origins):
         name: str | None = None,
         guidelines: str = "",
         settings: ProjectSettings | None = None,
+        duplicates: Duplicates = "error",
         cache: Location | None = None,
         clock: Callable[[], float] = time.time,
     ) -> Self:
@@ -79,7 +81,7 @@ class Project(Labelling, People, Results, Services, Gold, Origins):
             Names of the classes, in the order in which annotators see them.
         texts
             As for `add_texts`.
-        batches
+        batches, duplicates
             As for `add`: texts and annotations of files.
         name
             A title; default: the name of the file or schema.
@@ -101,7 +103,7 @@ class Project(Labelling, People, Results, Services, Gold, Origins):
             state.create_project(connection, title, classes, settings or ProjectSettings(), now=clock())
             if guidelines:
                 state.write_guidelines(connection, guidelines, now=clock())
-            importer = _importer_within(connection, now=clock())
+            importer = _importer_within(connection, now=clock(), duplicates=duplicates)
             importer.add_texts(_records(texts))
             _fill(importer, batches)
         return project
@@ -195,6 +197,35 @@ class Project(Labelling, People, Results, Services, Gold, Origins):
         ) as importer:
             return _fill(importer, batches)
 
+    def add_file(
+        self,
+        path: str | PathLike[str],
+        options: ReadOptions | None = None,
+        *,
+        duplicates: Duplicates = "error",
+        yes: bool = False,
+        strict: bool = False,
+    ) -> Added:
+        """Add what is in a file, all or nothing; `jurybox.formats.read(path).plan` says what will come.
+
+        Parameters
+        ----------
+        path, options
+            As for `jurybox.formats.read`; its classes are those of the project.
+        yes
+            Go on where labels would be lost.
+        strict
+            Refuse whatever looks wrong.
+
+        Raises
+        ------
+        FormatError
+            Where labels would be lost, with what decides it; as `add`.
+        """
+        source = read(path, replace(options or ReadOptions(), classes=self.classes))
+        source.plan.approve(yes=yes, strict=strict, replace=duplicates == "last")
+        return self.add(source.batches(), duplicates=duplicates)
+
     @property
     def name(self) -> str:
         """The title."""
@@ -250,13 +281,13 @@ class Project(Labelling, People, Results, Services, Gold, Origins):
             state.write_guidelines(connection, storable(text, "guidelines"), now=self._clock())
 
 
-def _importer_within(connection: Connection, *, now: float) -> Importer:
+def _importer_within(connection: Connection, *, now: float, duplicates: Duplicates) -> Importer:
     """Return an importer that does all in one transaction: there is nobody yet who might wait for it."""
 
     def here() -> nullcontext[Connection]:
         return nullcontext(connection)
 
-    return Importer(here, here, now=now)
+    return Importer(here, here, now=now, duplicates=duplicates)
 
 
 def _fill(importer: Importer, batches: Iterable[Batch]) -> Added:
@@ -264,6 +295,7 @@ def _fill(importer: Importer, batches: Iterable[Batch]) -> Added:
     for batch in batches:
         importer.add_texts(batch.texts)
         importer.add_annotations(batch.annotations)
+        importer.add_skips(batch.skips)
         gold.update((record.text_id, record.label) for record in batch.gold)
     return importer.finish(gold)
 

@@ -119,6 +119,7 @@ class Results(Rounds):
                 annotations=self.annotation_records(),
                 consensus=_Table(lambda: map(_consensus_record, beliefs.texts)),
                 annotators=_Table(lambda: map(_annotator_record, beliefs.annotators)),
+                skips=_Table(lambda: self._stream(overview.iterate_skips)),
                 gold=[GoldRecord(text_id, label) for text_id, label in read_gold(connection).items()],
             )
 

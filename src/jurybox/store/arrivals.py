@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, suppress
 from math import floor
 from typing import Any, TypeAlias
@@ -70,8 +70,8 @@ def check_import(connection: Connection, number: int) -> None:
         raise StoreError("another import has begun, since this one lost its lock: nothing of it was added")
 
 
-def admit_annotations(connection: Connection, first_text: int, *, replace: bool) -> tuple[int, int]:
-    """Make the annotations that an import has read part of the project.
+def admit_annotations(connection: Connection, first_text: int, *, replace: bool) -> Mapping[str, int]:
+    """Make the annotations and skips that an import has read part of the project.
 
     Parameters
     ----------
@@ -82,8 +82,8 @@ def admit_annotations(connection: Connection, first_text: int, *, replace: bool)
 
     Returns
     -------
-    tuple of int
-        How many there are, and how many of them the project had already.
+    mapping
+        How many `annotations` and `skips` there are, and `known_annotations` that there were already.
 
     Raises
     ------
@@ -93,7 +93,7 @@ def admit_annotations(connection: Connection, first_text: int, *, replace: bool)
     annotations, annotators, incoming = schema.annotations, schema.annotators, schema.incoming
     n = connection.scalar(sa.select(sa.func.count()).select_from(incoming)) or 0
     if not n:
-        return 0, 0
+        return {}
     met = connection.execute(_MET, {"first": first_text}).all()
     known = [row.incoming_id for row in met if row.label == row.known]
     replaced = [row for row in met if row.label != row.known]
@@ -107,15 +107,41 @@ def admit_annotations(connection: Connection, first_text: int, *, replace: bool)
     connection.execute(_ADMIT)
     for old in replaced:
         _point_to_successor(connection, old.id)
-    per_person = sa.select(incoming.c.annotator, sa.func.count()).group_by(incoming.c.annotator)
+    labelled = incoming.c.label.is_not(None)
+    per_person = (
+        sa.select(incoming.c.annotator, sa.func.count()).where(labelled).group_by(incoming.c.annotator)
+    )
     given = Counter({row[0]: row[1] for row in connection.execute(per_person)})
+    given_now = given.total()
     given.subtract(old.annotator for old in replaced)
     for name in sorted(given):
         more = annotators.c.n_annotations + given[name]
         connection.execute(sa.update(annotators).where(annotators.c.name == name).values(n_annotations=more))
+    skips = _admit_skips(connection)
     connection.execute(_NOTE_TOUCHED, {"first": first_text})
     connection.execute(sa.delete(incoming))
-    return n - len(known), len(known)
+    return {"annotations": given_now, "known_annotations": len(known), "skips": skips}
+
+
+def _admit_skips(connection: Connection) -> int:
+    """Let in the skips of people who have neither labelled nor skipped the text; return how many."""
+    new = connection.execute(_NEW_SKIPS).all()
+    if new:
+        rows = [
+            {
+                "text_id": row.text_id,
+                "annotator_id": row.id,
+                "reason": row.comment,
+                "created_at": row.created_at,
+            }
+            for row in new
+        ]
+        insert_rows(connection, schema.skips, rows)
+    annotators = schema.annotators
+    for number, n in sorted(Counter(row.id for row in new).items()):
+        more = annotators.c.n_skips + n
+        connection.execute(sa.update(annotators).where(annotators.c.id == number).values(n_skips=more))
+    return len(new)
 
 
 def draw_audit(connection: Connection, first: int, stop: int, *, now: float) -> None:
@@ -211,7 +237,8 @@ def tidy(store: Store) -> None:
 def two_labels(text_id: str, annotator: str, label: str, row: int) -> FormatError:
     """Return what is wrong with a second label of an annotator for one text."""
     return FormatError(
-        f"annotator {annotator!r} has given text {text_id!r} another label already",
+        f"annotator {annotator!r} has given text {text_id!r} another label already; --replace "
+        "(duplicates='last') keeps the later one",
         row=row or None,
         column="label",
         value=label,
@@ -272,7 +299,28 @@ def _met() -> sa.Select[Any]:
             .join(classes, classes.c.id == annotations.c.class_id)
             .join(texts, texts.c.id == incoming.c.text_id)
         )
-        .where(incoming.c.text_id < sa.bindparam("first", type_=sa.Integer))
+        .where(incoming.c.text_id < sa.bindparam("first", type_=sa.Integer), incoming.c.label.is_not(None))
+    )
+
+
+def _new_skips() -> sa.Select[Any]:
+    incoming, annotators = schema.incoming, schema.annotators
+    annotations, skips = schema.annotations, schema.skips
+    labelled = sa.exists().where(
+        schema.is_standing,
+        annotations.c.text_id == incoming.c.text_id,
+        annotations.c.annotator_id == annotators.c.id,
+    )
+    skipped = sa.exists().where(
+        skips.c.retired_at.is_(None),
+        skips.c.text_id == incoming.c.text_id,
+        skips.c.annotator_id == annotators.c.id,
+    )
+    return (
+        sa.select(incoming.c.text_id, annotators.c.id, incoming.c.comment, incoming.c.created_at)
+        .join(annotators, annotators.c.name == incoming.c.annotator)
+        .where(incoming.c.label.is_(None), ~labelled, ~skipped)
+        .order_by(incoming.c.id)
     )
 
 
@@ -293,6 +341,7 @@ def _admit() -> sa.Insert:
 
 _MET = _met()
 _ADMIT = _admit()
+_NEW_SKIPS = _new_skips()
 _NOTE_TOUCHED = sa.insert(schema.unsettled).from_select(
     ["text_id"],
     sa.select(schema.incoming.c.text_id)

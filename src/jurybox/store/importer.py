@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from jurybox.errors import ConflictError, FormatError, InputError, StoreError
-from jurybox.formats.records import AnnotationRecord, TextRecord
+from jurybox.formats.records import AnnotationRecord, SkipRecord, TextRecord
 from jurybox.store import schema
 from jurybox.store.arrivals import (
     IMPORT,
@@ -35,7 +35,7 @@ from jurybox.store.arrivals import (
 from jurybox.store.checks import check_seconds, problem_with
 from jurybox.store.engine import Store, insert_rows
 from jurybox.store.gold import set_gold
-from jurybox.store.loans import release_labelled
+from jurybox.store.loans import release_decided
 from jurybox.store.locks import serialise
 from jurybox.store.people import add_annotator, annotator_numbers
 from jurybox.store.ranks import chunks
@@ -186,6 +186,27 @@ class Importer:
                 rows = [self._annotation_row(record, texts) for record in chunk]
                 self._keep_new(connection, chunk, rows)
 
+    def add_skips(self, records: Iterable[SkipRecord]) -> None:
+        """Add that annotators have seen texts and given no label; none where they have given one.
+
+        Raises
+        ------
+        FormatError
+            For an unknown text.
+        """
+        for chunk in chunks(records, _CHUNK):
+            with self._part() as connection:
+                texts = _text_numbers(connection, chunk)
+                rows = {
+                    (row["text_id"], row["annotator"]): row
+                    for row in (self._skip_row(one, texts) for one in chunk)
+                }
+                staged = connection.execute(_staged({text_id for text_id, _ in rows}))
+                known = {(row.text_id, row.annotator) for row in staged}
+                insert_rows(
+                    connection, schema.incoming, [row for pair, row in rows.items() if pair not in known]
+                )
+
     def finish(self, gold: Mapping[str, str | None] | None = None) -> Added:
         """Let all in at once, draw the audit sample from the new texts, and put the queue in order.
 
@@ -208,10 +229,9 @@ class Importer:
             serialise(connection, "placing")
             serialise(connection, "round", shared=not alone)
             self._let_in_people_and_classes(connection)
-            added, known = admit_annotations(connection, self._first_text, replace=self._duplicates == "last")
-            self._counts.update(annotations=added, known_annotations=known)
-            if added:
-                release_labelled(connection)
+            added = admit_annotations(connection, self._first_text, replace=self._duplicates == "last")
+            self._counts.update(added)
+            release_decided(connection)
             if self._next_text > self._first_text:
                 draw_audit(connection, self._first_text, self._next_text, now=self._now)
                 write_state(connection, n_texts=self._next_text)
@@ -228,6 +248,21 @@ class Importer:
             yield connection
 
     def _annotation_row(self, record: AnnotationRecord, texts: Mapping[str, int]) -> dict[str, Any]:
+        self._check_class(record)
+        return self._row(record, texts, label=record.label, seconds=_seconds(record), comment=record.comment)
+
+    def _skip_row(self, record: SkipRecord, texts: Mapping[str, int]) -> dict[str, Any]:
+        return self._row(record, texts, label=None, seconds=None, comment=record.reason)
+
+    def _row(
+        self,
+        record: AnnotationRecord | SkipRecord,
+        texts: Mapping[str, int],
+        *,
+        label: str | None,
+        seconds: float | None,
+        comment: str,
+    ) -> dict[str, Any]:
         if record.text_id not in texts:
             raise FormatError(
                 "there is no text with this id; add the texts first",
@@ -236,16 +271,15 @@ class Importer:
                 value=record.text_id,
                 code="unknown_text",
             )
-        self._check_class(record)
         if record.annotator not in self._annotators:
             self._annotators[_checked(record.annotator, "annotator", record.row)] = None
         return {
             "text_id": texts[record.text_id],
             "annotator": record.annotator,
-            "label": record.label,
+            "label": label,
             "created_at": self._now if record.time is None else record.time.timestamp(),
-            "seconds": _seconds(record),
-            "comment": _checked(record.comment, "comment", record.row),
+            "seconds": seconds,
+            "comment": _checked(comment, "comment", record.row),
             "row": record.row,
         }
 
@@ -333,7 +367,9 @@ def _unknown(connection: Connection, chunk: Sequence[TextRecord]) -> list[TextRe
     return new
 
 
-def _text_numbers(connection: Connection, chunk: Sequence[AnnotationRecord]) -> Mapping[str, int]:
+def _text_numbers(
+    connection: Connection, chunk: Sequence[AnnotationRecord | SkipRecord]
+) -> Mapping[str, int]:
     texts = schema.stored_texts
     ids = {record.text_id for record in chunk}
     query = sa.select(texts.c.external_id, texts.c.id).where(texts.c.external_id.in_(ids))

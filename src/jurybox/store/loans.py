@@ -14,7 +14,7 @@ __all__ = [
     "give_back",
     "give_back_all",
     "release",
-    "release_labelled",
+    "release_decided",
     "text_number",
 ]
 
@@ -32,15 +32,13 @@ def give_back_all(connection: Connection, name: str) -> None:
         _end(connection, leases, leases.c.annotator_id.in_(person))
 
 
-def release_labelled(connection: Connection) -> None:
-    """End the loans of texts that were labelled elsewhere, whose labels have just been imported."""
+def release_decided(connection: Connection) -> None:
+    """Take texts out of the hands of those who have labelled or skipped them, elsewhere."""
+    decided = (schema.annotations, schema.is_standing), (schema.skips, schema.skips.c.retired_at.is_(None))
     for leases in (schema.leases, schema.gold_leases):
-        labelled = sa.exists().where(
-            schema.annotations.c.text_id == leases.c.text_id,
-            schema.annotations.c.annotator_id == leases.c.annotator_id,
-            schema.is_standing,
-        )
-        connection.execute(sa.delete(leases).where(labelled))
+        for table, stands in decided:
+            same = sa.and_(table.c.text_id == leases.c.text_id, table.c.annotator_id == leases.c.annotator_id)
+            connection.execute(sa.delete(leases).where(sa.exists().where(same, stands)))
 
 
 def release(connection: Connection, annotator_id: int, text_id: int, *, golden: bool = True) -> None:

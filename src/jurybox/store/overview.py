@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from jurybox.errors import NotFoundError
-from jurybox.formats.records import AnnotationRecord, TextRecord
+from jurybox.formats.records import AnnotationRecord, SkipRecord, TextRecord
 from jurybox.store import schema
 from jurybox.store.people import read_annotators
 from jurybox.store.places import count_open
@@ -21,6 +21,7 @@ from jurybox.store.state import read_classes, read_state
 __all__ = [
     "count_texts",
     "iterate_annotations",
+    "iterate_skips",
     "iterate_texts",
     "pool_texts",
     "read_audit",
@@ -147,6 +148,30 @@ def iterate_annotations(connection: Connection) -> Iterator[AnnotationRecord]:
             comment=row.comment,
             time=datetime.fromtimestamp(row.created_at, tz=UTC),
         )
+
+
+def iterate_skips(connection: Connection) -> Iterator[SkipRecord]:
+    """Walk over the skips of annotators who have not labelled the text since, by text, then annotator."""
+    skips, texts, annotators = schema.skips, schema.texts, schema.annotators
+    annotations = schema.annotations
+    labelled = sa.exists().where(
+        schema.is_standing,
+        annotations.c.text_id == skips.c.text_id,
+        annotations.c.annotator_id == skips.c.annotator_id,
+    )
+    query = (
+        sa.select(texts.c.external_id, annotators.c.name, skips.c.reason, skips.c.created_at)
+        .select_from(
+            skips.join(texts, texts.c.id == skips.c.text_id).join(
+                annotators, annotators.c.id == skips.c.annotator_id
+            )
+        )
+        .where(skips.c.retired_at.is_(None), ~labelled)
+        .order_by(skips.c.text_id, skips.c.annotator_id)
+    )
+    for row in connection.execution_options(yield_per=_PART).execute(query):
+        time = datetime.fromtimestamp(row.created_at, tz=UTC)
+        yield SkipRecord(row.external_id, row.name, row.reason, time)
 
 
 def _count(connection: Connection, table: sa.FromClause, *conditions: sa.ColumnElement[bool]) -> int:

@@ -223,6 +223,7 @@ class Added:
     annotators: int = 0
     known_texts: int = 0
     known_annotations: int = 0
+    skips: int = 0
 
 
 @dataclass(frozen=True)

@@ -209,13 +209,14 @@ incoming = Table(
     Column("id", _Serial, primary_key=True),
     Column("text_id", Integer, nullable=False),
     Column("annotator", Text, nullable=False),
-    Column("label", Text, nullable=False),
+    Column("label", Text),
     Column("created_at", Double, nullable=False),
     Column("seconds", Double),
     Column("comment", Text, nullable=False),
     Column("row", Integer, nullable=False),
 )
-"""Annotations that an import has read and the project does not have yet; `row` is that of the file."""
+"""Annotations that an import has read and the project does not have yet; one without a label is a skip, and
+`row` is that of the file."""
 
 Index("uq_incoming_pair", incoming.c.text_id, incoming.c.annotator, unique=True)
 

@@ -17,7 +17,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import FileResponse
 
 from jurybox.errors import FormatError
-from jurybox.formats import Batch, Plan, ReadOptions, read
+from jurybox.formats import Batch, FilePlan, Finding, ReadOptions, read
 from jurybox.project import Project
 from jurybox.store.records import Added
 from jurybox.web.access import owner_only
@@ -30,7 +30,24 @@ __all__ = ["export_file", "names_of_client", "received", "router"]
 router = APIRouter(tags=["transfer"], dependencies=[owner_only])
 
 FileName = Annotated[str, Query(min_length=1, max_length=1000, description="Its end says what the file is.")]
-ExportFormat = Literal["csv", "jsonl", "parquet", "huggingface", "label-studio"]
+ExportFormat = Literal[
+    "csv",
+    "jsonl",
+    "parquet",
+    "huggingface",
+    "label-studio",
+    "json",
+    "doccano",
+    "argilla",
+    "prodigy",
+    "potato",
+    "lighttag",
+    "lewidi",
+    "mturk",
+    "toloka",
+    "appen",
+    "wide",
+]
 
 _BINARY: dict[str, Any] = {
     "requestBody": {
@@ -38,12 +55,22 @@ _BINARY: dict[str, Any] = {
         "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
     }
 }
+_MEDIA_TYPES = {
+    ".zip": "application/zip",
+    ".json": "application/json",
+    ".jsonl": "application/jsonl",
+    ".csv": "text/csv",
+    ".tsv": "text/tab-separated-values",
+}
 _FILE: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "The file",
         "content": {
             "application/zip": {"schema": {"type": "string", "format": "binary"}},
             "application/json": {"schema": {}},
+            "application/jsonl": {"schema": {"type": "string"}},
+            "text/csv": {"schema": {"type": "string"}},
+            "text/tab-separated-values": {"schema": {"type": "string"}},
         },
     }
 }
@@ -59,7 +86,13 @@ class SampleText(BaseModel):
 class Preview(BaseModel):
     """How a file would be read."""
 
-    plans: list[Plan]
+    plans: list[FilePlan]
+    n_texts: int
+    n_annotations: int
+    n_skips: int
+    annotators: dict[str, int]
+    classes: dict[str, int]
+    findings: list[Finding]
     texts: list[SampleText]
     labels: list[str]
 
@@ -74,14 +107,20 @@ async def import_file(
     ] = None,
     duplicates: Literal["error", "last"] = "error",
     add_classes: bool = False,
+    lossy: Annotated[
+        bool, Query(description="Go on where labels would be lost; the preview says where.")
+    ] = False,
+    strict: Annotated[bool, Query(description="Add nothing where anything looks wrong.")] = False,
 ) -> Added:
-    """Add the texts and annotations of a file, all or none."""
+    """Add the texts and annotations of a file, all or none; nothing is added where labels would be lost."""
     options = ReadOptions(annotator=annotator)
 
     def add(path: Path) -> Added:
         known = options if add_classes else replace(options, classes=project.classes)
         with names_of_client(path, filename):
-            return project.add(read(path, known).batches(), duplicates=duplicates, add_classes=add_classes)
+            source = read(path, known)
+            source.plan.approve(yes=lossy, strict=strict, replace=duplicates == "last")
+            return project.add(source.batches(), duplicates=duplicates, add_classes=add_classes)
 
     with tempfile.TemporaryDirectory(prefix="jurybox-") as folder:
         path = await received(request, Path(folder), filename)
@@ -100,7 +139,7 @@ async def preview(
 
 @router.get("/export", response_class=FileResponse, responses=_FILE)
 def export(project: Stored, format: ExportFormat = "csv") -> FileResponse:  # noqa: A002 - its name in the query
-    """Download everything: a ZIP file with a folder, or one JSON file for Label Studio."""
+    """Download everything: a ZIP file with a folder, or one file for another tool."""
     return export_file(project, format)
 
 
@@ -122,13 +161,14 @@ async def received(request: Request, folder: Path, filename: str) -> Path:
 def export_file(project: Project, form: str) -> FileResponse:
     """Write an export and return it as a download; what was written goes when it is sent."""
     from jurybox.formats.write import write
+    from jurybox.formats.write_tools import TOOL_WRITERS
 
     folder = Path(tempfile.mkdtemp(prefix="jurybox-"))
     try:
         plain = "".join(c if c.isascii() and c.isalnum() else "-" for c in project.name[:100])
         stem = plain.strip("-") or "project"
-        if form == "label-studio":
-            path = write(project.export(), folder / f"{stem}.json", format=form)
+        if form in TOOL_WRITERS:
+            path = write(project.export(), folder / f"{stem}{TOOL_WRITERS[form].suffix}", format=form)
         else:
             written = write(project.export(), folder / stem, format=form)
             path = Path(shutil.make_archive(str(folder / stem), "zip", written))
@@ -136,7 +176,7 @@ def export_file(project: Project, form: str) -> FileResponse:
         shutil.rmtree(folder, ignore_errors=True)
         raise
     done = BackgroundTask(shutil.rmtree, folder, ignore_errors=True)
-    kind = "application/json" if path.suffix == ".json" else "application/zip"
+    kind = _MEDIA_TYPES[path.suffix]
     return FileResponse(path, filename=path.name, media_type=kind, background=done)
 
 
@@ -153,7 +193,16 @@ def _preview(path: Path, filename: str, options: ReadOptions) -> Preview:
     with names_of_client(path, filename):
         source = read(path, options)
         batch = next(source.batches(), Batch((), ()))
-    plans = [replace(plan, file=filename) for plan in source.plans]
+        plan = source.plan
     labels: Mapping[str, None] = dict.fromkeys(record.label for record in batch.annotations)
-    texts = [SampleText(id=record.id, text=record.text[:2000]) for record in batch.texts[:10]]
-    return Preview(plans=plans, texts=texts, labels=list(labels)[:1000])
+    return Preview(
+        plans=[replace(file, file=file.file.replace(str(path), filename)) for file in plan.files],
+        n_texts=plan.texts,
+        n_annotations=plan.annotations,
+        n_skips=plan.skips,
+        annotators=dict(plan.annotators),
+        classes=dict(plan.classes),
+        findings=list(plan.findings),
+        texts=[SampleText(id=record.id, text=record.text[:2000]) for record in batch.texts[:10]],
+        labels=list(labels)[:1000],
+    )

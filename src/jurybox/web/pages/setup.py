@@ -11,7 +11,8 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from jurybox.errors import InputError, JuryboxError
 from jurybox.formats import ReadOptions, Source, TextRecord, read
-from jurybox.formats.detect import sniff_encoding, sniff_format
+from jurybox.formats.detect import sniff_format
+from jurybox.formats.encodings import sniff_encoding
 from jurybox.formats.read_csv import open_csv
 from jurybox.web.access import owner_only
 from jurybox.web.render import catalogue_of, explain, render
@@ -210,7 +211,7 @@ def _sample(path: Path, columns: Mapping[str, str]) -> dict[str, Any]:
             {"id": one.id, "text": one.text, "labels": labels.get(one.id, [])} for one in texts[:_ROWS]
         ],
         "labels": list(source.classes) or sorted(seen),
-        "found": dict(source.plans[0].columns),
+        "found": source.plans[0].roles,
         "heads": _heads(path),
         "name": source.name or path.stem,
         "guidelines": source.guidelines,
@@ -225,4 +226,4 @@ def _heads(path: Path) -> Sequence[str]:
         plan = read(path).plans[0]
     except JuryboxError:
         return ()
-    return tuple(dict.fromkeys([*plan.columns.values(), *plan.annotators, *plan.metadata]))
+    return tuple(column.name for column in plan.columns)

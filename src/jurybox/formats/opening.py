@@ -1,0 +1,315 @@
+"""Opening one file: as a table whose columns are understood, or as objects of a tool."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from jurybox.errors import FormatError
+from jurybox.formats.columns import guess_layout
+from jurybox.formats.encodings import is_guess, sniff_encoding
+from jurybox.formats.layout import Layout
+from jurybox.formats.options import ReadOptions
+from jurybox.formats.plan import ColumnPlan, FilePlan, Finding, Tally
+from jurybox.formats.read_arrow import objects_of, open_feather, open_huggingface, open_parquet
+from jurybox.formats.read_csv import SAMPLE_ROWS, open_csv, open_lines
+from jurybox.formats.read_json import iter_objects, table_of_objects
+from jurybox.formats.read_sheet import open_sheet
+from jurybox.formats.rows import read_table
+from jurybox.formats.survey import Survey, survey
+from jurybox.formats.tables import Record, Table, later_only
+from jurybox.formats.tools.base import Context, ObjectTool, TableTool, read_items
+from jurybox.formats.tools.forms import QUALTRICS, TURNED, is_turned, turned, without_preamble
+from jurybox.formats.tools.inception import webanno_objects
+from jurybox.formats.tools.registry import OBJECT_TOOLS, TABLE_TOOLS, object_tool, table_tool
+from jurybox.formats.values import LabelReader
+
+__all__ = ["Part", "open_part"]
+
+_Objects = Callable[[], Iterator[Mapping[str, object]]]
+
+
+@dataclass(frozen=True)
+class Part:
+    """One file of a source.
+
+    Parameters
+    ----------
+    plan
+        How it is read.
+    read
+        Returns its records, anew at each call.
+    tally
+        Counts what is left out while it is read.
+    nobody
+        Whether it holds labels of which it does not say who gave them.
+    values
+        What the columns of a table hold, of those that hold few values.
+    """
+
+    plan: FilePlan
+    read: Callable[[], Iterator[Record]]
+    tally: Tally = field(default_factory=Tally)
+    nobody: bool = False
+    values: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+    def renamed(self, file: str, shown: Callable[[str], str]) -> Part:
+        """Return the part of a file by another name, also in its errors."""
+
+        def records() -> Iterator[Record]:
+            try:
+                yield from self.read()
+            except FormatError as error:
+                raise error.within(file, shown(error.problem)) from error
+
+        return replace(self, plan=replace(self.plan, file=file), read=records)
+
+
+def open_part(path: Path, form: str, options: ReadOptions, *, known_labels: bool = False) -> Part:
+    """Open a file that is written in some form.
+
+    Parameters
+    ----------
+    form
+        What `sniff_format` said of it; a form or tool in the options counts more.
+    known_labels
+        Whether its labels are known ones, nobody's votes: texts of a data set.
+
+    Raises
+    ------
+    FormatError
+        If it cannot be read, or what its columns are cannot be told.
+    """
+    asked = options.format
+    tools = {*(tool.name for tool in OBJECT_TOOLS), *(tool.name for tool in TABLE_TOOLS), "google-forms"}
+    if asked not in ("auto", *tools) or asked == "json":
+        form = asked
+    opening = _Opening(path, form, asked, options, known_labels)
+    if form in ("csv", "tsv", "lines", "webanno", "json", "jsonl"):
+        opening.encoding = options.encoding or sniff_encoding(path)
+    if form in ("csv", "tsv"):
+        table, opening.delimiter = open_csv(
+            path, opening.encoding or "", options.delimiter or ("\t" if form == "tsv" else None)
+        )
+        return opening.table(table)
+    if form == "lines":
+        return opening.table(open_lines(path, opening.encoding or ""))
+    if form == "webanno":
+        return opening.objects(lambda: webanno_objects(path, opening.encoding or ""))
+    openers = {
+        "parquet": open_parquet,
+        "arrow": open_feather,
+        "huggingface": open_huggingface,
+        "sheet": open_sheet,
+    }
+    if form in openers:
+        return opening.table(openers[form](path))
+    return opening.objects(lambda: iter_objects(path, opening.encoding or ""))
+
+
+@dataclass
+class _Opening:
+    """One file on its way to being understood."""
+
+    path: Path
+    form: str
+    asked: str
+    options: ReadOptions
+    known_labels: bool
+    encoding: str | None = None
+    delimiter: str | None = None
+
+    def __post_init__(self) -> None:
+        self.labels = LabelReader(self.options.classes, str(self.path), self.options.missing)
+        self.tally = Tally()
+
+    def context(self) -> Context:
+        return Context(
+            str(self.path),
+            self.labels,
+            self.options.columns,
+            self.options.annotator,
+            frozenset(self.options.ignore),
+            self.tally,
+            self.options.exact,
+        )
+
+    def objects(self, read: _Objects) -> Part:
+        """Open objects: of a tool, or else the rows of a table."""
+        sample = list(itertools.islice(read(), SAMPLE_ROWS))
+        if not sample:
+            return Part(
+                FilePlan(str(self.path), self.form, "texts", self.encoding, findings=self.about_encoding()),
+                lambda: iter(()),
+            )
+        tool = object_tool(self.asked, sample)
+        if tool is None:
+            return self.table(table_of_objects(read, self.path))
+        return self.items(tool, read, sample)
+
+    def items(self, tool: ObjectTool, read: _Objects, sample: Sequence[Mapping[str, object]]) -> Part:
+        about = self.context()
+        columns, nobody = _fields_of(tool, sample, replace(about, tally=Tally(), annotator=None))
+        plan = FilePlan(
+            str(self.path),
+            tool.name,
+            "nested",
+            self.encoding,
+            columns=columns,
+            rows=sum(1 for _ in read()),
+            findings=self.about_encoding(),
+        )
+
+        def records() -> Iterator[Record]:
+            return read_items(tool.items(read(), about), about)
+
+        resubmits = tool.name == "prodigy"
+        return Part(plan, (lambda: later_only(records)) if resubmits else records, self.tally, nobody)
+
+    def table(self, table: Table) -> Part:
+        """Open a table: some have lists in their cells, as objects have."""
+        objects = [dict(zip(table.columns, row, strict=True)) for row in table.sample[:SAMPLE_ROWS]]
+        tool = object_tool(self.asked, objects) if self.form != "lines" else None
+        if tool is not None:
+            return self.items(tool, lambda: objects_of(table), objects)
+        known = table_tool(self.asked, table.columns)
+        about = self.context()
+        if known is QUALTRICS:
+            table = without_preamble(table, about)
+        elif known is not None and known.convert is not None:
+            table = known.convert(table, about)
+        return self.understood(table, survey(table), known)
+
+    def understood(self, table: Table, found: Survey, tool: TableTool | None) -> Part:
+        findings = self.about_encoding()
+        form = self.form if tool is None else tool.name
+        if self.asked == "google-forms" or is_turned(table, found, self.labels):
+            if not (self.options.turn or self.asked in ("google-forms", "qualtrics")):
+                plan = FilePlan(
+                    str(self.path),
+                    form,
+                    "texts",
+                    self.encoding,
+                    self.delimiter,
+                    rows=found.rows,
+                    findings=(*findings, TURNED),
+                )
+                return Part(plan, lambda: iter(()), self.tally)
+            table = turned(table, found, self.labels)
+            found, tool = survey(table), None
+        layout = guess_layout(table, found, self.options, self.labels, tool=tool, delimiter=self.delimiter)
+        nobody = any(finding.loses_labels for finding in layout.findings)
+        if self.known_labels:
+            layout = replace(layout, findings=tuple(_as_known(finding) for finding in layout.findings))
+        plan = FilePlan(
+            str(self.path),
+            form,
+            layout.shape,
+            self.encoding,
+            self.delimiter,
+            _columns_of(layout, found),
+            found.rows,
+            (*findings, *layout.findings),
+        )
+
+        def records() -> Iterator[Record]:
+            return read_table(table, layout, self.labels, self.tally, annotator=self.options.annotator)
+
+        resubmits = tool is not None and tool.resubmits
+        values = {
+            column.name: [value for value in column.values if not self.labels.is_missing(value)]
+            for column in found.columns
+            if not column.many
+        }
+        return Part(plan, (lambda: later_only(records)) if resubmits else records, self.tally, nobody, values)
+
+    def about_encoding(self) -> tuple[Finding, ...]:
+        if self.encoding is None or self.options.encoding is not None or not is_guess(self.encoding):
+            return ()
+        return (
+            Finding(
+                f"is not UTF-8; its encoding is guessed to be {self.encoding}",
+                "--encoding NAME if letters look wrong",
+            ),
+        )
+
+
+def _as_known(finding: Finding) -> Finding:
+    return replace(
+        finding,
+        loses_labels=False,
+        problem=finding.problem.replace(
+            "labels would be lost: nothing says", "known labels, nobody's votes: nothing says"
+        ),
+    )
+
+
+def _columns_of(layout: Layout, found: Survey) -> tuple[ColumnPlan, ...]:
+    role = {
+        at: name
+        for name in ("id", "text", "annotator", "label", "seconds", "comment", "time")
+        if (at := getattr(layout, name)) is not None
+    }
+    role |= {at: f"label of {layout.columns[at]}" for at in layout.wide}
+    role |= dict.fromkeys(layout.metadata, "metadata")
+    if layout.nested_metadata is not None:
+        role[layout.nested_metadata] = "metadata"
+    return tuple(
+        ColumnPlan(
+            column.name,
+            role.get(at, "ignored"),
+            column.filled,
+            ""
+            if at in role
+            else layout.ignored.get(
+                column.name,
+                "names the cells that were changed"
+                if at == layout.escaped
+                else "has no name"
+                if not column.name
+                else "",
+            ),
+        )
+        for at, column in enumerate(found.columns)
+    )
+
+
+def _fields_of(
+    tool: ObjectTool, sample: Sequence[Mapping[str, object]], about: Context
+) -> tuple[tuple[ColumnPlan, ...], bool]:
+    """Return what becomes of the fields of some objects, and whether there are labels that nobody gave.
+
+    What is wrong with them is found when they are read; here it only ends the looking.
+    """
+    filled: dict[str, int] = {}
+    for found in sample:
+        for name, value in found.items():
+            filled[str(name)] = filled.get(str(name), 0) + (value not in (None, "", [], {}))
+    becomes: dict[str, str] = {}
+    nobody = False
+    try:
+        for _, item in tool.items(iter(sample), about):
+            becomes.update(dict.fromkeys(item.metadata or (), "metadata"))
+            becomes[item.field] = "text"
+            becomes.update({name: role for name, role in item.roles.items() if filled.get(name)})
+            for answer in item.answers:
+                becomes[answer.field] = "label"
+                nobody = nobody or (answer.annotator in (None, "") and answer.label not in (None, "", []))
+    except FormatError:
+        pass
+    for name in ("id", "external_id", "example_id", "instance_id"):
+        if filled.get(name) and name not in becomes:
+            becomes[name] = "id"
+            break
+    names = dict.fromkeys([*filled, *becomes])
+    return tuple(
+        ColumnPlan(
+            name,
+            becomes.get(name, "ignored"),
+            filled.get(name, 0),
+            "" if name in becomes else f"belongs to {tool.title}",
+        )
+        for name in names
+    ), nobody

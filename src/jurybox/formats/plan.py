@@ -1,0 +1,309 @@
+"""What an import will do, stated before anything is written: one record behind every door."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from jurybox.errors import FormatError
+from jurybox.formats.records import AnnotationRecord, GoldRecord, SkipRecord, TextRecord
+
+__all__ = ["ColumnPlan", "FilePlan", "Finding", "ImportPlan", "Tally", "count"]
+
+_MOST_NAMES = 100_000
+_MOST_PAIRS = 200_000
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something about a file that a person should know.
+
+    Parameters
+    ----------
+    problem
+        What was found.
+    option
+        What decides it otherwise.
+    loses_labels
+        Whether labels would be lost, so that nothing is imported before somebody has decided.
+    code
+        What is wrong as one word, where programs ask for it.
+    """
+
+    problem: str
+    option: str = ""
+    loses_labels: bool = False
+    code: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.problem} ({self.option})" if self.option else self.problem
+
+
+class Tally:
+    """Counts what is left out while a file is read, by reason."""
+
+    def __init__(self) -> None:
+        self._seen: dict[Finding, tuple[int, int]] = {}
+
+    def note(self, finding: Finding, row: int) -> None:
+        """Count one more; the row of the first is remembered."""
+        n, first = self._seen.get(finding, (0, row))
+        self._seen[finding] = (n + 1, first)
+
+    def clear(self) -> None:
+        """Start anew: a file is read more than once."""
+        self._seen.clear()
+
+    def findings(self) -> tuple[Finding, ...]:
+        """Return what was counted, with how often and where first."""
+        return tuple(
+            Finding(
+                f"{n:,} × {finding.problem}, first in row {row}",
+                finding.option,
+                finding.loses_labels,
+                finding.code,
+            )
+            for finding, (n, row) in self._seen.items()
+        )
+
+
+@dataclass(frozen=True)
+class ColumnPlan:
+    """A column or field of a file, and what becomes of it.
+
+    Parameters
+    ----------
+    name
+        Its name.
+    becomes
+        ``text``, ``id``, ``annotator``, ``label``, ``label of NAME``, ``seconds``, ``comment``, ``time``,
+        ``metadata`` or ``ignored``.
+    filled
+        How many of its cells hold something.
+    reason
+        Why it is ignored.
+    """
+
+    name: str
+    becomes: str
+    filled: int = 0
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class FilePlan:
+    """How one file is read.
+
+    Parameters
+    ----------
+    file, format, encoding, delimiter
+        What it is; encoding and delimiter only where there are such.
+    shape
+        ``texts``, ``long``, ``wide`` or ``nested``.
+    columns
+        Each column and what becomes of it.
+    rows
+        How many rows or objects it has.
+    findings
+        What a person should know of these choices.
+    """
+
+    file: str
+    format: str
+    shape: str
+    encoding: str | None = None
+    delimiter: str | None = None
+    columns: tuple[ColumnPlan, ...] = ()
+    rows: int = 0
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def roles(self) -> dict[str, str]:
+        """Names of columns by role."""
+        kinds = ("id", "text", "annotator", "label", "seconds", "comment", "time")
+        return {column.becomes: column.name for column in self.columns if column.becomes in kinds}
+
+    @property
+    def annotators(self) -> tuple[str, ...]:
+        """The columns that are annotators."""
+        return tuple(column.name for column in self.columns if column.becomes.startswith("label of "))
+
+    @property
+    def metadata(self) -> tuple[str, ...]:
+        """The columns that are kept as metadata of the text."""
+        return tuple(column.name for column in self.columns if column.becomes == "metadata")
+
+
+@dataclass(frozen=True)
+class ImportPlan:
+    """What an import will do.
+
+    Parameters
+    ----------
+    files
+        How each file is read.
+    texts, annotations, skips
+        How many there are.
+    annotators, classes
+        How many labels each one gave, and each class got.
+    findings
+        What looks wrong, of all files.
+    """
+
+    files: tuple[FilePlan, ...]
+    texts: int = 0
+    annotations: int = 0
+    skips: int = 0
+    annotators: Mapping[str, int] = field(default_factory=dict)
+    classes: Mapping[str, int] = field(default_factory=dict)
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def losses(self) -> tuple[Finding, ...]:
+        """Where labels would be lost."""
+        return tuple(finding for finding in self.findings if finding.loses_labels)
+
+    def approve(self, *, yes: bool = False, strict: bool = False, replace: bool = False) -> None:
+        """Let an import go on, or refuse it.
+
+        Parameters
+        ----------
+        yes
+            Go on where labels would be lost.
+        strict
+            Refuse whatever looks wrong.
+        replace
+            Whether a later label of an annotator replaces the earlier one.
+
+        Raises
+        ------
+        FormatError
+            With what decides it; code ``labels_lost`` where labels would be lost.
+        """
+        wrong = (
+            [] if yes else [found for found in self.losses if not (replace and found.code == "two_labels")]
+        )
+        if strict and not wrong:
+            wrong = list(self.findings)
+        if wrong:
+            more = f" (and {len(wrong) - 1} more, see jurybox inspect)" if len(wrong) > 1 else ""
+            code = "labels_lost" if wrong[0].loses_labels else "strict"
+            go_on = "; --yes to go on without them" if wrong[0].loses_labels else ""
+            decide = f"; decide with {wrong[0].option}" if wrong[0].option else ""
+            raise FormatError(f"{wrong[0].problem}{decide}{go_on}{more}", file=self.files[0].file, code=code)
+
+
+class _Counts:
+    """What is counted on one walk over all records, in bounded memory: of many, the rest is not compared."""
+
+    def __init__(self) -> None:
+        self.texts = self.annotations = self.skips = self.rows = 0
+        self.annotators: Counter[str] = Counter()
+        self.classes: Counter[str] = Counter()
+        self.repeated = self.contradicting = self.row_of_contradiction = 0
+        self._ids: set[int] = set()
+        self._texts: set[int] = set()
+        self._pairs: dict[int, str] = {}
+
+    def text(self, record: TextRecord) -> None:
+        key, name = hash(record.text), hash(record.id)
+        if name in self._ids:
+            return
+        self.texts += 1
+        if len(self._ids) < _MOST_PAIRS:
+            self._ids.add(name)
+        if key in self._texts:
+            self.repeated += 1
+        elif len(self._texts) < _MOST_PAIRS:
+            self._texts.add(key)
+
+    def annotation(self, record: AnnotationRecord) -> None:
+        self.annotations += 1
+        for names, name in ((self.annotators, record.annotator), (self.classes, record.label)):
+            if name in names or len(names) < _MOST_NAMES:
+                names[name] += 1
+        pair = hash((record.text_id, record.annotator))
+        known = self._pairs.get(pair)
+        if known is None:
+            if len(self._pairs) < _MOST_PAIRS:
+                self._pairs[pair] = record.label
+        elif known != record.label:
+            self.contradicting += 1
+            self.row_of_contradiction = self.row_of_contradiction or record.row
+
+    def findings(self) -> Iterable[Finding]:
+        if self.contradicting:
+            problem = (
+                f"{self.contradicting:,} labels contradict an earlier one of the same annotator "
+                "for the same text (another label already), first in row "
+                f"{self.row_of_contradiction}"
+            )
+            yield Finding(problem, "--replace to keep the later one", loses_labels=True, code="two_labels")
+        if self.repeated:
+            yield Finding(f"{self.repeated:,} texts repeat an earlier one under another id")
+        if self.skips:
+            yield Finding(f"{self.skips:,} skips: somebody has seen a text and given it no label")
+        by_case: dict[str, list[str]] = {}
+        for name in self.annotators:
+            by_case.setdefault(name.casefold(), []).append(name)
+        for names in by_case.values():
+            if len(names) > 1:
+                yield Finding(
+                    "annotators differ in upper and lower case only, and are taken for different "
+                    f"people: {', '.join(names)}"
+                )
+
+
+def count(
+    files: Iterable[
+        tuple[FilePlan, Iterable[TextRecord | AnnotationRecord | SkipRecord | GoldRecord], Tally]
+    ],
+) -> ImportPlan:
+    """Walk over all records once, and say what they are.
+
+    Raises
+    ------
+    FormatError
+        At the first thing that is wrong, naming file, row, column and value.
+    """
+    counts = _Counts()
+    plans: list[FilePlan] = []
+    findings: list[Finding] = []
+    for plan, records, tally in files:
+        tally.clear()
+        for record in records:
+            if isinstance(record, AnnotationRecord):
+                counts.annotation(record)
+            elif isinstance(record, TextRecord):
+                counts.text(record)
+            elif isinstance(record, SkipRecord):
+                counts.skips += 1
+        found = (*plan.findings, *tally.findings())
+        plans.append(
+            FilePlan(
+                plan.file,
+                plan.format,
+                plan.shape,
+                plan.encoding,
+                plan.delimiter,
+                plan.columns,
+                plan.rows,
+                found,
+            )
+        )
+        idle = [name for name in plan.annotators if name not in counts.annotators]
+        if idle:
+            found = (*found, Finding(f"annotators without labels: {', '.join(idle[:12])}"))
+        name = f"{Path(plan.file).name}: " if plans[1:] else ""
+        findings += [Finding(f"{name}{one.problem}", one.option, one.loses_labels, one.code) for one in found]
+    return ImportPlan(
+        tuple(plans),
+        counts.texts,
+        counts.annotations,
+        counts.skips,
+        dict(counts.annotators),
+        dict(counts.classes),
+        (*findings, *counts.findings()),
+    )

@@ -1,0 +1,167 @@
+"""Google Forms and Qualtrics: tables with a row a person and a column a text, which are turned round."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from jurybox.formats.names import is_known, plain_name
+from jurybox.formats.plan import Finding
+from jurybox.formats.survey import Survey
+from jurybox.formats.tables import Row, Table
+from jurybox.formats.tools.base import Context, TableTool
+from jurybox.formats.values import LabelReader, as_text
+from jurybox.formats.voters import class_valued
+
+__all__ = ["QUALTRICS", "TURNED", "is_turned", "turned", "without_preamble"]
+
+_GRID = re.compile(r".*\[(.+)\]\s*", re.DOTALL)
+_PEOPLE = (
+    *(
+        "username",
+        "emailaddress",
+        "email",
+        "recipientemail",
+        "respondent",
+        "respondentid",
+        "participant",
+        "participantid",
+    ),
+    *(
+        "prolificpid",
+        "prolificid",
+        "workerid",
+        "responseid",
+        "name",
+        "yourname",
+        "externalreference",
+        "annotator",
+        "rater",
+        "user",
+        "id",
+    ),
+)
+_TIMES = ("timestamp", "recordeddate", "enddate", "zeitstempel", "horodateur", "marcatemporal", "submittedat")
+_FEWEST_TEXTS = 2
+TURNED = Finding(
+    "a row is a person and a column is a text, as in Google Forms and Qualtrics",
+    "--turn to read it that way",
+    loses_labels=True,
+    code="turn",
+)
+
+QUALTRICS = TableTool(
+    name="qualtrics",
+    title="Qualtrics",
+    documentation="https://www.qualtrics.com/support/survey-platform/data-and-analysis-module/data/download-data/understanding-your-dataset/",
+    signs=("startdate", "enddate", "responseid"),
+    roles={},
+)
+
+
+def without_preamble(table: Table, about: Context) -> Table:
+    """Return a Qualtrics table whose columns are called like the questions, without its further headers.
+
+    Previews and spam are left out and counted.
+    """
+    first = next(iter(table.rows()), ())
+    questions = [as_text(cell).strip() for cell in first]
+    is_header = any(as_text(cell).startswith('{"ImportId"') for row in table.sample[:2] for cell in row)
+    skipped = (
+        1 + any(as_text(cell).startswith('{"ImportId"') for row in table.sample[1:2] for cell in row)
+        if is_header
+        else 0
+    )
+    names = list(table.columns)
+    if skipped:
+        long = [
+            name if plain_name(name) in (*_PEOPLE, *_TIMES) or not question else question
+            for name, question in zip(names, questions, strict=True)
+        ]
+        names = (
+            long
+            if len(set(long)) == len(long)
+            else [
+                question if long.count(question) == 1 else name
+                for name, question in zip(names, long, strict=True)
+            ]
+        )
+    status = next(
+        (
+            at
+            for at, name in enumerate(table.columns)
+            if plain_name(name) in ("status", "distributionchannel")
+        ),
+        None,
+    )
+
+    def rows() -> Iterator[Row]:
+        for number, row in enumerate(table.rows(), 1):
+            if number <= skipped:
+                yield ()
+                continue
+            if status is not None and as_text(row[status]).strip().lower() in (
+                "survey preview",
+                "preview",
+                "spam",
+                "survey test",
+                "1",
+            ):
+                about.tally.note(Finding("previews and spam left out"), number)
+                yield ()
+                continue
+            yield row
+
+    return Table(table.file, tuple(names), table.sample[skipped:], rows)
+
+
+def is_turned(table: Table, found: Survey, labels: LabelReader) -> bool:
+    """Whether the columns of classes are called like texts: with words, and no column holds texts."""
+    texts = _texts(table.columns, found, labels)
+    named = any(plain_name(name) in ("text", "sentence", "document", "content") for name in table.columns)
+    worded = sum(" " in _text_of(table.columns[at]).strip() for at in texts)
+    return len(texts) >= _FEWEST_TEXTS and not named and 2 * worded > len(texts)
+
+
+def _texts(columns: Sequence[str], found: Survey, labels: LabelReader) -> list[int]:
+    return [
+        at
+        for at, name in enumerate(columns)
+        if name and class_valued(found.columns[at], labels) and not is_known(name)
+    ]
+
+
+def _text_of(name: str) -> str:
+    """Return the text of a question: that in brackets at the end of a row of a grid.
+
+    Examples
+    --------
+    >>> _text_of("How polite is this? [Get lost.]")
+    'Get lost.'
+    """
+    grid = _GRID.fullmatch(name)
+    return (grid[1] if grid is not None else name).strip()
+
+
+def turned(table: Table, found: Survey, labels: LabelReader) -> Table:
+    """Return the table with a row a label: text, annotator, label and time."""
+    texts = _texts(table.columns, found, labels)
+    plain = [plain_name(name) for name in table.columns]
+    person = next(
+        (plain.index(name) for name in _PEOPLE if name in plain and plain.index(name) not in texts), None
+    )
+    time = next((plain.index(name) for name in _TIMES if name in plain), None)
+
+    def rows() -> Iterator[Row]:
+        for number, row in enumerate(filter(None, table.rows()), 1):
+            name = as_text(row[person]).strip() if person is not None else ""
+            for at in (at for at in texts if as_text(row[at]).strip()):
+                yield (
+                    _text_of(table.columns[at]),
+                    name or f"person {number}",
+                    row[at],
+                    "" if time is None else row[time],
+                )
+
+    columns = ("text", "annotator", "label", "time")
+    return Table(table.file, columns, [row for _, row in zip(range(100), rows(), strict=False)], rows)

@@ -1,0 +1,188 @@
+"""Label Studio: tasks with annotations (JSON and storage files), and tables of them (JSON_MIN, CSV, TSV)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from jurybox.formats.plan import Finding
+from jurybox.formats.tools.base import Answer, Context, Item, TableTool, span_problem
+from jurybox.formats.tools.people import who
+from jurybox.formats.values import as_text
+
+__all__ = ["LABEL_STUDIO_TABLE", "LabelStudio"]
+
+_TEXTS = ("text", "sentence", "document", "content", "body", "message", "review", "comment", "$undefined$")
+_PREDICTIONS = Finding("predictions of models left out: people vote, machines do not")
+_DRAFTS = Finding("drafts left out")
+_RESUBMITTED = Finding("submitted anew by the same annotator; the later one counts")
+_SPANS_BESIDE = Finding("spans beside a label left out")
+
+
+class LabelStudio:
+    """Tasks: `data` with the text, `annotations` with the `result`s of each annotator."""
+
+    name = "label-studio"
+    title = "Label Studio"
+    documentation = "https://labelstud.io/guide/export#Label-Studio-JSON-format-of-annotated-tasks"
+
+    def recognises(self, sample: Sequence[Mapping[str, object]]) -> bool:
+        """Whether objects are tasks, or annotations that hold their task as target storage does."""
+        return any(isinstance(found.get("data"), Mapping) or _is_stored(found) for found in sample)
+
+    def items(self, objects: Iterator[Mapping[str, object]], about: Context) -> Iterator[tuple[int, Item]]:
+        """Yield a text with the answers of all who labelled it."""
+        for row, found in enumerate(objects, 1):
+            yield row, _item(_task_of(found), row, about)
+
+
+def _is_stored(found: Mapping[str, object]) -> bool:
+    return isinstance(found.get("result"), list) and isinstance(found.get("task"), Mapping)
+
+
+def _task_of(found: Mapping[str, object]) -> Mapping[str, object]:
+    """Return the task: of a storage file, which is an annotation, the one that it holds."""
+    task = found.get("task")
+    return (
+        {**task, "annotations": [found], "drafts": None}
+        if _is_stored(found) and isinstance(task, Mapping)
+        else found
+    )
+
+
+def _item(task: Mapping[str, object], row: int, about: Context) -> Item:
+    data = task.get("data")
+    if not isinstance(data, Mapping):
+        raise about.wrong("is no object", row, "data", data)
+    field = about.text_field(data, _TEXTS, row)
+    id_field = about.given.get("id", "id")
+    annotations = task.get("annotations", task.get("completions")) or []
+    if not isinstance(annotations, list):
+        raise about.wrong("is no list of annotations", row, "annotations", annotations)
+    for kept, finding in (("predictions", _PREDICTIONS), ("drafts", _DRAFTS)):
+        held = task.get(kept)
+        for prediction in held if isinstance(held, list) else ():
+            if not (isinstance(prediction, Mapping) and prediction.get("model_version") == "jurybox"):
+                about.tally.note(finding, row)
+    metadata = about.metadata(data, [field, id_field], row)
+    return Item(
+        data[field],
+        _answers(annotations, row, about),
+        data.get(id_field, task.get(id_field)),
+        metadata,
+        field,
+    )
+
+
+def _answers(annotations: Sequence[object], row: int, about: Context) -> list[Answer]:
+    """Return one answer a person: the one that was submitted last."""
+    last: dict[str, tuple[str, Answer]] = {}
+    nobody = []
+    for annotation in annotations:
+        if not isinstance(annotation, Mapping):
+            raise about.wrong("is no annotation", row, "annotations", annotation)
+        answer = _answer(annotation, row, about)
+        submitted = as_text(annotation.get("updated_at") or annotation.get("created_at"))
+        name = as_text(answer.annotator)
+        if not name:
+            nobody.append(answer)
+        elif name not in last or submitted >= last[name][0]:
+            if name in last:
+                about.tally.note(_RESUBMITTED, row)
+            last[name] = (submitted, answer)
+    return [*(answer for _, answer in last.values()), *nobody]
+
+
+def _answer(annotation: Mapping[str, object], row: int, about: Context) -> Answer:
+    results = annotation.get("result")
+    results = [held for held in results if isinstance(held, Mapping)] if isinstance(results, list) else []
+    label, chosen = (None, {}) if annotation.get("was_cancelled") else _label(results, row, about)
+    details = chosen.get("meta", annotation.get("meta"))
+    details = details if isinstance(details, Mapping) else {}
+    return Answer(
+        who(details) or who(annotation),
+        annotation.get("label") if "result" not in annotation else label,
+        annotation.get("lead_time", annotation.get("seconds")),
+        details.get("comment", annotation.get("comment")) or _remark(results),
+        details.get("time", annotation.get("time", annotation.get("created_at"))),
+        "annotations",
+    )
+
+
+def _label(
+    results: Sequence[Mapping[str, object]], row: int, about: Context
+) -> tuple[object, Mapping[str, object]]:
+    """Return the label that the only control of labels gave, or the one that was named."""
+    wanted = about.given.get("label")
+    found: dict[str, tuple[object, Mapping[str, object]]] = {}
+    spans = []
+    for result in results:
+        control, value = as_text(result.get("from_name")), result.get("value")
+        if wanted not in (None, control) or not isinstance(value, Mapping):
+            continue
+        label = _value(value, about)
+        if "start" in value or any(name.endswith("labels") for name in map(as_text, value)):
+            spans.append(control)
+        elif label is not None:
+            if control in found:
+                raise about.wrong(
+                    f"has several results of control {control!r}; expected one", row, "result", label
+                )
+            found[control] = (label, result)
+    if len(found) > 1:
+        names = ", ".join(sorted(found))
+        raise about.wrong(
+            f"has several choices ({names}); name the control of the label, e.g. --column label={min(found)}",
+            row,
+            "result",
+        )
+    if spans and not found:
+        raise span_problem(about, row, "result", None, f" (control {spans[0]!r})")
+    for _ in spans:
+        about.tally.note(_SPANS_BESIDE, row)
+    return next(iter(found.values()), (None, {}))
+
+
+def _value(value: Mapping[str, object], about: Context) -> object:
+    """Return the label that a result states; None where it is none, such as a text that was typed."""
+    if "taxonomy" in value:
+        return (
+            [_leaf(path, about) for path in value["taxonomy"]]
+            if isinstance(value["taxonomy"], list)
+            else None
+        )
+    return next((value[kind] for kind in ("choices", "rating", "number", "selected") if kind in value), None)
+
+
+def _leaf(path: object, about: Context) -> object:
+    """Return a path of a taxonomy as the class of that name, or that of its last part, or ``a / b``."""
+    parts = [as_text(part) for part in path] if isinstance(path, list) else [as_text(path)]
+    joined = [separator.join(parts) for separator in (" / ", "/", " > ", ">", "::", ".")]
+    return next((name for name in (*joined, *parts[-1:]) if about.labels.knows(name)), " / ".join(parts))
+
+
+def _remark(results: Sequence[Mapping[str, object]]) -> str:
+    typed = [
+        as_text(line)
+        for result in results
+        if isinstance(value := result.get("value"), Mapping)
+        and "choices" not in value
+        and "start" not in value
+        for line in (value["text"] if isinstance(value.get("text"), list) else [])
+    ]
+    return "\n".join(typed)
+
+
+LABEL_STUDIO_TABLE = TableTool(
+    name="label-studio",
+    title="Label Studio",
+    documentation="https://labelstud.io/guide/export#JSON_MIN",
+    signs=("annotation_id", "lead_time"),
+    roles={
+        "annotator": ("annotator",),
+        "id": ("id",),
+        "seconds": ("lead_time",),
+        "time": ("updated_at", "created_at"),
+    },
+    bookkeeping=("annotation_id", "updated_at", "created_at", "agreement"),
+    resubmits=True,
+)

@@ -1,0 +1,41 @@
+"""All tools whose exports are read, in the order in which they are tried."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from jurybox.formats.tools.argilla import Argilla
+from jurybox.formats.tools.base import ObjectTool, TableTool
+from jurybox.formats.tools.crowds import APPEN, MTURK, TOLOKA
+from jurybox.formats.tools.doccano import DOCCANO_TABLE, Doccano
+from jurybox.formats.tools.forms import QUALTRICS
+from jurybox.formats.tools.inception import CasJson
+from jurybox.formats.tools.label_studio import LABEL_STUDIO_TABLE, LabelStudio
+from jurybox.formats.tools.lighttag import LightTag
+from jurybox.formats.tools.nested import Nested
+from jurybox.formats.tools.parallel import Parallel
+from jurybox.formats.tools.potato import POTATO_TABLE, Potato
+from jurybox.formats.tools.prodigy import Prodigy
+
+__all__ = ["OBJECT_TOOLS", "TABLE_TOOLS", "object_tool", "table_tool"]
+
+OBJECT_TOOLS: tuple[ObjectTool, ...] = (
+    *(CasJson(), LabelStudio(), LightTag(), Potato(), Prodigy(), Argilla(), Parallel(), Nested(), Doccano()),
+)
+TABLE_TOOLS: tuple[TableTool, ...] = (
+    *(MTURK, TOLOKA, APPEN, LABEL_STUDIO_TABLE, POTATO_TABLE, QUALTRICS, DOCCANO_TABLE),
+)
+
+
+def object_tool(form: str, sample: Sequence[Mapping[str, object]]) -> ObjectTool | None:
+    """Return the tool that was named or wrote these objects; None for rows of a table."""
+    named = next((tool for tool in OBJECT_TOOLS if tool.name == form), None)
+    if named is not None and (form != "json" or named.recognises(sample)):
+        return named
+    return next((tool for tool in OBJECT_TOOLS if tool.recognises(sample)), None)
+
+
+def table_tool(form: str, columns: Sequence[str]) -> TableTool | None:
+    """Return the tool that was named or has such columns."""
+    named = next((tool for tool in TABLE_TOOLS if tool.name == form), None)
+    return named or next((tool for tool in TABLE_TOOLS if tool.recognises(columns)), None)

@@ -1,0 +1,236 @@
+"""Files that people brought and jurybox once misread, each with what is right."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from jurybox import formats
+from jurybox.cli.app import app
+from jurybox.cli.errors import run
+from jurybox.errors import FormatError
+from jurybox.formats import AnnotationRecord, Batch, ReadOptions
+from jurybox.project import Project
+
+CASES = Path(__file__).parent / "cases"
+TONE = ("polite", "rude")
+HÖFLICH = ("höflich", "unhöflich")
+
+RIGHT: list[tuple[str, tuple[str, ...], int, dict[str, int], dict[str, int]]] = [
+    ("wide_na.csv", TONE, 3, {"ana": 2, "bo": 2, "cy": 2}, {"polite": 4, "rude": 2}),
+    ("binary.jsonl", TONE, 2, {"tone-ana": 2, "tone-bo": 1}, {"polite": 1, "rude": 2}),
+    ("rating.json", ("3", "4"), 1, {"2": 1, "5": 1}, {"4": 1, "3": 1}),
+    ("appen.csv", TONE, 2, {"44": 2, "45": 1}, {"polite": 1, "rude": 2}),
+    ("spaces_ann.csv", TONE, 3, {"ana": 2, "Ana": 1}, {"polite": 1, "rude": 2}),
+    ("argilla_v1.json", TONE, 2, {"11111111-aaaa": 2, "22222222-bbbb": 1}, {"polite": 1, "rude": 2}),
+    ("lewidi.json", ("0", "1"), 2, {"Ann1": 2, "Ann2": 1, "Ann3": 1}, {"1": 1, "0": 3}),
+    ("noheader_texts.txt", TONE, 3, {}, {}),
+    ("commas_unquoted.txt", TONE, 3, {}, {}),
+    ("time1.csv", TONE, 1, {"ana": 1}, {"polite": 1}),
+    ("semicolon_bom.csv", HÖFLICH, 2, {"ana": 2, "bo": 1}, {"höflich": 1, "unhöflich": 2}),
+    ("doccano.zip", TONE, 2, {"admin": 2, "bea": 2}, {"polite": 1, "rude": 3}),
+    ("pd.csv.zip", TONE, 3, {"w1": 2, "w2": 1}, {"polite": 2, "rude": 1}),
+    ("x_renamed.csv", TONE, 1, {}, {}),
+    ("twice.json", TONE, 1, {"2": 1}, {"rude": 1}),
+    ("sep.csv", HÖFLICH, 2, {"ana": 2, "bo": 1}, {"höflich": 1, "unhöflich": 2}),
+    ("mturk.csv", TONE, 2, {"WA": 2, "WB": 1}, {"polite": 1, "rude": 2}),
+    ("long_empty.csv", TONE, 2, {"ana": 1, "bo": 1}, {"polite": 1, "rude": 1}),
+    ("user.csv", TONE, 1, {"ana": 1, "bo": 1}, {"polite": 1, "rude": 1}),
+    ("json_min.csv", TONE, 2, {"2": 2, "5": 1}, {"polite": 1, "rude": 2}),
+    ("json_min.json", TONE, 2, {"2": 2, "5": 1}, {"polite": 1, "rude": 2}),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "classes", "texts", "people", "labels"), RIGHT, ids=[case[0] for case in RIGHT]
+)
+def test_a_file_that_was_misread_is_read(
+    name: str, classes: tuple[str, ...], texts: int, people: dict[str, int], labels: dict[str, int]
+) -> None:
+    plan = formats.read(CASES / name, ReadOptions(classes=classes)).plan
+    assert (plan.texts, dict(plan.annotators), dict(plan.classes)) == (texts, people, labels)
+    assert plan.losses == ()
+
+
+def labels_in(path: Path, options: ReadOptions) -> list[AnnotationRecord]:
+    return [label for batch in formats.read(path, options).batches() for label in batch.annotations]
+
+
+def test_comments_are_kept() -> None:
+    labels = labels_in(CASES / "doc_comments.jsonl", ReadOptions(classes=TONE, annotator="ana"))
+    assert [(label.annotator, label.label, label.comment) for label in labels] == [
+        ("ana", "polite", "not sure, sarcastic?")
+    ]
+
+
+def test_times_and_durations_are_read() -> None:
+    (label,) = labels_in(CASES / "time1.csv", ReadOptions(classes=TONE))
+    assert label.time is not None
+    assert label.time.timestamp() == 1714640000
+    seconds = [
+        label.seconds for label in labels_in(CASES / "semicolon_bom.csv", ReadOptions(classes=HÖFLICH))
+    ]
+    assert seconds == [3.5, 12.25, 1204.5]
+    assert [label.seconds for label in labels_in(CASES / "mturk.csv", ReadOptions(classes=TONE))] == [
+        20,
+        20,
+        20,
+    ]
+
+
+def test_what_was_left_out_is_stated() -> None:
+    stated = [
+        finding.problem
+        for finding in formats.read(CASES / "mturk.csv", ReadOptions(classes=TONE)).plan.findings
+    ]
+    assert any(problem.startswith("1 × rejected assignments left out") for problem in stated)
+    skipped = formats.read(CASES / "long_empty.csv", ReadOptions(classes=TONE)).plan
+    assert skipped.skips == 1
+    folded = formats.read(CASES / "spaces_ann.csv", ReadOptions(classes=TONE)).plan
+    assert any("ana, Ana" in finding.problem for finding in folded.findings)
+
+
+def test_labels_that_first_come_late_count(tmp_path: Path) -> None:
+    lines = [json.dumps({"id": n, "text": f"text {n}"}) for n in range(3000)]
+    lines.append(json.dumps({"id": 3000, "text": "last", "annotator": "ana", "label": "polite"}))
+    (tmp_path / "late.jsonl").write_text("\n".join(lines))
+    assert formats.read(tmp_path / "late.jsonl", ReadOptions(classes=TONE)).plan.annotators == {"ana": 1}
+
+
+def test_one_odd_cell_is_an_error_at_that_cell() -> None:
+    with pytest.raises(FormatError, match=r"row 1, column 'cy', value 'Polite'.*is 'polite' meant"):
+        labels_in(CASES / "wide_case.csv", ReadOptions(classes=TONE))
+
+
+Run = Callable[..., str]
+
+
+@pytest.fixture
+def jurybox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run a command in an empty folder; return what it prints, or the one line of its error."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments: str | Path, code: int = 0) -> str:
+        capsys.readouterr()
+        assert run(app, list(map(str, arguments))) == code
+        printed = capsys.readouterr()
+        if code:
+            assert len(printed.err.splitlines()) == 1
+        return printed.err if code else printed.out
+
+    return call
+
+
+def test_features_and_labels_of_nobody_do_not_vote(jurybox: Run, tmp_path: Path) -> None:
+    command = ("init", "p.db", "--texts", CASES / "feat.csv", "-l", "0", "-l", "1")
+    error = jurybox(*command, code=1)
+    assert "'label'" in error
+    assert "--annotator NAME with --column label=COLUMN" in error
+    assert not (tmp_path / "p.db").exists()
+    assert "3 texts, 0 annotations" in jurybox(*command, "--yes")
+    jurybox(*("init", "q.db", *command[2:], "--keep", "label"))
+    assert "3 annotations" in jurybox("init", "r.db", *command[2:], "--annotator", "ana")
+
+
+def test_a_label_added_from_a_file_ends_its_loan(jurybox: Run, tmp_path: Path) -> None:
+    (tmp_path / "texts.csv").write_text("id,text\n1,first\n2,second\n3,third\n")
+    (tmp_path / "labels.csv").write_text("id,annotator,label\n1,ana,polite\n2,ana,rude\n3,ana,polite\n")
+    jurybox("init", "p.db", "--texts", "texts.csv", "-l", "polite", "-l", "rude", "--set", "encoder=tfidf")
+    assert len(json.loads(jurybox("next", "p.db", "--annotator", "ana", "-n", "3", "--json"))) == 3
+    assert jurybox("next", "p.db", "--annotator", "bo", "-n", "3") == ""
+    jurybox("add", "p.db", "labels.csv")
+    assert json.loads(jurybox("next", "p.db", "--annotator", "ana", "-n", "3", "--json")) == []
+    assert len(json.loads(jurybox("next", "p.db", "--annotator", "bo", "-n", "3", "--json"))) == 3
+
+
+def test_skips_and_known_labels_end_loans_too(location: str) -> None:
+    with Project.create(location, classes=TONE, texts=[("1", "first"), ("2", "second")]) as project:
+        project.next_tasks("ana", 2)
+        label = AnnotationRecord("1", "ana", "polite")
+        project.add_annotations([label])
+        assert [task.text_id for task in project.next_tasks("ana", 2).tasks] == ["2"]
+        added = project.add([Batch((), (label,), skips=(formats.SkipRecord("2", "ana"),))])
+        assert (added.known_annotations, added.skips) == (1, 1)
+        assert project.next_tasks("ana", 2).tasks == ()
+        assert [(skip.text_id, skip.annotator) for skip in project.export().skips] == [("2", "ana")]
+        assert project.add([Batch((), (), skips=(formats.SkipRecord("2", "ana"),))]).skips == 0
+
+
+def test_a_folder_as_a_project_is_refused_by_name(jurybox: Run, tmp_path: Path) -> None:
+    (tmp_path / "texts.csv").write_text("id,text\n1,first\n")
+    assert "is a folder; name a file in it" in jurybox(
+        "init", ".", "--texts", "texts.csv", "-l", "a", "-l", "b", code=1
+    )
+
+
+def test_a_contradiction_names_the_option(jurybox: Run, tmp_path: Path) -> None:
+    (tmp_path / "twice.csv").write_text("id,text,annotator,label\n1,hi,ana,polite\n1,hi,ana,rude\n")
+    command = ("init", "p.db", "--texts", "twice.csv", "-l", "polite", "-l", "rude")
+    assert "--replace" in jurybox(*command, code=1)
+    assert "1 annotations" in jurybox(*command, "--replace")
+
+
+def test_a_plan_is_kept_and_reused(jurybox: Run, tmp_path: Path) -> None:
+    (tmp_path / "first.csv").write_text(
+        "nr;said;who;tone;flag\n1;hi;ana;polite;0\n2;ho;bo;NA;1\n", encoding="utf-8"
+    )
+    (tmp_path / "second.csv").write_text("nr;said;who;tone;extra\n3;he;ana;rude;x\n", encoding="utf-8")
+    command = (
+        "-l",
+        "polite",
+        "-l",
+        "rude",
+        "--column",
+        "id=nr",
+        "--column",
+        "text=said",
+        "--column",
+        "annotator=who",
+    )
+    jurybox("init", "p.db", "--texts", "first.csv", *command, "--plan", "plan.toml")
+    kept = (tmp_path / "plan.toml").read_text(encoding="utf-8")
+    assert 'label = "tone"' in kept
+    assert 'keep = ["flag"]' in kept
+    jurybox("add", "p.db", "second.csv", "--plan", "plan.toml")
+    assert (tmp_path / "plan.toml").read_text(encoding="utf-8") == kept
+    assert json.loads(jurybox("status", "p.db", "--json"))["annotations"] == 2
+    plan = json.loads(jurybox("inspect", "second.csv", "-l", "rude", "--plan", "plan.toml", "--json"))
+    assert any("the plan does not know: 'extra'" in finding["problem"] for finding in plan["findings"])
+    assert any("the file lacks: 'flag'" in finding["problem"] for finding in plan["findings"])
+
+
+def test_strict_refuses_whatever_looks_wrong(jurybox: Run) -> None:
+    command = ("-l", "polite", "-l", "rude")
+    assert "rejected assignments" in jurybox(
+        "init", "p.db", "--texts", CASES / "mturk.csv", *command, "--strict", code=1
+    )
+    jurybox("init", "p.db", "--texts", CASES / "user.csv", *command, "--strict")
+
+
+def test_classes_come_from_a_file_or_a_column(jurybox: Run, tmp_path: Path) -> None:
+    (tmp_path / "classes.txt").write_text("polite\nrude\n\n")
+    assert "classes polite, rude" in jurybox(
+        "init", "p.db", "--texts", CASES / "user.csv", "--classes-from", "classes.txt"
+    )
+    assert "classes polite, rude" in jurybox(
+        "init", "q.db", "--texts", CASES / "user.csv", "--classes-from", "label"
+    )
+
+
+def test_inspect_prints_the_plan_alone(jurybox: Run) -> None:
+    printed = jurybox("inspect", CASES / "mturk.csv", "-l", "polite", "-l", "rude")
+    assert "Answer.tone.label" in printed
+    assert "belongs to Mechanical Turk" in printed
+
+
+def test_the_library_refuses_a_loss_with_its_option(tmp_path: Path) -> None:
+    (tmp_path / "labels.csv").write_text("id,text,label\n1,hi,polite\n")
+    with Project.create(tmp_path / "p.db", classes=TONE) as project:
+        with pytest.raises(FormatError, match=r"labels would be lost.*--keep") as caught:
+            project.add_file(tmp_path / "labels.csv")
+        assert caught.value.code == "labels_lost"
+        assert project.add_file(tmp_path / "labels.csv", yes=True).texts == 1
+        assert project.add_file(tmp_path / "labels.csv", ReadOptions(annotator="ana")).annotations == 1
