@@ -24,9 +24,9 @@ from jurybox.report.facts import to_json
 from jurybox.store.records import Role
 from jurybox.store.settings import ProjectSettings
 from jurybox.web.app import create_app
-from jurybox.web.config import WebSettings
 from jurybox.web.i18n import get_catalogue
 from jurybox.web.tokens import hash_token
+from support.web import web_settings
 
 CLASSES = ("bad", "good")
 TEXTS = [(f"t{n}", f"{'good fine' if n % 2 else 'bad awful'} thing number {n}") for n in range(70)]
@@ -89,7 +89,7 @@ def doors(location: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     with Project.create(location, classes=CLASSES, texts=TEXTS, settings=SETTINGS) as project:
         project.add_annotator("olga", role=Role.OWNER)
         project.set_token("olga", hash_token(TOKEN))
-        web = create_app(location, settings=WebSettings(owner_token="another token for the owner"))  # noqa: S106
+        web = create_app(location, settings=web_settings())
         client = TestClient(web)
         assert client.get(f"/join/{TOKEN}").status_code in (200, 303)
         yield Doors(project, location, client, tmp_path, capsys)

@@ -213,7 +213,7 @@ def test_locks_end_with_their_process(location: str) -> None:
     code = (
         "import sys\nfrom jurybox.store.engine import read_location\n"
         "with read_location(sys.argv[1]).exclusive('round') as got:\n"
-        "    print(got, flush=True)\n    sys.stdin.read()\n"
+        "    print(bool(got), flush=True)\n    sys.stdin.read()\n"
     )
     store = read_location(location)
     holder = subprocess.Popen(

@@ -9,22 +9,56 @@ pool has the mean of all models.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 
 from jurybox.arrays import Floats, Ints
 from jurybox.classifiers.folds import is_single_class
+from jurybox.classifiers.recipes import TuningSettings
+from jurybox.encoders.tokens import Tokens
 from jurybox.errors import InputError
-
-if TYPE_CHECKING:
-    from jurybox.classifiers.tuner import Tuner, Weights
-    from jurybox.encoders.tokens import Tokens
 
 __all__ = ["cross_fit", "fold_of", "predict_mean", "predict_own", "tune_fold"]
 
+Weights: TypeAlias = Mapping[str, Any]
+"""What training changes of a model, tensors by name."""
+
 _MIXER = 0x9E3779B97F4A7C15  # 2^64 over the golden ratio: Knuth 1973, The Art of Computer Programming 3, 6.4
+
+
+class Tunable(Protocol):
+    """What tuning asks of a model: `jurybox.classifiers.tuner.Tuner`, without its import of torch."""
+
+    @property
+    def settings(self) -> TuningSettings:
+        """The recipe."""
+        ...
+
+    @property
+    def n_classes(self) -> int:
+        """K."""
+        ...
+
+    def train(
+        self,
+        tokens: Tokens,
+        rows: Ints,
+        targets: Floats,
+        weights: Floats,
+        *,
+        seed: int,
+        after_step: Callable[[], None] = ...,
+    ) -> Weights:
+        """Train on some of the texts."""
+        ...
+
+    def predict(
+        self, tokens: Tokens, rows: Ints, weights: Weights, *, after_batch: Callable[[], None] = ...
+    ) -> Floats:
+        """Class probabilities of some of the texts, shape (n, K)."""
+        ...
 
 
 def fold_of(positions: Ints, n_folds: int) -> Ints:
@@ -40,7 +74,7 @@ def fold_of(positions: Ints, n_folds: int) -> Ints:
 
 
 def cross_fit(
-    tuner: Tuner,
+    tuner: Tunable,
     tokens: Tokens,
     positions: Ints,
     targets: Floats,
@@ -78,7 +112,7 @@ def cross_fit(
 
 
 def tune_fold(
-    tuner: Tuner,
+    tuner: Tunable,
     number: int,
     tokens: Tokens,
     positions: Ints,
@@ -95,7 +129,7 @@ def tune_fold(
     return tuner.train(tokens, kept, targets, weights, seed=seed, after_step=after_step)
 
 
-def predict_own(tuner: Tuner, folds: tuple[Weights, ...], tokens: Tokens, positions: Ints) -> Floats:
+def predict_own(tuner: Tunable, folds: tuple[Weights, ...], tokens: Tokens, positions: Ints) -> Floats:
     """Probabilities of texts of the pool, each by the model of its fold, shape (n, K)."""
     fold = fold_of(positions, len(folds))
     found = np.empty((len(positions), tuner.n_classes))
@@ -105,7 +139,7 @@ def predict_own(tuner: Tuner, folds: tuple[Weights, ...], tokens: Tokens, positi
     return found
 
 
-def predict_mean(tuner: Tuner, folds: tuple[Weights, ...], tokens: Tokens) -> Floats:
+def predict_mean(tuner: Tunable, folds: tuple[Weights, ...], tokens: Tokens) -> Floats:
     """Mean probabilities of all models for texts that none was trained on, shape (n, K)."""
     rows = np.arange(len(tokens))
     return np.asarray(np.mean([tuner.predict(tokens, rows, weights) for weights in folds], axis=0))

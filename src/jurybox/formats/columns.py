@@ -276,7 +276,7 @@ class _Guess:
                 del self.free[others[0]]
             self.findings.append(
                 Finding(
-                    f"column {name!r} numbers the judgments: its {len(peek):,} numbers are of {n_texts:,} texts",
+                    f"column {name!r} numbers the judgments: its {len(peek):,} are of {n_texts:,} texts",
                     f"--column id={name} to take it as the id of the text all the same",
                 )
             )

@@ -6,12 +6,9 @@ import itertools
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
+from jurybox.formats.tables import Table
 from jurybox.formats.values import as_text
-
-if TYPE_CHECKING:
-    from jurybox.formats.tables import Table
 
 __all__ = ["ColumnSurvey", "Survey", "survey"]
 

@@ -13,21 +13,19 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from jurybox.arrays import Floats, Ints
 from jurybox.atomic import new_file
+from jurybox.classifiers.recipes import TuningSettings
 from jurybox.project.handle import Handle
 from jurybox.store import overview, rounds, snapshots
 from jurybox.store.engine import Store
 from jurybox.store.settings import ProjectSettings
 from jurybox.store.state import read_state
-
-if TYPE_CHECKING:
-    from jurybox.classifiers.recipes import TuningSettings
 
 __all__ = ["Gear", "Tuned", "Tuning", "TuningPlan", "gear_of"]
 

@@ -30,8 +30,8 @@ def redacted(text: str) -> str:
 
     Examples
     --------
-    >>> redacted("GET /join/7Yx-Qk: no answer")
-    'GET /join/…: no answer'
+    >>> redacted("GET /join/7Yx-Qk has no answer")
+    'GET /join/… has no answer'
     >>> redacted('connection to server at "10.0.0.7", port 5432 failed: FATAL: no role "ana"')
     'connection to server at …, port … failed: FATAL: no role …'
     """
