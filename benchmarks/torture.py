@@ -23,6 +23,7 @@ import json
 import os
 import platform
 import random
+import signal
 import sys
 import time
 from collections import Counter
@@ -201,6 +202,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.table:
         write_table(json.loads(options.out.read_text()), PAGE)
         return 0
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that disks and servers are put away
     stores = ["sqlite", "postgresql"] if options.store == "both" else [options.store]
     result: dict[str, Any] = {
         "machine": {

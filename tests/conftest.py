@@ -56,7 +56,7 @@ def postgres_server() -> Iterator[str]:
 _schemas = count()
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
 def location(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """Return a place for a new project, on each kind of store in turn."""
     if request.param == "sqlite":

@@ -129,6 +129,7 @@ def test_the_api_document_has_every_api_route(shown: Stage) -> None:
     assert routes - undocumented == documented
 
 
+@pytest.mark.slow  # all routes, together
 @pytest.mark.parametrize("route", [route for route in all_routes() if route not in PUBLIC])
 def test_a_route_refuses_whoever_should_not_be_there(shown: Stage, route: str) -> None:
     method, path = route.split(" ")
@@ -143,6 +144,7 @@ def test_a_route_refuses_whoever_should_not_be_there(shown: Stage, route: str) -
             assert call(shown.client(name), route) not in (401, 403), f"{name} may"
 
 
+@pytest.mark.slow  # all routes, together
 @pytest.mark.parametrize("route", [route for route in all_routes() if route not in PUBLIC])
 def test_a_change_without_the_csrf_token_is_refused(shown: Stage, route: str) -> None:
     if route.startswith("GET "):
@@ -153,6 +155,7 @@ def test_a_change_without_the_csrf_token_is_refused(shown: Stage, route: str) ->
     assert call(browser, route) == 403
 
 
+@pytest.mark.slow  # all routes, together
 @pytest.mark.parametrize("route", [route for route in all_routes() if route.startswith("GET ")])
 def test_reading_changes_nothing(own: Stage, route: str) -> None:
     own.project.add_annotator(
