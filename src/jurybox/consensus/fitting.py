@@ -150,7 +150,13 @@ class Problem:
             name: slice(int(end) - size, int(end))
             for (name, (size, _)), end in zip(blocks.items(), ends, strict=True)
         }
-        scale = np.repeat([scale for _, scale in blocks.values()], [size for size, _ in blocks.values()])
+        sizes = [size for size, _ in blocks.values()]
+        scale = np.repeat([scale for _, scale in blocks.values()], sizes)
+        widest = {"crowd": prior.crowd, "mixing": prior.mixing, "ability": prior.ability, "weight": 0.0}
+        widest["abilities"] = prior.ability
+        self._prior_deviation = np.repeat(
+            [widest.get(name, scale) for name, (_, scale) in blocks.items()], sizes
+        )
         self.size = int(ends[-1])
         share = e.shares[:, None] if e.few else np.ones((1, 1))
         self._log_share = np.log(share)
@@ -179,10 +185,10 @@ class Problem:
         drawn._importance = weight[e.pair_text]
         drawn._text_weight = weight
         drawn._bias_count = total_by(e.vote_bias, weight[e.vote_text], len(e.bias_class))
-        spread = np.where(self._penalty > 0, 1 / np.sqrt(np.maximum(self._penalty, 1e-12)), 0.0)
-        drawn._centre = spread * rng.standard_normal(self.size)
-        target = rng.standard_gamma(np.maximum(self._pseudo_texts * self._target, 1e-3))
-        drawn._target = target / target.sum()
+        # what single labels cannot tell is as uncertain as it was, however firmly the fit holds to it
+        drawn._centre = self._prior_deviation / self._scale * rng.standard_normal(self.size)
+        frequency = rng.standard_gamma(self._prior.texts * np.exp(self._log_frequency))
+        drawn._target = self._target.sum(axis=1, keepdims=True) * frequency / frequency.sum()
         return drawn
 
     def _conditioned(self, scale: Floats) -> tuple[Floats, Floats]:
