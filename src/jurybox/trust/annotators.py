@@ -41,6 +41,7 @@ _MIXED_UP = 0.1  # share of a class's texts called another class that is worth a
 _LEAST_FOR_DRIFT = 20
 _LEVEL = 0.95
 _CROWDS = 32
+_EXPECTED = 6.0  # labels of each class that an annotator's discrimination and bias count as
 _OFF = 0.3  # standard deviation of the log odds by which the model is off, see `jurybox.trust.estimates`
 _SHARES = 12  # draws of the shares of right labels, for each crowd
 
@@ -240,12 +241,13 @@ def _drawn(observed: Observed, times: Floats | None, rng: np.random.Generator) -
         annotations, observed.pred_probs, experts=mask, n_draws=_CROWDS, rng=rng
     ):
         skill.append(types.skill(mask))
+        of_class, difficulty = types.draw(rng)
+        most = types.draw_majority(of_class, difficulty, rng)
         confused = types.confusion(mask)
         if confused is not None:
-            confusion.append(confused)
+            confusion.append(_draw_confusion(annotations, types.evidence.texts, most, confused, rng))
         if halves is not None:
             rows, later, _ = halves
-            most = types.draw_majority(*types.draw(rng), rng)
             place = np.searchsorted(types.evidence.texts, annotations.text[rows])
             right = most[place] == annotations.label[rows]
             hits.append(total_by(annotations.annotator[rows] * 2 + later, right, 2 * M).reshape(M, 2))
@@ -291,6 +293,21 @@ def _beside_others(
         [wilson(int(a), int(n)) if n else None for a, n in zip(agrees, compared, strict=True)],
         [Effect(int(c), int(m), float(g)) for c, m, g in zip(changed, lost, gain, strict=True)],
     )
+
+
+def _draw_confusion(
+    annotations: Annotations, texts: Ints, classes: Ints, expected: Floats, rng: np.random.Generator
+) -> Floats:
+    """Draw everybody's confusion (M, K, K) given the classes of the labelled texts.
+
+    What is expected of discrimination and bias counts as a few labels of each class.
+    """
+    M, K = expected.shape[:2]
+    of_class = classes[np.searchsorted(texts, annotations.text)]
+    cell = (annotations.annotator.astype(np.int64) * K + of_class) * K + annotations.label
+    counts = np.bincount(cell, minlength=M * K * K).reshape(M, K, K)
+    weight = np.maximum(rng.standard_gamma(counts + _EXPECTED * expected), 1e-300)
+    return np.asarray(weight / weight.sum(axis=2, keepdims=True))
 
 
 def _mix_ups(confusion: Floats | None, M: int) -> list[tuple[MixUp, ...]]:
