@@ -193,14 +193,17 @@ def test_a_classifier_helps_to_judge_the_annotators() -> None:
     assert aided.accuracy.estimate > alone.accuracy.estimate + 0.03  # every prediction is right
 
 
-def test_what_a_classifier_only_repeats_does_not_make_the_consensus_surer() -> None:
+def test_so_many_judges_differ_more_often_than_a_large_crowd() -> None:
     truth = rng(19).integers(0, 2, 300)
-    annotations = labelled(truth, np.full(10, 0.7), 1, rng(20))
-    p = (annotations.counts * 0.2 + 0.4) / (annotations.counts * 0.2 + 0.4).sum(axis=1, keepdims=True)
+    annotations = labelled(truth, np.full(10, 0.75), 3, rng(20))
     consensus = annotations.counts.argmax(axis=1)
-    learnt = estimate_of_consensus(annotations, consensus, p, rng=rng())
-    unseen = estimate_of_consensus(annotations, consensus, p, audit=np.arange(300), rng=rng())
-    assert learnt.accuracy.estimate < unseen.accuracy.estimate
+    one, three, many = (
+        estimate_of_consensus(annotations, consensus, judges=judges, rng=rng()).accuracy.estimate
+        for judges in (np.ones(300, dtype=int), np.full(300, 3), None)
+    )
+    assert one < three < many
+    with pytest.raises(InputError, match="judges has shape"):
+        estimate_of_consensus(annotations, consensus, judges=[1, 2], rng=rng())
 
 
 def test_what_cannot_be_judged_is_refused() -> None:

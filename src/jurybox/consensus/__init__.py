@@ -2,7 +2,7 @@
 
 from jurybox.consensus.crowdlab import CrowdlabConsensus, crowdlab
 from jurybox.consensus.dawid_skene import Smoothing, dawid_skene
-from jurybox.consensus.estimate import EstimatedConsensus, estimate_consensus
+from jurybox.consensus.estimate import EstimatedConsensus, draw_consensus, estimate_consensus
 from jurybox.consensus.majority import majority_vote
 from jurybox.consensus.result import AnnotatorStats, Consensus
 
@@ -14,6 +14,7 @@ __all__ = [
     "Smoothing",
     "crowdlab",
     "dawid_skene",
+    "draw_consensus",
     "estimate_consensus",
     "majority_vote",
 ]

@@ -13,7 +13,7 @@ model, or four unanimous annotators; it stays an annotation, which more of them,
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,12 +23,12 @@ from scipy.sparse import csr_array
 from jurybox.annotations import Annotations
 from jurybox.arrays import Bools, Floats, Ints, check_probabilities, freeze
 from jurybox.consensus.evidence import Evidence
-from jurybox.consensus.fitting import fit_types
+from jurybox.consensus.fitting import draw_types, fit_types
 from jurybox.consensus.result import UNKNOWN, Consensus, describe_annotators, summarise
 from jurybox.consensus.text_types import EXPERT_ERROR, TextTypes, TypesPrior, majority_for
 from jurybox.errors import InputError
 
-__all__ = ["EstimatedConsensus", "estimate_consensus"]
+__all__ = ["EstimatedConsensus", "draw_consensus", "estimate_consensus"]
 
 
 
@@ -112,21 +112,70 @@ def estimate_consensus(
         raise InputError(f"trust is {trust}, expected a number of at least 0")
     if max_iterations < 1:
         raise InputError(f"max_iterations is {max_iterations}, expected at least 1")
-    p = None
-    if pred_probs is not None:
-        p = check_probabilities(pred_probs, annotations.counts.shape)
-    mask = check_experts(experts, annotations.n_annotators)
-    evidence = Evidence.of(annotations, p, ~mask)
-    prior = TypesPrior()
-    if not mask.any():
-        types = fit_types(evidence, prior=prior, tolerance=tolerance, max_iterations=max_iterations)
-    else:
-        said = _by_experts(annotations, evidence, mask)
-        before = said(majority_for(evidence.shares, prior))
-        types = fit_types(evidence, before, prior=prior, tolerance=tolerance, max_iterations=max_iterations)
-        types = types.revised(said(types.likely_majority()) - before)
+    known = _Known.of(annotations, pred_probs, experts)
+    types = fit_types(known.evidence, known.before, tolerance=tolerance, max_iterations=max_iterations)
+    types = known.revised(types)
+    p, mask = known.p, known.experts
     posterior, shares = types.predict(p, annotations.n_texts, trust)
     return _result(annotations, types, posterior, shares, mask, p is None)
+
+
+def draw_consensus(
+    annotations: Annotations,
+    pred_probs: ArrayLike | None = None,
+    *,
+    experts: ArrayLike | None = None,
+    n_draws: int,
+    rng: np.random.Generator,
+) -> Iterator[TextTypes]:
+    """Yield draws of what the annotations leave possible: of the crowd, and what it makes of each text.
+
+    Parameters
+    ----------
+    annotations, pred_probs, experts
+        As of `estimate_consensus`, whose fit is the middle of the draws.
+    n_draws
+        S.
+    rng
+        Source of all randomness; see `jurybox.consensus.fitting.draw_types`.
+
+    Raises
+    ------
+    InputError
+        As `estimate_consensus`; and if ``n_draws`` is below 1.
+    """
+    if n_draws < 1:
+        raise InputError(f"n_draws is {n_draws}, expected at least 1")
+    known = _Known.of(annotations, pred_probs, experts)
+    return (known.revised(types) for types in draw_types(known.evidence, known.before, n_draws=n_draws, rng=rng))
+
+
+@dataclass(frozen=True, eq=False)
+class _Known:
+    """What a consensus goes by; ``before`` is what experts say, given a crowd of which nothing is known."""
+
+    evidence: Evidence
+    p: Floats | None
+    experts: Bools
+    said: Callable[[Ints], Floats] | None
+    before: Floats | None
+
+    @classmethod
+    def of(cls, annotations: Annotations, pred_probs: ArrayLike | None, experts: ArrayLike | None) -> _Known:
+        """Check all, and lay it out."""
+        p = None if pred_probs is None else check_probabilities(pred_probs, annotations.counts.shape)
+        mask = check_experts(experts, annotations.n_annotators)
+        evidence = Evidence.of(annotations, p, ~mask)
+        if not mask.any():
+            return cls(evidence, p, mask, None, None)
+        said = _by_experts(annotations, evidence, mask)
+        return cls(evidence, p, mask, said, said(majority_for(evidence.shares, TypesPrior())))
+
+    def revised(self, types: TextTypes) -> TextTypes:
+        """Let experts say what the majority of the fitted crowd says."""
+        if self.said is None or self.before is None:
+            return types
+        return types.revised(self.said(types.likely_majority()) - self.before)
 
 
 def check_experts(experts: ArrayLike | None, n_annotators: int) -> Bools:

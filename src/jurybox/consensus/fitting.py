@@ -80,7 +80,19 @@ def draw_types(
         yield drawn.result(x, converged, steps, moderated=False)
 
 
-C = {'crowd': .1, 'discrimination': .1, 'bias': .1, 'mixing': .05, 'ability': .1, 'abilities': .1, 'slope': .1, 'gate': .1, 'gates': .1, 'weight': .1}
+# of the penalised likelihood per label or text, roughly
+_CURVATURE = {
+    "crowd": 0.1,
+    "discrimination": 0.1,
+    "bias": 0.1,
+    "mixing": 0.05,
+    "ability": 0.1,
+    "abilities": 0.1,
+    "slope": 0.1,
+    "gate": 0.1,
+    "gates": 0.1,
+    "weight": 0.1,
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,7 +162,13 @@ class Problem:
             name: slice(int(end) - size, int(end))
             for (name, (size, _)), end in zip(blocks.items(), ends, strict=True)
         }
-        scale = np.repeat([scale for _, scale in blocks.values()], [size for size, _ in blocks.values()])
+        sizes = [size for size, _ in blocks.values()]
+        scale = np.repeat([scale for _, scale in blocks.values()], sizes)
+        widest = {"crowd": prior.crowd, "mixing": prior.mixing, "ability": prior.ability, "weight": 0.0}
+        widest["abilities"] = prior.ability
+        self._prior_deviation = np.repeat(
+            [widest.get(name, scale) for name, (_, scale) in blocks.items()], sizes
+        )
         self.size = int(ends[-1])
         share = e.shares[:, None] if e.few else np.ones((1, 1))
         self._log_share = np.log(share)
@@ -179,10 +197,10 @@ class Problem:
         drawn._importance = weight[e.pair_text]
         drawn._text_weight = weight
         drawn._bias_count = total_by(e.vote_bias, weight[e.vote_text], len(e.bias_class))
-        spread = np.where(self._penalty > 0, 1 / np.sqrt(np.maximum(self._penalty, 1e-12)), 0.0)
-        drawn._centre = spread * rng.standard_normal(self.size)
-        target = rng.standard_gamma(np.maximum(self._pseudo_texts * self._target, 1e-3))
-        drawn._target = target / target.sum()
+        # what single labels cannot tell is as uncertain as it was, however firmly the fit holds to it
+        drawn._centre = self._prior_deviation / self._scale * rng.standard_normal(self.size)
+        frequency = rng.standard_gamma(self._prior.texts * np.exp(self._log_frequency))
+        drawn._target = self._target.sum(axis=1, keepdims=True) * frequency / frequency.sum()
         return drawn
 
     def _conditioned(self, scale: Floats) -> tuple[Floats, Floats]:
@@ -206,7 +224,10 @@ class Problem:
             "gates": spread * texts.ravel(),
             "weight": texts.ravel() + self._pseudo_texts * self._target.ravel(),
         }
-        likely = np.concatenate([np.broadcast_to(C[name] * guess[name], where.stop - where.start) for name, where in self._at.items()])
+        likely = np.zeros(self.size)
+        for name, where in self._at.items():
+            if where.stop > where.start:
+                likely[where] = _CURVATURE[name] * guess[name]
         prior = np.where(np.arange(self.size) < self._at["weight"].start, scale**-2.0, 1e-3)
         unit = 1 / np.sqrt(prior + likely)
         penalty = prior * unit**2

@@ -238,11 +238,18 @@ class TextTypes:
         """Return what the majority says and what one new annotator does, (n, K), given types (n, K, D)."""
         if self.evidence.few:
             return tuple(np.tensordot(types, table, axes=2) for table in (self.majority, self.answers))  # type: ignore[return-value]
-        right, _ = self._crowd
+        mine, theirs = self._own_majority
         shares = self.evidence.shares
-        powers, mine = shares**_MANY, right**_MANY
-        theirs = ((1 - right) / (1 - shares)[:, None]) ** _MANY * (powers.sum() - powers)[:, None]
-        return _spread(types, mine / (mine + theirs), powers), _spread(types, right, shares)
+        most = _spread(types, mine / (mine + theirs), shares**_MANY)
+        return most, _spread(types, self._crowd[0], shares)
+
+    @cached_property
+    def _own_majority(self) -> tuple[Floats, Floats]:
+        """How likely the majority says a type's own class, and any other, not normalised, both (K, D)."""
+        right, shares = self._crowd[0], self.evidence.shares
+        powers = shares**_MANY
+        others = ((1 - right) / (1 - shares)[:, None]) ** _MANY * (powers.sum() - powers)[:, None]
+        return right**_MANY, others
 
 
     @cached_property
@@ -261,6 +268,45 @@ class TextTypes:
         found = (1 - hit)[:, None] * spread
         np.fill_diagonal(found, hit)
         return found
+
+    def likelihood_of_texts(self, rows: Ints) -> Floats:
+        """Return how likely the labels of some labelled texts are where the majority says each class.
+
+        Shape (n, K), 1 for the likeliest. No classifier has a say in it.
+        """
+        e = self.evidence
+        with np.errstate(divide="ignore"):
+            gate = self.gate[e.pair_class] if e.few else self.gate
+            silent = np.log(self.posterior) - gate * e.told[:, None]
+        before = e.log_share[:, None] + (self.weight[e.pair_class] if e.few else self.weight)
+        given, expected = (
+            self._outcomes(self._by_text(e.normalised(np.ascontiguousarray(x.T))[0].T, rows))[0]
+            for x in (silent, before)
+        )
+        ratio = given / np.maximum(expected, _TINY)
+        return np.asarray(ratio / np.maximum(ratio.max(axis=1, keepdims=True), _TINY))
+
+    def draw(self, rng: np.random.Generator) -> tuple[Ints, Ints]:
+        """Draw class and difficulty of every labelled text, both (T,)."""
+        types = self.by_text().reshape(len(self.evidence.texts), self.psi[0].size * self.evidence.n_classes)
+        bounds = types.cumsum(axis=1)
+        drawn = (bounds <= rng.random((len(bounds), 1)) * bounds[:, -1:]).sum(axis=1).clip(max=bounds.shape[1] - 1)
+        return drawn // self.psi.shape[1], drawn % self.psi.shape[1]
+
+    def draw_majority(self, of_class: Ints, difficulty: Ints, rng: np.random.Generator) -> Ints:
+        """Draw what the majority of a large crowd says of texts of some types, all (n,)."""
+        if self.evidence.few:
+            return _draw_rows(self.majority[of_class, difficulty], rng)
+        mine, theirs = self._own_majority
+        own = rng.random(len(of_class)) < (mine / (mine + theirs))[of_class, difficulty]
+        return _draw_others(own, of_class, self.evidence.shares**_MANY, rng)
+
+    def draw_answers(self, of_class: Ints, difficulty: Ints, rng: np.random.Generator) -> Ints:
+        """Draw what somebody new to the crowd says of texts of some types, all (n,)."""
+        if self.evidence.few:
+            return _draw_rows(self.answers[of_class, difficulty], rng)
+        own = rng.random(len(of_class)) < self._crowd[0][of_class, difficulty]
+        return _draw_others(own, of_class, self.evidence.shares, rng)
 
     def skill(self, experts: Bools) -> Floats:
         """Return how often each annotator says what the majority of a large crowd would say, shape (M,).
@@ -332,6 +378,18 @@ class TextTypes:
         certain = np.full((K, K), EXPERT_ERROR / max(K - 1, 1))
         np.fill_diagonal(certain, 1 - EXPERT_ERROR)
         return np.where(experts[:, None, None], certain, found)
+
+
+def _draw_rows(weights: Floats, rng: np.random.Generator) -> Ints:
+    """Draw a position with the weights of each row (n, K), which sum to 1."""
+    bounds = weights.cumsum(axis=1)
+    return np.asarray((bounds <= rng.random((len(bounds), 1))).sum(axis=1).clip(max=weights.shape[1] - 1))
+
+
+def _draw_others(own: Bools, of_class: Ints, weight: Floats, rng: np.random.Generator) -> Ints:
+    """Return each text's own class (n,), or one drawn with weights (K,)."""
+    drawn = np.searchsorted(weight.cumsum(), rng.random(len(own)) * weight.sum()).clip(max=len(weight) - 1)
+    return np.where(own, of_class, drawn)
 
 
 def _base(shares: Floats) -> Floats:

@@ -60,7 +60,7 @@ class AnnotatorBelief:
     worst_class
         The class that this person is least likely to get right; None without annotations.
     confusion
-        ``confusion[right][said]``, by class name; empty without annotations.
+        ``confusion[right][said]``, by class name; empty without annotations, or with more than 12 classes.
     mix_ups, drift, effect
         As in `jurybox.trust.annotators.AnnotatorAssessment`.
     median_seconds, speed
@@ -180,8 +180,8 @@ def _belief(
         n_annotations=one.n_annotations,
         quality=one.quality,
         agreement_with_consensus=one.agreement_with_consensus,
-        worst_class=classes[int(np.diagonal(one.confusion).argmin())],
-        confusion=_by_name(classes, one.confusion),
+        worst_class=None if one.confusion is None else classes[int(np.diagonal(one.confusion).argmin())],
+        confusion={} if one.confusion is None else _by_name(classes, one.confusion),
         mix_ups=tuple(NamedMixUp(classes[mix.right], classes[mix.said], mix.share) for mix in one.mix_ups),
         drift=one.drift,
         effect=one.effect,

@@ -169,12 +169,10 @@ def report_audit(inputs: Inputs, judged: Sequence[JudgedRound], consensus: Conse
     last = next((one for one in reversed(judged) if one.found is not None), None)
     of_consensus = None
     if annotations.n_annotations and annotations.n_classes > 1:
-        sample = None if last is None else _sample(inputs, last.info)
         of_consensus = estimate_of_consensus(
             annotations,
             consensus.labels,
             inputs.pred_probs,
-            audit=() if sample is None else sample[0],
             experts=inputs.experts,
             rng=inputs.rng(_STREAM),
         )

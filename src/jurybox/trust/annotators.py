@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from jurybox.agreement import cohen_kappa
 from jurybox.annotations import Annotations
 from jurybox.arrays import Floats, Ints, freeze, total_by
-from jurybox.consensus import EstimatedConsensus, estimate_consensus
+from jurybox.consensus import EstimatedConsensus, draw_consensus, estimate_consensus
+from jurybox.consensus.estimate import check_experts
 from jurybox.trust.copying import shared_and_agreed
-from jurybox.trust.intervals import Interval, from_draws, wilson
+from jurybox.trust.intervals import Interval, from_draws, in_log_odds, wilson
 from jurybox.trust.observed import Observed
-from jurybox.trust.posterior import Draws
 
 __all__ = [
     "AnnotatorAssessment",
@@ -40,6 +40,10 @@ Trend: TypeAlias = Literal["better", "worse", "steady"]
 _MIXED_UP = 0.1  # share of a class's texts called another class that is worth a talk
 _LEAST_FOR_DRIFT = 20
 _LEVEL = 0.95
+_CROWDS = 32
+_EXPECTED = 6.0  # labels of each class that an annotator's discrimination and bias count as
+_OFF = 0.3  # standard deviation of the log odds by which the model is off, see `jurybox.trust.estimates`
+_SHARES = 12  # draws of the shares of right labels, for each crowd
 
 
 @dataclass(frozen=True)
@@ -111,8 +115,9 @@ class AnnotatorAssessment:
         Labels given.
     quality
         Probability of a right label, the classes having the labelled texts' shares.
-    confusion : ndarray, shape (K, K)
-        ``confusion[k, l]``: probability of the answer l where k is right, posterior mean.
+    confusion : ndarray, shape (K, K), optional
+        ``confusion[k, l]``: probability of the answer l to a text of class k, posterior mean; None with more
+        than 12 classes.
     agreement_with_consensus
         Share of the labels that equal the consensus of everybody else (and the classifier), on texts that
         others labelled too; Wilson's interval (1927). None where there is no such text.
@@ -129,7 +134,7 @@ class AnnotatorAssessment:
     annotator: Any
     n_annotations: int
     quality: Interval
-    confusion: Floats
+    confusion: Floats | None
     agreement_with_consensus: Interval | None
     mix_ups: tuple[MixUp, ...]
     drift: Drift | None
@@ -137,7 +142,8 @@ class AnnotatorAssessment:
     seconds: Speed | None
 
     def __post_init__(self) -> None:
-        freeze(self.confusion)
+        if self.confusion is not None:
+            freeze(self.confusion)
 
 
 @dataclass(frozen=True, eq=False)
@@ -191,19 +197,20 @@ def assess_annotators(observed: Observed, *, rng: np.random.Generator) -> tuple[
     ([40, 40, 40], True)
     """
     when, took = observed.measured()
-    annotations, draws = observed.annotations, observed.drawn(rng)
+    annotations = observed.annotations
+    crowds = _drawn(observed, when, rng)
     consensus = estimate_consensus(annotations, observed.pred_probs, experts=observed.experts)
     agreements, effects = _beside_others(annotations, consensus)
-    drifts = _drifts(annotations, draws, when, rng)
+    drifts = _drifts(crowds, annotations.n_annotators, rng)
     speeds = _speeds(annotations, took)
-    quality, mean = draws.quality, draws.confusion.mean(axis=0)
-    mixed_up = _mix_ups(draws)
+    mixed_up = _mix_ups(crowds.confusion, annotations.n_annotators)
+    mean = None if crowds.confusion is None else crowds.confusion.mean(axis=0)
     return tuple(
         AnnotatorAssessment(
             annotator=annotations.annotators[j],
             n_annotations=int(annotations.labels_per_annotator[j]),
-            quality=from_draws(quality[:, j]),
-            confusion=mean[j].copy(),
+            quality=in_log_odds(crowds.skill[:, j], off=_OFF),
+            confusion=None if mean is None else mean[j].copy(),
             agreement_with_consensus=agreements[j],
             mix_ups=mixed_up[j],
             drift=drifts[j],
@@ -211,6 +218,44 @@ def assess_annotators(observed: Observed, *, rng: np.random.Generator) -> tuple[
             seconds=speeds[j],
         )
         for j in range(annotations.n_annotators)
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Crowds:
+    """S draws of M annotators: skill (S, M), confusion (S, M, K, K) or None, and hits by half of their work."""
+
+    skill: Floats
+    confusion: Floats | None
+    hits: Floats | None  # (S, M, 2)
+    size: Ints | None  # (M, 2)
+
+
+def _drawn(observed: Observed, times: Floats | None, rng: np.random.Generator) -> _Crowds:
+    """Draw crowds, and keep what is asked of them."""
+    annotations, M = observed.annotations, observed.annotations.n_annotators
+    mask = check_experts(observed.experts, M)
+    halves = None if times is None else _halves(annotations, times)
+    skill, confusion, hits = [], [], []
+    for types in draw_consensus(
+        annotations, observed.pred_probs, experts=mask, n_draws=_CROWDS, rng=rng
+    ):
+        skill.append(types.skill(mask))
+        of_class, difficulty = types.draw(rng)
+        most = types.draw_majority(of_class, difficulty, rng)
+        confused = types.confusion(mask)
+        if confused is not None:
+            confusion.append(_draw_confusion(annotations, types.evidence.texts, most, confused, rng))
+        if halves is not None:
+            rows, later, _ = halves
+            place = np.searchsorted(types.evidence.texts, annotations.text[rows])
+            right = most[place] == annotations.label[rows]
+            hits.append(total_by(annotations.annotator[rows] * 2 + later, right, 2 * M).reshape(M, 2))
+    size = None
+    if halves is not None:
+        size = np.bincount(annotations.annotator[halves[0]] * 2 + halves[1], minlength=2 * M).reshape(M, 2)
+    return _Crowds(
+        np.stack(skill), np.stack(confusion) if confusion else None, np.stack(hits) if hits else None, size
     )
 
 
@@ -250,10 +295,27 @@ def _beside_others(
     )
 
 
-def _mix_ups(draws: Draws) -> list[tuple[MixUp, ...]]:
-    """Return the classes that each annotator takes for others."""
-    low, high = np.quantile(draws.confusion, [(1 - _LEVEL) / 2, (1 + _LEVEL) / 2], axis=0)
-    mean = draws.confusion.mean(axis=0)
+def _draw_confusion(
+    annotations: Annotations, texts: Ints, classes: Ints, expected: Floats, rng: np.random.Generator
+) -> Floats:
+    """Draw everybody's confusion (M, K, K) given the classes of the labelled texts.
+
+    What is expected of discrimination and bias counts as a few labels of each class.
+    """
+    M, K = expected.shape[:2]
+    of_class = classes[np.searchsorted(texts, annotations.text)]
+    cell = (annotations.annotator.astype(np.int64) * K + of_class) * K + annotations.label
+    counts = np.bincount(cell, minlength=M * K * K).reshape(M, K, K)
+    weight = np.maximum(rng.standard_gamma(counts + _EXPECTED * expected), 1e-300)
+    return np.asarray(weight / weight.sum(axis=2, keepdims=True))
+
+
+def _mix_ups(confusion: Floats | None, M: int) -> list[tuple[MixUp, ...]]:
+    """Return the classes that each annotator takes for others, given draws (S, M, K, K)."""
+    if confusion is None:
+        return [()] * M
+    low, high = np.quantile(confusion, [(1 - _LEVEL) / 2, (1 + _LEVEL) / 2], axis=0)
+    mean = confusion.mean(axis=0)
     sure = (low > _MIXED_UP) & ~np.eye(mean.shape[1], dtype=bool)
     found: list[list[MixUp]] = [[] for _ in mean]
     positions = np.argwhere(sure)
@@ -263,22 +325,13 @@ def _mix_ups(draws: Draws) -> list[tuple[MixUp, ...]]:
     return [tuple(each) for each in found]
 
 
-def _drifts(
-    annotations: Annotations, draws: Draws, times: Floats | None, rng: np.random.Generator
-) -> list[Drift | None]:
+def _drifts(crowds: _Crowds, M: int, rng: np.random.Generator) -> list[Drift | None]:
     """Compare the halves of each annotator's labels of known time."""
-    M = annotations.n_annotators
-    if times is None:
+    if crowds.hits is None or crowds.size is None:
         return [None] * M
-    rows, later, n = _halves(annotations, times)
-    cell = annotations.annotator[rows] * 2 + later
-    place = np.searchsorted(draws.texts, annotations.text[rows])
-    given = annotations.label[rows]
-    # one draw after the other: all at once are S * L numbers
-    hits = np.stack([total_by(cell, labels[place] == given, 2 * M).reshape(M, 2) for labels in draws.labels])
-    size = np.bincount(cell, minlength=2 * M).reshape(M, 2)
+    hits, size = np.repeat(crowds.hits, _SHARES, axis=0), crowds.size
     share = rng.beta(hits + 0.5, size - hits + 0.5)
-    return [_drift(share[:, j]) if n[j] >= _LEAST_FOR_DRIFT else None for j in range(M)]
+    return [_drift(share[:, j]) if size[j].sum() >= _LEAST_FOR_DRIFT else None for j in range(M)]
 
 
 def _halves(annotations: Annotations, times: Floats) -> tuple[Ints, NDArray[np.int64], Ints]:

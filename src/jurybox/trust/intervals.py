@@ -8,8 +8,9 @@ from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.special import expit, logit, stdtrit
 
-__all__ = ["Interval", "from_draws", "shortest", "wilson"]
+__all__ = ["Interval", "from_draws", "in_log_odds", "shortest", "wilson"]
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,25 @@ def from_draws(draws: ArrayLike, level: float = 0.95) -> Interval:
     """
     values = np.asarray(draws, dtype=np.float64)
     low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
+    return Interval(float(values.mean()), float(low), float(high), level)
+
+
+def in_log_odds(draws: ArrayLike, level: float = 0.95, *, off: float = 0.0) -> Interval:
+    """Return the mean of a few draws of a share, array-like of shape (S,), and an interval of their spread.
+
+    The bounds are those of a normal distribution of the log odds, with Student's quantile; ``off`` is a further
+    standard deviation of these, by which all draws may be off alike.
+
+    Examples
+    --------
+    >>> found = in_log_odds([0.7, 0.75, 0.8, 0.85, 0.9])
+    >>> round(found.estimate, 2), found.low < 0.7, found.high < 1
+    (0.8, True, True)
+    """
+    values = np.asarray(draws, dtype=np.float64)
+    odds = logit(values.clip(1e-9, 1 - 1e-9))
+    spread = stdtrit(max(len(values) - 1, 1), (1 + level) / 2) * np.hypot(odds.std(ddof=1), off)
+    low, high = expit([odds.mean() - spread, odds.mean() + spread])
     return Interval(float(values.mean()), float(low), float(high), level)
 
 
