@@ -27,16 +27,28 @@ PROJECT = Export(
     "p",
     CLASSES,
     [TextRecord("1", "one", {"topic": "x"}), TextRecord("2", "two"), TextRecord("3", "three")],
-    [AnnotationRecord("1", "ana", "polite", 2.5, "hm", MOMENT), AnnotationRecord("1", "bo", "rude"), AnnotationRecord("2", "bo", "polite")],
+    [
+        AnnotationRecord("1", "ana", "polite", 2.5, "hm", MOMENT),
+        AnnotationRecord("1", "bo", "rude"),
+        AnnotationRecord("2", "bo", "polite"),
+    ],
     skips=[SkipRecord("2", "ana", "unclear", MOMENT)],
 )
-OWN = {"csv": "jurybox CSV folder", "jsonl": "jurybox JSON Lines folder", "parquet": "jurybox Parquet folder", "huggingface": "Hugging Face data set", "wide": "a column a person"}
+OWN = {
+    "csv": "jurybox CSV folder",
+    "jsonl": "jurybox JSON Lines folder",
+    "parquet": "jurybox Parquet folder",
+    "huggingface": "Hugging Face data set",
+    "wide": "a column a person",
+}
 READ_ONLY = {"google-forms": "Google Forms (turned round)"}
 
 
 def main() -> int:
     """Write the table into the page, or compare it."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--check", action="store_true", help="fail where the page has another table")
     arguments = parser.parse_args()
     page = PAGE.read_text(encoding="utf-8")
@@ -52,14 +64,26 @@ def table() -> str:
     """Return the table, after trying everything in it."""
     from support.exports import SAMPLES
 
-    titles = {tool.name: f"[{tool.title}]({tool.documentation})" if "://" in tool.documentation else tool.title for tool in (*TABLE_TOOLS, *OBJECT_TOOLS)}
-    lines = ["| format | `--format` | exports that are read | written | comes back |", "|---|---|---|---|---|"]
+    titles = {
+        tool.name: f"[{tool.title}]({tool.documentation})" if "://" in tool.documentation else tool.title
+        for tool in (*TABLE_TOOLS, *OBJECT_TOOLS)
+    }
+    lines = [
+        "| format | `--format` | exports that are read | written | comes back |",
+        "|---|---|---|---|---|",
+    ]
     for name in dict.fromkeys([*OWN, *READ_ONLY, *titles]):
-        known = [sample for sample in SAMPLES if read_as(SAMPLES[sample]) == name or (name == "google-forms" and sample == "google forms")]
+        known = [
+            sample
+            for sample in SAMPLES
+            if read_as(SAMPLES[sample]) == name or (name == "google-forms" and sample == "google forms")
+        ]
         title = OWN.get(name) or READ_ONLY.get(name) or titles[name]
         written = name in EXPORT_FORMATS
         read = str(len(known)) if known else "yes" if written else "–"
-        lines.append(f"| {title} | `{name}` | {read} | {'yes' if written else '–'} | {comes_back(name) if written else '–'} |")
+        lines.append(
+            f"| {title} | `{name}` | {read} | {'yes' if written else '–'} | {comes_back(name) if written else '–'} |"
+        )
     return "\n".join(lines) + "\n"
 
 
@@ -79,16 +103,23 @@ def read_as(sample: object) -> str:
 def comes_back(form: str) -> str:
     """Write the project and read it again; return what is the same."""
     with tempfile.TemporaryDirectory() as folder:
-        out = formats.write(PROJECT, Path(folder) / f"out{TOOL_WRITERS[form].suffix if form in TOOL_WRITERS else ''}", format=form)
+        out = formats.write(
+            PROJECT,
+            Path(folder) / f"out{TOOL_WRITERS[form].suffix if form in TOOL_WRITERS else ''}",
+            format=form,
+        )
         batches = list(formats.read(out, ReadOptions(classes=CLASSES)).batches())
     texts = {text.id: text for batch in batches for text in batch.texts}
     labels = {(one.text_id, one.annotator): one for batch in batches for one in batch.annotations}
     skips = [one for batch in batches for one in batch.skips]
     wanted = {(one.text_id, one.annotator): one for one in PROJECT.annotations}
-    assert {pair: one.label for pair, one in labels.items()} == {pair: one.label for pair, one in wanted.items()}
+    assert {pair: one.label for pair, one in labels.items()} == {
+        pair: one.label for pair, one in wanted.items()
+    }
     first, known = labels["1", "ana"], wanted["1", "ana"]
     parts = {
-        "texts": {name: text.text for name, text in texts.items()} == {text.id: text.text for text in PROJECT.texts},
+        "texts": {name: text.text for name, text in texts.items()}
+        == {text.id: text.text for text in PROJECT.texts},
         "labels": True,
         "people": True,
         "times": first.time == known.time,

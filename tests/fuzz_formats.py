@@ -22,7 +22,9 @@ OUT = ROOT / "benchmarks" / "results" / "fuzz.json"
 
 def main() -> int:
     """Run all readers, and print how many inputs each one was given."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--inputs", type=int, default=1_000_000)
     parser.add_argument("--reader", action="append", help="only this one; may be repeated")
     parser.add_argument("--plain", action="store_true", help="without atheris")
@@ -30,18 +32,31 @@ def main() -> int:
     parser.add_argument("--child", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.child:
-        return plain(arguments.child, arguments.inputs) if arguments.plain else guided(arguments.child, arguments.inputs)
+        return (
+            plain(arguments.child, arguments.inputs)
+            if arguments.plain
+            else guided(arguments.child, arguments.inputs)
+        )
     from support.fuzzing import READERS
 
-    report: dict[str, Any] = {"date": datetime.now(UTC).isoformat(timespec="seconds"), "guided": not arguments.plain, "readers": {}}
+    report: dict[str, Any] = {
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "guided": not arguments.plain,
+        "readers": {},
+    }
     for name in arguments.reader or READERS:
         command = [sys.executable, __file__, "--child", name, "--inputs", str(arguments.inputs)]
         began = time.perf_counter()
-        done = subprocess.run([*command, *(["--plain"] if arguments.plain else [])], capture_output=True, text=True)
+        done = subprocess.run(
+            [*command, *(["--plain"] if arguments.plain else [])], capture_output=True, text=True
+        )
         if done.returncode:
             print(done.stdout[-4000:], done.stderr[-4000:], f"{name}: failed", sep="\n")
             return 1
-        report["readers"][name] = {"inputs": arguments.inputs, "seconds": round(time.perf_counter() - began, 1)}
+        report["readers"][name] = {
+            "inputs": arguments.inputs,
+            "seconds": round(time.perf_counter() - began, 1),
+        }
         print(f"{name}: {arguments.inputs:,} inputs, no traceback", flush=True)
     total = sum(found["inputs"] for found in report["readers"].values())
     print(f"{len(report['readers'])} readers, {total:,} inputs")

@@ -189,7 +189,11 @@ def _described(plan: FilePlan) -> str:
         parts.append(f"annotators={_listed(plan.annotators)}")
     if plan.metadata:
         parts.append(f"metadata={_listed(plan.metadata)}")
-    ignored = tuple(column.name or "(no name)" for column in plan.columns if column.becomes == "ignored")
+    ignored = tuple(
+        column.name or "(no name)"
+        for column in plan.columns
+        if column.becomes == "ignored" and column.name != "jurybox_escaped"
+    )
     if ignored:
         parts.append(f"ignored={_listed(ignored)}")
     return f"{name} ({kind}): {plan.shape}" + (f" with {' '.join(parts)}" if parts else "")
