@@ -1,7 +1,7 @@
 """The table of formats in docs/formats.md: what is read, what is written, and what of it comes back.
 
-Run with ``python benchmarks/format_table.py [--check]``. Nothing is claimed: each export in tests/support/exports.py
-is read, and a small project is written in each format, read again and compared.
+Run with ``python benchmarks/format_table.py [--check]``. Nothing is claimed: each export in
+tests/support/exports.py is read, and a small project is written in each format, read again and compared.
 """
 
 from __future__ import annotations
@@ -11,11 +11,15 @@ import sys
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from jurybox import formats
 from jurybox.formats import EXPORT_FORMATS, AnnotationRecord, Export, ReadOptions, SkipRecord, TextRecord
 from jurybox.formats.tools.registry import OBJECT_TOOLS, TABLE_TOOLS
 from jurybox.formats.write_tools import TOOL_WRITERS
+
+if TYPE_CHECKING:
+    from support.exports import Sample
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "tests")]
@@ -81,22 +85,19 @@ def table() -> str:
         title = OWN.get(name) or READ_ONLY.get(name) or titles[name]
         written = name in EXPORT_FORMATS
         read = str(len(known)) if known else "yes" if written else "–"
-        lines.append(
-            f"| {title} | `{name}` | {read} | {'yes' if written else '–'} | {comes_back(name) if written else '–'} |"
-        )
+        back = comes_back(name) if written else "–"
+        lines.append(f"| {title} | `{name}` | {read} | {'yes' if written else '–'} | {back} |")
     return "\n".join(lines) + "\n"
 
 
-def read_as(sample: object) -> str:
+def read_as(sample: Sample) -> str:
     """Return the format that a sample is taken for."""
-    from support.exports import Sample
-
-    assert isinstance(sample, Sample)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / sample.name
         path.write_bytes(sample.content)
         plan = formats.read(path, ReadOptions(classes=sample.classes, turn=True)).plan
-    assert plan.annotations == len(sample.labels)
+    if plan.annotations != len(sample.labels):
+        raise SystemExit(f"{sample.name}: {plan.annotations} labels were read of {len(sample.labels)}")
     return plan.files[0].format
 
 
@@ -113,9 +114,9 @@ def comes_back(form: str) -> str:
     labels = {(one.text_id, one.annotator): one for batch in batches for one in batch.annotations}
     skips = [one for batch in batches for one in batch.skips]
     wanted = {(one.text_id, one.annotator): one for one in PROJECT.annotations}
-    assert {pair: one.label for pair, one in labels.items()} == {
-        pair: one.label for pair, one in wanted.items()
-    }
+    given = {pair: one.label for pair, one in wanted.items()}
+    if {pair: one.label for pair, one in labels.items()} != given:
+        raise SystemExit(f"{form}: the labels that come back are {labels}")
     first, known = labels["1", "ana"], wanted["1", "ana"]
     parts = {
         "texts": {name: text.text for name, text in texts.items()}

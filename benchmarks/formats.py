@@ -18,7 +18,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
@@ -168,15 +168,12 @@ def write_texts_with_labels(path: Path, megabytes: int) -> None:
     """Write a long table with the text in each row, two annotations a text, of so many megabytes."""
     with path.open("w", encoding="utf-8") as file:
         file.write("id,text,annotator,label,seconds\n")
-        number = 0
-        while file.tell() < megabytes * 1_000_000:
-            for number in range(number, number + 1000):
-                text = f"Text {number // 2} says this and that. " * 8
-                label = CLASSES[number * 31 % 3]
-                file.write(
-                    f't{number // 2},"{text}",annotator-{number % 2 + number % 50},{label},{number % 97 / 10}\n'
-                )
-            number += 1
+        for number in count():
+            if number % 1000 == 0 and file.tell() >= megabytes * 1_000_000:
+                return
+            text = f"Text {number // 2} says this and that. " * 8
+            person = f"annotator-{number % 2 + number % 50}"
+            file.write(f't{number // 2},"{text}",{person},{CLASSES[number * 31 % 3]},{number % 97 / 10}\n')
 
 
 def write_long_csv(path: Path, rows: int) -> None:

@@ -199,7 +199,7 @@ def _preview(
 
 
 def _sample(path: Path, columns: Mapping[str, str], classes: Sequence[str] | None) -> dict[str, Any]:
-    """Return the first texts of a file with their labels, how its columns are understood, and what looks wrong."""
+    """Return the first texts of a file with their labels, how it is understood, and what looks wrong."""
     source = read(path, ReadOptions(columns=columns, classes=classes))
     batch = next(source.batches(), None)
     texts, annotations = (batch.texts, batch.annotations) if batch is not None else ((), ())
