@@ -6,13 +6,14 @@ BIN := $(VENV)/bin
 DEMO_ARGS ?=
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
+FUZZ_ARGS ?=
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export HF_HUB_OFFLINE := 1
 export OMP_NUM_THREADS ?= 1
 export JURYBOX_PICTURES ?= 1
 
-.PHONY: demo test test-fast test-long test-bare check bench format browser clean
+.PHONY: demo test test-fast test-long test-bare check bench fuzz format browser clean
 
 demo: $(BARE)/.installed
 	$(BARE)/bin/jurybox demo $(DEMO_ARGS)
@@ -34,6 +35,11 @@ check: $(VENV)/.installed
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q tests/test_layers.py
+
+# A million odd inputs for every reader of files; FUZZ_ARGS="--inputs 10000" for fewer.
+fuzz: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[fuzz]'
+	$(BIN)/python tests/fuzz_formats.py $(FUZZ_ARGS)
 
 format: $(VENV)/.installed
 	$(BIN)/ruff format .

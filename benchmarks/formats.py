@@ -18,7 +18,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,9 @@ def main() -> None:
     parser.add_argument(
         "--read-rows", type=int, default=1_000_000, help="annotations to read from each format"
     )
+    parser.add_argument(
+        "--memory", action="store_true", help="only the peak memory of 100 MB and 1 GB of CSV"
+    )
     parser.add_argument("--child", nargs=2, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.child:
@@ -54,6 +57,11 @@ def main() -> None:
         "read": {},
         "import": {},
     }
+    if arguments.memory:
+        kept = json.loads(arguments.out.read_text(encoding="utf-8")) if arguments.out.exists() else report
+        arguments.out.write_text(json.dumps({**kept, "memory": memory()}, indent=2) + "\n", encoding="utf-8")
+        return
+    report["memory"] = memory()
     with tempfile.TemporaryDirectory() as folder:
         for name, write in WRITERS.items():
             path = Path(folder) / name
@@ -68,6 +76,21 @@ def main() -> None:
             print(task, report["import"][task], flush=True)
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     arguments.out.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+
+
+def memory() -> dict[str, Any]:
+    """Measure the peak memory of planning and reading a CSV file of 100 MB, and of one ten times as long."""
+    found: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for megabytes in (100, 1000):
+            path = Path(folder) / f"{megabytes}.csv"
+            write_texts_with_labels(path, megabytes)
+            found[f"{megabytes} MB"] = child("plan and read", path)
+            print(f"{megabytes} MB", found[f"{megabytes} MB"], flush=True)
+            path.unlink()
+    found["ratio"] = round(found["1000 MB"]["peak_mib"] / found["100 MB"]["peak_mib"], 3)
+    print(f"ratio {found['ratio']}, expected at most 1.2")
+    return found
 
 
 def child(task: str, path: Path) -> dict[str, Any]:
@@ -104,6 +127,13 @@ def read(path: Path) -> int:
     return sum(len(batch.texts) + len(batch.annotations) for batch in batches)
 
 
+def plan_and_read(path: Path) -> int:
+    """Do what `jurybox add` does before the project is touched, and read the file to its end."""
+    source = formats.read(path, ReadOptions(classes=CLASSES))
+    source.plan.approve()
+    return sum(len(batch.texts) + len(batch.annotations) for batch in source.batches())
+
+
 def import_texts(folder: Path) -> int:
     """Make a project of the texts."""
     source = formats.read(folder / "texts.csv")
@@ -132,6 +162,18 @@ def write_texts(path: Path, rows: int) -> None:
         file.write("id,text\n")
         for text in range(-(-rows // PER_TEXT)):
             file.write(f'"t{text}","Text {text} says this and that, and its number is {text * 37 % 1000}."\n')
+
+
+def write_texts_with_labels(path: Path, megabytes: int) -> None:
+    """Write a long table with the text in each row, two annotations a text, of so many megabytes."""
+    with path.open("w", encoding="utf-8") as file:
+        file.write("id,text,annotator,label,seconds\n")
+        for number in count():
+            if number % 1000 == 0 and file.tell() >= megabytes * 1_000_000:
+                return
+            text = f"Text {number // 2} says this and that. " * 8
+            person = f"annotator-{number % 2 + number % 50}"
+            file.write(f't{number // 2},"{text}",{person},{CLASSES[number * 31 % 3]},{number % 97 / 10}\n')
 
 
 def write_long_csv(path: Path, rows: int) -> None:
@@ -184,6 +226,7 @@ WRITERS: dict[str, Callable[[Path, int], None]] = {
 }
 TASKS: dict[str, Callable[[Path], int]] = {
     "read": read,
+    "plan and read": plan_and_read,
     "import texts": import_texts,
     "import annotations": import_annotations,
 }

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support.fuzzing import READERS, fuzz
 
 from jurybox import formats
 from jurybox.errors import FormatError
@@ -172,3 +173,15 @@ def test_no_file_is_imported_by_half(tmp_path: Path, content: bytes, suffix: str
     assert after.texts - before.texts == added.texts
     assert after.annotations - before.annotations == added.annotations
     assert after.annotators - before.annotators == added.annotators
+
+
+INPUTS = 10_000
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("name", READERS)
+def test_ten_thousand_odd_inputs_a_reader(name: str) -> None:
+    """`make fuzz` gives each reader a million, and lets atheris choose them."""
+    for number in range(INPUTS):
+        fuzz(READERS[name], (name, number))

@@ -21,6 +21,7 @@ __all__ += ["Markers", "PlanFile", "Strict", "Turned", "Yes"]
 __all__ += ["Feed", "approve", "read_options", "said", "show_columns", "state"]
 
 _READING = "How files are read"
+_MOST_FILES = 20
 
 FileFormat = Annotated[
     str,
@@ -188,7 +189,11 @@ def _described(plan: FilePlan) -> str:
         parts.append(f"annotators={_listed(plan.annotators)}")
     if plan.metadata:
         parts.append(f"metadata={_listed(plan.metadata)}")
-    ignored = tuple(column.name or "(no name)" for column in plan.columns if column.becomes == "ignored")
+    ignored = tuple(
+        column.name or "(no name)"
+        for column in plan.columns
+        if column.becomes == "ignored" and column.name != "jurybox_escaped"
+    )
     if ignored:
         parts.append(f"ignored={_listed(ignored)}")
     return f"{name} ({kind}): {plan.shape}" + (f" with {' '.join(parts)}" if parts else "")
@@ -212,11 +217,16 @@ def said(added: Added) -> str:
 
 def state(plan: ImportPlan) -> None:
     """Say what an import will do: how each file is read, what is in it, and what looks wrong."""
-    for file in plan.files:
+    from jurybox.formats.values import by_size
+
+    for file in plan.files[:_MOST_FILES]:
         note(_described(file))
+    if len(plan.files) > _MOST_FILES:
+        note(f"and {len(plan.files) - _MOST_FILES:,} more files")
     rows = sum(file.rows for file in plan.files)
     people = f"{len(plan.annotators):,} annotators" if len(plan.annotators) != 1 else "1 annotator"
-    used = ", ".join(f"{name} {n:,}" for name, n in list(plan.classes.items())[:8])
+    given = sorted(plan.classes.items(), key=lambda pair: by_size(pair[0]))
+    used = ", ".join(f"{name}: {n:,}" for name, n in given[:8])
     by_class = f" ({used}{', …' if len(plan.classes) > 8 else ''})" if used else ""
     note(f"  {rows:,} rows: {plan.texts:,} texts, {plan.annotations:,} annotations by {people}{by_class}")
     for finding in plan.findings:

@@ -15,7 +15,6 @@ from jurybox.formats.names import (
     WEAK_ANNOTATORS,
     is_result,
     plain_name,
-    role_of,
 )
 from jurybox.formats.options import ReadOptions
 from jurybox.formats.plan import Finding
@@ -148,12 +147,9 @@ class _Guess:
         spoken_for = {*self.given.values(), *self.options.annotator_columns}
         free = {at: name for at, name in self.free.items() if name not in spoken_for}
         found = [] if self.tool is None else self.tool.named(role, free)
-        for candidate in NAMES[role]:
-            found += [
-                at for at, name in free.items() if plain_name(name) == candidate and not name.startswith("_")
-            ]
-        found += [at for at, name in free.items() if name.startswith("_") and role_of(name) == role]
-        return list(dict.fromkeys(found))
+        plain = {at: plain_name(name) for at, name in free.items() if plain_name(name) in NAMES[role]}
+        surest = sorted(plain, key=lambda at: (free[at].startswith("_"), NAMES[role].index(plain[at])))
+        return list(dict.fromkeys([*found, *surest]))
 
     def _find(self, role: str) -> int | None:
         if role in self.given:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 __all__ = [
     "JUDGMENT_IDS",
@@ -126,6 +127,7 @@ _SHORT = re.compile(r"(?:[acejlprsuw]|an|rt|wk)[ _.-]?\d+", re.IGNORECASE)
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_]+")
 
 
+@lru_cache(4096)
 def plain_name(name: str) -> str:
     """Return a name without case and signs: "Worker_ID" and "workerId" are the same.
 

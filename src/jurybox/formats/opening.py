@@ -26,7 +26,7 @@ from jurybox.formats.tools.inception import webanno_objects
 from jurybox.formats.tools.registry import OBJECT_TOOLS, TABLE_TOOLS, object_tool, table_tool
 from jurybox.formats.values import LabelReader
 
-__all__ = ["Part", "open_part"]
+__all__ = ["Opening", "Part", "open_part"]
 
 _Objects = Callable[[], Iterator[Mapping[str, object]]]
 
@@ -86,7 +86,7 @@ def open_part(path: Path, form: str, options: ReadOptions, *, known_labels: bool
     tools = {*(tool.name for tool in OBJECT_TOOLS), *(tool.name for tool in TABLE_TOOLS), "google-forms"}
     if asked not in ("auto", *tools) or asked == "json":
         form = asked
-    opening = _Opening(path, form, asked, options, known_labels)
+    opening = Opening(path, form, asked, options, known_labels)
     if form in ("csv", "tsv", "lines", "webanno", "json", "jsonl"):
         opening.encoding = options.encoding or sniff_encoding(path)
     if form in ("csv", "tsv"):
@@ -110,14 +110,14 @@ def open_part(path: Path, form: str, options: ReadOptions, *, known_labels: bool
 
 
 @dataclass
-class _Opening:
+class Opening:
     """One file on its way to being understood."""
 
     path: Path
     form: str
     asked: str
     options: ReadOptions
-    known_labels: bool
+    known_labels: bool = False
     encoding: str | None = None
     delimiter: str | None = None
 
@@ -126,6 +126,7 @@ class _Opening:
         self.tally = Tally()
 
     def context(self) -> Context:
+        """Return what readers of objects are told."""
         return Context(
             str(self.path),
             self.labels,
@@ -150,6 +151,7 @@ class _Opening:
         return self.items(tool, read, sample)
 
     def items(self, tool: ObjectTool, read: _Objects, sample: Sequence[Mapping[str, object]]) -> Part:
+        """Open the objects of a tool."""
         about = self.context()
         columns, nobody = _fields_of(tool, sample, replace(about, tally=Tally(), annotator=None))
         plan = FilePlan(
@@ -183,6 +185,7 @@ class _Opening:
         return self.understood(table, survey(table), known)
 
     def understood(self, table: Table, found: Survey, tool: TableTool | None) -> Part:
+        """Open a table by what its columns hold."""
         findings = self.about_encoding()
         form = self.form if tool is None else tool.name
         if self.asked == "google-forms" or is_turned(table, found, self.labels):
@@ -226,6 +229,7 @@ class _Opening:
         return Part(plan, (lambda: later_only(records)) if resubmits else records, self.tally, nobody, values)
 
     def about_encoding(self) -> tuple[Finding, ...]:
+        """Say that the encoding was guessed, where it was."""
         if self.encoding is None or self.options.encoding is not None or not is_guess(self.encoding):
             return ()
         return (

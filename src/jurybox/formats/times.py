@@ -10,7 +10,7 @@ import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 
 from dateutil import parser
 
@@ -54,7 +54,7 @@ _ZONES = {
     "AEST": 10,
     "AEDT": 11,
 }
-_TZINFOS = {name: int(3600 * hours) for name, hours in _ZONES.items()}
+_SECONDS_EAST = {name: int(3600 * hours) for name, hours in _ZONES.items()}
 _TICKS = ((1e11, 1.0), (1e14, 1e3), (1e17, 1e6), (1e20, 1e9))
 _OLDEST = 1e8
 
@@ -163,9 +163,17 @@ def _worded(written: str, style: TimeStyle) -> datetime:
     try:
         # Google Forms writes GMT+2, which dateutil would read as POSIX does: west of Greenwich.
         plain = re.sub(r"\b(?:GMT|UTC)(?=[+-]\d)", "", written)
-        return _zoned(parser.parse(plain, dayfirst=not style.month_first, tzinfos=_TZINFOS))
+        return _zoned(parser.parse(plain, dayfirst=not style.month_first, tzinfos=_zone))
     except (ValueError, OverflowError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
         raise ValueError("is no time") from error
+
+
+def _zone(name: str | None, offset: int | None) -> tzinfo:
+    """Return a zone by its name or its seconds east of Greenwich; dateutil would ignore other names."""
+    seconds = offset if offset is not None else _SECONDS_EAST.get(name or "UTC")
+    if seconds is None:
+        raise ValueError(f"{name} is no zone")
+    return timezone(timedelta(seconds=seconds))
 
 
 def _zoned(moment: datetime) -> datetime:

@@ -37,7 +37,7 @@ def webanno_objects(path: Path, encoding: str) -> Iterator[dict[str, object]]:
             for line in (*file, ""):
                 bare = line.rstrip("\r\n")
                 if bare.startswith("#T_"):
-                    layer, *names = bare.split("=", 1)[1].split("|")
+                    layer, *names = bare.partition("=")[2].split("|")
                     features += [f"{layer.rpartition('.')[2]}.{name}" for name in names] or [layer]
                 elif bare.startswith("#Text="):
                     text = bare[6:] if text is None else f"{text}\n{bare[6:]}"
@@ -123,14 +123,7 @@ def _document(found: Mapping[str, object], row: int, about: Context) -> Item:
     if text is None:
         raise about.wrong("has no text", row, "sofaString")
     size = len(as_text(text))
-    whole = [
-        one
-        for one in structures
-        if "begin" not in one
-        or (
-            one.get("begin") == 0 and isinstance(one.get("end"), int) and int(as_text(one["end"])) >= size - 1
-        )
-    ]
+    whole = [one for one in structures if _covers(one, size)]
     wanted = about.given.get("label")
     labels = [
         value
@@ -146,4 +139,12 @@ def _document(found: Mapping[str, object], row: int, about: Context) -> Item:
         text,
         [Answer(None, list(dict.fromkeys(map(as_text, labels))), field="%FEATURE_STRUCTURES")],
         meta.get("documentTitle") or meta.get("documentId"),
+    )
+
+
+def _covers(structure: Mapping[str, object], size: int) -> bool:
+    """Whether a structure is about the whole text: it has no extent, or that of the text."""
+    end = structure.get("end")
+    return "begin" not in structure or (
+        structure["begin"] == 0 and isinstance(end, int | float) and end >= size - 1
     )

@@ -177,7 +177,7 @@ def _preview(
         "name": path.stem,
     }
     try:
-        sample = _sample(path, columns)
+        sample = _sample(path, columns, get_project(request).classes if adding else None)
     except JuryboxError as error:
         problem = problem or explain(catalogue_of(request), error)
     values = {
@@ -187,6 +187,7 @@ def _preview(
         "problem": problem,
         "upload": key,
         "file_name": path.name,
+        "findings": sample.get("findings", []),
         "texts": sample["texts"],
         "heads": [(head, head) for head in sample["heads"]],
         "columns": [(role, columns.get(role) or sample["found"].get(role, "")) for role in ROLES],
@@ -197,9 +198,9 @@ def _preview(
     return render(request, "setup/preview.html", values, status=422 if problem else 200)
 
 
-def _sample(path: Path, columns: Mapping[str, str]) -> dict[str, Any]:
-    """Return the first texts of a file with their labels, and how its columns are understood."""
-    source = read(path, ReadOptions(columns=columns))
+def _sample(path: Path, columns: Mapping[str, str], classes: Sequence[str] | None) -> dict[str, Any]:
+    """Return the first texts of a file with their labels, how it is understood, and what looks wrong."""
+    source = read(path, ReadOptions(columns=columns, classes=classes))
     batch = next(source.batches(), None)
     texts, annotations = (batch.texts, batch.annotations) if batch is not None else ((), ())
     seen = list(dict.fromkeys(record.label for record in annotations))[:_LABELS]
@@ -212,6 +213,7 @@ def _sample(path: Path, columns: Mapping[str, str]) -> dict[str, Any]:
         ],
         "labels": list(source.classes) or sorted(seen),
         "found": source.plans[0].roles,
+        "findings": [finding.problem for finding in source.plan.findings],
         "heads": _heads(path),
         "name": source.name or path.stem,
         "guidelines": source.guidelines,
