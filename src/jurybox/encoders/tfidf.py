@@ -56,7 +56,7 @@ class TfidfEncoder:
     (2, 2)
     """
 
-    dimensions: int = 128
+    dimensions: int = 256
     max_characters: int = 20_000
     reason: str = "TF-IDF of words and characters: asked for by name"
     pool: tuple[str, ...] | None = field(default=None, repr=False)

@@ -130,11 +130,15 @@ class TransformerEncoder:
         done = 0
         for rows, tokens in self._tokenized(checked):
             done += int((tokens.lengths == 0).sum())
+            batches, results = [], []
             for batch in length_batches(tokens.lengths, self.token_budget or token_budget(self.used_device)):
-                features[rows[batch]] = self._pooled(tokens, batch, affine)
+                batches.append(batch)
+                results.append(self._pooled(tokens, batch, affine))
                 done += len(batch)
                 if progress is not None:
                     progress(done, len(checked))
+            for batch, result in zip(batches, results, strict=True):  # only now is a GPU waited for
+                features[rows[batch]] = result.cpu().numpy()
         return features
 
     def _tokenized(self, texts: list[str]) -> Iterator[tuple[Ints, Tokens]]:
@@ -162,8 +166,8 @@ class TransformerEncoder:
         config = self._model.config
         return int(config.hidden_size) * (int(config.num_hidden_layers) + 1 if self.layers == "all" else 1)
 
-    def _pooled(self, tokens: Tokens, batch: Ints, affine: tuple[Any, Any] | None) -> Features:
-        """Features of one batch, shape (n, D), or these projected."""
+    def _pooled(self, tokens: Tokens, batch: Ints, affine: tuple[Any, Any] | None) -> Any:
+        """Features of one batch as a tensor, shape (n, D), or these projected."""
         import torch
 
         ids, mask = tokens.padded(batch, self._tokenizer.pad_token_id, self.used_device)
@@ -176,8 +180,7 @@ class TransformerEncoder:
             pooled = torch.cat([(share @ layer)[:, 0] for layer in layers], dim=1).float()
             if affine is not None:
                 pooled = (pooled - affine[0]) @ affine[1]
-        result: Features = pooled.cpu().numpy()
-        return result
+        return pooled
 
     def _on_device(self, project: FeatureMap) -> tuple[Any, Any]:
         """Mean (D,) and matrix (D, C) of a projection, where the model is."""
