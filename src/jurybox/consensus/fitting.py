@@ -80,7 +80,18 @@ def draw_types(
         yield drawn.result(x, converged, steps, moderated=False)
 
 
-C = {'crowd': .1, 'discrimination': .1, 'bias': .1, 'mixing': .05, 'ability': .1, 'abilities': .1, 'slope': .1, 'gate': .1, 'gates': .1, 'weight': .1}
+C = {
+    "crowd": 0.1,
+    "discrimination": 0.1,
+    "bias": 0.1,
+    "mixing": 0.05,
+    "ability": 0.1,
+    "abilities": 0.1,
+    "slope": 0.1,
+    "gate": 0.1,
+    "gates": 0.1,
+    "weight": 0.1,
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -206,7 +217,12 @@ class Problem:
             "gates": spread * texts.ravel(),
             "weight": texts.ravel() + self._pseudo_texts * self._target.ravel(),
         }
-        likely = np.concatenate([np.broadcast_to(C[name] * guess[name], where.stop - where.start) for name, where in self._at.items()])
+        likely = np.concatenate(
+            [
+                np.broadcast_to(C[name] * guess[name], where.stop - where.start)
+                for name, where in self._at.items()
+            ]
+        )
         prior = np.where(np.arange(self.size) < self._at["weight"].start, scale**-2.0, 1e-3)
         unit = 1 / np.sqrt(prior + likely)
         penalty = prior * unit**2
@@ -329,7 +345,10 @@ class Problem:
         residual = right - all_answers * np.exp(log_right)  # by lambda
         by_base = residual.sum(axis=1)
         by_total = -(by_base + answers[U:].sum(axis=1)) / wrong.total
-        by_bias = np.bincount(e.cell_bias, by_base - right.sum(axis=1), minlength=len(at.bias))[:-1] + self._bias_count
+        by_bias = (
+            np.bincount(e.cell_bias, by_base - right.sum(axis=1), minlength=len(at.bias))[:-1]
+            + self._bias_count
+        )
         by_skill = total_by(e.cell_annotator, (residual * at.psi[e.cell_class]).sum(axis=1), e.n_annotators)
         by_psi = self._by_class @ (residual * at.discrimination[e.cell_annotator, None])
         by_mixing = np.zeros(0)
@@ -358,9 +377,7 @@ class Problem:
             "abilities": by_psi.sum(axis=1) if e.few else np.zeros(0),
         }
 
-    def result(
-        self, x: Floats, converged: bool, iterations: int, *, moderated: bool = True
-    ) -> TextTypes:
+    def result(self, x: Floats, converged: bool, iterations: int, *, moderated: bool = True) -> TextTypes:
         """Return what was found, every annotator's log odds moderated by how little is known of them."""
         e = self._e
         at = self._point(x)
