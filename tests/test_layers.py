@@ -80,3 +80,12 @@ def test_imports_come_from_layers_before(path: Path) -> None:
             continue
         assert layer in LAYERS, f"{path} imports {imported}, which has no place in the order"
         assert LAYERS.index(layer) < own_rank, f"{path} imports {imported} from a later layer"
+
+
+def test_a_module_is_read_in_one_sitting() -> None:
+    long = {
+        str(path.relative_to(SOURCE)): lines
+        for path in SOURCE.rglob("*.py")
+        if (lines := len(path.read_text(encoding="utf-8").splitlines())) > 420
+    }
+    assert long == {}

@@ -122,8 +122,10 @@ def test_a_wrong_file_is_explained_in_the_language_of_the_page(
 def test_the_api_names_what_is_wrong(tmp_path: Path) -> None:
     with stage(str(tmp_path / "p.db")) as own:
         ana = own.client("ana")
+        (task,) = ana.post("/api/v1/tasks", json={"n": 1}).json()["tasks"]
         given = [
-            ana.post("/api/v1/annotations", json={"text_id": "t0", "label": label}) for label in ("yes", "no")
+            ana.post("/api/v1/annotations", json={"text_id": task["text_id"], "label": label})
+            for label in ("yes", "no")
         ]
         assert given[0].is_success
         assert (given[1].status_code, given[1].json()["code"]) == (409, "relabelled")

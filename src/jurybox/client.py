@@ -14,10 +14,11 @@ from jurybox.errors import ConflictError, InputError, JuryboxError, NotFoundErro
 from jurybox.formats.plain import read_plain
 from jurybox.project.beliefs import ProjectBelief
 from jurybox.project.gold import GoldScore
-from jurybox.store.browse import AnnotationRow, Progress, QueueRow, TextRow
+from jurybox.store.browse import AnnotationRow, QueueRow, TextRow
 from jurybox.store.records import (
     Added,
     AnnotatorInfo,
+    AnnotatorProgress,
     Decision,
     Flag,
     Receipt,
@@ -192,9 +193,9 @@ class Client:
         body = _body(text_id=text_id, label=label, comment=comment)
         return Receipt(**self._json("POST", "/decisions/change", json=body, key=_new_key()))
 
-    def progress(self, *, since: float = 0.0) -> Progress:
+    def progress(self, *, since: float = 0.0) -> AnnotatorProgress:
         """Say how far the user is, in all and since a time, and how far the project is."""
-        return Progress(**self._json("GET", "/progress", params={"since": since}))
+        return AnnotatorProgress(**self._json("GET", "/progress", params={"since": since}))
 
     # Reviewing
 

@@ -11,10 +11,18 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from jurybox.annotations import Annotations
-from jurybox.arrays import Floats
+from jurybox.arrays import Floats, Ints
 from jurybox.errors import InputError, InputTypeError
 
-__all__ = ["Labels", "WideLabels", "check_labels", "check_probability_arrays", "read_labels"]
+__all__ = [
+    "Labels",
+    "WideLabels",
+    "check_labels",
+    "check_probability_arrays",
+    "read_labels",
+    "remark_lost_classes",
+    "remark_no_overlap",
+]
 
 Labels: TypeAlias = pd.DataFrame | NDArray[Any]
 
@@ -132,6 +140,30 @@ def check_probability_arrays(pred_probs: Any, pred_probs_unlabeled: Any, *, ense
         raise InputError(
             f"pred_probs and pred_probs_unlabeled must have the same number of models, got "
             f"{len(pred_probs)} and {len(pred_probs_unlabeled)}"
+        )
+
+
+def remark_no_overlap(annotations: Annotations) -> None:
+    """Print who shares no example with anybody."""
+    pairs = np.bincount(
+        annotations.annotator,
+        weights=annotations.n_labels[annotations.text] - 1,
+        minlength=annotations.n_annotators,
+    )
+    alone = np.flatnonzero(pairs == 0).tolist()
+    if alone:
+        print(  # noqa: T201
+            f"Annotator(s) {alone} share no example with another: they count as the mean of the others."
+        )
+
+
+def remark_lost_classes(annotations: Annotations, consensus: Ints, method: str) -> None:
+    """Print which classes annotators gave and the consensus never does."""
+    lost = sorted(set(annotations.label.tolist()) - set(consensus.tolist()))
+    if lost:
+        print(  # noqa: T201
+            f"CAUTION: the consensus by '{method}' never takes the classes {lost}, which annotators did; "
+            "a classifier trained on it would never see them."
         )
 
 

@@ -18,9 +18,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from jurybox.annotations import Annotations
 from jurybox.arrays import Floats, Ints
-from jurybox.compat.checks import Labels, WideLabels, check_labels, check_probability_arrays, read_labels
+from jurybox.compat.checks import (
+    Labels,
+    WideLabels,
+    check_labels,
+    check_probability_arrays,
+    read_labels,
+    remark_lost_classes,
+    remark_no_overlap,
+)
 from jurybox.compat.label_quality import label_quality
 from jurybox.consensus.crowdlab import (
     Combination,
@@ -254,7 +261,7 @@ def get_majority_vote_label(
     p = None if pred_probs is None else np.asarray(pred_probs, dtype=np.float64)
     majority = majority_labels(annotations, p, np.random.default_rng(0))
     if verbose:
-        _remark_lost_classes(annotations, majority, "majority_vote")
+        remark_lost_classes(annotations, majority, "majority_vote")
     return majority
 
 
@@ -323,7 +330,7 @@ class _Judge:
     ) -> dict[str, Any]:
         """Return the frames that were asked for; the first verdict is the main one."""
         if verbose and not self.by_agreement:
-            _remark_no_overlap(self.annotations)
+            remark_no_overlap(self.annotations)
         verdict, *_ = verdicts.values()
         columns = {
             "consensus_label": verdict.labels,
@@ -337,7 +344,7 @@ class _Judge:
             columns[f"annotator_agreement_{method}"] = other.agreement
         if verbose:
             for method, each in verdicts.items():
-                _remark_lost_classes(self.annotations, each.labels, method)
+                remark_lost_classes(self.annotations, each.labels, method)
         report: dict[str, Any] = {"label_quality": pd.DataFrame(columns, index=self.wide.index)}
         scores = self._annotation_scores(verdict, self.score_kwargs if detailed else {})
         if detailed:
@@ -411,25 +418,3 @@ def _activelab(
     annotations = labels.to_annotations(p.shape[2], n_unlabelled=p.shape[1] - n_labelled)
     scores = score_activelab(annotations, p)
     return scores[:n_labelled], scores[n_labelled:]
-
-
-def _remark_no_overlap(annotations: Annotations) -> None:
-    pairs = np.bincount(
-        annotations.annotator,
-        weights=annotations.n_labels[annotations.text] - 1,
-        minlength=annotations.n_annotators,
-    )
-    alone = np.flatnonzero(pairs == 0).tolist()
-    if alone:
-        print(  # noqa: T201
-            f"Annotator(s) {alone} share no example with another: they count as the mean of the others."
-        )
-
-
-def _remark_lost_classes(annotations: Annotations, consensus: Ints, method: str) -> None:
-    lost = sorted(set(annotations.label.tolist()) - set(consensus.tolist()))
-    if lost:
-        print(  # noqa: T201
-            f"CAUTION: the consensus by '{method}' never takes the classes {lost}, which annotators did; "
-            "a classifier trained on it would never see them."
-        )

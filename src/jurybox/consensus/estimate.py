@@ -31,7 +31,6 @@ from jurybox.errors import InputError
 __all__ = ["EstimatedConsensus", "draw_consensus", "estimate_consensus"]
 
 
-
 @dataclass(frozen=True, eq=False, kw_only=True)
 class EstimatedConsensus(Consensus):
     """A consensus, what single annotators would say, and the confusions of the crowd as a whole.

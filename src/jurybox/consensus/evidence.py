@@ -128,7 +128,11 @@ class Evidence:
         few = K <= FEW_CLASSES
         start = np.zeros(0, dtype=np.int64) if few else np.searchsorted(pair_text, np.arange(len(texts)))
         log_share, told = _beforehand(pair_text, pair_class, len(texts), shares, likely)
-        row, who, said = row[votes], annotations.annotator[votes].astype(np.int64), annotations.label[votes].astype(np.int64)
+        row, who, said = (
+            row[votes],
+            annotations.annotator[votes].astype(np.int64),
+            annotations.label[votes].astype(np.int64),
+        )
         if few:
             vote = np.tile(np.arange(len(row)), K)
             pair = np.repeat(np.arange(K) * len(texts), len(row)) + row[vote]
@@ -153,8 +157,12 @@ class Evidence:
         )
         mixing = None
         if 2 < K <= FEW_CLASSES:
-            triple, place = np.unique((by[wrong] * K + of_class[wrong]) * K + label[wrong], return_inverse=True)
-            mixed = csr_array((np.ones(len(place)), (pair[wrong], place)), shape=(len(pair_text), len(triple)))
+            triple, place = np.unique(
+                (by[wrong] * K + of_class[wrong]) * K + label[wrong], return_inverse=True
+            )
+            mixed = csr_array(
+                (np.ones(len(place)), (pair[wrong], place)), shape=(len(pair_text), len(triple))
+            )
             mixing = Mixing(triple // (K * K), triple // K % K, triple % K, mixed, mixed.T.tocsr())
         return cls(
             n_annotators=M,

@@ -251,7 +251,6 @@ class TextTypes:
         others = ((1 - right) / (1 - shares)[:, None]) ** _MANY * (powers.sum() - powers)[:, None]
         return right**_MANY, others
 
-
     @cached_property
     def frequency(self) -> Floats:
         """Expected number of labelled texts of each type, and a little of what is believed beforehand, (K, D)."""
@@ -363,7 +362,9 @@ class TextTypes:
         place = np.minimum(np.searchsorted(key, who[:, None] * width + np.arange(K)), len(key) - 1)
         known = key[place] == who[:, None] * width + np.arange(K)
         # what an annotator was never asked about they answer as the crowd does
-        odds = np.where(known[..., None], self.log_odds[place], self.crowd * self.psi[:K] + _base(e.shares)[:, None])
+        odds = np.where(
+            known[..., None], self.log_odds[place], self.crowd * self.psi[:K] + _base(e.shares)[:, None]
+        )
         right = np.arange(K) == label[:, None]
         other = (e.shares[label][:, None] / (1 - e.shares))[..., None]
         return np.where(right[..., None], expit(odds), expit(-odds) * other)

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from jurybox.annotations import Annotations
 from jurybox.arrays import DataFrame
 from jurybox.datasets.base import Dataset
+from jurybox.datasets.folder import read_table, refuse, unique_column
 from jurybox.datasets.pickled import read_pickled_annotations
-from jurybox.datasets.tables import read_table, refuse, unique_column
 from jurybox.errors import FormatError, InputError, require
 
 HUB_NAME = "Cleanlab/stanford-politeness"

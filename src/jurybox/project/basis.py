@@ -12,10 +12,16 @@ from jurybox import __version__
 from jurybox.annotations import Annotations
 from jurybox.arrays import Bools
 from jurybox.consensus import Consensus, estimate_consensus
-from jurybox.store import people, provenance, rounds, state
-from jurybox.store.evidence import Evidence, one_moment, read_evidence, read_fingerprint
+from jurybox.store import people, rounds, state
 from jurybox.store.records import AnnotatorInfo, RoundInfo
 from jurybox.store.settings import ProjectSettings
+from jurybox.store.snapshots import (
+    Evidence,
+    one_moment,
+    read_evidence,
+    read_fingerprint,
+    read_independent,
+)
 from jurybox.trust.observed import Observed
 
 __all__ = ["Basis", "Inputs", "estimate_texts", "observe", "read_inputs", "read_version"]
@@ -60,7 +66,7 @@ class Inputs:
     n_predicted
         Texts that this round knew.
     independent : ndarray of int, shape (L, 4)
-        As `jurybox.store.provenance.read_independent` returns them.
+        As `jurybox.store.snapshots.read_independent` returns them.
     settings, people, rounds
         What was set, who took part, what was played.
     """
@@ -117,7 +123,7 @@ def read_inputs(connection: Connection) -> Inputs:
         evidence=evidence,
         pred_probs=None if known is None else _stretched(known, *annotations.counts.shape),
         n_predicted=0 if known is None else len(known),
-        independent=provenance.read_independent(connection, first_labels=stored.settings.first_labels),
+        independent=read_independent(connection, first_labels=stored.settings.first_labels),
         settings=stored.settings,
         people=tuple(people.read_annotators(connection)),
         rounds=tuple(rounds.read_rounds(connection)),

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from jurybox.annotations import Annotations
 from jurybox.project.basis import Basis, Inputs
 from jurybox.project.handle import Handle
-from jurybox.store import provenance
-from jurybox.store.provenance import Provenance
+from jurybox.store import snapshots
+from jurybox.store.snapshots import Provenance
 from jurybox.trust.agreement import AgreementEstimate, estimate_agreement
 
 __all__ = ["Agreements", "Origins", "Times", "estimate_agreements"]
@@ -75,14 +75,14 @@ class Origins(Handle):
     def provenance(self) -> list[Provenance]:
         """Count the annotations that stand by origin, reason, round and annotator."""
         with self.store.read() as connection:
-            return provenance.count_provenance(connection)
+            return snapshots.count_provenance(connection)
 
     def times(self) -> Times:
         """Return when the project was made and labelled."""
         with self.store.read() as connection:
-            return Times(*provenance.project_times(connection))
+            return Times(*snapshots.project_times(connection))
 
     def guideline_versions(self) -> int:
         """Return how often the guidelines were written."""
         with self.store.read() as connection:
-            return provenance.guideline_versions(connection)
+            return snapshots.guideline_versions(connection)

@@ -11,11 +11,11 @@ from jurybox.store.browse import (
     AnnotationFilter,
     AnnotationRow,
     Page,
-    Progress,
     QueueRow,
     TextFilter,
     TextRow,
 )
+from jurybox.store.records import AnnotatorProgress
 from jurybox.store.services import Note, Pulse, Suggestion
 from jurybox.store.state import read_state
 
@@ -54,7 +54,7 @@ class Services(Handle):
         with self.store.read() as connection:
             return browse.count_queue(connection)
 
-    def progress(self, annotator: str, *, since: float = 0.0) -> Progress:
+    def progress(self, annotator: str, *, since: float = 0.0) -> AnnotatorProgress:
         """Return how far an annotator is, in all and since a time, and how far the project is."""
         with self.store.read() as connection:
             return browse.read_progress(connection, annotator, since=since)

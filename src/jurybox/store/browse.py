@@ -16,13 +16,13 @@ from jurybox.errors import NotFoundError
 from jurybox.store import schema
 from jurybox.store.places import count_open, in_front
 from jurybox.store.ranks import order
+from jurybox.store.records import AnnotatorProgress
 from jurybox.store.state import ProjectState, read_state
 
 __all__ = [
     "AnnotationFilter",
     "AnnotationRow",
     "Page",
-    "Progress",
     "QueueRow",
     "TextFilter",
     "TextRow",
@@ -148,27 +148,6 @@ class QueueRow:
     holder: str | None = None
 
 
-@dataclass(frozen=True)
-class Progress:
-    """How far an annotator and the project are.
-
-    Attributes
-    ----------
-    since
-        Annotations of this annotator since a time, such as midnight.
-    total, cap
-        All annotations of this annotator, and the most there may be.
-    texts, finished_texts
-        Of the project.
-    """
-
-    since: int
-    total: int
-    cap: int | None
-    texts: int
-    finished_texts: int
-
-
 def find_texts(
     connection: Connection, chosen: TextFilter, *, after: int | None = None, limit: int = 50
 ) -> Page[TextRow]:
@@ -284,7 +263,7 @@ def count_queue(connection: Connection) -> dict[str, int]:
     return dict(counts)
 
 
-def read_progress(connection: Connection, name: str, *, since: float) -> Progress:
+def read_progress(connection: Connection, name: str, *, since: float) -> AnnotatorProgress:
     """Return how far an annotator is (all zeros for an unknown one), and the project."""
     annotations, annotators = schema.annotations, schema.annotators
     person = connection.execute(sa.select(annotators).where(annotators.c.name == name)).one_or_none()
@@ -295,7 +274,7 @@ def read_progress(connection: Connection, name: str, *, since: float) -> Progres
         schema.is_standing,
         annotations.c.created_at >= since,
     )
-    return Progress(
+    return AnnotatorProgress(
         since=connection.scalar(recent) or 0,
         total=0 if person is None else person.n_annotations,
         cap=None if person is None else person.cap,

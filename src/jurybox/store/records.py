@@ -10,6 +10,7 @@ from typing import Literal
 __all__ = [
     "Added",
     "AnnotatorInfo",
+    "AnnotatorProgress",
     "Decision",
     "Flag",
     "NothingLeft",
@@ -283,3 +284,24 @@ class Status:
     classes: tuple[str, ...]
     class_counts: Mapping[str, int]
     last_round: RoundInfo | None
+
+
+@dataclass(frozen=True)
+class AnnotatorProgress:
+    """How far an annotator and the project are.
+
+    Attributes
+    ----------
+    since
+        Annotations of this annotator since a time, such as midnight.
+    total, cap
+        All annotations of this annotator, and the most there may be.
+    texts, finished_texts
+        Of the project.
+    """
+
+    since: int
+    total: int
+    cap: int | None
+    texts: int
+    finished_texts: int

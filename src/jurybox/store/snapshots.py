@@ -1,7 +1,8 @@
-"""What a round works on: the annotations up to one row, read without keeping anybody waiting."""
+"""What rounds and beliefs work on: annotations as of one row or one moment, and where they came from."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -17,9 +18,26 @@ from jurybox.store import schema
 from jurybox.store.engine import Store
 from jurybox.store.locks import serialise
 from jurybox.store.records import Role
-from jurybox.store.state import read_classes
+from jurybox.store.services import read_pulse
+from jurybox.store.state import read_classes, read_state
 
-__all__ = ["Snapshot", "read_annotations", "read_experts", "read_snapshot"]
+__all__ = [
+    "Evidence",
+    "Provenance",
+    "Snapshot",
+    "count_provenance",
+    "guideline_versions",
+    "one_moment",
+    "project_times",
+    "read_annotations",
+    "read_evidence",
+    "read_experts",
+    "read_fingerprint",
+    "read_independent",
+    "read_snapshot",
+]
+
+_BY_CHANCE = ("spread", "random")
 
 
 @dataclass(frozen=True)
@@ -113,6 +131,204 @@ def read_snapshot(store: Store) -> Snapshot:
         experts,
         np.asarray(gold, dtype=np.int64),
     )
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """The annotations that stand, and what is known about each of them besides its label.
+
+    Attributes
+    ----------
+    annotations
+        All annotations that stand, over all texts.
+    times : ndarray, shape (L,)
+        When each was given, Unix time in seconds.
+    seconds : ndarray, shape (L,)
+        Time on task; NaN where unknown.
+    experts : ndarray of bool, shape (M,)
+        Who is a reviewer or an owner.
+    audit : ndarray of int, shape (A,)
+        Positions of the audit sample.
+    """
+
+    annotations: Annotations
+    times: NDArray[np.float64]
+    seconds: NDArray[np.float64]
+    experts: NDArray[np.bool_]
+    audit: NDArray[np.int64]
+
+
+def one_moment(connection: Connection) -> None:
+    """Let all further statements of this transaction see the project as it is now; the first statement."""
+    if connection.dialect.name != "sqlite":  # there every transaction does
+        connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+
+
+def read_fingerprint(connection: Connection) -> str:
+    """Return a digest of all that beliefs depend on, cheap enough to ask for at every request.
+
+    Annotations are append-only, a taking back included, so their number and the last of them tell whether any
+    came. Two are needed: on PostgreSQL a row may be committed after one with a higher number.
+    """
+    annotators, gold = schema.annotators, schema.gold
+    people = sa.select(
+        annotators.c.name, annotators.c.role, annotators.c.standing, annotators.c.n_annotations
+    )
+    known = sa.select(sa.func.count(), sa.func.sum(gold.c.text_id), sa.func.max(gold.c.created_at))
+    state, pulse = read_state(connection), read_pulse(connection)
+    parts = (
+        (state.settings, pulse.current_round, pulse.last, pulse.pending, pulse.texts),
+        read_classes(connection),
+        connection.execute(people.order_by(annotators.c.id)).all(),
+        connection.execute(known).one(),
+    )
+    return hashlib.blake2b(repr(parts).encode(), digest_size=8).hexdigest()
+
+
+def read_evidence(connection: Connection) -> Evidence:
+    """Read everything that stands, in the order of `Annotations`: by text, then annotator."""
+    annotators, texts = schema.annotators, schema.texts
+    rows = connection.execute(_STANDING).all()  # one statement, so that its columns fit each other
+    triplets = np.array([row[:3] for row in rows], dtype=np.int64).reshape(-1, 3)
+    measured = np.array([row[3:] for row in rows], dtype=np.float64).reshape(-1, 2)
+    ids = connection.scalars(sa.select(texts.c.external_id).order_by(texts.c.id)).all()
+    people = connection.execute(
+        sa.select(annotators.c.name, annotators.c.role).order_by(annotators.c.id)
+    ).all()
+    audit = connection.scalars(sa.select(schema.audit.c.text_id).order_by(schema.audit.c.text_id)).all()
+    return Evidence(
+        annotations=Annotations.from_indices(
+            triplets[:, 0],
+            triplets[:, 1],
+            triplets[:, 2],
+            texts=ids,
+            annotators=[person.name for person in people],
+            classes=read_classes(connection),
+        ),
+        times=measured[:, 0],
+        seconds=measured[:, 1],
+        experts=np.array([person.role in (Role.REVIEWER, Role.OWNER) for person in people], dtype=bool),
+        audit=np.asarray(audit, dtype=np.int64),
+    )
+
+
+_STANDING = (
+    sa.select(
+        schema.annotations.c.text_id,
+        schema.annotations.c.annotator_id,
+        schema.annotations.c.class_id,
+        schema.annotations.c.created_at,
+        schema.annotations.c.seconds,
+    )
+    .where(schema.is_standing)
+    .order_by(schema.annotations.c.text_id, schema.annotations.c.annotator_id)
+)
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """How many annotations stand that came in the same way.
+
+    Attributes
+    ----------
+    origin
+        ``queue``, ``direct``, ``import``, ``change`` or ``review``.
+    reason
+        Why the text was asked for; None where nobody asked.
+    round
+        Number of the round whose ranking asked, 0 before the first; None where nobody asked.
+    annotator
+        Who gave them.
+    n
+        Annotations.
+    """
+
+    origin: str
+    reason: str | None
+    round: int | None
+    annotator: str
+    n: int
+
+
+def count_provenance(connection: Connection) -> list[Provenance]:
+    """Count the annotations that stand by where they come from, in the order of rounds and people."""
+    annotations, annotators = schema.annotations, schema.annotators
+    columns = annotations.c.origin, annotations.c.reason, annotations.c.round_id
+    query = (
+        sa.select(*columns, annotators.c.name, sa.func.count())
+        .select_from(annotations.join(annotators, annotators.c.id == annotations.c.annotator_id))
+        .where(schema.is_standing)
+        .group_by(*columns, annotators.c.id, annotators.c.name)
+    )
+    found = [Provenance(*row) for row in connection.execute(query.order_by(annotators.c.id))]
+    return sorted(
+        found, key=lambda one: (one.round is not None, one.round or 0, one.origin, one.reason or "")
+    )
+
+
+def read_independent(connection: Connection, *, first_labels: int) -> NDArray[np.int64]:
+    """Return the annotations given without knowledge of others', as rows of numbers.
+
+    Reviewers decide in view of what everyone has said, so their decisions are left out. What was drawn by
+    chance are labels of the audit sample, and the first of texts that came in random order; any further label
+    of such a text may have been asked for because the first did not agree. Gold texts are chosen by people.
+
+    Parameters
+    ----------
+    first_labels
+        Labels that every text gets in the random order before the first round.
+
+    Returns
+    -------
+    ndarray of int64, shape (L, 4)
+        Text, annotator, class, and 1 where text and label were drawn by chance; by text, then in the order
+        of time.
+    """
+    annotations, audit, gold = schema.annotations, schema.audit, schema.gold
+    in_audit, is_gold = audit.c.text_id.is_not(None), gold.c.text_id.is_not(None)
+    by_chance = annotations.c.reason.in_(_BY_CHANCE)
+    lot = sa.case((in_audit, 2), (is_gold, 0), (by_chance, 1), else_=0)
+    query = (
+        sa.select(annotations.c.text_id, annotations.c.annotator_id, annotations.c.class_id, lot)
+        .select_from(
+            annotations.outerjoin(audit, audit.c.text_id == annotations.c.text_id).outerjoin(
+                gold, gold.c.text_id == annotations.c.text_id
+            )
+        )
+        .where(schema.is_standing, annotations.c.origin != "review")
+        .order_by(annotations.c.text_id, annotations.c.id)
+    )
+    rows = np.array(connection.execute(query).all(), dtype=np.int64).reshape(-1, 4)
+    is_first = _place_in_text(rows[:, 0], rows[:, 3] == 1) < first_labels
+    rows[:, 3] = (rows[:, 3] == 2) | ((rows[:, 3] == 1) & is_first)
+    return rows
+
+
+def guideline_versions(connection: Connection) -> int:
+    """Return how often guidelines were written."""
+    return connection.scalar(sa.select(sa.func.count()).select_from(schema.guidelines)) or 0
+
+
+def project_times(connection: Connection) -> tuple[float, float | None, float | None]:
+    """Return when the project was made, and when its first and last annotation that stands was given."""
+    when = schema.annotations.c.created_at
+    first, last = connection.execute(
+        sa.select(sa.func.min(when), sa.func.max(when)).where(schema.is_standing)
+    ).one()
+    return connection.execute(sa.select(schema.project.c.created_at)).scalar_one(), first, last
+
+
+def _place_in_text(text: NDArray[np.int64], counted: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Return how many counted rows of the same text come before each row; text (L,) is sorted.
+
+    Examples
+    --------
+    >>> _place_in_text(np.array([3, 3, 3, 5, 5]), np.array([True, False, True, True, True])).tolist()
+    [0, 1, 1, 0, 1]
+    """
+    before: NDArray[np.int64] = np.cumsum(counted) - counted
+    starts = np.searchsorted(text, text)
+    return np.asarray(before - before[starts], dtype=np.int64)
 
 
 def _names(values: Sequence[str]) -> NDArray[Any]:

@@ -1,42 +1,4 @@
-"""The app: routes, access, bounds and errors put together.
-
-How to add a page
------------------
-Put a module into `jurybox.web.pages` and its router into the tuple `jurybox.web.pages.routers`::
-
-    from fastapi import APIRouter, Request
-    from starlette.responses import HTMLResponse
-
-    from jurybox.web.access import Owner  # or Reviewer, Annotator: whoever is at least that
-    from jurybox.web.render import render
-    from jurybox.web.state import get_project
-
-    router = APIRouter()
-
-
-    @router.get("/flags")
-    def flags(request: Request, user: Owner) -> HTMLResponse:
-        return render(request, "flags.html", {"flags": get_project(request).flags()})
-
-- Use plain ``def`` routes: they run in threads and may call the `Project` directly.
-- A parameter of type `Owner`, `Reviewer` or `Annotator` is the access check, and the `User` (name, role,
-  csrf_token). A route that does not ask who it is says ``dependencies=[owner_only]`` (likewise
-  `reviewer_only`, `annotator_only`), a route for everyone ``dependencies=[Depends(public)]``. One that
-  says nothing fails a test.
-- `render` looks into ``templates/`` and passes ``user``, ``csrf_token`` and ``request`` to every
-  template. Forms send ``<input type="hidden" name="csrf_token" value="{{ csrf_token }}">``, scripts the
-  header ``X-CSRF-Token`` (put the token into ``<meta name="csrf-token">``). The check is part of the
-  role; pages do nothing for it.
-- Raise exceptions of `jurybox.errors`; `jurybox.web.errors` turns them into ``error.html`` with
-  ``status``, ``title`` and ``detail``. Whoever is not signed in is sent to ``GET /sign-in?next=…`` (a
-  page; its form posts ``token`` and ``next`` to ``/sign-in``); without a project, pages lead to ``GET
-  /setup``. ``POST /sign-out`` ends a session.
-- A project made on a page: ``get_server(request).create(…)``.
-- The policy allows no inline script and no inline style: files are in ``static/`` under ``/static/``.
-  Paths that take uploads are in `WebSettings.upload_paths`; all others take 1 MiB. Who sends something is
-  known before its body is read (`jurybox.web.admission`); what people send before they sign in is in
-  `WebSettings.public_forms`.
-"""
+"""The app: routes, access, bounds and errors put together; `docs/architecture.md` says how to add a page."""
 
 from __future__ import annotations
 

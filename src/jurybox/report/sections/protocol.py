@@ -10,8 +10,8 @@ from typing import TypeVar
 
 from jurybox.project import Project
 from jurybox.report.view import View
-from jurybox.store.provenance import Provenance
 from jurybox.store.records import RoundInfo
+from jurybox.store.snapshots import Provenance
 
 __all__ = ["REASONS", "PlayedRound", "Protocol", "Share", "describe_protocol", "moment"]
 

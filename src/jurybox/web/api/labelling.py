@@ -10,9 +10,8 @@ from starlette.concurrency import run_in_threadpool
 
 from jurybox.project import Project
 from jurybox.project.labelling import LONGEST_LOAN
-from jurybox.store.browse import Progress
 from jurybox.store.gate import IN_HAND
-from jurybox.store.records import Decision, NothingLeft, Receipt, Role, Task
+from jurybox.store.records import AnnotatorProgress, Decision, NothingLeft, Receipt, Role, Task
 from jurybox.store.services import Suggestion
 from jurybox.web.access import Annotator, ForbiddenError, Reviewer, User, may
 from jurybox.web.api.fields import Body, Comment, Name, TextId, acting
@@ -252,7 +251,7 @@ def progress(
     user: Annotator,
     project: Stored,
     since: Annotated[float, Query(ge=0, le=1e12, description="Unix time, such as midnight.")] = 0.0,
-) -> Progress:
+) -> AnnotatorProgress:
     """Say how far the user is, in all and since a time, and how far the project is."""
     return project.progress(user.name, since=since)
 
