@@ -34,6 +34,7 @@ LAYERS = (
     "store",
     "project",
     "tuning",
+    "schedule",
     "learner",
     "report",
     "client",

@@ -18,16 +18,15 @@ import pytest
 from jurybox import learner
 from jurybox.errors import ConflictError, FitError, NotFoundError
 from jurybox.learner import (
-    LearnerOptions,
     LearnerPhase,
     LearnerState,
-    is_due,
     learn,
     learner_state,
     note_death,
     request_round,
 )
 from jurybox.project import Project
+from jurybox.schedule import LearnerOptions, is_due
 from jurybox.store import rounds, snapshots
 from jurybox.store.locks import advisory_key
 from jurybox.store.services import Pulse

@@ -17,9 +17,11 @@ from jurybox.coding import (
     columns,
     encode,
     encode_labels,
+    first_duplicate,
     identifiers,
     missing_labels,
     positions,
+    renumber,
 )
 from jurybox.errors import InputError
 
@@ -75,12 +77,9 @@ class Annotations:
             freeze(array)
 
     def __repr__(self) -> str:
+        sizes = f"{self.n_texts} texts, {self.n_annotators} annotators, {self.n_classes} classes"
         markers = ", ".join(f"{n} {word!r}" for word, n in self.missing.items())
-        sizes = (
-            f"{self.n_texts} texts, {self.n_annotators} annotators, {self.n_classes} classes, "
-            f"{self.n_annotations} annotations"
-        )
-        return f"Annotations({sizes}{markers and f'; missing: {markers}'})"
+        return f"Annotations({sizes}, {self.n_annotations} annotations{markers and f'; missing: {markers}'})"
 
     def __len__(self) -> int:
         return self.n_annotations
@@ -318,7 +317,7 @@ class Annotations:
         repeated = key[1:] == key[:-1]
         if repeated.any():
             if duplicates == "error":
-                first, second = _first_duplicate(order, repeated)
+                first, second = first_duplicate(order, repeated)
                 said = (first, second) if rows is None else (int(rows[first]), int(rows[second]))
                 raise InputError(
                     f"row {said[1]}: annotator {annotators[annotator[second]]!r} already labelled text "
@@ -357,8 +356,8 @@ class Annotations:
         array([[0, 2],
                [1, 1]])
         """
-        new_text, text_ids = _renumber(self.texts, texts, "texts")
-        new_annotator, annotator_ids = _renumber(self.annotators, annotators, "annotators")
+        new_text, text_ids = renumber(self.texts, texts, "texts")
+        new_annotator, annotator_ids = renumber(self.annotators, annotators, "annotators")
         kept = (new_text[self.text] >= 0) & (new_annotator[self.annotator] >= 0)
         return self._build(
             new_text[self.text[kept]],
@@ -418,26 +417,3 @@ class Annotations:
         cells: Floats = np.full((self.n_texts, self.n_annotators), np.nan)
         cells[self.text, self.annotator] = self.label
         return pd.DataFrame(cells, index=pd.Index(self.texts), columns=pd.Index(self.annotators))
-
-
-def _first_duplicate(order: Ints, repeated: Bools) -> tuple[int, int]:
-    """Return the rows of the duplicate that the caller meets first, and of what it repeats."""
-    second = order[1:][repeated]
-    first = order[:-1][repeated]
-    earliest = int(second.argmin())
-    return int(first[earliest]), int(second[earliest])
-
-
-def _renumber(
-    identifiers: NDArray[Any], chosen: ArrayLike | slice | None, name: str
-) -> tuple[Ints, NDArray[Any]]:
-    """Return the new position of each old one (-1: dropped) and the identifiers that are kept."""
-    size = len(identifiers)
-    if chosen is None:
-        return np.arange(size), identifiers
-    kept = np.arange(size)[chosen if isinstance(chosen, slice) else np.asarray(chosen)]
-    position = np.full(size, -1, dtype=np.int64)
-    position[kept] = np.arange(len(kept))
-    if len(kept) != np.count_nonzero(position >= 0):
-        raise InputError(f"{name} names a position twice, expected each once")
-    return position, identifiers[kept]

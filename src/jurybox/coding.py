@@ -22,10 +22,12 @@ __all__ = [
     "columns",
     "encode",
     "encode_labels",
+    "first_duplicate",
     "identifiers",
     "missing_labels",
     "missing_values",
     "positions",
+    "renumber",
 ]
 
 COLUMNS = ("text", "annotator", "label")
@@ -243,3 +245,26 @@ def positions(values: ArrayLike, size: int, name: str) -> Ints | Index:
         row = int(((array < 0) | (array >= size)).argmax())
         raise InputError(f"row {row}: {name} {array[row]} is out of range, expected 0 to {size - 1}")
     return array
+
+
+def first_duplicate(order: Ints, repeated: Bools) -> tuple[int, int]:
+    """Return the rows of the duplicate that the caller meets first, and of what it repeats."""
+    second = order[1:][repeated]
+    first = order[:-1][repeated]
+    earliest = int(second.argmin())
+    return int(first[earliest]), int(second[earliest])
+
+
+def renumber(
+    identifiers: NDArray[Any], chosen: ArrayLike | slice | None, name: str
+) -> tuple[Ints, NDArray[Any]]:
+    """Return the new position of each old one (-1: dropped) and the identifiers that are kept."""
+    size = len(identifiers)
+    if chosen is None:
+        return np.arange(size), identifiers
+    kept = np.arange(size)[chosen if isinstance(chosen, slice) else np.asarray(chosen)]
+    position = np.full(size, -1, dtype=np.int64)
+    position[kept] = np.arange(len(kept))
+    if len(kept) != np.count_nonzero(position >= 0):
+        raise InputError(f"{name} names a position twice, expected each once")
+    return position, identifiers[kept]

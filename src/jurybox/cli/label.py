@@ -1,16 +1,17 @@
-"""Labelling in the terminal: one key a class."""
+"""The commands of annotators: `label` in the terminal, `next` for labelling elsewhere."""
 
 from __future__ import annotations
 
+import sys
 import time
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jurybox.cli.output import note
-from jurybox.cli.projects import ProjectLocation, examples, open_project
+from jurybox.cli.output import note, number, print_json, table, warn
+from jurybox.cli.projects import AsJson, ProjectLocation, examples, open_project
 from jurybox.cli.sitting import Choice, Screen, Sheet, class_keys, open_screen
-from jurybox.errors import JuryboxError
+from jurybox.errors import InputError, JuryboxError
 
 if TYPE_CHECKING:
     from jurybox.project import Project
@@ -22,13 +23,78 @@ _COMMANDS = {"s": "skip", "u": "undo", "f": "flag", "g": "guidelines", "q": "qui
 
 
 def register(app: typer.Typer) -> None:
-    """Add the command of this module."""
+    """Add the commands of this module."""
     app.command(
         rich_help_panel="Labels in, labels out",
         epilog=examples(
             "label reviews.db --annotator ana", r"printf '1\n2\ns\nq\n' | jurybox label reviews.db -a ana"
         ),
     )(label)
+    app.command(
+        "next",
+        rich_help_panel="Labels in, labels out",
+        epilog=examples(
+            "next reviews.db --annotator ana -n 25 --json",
+            "next reviews.db --annotator ana -n 25 --format label-studio > tasks.json",
+        ),
+    )(next_texts)
+
+
+def next_texts(
+    project: ProjectLocation,
+    annotator: Annotated[
+        str, typer.Option("--annotator", "-a", help="Who will label them.", show_default=False)
+    ],
+    n: Annotated[int, typer.Option("-n", min=1, help="How many.")] = 1,
+    lend_limit: Annotated[
+        int, typer.Option(min=1, help="The most texts in the annotator's hands at once.")
+    ] = 500,
+    hours: Annotated[
+        float | None,
+        typer.Option(
+            help="How long they are lent for; as the settings say if not given.", show_default=False
+        ),
+    ] = None,
+    form: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            metavar="NAME",
+            help="For another tool: label-studio, prodigy or csv.",
+            show_default=False,
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print the texts that an annotator should label next.
+
+    They are lent for ten minutes (setting lease_seconds), or for some hours to label them elsewhere. Labels
+    made elsewhere come back with: jurybox add PROJECT FILE, which ends the loans of what it brings.
+    """
+    from jurybox.formats import TextRecord
+    from jurybox.formats.write_tools import TASK_FORMATS, write_tasks
+
+    if form is not None and (as_json or form not in TASK_FORMATS):
+        raise InputError(f"--format is {form!r}, expected one of {', '.join(TASK_FORMATS)}, without --json")
+    seconds = None if hours is None else 3600 * hours
+    with open_project(project) as opened:
+        lent = opened.next_tasks(annotator, n, lend_limit=lend_limit, seconds=seconds)
+        classes = opened.classes
+    if form is not None:
+        texts = [TextRecord(task.text_id, task.text, task.metadata) for task in lent.tasks]
+        write_tasks(texts, classes, form, sys.stdout)
+    elif as_json:
+        print_json(
+            [
+                {"text_id": task.text_id, "text": task.text, "reason": task.reason, "score": task.score}
+                for task in lent.tasks
+            ]
+        )
+    elif lent.tasks:
+        rows = [(task.text_id, task.reason, number(task.score), task.text) for task in lent.tasks]
+        table([("id", "left"), ("reason", "left"), ("score", "right"), ("text", "left")], rows)
+    if lent.nothing is not None and not lent.tasks:
+        warn(f"nothing to label for {annotator}: {lent.nothing.explanation}")
 
 
 def label(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from jurybox.cli import importing as files
-from jurybox.cli.output import bar, note, number, print_json, say, table, warn
+from jurybox.cli.output import bar, note, print_json, say
 from jurybox.errors import FormatError, InputError
 
 if TYPE_CHECKING:
@@ -56,14 +55,6 @@ def register(app: typer.Typer) -> None:
         ),
     )(add)
     app.command("round", rich_help_panel=_WORK, epilog=examples("round reviews.db"))(play_round)
-    app.command(
-        "next",
-        rich_help_panel=_WORK,
-        epilog=examples(
-            "next reviews.db --annotator ana -n 25 --json",
-            "next reviews.db --annotator ana -n 25 --format label-studio > tasks.json",
-        ),
-    )(next_texts)
     app.command(
         rich_help_panel=_WORK,
         epilog=examples(
@@ -331,63 +322,6 @@ def round_seconds(info: RoundInfo) -> str:
 def _remarks(info: RoundInfo) -> list[str]:
     found = info.diagnostics.get("remarks", ())
     return [str(remark) for remark in found] if isinstance(found, list | tuple) else []
-
-
-def next_texts(
-    project: ProjectLocation,
-    annotator: Annotated[
-        str, typer.Option("--annotator", "-a", help="Who will label them.", show_default=False)
-    ],
-    n: Annotated[int, typer.Option("-n", min=1, help="How many.")] = 1,
-    lend_limit: Annotated[
-        int, typer.Option(min=1, help="The most texts in the annotator's hands at once.")
-    ] = 500,
-    hours: Annotated[
-        float | None,
-        typer.Option(
-            help="How long they are lent for; as the settings say if not given.", show_default=False
-        ),
-    ] = None,
-    form: Annotated[
-        str | None,
-        typer.Option(
-            "--format",
-            metavar="NAME",
-            help="For another tool: label-studio, prodigy or csv.",
-            show_default=False,
-        ),
-    ] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Print the texts that an annotator should label next.
-
-    They are lent for ten minutes (setting lease_seconds), or for some hours to label them elsewhere. Labels
-    made elsewhere come back with: jurybox add PROJECT FILE, which ends the loans of what it brings.
-    """
-    from jurybox.formats import TextRecord
-    from jurybox.formats.write_tools import TASK_FORMATS, write_tasks
-
-    if form is not None and (as_json or form not in TASK_FORMATS):
-        raise InputError(f"--format is {form!r}, expected one of {', '.join(TASK_FORMATS)}, without --json")
-    seconds = None if hours is None else 3600 * hours
-    with open_project(project) as opened:
-        lent = opened.next_tasks(annotator, n, lend_limit=lend_limit, seconds=seconds)
-        classes = opened.classes
-    if form is not None:
-        texts = [TextRecord(task.text_id, task.text, task.metadata) for task in lent.tasks]
-        write_tasks(texts, classes, form, sys.stdout)
-    elif as_json:
-        print_json(
-            [
-                {"text_id": task.text_id, "text": task.text, "reason": task.reason, "score": task.score}
-                for task in lent.tasks
-            ]
-        )
-    elif lent.tasks:
-        rows = [(task.text_id, task.reason, number(task.score), task.text) for task in lent.tasks]
-        table([("id", "left"), ("reason", "left"), ("score", "right"), ("text", "left")], rows)
-    if lent.nothing is not None and not lent.tasks:
-        warn(f"nothing to label for {annotator}: {lent.nothing.explanation}")
 
 
 def export(

@@ -88,7 +88,8 @@ def learn(
 
     Only one learner works on a project at a time. Others stand by and take over when it ends.
     """
-    from jurybox.learner import LearnerOptions, main
+    from jurybox.learner import main
+    from jurybox.schedule import LearnerOptions
 
     code = main(project, LearnerOptions(quiet_seconds=quiet_seconds))
     if code:

@@ -113,7 +113,7 @@ def id_of_text(text: str) -> str:
     >>> id_of_text("good")
     't07878fd8745bb530'
     """
-    return f"t{hashlib.blake2b(text.encode(), digest_size=8).hexdigest()}"
+    return f"t{hashlib.blake2b(text.encode(errors='surrogatepass'), digest_size=8).hexdigest()}"
 
 
 class LabelReader:

@@ -1,12 +1,16 @@
-"""What both databases can store."""
+"""What both databases can store, and what texts without a name are called."""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from math import isfinite
 
-from jurybox.errors import InputError
+from jurybox.errors import FormatError, InputError
+from jurybox.formats.records import TextRecord
+from jurybox.formats.values import id_of_text
 
-__all__ = ["check_seconds", "problem_with", "storable"]
+__all__ = ["check_seconds", "named_texts", "problem_with", "storable"]
 
 
 def problem_with(value: object) -> str | None:
@@ -58,3 +62,25 @@ def check_seconds(seconds: float | None) -> float | None:
     if not isinstance(seconds, int | float) or not isfinite(seconds) or seconds < 0:
         raise InputError(f"seconds is {seconds!r}, expected a number of at least 0, or None")
     return float(seconds)
+
+
+def named_texts(texts: Iterable[str]) -> Iterator[TextRecord]:
+    """Give ids to texts that have none: from their content, so that the same texts get the same ids again.
+
+    The second copy of a text in one import gets an id of its own, ending in ``-2``, and so on.
+
+    Examples
+    --------
+    >>> [record.id for record in named_texts(["good", "bad", "good"])]
+    ['t07878fd8745bb530', 'ta7e04811f6f31c53', 't07878fd8745bb530-2']
+    """
+    seen: Counter[str] = Counter()
+    for row, text in enumerate(texts, start=1):
+        if not isinstance(text, str):
+            raise FormatError(
+                "expected a text; replace missing texts by ''", row=row, column="text", value=text
+            )
+        name = id_of_text(text)
+        seen[name] += 1
+        copy = f"-{seen[name]}" if seen[name] > 1 else ""
+        yield TextRecord(f"{name}{copy}", text, None, row)

@@ -6,7 +6,6 @@ transactions; then all of them become part of the project in one (`jurybox.store
 
 from __future__ import annotations
 
-import hashlib
 import json
 import time
 from collections import Counter
@@ -42,34 +41,12 @@ from jurybox.store.ranks import chunks
 from jurybox.store.records import Added
 from jurybox.store.state import MOST_CLASSES, add_classes, read_classes, read_state, write_state
 
-__all__ = ["Duplicates", "Importer", "importing", "named_texts"]
+__all__ = ["Duplicates", "Importer", "importing"]
 
 Duplicates: TypeAlias = Literal["error", "last"]
 _CHUNK = 250
 _PATIENCE = 60.0
 _RETRY_SECONDS = 0.1
-
-
-def named_texts(texts: Iterable[str]) -> Iterator[TextRecord]:
-    """Give ids to texts that have none: from their content, so that the same texts get the same ids again.
-
-    The second copy of a text in one import gets an id of its own, ending in ``-2``, and so on.
-
-    Examples
-    --------
-    >>> [record.id for record in named_texts(["good", "bad", "good"])]
-    ['t07878fd8745bb530', 'ta7e04811f6f31c53', 't07878fd8745bb530-2']
-    """
-    seen: Counter[bytes] = Counter()
-    for row, text in enumerate(texts, start=1):
-        if not isinstance(text, str):
-            raise FormatError(
-                "expected a text; replace missing texts by ''", row=row, column="text", value=text
-            )
-        digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
-        seen[digest] += 1
-        copy = f"-{seen[digest]}" if seen[digest] > 1 else ""
-        yield TextRecord(f"t{digest.hex()}{copy}", text, None, row)
 
 
 @contextmanager
