@@ -81,7 +81,5 @@ def _drawn(name: str, texts: pd.Series[str], rows: pd.DataFrame) -> CrowdSet:
     return CrowdSet(
         name,
         tuple(texts[ids]),
-        Annotations.from_long(
-            rows["id"], rows["annotator"], label, texts=list(ids), classes=list(names)
-        ),
+        Annotations.from_long(rows["id"], rows["annotator"], label, texts=list(ids), classes=list(names)),
     )

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from jurybox import formats
 from jurybox.formats import EXPORT_FORMATS, AnnotationRecord, Export, ReadOptions, SkipRecord, TextRecord
+from jurybox.formats.tools.base import ObjectTool, TableTool
 from jurybox.formats.tools.registry import OBJECT_TOOLS, TABLE_TOOLS
 from jurybox.formats.write_tools import TOOL_WRITERS
 
@@ -68,9 +69,10 @@ def table() -> str:
     """Return the table, after trying everything in it."""
     from support.exports import SAMPLES
 
+    tools: list[TableTool | ObjectTool] = [*TABLE_TOOLS, *OBJECT_TOOLS]
     titles = {
         tool.name: f"[{tool.title}]({tool.documentation})" if "://" in tool.documentation else tool.title
-        for tool in (*TABLE_TOOLS, *OBJECT_TOOLS)
+        for tool in tools
     }
     lines = [
         "| format | `--format` | exports that are read | written | comes back |",

@@ -85,8 +85,10 @@ def sets_in(folders: list[Path]) -> Iterator[CrowdSet]:
 
 def is_set(folder: Path) -> bool:
     """Say whether a folder is a data set with texts."""
-    return (folder / "texts.csv").exists() and (folder / ANNOTATIONS).exists() or (
-        (folder / "extra_annotations.json").exists() or (folder / "extra_annotations.npy").exists()
+    return (
+        (folder / "texts.csv").exists()
+        and (folder / ANNOTATIONS).exists()
+        or ((folder / "extra_annotations.json").exists() or (folder / "extra_annotations.npy").exists())
     )
 
 
@@ -150,9 +152,7 @@ def probabilities(features: Floats, given: Annotations) -> Floats:
 def measure(belief: Belief, held: Annotations, rng: np.random.Generator) -> dict[str, float]:
     """Return the figures of one belief."""
     rows = np.arange(held.n_texts)
-    of_label = np.einsum(
-        "lc,lc->l", belief.states[held.text], belief.answers[held.annotator, :, held.label]
-    )
+    of_label = np.einsum("lc,lc->l", belief.states[held.text], belief.answers[held.annotator, :, held.label])
     won = ties_split(held.counts)
     majority = won.argmax(axis=1)
     return {
@@ -235,7 +235,9 @@ def mean(runs: list[dict[str, Any]]) -> dict[str, Any]:
         name: float(np.mean([run[name] for run in runs])) for name in runs[0] if name != "coverage"
     }
     if "coverage" in runs[0]:
-        totals = {kind: np.sum([run["coverage"][kind] for run in runs], axis=0) for kind in runs[0]["coverage"]}
+        totals = {
+            kind: np.sum([run["coverage"][kind] for run in runs], axis=0) for kind in runs[0]["coverage"]
+        }
         figures["coverage"] = {kind: float(t[0] / max(t[1], 1)) for kind, t in totals.items()}
         figures["width"] = {kind: float(t[2] / max(t[1], 1)) for kind, t in totals.items()}
     return figures

@@ -42,3 +42,10 @@ def test_an_export_is_read_with_its_meaning(tmp_path: Path, name: str) -> None:
     plan = formats.read(tmp_path / sample.name, options).plan
     assert (plan.annotations, plan.skips, plan.losses) == (len(sample.labels), sample.skips, ())
     assert str(tmp_path / sample.name) in plan.files[0].file
+
+
+def test_the_page_has_the_table_that_the_script_makes() -> None:
+    import format_table
+
+    page = format_table.PAGE.read_text(encoding="utf-8")
+    assert f"{format_table.START}\n{format_table.table()}{format_table.END}" in page

@@ -25,7 +25,7 @@ from support.exports import SAMPLES
 
 __all__ = ["READERS", "fuzz"]
 
-_ODD = (
+_ODD: tuple[object, ...] = (
     *(
         None,
         True,
