@@ -141,6 +141,7 @@ def train_final(
 
     Examples
     --------
+    >>> import tempfile
     >>> import joblib
     >>> out = Path(tempfile.mkdtemp()) / "model"
     >>> texts = ["good soup", "good bread", "bad soup", "bad bread"]
