@@ -141,7 +141,8 @@ def train_final(
 
     Examples
     --------
-    >>> import joblib, tempfile
+    >>> import tempfile
+    >>> import joblib
     >>> out = Path(tempfile.mkdtemp()) / "model"
     >>> texts = ["good soup", "good bread", "bad soup", "bad bread"]
     >>> final = train_final(texts, np.eye(2)[[1, 1, 0, 0]], None, ["no", "yes"], out, encoder="tfidf")
