@@ -15,9 +15,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from jurybox import Annotations, datasets
-from jurybox.classifiers.features import fit_feature_map
 from jurybox.datasets.folder import ANNOTATIONS, TEXTS, class_names
-from jurybox.encoders import FeatureCache, get_encoder
+from jurybox.encoders import FeatureCache, fit_views, get_encoders
 
 __all__ = ["CrowdSet", "read_sets"]
 
@@ -33,10 +32,10 @@ class CrowdSet:
     texts: tuple[str, ...]
     annotations: Annotations
 
-    def features(self, cache: FeatureCache | None = None) -> NDArray[np.float64]:
+    def features(self) -> NDArray[np.float64]:
         """Encode the texts with MiniLM, and map the features as a project does, shape (N, C)."""
-        vectors = (cache or FeatureCache(CACHE)).features(get_encoder("minilm"), self.texts)
-        return fit_feature_map(vectors)(vectors)
+        views = fit_views(get_encoders("minilm"), self.texts, cache=FeatureCache(CACHE))
+        return np.asarray(views.rows(self.texts), dtype=np.float64)
 
 
 def read_sets(folder: Path) -> Iterator[CrowdSet]:

@@ -37,17 +37,17 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.sparse import csr_array
+from scipy.special import expit, logit
 
 from jurybox.annotations import Annotations
-from jurybox.arrays import Bools, Floats, Ints, check_probabilities, freeze
+from jurybox.arrays import Bools, Floats, Ints, check_probabilities, freeze, total_by
 from jurybox.coding import positions
 from jurybox.consensus import draw_consensus
 from jurybox.consensus.estimate import check_experts
 from jurybox.consensus.text_types import TextTypes
 from jurybox.errors import InputError
 from jurybox.trust.intervals import Interval
-from jurybox.trust.tables import draw_tables, summarise
+from jurybox.trust.tables import draw_tables, summarise, summarise_margins
 
 __all__ = [
     "AuditEstimate",
@@ -61,6 +61,7 @@ __all__ = [
 _CROWDS = 32  # draws of how the annotators err
 _TEXTS = 8  # draws of what the texts are, for each crowd
 _MOST_TEXTS = 3000
+_TINY = 1e-9
 _OFF = 0.4  # standard deviation of the log odds of accuracy by which the model is off for a whole crowd
 _OFF_SHARES = 0.15  # the same of the logarithm of a class's share
 
@@ -297,13 +298,18 @@ def estimate_of_consensus(
     texts = np.sort(_others(annotations, np.empty(0, dtype=np.int64), rng))
     K = annotations.n_classes
     said = positions(given[texts], K, "class")
-    tables = []
+    drawn: list[Floats] = []
     for types in _crowds(annotations, texts, pred_probs, experts, rng):
         for _ in range(_TEXTS):
             won = _winners(types, None if size is None else size[texts], rng)
-            tables.append(_table(said, won, _weights(len(texts), len(labelled), rng), K))
-    count = _misjudged(np.stack(tables), rng)
-    found = summarise(count / count.sum(axis=(1, 2), keepdims=True), count)
+            weight = _weights(len(texts), len(labelled), rng)
+            hit = won[np.arange(len(texts)), said] * weight
+            drawn.append(
+                np.stack([total_by(said, hit, K), total_by(said, weight, K), weight @ won]) / weight.sum()
+            )
+    right, named, true = np.stack(drawn, axis=1)
+    errorless, absent = right.sum(axis=1) > 1 - _TINY, true == 0
+    found = summarise_margins(*_misjudged(right, named, true, rng), errorless, absent)
     return ConsensusEstimate(
         found.accuracy, found.macro_f1, found.class_shares, len(labelled), annotations.n_annotations
     )
@@ -344,24 +350,19 @@ def _winners(types: TextTypes, judges: Ints | None, rng: np.random.Generator) ->
     return np.asarray(most / most.sum(axis=1, keepdims=True))
 
 
-def _table(said: NDArray[np.integer], won: Floats, weight: Floats, n_classes: int) -> Floats:
-    """Sum what texts are (T, K), each with a weight (T,), by what is said of them (T,), shape (K, K)."""
-    rows = csr_array((weight, (said, np.arange(len(said)))), shape=(n_classes, len(said)))
-    return np.asarray(rows @ won)
+def _misjudged(
+    right: Floats, named: Floats, true: Floats, rng: np.random.Generator
+) -> tuple[Floats, Floats, Floats]:
+    """Move shares of texts (S, K) between right and wrong, and between classes, as far as the model may be off.
 
-
-def _misjudged(count: Floats, rng: np.random.Generator) -> Floats:
-    """Move texts (S, K, K) between right and wrong, and between classes, as far as the model may misjudge all.
-
-    What right labels and classes have in common over all texts no draw of the crowd can tell; how far the
-    model was off on the real crowds on which it was chosen is in ``_OFF``.
+    What all texts have in common beyond the model no draw of the crowd can tell; how far it was off on the real
+    crowds on which it was chosen is in ``_OFF``.
     """
-    S, K = count.shape[:2]
-    factor = np.exp(_OFF * rng.standard_normal(S))[:, None, None]
-    right = np.eye(K)[None] > 0
-    total = count.sum(axis=(1, 2), keepdims=True)
-    moved = np.where(right, count * factor, count) * np.exp(_OFF_SHARES * rng.standard_normal((S, 1, K)))
-    return np.asarray(moved * (total / moved.sum(axis=(1, 2), keepdims=True)))
+    S, K = right.shape
+    accuracy = right.sum(axis=1, keepdims=True).clip(_TINY, 1 - _TINY)
+    moved = expit(logit(accuracy) + _OFF * rng.standard_normal((S, 1)))
+    shares = true * np.exp(_OFF_SHARES * rng.standard_normal((S, K)))
+    return right * (moved / accuracy), named, shares / shares.sum(axis=1, keepdims=True)
 
 
 def _weights(size: int, n_population: int, rng: np.random.Generator) -> Floats:

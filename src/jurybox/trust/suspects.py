@@ -81,7 +81,8 @@ def find_suspects(observed: Observed, *, rng: np.random.Generator) -> tuple[Susp
     Parameters
     ----------
     observed
-        The annotations, and what else is known. Experts are never suspected.
+        The annotations, and what else is known. Experts are never suspected. More than 12 classes are taken
+        together in groups first, see `jurybox.trust.observed.Observed.in_few_classes`.
     rng
         Source of all randomness.
 
@@ -99,7 +100,7 @@ def find_suspects(observed: Observed, *, rng: np.random.Generator) -> tuple[Susp
     [(3, 'random')]
     """
     when, took = observed.measured()
-    annotations, draws = observed.annotations, observed.drawn(rng)
+    annotations, draws = observed.in_few_classes().annotations, observed.drawn(rng)
     copying = find_sources(annotations)
     speed = _relative_speed(annotations, took)
     evidence = _Evidence(annotations, draws, copying, pairwise_agreement(annotations), when, took)

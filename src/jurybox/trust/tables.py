@@ -19,10 +19,11 @@ from numpy.typing import NDArray
 from jurybox.arrays import Bools, Floats, Ints
 from jurybox.trust.intervals import Interval, from_draws, shortest
 
-__all__ = ["Summary", "draw_tables", "summarise", "tabulate"]
+__all__ = ["Summary", "draw_tables", "summarise", "summarise_margins", "tabulate"]
 
 _TABLES = 8  # draws of theta for each draw of the likelihood
 _SWEEPS = 20
+_MOST_CELLS = 8_000_000  # numbers in a table's draws
 _RIGHT, _WRONG = 1.0, 1.0  # pseudo texts on the diagonal of theta, and off it
 _BELOW_CHANCE = 0.05  # how likely an accuracy below chance is beforehand, beside one above
 _LEVEL = 0.95
@@ -40,7 +41,7 @@ class Summary:
 def draw_tables(
     likelihood: Floats, predicted: NDArray[np.integer], rng: np.random.Generator
 ) -> tuple[Floats, Floats]:
-    """Draw theta, and the counts that it goes with, both (8 S, K, K).
+    """Draw theta, and the counts that it goes with, both (8 S, K, K); fewer with very many classes.
 
     Parameters
     ----------
@@ -49,7 +50,8 @@ def draw_tables(
     predicted : ndarray of int, shape (A,)
         Predicted classes.
     """
-    likelihood = np.repeat(likelihood, _TABLES, axis=0)
+    repeats = int(np.clip(_MOST_CELLS // (len(likelihood) * likelihood.shape[2] ** 2), 1, _TABLES))
+    likelihood = np.repeat(likelihood, repeats, axis=0)
     S, A, K = likelihood.shape
     prior = _prior(K)
     theta = np.broadcast_to((prior + 1) / (prior + 1).sum(), (S, K, K))
@@ -83,22 +85,39 @@ def tabulate(
 
 
 def summarise(theta: Floats, count: Floats) -> Summary:
-    """Return what draws of theta and of its counts, both (S, K, K), amount to.
+    """Return what draws of theta and of its counts, both (S, K, K), amount to; see `summarise_margins`."""
+    errorless = np.einsum("skk->s", count) == count.sum(axis=(1, 2))
+    return summarise_margins(
+        np.einsum("skk->sk", theta), theta.sum(axis=2), theta.sum(axis=1), errorless, count.sum(axis=1) == 0
+    )
+
+
+def summarise_margins(right: Floats, said: Floats, true: Floats, errorless: Bools, absent: Bools) -> Summary:
+    """Return accuracy, macro-F1 and class shares of draws of shares of texts, by class, (S, K).
+
+    Parameters
+    ----------
+    right, said, true : ndarray, shape (S, K)
+        Texts of each class that are called so, that are called so at all, and all of the class.
+    errorless : ndarray of bool, shape (S,)
+        Draws in which the texts hold no error.
+    absent : ndarray of bool, shape (S, K)
+        Draws in which they hold no text of a class.
 
     Accuracy and macro-F1 have skewed distributions, and so the shortest interval; the shares have the central
     one. Where more likely than not the texts hold no error at all, the upper bound is 1, and where they hold
     no text of a class, the lower bound is 0: nothing speaks against either (Brown, Cai & DasGupta 2001,
     Statistical Science 16:101, on the ends of the interval of a proportion).
     """
-    right = np.einsum("skk->sk", theta)
-    occurrence = theta.sum(axis=1) + theta.sum(axis=2)
+    occurrence = said + true
     f1 = np.divide(2 * right, occurrence, out=np.full_like(right, np.nan), where=occurrence > 0)
     accuracy, macro_f1 = shortest(right.sum(axis=1), _LEVEL), shortest(np.nanmean(f1, axis=1), _LEVEL)
-    shares = [from_draws(draws, _LEVEL) for draws in theta.sum(axis=1).T]
-    if _likely(np.einsum("skk->s", count) == count.sum(axis=(1, 2))):
+    shares = [from_draws(draws, _LEVEL) for draws in true.T]
+    if _likely(errorless):
         accuracy, macro_f1 = replace(accuracy, high=1.0), replace(macro_f1, high=1.0)
-    absent = _likely(count.sum(axis=1) == 0)
-    shares = [replace(share, low=0.0) if gone else share for share, gone in zip(shares, absent, strict=True)]
+    shares = [
+        replace(share, low=0.0) if gone else share for share, gone in zip(shares, _likely(absent), strict=True)
+    ]
     return Summary(accuracy, macro_f1, tuple(shares))
 
 
