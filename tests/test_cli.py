@@ -50,9 +50,10 @@ def jurybox_in(
         assert "Traceback" not in printed.err
         if code == 0:
             return printed.out
-        assert len(printed.err.splitlines()) == 1, printed.err
-        assert printed.err.startswith("jurybox: ")
-        return printed.err
+        *plan, error = printed.err.splitlines()
+        assert error.startswith("jurybox: "), printed.err
+        assert all(re.match(r"\S+ \(\w+, |  ", line) for line in plan), printed.err
+        return error
 
     return call
 

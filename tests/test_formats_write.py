@@ -362,9 +362,9 @@ def test_nothing_is_overwritten_unasked(tmp_path: Path, form: str) -> None:
     smaller = Export("smaller", CLASSES, EXPORT.texts, [])
     with pytest.raises(FormatError, match="exists"):
         formats.write(smaller, out, format=form)
-    assert contents(out)[0] == list(EXPORT.texts)
+    assert len(contents(out)[1]) == len(EXPORT.annotations)
     formats.write(smaller, out, format=form, overwrite=True)
-    assert contents(out) == (list(EXPORT.texts), [])
+    assert contents(out)[1] == []
     assert [path.name for path in tmp_path.iterdir()] == [out.name]
 
 
@@ -398,7 +398,8 @@ def test_times_keep_their_moment_in_any_zone(tmp_path: Path) -> None:
     export = Export("p", ["a"], [TextRecord("1", "one")], [AnnotationRecord("1", "ana", "a", time=moment)])
     for form in EXPORT_FORMATS:
         out = formats.write(export, target(tmp_path / form, form), format=form)
-        assert contents(out, ReadOptions())[1][0].time == moment
+        kept = form not in TOOL_WRITERS or "time" in TOOL_WRITERS[form].carries
+        assert contents(out, ReadOptions())[1][0].time == (moment if kept else None)
 
 
 @pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])

@@ -140,12 +140,12 @@ class Opening:
     def objects(self, read: _Objects) -> Part:
         """Open objects: of a tool, or else the rows of a table."""
         sample = list(itertools.islice(read(), SAMPLE_ROWS))
-        if not sample:
+        if not any(sample):
             return Part(
                 FilePlan(str(self.path), self.form, "texts", self.encoding, findings=self.about_encoding()),
                 lambda: iter(()),
             )
-        tool = object_tool(self.asked, sample)
+        tool = None if self.options.exact else object_tool(self.asked, sample)
         if tool is None:
             return self.table(table_of_objects(read, self.path))
         return self.items(tool, read, sample)
@@ -173,10 +173,11 @@ class Opening:
     def table(self, table: Table) -> Part:
         """Open a table: some have lists in their cells, as objects have."""
         objects = [dict(zip(table.columns, row, strict=True)) for row in table.sample[:SAMPLE_ROWS]]
-        tool = object_tool(self.asked, objects) if self.form != "lines" else None
+        ours = self.form == "lines" or (self.options.exact and self.form != "huggingface")
+        tool = None if ours else object_tool(self.asked, objects)
         if tool is not None:
             return self.items(tool, lambda: objects_of(table), objects)
-        known = table_tool(self.asked, table.columns)
+        known = None if ours else table_tool(self.asked, table.columns)
         about = self.context()
         if known is QUALTRICS:
             table = without_preamble(table, about)

@@ -29,11 +29,13 @@ TABLE_TOOLS: tuple[TableTool, ...] = (
 
 def object_tool(form: str, sample: Sequence[Mapping[str, object]]) -> ObjectTool | None:
     """Return the tool that was named or wrote these objects; None for rows of a table."""
+    named = next((tool for tool in OBJECT_TOOLS if tool.name == form), None)
+    if named is not None and named.recognises(sample):
+        return named
     columns = list(dict.fromkeys(name for found in sample for name in found))
     if any(tool.name == form and tool.recognises(columns) for tool in TABLE_TOOLS):
         return None  # the same tool has tables, too
-    named = next((tool for tool in OBJECT_TOOLS if tool.name == form), None)
-    if named is not None and (form != "json" or named.recognises(sample)):
+    if named is not None and form != "json":
         return named
     return next((tool for tool in OBJECT_TOOLS if tool.recognises(sample)), None)
 
