@@ -146,6 +146,27 @@ def test_a_label_added_from_a_file_ends_its_loan(jurybox: Run, tmp_path: Path) -
     assert len(json.loads(jurybox("next", "p.db", "--annotator", "bo", "-n", "3", "--json"))) == 3
 
 
+def test_texts_go_out_to_another_tool_and_their_labels_come_back(jurybox: Run, tmp_path: Path) -> None:
+    (tmp_path / "texts.csv").write_text("id,text,topic\n1,=first,x\n2,second,y\n")
+    jurybox("init", "p.db", "--texts", "texts.csv", "-l", "polite", "-l", "rude", "--set", "encoder=tfidf")
+    lend = ("next", "p.db", "--annotator", "ana", "-n", "2")
+    tasks = json.loads(jurybox(*lend, "--format", "label-studio"))
+    assert sorted(task["data"]["text"] for task in tasks) == ["=first", "second"]
+    choice = {"from_name": "tone", "to_name": "text", "type": "choices", "value": {"choices": ["rude"]}}
+    done = [
+        {**task, "id": 70 + at, "annotations": [{"completed_by": {"email": "ana"}, "result": [choice]}]}
+        for at, task in enumerate(tasks)
+    ]
+    (tmp_path / "export.json").write_text(json.dumps(done))
+    lines = jurybox(*lend, "--format", "prodigy").splitlines()
+    assert [option["id"] for option in json.loads(lines[0])["options"]] == ["polite", "rude"]
+    (tmp_path / "tasks.csv").write_text(jurybox(*lend, "--format", "csv"), encoding="utf-8")
+    assert "0 annotations" in jurybox("add", "p.db", "tasks.csv", "--annotator", "ana")
+    assert "2 annotations" in jurybox("add", "p.db", "export.json")
+    assert jurybox(*lend) == ""
+    assert "expected one of label-studio, prodigy, csv" in jurybox(*lend, "--format", "xlsx", code=1)
+
+
 def test_skips_and_known_labels_end_loans_too(location: str) -> None:
     with Project.create(location, classes=TONE, texts=[("1", "first"), ("2", "second")]) as project:
         project.next_tasks("ana", 2)
