@@ -124,8 +124,8 @@ class TransformerEncoder:
         """
         checked = check_texts(texts)
         nothing = np.zeros((1, self.dimensions), np.float32)  # of a text without a token
-        features = np.repeat(nothing if project is None else project(nothing), len(checked), axis=0)
-        features = features.astype(np.float32)
+        row = nothing if project is None else project(nothing)
+        features: Features = np.array(np.repeat(row, len(checked), axis=0), dtype=np.float32)
         affine = None if project is None else self._on_device(project)
         done = 0
         for rows, tokens in self._tokenized(checked):
