@@ -140,7 +140,7 @@ class Opening:
     def objects(self, read: _Objects) -> Part:
         """Open objects: of a tool, or else the rows of a table."""
         sample = list(itertools.islice(read(), SAMPLE_ROWS))
-        if not any(sample):
+        if all(value == [] for found in sample for value in found.values()):  # as in {"examples": []}
             return Part(
                 FilePlan(str(self.path), self.form, "texts", self.encoding, findings=self.about_encoding()),
                 lambda: iter(()),
