@@ -1,9 +1,9 @@
 # ruff: noqa: T201 - its output is what was asked for
 """Give every reader of files a million odd inputs, chosen by atheris; stop at the first that raises anything.
 
-Run with ``make fuzz``, or ``python tests/fuzz_formats.py [--inputs N] [--reader NAME] [--plain]``. Each reader
-runs in a process of its own, since atheris never returns. With ``--plain`` inputs are drawn without atheris:
-no coverage is measured, which is faster. The counts are printed and written as JSON.
+Run with ``make fuzz``, or ``python tests/fuzz_formats.py [--inputs N] [--reader NAME] [--plain]``. Each
+reader runs in a process of its own, since atheris never returns. With ``--plain`` inputs are drawn without
+atheris: no coverage is measured, which is faster. The counts are printed and written as JSON.
 """
 
 from __future__ import annotations

@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from support.fuzzing import READERS, fuzz
 
 from jurybox import formats
 from jurybox.errors import FormatError
 from jurybox.formats import ReadOptions
 from jurybox.project import Project
 from jurybox.store.records import Added
+from support.fuzzing import READERS, fuzz
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".json", ".parquet", ".csv.gz", ".unknown")
 SEEDS = (

@@ -107,7 +107,7 @@ def gold(
 
 
 def _add(project: Project, source: Source) -> int:
-    feed = files.Feed(source, lambda *_: None)
+    feed = files.Feed(source, lambda *_: None, states=False)
 
     def pairs() -> Iterator[tuple[str, str]]:
         for batch in feed:

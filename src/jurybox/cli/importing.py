@@ -160,8 +160,9 @@ def read_options(
 class Feed:
     """The batches of a source on their way into a project, moving a progress bar."""
 
-    def __init__(self, source: Source, move: Bar) -> None:
+    def __init__(self, source: Source, move: Bar, *, states: bool = True) -> None:
         self._source = source
+        self._states = states
         self._move = move
         self._file = str(source.path)
 
@@ -172,7 +173,7 @@ class Feed:
             yield batch
             rows += max(len(batch.texts), len(batch.annotations))
             self._move(rows)
-        if not _asks():
+        if self._states and not _asks():
             state(self._source.plan)  # whatever is wrong was found by now, and nothing is committed yet
 
     def located(self, error: FormatError) -> FormatError:

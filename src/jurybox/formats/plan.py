@@ -244,7 +244,8 @@ class _Counts:
         if self.repeated:
             yield Finding(f"{self.repeated:,} texts repeat an earlier one under another id")
         if self.skips:
-            yield Finding(f"{self.skips:,} skips: somebody has seen a text and given it no label")
+            skips = "skip" if self.skips == 1 else "skips"
+            yield Finding(f"{self.skips:,} {skips}: somebody has seen a text and given it no label")
         by_case: dict[str, list[str]] = {}
         for name in self.annotators:
             by_case.setdefault(name.casefold(), []).append(name)
