@@ -126,7 +126,7 @@ def corpus(name: str, folder: str) -> Corpus:
         truth = np.where(top.sum(axis=1) == 1, counts.argmax(axis=1), -1)
     known = np.flatnonzero(truth >= 0)
     rows = fit_views(get_encoders("tfidf"), data.pool_texts).rows(data.pool_texts)
-    return Corpus(rows[known], truth[known])
+    return Corpus(rows[known].astype(np.float64), truth[known])
 
 
 def generated(K: int) -> Corpus:

@@ -142,7 +142,7 @@ def demo() -> Corpus:
 def encoded(name: str, texts: Sequence[str], truth: NDArray[np.int64]) -> Corpus:
     """Turn texts into features."""
     rows = fit_views(get_encoders("tfidf"), texts).rows(texts)
-    return Corpus(name, rows, truth.astype(np.int64))
+    return Corpus(name, rows.astype(np.float64), truth.astype(np.int64))
 
 
 def play(corpus: Corpus, seed: int) -> dict[str, Any]:
@@ -182,7 +182,7 @@ def play(corpus: Corpus, seed: int) -> dict[str, Any]:
     start = time.perf_counter()
     model = estimate_from_audit(annotations, audit, predicted, played.pred_probs, rng=rng)
     seconds = time.perf_counter() - start
-    labels = estimate_of_consensus(annotations, consensus, played.pred_probs, audit=audit, rng=rng)
+    labels = estimate_of_consensus(annotations, consensus, played.pred_probs, rng=rng)
     accuracy = float((fresh_predicted == classes[fresh]).mean())
     true_consensus = float((consensus[labelled] == classes[labelled]).mean())
     f1 = macro_f1(classes[fresh], fresh_predicted, K)

@@ -93,7 +93,7 @@ def pool(root: Path, name: str) -> Drawn:
     assert dataset.gold is not None  # noqa: S101
     encoders = get_encoders("tfidf" if name == "demo" else "minilm")
     views = fit_views(encoders, dataset.pool_texts, cache=FeatureCache(CACHE / "features"))
-    return dataset.answers, dataset.gold, views.rows(dataset.pool_texts)
+    return dataset.answers, dataset.gold, views.rows(dataset.pool_texts).astype(np.float64)
 
 
 def real(root: Path, name: str, per_text: tuple[int, int], variant: str = "", *, seed: int) -> Drawn:

@@ -23,7 +23,7 @@ import traceback
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -31,6 +31,7 @@ import numpy as np
 
 from jurybox import datasets
 from jurybox.arrays import Floats, Ints
+from jurybox.classifiers.base import Inputs
 from jurybox.classifiers.calibrated import calibrate
 from jurybox.classifiers.head import Head
 from jurybox.classifiers.recipes import TuningSettings
@@ -293,7 +294,7 @@ def encoding(options: Options) -> dict[str, float]:
         "ours, all layers": lambda: ours.encode(texts[: len(texts) // 4]),
     }
     for size in (32, 256, 1024):
-        contenders[f"theirs, batch {size}"] = lambda size=size: theirs.encode(texts, batch_size=size)
+        contenders[f"theirs, batch {size}"] = partial(theirs.encode, texts, batch_size=size)
     if ours.used_device != "cpu":
         half = SentenceTransformer(options.model, device=ours.used_device).half()
         contenders["theirs, half, batch 256"] = lambda: half.encode(texts, batch_size=256)
@@ -332,8 +333,8 @@ def try_recipe(options: Options, job: Job, tell: Tell) -> None:
     """Tune on growing parts of the pool; tell scores of each way to use what was tuned."""
     dataset = load(options, job.data, 0)
     order = np.random.default_rng(job.seed).permutation(np.flatnonzero(dataset.answers.labelled))
-    sizes = (20, 40) if options.tiny else SIZES[: 4 if job.seed == 0 else 3]
-    sizes = sorted({min(size, len(order)) for size in sizes})
+    tried = (20, 40) if options.tiny else SIZES[: 4 if job.seed == 0 else 3]
+    sizes = sorted({min(size, len(order)) for size in tried})
     found: dict[str, Any] = {}
     for size in sizes:
         found[str(size)] = score_recipe(options, job, dataset, np.sort(order[:size]))
@@ -359,26 +360,32 @@ def score_recipe(options: Options, job: Job, dataset: Dataset, rows: Ints) -> di
     found = {"seconds": seconds, "tuned": measure(new, known)}
     for weight in (0.0, 0.25, 0.5, 1.0) if job.name == "base" else ():
         found[f"head {weight}"] = measure(*plain(views(options, job.data, weight), rows, shares, counts))
-    head = Head().fit(inputs.pool[rows], shares, counts.sum(axis=1))
+    head = Head().fit(_table(inputs.pool)[rows], shares, counts.sum(axis=1))
     mixed = calibrate(head, counts, known)
     found["scales"] = [] if mixed.mixed is None else mixed.mixed.scales.tolist()
     found["mix"] = measure(mixed.predict_proba(inputs.test, new), mixed.out_of_sample)
     pool, test = (
-        np.hstack(pair) for pair in ((inputs.pool[rows], _logits(known)), (inputs.test, _logits(new)))
+        np.hstack(pair)
+        for pair in ((_table(inputs.pool)[rows], _logits(known)), (_table(inputs.test), _logits(new)))
     )
     stacked = PoolInputs(pool, test, "")
     found["stack"] = measure(*plain(stacked, np.arange(len(rows)), shares, counts))
     return found
 
 
+def _table(inputs: Inputs) -> Floats:
+    """Return features as a table; with a head, inputs are nothing else."""
+    return np.asarray(inputs, dtype=np.float64)
+
+
 def _logits(p: Floats) -> Floats:
     log_p = np.log(np.maximum(p, 1e-3))
-    return (log_p - log_p.mean(axis=1, keepdims=True)) / 3
+    return np.asarray((log_p - log_p.mean(axis=1, keepdims=True)) / 3)
 
 
 def plain(inputs: PoolInputs, rows: Ints, targets: Floats, counts: Floats) -> tuple[Floats, Floats]:
     """Fit the head and calibrate it; return its probabilities of the test texts, and out of sample."""
-    fitted = calibrate(Head().fit(inputs.pool[rows], targets, counts.sum(axis=1)), counts)
+    fitted = calibrate(Head().fit(_table(inputs.pool)[rows], targets, counts.sum(axis=1)), counts)
     return fitted.predict_proba(inputs.test), fitted.out_of_sample
 
 
@@ -428,7 +435,7 @@ def relative_errors(found: dict[str, Any], way: str = "mix") -> dict[str, tuple[
     most = max(map(len, ratios.values()), default=0)
     complete = {name: np.array(r) for name, r in ratios.items() if len(r) >= 0.6 * most}
     return {
-        name: (*(float(x) for x in (np.exp(r.mean()), *np.exp(r.mean(axis=0)))), len(r))
+        name: (float(np.exp(r.mean())), float(np.exp(r[:, 0].mean())), float(np.exp(r[:, 1].mean())), len(r))
         for name, r in complete.items()
     } or {"base": (1.0, 1.0, 1.0, 0)}
 
@@ -450,7 +457,7 @@ def play(options: Options, job: Job, tell: Tell) -> None:
     inputs = inputs_of(options, job.data, job.seed)
     name = job.name
     if name == "badge":
-        STRATEGIES["badge"] = replace(get_strategy("margin"), name="badge", score=badge(inputs.pool))
+        STRATEGIES["badge"] = replace(get_strategy("margin"), name="badge", score=badge(_table(inputs.pool)))
     rounds = 4 if options.tiny else 25
     measures: dict[str, list[float]] = defaultdict(list)
     gear = Gear(options, job.recipe, dataset) if job.recipe else None
@@ -557,7 +564,8 @@ def ceiling(options: Options, job: Job, tell: Tell) -> None:
     tell(dict(found), False)
     gear = Gear(options, job.recipe, dataset)
     tuned = gear.tune(SoftLabels(rows, shares, counts.sum(axis=1)))
-    mixed = calibrate(Head().fit(inputs.pool[rows], shares, counts.sum(axis=1)), counts, tuned.pool[rows])
+    head = Head().fit(_table(inputs.pool)[rows], shares, counts.sum(axis=1))
+    mixed = calibrate(head, counts, tuned.pool[rows])
     found["tuned"] = measure(tuned.test, tuned.pool[rows])
     found["mix"] = measure(mixed.predict_proba(inputs.test, tuned.test), mixed.out_of_sample)
     tell(found, True)

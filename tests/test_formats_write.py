@@ -362,7 +362,7 @@ def test_nothing_is_overwritten_unasked(tmp_path: Path, form: str) -> None:
     smaller = Export("smaller", CLASSES, EXPORT.texts, [])
     with pytest.raises(FormatError, match="exists"):
         formats.write(smaller, out, format=form)
-    assert len(contents(out)[1]) == len(EXPORT.annotations)
+    assert len(contents(out)[1]) == len(list(EXPORT.annotations))
     formats.write(smaller, out, format=form, overwrite=True)
     assert contents(out)[1] == []
     assert [path.name for path in tmp_path.iterdir()] == [out.name]

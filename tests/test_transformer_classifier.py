@@ -18,8 +18,8 @@ torch: Any = pytest.importorskip("torch")
 pytest.importorskip("accelerate")
 transformers: Any = pytest.importorskip("transformers")
 
+from jurybox.classifiers.recipes import TrainingSettings  # noqa: E402
 from jurybox.classifiers.transformer import (  # noqa: E402
-    TrainingSettings,
     TransformerClassifier,
     TransformerFitted,
 )

@@ -45,6 +45,7 @@ def test_qualities_lie_in_their_intervals_and_confusions_are_distributions() -> 
     assert [each.n_annotations for each in found] == a.labels_per_annotator.tolist()
     assert sum(true in each.quality for true, each in zip(accuracy, found, strict=True)) >= 4
     for each in found:
+        assert each.confusion is not None
         np.testing.assert_allclose(each.confusion.sum(axis=1), 1)
 
 

@@ -163,7 +163,8 @@ def simulate_run(
     held_out = _draw_held_out(dataset, hold_out, rng)
     crowd = _Crowd(dataset)
     truth = _truth(dataset)
-    annotations, current = dataset.initial, None
+    annotations = dataset.initial
+    current: Round | None = None
     played: list[PlayedRound] = []
     for number in range(rounds):
         tuned = None

@@ -110,7 +110,7 @@ class Tuner:
                 logits = self._logits(tokens, batch)
                 loss = -(w[index, None] * t[index] * torch.log_softmax(logits, dim=1)).sum() / len(batch)
                 optimizer.zero_grad(set_to_none=True)
-                loss.backward()
+                loss.backward()  # type: ignore[no-untyped-call]
                 nn.utils.clip_grad_norm_(self._model.trained(), _LARGEST_GRADIENT)
                 optimizer.step()
                 schedule.step()
