@@ -29,7 +29,7 @@ from jurybox.project import Project
 from jurybox.schedule import LearnerOptions, is_due
 from jurybox.store.locks import Lock
 from jurybox.store.redaction import RedactedFormatter
-from jurybox.tuning import TuningProcess
+from jurybox.tuning import SecondGear
 
 __all__ = [
     "LearnerPhase",
@@ -171,7 +171,7 @@ class _Learner:
         lock: Lock,
     ) -> None:
         self._project = project
-        self._location = location
+        self._gear = SecondGear(project, location, every=options.tuning_seconds, pause=options.longest_pause)
         self._lock = lock
         self._options = options
         self._stop = stop
@@ -191,9 +191,6 @@ class _Learner:
         self._not_before = time.monotonic() + waits
         self._judged = 0, 0  # last annotation and round
         self._judge_from = 0.0
-        self._tuning: TuningProcess | None = None
-        self._tune_from = 0.0
-        self._tuned = False  # since the last round
         self._noted = 0.0
         self._noting = threading.Lock()
         self._ended = threading.Event()
@@ -218,8 +215,7 @@ class _Learner:
                     self._tune()
                 self._stop.wait(self._options.poll_seconds)
         finally:
-            if self._tuning is not None:
-                self._tuning.stop()
+            self._gear.stop()
             self._ended.set()
             if self._lock.is_held():  # else the state is another learner's by now
                 self._set(phase=LearnerPhase.STOPPED, step="", done=0, of=0)
@@ -235,7 +231,7 @@ class _Learner:
             return True
         if time.monotonic() < self._not_before:
             return False
-        if self._tuned:
+        if self._gear.news:
             return True
         batch = self._project.settings.batch
         pulse = self._project.pulse()
@@ -244,9 +240,7 @@ class _Learner:
     def _play(self) -> None:
         self._set(phase=LearnerPhase.FITTING)
         start = time.monotonic()
-        self._tuned = False
-        if self._tuning is not None:
-            self._tuning.rest()
+        self._gear.rest()
         try:
             info = self._project.refit(progress=self._progress, allowed=self._lock.is_held)
         except ConflictError:  # somebody plays a round by hand, whose ranking will do, or the lock was lost
@@ -256,8 +250,7 @@ class _Learner:
             self._failed(error)
             return
         finally:
-            if self._tuning is not None:
-                self._tuning.go()
+            self._gear.go()
         seconds = time.monotonic() - start
         self._not_before = time.monotonic() + self._options.rest * seconds
         _log.info("round %d, %d annotations, %.1f s", info.number, info.n_annotations, seconds)
@@ -282,27 +275,10 @@ class _Learner:
         self._judge_from = time.monotonic() + wait
 
     def _tune(self) -> None:
-        """Start the second gear when it is due, and take note of how it ends."""
-        if self._tuning is not None:
-            status = self._tuning.ended()
-            if status is None:
-                return
-            self._tuning.stop()
-            self._tuning, self._tuned = None, status == 0
-            if status:
-                self._tune_from = time.monotonic() + self._options.longest_pause
-                self._set(gear=f"second gear: the tuning failed (status {status}); another attempt will come")
-            else:
-                self._set(gear="second gear: tuned")
-        if time.monotonic() < self._tune_from:
-            return
-        self._tune_from = time.monotonic() + self._options.tuning_seconds
+        """Let the encoder learn, too, where that is due."""
         with _guarded("look whether the encoder is to be tuned"):
-            plan = self._project.plan_tuning()
-            if plan.due:
-                self._tuning = TuningProcess(self._location)
-            if plan.why != self._state.gear:
-                self._set(gear=plan.why)
+            if (said := self._gear.look()) and said != self._state.gear:
+                self._set(gear=said)
 
     def _failed(self, error: Exception) -> None:
         known = isinstance(error, JuryboxError)

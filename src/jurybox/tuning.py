@@ -13,12 +13,13 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from contextlib import suppress
 
 from jurybox.errors import JuryboxError
 from jurybox.project import Project
 
-__all__ = ["TuningProcess", "main"]
+__all__ = ["SecondGear", "TuningProcess", "main"]
 
 _REST, _GO = b"rest\n", b"go\n"
 _LOCATION = "JURYBOX_PROJECT"  # passwords in it stay out of the list of processes
@@ -62,6 +63,70 @@ class TuningProcess:
         with suppress(OSError):  # it has ended
             self._process.stdin.write(word)
             self._process.stdin.flush()
+
+
+class SecondGear:
+    """Starts a tuning when it is due, and takes note of how it ends.
+
+    Parameters
+    ----------
+    project, location
+        The project, and where another process finds it.
+    every, pause
+        Seconds between two looks at whether a tuning is due, and after one that failed.
+
+    Attributes
+    ----------
+    news
+        Whether a tuning has ended well that no round has seen.
+    """
+
+    def __init__(self, project: Project, location: str, *, every: float, pause: float) -> None:
+        self._project = project
+        self._location = location
+        self._every = every
+        self._pause = pause
+        self._process: TuningProcess | None = None
+        self._look_from = 0.0
+        self.news = False
+
+    def look(self) -> str:
+        """Start what is due; say what there is to say for the owner, or nothing."""
+        said = ""
+        if self._process is not None:
+            status = self._process.ended()
+            if status is None:
+                return ""
+            self.stop()
+            self.news = status == 0
+            said = "second gear: tuned"
+            if status:
+                self._look_from = time.monotonic() + self._pause
+                said = f"second gear: the tuning failed (status {status}); another attempt will come"
+        if time.monotonic() < self._look_from:
+            return said
+        self._look_from = time.monotonic() + self._every
+        plan = self._project.plan_tuning()
+        if plan.due:
+            self._process = TuningProcess(self._location)
+        return plan.why
+
+    def rest(self) -> None:
+        """Let a tuning rest while a round is played, which sees all news there are."""
+        self.news = False
+        if self._process is not None:
+            self._process.rest()
+
+    def go(self) -> None:
+        """Let a tuning go on."""
+        if self._process is not None:
+            self._process.go()
+
+    def stop(self) -> None:
+        """End a tuning; the next one carries on with it."""
+        if self._process is not None:
+            self._process.stop()
+        self._process = None
 
 
 def main() -> int:
