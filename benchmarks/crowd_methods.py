@@ -8,9 +8,9 @@ from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
-from frozen_em import frozen_em
 from numpy.typing import NDArray
 
+from frozen_em import frozen_em
 from jurybox import Annotations, crowdlab, dawid_skene, estimate_consensus, majority_vote
 
 __all__ = ["METHODS", "PEERS", "Belief", "Method"]
@@ -65,7 +65,7 @@ def majority(annotations: Annotations, p: Floats | None) -> Belief:
 
 
 def label_shares(annotations: Annotations, p: Floats | None) -> Belief:
-    """The share of a text's labels, with one label's worth of the classifier or of all labels' shares."""
+    """Take shares of labels, with one label's worth of the classifier or of all labels' shares."""
     K = annotations.n_classes
     overall = annotations.counts.sum(axis=0) + 1.0
     prior = np.tile(overall / overall.sum(), (annotations.n_texts, 1)) if p is None else p

@@ -1,7 +1,8 @@
 """Real crowds in one form: texts, every annotator's label of each, and features of the texts.
 
-A set is a folder of long format (``texts.csv`` with id and text, ``annotations.csv`` with id, annotator, label
-and perhaps question) or one that `jurybox.datasets.load` knows. A folder with questions holds a set for each of them.
+A set is a folder of long format (``texts.csv`` with id and text, ``annotations.csv`` with id, annotator,
+label and perhaps question) or one that `jurybox.datasets.load` knows. A folder with questions holds a set
+for each of them.
 """
 
 from __future__ import annotations

@@ -1,10 +1,11 @@
 """What consensus methods say of real crowds, verified against labels that were held back.
 
-Run with ``python benchmarks/real_crowds.py --data FOLDER ... [--seeds 5] [--peers] [--out FILE.json]``. A folder
-is of long format (texts.csv, annotations.csv; with questions, each is a set) or holds such folders. Of every
-text that has more than k labels, k random ones are given, k = 1, 2, 3, and the rest is held back. With "+head" a
-method has the out-of-sample probabilities of our head on MiniLM's features, trained on the shares of the given
-labels and calibrated to them; all have the same. For each method, set and k, means over the seeds:
+Run with ``python benchmarks/real_crowds.py --data FOLDER ... [--seeds 5] [--peers] [--out FILE.json]``. A
+folder is of long format (texts.csv, annotations.csv; with questions, each is a set) or holds such folders.
+Of every text that has more than k labels, k random ones are given, k = 1, 2, 3, and the rest is held back.
+With "+head" a method has the out-of-sample probabilities of our head on MiniLM's features, trained on the
+shares of the given labels and calibrated to them; all have the same. For each method, set and k, means over
+the seeds:
 
 - log_loss: of a held-back label, given who gave it, for methods that know how single annotators answer;
 - accuracy: how often the label is the majority of the held-back labels (ties split), and macro_f1 with these;
@@ -12,9 +13,10 @@ labels and calibrated to them; all have the same. For each method, set and k, me
   and of everybody who gave the held-back labels;
 - stated: the mean quality of the labels;
 - coverage (ours): how often 95 % intervals hold what was held back. ``consensus``: the interval of the
-  accuracy against majorities of so many labels, and that accuracy. ``annotators``: the interval of the quality of
-  everybody with 20 labels or more, and the share of their labels, given or not, that equal the majority of all
-  others'. ``shares``: the interval of a class's share, and its share among the held-back majorities.
+  accuracy against majorities of so many labels, and that accuracy. ``annotators``: the interval of the
+  quality of everybody with 20 labels or more, and the share of their labels, given or not, that equal the
+  majority of all others'. ``shares``: the interval of a class's share, and its share among the held-back
+  majorities.
 
 The figures were chosen on politeness, CEBaB's food and CEBaB's stars; all others were only judged.
 """
@@ -32,9 +34,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
 from crowd_methods import METHODS, PEERS, Belief, Floats, Ints
 from crowd_sets import CrowdSet, read_sets
-
 from jurybox import Annotations
 from jurybox.classifiers.calibrated import calibrate
 from jurybox.classifiers.head import Head
@@ -85,10 +87,8 @@ def sets_in(folders: list[Path]) -> Iterator[CrowdSet]:
 
 def is_set(folder: Path) -> bool:
     """Say whether a folder is a data set with texts."""
-    return (
-        (folder / "texts.csv").exists()
-        and (folder / ANNOTATIONS).exists()
-        or ((folder / "extra_annotations.json").exists() or (folder / "extra_annotations.npy").exists())
+    return ((folder / "texts.csv").exists() and (folder / ANNOTATIONS).exists()) or (
+        (folder / "extra_annotations.json").exists() or (folder / "extra_annotations.npy").exists()
     )
 
 
@@ -216,7 +216,7 @@ def tally(pairs: list[tuple[Any, float]]) -> list[float]:
 
 
 def agreement_with_others(given: Annotations, held: Annotations) -> tuple[Floats, Ints]:
-    """Return the share of everybody's labels that equal the majority of all others' (M,), and who is known."""
+    """Return how often everybody agrees with the majority of the others (M,), and who is known."""
     text, annotator, label = (
         np.concatenate([getattr(given, name), getattr(held, name)]).astype(np.int64)
         for name in ("text", "annotator", "label")

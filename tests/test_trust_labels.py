@@ -65,7 +65,7 @@ def test_errors_are_probabilities_of_the_consensus(annotations: Annotations, wit
 
 def test_the_posterior_is_the_mean_of_two_in_log_odds() -> None:
     annotations, _, _, p = crowd(0)
-    ours = estimate_consensus(annotations, p, trust=1.75).posterior
+    ours = estimate_consensus(annotations, p).posterior
     other = crowdlab(annotations, p, calibrate=True).posterior
     mean = np.sqrt((ours + 1e-9) * (other + 1e-9))
     np.testing.assert_allclose(

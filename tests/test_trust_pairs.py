@@ -7,7 +7,7 @@ from scipy.special import logsumexp
 from jurybox.annotations import Annotations
 from jurybox.trust.copying import find_sources
 from jurybox.trust.habits import COPYING, EXPERT, Habits, Tally
-from jurybox.trust.pairs import HabitPrior, Pairs
+from jurybox.trust.copying import HabitPrior, Pairs
 
 K, CHAINS = 3, 4
 

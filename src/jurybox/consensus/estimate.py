@@ -1,4 +1,4 @@
-"""The default consensus: every text has a type, class and difficulty, and the classifier is one more thing to learn from.
+"""The default consensus: every text has a class and a difficulty, and what a classifier says is learnt.
 
 See `jurybox.consensus.text_types` for the model. Two figures come of it for each text, and they differ:
 
@@ -7,8 +7,9 @@ See `jurybox.consensus.text_types` for the model. Two figures come of it for eac
   keeps rare classes that a majority of types would lose.
 
 Experts (reviewers, who judge in view of what the others said) name what the majority of a large crowd would
-say, all but always. Nothing is learnt of the crowd from their labels. One label of theirs outweighs the surest
-model, or four unanimous annotators; it stays an annotation, which more of them, or other experts, can outweigh.
+say, all but always. Nothing is learnt of the crowd from their labels. One label of theirs outweighs the
+surest model, or four unanimous annotators; it stays an annotation, which more of them, or other experts,
+can outweigh.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from jurybox.arrays import Bools, Floats, Ints, check_probabilities, freeze
 from jurybox.consensus.evidence import Evidence
 from jurybox.consensus.fitting import draw_types, fit_types
 from jurybox.consensus.result import UNKNOWN, Consensus, describe_annotators, summarise
-from jurybox.consensus.text_types import EXPERT_ERROR, TextTypes, TypesPrior, majority_for
+from jurybox.consensus.text_types import DEFAULT_PRIOR, EXPERT_ERROR, TextTypes, majority_for
 from jurybox.errors import InputError
 
 __all__ = ["EstimatedConsensus", "draw_consensus", "estimate_consensus"]
@@ -146,7 +147,9 @@ def draw_consensus(
     if n_draws < 1:
         raise InputError(f"n_draws is {n_draws}, expected at least 1")
     known = _Known.of(annotations, pred_probs, experts)
-    return (known.revised(types) for types in draw_types(known.evidence, known.before, n_draws=n_draws, rng=rng))
+    return (
+        known.revised(types) for types in draw_types(known.evidence, known.before, n_draws=n_draws, rng=rng)
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,7 +171,7 @@ class _Known:
         if not mask.any():
             return cls(evidence, p, mask, None, None)
         said = _by_experts(annotations, evidence, mask)
-        return cls(evidence, p, mask, said, said(majority_for(evidence.shares, TypesPrior())))
+        return cls(evidence, p, mask, said, said(majority_for(evidence.shares, DEFAULT_PRIOR)))
 
     def revised(self, types: TextTypes) -> TextTypes:
         """Let experts say what the majority of the fitted crowd says."""
@@ -190,7 +193,7 @@ def check_experts(experts: ArrayLike | None, n_annotators: int) -> Bools:
 
 
 def _by_experts(annotations: Annotations, evidence: Evidence, experts: Bools) -> Callable[[Ints], Floats]:
-    """Return the log likelihood (D, P) of the experts' labels, given what the majority says of each type (K, D).
+    """Return the log likelihood (D, P) of the experts' labels, given the majority's answers (K, D).
 
     They say the same, all but always.
     """

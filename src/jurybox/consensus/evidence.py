@@ -1,9 +1,9 @@
-"""What the crowd's labels and a classifier say of each text, laid out for fitting: sparse, a row a possibility.
+"""What labels and a classifier say of each text, laid out for fitting: sparse, a row a possibility.
 
 A pair is a text and a class that comes into question for it; a cell is an annotator and a class that comes
-into question for a text of theirs. With few classes every class comes into question for every text. With many,
-only those do that somebody chose or that the classifier finds likely, and "none of them" stands for the rest,
-so that nothing grows with annotators times classes squared.
+into question for a text of theirs. With few classes every class comes into question for every text. With
+many, only those do that somebody chose or that the classifier finds likely, and "none of them" stands for
+the rest, so that nothing grows with annotators times classes squared.
 """
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ class Evidence:
         counts = np.bincount(annotations.label[votes], minlength=K) + 1.0
         shares = counts / counts.sum()
         likely = None if p is None else p[texts]
-        pair_text, pair_class = _pairs(len(texts), K, row, annotations.label, likely)
+        pair_text, pair_class = _pairs(len(texts), K, row, annotations.label.astype(np.int64), likely)
         few = K <= FEW_CLASSES
         start = np.zeros(0, dtype=np.int64) if few else np.searchsorted(pair_text, np.arange(len(texts)))
         log_share, told = _beforehand(pair_text, pair_class, len(texts), shares, likely)
@@ -190,7 +190,7 @@ class Evidence:
         )
 
     def normalised(self, log_p: Floats) -> tuple[Floats, Floats]:
-        """Return probabilities (D, P) that sum to 1 within each text, and the logarithms of their sums (T,)."""
+        """Return probabilities (D, P) that sum to 1 within each text, and log sums before (T,)."""
         T = len(self.texts)
         if not T:
             return log_p, np.zeros(0)
@@ -214,7 +214,7 @@ def beyond_shares(p: Floats, shares: Floats) -> Floats:
 
 
 def _pairs(T: int, K: int, row: Ints, label: Ints, p: Floats | None) -> tuple[Ints, Ints]:
-    """Return text and class of every pair: class by class where all come into question, else text by text."""
+    """Return text and class of every pair: class by class where all are in question, else text by text."""
     if K <= FEW_CLASSES:
         return np.tile(np.arange(T), K), np.repeat(np.arange(K), T)
     parts = [row.astype(np.int64) * (K + 1) + label, np.arange(T) * (K + 1) + K]

@@ -13,7 +13,7 @@ from scipy.special import expit
 
 from jurybox.arrays import Floats, Ints, total_by
 from jurybox.consensus.evidence import Evidence
-from jurybox.consensus.text_types import MODERATION, TextTypes, TypesPrior
+from jurybox.consensus.text_types import DEFAULT_PRIOR, MODERATION, TextTypes, TypesPrior
 
 __all__ = ["Problem", "draw_types", "fit_types"]
 
@@ -26,7 +26,7 @@ def fit_types(
     evidence: Evidence,
     certain: Floats | None = None,
     *,
-    prior: TypesPrior = TypesPrior(),
+    prior: TypesPrior = DEFAULT_PRIOR,
     tolerance: float = 1e-5,
     max_iterations: int = 60,
 ) -> TextTypes:
@@ -53,7 +53,7 @@ def draw_types(
     evidence: Evidence,
     certain: Floats | None = None,
     *,
-    prior: TypesPrior = TypesPrior(),
+    prior: TypesPrior = DEFAULT_PRIOR,
     n_draws: int,
     rng: np.random.Generator,
 ) -> Iterator[TextTypes]:
@@ -208,7 +208,7 @@ class Problem:
 
         The curvatures are guesses; they change how many steps are needed, not what is found.
         """
-        e, D = self._e, self._D
+        e = self._e
         labels = total_by(e.bias_annotator, e.bias_count, e.n_annotators)
         texts = len(e.texts) * self._target
         spread = float(np.square(e.told).mean()) if len(e.told) else 0.0
@@ -236,7 +236,7 @@ class Problem:
 
     def loss(self, x: Floats) -> tuple[float, Floats]:
         """Return minus the penalised log likelihood, and its gradient."""
-        e, D = self._e, self._D
+        e = self._e
         at = self._point(x)
         wrong = self._wrong(at)
         log_odds = self._log_odds(at, wrong)
@@ -350,7 +350,10 @@ class Problem:
         residual = right - all_answers * np.exp(log_right)  # by lambda
         by_base = residual.sum(axis=1)
         by_total = -(by_base + answers[U:].sum(axis=1)) / wrong.total
-        by_bias = np.bincount(e.cell_bias, by_base - right.sum(axis=1), minlength=len(at.bias))[:-1] + self._bias_count
+        by_bias = (
+            np.bincount(e.cell_bias, by_base - right.sum(axis=1), minlength=len(at.bias))[:-1]
+            + self._bias_count
+        )
         by_skill = total_by(e.cell_annotator, (residual * at.psi[e.cell_class]).sum(axis=1), e.n_annotators)
         by_psi = self._by_class @ (residual * at.discrimination[e.cell_annotator, None])
         by_mixing = np.zeros(0)
@@ -379,9 +382,7 @@ class Problem:
             "abilities": by_psi.sum(axis=1) if e.few else np.zeros(0),
         }
 
-    def result(
-        self, x: Floats, converged: bool, iterations: int, *, moderated: bool = True
-    ) -> TextTypes:
+    def result(self, x: Floats, converged: bool, iterations: int, *, moderated: bool = True) -> TextTypes:
         """Return what was found, every annotator's log odds moderated by how little is known of them."""
         e = self._e
         at = self._point(x)
@@ -396,8 +397,8 @@ class Problem:
             q, _ = e.normalised(before + likelihood)
         return TextTypes(
             evidence=e, prior=self._prior, discrimination=at.discrimination, crowd=at.crowd, bias=at.bias,
-            mixing=at.mixing, psi=at.psi, wrong=wrong.total, log_odds=log_odds, weight=at.weight, gate=at.gate,
-            posterior=np.ascontiguousarray(q.T), converged=converged, iterations=iterations,
+            mixing=at.mixing, psi=at.psi, wrong=wrong.total, log_odds=log_odds, weight=at.weight,
+            gate=at.gate, posterior=np.ascontiguousarray(q.T), converged=converged, iterations=iterations,
         )  # fmt: skip
 
     def _variance(self, at: _Point, log_odds: Floats, q: Floats) -> Floats:

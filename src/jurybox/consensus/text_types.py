@@ -1,21 +1,22 @@
 """Text types: how a crowd answers texts of every class and difficulty, fitted to what it has answered.
 
 Text i is of a type c = (k, d): class k at difficulty d. Somebody like the crowd as a whole answers k with
-probability ``theta_kd = a_d + (1 - a_d) s_k``, a = (.97, .80, .55, .25) and s the labels' shares; wrong answers
-l are spread by ``s_l exp(u_kl)``. So people err *together* on hard texts: one more label that agrees says
-little of a text that may be hard. Annotator j has a discrimination ``e_j``, around 1, and a bias ``b_jl`` for every class:
+probability ``theta_kd = a_d + (1 - a_d) s_k``, a = (.97, .80, .55, .25) and s the labels' shares; wrong
+answers l are spread by ``s_l exp(u_kl)``. So people err *together* on hard texts: one more label that
+agrees says little of a text that may be hard. Annotator j has a discrimination ``e_j``, around 1, and a
+bias ``b_jl`` for every class:
 
     v_jkl  =  s_l exp(b_jl + e_j u_kl)                               for l other than k
     P_j(k | k, d)  =  sigmoid(lambda_jkd)
     lambda_jkd  =  log s_k + b_jk - log sum_l v_jkl + e_j psi_kd
     P_j(l | k, d)  =  (1 - P_j(k | k, d)) v_jkl / sum_l v_jkl
 
-with psi such that somebody with b = 0 and e = 1 answers like the crowd. Before its labels are seen, text i has
-type (k, d) with probability proportional to ``s_k exp(w_kd + alpha_kd log(p_ik / s_k))``, p the classifier's
-out-of-sample probabilities: a gate whose weights are learnt, so that the classifier need be no probability and
-cannot overrule people who agree. All is fitted at once by penalised marginal likelihood (L-BFGS); the penalties
-are the priors of `TypesPrior`. Where texts have one label and no classifier speaks, nothing tells how good the
-crowd is, and it is taken to be as the priors say.
+with psi such that somebody with b = 0 and e = 1 answers like the crowd. Before its labels are seen, text i
+has type (k, d) with probability proportional to ``s_k exp(w_kd + alpha_kd log(p_ik / s_k))``, p the
+classifier's out-of-sample probabilities: a gate whose weights are learnt, so that the classifier need be no
+probability and cannot overrule people who agree. All is fitted at once by penalised marginal likelihood
+(L-BFGS); the penalties are the priors of `TypesPrior`. Where texts have one label and no classifier speaks,
+nothing tells how good the crowd is, and it is taken to be as the priors say.
 
 Chosen on Stanford Politeness, CEBaB's food and CEBaB's stars; ``benchmarks/real_crowds.py`` judges it.
 """
@@ -32,7 +33,7 @@ from jurybox.annotations import Annotations
 from jurybox.arrays import Bools, Floats, Ints, total_by
 from jurybox.consensus.evidence import Evidence, beyond_shares
 
-__all__ = ["EXPERT_ERROR", "MODERATION", "TextTypes", "TypesPrior", "majority_for"]
+__all__ = ["DEFAULT_PRIOR", "EXPERT_ERROR", "MODERATION", "TextTypes", "TypesPrior", "majority_for"]
 
 
 @dataclass(frozen=True)
@@ -50,8 +51,8 @@ class TypesPrior:
     per_single_with_model : float
         The same where a classifier speaks, whose misfit tells something of the crowd.
     discrimination, bias, mixing, ability : float
-        Standard deviations: of an annotator's discrimination around the crowd's, of their biases, of the confusions u, and of
-        how far classes and difficulties depart from a.
+        Standard deviations: of an annotator's discrimination around the crowd's, of their biases, of the
+        confusions u, and of how far classes and difficulties depart from a.
     crowd : float
         Of the crowd's mean log discrimination.
     slope, slopes : float
@@ -80,6 +81,9 @@ MODERATION = np.pi / 8  # of log odds by their variance: MacKay 1992, Neural Com
 _CHUNK = 2_000_000  # probabilities of types computed at a time
 _TINY = 1e-12
 _MANY = 8.0  # a majority is won by shares to this power, so that a narrow one is not certain
+
+
+DEFAULT_PRIOR = TypesPrior()
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,7 +137,7 @@ class TextTypes:
 
     @cached_property
     def _crowd(self) -> tuple[Floats, Floats]:
-        """How a new annotator answers each type: right (K, D), and spread of the wrong (K, K), 0 on its diagonal."""
+        """How a new annotator answers each type: right (K, D), and how the wrong are spread (K, K)."""
         shares, K = self.evidence.shares, self.evidence.n_classes
         confused = np.exp(self.crowd * self.mixing) if len(self.mixing) else 1.0
         spread = shares * confused * (1 - np.eye(K))
@@ -196,7 +200,7 @@ class TextTypes:
         return np.asarray(softmax(log_p, axis=(1, 2)))
 
     def _of_labelled(self, p: Floats | None, trust: float) -> tuple[Floats, Floats]:
-        """Return what the majority says of each labelled text and what one new annotator does, both (T, K)."""
+        """Return what the majority and what one new annotator says of each labelled text, both (T, K)."""
         e, q = self.evidence, self.posterior
         if trust != 1:
             gate = self.gate[e.pair_class] if e.few else self.gate
@@ -207,14 +211,14 @@ class TextTypes:
         most, share = self._outcomes(types)
         if e.few:
             return most, share
-        return most + self._unnamed(most, q, p), share + self._unnamed(share, q, p)
+        return most + self._unnamed(most, p), share + self._unnamed(share, p)
 
     def by_text(self) -> Floats:
-        """Return the types of the T labelled texts, shape (T, K, D); with many classes of those in question."""
+        """Return the types of the T labelled texts, (T, K, D); with many classes of those in question."""
         return self._by_text(self.posterior, np.arange(len(self.evidence.texts)))
 
     def _by_text(self, q: Floats, rows: Ints) -> Floats:
-        """Return the types (P, D) of some rows of texts (n,), (n, K, D); with many classes those in question."""
+        """Return the types (P, D) of some rows of texts (n,), shape (n, K, D); 0 where not in question."""
         e, K, T = self.evidence, self.evidence.n_classes, len(self.evidence.texts)
         if e.few:
             return np.asarray(q.reshape(K, T, q.shape[1])[:, rows].transpose(1, 0, 2))
@@ -225,7 +229,7 @@ class TextTypes:
         types[place, e.pair_class[pair]] = q[pair]
         return types[:, :K]
 
-    def _unnamed(self, found: Floats, q: Floats, p: Floats | None) -> Floats:
+    def _unnamed(self, found: Floats, p: Floats | None) -> Floats:
         """Spread what found (T, K) leaves over the classes that did not come into question."""
         e, K = self.evidence, self.evidence.n_classes
         rest = np.tile(e.shares, (len(found), 1)) if p is None else np.array(p[e.texts])
@@ -235,7 +239,7 @@ class TextTypes:
         return np.asarray(rest * ((1 - found.sum(axis=1)) / rest.sum(axis=1))[:, None])
 
     def _outcomes(self, types: Floats) -> tuple[Floats, Floats]:
-        """Return what the majority says and what one new annotator does, (n, K), given types (n, K, D)."""
+        """Return what the majority and what one new annotator says, (n, K), given types (n, K, D)."""
         if self.evidence.few:
             return tuple(np.tensordot(types, table, axes=2) for table in (self.majority, self.answers))  # type: ignore[return-value]
         mine, theirs = self._own_majority
@@ -253,18 +257,18 @@ class TextTypes:
 
     @cached_property
     def frequency(self) -> Floats:
-        """Expected number of labelled texts of each type, and a little of what is believed beforehand, (K, D)."""
+        """Expected number of labelled texts of each type, and one that is spread as believed, (K, D)."""
         e, K = self.evidence, self.evidence.n_classes
         usual = e.shares[:, None] * np.array(self.prior.frequency)
         named = np.flatnonzero(e.pair_class < K)
         sums = [total_by(e.pair_class[named], column, K) for column in self.posterior[named].T]
-        return np.column_stack(sums) + usual
+        return np.asarray(np.column_stack(sums) + usual)
 
     def crowd_confusion(self) -> Floats:
         """Return how a new annotator answers texts of each class, shape (K, K)."""
         right, spread = self._crowd
         hit = (right * self.frequency).sum(axis=1) / self.frequency.sum(axis=1)
-        found = (1 - hit)[:, None] * spread
+        found = np.asarray((1 - hit)[:, None] * spread)
         np.fill_diagonal(found, hit)
         return found
 
@@ -289,7 +293,11 @@ class TextTypes:
         """Draw class and difficulty of every labelled text, both (T,)."""
         types = self.by_text().reshape(len(self.evidence.texts), self.psi[0].size * self.evidence.n_classes)
         bounds = types.cumsum(axis=1)
-        drawn = (bounds <= rng.random((len(bounds), 1)) * bounds[:, -1:]).sum(axis=1).clip(max=bounds.shape[1] - 1)
+        drawn = (
+            (bounds <= rng.random((len(bounds), 1)) * bounds[:, -1:])
+            .sum(axis=1)
+            .clip(max=bounds.shape[1] - 1)
+        )
         return drawn // self.psi.shape[1], drawn % self.psi.shape[1]
 
     def draw_majority(self, of_class: Ints, difficulty: Ints, rng: np.random.Generator) -> Ints:
@@ -324,7 +332,7 @@ class TextTypes:
         return np.where(experts, 1 - EXPERT_ERROR, skill)
 
     def answers_of(self, annotators: Ints) -> Floats:
-        """Return how some annotators (m,) answer texts of each type, shape (m, K, D, K); with few classes only."""
+        """Return how annotators (m,) answer texts of each type, shape (m, K, D, K); few classes only."""
         e, K, D = self.evidence, self.evidence.n_classes, self.psi.shape[1]
         right = expit(self.log_odds.reshape(e.n_annotators, K, D)[annotators])
         bias = self.bias[:-1].reshape(e.n_annotators, 1, K)[annotators]
@@ -334,7 +342,7 @@ class TextTypes:
         return np.asarray((1 - right)[..., None] * spread[:, :, None] + right[..., None] * np.eye(K)[:, None])
 
     def without(self, annotations: Annotations) -> tuple[Ints, Floats]:
-        """Return each text's label and its quality without each annotation, everybody's habits held, both (L,).
+        """Return each text's label and quality without each annotation, everybody's habits held, (L,).
 
         Annotations of experts, from whom nothing is learnt, are given what holds with them.
         """
@@ -343,7 +351,9 @@ class TextTypes:
         label, quality = np.empty(len(row), dtype=np.int64), np.empty(len(row))
         for part in np.array_split(np.arange(len(row)), len(row) * K // _CHUNK + 1):
             types = self._by_text(self.posterior, row[part])
-            said = self.likelihood(annotations.annotator[part], annotations.label[part])
+            said = self.likelihood(
+                annotations.annotator[part].astype(np.int64), annotations.label[part].astype(np.int64)
+            )
             types = types / np.maximum(said, _TINY)
             types /= types.sum(axis=(1, 2), keepdims=True)
             most, share = self._outcomes(types)
@@ -354,7 +364,7 @@ class TextTypes:
     def likelihood(self, annotator: Ints, label: Ints) -> Floats:
         """Return how likely annotators (n,) give labels (n,) to texts of each type, shape (n, K, D)."""
         e, K = self.evidence, self.evidence.n_classes
-        who = annotator.astype(np.int64)
+        who = annotator
         if e.few:
             return np.asarray(self.answers_of(np.arange(e.n_annotators))[who, :, :, label])
         width = K + 1

@@ -19,7 +19,7 @@ from jurybox.arrays import Floats, Ints, freeze, total_by
 from jurybox.consensus import EstimatedConsensus, draw_consensus, estimate_consensus
 from jurybox.consensus.estimate import check_experts
 from jurybox.trust.copying import shared_and_agreed
-from jurybox.trust.intervals import Interval, from_draws, in_log_odds, wilson
+from jurybox.trust.intervals import Interval, from_draws, in_log_odds, share_of_singles, wilson
 from jurybox.trust.observed import Observed
 
 __all__ = [
@@ -42,7 +42,8 @@ _LEAST_FOR_DRIFT = 20
 _LEVEL = 0.95
 _CROWDS = 32
 _EXPECTED = 6.0  # labels of each class that an annotator's discrimination and bias count as
-_OFF = 0.3  # standard deviation of the log odds by which the model is off, see `jurybox.trust.estimates`
+# standard deviation of the log odds of a quality by which the model is off, and where all texts have one label
+_OFF, _OFF_SINGLE = 0.3, 0.8
 _SHARES = 12  # draws of the shares of right labels, for each crowd
 
 
@@ -205,11 +206,12 @@ def assess_annotators(observed: Observed, *, rng: np.random.Generator) -> tuple[
     speeds = _speeds(annotations, took)
     mixed_up = _mix_ups(crowds.confusion, annotations.n_annotators)
     mean = None if crowds.confusion is None else crowds.confusion.mean(axis=0)
+    off = float(np.hypot(_OFF, _OFF_SINGLE * share_of_singles(annotations)))
     return tuple(
         AnnotatorAssessment(
             annotator=annotations.annotators[j],
             n_annotations=int(annotations.labels_per_annotator[j]),
-            quality=in_log_odds(crowds.skill[:, j], off=_OFF),
+            quality=in_log_odds(crowds.skill[:, j], off=off),
             confusion=None if mean is None else mean[j].copy(),
             agreement_with_consensus=agreements[j],
             mix_ups=mixed_up[j],
@@ -223,7 +225,7 @@ def assess_annotators(observed: Observed, *, rng: np.random.Generator) -> tuple[
 
 @dataclass(frozen=True, eq=False)
 class _Crowds:
-    """S draws of M annotators: skill (S, M), confusion (S, M, K, K) or None, and hits by half of their work."""
+    """S draws of M annotators: skill (S, M), confusion (S, M, K, K) or None, hits by half of their work."""
 
     skill: Floats
     confusion: Floats | None
@@ -237,9 +239,7 @@ def _drawn(observed: Observed, times: Floats | None, rng: np.random.Generator) -
     mask = check_experts(observed.experts, M)
     halves = None if times is None else _halves(annotations, times)
     skill, confusion, hits = [], [], []
-    for types in draw_consensus(
-        annotations, observed.pred_probs, experts=mask, n_draws=_CROWDS, rng=rng
-    ):
+    for types in draw_consensus(annotations, observed.pred_probs, experts=mask, n_draws=_CROWDS, rng=rng):
         skill.append(types.skill(mask))
         of_class, difficulty = types.draw(rng)
         most = types.draw_majority(of_class, difficulty, rng)

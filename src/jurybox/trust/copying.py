@@ -1,8 +1,10 @@
 """Who may have copied from whom: for each annotator the colleague that the answers resemble most.
 
 Copies are no second opinion. Given a possible source, an annotator's answers to shared texts either are the
-source's nearly always, whatever the texts' classes are, or come from a habit of the annotator's own;
-`jurybox.trust.pairs` weighs both.
+source's nearly always, whatever the texts' classes are, or come from a habit of the annotator's own; `Pairs`
+weighs both. What others say of those texts is given. Both annotators' confusions and the classes of the texts
+are integrated out under either hypothesis: given classes that copies have outvoted, or the confusion of a source
+who is confirmed by copies, everything would speak for the one hypothesis that led there.
 """
 
 from __future__ import annotations
@@ -14,10 +16,12 @@ from scipy import sparse
 from scipy.special import logsumexp
 
 from jurybox.annotations import Annotations
-from jurybox.arrays import Bools, Floats, Ints
+from jurybox.arrays import Bools, Floats, Ints, total_by
+from jurybox.trust.habits import Habits, Tally
 
-__all__ = ["Copying", "find_sources", "shared_and_agreed"]
+__all__ = ["Copying", "HabitPrior", "Pairs", "draw_classes", "find_sources", "shared_and_agreed"]
 
+_REFITS = 3  # of the source alone, which may be far from the present confusion
 _LEAST_SHARED = 8
 _LEAST_AGREEMENT = 0.88
 _TAKEN_OVER = np.array([0.92, 0.96, 0.99])  # share of labels; no less, or two good annotators look alike
@@ -104,3 +108,159 @@ def find_sources(annotations: Annotations) -> Copying:
         partner=place[rows],
         log_chance=np.log(np.where(found, with_source, 1) / np.maximum(with_anybody, 1)),
     )
+
+
+@dataclass(frozen=True, eq=False)
+class HabitPrior:
+    """What C chains believe of annotators before their answers.
+
+    Attributes
+    ----------
+    habits
+        The H habits.
+    log_share : ndarray, shape (C, H)
+        Logarithm of each habit's share.
+    crowd, scatter
+        As for `Habits.log_evidence`.
+    """
+
+    habits: Habits
+    log_share: Floats
+    crowd: Floats
+    scatter: Ints
+
+    def log_joint(self, tally: Tally, closed: Floats) -> Floats:
+        """Return the log probability of each habit and the answers together, shape (C, M, H).
+
+        ``closed`` (M, H) is -inf where an annotator cannot have a habit, else 0.
+        """
+        evidence = self.habits.log_evidence(tally, self.crowd, self.scatter)
+        return evidence + self.log_share[:, None] + closed
+
+    def draw(self, tally: Tally, closed: Floats, rng: np.random.Generator) -> tuple[Floats, Floats]:
+        """Draw confusions (C, M, K, K) given answers, and return the answers' log probability (C, M)."""
+        log_p = self.log_joint(tally, closed)
+        habit = draw_classes(log_p, rng)
+        confusion = self.habits.draw_confusions(habit, tally, self.crowd, self.scatter, rng)
+        return confusion, np.asarray(logsumexp(log_p, axis=2))
+
+
+@dataclass(frozen=True, eq=False)
+class Pairs:
+    """Q annotators who may copy, each with the source, and R texts that both labelled.
+
+    Attributes
+    ----------
+    copier, source : ndarray of int, shape (Q,)
+        Both annotators.
+    pair : ndarray of int, shape (R,)
+        Of whom a text is in question.
+    mine, theirs : ndarray of int, shape (R,)
+        What the possible copier and the source answered.
+    """
+
+    copier: Ints
+    source: Ints
+    pair: Ints
+    mine: Ints
+    theirs: Ints
+
+    @classmethod
+    def of(cls, annotations: Annotations, copying: Copying) -> Pairs:
+        """Collect them."""
+        copier = np.flatnonzero(copying.source >= 0)
+        place = np.full(annotations.n_annotators, -1)
+        place[copier] = np.arange(len(copier))
+        rows = np.flatnonzero(copying.rows)
+        return cls(
+            copier,
+            copying.source[copier],
+            place[annotations.annotator[rows]],
+            annotations.label[rows].astype(np.int64),
+            annotations.label[copying.partner].astype(np.int64),
+        )
+
+    def log_odds(
+        self,
+        prior: HabitPrior,
+        closed: Floats,
+        others: Floats,
+        confusion: Floats,
+        elsewhere: tuple[Tally, Tally],
+        rng: np.random.Generator,
+    ) -> Floats:
+        """Estimate ``log p(source's answers) / p(both's answers)`` if they are independent, shape (C, Q).
+
+        This is Chib's identity (1995, JASA 90:1313) at confusions drawn given drawn classes,
+        ``p(y) = p(y | pi) p(pi) / p(pi | y)``, whose average is right however they are drawn.
+
+        Parameters
+        ----------
+        prior
+            Of habits and confusions.
+        closed : ndarray, shape (M, H)
+            As for `HabitPrior.log_joint`.
+        others : ndarray, shape (C, R, K)
+            Log probabilities of the classes by everybody else.
+        confusion : ndarray, shape (C, M, K, K)
+            Present confusions, from which classes are drawn.
+        elsewhere
+            The answers of copiers and of sources to other texts.
+        rng
+            Source of all randomness.
+        """
+        others = others - logsumexp(others, axis=2, keepdims=True)
+        theirs = self._said(confusion[:, self.source], self.theirs)
+        both = theirs + self._said(confusion[:, self.copier], self.mine)
+        shared = draw_classes(others + both, rng)
+        mine, copier_fit = self._fit(prior, closed[self.copier], shared, self.mine, elsewhere[0], rng)
+        joint, source_fit = self._fit(prior, closed[self.source], shared, self.theirs, elsewhere[1], rng)
+        single = theirs / 2  # less sure of what copies may have confirmed
+        for _ in range(_REFITS):
+            alone = draw_classes(others + single, rng)
+            single, single_fit = self._fit(prior, closed[self.source], alone, self.theirs, elsewhere[1], rng)
+        ratio = logsumexp(others + single, axis=2) - logsumexp(others + mine + joint, axis=2)
+        cell = self.pair + np.arange(len(ratio))[:, None] * len(self.copier)
+        total = total_by(cell.ravel(), ratio.ravel(), len(ratio) * len(self.copier))
+        return np.asarray(total.reshape(len(ratio), -1) - single_fit + copier_fit + source_fit)
+
+    def elsewhere(self, tally: Tally, classes: Ints) -> tuple[Tally, Tally]:
+        """Return what copiers and sources answered to other texts, by all answers and classes (C, R)."""
+        K = tally.counts.shape[-1]
+        return (
+            Tally(tally.counts[:, self.copier] - self._count(classes, self.mine, K)),
+            Tally(tally.counts[:, self.source] - self._count(classes, self.theirs, K)),
+        )
+
+    def _count(self, classes: Ints, answer: Ints, K: int) -> Floats:
+        """Count answers (R,) to texts of classes (C, R), shape (C, Q, K, K)."""
+        C, size = len(classes), len(self.copier) * K * K
+        cell = (self.pair * K + classes) * K + answer + np.arange(C)[:, None] * size
+        return np.bincount(cell.ravel(), minlength=C * size).reshape(C, -1, K, K).astype(np.float64)
+
+    def _said(self, confusion: Floats, answer: Ints) -> Floats:
+        """Return how likely each class makes an answer, logarithm, shape (C, R, K)."""
+        return np.asarray(np.log(confusion[:, self.pair, :, answer]).transpose(1, 0, 2))
+
+    def _fit(
+        self,
+        prior: HabitPrior,
+        closed: Floats,
+        classes: Ints,
+        answer: Ints,
+        elsewhere: Tally,
+        rng: np.random.Generator,
+    ) -> tuple[Floats, Floats]:
+        """Draw confusions given classes (C, R); return `_said`, and how far they fit better than expected."""
+        here = self._count(classes, answer, prior.habits.n_classes)
+        confusion, total = prior.draw(Tally(here + elsewhere.counts), closed, rng)
+        expected = total - logsumexp(prior.log_joint(elsewhere, closed), axis=2)
+        return self._said(confusion, answer), (here * np.log(confusion)).sum(axis=(2, 3)) - expected
+
+
+def draw_classes(log_weights: Floats, rng: np.random.Generator) -> Ints:
+    """Draw a position on the last axis with probability proportional to weights (C, X, K), logarithms."""
+    weights = np.exp(log_weights - log_weights.max(axis=2, keepdims=True))
+    cumulative = np.cumsum(weights, axis=2)
+    threshold = rng.random(weights.shape[:2]) * cumulative[..., -1]
+    return np.asarray((cumulative <= threshold[..., None]).sum(axis=2).clip(max=weights.shape[2] - 1))

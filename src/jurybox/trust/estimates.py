@@ -36,7 +36,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.special import expit, logit
 
 from jurybox.annotations import Annotations
@@ -46,7 +46,7 @@ from jurybox.consensus import draw_consensus
 from jurybox.consensus.estimate import check_experts
 from jurybox.consensus.text_types import TextTypes
 from jurybox.errors import InputError
-from jurybox.trust.intervals import Interval
+from jurybox.trust.intervals import Interval, share_of_singles
 from jurybox.trust.tables import draw_tables, summarise, summarise_margins
 
 __all__ = [
@@ -62,7 +62,8 @@ _CROWDS = 32  # draws of how the annotators err
 _TEXTS = 8  # draws of what the texts are, for each crowd
 _MOST_TEXTS = 3000
 _TINY = 1e-9
-_OFF = 0.4  # standard deviation of the log odds of accuracy by which the model is off for a whole crowd
+# standard deviation of the log odds of accuracy by which the model is off, and where all texts have one label
+_OFF, _OFF_SINGLE = 0.4, 0.8
 _OFF_SHARES = 0.15  # the same of the logarithm of a class's share
 
 
@@ -276,8 +277,8 @@ def estimate_of_consensus(
     Raises
     ------
     InputError
-        If ``labels`` or ``judges`` is not of shape (N,) or out of range, no text has a label, or ``pred_probs``
-        or ``experts`` is not of the shape above.
+        If ``labels`` or ``judges`` is not of shape (N,) or out of range, no text has a label, or
+        ``pred_probs`` or ``experts`` is not of the shape above.
 
     Examples
     --------
@@ -309,7 +310,8 @@ def estimate_of_consensus(
             )
     right, named, true = np.stack(drawn, axis=1)
     errorless, absent = right.sum(axis=1) > 1 - _TINY, true == 0
-    found = summarise_margins(*_misjudged(right, named, true, rng), errorless, absent)
+    off = float(np.hypot(_OFF, _OFF_SINGLE * share_of_singles(annotations)))
+    found = summarise_margins(*_misjudged(right, named, true, off, rng), errorless, absent)
     return ConsensusEstimate(
         found.accuracy, found.macro_f1, found.class_shares, len(labelled), annotations.n_annotations
     )
@@ -351,16 +353,16 @@ def _winners(types: TextTypes, judges: Ints | None, rng: np.random.Generator) ->
 
 
 def _misjudged(
-    right: Floats, named: Floats, true: Floats, rng: np.random.Generator
+    right: Floats, named: Floats, true: Floats, off: float, rng: np.random.Generator
 ) -> tuple[Floats, Floats, Floats]:
-    """Move shares of texts (S, K) between right and wrong, and between classes, as far as the model may be off.
+    """Move shares of texts (S, K) between right and wrong, and between classes: the model may be off.
 
-    What all texts have in common beyond the model no draw of the crowd can tell; how far it was off on the real
-    crowds on which it was chosen is in ``_OFF``.
+    What all texts have in common beyond the model no draw of the crowd can tell; how far it was off on the
+    real crowds on which it was chosen is in ``_OFF``.
     """
     S, K = right.shape
     accuracy = right.sum(axis=1, keepdims=True).clip(_TINY, 1 - _TINY)
-    moved = expit(logit(accuracy) + _OFF * rng.standard_normal((S, 1)))
+    moved = expit(logit(accuracy) + off * rng.standard_normal((S, 1)))
     shares = true * np.exp(_OFF_SHARES * rng.standard_normal((S, K)))
     return right * (moved / accuracy), named, shares / shares.sum(axis=1, keepdims=True)
 

@@ -11,11 +11,10 @@ from scipy.sparse import csr_array
 
 from jurybox.annotations import Annotations
 from jurybox.arrays import Bools, Floats, Ints, total_by
-from jurybox.consensus import EstimatedConsensus
+from jurybox.consensus import EstimatedConsensus, estimate_consensus
 from jurybox.trust.intervals import Interval, from_draws
-from jurybox.trust.judging import above_chance, judge
 
-__all__ = ["GuidelineProblem", "guideline_problems"]
+__all__ = ["GuidelineProblem", "above_chance", "guideline_problems"]
 
 _TINY = 1e-9
 _RELIABLE = 0.25  # quality above chance, as a share of what is possible
@@ -88,7 +87,7 @@ def guideline_problems(
     InputError
         If ``pred_probs`` is not of shape (N, K), or ``experts`` not of shape (M,).
     """
-    consensus = judge(annotations, pred_probs, experts)
+    consensus = estimate_consensus(annotations, pred_probs, experts=experts)
     reliable = _reliable(annotations, consensus)
     kept = annotations.subset(annotators=reliable)
     if kept.n_annotators < 2 or not (kept.n_labels > 1).any():
@@ -106,6 +105,12 @@ def guideline_problems(
         if unusual[first, second] and _split(kept, first, second).sum() >= _LEAST_SPLIT
     ]
     return tuple(sorted(found, key=lambda problem: -problem.share.estimate))
+
+
+def above_chance(consensus: EstimatedConsensus, K: int) -> Floats:
+    """Return each annotator's quality above chance as a share of what is possible, shape (M,)."""
+    quality = np.nan_to_num(consensus.annotators.quality, nan=1 / K)
+    return np.asarray((quality - 1 / K) / max(1 - 1 / K, _TINY))
 
 
 def _reliable(annotations: Annotations, consensus: EstimatedConsensus) -> Ints:

@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import expit, logit, stdtrit
 
-__all__ = ["Interval", "from_draws", "in_log_odds", "shortest", "wilson"]
+from jurybox.annotations import Annotations
+
+__all__ = ["Interval", "from_draws", "in_log_odds", "share_of_singles", "shortest", "wilson"]
 
 
 @dataclass(frozen=True)
@@ -52,8 +54,8 @@ def from_draws(draws: ArrayLike, level: float = 0.95) -> Interval:
 def in_log_odds(draws: ArrayLike, level: float = 0.95, *, off: float = 0.0) -> Interval:
     """Return the mean of a few draws of a share, array-like of shape (S,), and an interval of their spread.
 
-    The bounds are those of a normal distribution of the log odds, with Student's quantile; ``off`` is a further
-    standard deviation of these, by which all draws may be off alike.
+    The bounds are those of a normal distribution of the log odds, with Student's quantile; ``off`` is a
+    further standard deviation of these, by which all draws may be off alike.
 
     Examples
     --------
@@ -66,6 +68,12 @@ def in_log_odds(draws: ArrayLike, level: float = 0.95, *, off: float = 0.0) -> I
     spread = stdtrit(max(len(values) - 1, 1), (1 + level) / 2) * np.hypot(odds.std(ddof=1), off)
     low, high = expit([odds.mean() - spread, odds.mean() + spread])
     return Interval(float(values.mean()), float(low), float(high), level)
+
+
+def share_of_singles(annotations: Annotations) -> float:
+    """Return the share of the labelled texts that have one label, which say little of a crowd."""
+    labelled = annotations.n_labels[annotations.labelled]
+    return float((labelled == 1).mean()) if len(labelled) else 0.0
 
 
 def shortest(draws: ArrayLike, level: float = 0.95) -> Interval:

@@ -51,8 +51,8 @@ class Observed:
     def in_few_classes(self) -> Observed:
         """Return the same with classes taken together, about as many labels in each of 12 groups.
 
-        Whether somebody looks at the texts shows in which group they choose as well as in which class: two who
-        choose at random meet in one group of 12 once in 12 times. With up to 12 classes nothing changes.
+        Whether somebody looks at the texts shows in which group they choose as well as in which class: two
+        who choose at random meet in one group of 12 once in 12 times. With up to 12 classes nothing changes.
         """
         a = self.annotations
         if a.n_classes <= FEW_CLASSES:

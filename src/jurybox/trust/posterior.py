@@ -1,11 +1,14 @@
-"""Draws from what the annotations leave possible: the texts' classes, and everybody's confusion.
+"""Draws of everybody's habits, for finding those who do not do the work: spammers, swappers, copycats.
+
+Quality and intervals come from text types (`jurybox.consensus.text_types`); these draws answer the one question
+that those cannot, and were verified on simulated crowds alone.
 
 Dawid & Skene's model (1979, Applied Statistics 28:20) with a prior, sampled by Gibbs' method. In turn, for
 several chains at once,
 
     z_i          proportional to  prior_ik * product over the annotations of i of pi_j[k, y_ij]
     copying      whether j copied labels from another, the classes of those texts and both confusions
-                 integrated out (see `jurybox.trust.pairs`); copies do not count for z
+                 integrated out (see `jurybox.trust.copying`); copies do not count for z
     habit of j   given z, with pi_j integrated out (see `jurybox.trust.habits`)
     pi_j         given z and the habit: Beta and Dirichlet
     crowd        shares of the habits, how careful the careful are, how they spread their wrong answers
@@ -34,7 +37,7 @@ from scipy.sparse import csr_array
 from jurybox.annotations import Annotations
 from jurybox.arrays import Bools, Floats, Ints, check_probabilities, freeze
 from jurybox.errors import InputError
-from jurybox.trust.copying import find_sources
+from jurybox.trust.copying import HabitPrior, Pairs, draw_classes, find_sources
 from jurybox.trust.habits import (
     CAREFUL,
     COPYING,
@@ -45,7 +48,6 @@ from jurybox.trust.habits import (
     Tally,
     scatter_evidence,
 )
-from jurybox.trust.pairs import HabitPrior, Pairs, draw_classes
 
 __all__ = ["Draws", "draw_posterior"]
 

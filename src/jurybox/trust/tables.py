@@ -116,7 +116,8 @@ def summarise_margins(right: Floats, said: Floats, true: Floats, errorless: Bool
     if _likely(errorless):
         accuracy, macro_f1 = replace(accuracy, high=1.0), replace(macro_f1, high=1.0)
     shares = [
-        replace(share, low=0.0) if gone else share for share, gone in zip(shares, _likely(absent), strict=True)
+        replace(share, low=0.0) if gone else share
+        for share, gone in zip(shares, _likely(absent), strict=True)
     ]
     return Summary(accuracy, macro_f1, tuple(shares))
 

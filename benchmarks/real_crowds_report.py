@@ -1,0 +1,64 @@
+"""Write the tables of ``benchmarks/results/real_crowds.json`` between the markers of ``docs/trust.md``.
+
+Run with ``python benchmarks/real_crowds_report.py [FILE.json ...]``; of several files the sets are put together.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+RESULTS = HERE / "results" / "real_crowds.json"
+DOCS = HERE.parent / "docs" / "trust.md"
+START, END = "<!-- real crowds: start -->", "<!-- real crowds: end -->"
+CHOSEN = ("stanford-politeness", "cebab-aspects food", "cebab-stars")
+COMPARED = ("jurybox+head", "EM before+head", "jurybox", "EM before", "label shares", "majority")
+
+
+def main() -> None:
+    """Put results together, and write the tables."""
+    files = [Path(name) for name in sys.argv[1:]] or [RESULTS]
+    reports = [json.loads(path.read_text()) for path in files]
+    report = reports[0] | {"sets": {k: v for one in reports for k, v in one["sets"].items()}}
+    RESULTS.write_text(json.dumps(report, indent=1) + "\n")
+    text = DOCS.read_text()
+    before, after = text[: text.index(START) + len(START)], text[text.index(END) :]
+    DOCS.write_text(before + "\n" + "\n".join(tables(report)) + "\n" + after)
+
+
+def tables(report: dict[str, Any]) -> Iterator[str]:
+    """Yield a table of beliefs and one of intervals."""
+    yield f"Means over {report['seeds']} seeds; sets with a star are those on which the model was chosen.\n"
+    yield "| set, labels a text | method | log loss | accuracy | expected | stated |"
+    yield "|---|---|---|---|---|---|"
+    for name, k, methods in rows(report):
+        for method in COMPARED:
+            one = methods[method]
+            values = " | ".join(f"{one[key]:.3f}" for key in ("log_loss", "accuracy", "expected", "stated"))
+            yield f"| {name}, {k} | {method} | {values} |"
+    yield ""
+    yield "| set, labels a text | method | consensus holds | its width | annotators hold | their width | shares hold |"
+    yield "|---|---|---|---|---|---|---|"
+    for name, k, methods in rows(report):
+        for method in COMPARED:
+            held, width = methods[method].get("coverage"), methods[method].get("width")
+            if held:
+                yield (
+                    f"| {name}, {k} | {method} | {held['consensus']:.2f} | {width['consensus']:.2f} "
+                    f"| {held['annotators']:.2f} | {width['annotators']:.2f} | {held['shares']:.2f} |"
+                )
+
+
+def rows(report: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Yield set, number of given labels, and figures by method."""
+    for name, figures in sorted(report["sets"].items()):
+        for k, methods in figures["k"].items():
+            yield name + ("*" if name in CHOSEN else ""), k, methods
+
+
+if __name__ == "__main__":
+    main()
