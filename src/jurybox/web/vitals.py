@@ -95,16 +95,19 @@ class Vitals:
         self._last = Health("no project yet", None)
         self._pulse: object = None
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
+        self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Begin to beat."""
+        """Begin to beat, for the first time or again."""
+        self._stop.clear()
+        self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
         """End; a beat that waits for the database is not waited for."""
         self._stop.set()
-        self._thread.join(timeout=1.0)
+        if self._thread is not None:
+            self._thread.join(timeout=1.0)
 
     @property
     def has_beaten(self) -> bool:
