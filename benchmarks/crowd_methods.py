@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -94,7 +94,7 @@ def of_crowdkit(name: str) -> Method:
     def method(annotations: Annotations, _: Floats | None) -> Belief:
         from crowdkit import aggregation
 
-        makers = {
+        makers: dict[str, Callable[[], Any]] = {
             "DawidSkene": lambda: aggregation.DawidSkene(n_iter=100),
             "GLAD": lambda: aggregation.GLAD(n_iter=20),
             "MACE": lambda: aggregation.MACE(n_restarts=3, n_iter=50, random_state=0),

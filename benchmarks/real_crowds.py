@@ -112,7 +112,7 @@ def judged(found: CrowdSet, methods: dict[str, Any], seeds: int, intervals: bool
             p = probabilities(features[texts], given)
             for name, (method, asks_head) in methods.items():
                 belief = method(given, p if asks_head else None)
-                measured = measure(belief, held, np.random.default_rng(seed))
+                measured: dict[str, Any] = measure(belief, held, np.random.default_rng(seed))
                 if intervals and name in COVERED:
                     measured["coverage"] = coverage(
                         given, held, belief.labels, p if asks_head else None, np.random.default_rng(seed)

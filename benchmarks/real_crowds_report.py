@@ -1,6 +1,6 @@
 """Write the tables of ``benchmarks/results/real_crowds.json`` between the markers of ``docs/trust.md``.
 
-Run with ``python benchmarks/real_crowds_report.py [FILE.json ...]``; of several files the sets are put together.
+Run with ``python benchmarks/real_crowds_report.py [FILE.json ...]``; sets of several files are put together.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def tables(report: dict[str, Any]) -> Iterator[str]:
             values = " | ".join(f"{one[key]:.3f}" for key in ("log_loss", "accuracy", "expected", "stated"))
             yield f"| {name}, {k} | {method} | {values} |"
     yield ""
-    yield "| set, labels a text | method | consensus holds | its width | annotators hold | their width | shares hold |"
+    yield "| set, labels a text | method | consensus holds | width | annotators hold | width | shares hold |"
     yield "|---|---|---|---|---|---|---|"
     for name, k, methods in rows(report):
         for method in COMPARED:

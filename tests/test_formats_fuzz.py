@@ -179,6 +179,13 @@ INPUTS = 10_000
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("name", READERS)
+def test_ten_thousand_odd_inputs_of_all_readers(name: str) -> None:
+    for number in range(INPUTS // len(READERS)):
+        fuzz(READERS[name], (name, number))
+
+
+@pytest.mark.long
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("name", READERS)
 def test_ten_thousand_odd_inputs_a_reader(name: str) -> None:

@@ -5,9 +5,8 @@ import pytest
 from scipy.special import logsumexp
 
 from jurybox.annotations import Annotations
-from jurybox.trust.copying import find_sources
+from jurybox.trust.copying import HabitPrior, Pairs, find_sources
 from jurybox.trust.habits import COPYING, EXPERT, Habits, Tally
-from jurybox.trust.copying import HabitPrior, Pairs
 
 K, CHAINS = 3, 4
 

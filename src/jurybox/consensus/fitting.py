@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import minimize
 from scipy.sparse import csr_array
-from scipy.special import expit
+from scipy.special import expit, log_expit
 
 from jurybox.arrays import Floats, Ints, total_by
 from jurybox.consensus.evidence import Evidence
@@ -240,7 +240,7 @@ class Problem:
         at = self._point(x)
         wrong = self._wrong(at)
         log_odds = self._log_odds(at, wrong)
-        log_right = _log_sigmoid(log_odds)
+        log_right = log_expit(log_odds)
         before = self._before(at)
         q, fit = e.normalised(before + self._likelihood(at, wrong, log_odds, log_right))
         expected, base = e.normalised(before)
@@ -389,11 +389,11 @@ class Problem:
         wrong = self._wrong(at)
         log_odds = self._log_odds(at, wrong)
         before = self._before(at)
-        likelihood = self._likelihood(at, wrong, log_odds, _log_sigmoid(log_odds))
+        likelihood = self._likelihood(at, wrong, log_odds, log_expit(log_odds))
         q, _ = e.normalised(before + likelihood)
         if moderated:
             log_odds = log_odds / np.sqrt(1 + MODERATION * self._variance(at, log_odds, q))
-            likelihood = self._likelihood(at, wrong, log_odds, _log_sigmoid(log_odds))
+            likelihood = self._likelihood(at, wrong, log_odds, log_expit(log_odds))
             q, _ = e.normalised(before + likelihood)
         return TextTypes(
             evidence=e, prior=self._prior, discrimination=at.discrimination, crowd=at.crowd, bias=at.bias,
@@ -417,7 +417,3 @@ def _indicator(positions: Ints, size: int) -> csr_array:
     """Return which of so many each position is, sparse, shape (size, n)."""
     n = len(positions)
     return csr_array((np.ones(n), (positions, np.arange(n))), shape=(size, n))
-
-
-def _log_sigmoid(x: Floats) -> Floats:
-    return np.asarray(np.minimum(x, 0) - np.log1p(np.exp(-np.abs(x))))

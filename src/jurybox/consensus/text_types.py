@@ -27,7 +27,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-from scipy.special import expit, softmax
+from scipy.special import expit, logit, softmax
 
 from jurybox.annotations import Annotations
 from jurybox.arrays import Bools, Floats, Ints, total_by
@@ -364,16 +364,15 @@ class TextTypes:
     def likelihood(self, annotator: Ints, label: Ints) -> Floats:
         """Return how likely annotators (n,) give labels (n,) to texts of each type, shape (n, K, D)."""
         e, K = self.evidence, self.evidence.n_classes
-        who = annotator
         if e.few:
-            return np.asarray(self.answers_of(np.arange(e.n_annotators))[who, :, :, label])
+            return np.asarray(self.answers_of(np.arange(e.n_annotators))[annotator, :, :, label])
         width = K + 1
         key = e.cell_annotator * width + e.cell_class
-        place = np.minimum(np.searchsorted(key, who[:, None] * width + np.arange(K)), len(key) - 1)
-        known = key[place] == who[:, None] * width + np.arange(K)
+        place = np.minimum(np.searchsorted(key, annotator[:, None] * width + np.arange(K)), len(key) - 1)
+        known = key[place] == annotator[:, None] * width + np.arange(K)
         # what an annotator was never asked about they answer as the crowd does
         odds = np.where(
-            known[..., None], self.log_odds[place], self.crowd * self.psi[:K] + _base(e.shares)[:, None]
+            known[..., None], self.log_odds[place], self.crowd * self.psi[:K] + logit(e.shares)[:, None]
         )
         right = np.arange(K) == label[:, None]
         other = (e.shares[label][:, None] / (1 - e.shares))[..., None]
@@ -401,11 +400,6 @@ def _draw_others(own: Bools, of_class: Ints, weight: Floats, rng: np.random.Gene
     """Return each text's own class (n,), or one drawn with weights (K,)."""
     drawn = np.searchsorted(weight.cumsum(), rng.random(len(own)) * weight.sum()).clip(max=len(weight) - 1)
     return np.where(own, of_class, drawn)
-
-
-def _base(shares: Floats) -> Floats:
-    """Return the log odds of each class by chance, shape (K,)."""
-    return np.asarray(np.log(shares) - np.log1p(-shares))
 
 
 def _spread(types: Floats, own: Floats, weight: Floats) -> Floats:

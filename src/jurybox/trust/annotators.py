@@ -42,7 +42,7 @@ _LEAST_FOR_DRIFT = 20
 _LEVEL = 0.95
 _CROWDS = 32
 _EXPECTED = 6.0  # labels of each class that an annotator's discrimination and bias count as
-# standard deviation of the log odds of a quality by which the model is off, and where all texts have one label
+# standard deviation of a quality's log odds by which the model is off, and where all texts have one label
 _OFF, _OFF_SINGLE = 0.3, 0.8
 _SHARES = 12  # draws of the shares of right labels, for each crowd
 

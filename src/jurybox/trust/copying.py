@@ -3,8 +3,8 @@
 Copies are no second opinion. Given a possible source, an annotator's answers to shared texts either are the
 source's nearly always, whatever the texts' classes are, or come from a habit of the annotator's own; `Pairs`
 weighs both. What others say of those texts is given. Both annotators' confusions and the classes of the texts
-are integrated out under either hypothesis: given classes that copies have outvoted, or the confusion of a source
-who is confirmed by copies, everything would speak for the one hypothesis that led there.
+are integrated out under either hypothesis: given classes that copies have outvoted, or the confusion of a
+source who is confirmed by copies, everything would speak for the one hypothesis that led there.
 """
 
 from __future__ import annotations

@@ -134,8 +134,8 @@ def contested_texts(
     """Return the texts whose consensus is most likely wrong, and whether they are ambiguous by nature.
 
     The consensus knows easy and hard types of each class (`jurybox.consensus.text_types`). A text is called
-    ambiguous if it is hard rather than of a clear type of another class, which a slip of those who labelled it
-    would explain; of doubtful texts few are slips, so these odds are weighed by 1 to 5.
+    ambiguous if it is hard rather than of a clear type of another class, which a slip of those who labelled
+    it would explain; of doubtful texts few are slips, so these odds are weighed by 1 to 5.
 
     Parameters
     ----------

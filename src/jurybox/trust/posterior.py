@@ -1,7 +1,7 @@
 """Draws of everybody's habits, for finding those who do not do the work: spammers, swappers, copycats.
 
-Quality and intervals come from text types (`jurybox.consensus.text_types`); these draws answer the one question
-that those cannot, and were verified on simulated crowds alone.
+Quality and intervals come from text types (`jurybox.consensus.text_types`); these draws answer the one
+question that those cannot, and were verified on simulated crowds alone.
 
 Dawid & Skene's model (1979, Applied Statistics 28:20) with a prior, sampled by Gibbs' method. In turn, for
 several chains at once,
