@@ -311,12 +311,17 @@ def _draw_confusion(
 
 
 def _mix_ups(confusion: Floats | None, M: int) -> list[tuple[MixUp, ...]]:
-    """Return the classes that each annotator takes for others, given draws (S, M, K, K)."""
+    """Return the classes that each annotator takes for others, given draws (S, M, K, K).
+
+    One is named if the K (K - 1) pairs of classes together leave room for one false name in 40 annotators.
+    """
     if confusion is None:
         return [()] * M
     low, high = np.quantile(confusion, [(1 - _LEVEL) / 2, (1 + _LEVEL) / 2], axis=0)
     mean = confusion.mean(axis=0)
-    sure = (low > _MIXED_UP) & ~np.eye(mean.shape[1], dtype=bool)
+    n_pairs = max(mean.shape[1] * (mean.shape[1] - 1), 1)
+    surely = np.quantile(confusion, (1 - _LEVEL) / 2 / n_pairs, axis=0)
+    sure = (surely > _MIXED_UP) & ~np.eye(mean.shape[1], dtype=bool)
     found: list[list[MixUp]] = [[] for _ in mean]
     positions = np.argwhere(sure)
     for j, k, y in positions[np.argsort(-mean[sure], kind="stable")].tolist():
