@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import sqlite3
 import time
 from collections.abc import Callable
@@ -139,8 +140,11 @@ def kill_backup(torture: Torture) -> None:
         with closing(sqlite3.connect(out)) as copy:
             if copy.execute("PRAGMA integrity_check").fetchone() != ("ok",):
                 torture.wrong.append("a backup that was killed is damaged")
-    for left in stage.folder.glob("*project.backup*"):
-        left.unlink()
+    for left in stage.folder.glob("*project.backup*"):  # a draft from PostgreSQL is a folder
+        if left.is_dir():
+            shutil.rmtree(left)
+        else:
+            left.unlink()
 
 
 def kill_migration(torture: Torture) -> None:
