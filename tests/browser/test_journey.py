@@ -218,8 +218,9 @@ def correct(page: Page, hand: Hand) -> None:
 
 def lose_the_network(page: Page, hand: Hand) -> None:
     """Label on without a connection; the answers arrive when it is back."""
+    expect(page.locator("#message")).to_contain_text("will see your remark")
     with page.expect_response("**/api/v1/tasks") as ahead:
-        page.reload()
+        page.reload()  # which takes the message away
     ahead.value.finished()
     first_glance(page)
     page.context.set_offline(True)
@@ -250,7 +251,7 @@ def lose_an_answer(page: Page, hand: Hand) -> None:
     page.unroute("**/api/v1/annotations")
     assert len(keys) == 2
     assert keys[0] == keys[1]
-    expect(page.locator("#message")).to_contain_text("will see your remark")
+    expect(page.locator("#message")).to_be_empty()
 
 
 def label_by_touch(
