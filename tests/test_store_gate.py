@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 
 import pytest
 
@@ -14,20 +13,11 @@ from jurybox.project import Project
 from jurybox.store.gate import IN_HAND, REMARK_LENGTH, REMARKS_ON_A_TEXT
 from jurybox.store.records import NothingLeft, Role, Task, Why
 from jurybox.store.settings import ProjectSettings
+from support.store import Clock
 
 PLAIN = ProjectSettings(audit_size=0, max_labels=3, enough_agreement=None, first_labels=1)
 N = 60
 DAY = 86_400.0
-
-
-@dataclass
-class Clock:
-    """A clock that only the test moves."""
-
-    now: float = 1_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture

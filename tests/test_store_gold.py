@@ -19,6 +19,7 @@ from jurybox.store import rounds, snapshots
 from jurybox.store.browse import AnnotationFilter, TextFilter, TextState
 from jurybox.store.records import NothingLeft, Role, Task, Why
 from jurybox.store.settings import ProjectSettings
+from support.store import Clock
 
 N = 60
 GOLD = {f"t{i}": ("yes" if i % 2 else "no") for i in range(12)}
@@ -26,16 +27,6 @@ PLAIN = ProjectSettings(
     audit_size=0, max_labels=3, enough_agreement=None, first_labels=1, gold_share=0.3, seed=4
 )
 TEST = PLAIN.updated({"qualification_texts": 4, "qualification_accuracy": 0.75})
-
-
-class Clock:
-    """A clock that only the test moves."""
-
-    def __init__(self) -> None:
-        self.now = 1_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def make(location: str, settings: ProjectSettings = PLAIN, clock: Clock | None = None) -> Project:

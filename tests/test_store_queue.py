@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import pytest
 
@@ -11,18 +10,9 @@ from jurybox.errors import ConflictError, InputError, NotFoundError
 from jurybox.project import Project
 from jurybox.store.records import NothingLeft, Role, Task, Why
 from jurybox.store.settings import ProjectSettings
+from support.store import Clock
 
 PLAIN = ProjectSettings(audit_size=0, max_labels=3, enough_agreement=None, first_labels=1)
-
-
-@dataclass
-class Clock:
-    """A clock that only the test moves."""
-
-    now: float = 1_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from jurybox.store.gate import IN_HAND, REMARKS_ON_A_TEXT
+from support.store import Clock
 from support.web import TEXTS, Stage, stage
 
 HOSTILE = ("ana", "bo")
@@ -25,16 +26,6 @@ GRACE = 3
 WRITES = int(os.environ.get("JURYBOX_WRITES", "300"))
 SHARES = (None, 0.2, 0.6)
 KEYS = (None, "k1", "k2", "k3")
-
-
-@dataclass
-class Clock:
-    """A clock that only the test moves."""
-
-    now: float = 1_700_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @dataclass(frozen=True)
@@ -55,7 +46,7 @@ class Play:
 
     stage: Stage
     draw: random.Random
-    clock: Clock = field(default_factory=Clock)
+    clock: Clock = field(default_factory=lambda: Clock(1_700_000_000.0))
     paused: set[str] = field(default_factory=set)
     most: dict[str, int | None] = field(default_factory=dict)
     cap: dict[str, int | None] = field(default_factory=dict)

@@ -2,8 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from jurybox.project import Project
 from jurybox.store.records import NothingLeft
+
+
+@dataclass
+class Clock:
+    """A clock that only the test moves."""
+
+    now: float = 1_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
 
 
 def served(project: Project, annotator: str, n: int = 1000) -> list[str]:

@@ -97,7 +97,7 @@ class ConsensusRecord(NamedTuple):
     label
         Its consensus class; None where nothing is known yet.
     quality
-        Probability that the label is right.
+        Probability that the majority of a large crowd would give the label.
     agreement
         Share of its annotations that agree with the label; None without annotations.
     n_annotations
