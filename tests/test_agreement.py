@@ -132,6 +132,7 @@ def test_fleiss_kappa_of_equal_numbers_is_that_of_statsmodels(wide: NDArray[Any]
         assert (annotations.counts.sum(axis=0) > 0).sum() == 1
 
 
+@pytest.mark.slow
 @settings(max_examples=50)
 @given(wide=tables)
 def test_cohen_kappa_of_every_pair_is_that_of_scikit_learn(wide: NDArray[Any]) -> None:
@@ -185,6 +186,7 @@ def test_unknown_level_is_refused() -> None:
         krippendorff_alpha(Annotations.from_wide([[0, 1]]), level="ratio")  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 @given(wide=tables, seed=st.integers(0, 1000))
 def test_order_names_and_empty_rows_change_nothing(wide: NDArray[Any], seed: int) -> None:
     rng = np.random.default_rng(seed)

@@ -43,6 +43,7 @@ def naive_temperature(wide: NDArray[Any], p: NDArray[Any]) -> float:
     return fine[int(np.argmin([loss(wide, p, t) for t in fine]))]
 
 
+@pytest.mark.slow
 @given(
     seed=st.integers(0, 2**32 - 1),
     n_texts=st.integers(2, 60),

@@ -162,6 +162,7 @@ def test_next_says_why_there_is_nothing(
     assert "nothing to label for ana" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_round_ranks_what_is_left(jurybox_in: Jurybox, project: str) -> None:
     label_all(jurybox_in, project)
     assert "round 1: trained on 12 annotations" in jurybox_in("round", project)
@@ -171,6 +172,7 @@ def test_a_round_ranks_what_is_left(jurybox_in: Jurybox, project: str) -> None:
     assert (status["rounds"], status["last_round"]["number"]) == (2, 2)
 
 
+@pytest.mark.slow
 def test_status_estimates_accuracy_on_the_audit_sample_and_counts_the_cost(
     jurybox_in: Jurybox, tmp_path: Path
 ) -> None:
@@ -187,6 +189,7 @@ def test_status_estimates_accuracy_on_the_audit_sample_and_counts_the_cost(
     assert "on 3 audit texts" in jurybox_in("status", "a.db")
 
 
+@pytest.mark.slow
 def test_annotators_are_listed_with_their_quality(jurybox_in: Jurybox, project: str) -> None:
     label_all(jurybox_in, project)
     people = json.loads(jurybox_in("annotators", project, "--json"))
@@ -197,6 +200,7 @@ def test_annotators_are_listed_with_their_quality(jurybox_in: Jurybox, project: 
     assert len(lines) == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["csv", "jsonl", "parquet", "huggingface", "label-studio"])
 def test_an_export_becomes_an_equal_project(jurybox_in: Jurybox, project: str, form: str) -> None:
     label_all(jurybox_in, project)
@@ -258,6 +262,7 @@ def test_a_simulation_is_written_and_repeats_itself(jurybox_in: Jurybox, tmp_pat
     ).read_bytes()
 
 
+@pytest.mark.slow
 def test_a_data_set_is_shown_part_by_part(jurybox_in: Jurybox) -> None:
     printed = jurybox_in("inspect", "demo")
     for part in (
@@ -273,6 +278,7 @@ def test_a_data_set_is_shown_part_by_part(jurybox_in: Jurybox) -> None:
     assert figures["initial"]["annotations_per_text"] == {"0": 1900, "2": 100}
 
 
+@pytest.mark.slow
 def test_an_exported_folder_is_a_data_set(jurybox_in: Jurybox, project: str) -> None:
     label_all(jurybox_in, project)
     jurybox_in("export", project, "out")
@@ -300,6 +306,7 @@ FAILURES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "code", "message"), FAILURES, ids=[" ".join(a) for a, _, _ in FAILURES]
 )
@@ -368,6 +375,7 @@ def environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": source, "TERM": "xterm", "COLUMNS": "100", "LINES": "40"}
 
 
+@pytest.mark.slow
 def test_labelling_through_a_pipe(jurybox_in: Jurybox, project: str, tmp_path: Path) -> None:
     script = "1\n2\nu\npolite\nsomething\nf two questions\ns not sure\ng\nimpolite\nq\n"
     done = subprocess.run(
@@ -390,6 +398,7 @@ def test_labelling_through_a_pipe(jurybox_in: Jurybox, project: str, tmp_path: P
         assert (status.skips, status.on_loan) == (1, 0)
 
 
+@pytest.mark.slow
 def test_labelling_with_the_keys_of_a_terminal(jurybox_in: Jurybox, project: str, tmp_path: Path) -> None:
     controller, terminal = pty.openpty()
     with subprocess.Popen(
@@ -437,6 +446,7 @@ def read_until(terminal: int, expected: str) -> str:
     return seen
 
 
+@pytest.mark.slow
 def test_an_interrupt_from_outside_is_clean(tmp_path: Path) -> None:
     with subprocess.Popen(
         process("simulate", "demo", "--encoder", "tfidf"),
@@ -456,6 +466,7 @@ def test_an_interrupt_from_outside_is_clean(tmp_path: Path) -> None:
     assert not (tmp_path / "simulation").exists()
 
 
+@pytest.mark.slow
 def test_a_reader_that_has_seen_enough_is_no_error(jurybox_in: Jurybox, project: str, tmp_path: Path) -> None:
     with subprocess.Popen(
         process("inspect", "demo"),
@@ -488,6 +499,7 @@ def test_completion_knows_the_commands() -> None:
     assert found.stdout.split() == ["status"]
 
 
+@pytest.mark.slow
 def test_gold_texts_are_named_from_a_file(jurybox_in: Jurybox, tmp_path: Path) -> None:
     pd.DataFrame(TEXTS, columns=["id", "text", "answer"]).to_csv(tmp_path / "texts.csv", index=False)
     texts = ("--texts", "texts.csv", "--ignore", "answer", "--label", "polite", "--label", "impolite")

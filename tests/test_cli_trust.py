@@ -71,6 +71,7 @@ def test_nothing_is_wrong_with_the_guidelines(jurybox: Jurybox, path: str) -> No
     assert jurybox("review", path, "--guidelines") == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("typed", "decided"),
     [
@@ -114,6 +115,7 @@ def test_what_is_no_decision_is_none(line: str) -> None:
     assert read_choice(line, {"1": "bad"}, {"s": "skip"}) is None
 
 
+@pytest.mark.slow
 def test_one_person_in_full(jurybox: Jurybox, path: str) -> None:
     (eva,) = json.loads(jurybox("annotators", path, "--name", "eva", "--json"))
     assert eva["quality"]["low"] < eva["quality"]["estimate"] < eva["quality"]["high"]
@@ -124,6 +126,7 @@ def test_one_person_in_full(jurybox: Jurybox, path: str) -> None:
     assert "nobody" in jurybox("annotators", path, "--name", "nobody", code=1)
 
 
+@pytest.mark.slow
 def test_status_says_how_good_and_whether_to_stop(jurybox: Jurybox, path: str) -> None:
     jurybox("round", path)
     figures = json.loads(jurybox("status", path, "--json", "--savings"))

@@ -35,6 +35,7 @@ def assert_same_texts(got: Consensus, expected: Consensus) -> None:
     np.testing.assert_allclose(got.agreement, expected.agreement, rtol=0, atol=1e-9)
 
 
+@pytest.mark.slow
 @every_method
 @given(annotations=annotation_sets(min_texts=2), seed=seeds)
 def test_reordering_texts_reorders_the_result(method: Method, annotations: Annotations, seed: int) -> None:
@@ -46,6 +47,7 @@ def test_reordering_texts_reorders_the_result(method: Method, annotations: Annot
     np.testing.assert_allclose(reordered.annotators.quality, plain.annotators.quality, rtol=0, atol=1e-9)
 
 
+@pytest.mark.slow
 @every_method
 @given(annotations=annotation_sets(), seed=seeds)
 def test_reordering_annotators_changes_no_text(method: Method, annotations: Annotations, seed: int) -> None:
@@ -59,6 +61,7 @@ def test_reordering_annotators_changes_no_text(method: Method, annotations: Anno
     np.testing.assert_array_equal(reordered.annotators.worst_class, plain.annotators.worst_class[order])
 
 
+@pytest.mark.slow
 @every_method
 @given(annotations=annotation_sets(), seed=seeds)
 def test_renaming_classes_renames_the_result(method: Method, annotations: Annotations, seed: int) -> None:
@@ -77,6 +80,7 @@ def test_renaming_classes_renames_the_result(method: Method, annotations: Annota
     np.testing.assert_array_equal(result.labels, new_name[plain.labels])
 
 
+@pytest.mark.slow
 @every_method
 @given(annotations=annotation_sets(), seed=seeds)
 def test_an_annotator_without_labels_changes_nothing(
@@ -100,6 +104,7 @@ def test_an_annotator_without_labels_changes_nothing(
     np.testing.assert_allclose(activelab(more, p), activelab(annotations, p), rtol=0, atol=1e-9)
 
 
+@pytest.mark.slow
 @every_method
 @given(annotations=annotation_sets(), seed=seeds)
 def test_an_unlabelled_text_changes_no_other_and_gets_the_model(
@@ -125,6 +130,7 @@ def test_an_unlabelled_text_changes_no_other_and_gets_the_model(
     np.testing.assert_allclose(extended[:-1], activelab(annotations, p), rtol=0, atol=1e-9)
 
 
+@pytest.mark.slow
 @every_method
 @given(annotations=annotation_sets(), seed=seeds)
 def test_no_argument_is_modified(method: Method, annotations: Annotations, seed: int) -> None:

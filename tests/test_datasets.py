@@ -27,6 +27,7 @@ def demo() -> Dataset:
     return load_demo()
 
 
+@pytest.mark.slow
 def test_demo_is_deterministic_and_changes_with_the_seed(demo: Dataset) -> None:
     again, other = load_demo(), load_demo(seed=1)
     assert demo.pool_texts == again.pool_texts

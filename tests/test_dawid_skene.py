@@ -160,6 +160,7 @@ def objective(crowd: Crowd, posterior: Array, pseudo: Smoothing, one_coin: bool)
     return float(likelihood + belief + (weights * np.log(confusion)).sum())
 
 
+@pytest.mark.slow
 @settings(max_examples=20)
 @given(crowd=crowds, pseudo=smoothings, one_coin=st.booleans())
 def test_no_iteration_lowers_the_objective(crowd: Crowd, pseudo: Smoothing, one_coin: bool) -> None:
@@ -181,6 +182,7 @@ def run(crowd: Crowd, **options: Any) -> Consensus:
     return dawid_skene(crowd.annotations, max_iterations=8, tolerance=0, **options)
 
 
+@pytest.mark.slow
 @given(crowd=crowds, one_coin=st.booleans(), smoothing=st.sampled_from([NONE, Smoothing()]))
 def test_order_names_and_empty_rows_change_nothing(
     crowd: Crowd, one_coin: bool, smoothing: Smoothing
@@ -202,6 +204,7 @@ def test_order_names_and_empty_rows_change_nothing(
     np.testing.assert_allclose(after.posterior[[0, -1]].sum(axis=1), 1)
 
 
+@pytest.mark.slow
 @given(crowd=crowds, one_coin=st.booleans(), with_model=st.booleans())
 def test_smoothing_keeps_everything_finite(crowd: Crowd, one_coin: bool, with_model: bool) -> None:
     p = np.eye(crowd.n_classes)[np.arange(len(crowd.wide)) % crowd.n_classes] if with_model else None

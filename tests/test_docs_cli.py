@@ -100,6 +100,7 @@ def test_the_comparison_can_fail() -> None:
     assert not matches("round 2 in 2.5 s\n", "round 1 in ... s\n")
 
 
+@pytest.mark.slow
 def test_the_reference_names_every_command_and_option(capsys: pytest.CaptureFixture[str]) -> None:
     reference = (DOCS / "cli.md").read_text(encoding="utf-8")
     run(app, ["--help"])

@@ -134,6 +134,7 @@ def by_hand(folder: Path, texts: Sequence[str]) -> Any:
     return np.array(rows)
 
 
+@pytest.mark.slow
 @needs_transformers
 @pytest.mark.parametrize("token_budget", [None, 1, 12])
 def test_transformer_means_tokens_of_every_layer(tiny: Path, token_budget: int | None) -> None:
@@ -162,6 +163,7 @@ def test_transformer_takes_any_text(tiny: Path) -> None:
     assert np.allclose(features[AWKWARD.index("good soup " * 20_000)], cut, atol=1e-5)
 
 
+@pytest.mark.slow
 @needs_transformers
 def test_transformer_reads_on_where_the_start_has_few_tokens(tiny: Path) -> None:
     encoder = TransformerEncoder(tiny)

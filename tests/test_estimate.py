@@ -57,6 +57,7 @@ def crowd_of(
     )
 
 
+@pytest.mark.slow
 @settings(max_examples=40)
 @given(annotation_sets(), st.integers(0, 99))
 def test_it_equals_a_naive_loop(a: Annotations, seed: int) -> None:
@@ -80,6 +81,7 @@ def test_the_gradient_is_that_of_the_loss(a: Annotations, seed: int, with_model:
     assert (ahead - behind) / 2e-5 == pytest.approx(gradient @ direction, rel=1e-5, abs=1e-5)
 
 
+@pytest.mark.slow
 @settings(max_examples=40)
 @given(annotation_sets(), st.integers(0, 99))
 def test_the_order_of_texts_and_annotators_does_not_matter(a: Annotations, seed: int) -> None:
@@ -92,6 +94,7 @@ def test_the_order_of_texts_and_annotators_does_not_matter(a: Annotations, seed:
     np.testing.assert_allclose(one.annotators.quality[people], other.annotators.quality, atol=1e-9)
 
 
+@pytest.mark.slow
 @settings(max_examples=40)
 @given(annotation_sets(), st.booleans())
 def test_it_always_gives_distributions(a: Annotations, with_model: bool) -> None:
@@ -159,6 +162,7 @@ def test_one_disagreement_among_singly_labelled_texts_switches_nobody_off() -> N
     np.testing.assert_allclose(after.annotators.quality, before.annotators.quality, atol=0.06)
 
 
+@pytest.mark.slow
 @given(st.floats(0.001, 0.999))
 @settings(max_examples=30)
 def test_it_is_continuous_in_the_model(share: float) -> None:

@@ -41,6 +41,7 @@ ESTIMATORS: list[Any] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("estimator", ESTIMATORS, ids=lambda e: type(e).__name__)
 def test_every_estimator_meets_the_contract(estimator: Any) -> None:
     x, y = blobs(60, 3)

@@ -93,6 +93,7 @@ def test_two_reviewers_who_differ_leave_it_to_the_others() -> None:
     assert found.labels.tolist() == [0, 1, 0, 1, 0]
 
 
+@pytest.mark.slow
 @settings(max_examples=30)
 @given(annotation_sets(), st.booleans())
 def test_no_expert_is_as_before(annotations: Annotations, with_model: bool) -> None:

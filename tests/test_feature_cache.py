@@ -69,6 +69,7 @@ def test_views_that_were_not_used_for_long_are_forgotten(
     assert len(list(cache.folder.iterdir())) == 3
 
 
+@pytest.mark.slow
 def test_leftovers_of_killed_writers_are_removed(cache: FeatureCache) -> None:
     encoder = Counting()
     cache.rows(encoder, ["first"])
@@ -159,6 +160,7 @@ def test_an_interrupted_run_keeps_what_was_encoded(
     assert encoder.asked == ["c", "d", "e", "f"]
 
 
+@pytest.mark.slow
 def test_many_small_additions_are_merged(cache: FeatureCache) -> None:
     encoder = Counting()
     texts = [f"text {i}" for i in range(100)]
@@ -187,6 +189,7 @@ def read_and_write(folder: Path, worker: int) -> None:
             raise AssertionError(f"wrong features in turn {turn}")
 
 
+@pytest.mark.slow
 def test_threads_share_a_cache(cache: FeatureCache) -> None:
     failures: list[BaseException] = []
 

@@ -146,6 +146,7 @@ def test_a_label_added_from_a_file_ends_its_loan(jurybox: Run, tmp_path: Path) -
     assert len(json.loads(jurybox("next", "p.db", "--annotator", "bo", "-n", "3", "--json"))) == 3
 
 
+@pytest.mark.slow
 def test_texts_go_out_to_another_tool_and_their_labels_come_back(jurybox: Run, tmp_path: Path) -> None:
     (tmp_path / "texts.csv").write_text("id,text,topic\n1,=first,x\n2,second,y\n")
     jurybox("init", "p.db", "--texts", "texts.csv", "-l", "polite", "-l", "rude", "--set", "encoder=tfidf")
@@ -231,6 +232,7 @@ def test_strict_refuses_whatever_looks_wrong(jurybox: Run) -> None:
     jurybox("init", "p.db", "--texts", CASES / "user.csv", *command, "--strict")
 
 
+@pytest.mark.slow
 def test_classes_come_from_a_file_or_a_column(jurybox: Run, tmp_path: Path) -> None:
     (tmp_path / "classes.txt").write_text("polite\nrude\n\n")
     assert "classes polite, rude" in jurybox(

@@ -51,6 +51,7 @@ def read_all(path: Path, options: ReadOptions) -> None:
         assert len(message.splitlines()) == 1
 
 
+@pytest.mark.slow
 @quick
 @given(content=st.binary(max_size=300), suffix=st.sampled_from(SUFFIXES))
 def test_any_bytes(tmp_path: Path, content: bytes, suffix: str) -> None:
@@ -72,6 +73,7 @@ def mutated(draw: st.DrawFn) -> bytes:
     return bytes(content)
 
 
+@pytest.mark.slow
 @quick
 @given(content=mutated(), suffix=st.sampled_from(SUFFIXES), annotator=st.none() | st.just("me"))
 def test_files_that_were_damaged(tmp_path: Path, content: bytes, suffix: str, annotator: str | None) -> None:
@@ -120,6 +122,7 @@ any_json = st.recursive(
 )
 
 
+@pytest.mark.slow
 @quick
 @given(value=any_json, form=st.sampled_from(["auto", "json", "jsonl", "label-studio", "doccano"]))
 def test_any_json(tmp_path: Path, value: object, form: str) -> None:
@@ -131,6 +134,7 @@ def test_any_json(tmp_path: Path, value: object, form: str) -> None:
 cells = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20)
 
 
+@pytest.mark.slow
 @quick
 @given(texts=st.lists(cells, min_size=1, max_size=8), delimiter=st.sampled_from(",;\t|"))
 def test_any_text_in_a_proper_csv_is_read_exactly(tmp_path: Path, texts: list[str], delimiter: str) -> None:
@@ -154,6 +158,7 @@ def test_a_damaged_huggingface_folder_is_refused(tmp_path: Path, name: str) -> N
         formats.read(tmp_path / "saved")
 
 
+@pytest.mark.slow
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(content=mutated(), suffix=st.sampled_from(SUFFIXES))
 def test_no_file_is_imported_by_half(tmp_path: Path, content: bytes, suffix: str) -> None:

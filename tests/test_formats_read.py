@@ -389,6 +389,7 @@ def test_batches_name_their_file_and_rows(tmp_path: Path) -> None:
     assert [label.row for label in batches[1].annotations] == [1, 2, 3]
 
 
+@pytest.mark.slow
 def test_batches_are_bounded_by_rows_and_by_characters(tmp_path: Path) -> None:
     many = write(tmp_path, "many.csv", "id,text\n" + "".join(f"{n},x\n" for n in range(25_000)))
     assert [len(batch.texts) for batch in formats.read(many).batches()] == [10_000, 10_000, 5_000]
@@ -484,6 +485,7 @@ def test_wrong_options_are_refused(tmp_path: Path) -> None:
         formats.read(path, ReadOptions(columns={"tekst": "text"}))
 
 
+@pytest.mark.slow
 def test_an_unclosed_quote_does_not_swallow_the_memory(tmp_path: Path) -> None:
     path = write(tmp_path, "quote.csv", 'id,text\n1,"' + "line\n" * 4_000_000)
     with pytest.raises(FormatError, match="a quote may not be closed"):

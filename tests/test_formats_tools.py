@@ -44,6 +44,7 @@ def test_an_export_is_read_with_its_meaning(tmp_path: Path, name: str) -> None:
     assert str(tmp_path / sample.name) in plan.files[0].file
 
 
+@pytest.mark.slow
 def test_the_page_has_the_table_that_the_script_makes() -> None:
     import format_table
 

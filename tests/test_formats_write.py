@@ -154,6 +154,7 @@ def exports(draw: st.DrawFn) -> Export:
     return Export("p", classes, texts, annotations, skips=skips)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])
 @settings(max_examples=EXAMPLES, deadline=None)
 @given(export=exports())
@@ -233,6 +234,7 @@ def carried(
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", TOOL_WRITERS)
 @settings(max_examples=EXAMPLES, deadline=None)
 @given(export=plain_exports())
@@ -356,6 +358,7 @@ def test_an_export_that_fails_leaves_nothing_behind(tmp_path: Path, form: str) -
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", EXPORT_FORMATS)
 def test_nothing_is_overwritten_unasked(tmp_path: Path, form: str) -> None:
     out = formats.write(EXPORT, target(tmp_path, form), format=form)

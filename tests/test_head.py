@@ -36,6 +36,7 @@ def leave_one_out(x: Floats, t: Floats, w: Floats, log2_strength: float) -> Floa
     return np.array(left)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("n", "d", "k"), [(60, 8, 2), (40, 90, 2), (60, 8, 3), (50, 70, 4)])
 @pytest.mark.parametrize("strength", [-2.0, 1.0, 4.0])
 def test_alo_is_brute_force_leave_one_out_to_one_percent(n: int, d: int, k: int, strength: float) -> None:

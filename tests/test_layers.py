@@ -67,6 +67,7 @@ def imports_of(path: Path) -> Iterator[str]:
                 yield node.module
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", module_files(), ids=lambda path: str(path.relative_to(SOURCE)))
 def test_imports_come_from_layers_before(path: Path) -> None:
     parts = path.relative_to(SOURCE).with_suffix("").parts

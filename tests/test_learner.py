@@ -183,6 +183,7 @@ def test_learners_whose_connection_was_cut_never_alternate(
     assert [info.number for info in project.rounds()] == list(range(1, 8))
 
 
+@pytest.mark.slow
 def test_a_ranking_takes_over_only_under_the_lock(project: Project) -> None:
     label(project, 4)
     before = project.refit()
@@ -367,6 +368,7 @@ def test_a_killed_learner_leaves_the_ranking_and_frees_the_lock(sqlite_project: 
         until(lambda: sqlite_project.pulse().pending == 0)
 
 
+@pytest.mark.slow
 def test_the_learner_judges_how_far_labels_can_be_trusted(project: Project) -> None:
     with learning(project):
         label(project, 12)
@@ -376,6 +378,7 @@ def test_the_learner_judges_how_far_labels_can_be_trusted(project: Project) -> N
     assert [one.name for one in kept.annotators] == ["ana"]
 
 
+@pytest.mark.slow
 def test_labels_that_cannot_be_judged_stop_nobody(
     sqlite_project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:

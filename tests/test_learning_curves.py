@@ -72,6 +72,7 @@ def test_the_target_is_shown_even_above_all_curves() -> None:
     assert "standard deviation" not in svg
 
 
+@pytest.mark.slow
 def test_it_is_drawn_as_svg_and_png(curves: Curves, tmp_path: Path) -> None:
     drawn = curves.plot()
     assert drawn.startswith("<svg xmlns")

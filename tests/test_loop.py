@@ -81,6 +81,7 @@ def features_for(annotations: Annotations, seed: int) -> Floats:
 seeds = st.integers(0, 2**32 - 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("strategy", STRATEGIES)
 @settings(max_examples=25)
 @given(annotations=annotation_sets(max_texts=30), seed=seeds)
@@ -166,6 +167,7 @@ def test_texts_kept_out_of_training_do_not_change_the_classifier() -> None:
     assert without.diagnostics["trained_on"] == 2
 
 
+@pytest.mark.slow
 def test_the_random_share_is_drawn_and_its_probability_stated() -> None:
     annotations = Annotations.from_indices([0, 1], [0, 0], [0, 1], texts=200, annotators=1, classes=2)
     x = np.random.default_rng(0).normal(size=(200, 3))

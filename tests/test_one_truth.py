@@ -244,6 +244,7 @@ def test_every_door_shows_the_same_figures(doors: Doors) -> None:
     compare(doors)  # with a reviewer and a gold text
 
 
+@pytest.mark.slow
 def test_old_figures_say_what_they_rest_on(doors: Doors) -> None:
     project = doors.project
     project.add_annotator("ana")

@@ -44,6 +44,7 @@ def test_a_panel_is_a_classifier() -> None:
     assert Panel(2).name == "panel:2"
 
 
+@pytest.mark.slow
 def test_six_copies_of_a_source_are_one(rng: np.random.Generator, truth: Ints) -> None:
     labels = machines(rng, truth, [0.7])
     assert effective_votes(votes_of(np.repeat(labels, 6, axis=1), K), 6).sum() == pytest.approx(1)
@@ -73,6 +74,7 @@ def test_a_source_that_exchanges_classes_is_understood(rng: np.random.Generator,
     assert (p.argmax(axis=1) == truth[200:]).mean() > 0.8
 
 
+@pytest.mark.slow
 def test_a_source_at_random_costs_little(rng: np.random.Generator, truth: Ints) -> None:
     good = machines(rng, truth, [0.8, 0.7])
     _, without = fit(good, truth, 150)
@@ -80,6 +82,7 @@ def test_a_source_at_random_costs_little(rng: np.random.Generator, truth: Ints) 
     assert log_loss(with_noise, truth[150:]) < log_loss(without, truth[150:]) + 0.03
 
 
+@pytest.mark.slow
 def test_missing_answers_are_no_answers(rng: np.random.Generator, truth: Ints) -> None:
     labels = machines(rng, truth, [0.9, 0.8])
     labels[rng.random(labels.shape) < 0.5] = -1
@@ -90,6 +93,7 @@ def test_missing_answers_are_no_answers(rng: np.random.Generator, truth: Ints) -
     assert p[silent][0].argmax() == 0  # the commonest class
 
 
+@pytest.mark.slow
 def test_probabilities_of_training_rows_are_out_of_sample(rng: np.random.Generator) -> None:
     noise = rng.integers(0, K, N)
     fitted, _ = fit(machines(rng, rng.integers(0, K, N), [0.5, 0.5]), noise, N - 1)

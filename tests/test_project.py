@@ -128,6 +128,7 @@ def test_a_round_that_fails_leaves_the_last_ranking(project: Project, demo: Data
     assert project.refit().number == 3
 
 
+@pytest.mark.slow
 def test_one_round_at_a_time(project: Project) -> None:
     with project.store.exclusive("round"), pytest.raises(ConflictError, match="another round"):
         project.refit()
@@ -160,6 +161,7 @@ def test_before_any_round_unlabelled_texts_have_no_consensus(project: Project, d
     assert all(record.probabilities == () for record in records)
 
 
+@pytest.mark.slow
 def test_what_was_exported_makes_an_equal_project(
     project: Project, demo: Dataset, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

@@ -59,6 +59,7 @@ def test_nothing_is_known_of_an_empty_project(project: Project) -> None:
     assert found.consensus is None
 
 
+@pytest.mark.slow
 def test_accuracy_of_stored_rounds(project: Project) -> None:
     in_audit = len(project.audit_texts())
     assert in_audit > 5
@@ -80,6 +81,7 @@ def test_accuracy_of_stored_rounds(project: Project) -> None:
     assert found.high > 0.95, "one annotator whom nobody has checked: the model agrees with all labels"
 
 
+@pytest.mark.slow
 def test_rounds_are_judged_by_one_evidence(project: Project) -> None:
     while label(project, "ana") or label(project, "ben"):
         pass

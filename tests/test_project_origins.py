@@ -60,6 +60,7 @@ def test_annotations_are_counted_by_where_they_come_from(project: Project) -> No
     assert by_person == {person.name: person.n_annotations for person in project.annotators()[1:4]}
 
 
+@pytest.mark.slow
 def test_agreement_by_chance_rests_on_the_audit_and_the_first_labels(project: Project) -> None:
     work(project, 40)
     audit = set(project.audit_texts())
@@ -80,6 +81,7 @@ def test_agreement_by_chance_rests_on_the_audit_and_the_first_labels(project: Pr
     assert project.beliefs.agreement == found, "the same annotations give the same intervals"
 
 
+@pytest.mark.slow
 def test_reviewers_and_gold_texts_do_not_count_as_chance(project: Project) -> None:
     work(project, 20)
     before = project.beliefs.agreement

@@ -29,6 +29,7 @@ def test_the_python_example_prints_what_its_comments_say(capsys: pytest.CaptureF
         assert promise.split(":")[0] == line
 
 
+@pytest.mark.slow
 def test_the_first_project_starts_as_written(tmp_path: Path) -> None:
     command = next(block for block in blocks(README) if block.startswith("jurybox init"))
     init, serve = (shlex.split(part) for part in command.split("&&"))

@@ -244,6 +244,7 @@ def test_many_rounds_are_put_together_and_none_is_lost(facts: Facts) -> None:
     assert sum(int(n) for n in new) == sum(range(31))
 
 
+@pytest.mark.slow
 def test_an_empty_project_has_a_report_too(tmp_path: Path) -> None:
     with Project.create(tmp_path / "p.db", classes=["a", "b"], texts=NO_TEXTS, name="Empty") as project:
         facts = gather(project)
@@ -257,6 +258,7 @@ def test_an_empty_project_has_a_report_too(tmp_path: Path) -> None:
         assert "0 texts" in render(gather(project))
 
 
+@pytest.mark.slow
 def test_a_report_is_not_overwritten_unasked(tmp_path: Path) -> None:
     with Project.create(tmp_path / "p.db", classes=["a", "b"], texts=NO_TEXTS) as project:
         facts = gather(project)
@@ -272,6 +274,7 @@ def test_a_report_is_not_overwritten_unasked(tmp_path: Path) -> None:
         write_report(facts, tmp_path / "report.pdf")
 
 
+@pytest.mark.slow
 def test_the_command_writes_pages_and_sections(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     project, page = str(tmp_path / "my project.db"), str(tmp_path / "r.html")
     Project.create(project, classes=["a", "b"], texts=NO_TEXTS).close()
@@ -293,6 +296,7 @@ def test_the_command_writes_pages_and_sections(tmp_path: Path, capsys: pytest.Ca
         assert len(capsys.readouterr().err.splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_a_file_named_after_somebody_is_not_named(tmp_path: Path) -> None:
     with Project.create(tmp_path / "Ann's.db", classes=["a", "b"], texts=NO_TEXTS, name="Ann's") as project:
         project.add_annotator("ann")

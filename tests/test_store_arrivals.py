@@ -43,6 +43,7 @@ def stored(project: Project) -> tuple[int, int, int]:
     return counts[0], counts[1], counts[2]
 
 
+@pytest.mark.slow
 def test_people_label_while_an_import_is_under_way(project: Project) -> None:
     seen: list[tuple[int, list[str]]] = []
 
@@ -84,6 +85,7 @@ Project.open(sys.argv[1]).add(batches())
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("point", "n"), [("before", 0), ("after", 4500)])
 def test_a_killed_import_is_in_wholly_or_not_at_all(
     project: Project, location: str, point: str, n: int
@@ -146,6 +148,7 @@ def test_a_label_given_during_an_import_is_not_given_twice(project: Project) -> 
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("covers_all", [True, False])
 def test_a_round_ends_before_new_texts_have_places(
     project: Project, monkeypatch: pytest.MonkeyPatch, *, covers_all: bool
@@ -191,6 +194,7 @@ def statements(project: Project, do: Callable[[], object]) -> int:
     return len(seen)
 
 
+@pytest.mark.slow
 def test_new_classes_cost_the_same_each_and_a_thousand_are_enough(project: Project) -> None:
     def add(first: int, stop: int) -> None:
         records = [

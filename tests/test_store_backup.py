@@ -61,6 +61,7 @@ def contents(location: str | Path) -> dict[str, list[Any]]:
         }
 
 
+@pytest.mark.slow
 def test_a_project_comes_back_into_either_store(
     project: Project, location: str, other_location: str, tmp_path: Path
 ) -> None:

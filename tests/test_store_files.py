@@ -158,6 +158,7 @@ def test_a_project_that_was_only_half_made_is_in_nobodys_way(path: Path) -> None
         Project.create(path, classes=["no", "yes"])
 
 
+@pytest.mark.slow
 def test_a_project_that_can_only_be_read_is_looked_at_and_exported(
     project: Project, path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -215,6 +215,7 @@ def test_a_change_of_the_rules_reaches_front_and_base(project: Project) -> None:
     assert sorted(served(project, "bo")) == sorted(set(everything) - {"t29"})
 
 
+@pytest.mark.slow
 def test_what_follows_the_front_is_read_from_its_beginning(postgres_server: str) -> None:
     """PostgreSQL plans by what it last saw, as in `test_a_new_ranking_is_read_from_its_front`."""
     n = 3000

@@ -119,6 +119,7 @@ def test_a_paused_reviewer_decides_nothing(project: Project) -> None:
     assert refused(by(project, "rita", "t3")["submit"]) == "paused"
 
 
+@pytest.mark.slow
 def test_who_failed_the_test_writes_nothing(project: Project) -> None:
     for number in range(6):
         project.set_gold(f"t{number}", "yes")
@@ -182,6 +183,7 @@ def test_cap_and_share_hold_for_late_answers(project: Project, clock: Clock) -> 
     assert project.submit(late[0].text_id, "yes", annotator="ana").annotation, "the owner may"
 
 
+@pytest.mark.slow
 def test_nobody_gets_round_cap_or_share_by_giving_texts_back(project: Project) -> None:
     project.set_cap("bo", 6)
     project.configure(max_share=0.4)

@@ -130,6 +130,7 @@ def test_gold_texts_stay_out_of_the_queue_through_rounds_and_settings(project: P
     assert open_texts(project) == ordinary - {"t40"} | {"t3"}
 
 
+@pytest.mark.slow
 def test_the_audit_sample_stays_a_random_one(location: str) -> None:
     with make(location, PLAIN.updated({"audit_size": 6, "audit_share": 0.1, "gold_share": 1})) as project:
         audit = set(project.audit_texts())
@@ -172,6 +173,7 @@ def test_without_gold_or_with_a_share_of_zero_none_comes(location: str) -> None:
         assert why(project, "ana") is Why.ALL_SEEN
 
 
+@pytest.mark.slow
 def test_everyone_has_an_order_of_his_or_her_own(project: Project) -> None:
     orders = [[text for text in label_all(project, name) if text in GOLD] for name in ("ana", "bo", "cy")]
     places = [[i for i, text in enumerate(reasons(project, name)) if text in GOLD] for name in ("ana", "bo")]
@@ -263,6 +265,7 @@ def test_a_gold_text_lasts_as_long_as_any_other(location: str) -> None:
         assert project.status().on_loan == 0
 
 
+@pytest.mark.slow
 def test_decisions_on_gold_texts_can_be_taken_back_like_others(project: Project) -> None:
     publish(project)
     while (task := take(project, "ana")).text_id not in GOLD:
@@ -280,6 +283,7 @@ def test_decisions_on_gold_texts_can_be_taken_back_like_others(project: Project)
     assert task.text_id not in label_all(project, "ana")
 
 
+@pytest.mark.slow
 def test_gold_texts_are_not_asked_for_once_all_others_are_done(location: str) -> None:
     with make(location, PLAIN.updated({"max_labels": 1, "gold_share": 0.05})) as project:
         label_all(project, "ana")
@@ -302,6 +306,7 @@ def test_gold_texts_under_way_when_they_become_ordinary(location: str) -> None:
 # ---- evidence
 
 
+@pytest.mark.slow
 def test_the_report_counts_what_stands_however_it_came(project: Project) -> None:
     project.add_annotations([AnnotationRecord("t1", "bo", "no"), AnnotationRecord("t2", "bo", "no")])
     project.add_annotator("cy")
@@ -348,6 +353,7 @@ def tested(location: str) -> Iterator[Project]:
         yield project
 
 
+@pytest.mark.slow
 def test_a_new_annotator_is_tested_first(tested: Project) -> None:
     ids = answer(tested, "ana", [True, True, True, False])
     assert len(set(ids)) == 4
@@ -396,6 +402,7 @@ def test_a_test_longer_than_the_gold_texts_takes_them_all(location: str) -> None
         assert why(project, "bo") is Why.NOT_QUALIFIED
 
 
+@pytest.mark.slow
 def test_reviewers_owners_and_those_at_work_are_not_tested(location: str) -> None:
     with make(location) as project:
         label_all(project, "ana", most=3)
@@ -420,6 +427,7 @@ def test_without_gold_texts_nobody_is_tested(location: str) -> None:
 # ---- shares
 
 
+@pytest.mark.slow
 def test_nobody_gives_more_than_the_share(location: str) -> None:
     with make(location, PLAIN.updated({"max_share": 0.4, "gold_share": 0.0})) as project:
         assert len(label_all(project, "ana")) == 20, "anybody may give some"
@@ -505,6 +513,7 @@ def test_people_are_tested_at_the_same_time(location: str) -> None:
         assert [person.qualified for person in one.annotators()] == [True] * 4 + [False] * 2
 
 
+@pytest.mark.slow
 def test_gold_is_named_while_people_label(location: str) -> None:
     with make(location) as one, Project.open(location, clock=Clock()) as two:
         one.add_annotator("ana")
@@ -537,6 +546,7 @@ def test_settings_with_the_new_names_are_stored(location: str) -> None:
         assert project.settings == settings
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["csv", "jsonl"])
 def test_an_export_brings_the_known_labels_along(tmp_path: Path, form: str) -> None:
     with make(str(tmp_path / "first.db")) as first:

@@ -122,6 +122,7 @@ def test_labels_may_become_classes(project: Project) -> None:
     assert project.status().class_counts == {"no": 0, "yes": 0, "maybe": 1}
 
 
+@pytest.mark.slow
 def test_an_import_that_fails_late_leaves_nothing(project: Project) -> None:
     def batches() -> Iterator[Batch]:
         for i in range(3):
@@ -158,6 +159,7 @@ def test_a_project_with_a_bad_text_is_not_made(location: str) -> None:
 storable = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=20)
 
 
+@pytest.mark.slow
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(texts=st.dictionaries(storable.filter(str.strip), storable, max_size=30))
 def test_what_is_stored_is_what_was_given(project: Project, texts: dict[str, str]) -> None:

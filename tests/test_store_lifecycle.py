@@ -71,6 +71,7 @@ def test_what_stopping_rests_on_can_be_set(
             ProjectSettings().updated({setting: value})
 
 
+@pytest.mark.slow
 def test_a_connection_that_the_server_has_ended_is_replaced(postgres_server: str) -> None:
     with Project.create(f"{postgres_server}&schema=ended", classes=CLASSES, texts=["one"]) as project:
         with project.store.look() as connection:

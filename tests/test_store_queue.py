@@ -319,6 +319,7 @@ def test_changed_caps_hold_from_the_next_task_on(project: Project) -> None:
     assert project.next_task("bo")
 
 
+@pytest.mark.slow
 def test_a_text_that_is_changing_hands_is_with_others(postgres_server: str, clock: Clock) -> None:
     location = f"{postgres_server}&schema=changing_hands"
     with make(location, clock, n=1) as project:

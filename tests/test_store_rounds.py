@@ -177,6 +177,7 @@ def test_finished_texts_are_not_asked_for_whatever_the_ranking_says(project: Pro
     assert project.status().finished_texts == 1
 
 
+@pytest.mark.slow
 def test_the_audit_sample_stays_first_until_it_has_its_labels(location: str) -> None:
     settings = PLAIN.updated({"audit_size": 3, "audit_share": 1.0, "audit_labels": 2})
     texts = [(f"t{i}", f"text {i}") for i in range(N)]
@@ -246,6 +247,7 @@ def test_everything_is_finished_in_the_end(project: Project) -> None:
     assert nothing.why is Why.FINISHED
 
 
+@pytest.mark.slow
 def test_a_new_ranking_is_read_from_its_front(postgres_server: str) -> None:
     """PostgreSQL plans by what it last saw of the ranking: it takes the new round for a single row."""
     n = 3000

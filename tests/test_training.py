@@ -65,6 +65,7 @@ def test_the_tfidf_pipeline_loads_without_jurybox(tmp_path: Path) -> None:
     assert np.allclose(json.loads(answer.stdout), expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("classifier", [GaussianNB(), "sklearn:ensemble.RandomForestClassifier"])
 def test_estimators_answer_with_names(tmp_path: Path, classifier: Any) -> None:
     final = train_final(
@@ -164,6 +165,7 @@ def tiny_model(folder: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_frozen_transformers_are_found_again_and_checked(tmp_path: Path) -> None:
     encoder = tiny_model(tmp_path / "encoder")
     cache = FeatureCache(tmp_path / "cache")

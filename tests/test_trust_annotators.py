@@ -37,6 +37,7 @@ def assess(a: Annotations, **options: object) -> tuple[AnnotatorAssessment, ...]
     return assess_annotators(Observed(a, **options), rng=np.random.default_rng(1))  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_qualities_lie_in_their_intervals_and_confusions_are_distributions() -> None:
     accuracy = [0.95, 0.85, 0.75, 0.65, 0.9]
     a, _, _ = crowd(symmetric(accuracy, K=3), 500)
@@ -61,6 +62,7 @@ def test_an_annotator_without_labels_is_described_by_what_strangers_are() -> Non
     assert stranger.effect.changed == stranger.effect.lost == 0
 
 
+@pytest.mark.slow
 def test_agreement_with_consensus_leaves_the_own_label_out() -> None:
     """Two who contradict each other on every text: with one's own label each would agree with half."""
     a = Annotations.from_wide([[0, 1], [1, 0]] * 20)
@@ -73,6 +75,7 @@ def test_agreement_with_consensus_leaves_the_own_label_out() -> None:
     assert [each.effect.lost for each in assess(alone)] == [5, 5]
 
 
+@pytest.mark.slow
 def test_classes_mixed_up_are_named_the_worst_first() -> None:
     odd = np.array([[0.95, 0.05, 0.0], [0.0, 0.65, 0.35], [0.02, 0.48, 0.5]])
     confusions = np.concatenate([symmetric([0.9, 0.9, 0.9, 0.9], K=3), odd[None]])
@@ -83,6 +86,7 @@ def test_classes_mixed_up_are_named_the_worst_first() -> None:
     assert all(not each.mix_ups for each in found[:4])
 
 
+@pytest.mark.slow
 def test_drift_is_found_where_it_is_and_not_where_it_is_not() -> None:
     rng = np.random.default_rng(0)
     truth = rng.integers(2, size=400)
@@ -101,6 +105,7 @@ def test_drift_is_found_where_it_is_and_not_where_it_is_not() -> None:
     assert all(each.drift is None for each in assess(a))
 
 
+@pytest.mark.slow
 def test_drift_needs_known_times_and_enough_labels() -> None:
     a, _, _ = crowd(symmetric([0.9, 0.8, 0.9]), 60, per_text=2)
     times = np.where(a.annotator == 0, np.nan, np.arange(len(a), dtype=np.float64))
@@ -120,6 +125,7 @@ def test_speed_is_the_median_beside_the_others() -> None:
     assert found[2].seconds is None
 
 
+@pytest.mark.slow
 def test_leaving_one_out_is_nearly_what_estimating_anew_without_them_gives() -> None:
     a, _, _ = crowd(symmetric([0.95, 0.9, 0.8, 0.7, 0.55, 0.6]), 600)
     whole = estimate_consensus(a)

@@ -88,6 +88,7 @@ def test_a_model_is_hardly_worse_than_chance_unless_the_sample_says_so() -> None
     assert wrong.accuracy.high < 0.4
 
 
+@pytest.mark.slow
 def test_imperfect_labels_are_not_held_against_the_model() -> None:
     """A model that is right on 95 % looks worse by far when it is compared with labels that are not."""
     generator = rng(3)
@@ -103,6 +104,7 @@ def test_imperfect_labels_are_not_held_against_the_model() -> None:
     assert found.accuracy.high - found.accuracy.low < 0.13
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("n_texts", "accuracy"), [(10, 0.7), (20, 0.85), (20, 0.98), (50, 0.9)])
 def test_the_intervals_cover(n_texts: int, accuracy: float) -> None:
     runs, generator, quality = 100, rng(n_texts), 0.85
@@ -118,6 +120,7 @@ def test_the_intervals_cover(n_texts: int, accuracy: float) -> None:
     assert covered >= binom.ppf(1e-3, runs, 0.94)
 
 
+@pytest.mark.slow
 def test_order_and_texts_without_labels_do_not_count() -> None:
     truth = rng(5).integers(0, 3, 90)
     annotations = labelled(truth, np.full(6, 0.8), 3, rng(6), n_classes=3)
@@ -133,6 +136,7 @@ def test_order_and_texts_without_labels_do_not_count() -> None:
     assert (found.n_texts, found.n_labels) == (30, 90)
 
 
+@pytest.mark.slow
 def test_models_are_judged_by_one_evidence_and_in_part() -> None:
     truth = rng(8).integers(0, 2, 100)
     annotations = labelled(truth, np.full(5, 0.9), 3, rng(9))
@@ -146,6 +150,7 @@ def test_models_are_judged_by_one_evidence_and_in_part() -> None:
     assert part.accuracy.high - part.accuracy.low > good.accuracy.high - good.accuracy.low
 
 
+@pytest.mark.slow
 def test_reviewers_make_the_audit_surer() -> None:
     truth = rng(10).integers(0, 2, 120)
     annotations = labelled(truth, np.array([0.97, 0.6, 0.6, 0.6]), 4, rng(11))
@@ -158,6 +163,7 @@ def test_reviewers_make_the_audit_surer() -> None:
     assert width(np.array([True, False, False, False])) < width(None)
 
 
+@pytest.mark.slow
 def test_of_a_large_project_a_sample_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     truth = rng(13).integers(0, 2, 600)
     annotations = labelled(truth, np.full(8, 0.85), 3, rng(14))
@@ -173,6 +179,7 @@ def test_of_a_large_project_a_sample_is_looked_at(monkeypatch: pytest.MonkeyPatc
     assert audit_evidence(annotations, np.arange(20), rng=rng()).likelihood.shape[1:] == (20, 2)
 
 
+@pytest.mark.slow
 def test_a_classifier_that_is_right_makes_the_consensus_surer() -> None:
     truth = rng(15).integers(0, 2, 200)
     annotations = labelled(truth, np.full(8, 0.7), 2, rng(16))
@@ -183,6 +190,7 @@ def test_a_classifier_that_is_right_makes_the_consensus_surer() -> None:
     assert aided.accuracy.estimate > alone.accuracy.estimate
 
 
+@pytest.mark.slow
 def test_a_classifier_helps_to_judge_the_annotators() -> None:
     truth = rng(17).integers(0, 2, 600)
     annotations = labelled(truth, np.full(30, 0.75), 1, rng(18))
@@ -193,6 +201,7 @@ def test_a_classifier_helps_to_judge_the_annotators() -> None:
     assert aided.accuracy.estimate > alone.accuracy.estimate + 0.03  # every prediction is right
 
 
+@pytest.mark.slow
 def test_so_many_judges_differ_more_often_than_a_large_crowd() -> None:
     truth = rng(19).integers(0, 2, 300)
     annotations = labelled(truth, np.full(10, 0.75), 3, rng(20))
@@ -206,6 +215,7 @@ def test_so_many_judges_differ_more_often_than_a_large_crowd() -> None:
         estimate_of_consensus(annotations, consensus, judges=[1, 2], rng=rng())
 
 
+@pytest.mark.slow
 def test_what_cannot_be_judged_is_refused() -> None:
     annotations = Annotations.from_wide([[0, 0], [1, 1], [None, None]])
     with pytest.raises(InputError, match="no text of the audit sample has a label"):

@@ -46,6 +46,7 @@ def crowd(
     return Annotations.from_indices(text, annotator, label, texts=n, annotators=M, classes=K), truth, split, p
 
 
+@pytest.mark.slow
 @settings(max_examples=40)
 @given(annotation_sets(), st.booleans())
 def test_errors_are_probabilities_of_the_consensus(annotations: Annotations, with_model: bool) -> None:
@@ -173,6 +174,7 @@ def divided(annotations: Annotations, truth: Ints, seed: int) -> tuple[Annotatio
     return made, border
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_classes", [2, 4])
 def test_a_guideline_problem_is_found_with_its_sides_and_texts(n_classes: int) -> None:
     for seed in range(3):
@@ -193,6 +195,7 @@ def test_a_guideline_problem_is_found_with_its_sides_and_texts(n_classes: int) -
         assert split[concerned].mean() in found.share
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_classes", [2, 4])
 @pytest.mark.parametrize("spammers", [0, 4])
 def test_careless_annotators_are_no_guideline_problem(n_classes: int, spammers: int) -> None:

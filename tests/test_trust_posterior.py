@@ -48,11 +48,13 @@ def test_draws_have_the_promised_shapes_and_are_distributions() -> None:
     np.testing.assert_allclose(draws.posterior().sum(axis=1), 1)
 
 
+@pytest.mark.slow
 def test_the_same_source_of_randomness_gives_the_same_draws() -> None:
     a, _ = crowd(symmetric([0.9, 0.8, 0.7]), 30)
     np.testing.assert_array_equal(draw(a).confusion, draw(a).confusion)
 
 
+@pytest.mark.slow
 def test_qualities_and_classes_of_a_large_crowd_are_found() -> None:
     accuracy = [0.95, 0.9, 0.8, 0.7, 0.6, 0.5]
     a, truth = crowd(symmetric(accuracy), 1500)
@@ -61,6 +63,7 @@ def test_qualities_and_classes_of_a_large_crowd_are_found() -> None:
     assert (draws.posterior().argmax(axis=1) == truth).mean() > 0.85
 
 
+@pytest.mark.slow
 def test_fewer_annotations_leave_a_wider_interval() -> None:
     a, _ = crowd(symmetric([0.8] * 4), 800)
     few = a.subset(texts=np.arange(20))
@@ -68,6 +71,7 @@ def test_fewer_annotations_leave_a_wider_interval() -> None:
     assert (wide > 2 * narrow).all()
 
 
+@pytest.mark.slow
 def test_classes_keep_their_names_among_annotators_who_are_right_more_often_than_not() -> None:
     for seed in range(5):
         a, truth = crowd(symmetric([0.65, 0.65, 0.65, 0.65, 0.65]), 60, seed=seed)
@@ -83,6 +87,7 @@ def test_who_exchanges_classes_and_who_does_not_look_are_told_apart() -> None:
     assert np.isin(kinds[:, :3], [RANDOM, SWAPPED]).mean() < 0.02
 
 
+@pytest.mark.slow
 def test_copies_are_no_second_opinion() -> None:
     a, _ = crowd(symmetric([0.75, 0.8, 0.8, 0.85, 0.85, 0.8]), 300)
     own = np.flatnonzero(a.annotator == 0)
@@ -101,17 +106,20 @@ def test_copies_are_no_second_opinion() -> None:
     assert abs(other.quality[:, 6].mean() - other.quality[:, 0].mean()) < 0.05
 
 
+@pytest.mark.slow
 def test_good_annotators_who_agree_are_no_copycats() -> None:
     a, _ = crowd(symmetric([0.97, 0.97, 0.97, 0.97, 0.97]), 300)
     assert (draw(a).kinds == COPYING).mean(axis=0).max() < 0.2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("n_texts", "accuracy", "K"), [(100, 0.95, 4), (300, 0.95, 4), (300, 1.0, 2)])
 def test_a_small_team_in_which_all_are_good_has_no_copycats(n_texts: int, accuracy: float, K: int) -> None:
     a, _ = crowd(symmetric([accuracy] * 4, K), n_texts, per_text=4)
     assert (draw(a).kinds == COPYING).mean(axis=0).max() < 0.2
 
 
+@pytest.mark.slow
 def test_two_copies_of_a_poor_annotator_do_not_pass_for_good_ones() -> None:
     a, _ = crowd(symmetric([0.75, 0.85, 0.8, 0.85, 0.85, 0.8]), 300)
     own = np.flatnonzero(a.annotator == 0)
@@ -128,6 +136,7 @@ def test_two_copies_of_a_poor_annotator_do_not_pass_for_good_ones() -> None:
     assert draws.quality[:, 0].mean() < 0.85
 
 
+@pytest.mark.slow
 def test_an_expert_outweighs_two_others() -> None:
     a = Annotations.from_wide([[0, 0, 1], [1, 1, 0]] * 4)
     expert = np.array([False, False, True])
@@ -135,6 +144,7 @@ def test_an_expert_outweighs_two_others() -> None:
     assert draw(a, experts=expert).posterior()[0].argmax() == 1
 
 
+@pytest.mark.slow
 def test_a_model_that_fits_is_trusted_more_than_one_that_does_not() -> None:
     a, truth = crowd(symmetric([0.8, 0.75, 0.7, 0.7]), 400, per_text=2)
     rng = np.random.default_rng(3)
@@ -147,6 +157,7 @@ def test_a_model_that_fits_is_trusted_more_than_one_that_does_not() -> None:
     assert (with_noise.posterior().argmax(axis=1) == truth).mean() > without - 0.05
 
 
+@pytest.mark.slow
 def test_a_model_that_repeats_what_it_learnt_does_not_make_annotators_better() -> None:
     a, truth = crowd(symmetric([0.65] * 8), 400, per_text=1)
     echo = 0.08 * (a.counts[:, 1] - a.counts[:, 0])

@@ -31,6 +31,7 @@ def suspects(columns: list[Ints], thin: float = 0.5, **options: object) -> dict[
     return {int(suspect.annotator): suspect for suspect in found}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("K", [2, 4])
 def test_who_does_not_look_is_named(K: int) -> None:
     columns, truth = answers(HONEST, 150, K)
@@ -45,6 +46,7 @@ def test_who_does_not_look_is_named(K: int) -> None:
     assert found[6].evidence["quality_low"] < 1 / K + 0.05 < found[6].evidence["quality_high"] + 0.1
 
 
+@pytest.mark.slow
 def test_who_exchanges_two_classes_is_named() -> None:
     columns, truth = answers(HONEST, 200, 4)
     exchanged = np.array([1, 0, 2, 3])[truth]
@@ -54,6 +56,7 @@ def test_who_exchanges_two_classes_is_named() -> None:
     assert 6 not in found or found[6].kind == "copycat"
 
 
+@pytest.mark.slow
 def test_a_copycat_is_named_with_the_source_and_by_time_with_the_right_one() -> None:
     columns, _ = answers([*HONEST, 0.75], 150, 2)
     columns.append(columns[6])
@@ -73,17 +76,20 @@ def test_a_copycat_is_named_with_the_source_and_by_time_with_the_right_one() -> 
         assert one.evidence["wrong_shared"] > 5
 
 
+@pytest.mark.slow
 def test_two_who_agree_because_both_are_right_are_no_copycats() -> None:
     columns, truth = answers(HONEST, 150, 2)
     assert not suspects([*columns, truth, truth])
 
 
+@pytest.mark.slow
 def test_honest_annotators_of_low_quality_are_no_suspects() -> None:
     for seed in range(4):
         columns, _ = answers([0.9, 0.85, 0.8, 0.9, 0.66, 0.66], 200, 2, seed)
         assert not suspects(columns, thin=0.3)
 
 
+@pytest.mark.slow
 def test_speed_adds_to_suspicion_and_is_no_suspicion_by_itself() -> None:
     columns, _ = answers([*HONEST, 0.9], 60, 2)
     rng = np.random.default_rng(3)
@@ -104,6 +110,7 @@ def test_speed_adds_to_suspicion_and_is_no_suspicion_by_itself() -> None:
     assert quick[7].evidence["speed"] == pytest.approx(1.5 / 9)
 
 
+@pytest.mark.slow
 def test_experts_are_never_suspected() -> None:
     columns, _ = answers(HONEST, 100, 2)
     columns.append(np.random.default_rng(8).integers(2, size=100))
@@ -121,6 +128,7 @@ def test_nothing_labelled_makes_nobody_a_suspect() -> None:
         assert find_suspects(Observed(none), rng=np.random.default_rng(0)) == ()
 
 
+@pytest.mark.slow
 def test_few_labels_are_no_evidence() -> None:
     columns, _ = answers(HONEST, 100, 2)
     wide: Floats = np.column_stack([*columns, np.random.default_rng(0).integers(2, size=100)]).astype(float)

@@ -74,6 +74,7 @@ def test_a_fold_depends_on_the_position_alone_and_folds_are_of_a_size() -> None:
     assert np.bincount(fold).min() > 3_200
 
 
+@pytest.mark.slow
 def test_what_a_model_says_of_a_text_is_out_of_sample(tiny: Path) -> None:
     """Each text has a word of its own and a random label: only who has seen it can know."""
     model = tuner(tiny)
@@ -99,6 +100,7 @@ def test_what_a_model_says_of_a_text_is_out_of_sample(tiny: Path) -> None:
     assert mean.argmax(axis=1).tolist() == [1, 0]
 
 
+@pytest.mark.slow
 def test_tuning_is_repeatable_and_leaves_frozen_what_is_to_stay(tiny: Path) -> None:
     texts, label = make_texts(40)
     model = tuner(tiny, TuningSettings(**{**vars(QUICK), "frozen_layers": 1}))
@@ -211,6 +213,7 @@ def project(tiny: Path, tmp_path: Path) -> Any:
     made.close()
 
 
+@pytest.mark.slow
 def test_a_project_tunes_its_encoder_and_rounds_use_it(project: Any) -> None:
     assert "second gear waits: 0 texts" in project.plan_tuning().why
     before = project.refit()
@@ -226,6 +229,7 @@ def test_a_project_tunes_its_encoder_and_rounds_use_it(project: Any) -> None:
     assert "tuning" not in project.refit().diagnostics
 
 
+@pytest.mark.slow
 def test_a_tuning_that_was_killed_is_carried_on_with(project: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     project.refit()
     steps = []
@@ -247,6 +251,7 @@ def test_a_tuning_that_was_killed_is_carried_on_with(project: Any, monkeypatch: 
     assert not (project.cache / "tuned" / "job").exists()
 
 
+@pytest.mark.slow
 def test_a_text_that_joins_the_audit_discards_what_was_trained_on_it(project: Any) -> None:
     project.refit()
     project.tune(QUICK)

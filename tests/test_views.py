@@ -78,6 +78,7 @@ def test_a_text_more_encodes_a_text_more(cache: FeatureCache) -> None:
     assert encoder.asked[50:] == ["one more"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoder", [Counting(), TfidfEncoder(dimensions=8)])
 def test_a_view_is_the_same_in_another_process(cache: FeatureCache, encoder: Any) -> None:
     pool = texts(1200)  # enough that rare terms are dropped
@@ -125,6 +126,7 @@ def test_views_stand_side_by_side_with_weights(cache: FeatureCache) -> None:
     assert all(done <= of == 120 for done, of in seen)
 
 
+@pytest.mark.slow
 def test_rows_take_little_room(cache: FeatureCache) -> None:
     rng = np.random.default_rng(0)
     pool = [f"{rng.integers(1 << 60)} {i}" for i in range(6000)]

@@ -183,6 +183,7 @@ def test_the_csrf_token_of_another_session_is_refused(own: Stage) -> None:
     assert browser.post("/api/v1/tasks", json={}).status_code == 403
 
 
+@pytest.mark.slow
 def test_the_cookie_is_out_of_reach_of_scripts_and_other_sites(own: Stage) -> None:
     cookie = own.client().get(f"/join/{token_of('ana')}").headers["set-cookie"]
     assert "HttpOnly" in cookie
@@ -347,6 +348,7 @@ def test_the_api_router_is_complete() -> None:
     assert modules == {"beliefs", "browsing", "gold", "hooks", "labelling", "people", "project", "transfer"}
 
 
+@pytest.mark.slow
 def test_owners_name_gold_texts_on_pages_and_admit_who_failed(own: Stage) -> None:
     owner, reviewer = own.browser("olga"), own.browser("rita")
     assert "Known label" in owner.get("/manage/text?id=t1").text

@@ -132,6 +132,7 @@ def test_an_owner_acts_for_others_and_nobody_else_does(own: Stage, olga: Client,
     assert own.project.annotator("bo").n_annotations == 1
 
 
+@pytest.mark.slow
 def test_people(own: Stage, url: str, olga: Client) -> None:
     made = olga.invite("mary/ann ü", cap=5)
     assert made.link.startswith(f"{url}/join/")
@@ -198,6 +199,7 @@ def test_settings(olga: Client, own: Stage) -> None:
     assert own.client("ana").get("/api/v1/project").json()["guidelines"] == "# Be fair"
 
 
+@pytest.mark.slow
 def test_files_in_and_out(own: Stage, olga: Client, tmp_path: Path) -> None:
     file = tmp_path / "more.csv"
     file.write_text("id,text,annotator,label\nn1,new one,zoe,yes\nn2,new two,zoe,no\n")
@@ -217,6 +219,7 @@ def test_files_in_and_out(own: Stage, olga: Client, tmp_path: Path) -> None:
     assert olga.export(tmp_path / "out.json", format="label-studio").stat().st_size > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["", "..", "a/..", ".hidden", "x\x01y"])
 def test_file_names_that_are_none(own: Stage, name: str) -> None:
     answer = own.client("olga").post("/api/v1/import", params={"filename": name}, content=b"id,text\n1,x")
@@ -247,6 +250,7 @@ def test_pages_and_ids_of_all_sorts(own: Stage) -> None:
     assert client.get("/api/v1/texts/none").status_code == 404
 
 
+@pytest.mark.slow
 def test_consensus_and_quality(own: Stage) -> None:
     for name in ("ana", "bo"):
         for number in range(6):
@@ -267,6 +271,7 @@ def test_consensus_and_quality(own: Stage) -> None:
     assert rows[6]["n_annotations"] == 1
 
 
+@pytest.mark.slow
 def test_what_is_known_of_trust(own: Stage, olga: Client) -> None:
     assert own.client("olga").get("/api/v1/beliefs").status_code == 404
     for number in range(6):
@@ -313,6 +318,7 @@ def test_suggestions_are_shown_where_the_owner_says_so(own: Stage, ana: Client, 
     assert ana.tasks()[0].suggestion in ("no", "yes")
 
 
+@pytest.mark.slow
 def test_owners_name_gold_texts_and_annotators_cannot_tell(own: Stage, ana: Client, olga: Client) -> None:
     own.project.configure(gold_share=0.5)
     labels = {f"t{i}": "yes" for i in range(6)}

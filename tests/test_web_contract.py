@@ -46,6 +46,7 @@ def test_every_answer_is_in_the_document(schema: Any, operation: str) -> None:
     answer_is_in_the_document()
 
 
+@pytest.mark.slow
 def test_the_document_is_complete(tmp_path: Path) -> None:
     with stage(str(tmp_path / "p.db")) as made:
         made_document = made.client().get("/api/v1/openapi.json").json()

@@ -66,6 +66,7 @@ def statuses(app: Any, path: str, headers: dict[str, str], client: str = "testcl
     return answers[0]["status"], len(asked)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("length", ["chunked", str(10**8), "300"])
 @pytest.mark.parametrize("path", [*UPLOADS, "/manage/people", "/api/v1/annotations", "/nowhere"])
 def test_nothing_is_read_of_whoever_may_not_send_it(own: Stage, path: str, length: str) -> None:
@@ -85,6 +86,7 @@ def test_what_people_send_before_they_sign_in_is_small(own: Stage) -> None:
     assert client.post("/preferences", data={"theme": "dark", "next": "/x"}).status_code == 303
 
 
+@pytest.mark.slow
 def test_the_paths_that_are_named_exist(own: Stage) -> None:
     settings, owner = WebSettings(), own.client("olga")
     for path in settings.public_forms:
@@ -106,6 +108,7 @@ def test_a_name_that_the_server_was_not_told_is_refused(own: Stage, host: str) -
     assert problem.json()["code"] == "unknown_host"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "host",
     [
@@ -208,6 +211,7 @@ def ends(connection: socket.socket) -> bool:
     return True
 
 
+@pytest.mark.slow
 def test_whoever_keeps_the_server_waiting_is_left() -> None:
     async def plain(scope: Any, receive: Any, send: Any) -> None:
         more = True
@@ -245,7 +249,6 @@ def test_whoever_keeps_the_server_waiting_is_left() -> None:
                 except ConnectionError:
                     left = True
         with socket.create_connection(place) as connection:  # an answer that nobody takes
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             connection.sendall(b"GET /big HTTP/1.1\r\nHost: x\r\n\r\n")
             threading.Event().wait(1.0)
             taken = 0
@@ -257,6 +260,7 @@ def test_whoever_keeps_the_server_waiting_is_left() -> None:
             assert taken < 30_000_000
 
 
+@pytest.mark.slow
 def test_an_answer_that_takes_long_is_waited_for() -> None:
     go = threading.Event()
 
@@ -312,6 +316,7 @@ def test_unfinished_headers_do_not_stop_the_service(tmp_path: Path) -> None:
         process.communicate()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["x" * 300 + ".csv", "é" * 150 + ".csv", "x" * 90 + "." + "y" * 300])
 def test_a_long_name_of_a_file_is_no_crash(own: Stage, name: str) -> None:
     owner, program = own.browser("olga"), own.client("olga")
@@ -333,6 +338,7 @@ def test_a_long_name_of_a_project_is_no_crash(tmp_path: Path) -> None:
     app.state.server.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("setting", "value"),
     [

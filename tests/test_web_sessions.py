@@ -68,6 +68,7 @@ def other_place(location: str, tmp_path: Path) -> str:
     return location.replace("/postgres?", f"/{name}?")
 
 
+@pytest.mark.slow
 def test_a_cookie_opens_no_other_project_even_of_the_same_name(own: Stage, tmp_path: Path) -> None:
     place = other_place(own.location, tmp_path)
     (tmp_path / "other").mkdir()
@@ -98,6 +99,7 @@ def test_two_projects_on_one_host_do_not_sign_each_other_out(own: Stage, tmp_pat
         assert [status(moved(client, one)) for one in (own, other)] == [200, 401]
 
 
+@pytest.mark.slow
 def test_signing_out_ends_the_session_on_every_server(own: Stage) -> None:
     for name in ("ana", "owner"):
         browser, again = own.browser(name), own.browser(name)
@@ -119,6 +121,7 @@ def test_what_was_ended_long_ago_is_forgotten(own: Stage) -> None:
         assert connection.scalar(ended) == 1
 
 
+@pytest.mark.slow
 def test_signing_everybody_out_leaves_only_whoever_does_it(own: Stage) -> None:
     ana, olga, elsewhere = own.browser("ana"), own.browser("olga"), own.browser("olga")
     kept = moved(olga, own)
@@ -136,6 +139,7 @@ def test_signing_everybody_out_leaves_only_whoever_does_it(own: Stage) -> None:
         assert status(own.browser("ana")) == 200, "which signs with the new one"
 
 
+@pytest.mark.slow
 def test_a_new_owner_token_ends_all_sessions(own: Stage) -> None:
     browsers = [own.browser(name) for name in ("ana", "olga", "owner")]
     own.project.set_token("olga", None)
@@ -162,6 +166,7 @@ def test_a_token_is_made_where_there_is_no_owner(location: str) -> None:
     app.state.server.close()
 
 
+@pytest.mark.slow
 def test_another_token_of_the_operator_ends_all_sessions(own: Stage) -> None:
     browsers = [own.browser(name) for name in ("ana", "owner")]
     with second_server(own) as again:
@@ -235,6 +240,7 @@ def test_a_link_with_an_end_is_made_on_the_page(own: Stage) -> None:
     assert "never" not in [person.name for person in own.project.annotators()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("length", [0, 1, 31])
 def test_a_key_that_can_be_guessed_is_refused(own: Stage, length: int) -> None:
     browser = own.browser("ana")
@@ -255,6 +261,7 @@ def test_a_key_that_can_be_guessed_is_refused(own: Stage, length: int) -> None:
         assert status(again.browser("ana")) == 200
 
 
+@pytest.mark.slow
 def test_a_session_asks_the_database_once(own: Stage) -> None:
     browsers, statements = [own.browser(name) for name in ("ana", "owner")], []
     engine = own.project.store.engine

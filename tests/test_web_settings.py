@@ -63,6 +63,7 @@ def test_saving_the_page_as_it_is_changes_nothing(own: Stage, browser: TestClien
     assert own.project.settings == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "entered", "stored"),
     [
@@ -101,6 +102,7 @@ def test_what_is_left_out_stays(own: Stage, browser: TestClient) -> None:
     assert own.project.settings == expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "entered", "problem"),
     [
@@ -164,6 +166,7 @@ def test_every_setting_of_the_page_is_one(own: Stage) -> None:
             assert value is None or isinstance(value, kinds.get(field.kind, float)), field.name
 
 
+@pytest.mark.slow
 def test_a_webhook_is_added_tried_and_removed(own: Stage, browser: TestClient) -> None:
     assert "No server is told anything yet." in browser.get(WEBHOOKS).text
     with receiving(500) as receiver:
@@ -204,6 +207,7 @@ def test_a_wrong_webhook_is_refused(
     assert list_hooks(own.project) == []
 
 
+@pytest.mark.slow
 def test_private_addresses_are_refused_on_the_page_too(tmp_path: Path) -> None:
     with stage(str(tmp_path / "p.db"), webhooks=True) as own:
         browser = own.browser("olga")

@@ -45,6 +45,7 @@ def test_savings_are_told_as_far_as_they_are_known(
     assert savings(catalogue, known) == expected
 
 
+@pytest.mark.slow
 def test_a_judgement_is_shown_without_another_annotation(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -58,6 +59,7 @@ def test_a_judgement_is_shown_without_another_annotation(
         assert "87%" in owner.get("/manage").text
 
 
+@pytest.mark.slow
 def test_people_and_person_show_the_same_figures(tmp_path: Path) -> None:
     with stage(str(tmp_path / "p.db")) as own:
         for name in ("ana", "bo"):
@@ -96,6 +98,7 @@ def test_what_is_wrong_is_said_on_the_page_itself(
         assert "<form" in answer.text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "content", "problem"),
     [

@@ -174,6 +174,7 @@ def test_a_receiver_that_is_away_is_noted_and_holds_up_nobody(server: Server) ->
         until(lambda: "refused" in (list_hooks(project)[0].last_result or ""))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "url",
     [

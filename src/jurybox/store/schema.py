@@ -152,14 +152,18 @@ texts = Table(
     Column("text", Text, nullable=False),
     Column("metadata", Text),
 )
-"""The texts of the project: a view of `stored_texts` that leaves out what an import has not finished."""
+"""The texts of the project: a view of `stored_texts` that leaves out what an import has not finished.
+
+The plus sign keeps SQLite from reasoning that a text of the queue, too, has a smaller number: it would look up
+all places of such texts, and sort them, instead of reading the queue in its order.
+"""
 
 event.listen(
     metadata,
     "after_create",
     DDL(  # type: ignore[no-untyped-call]  # SQLAlchemy's own
         "CREATE VIEW visible_texts AS SELECT id, external_id, text, metadata FROM texts "
-        "WHERE id < (SELECT n_texts FROM project)"
+        "WHERE +id < (SELECT n_texts FROM project)"
     ),
 )
 

@@ -1,0 +1,57 @@
+"""What SQLite plans to do when somebody labels: it looks rows up and reads the queue in its order."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from jurybox.project import Project
+from jurybox.store.settings import ProjectSettings
+from test_store_front import publish
+
+N = 40
+GROWS = "ranking|texts|annotations|leases|skips|audit|served|replies"
+COSTLY = re.compile(rf"SCAN ({GROWS})\b|\(round_id=\? AND text_id<\?\)")
+
+
+@contextmanager
+def plans_of(project: Project) -> Iterator[dict[str, str]]:
+    """Collect the plan of each statement that reads or changes rows."""
+    plans: dict[str, str] = {}
+
+    @sa.event.listens_for(project.store.engine, "before_cursor_execute")
+    def look(_connection: Any, cursor: Any, statement: str, values: Any, *_rest: Any) -> None:
+        if statement.lstrip().startswith(("SELECT", "UPDATE", "DELETE", "WITH")):
+            some = values[0] if isinstance(values, list) else values
+            steps = cursor.connection.execute(f"EXPLAIN QUERY PLAN {statement}", some)
+            plans[statement] = "\n".join(step[3] for step in steps)
+
+    yield plans
+    sa.event.remove(project.store.engine, "before_cursor_execute", look)
+
+
+@pytest.mark.parametrize("rounds", [0, 2])
+def test_labelling_reads_no_table_from_end_to_end(tmp_path: Path, rounds: int) -> None:
+    settings = ProjectSettings(audit_size=5, max_labels=3)
+    texts = [(f"t{i}", f"text {i}") for i in range(N)]
+    with Project.create(tmp_path / "p.db", classes=["a", "b"], texts=texts, settings=settings) as project:
+        for name in ("ana", "bo"):
+            project.add_annotator(name)
+        project.submit(project.next_task("ana").text_id, "a", annotator="ana")  # type: ignore[union-attr]
+        for _ in range(rounds):
+            publish(project, list(range(N)))
+        with plans_of(project) as plans:
+            for name in ("ana", "bo", "ana"):
+                task = project.next_task(name)
+                project.submit(task.text_id, "b", annotator=name)  # type: ignore[union-attr]
+            project.undo("ana")
+            project.next_tasks("bo", n=3)
+    assert any("ix_ranking_open" in plan for plan in plans.values())
+    costly = [f"{statement}\n-- {plan}" for statement, plan in plans.items() if COSTLY.search(plan)]
+    assert not costly, "\n\n".join(costly)
