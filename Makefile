@@ -12,6 +12,8 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export HF_HUB_OFFLINE := 1
 export OMP_NUM_THREADS ?= 1
 export JURYBOX_PICTURES ?= 1
+# Compile modules and tests once, not in each process of a test.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: demo test test-fast test-long test-bare check bench fuzz format browser clean
 
@@ -22,7 +24,7 @@ test: $(VENV)/.installed browser test-bare
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
 
 test-fast: $(VENV)/.installed
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow and not long" $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile -p no:schemathesis -m "not slow and not long" $(PYTEST_ARGS)
 
 test-long: $(VENV)/.installed
 	$(BIN)/python -m pytest -m long $(PYTEST_ARGS)

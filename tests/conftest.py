@@ -19,6 +19,14 @@ settings.register_profile("jurybox", deadline=None, suppress_health_check=[Healt
 settings.load_profile("jurybox")
 
 ROOT = Path(__file__).resolve().parent.parent
+collect_ignore = ["cleanlab_suite_plugin.py"]  # loaded by name where it is wanted; cleanlab takes seconds
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Do not even import what `make test-fast` runs nothing of."""
+    if "not slow" not in config.option.markexpr or collection_path.suffix != ".py":
+        return None
+    return "\npytestmark = pytest.mark.slow\n" in collection_path.read_text(encoding="utf-8") or None
 
 
 @pytest.fixture(autouse=True)

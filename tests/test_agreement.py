@@ -59,6 +59,7 @@ def test_krippendorff_alpha_is_that_of_the_reference(wide: NDArray[Any], level: 
     assert math.isnan(ours.value) == (ours.reason is not None)
 
 
+@pytest.mark.slow
 @given(wide=tables, seed=st.integers(0, 1000))
 def test_interval_and_ordinal_alpha_use_the_values_of_numeric_classes(wide: NDArray[Any], seed: int) -> None:
     values = np.sort(np.random.default_rng(seed).choice(np.arange(-20, 20) / 4, size=7, replace=False))

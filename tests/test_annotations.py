@@ -22,6 +22,7 @@ def same(a: Annotations, b: Annotations) -> bool:
     )
 
 
+@pytest.mark.slow
 @given(annotation_sets(), st.randoms())
 def test_the_order_of_rows_does_not_matter(annotations: Annotations, random: Any) -> None:
     rows = list(zip(annotations.text, annotations.annotator, annotations.label, strict=True))

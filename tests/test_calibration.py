@@ -81,6 +81,7 @@ def test_without_a_second_label_the_temperature_is_one() -> None:
     assert fit_temperature(single, np.array([[0.9, 0.1], [0.9, 0.1]])) == 1
 
 
+@pytest.mark.slow
 @given(seed=st.integers(0, 1000), temperature=st.floats(0.1, 8))
 def test_scaling_is_the_softmax_and_stays_a_probability(seed: int, temperature: float) -> None:
     p = np.random.default_rng(seed).dirichlet(np.ones(4), size=(2, 5))

@@ -13,6 +13,8 @@ import pytest
 import jurybox
 from cleanlab_suite_plugin import FUNCTIONS, RECORD
 
+pytestmark = pytest.mark.slow
+
 SUITE = "JURYBOX_CLEANLAB_SUITE"
 
 
@@ -29,7 +31,6 @@ def suite() -> Path:
     return path
 
 
-@pytest.mark.slow
 def test_cleanlabs_own_tests_pass_with_our_functions(suite: Path, tmp_path: Path) -> None:
     record = tmp_path / "record.json"
     run = _run_pytest(suite, tmp_path, record)

@@ -81,6 +81,7 @@ def label_all(jurybox_in: Jurybox, project: str, people: Sequence[str] = ("ana",
     jurybox_in("add", project, "labels.csv")
 
 
+@pytest.mark.slow
 def test_a_project_is_made_and_counted(jurybox_in: Jurybox, project: str) -> None:
     status = json.loads(jurybox_in("status", project, "--json"))
     assert (status["texts"], status["labelled_texts"], status["annotations"]) == (6, 0, 0)
@@ -117,6 +118,7 @@ def test_an_init_that_fails_makes_nothing(jurybox_in: Jurybox, tmp_path: Path) -
     )
 
 
+@pytest.mark.slow
 def test_add_is_all_or_nothing_and_adds_nothing_twice(jurybox_in: Jurybox, project: str) -> None:
     label_all(jurybox_in, project)
     again = jurybox_in("add", project, "labels.csv")
@@ -130,6 +132,7 @@ def test_add_is_all_or_nothing_and_adds_nothing_twice(jurybox_in: Jurybox, proje
     assert json.loads(jurybox_in("status", project, "--json"))["annotations"] == 12
 
 
+@pytest.mark.slow
 def test_add_can_replace_and_can_be_tried_first(jurybox_in: Jurybox, project: str) -> None:
     label_all(jurybox_in, project, ["ana"])
     Path("second.csv").write_text("id,who,said\nt1,ana,impolite\n")
@@ -145,6 +148,7 @@ def test_add_can_replace_and_can_be_tried_first(jurybox_in: Jurybox, project: st
     assert (labels["t1"], len(labels)) == ("impolite", 6)
 
 
+@pytest.mark.slow
 def test_next_hands_out_texts_for_another_tool(jurybox_in: Jurybox, project: str) -> None:
     lent = json.loads(jurybox_in("next", project, "--annotator", "ana", "-n", "2", "--json"))
     assert [sorted(entry) for entry in lent] == [["reason", "score", "text", "text_id"]] * 2
@@ -338,6 +342,7 @@ def test_ctrl_c_ends_a_command_with_130(
     assert run(app, ["status", project]) == 130
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "command",
     [
@@ -483,6 +488,7 @@ def test_a_reader_that_has_seen_enough_is_no_error(jurybox_in: Jurybox, project:
     assert error == ""
 
 
+@pytest.mark.slow
 def test_completion_knows_the_commands() -> None:
     found = subprocess.run(
         process(),

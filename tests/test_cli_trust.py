@@ -60,6 +60,7 @@ def test_contested_texts_are_listed(jurybox: Jurybox, path: str) -> None:
     assert "probably wrong" in jurybox("review", path).splitlines()[0]
 
 
+@pytest.mark.slow
 def test_single_annotations_are_listed(jurybox: Jurybox, path: str) -> None:
     found = json.loads(jurybox("review", path, "--annotations", "--json", "-n", "2"))
     assert {(one["text_id"], one["annotator"]) for one in found} == {("t0", "eva"), ("t3", "eva")}

@@ -145,6 +145,7 @@ def test_no_argument_is_modified(method: Method, annotations: Annotations, seed:
     assert not np.isnan(result.quality).any()
 
 
+@pytest.mark.slow
 @given(annotations=annotation_sets(), seed=seeds)
 def test_posterior_equals_a_naive_loop(annotations: Annotations, seed: int) -> None:
     if annotations.n_labels.max(initial=0) <= 1:

@@ -36,6 +36,7 @@ def test_demo_is_deterministic_and_changes_with_the_seed(demo: Dataset) -> None:
     assert demo.pool_texts != other.pool_texts
 
 
+@pytest.mark.slow
 def test_demo_has_at_least_2000_distinct_varied_texts(demo: Dataset) -> None:
     texts = [*demo.pool_texts, *demo.test_texts]
     assert len(demo.pool_texts) >= 2000
@@ -46,6 +47,7 @@ def test_demo_has_at_least_2000_distinct_varied_texts(demo: Dataset) -> None:
     assert 0.4 < demo.gold.mean() < 0.6
 
 
+@pytest.mark.slow
 def test_demo_annotators_are_as_reliable_as_it_says(demo: Dataset) -> None:
     answers, gold, confusions = demo.answers, demo.gold, demo.confusions
     assert gold is not None

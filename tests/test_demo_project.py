@@ -10,8 +10,9 @@ from jurybox import datasets
 from jurybox.cli.demo_project import make_demo_project
 from jurybox.project import Project
 
+pytestmark = pytest.mark.slow
 
-@pytest.mark.slow
+
 def test_simulated_annotators_have_played_the_first_rounds(tmp_path: Path) -> None:
     data = datasets.load("demo")
     location = tmp_path / "demo.db"

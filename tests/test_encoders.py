@@ -145,6 +145,7 @@ def test_transformer_means_tokens_of_every_layer(tiny: Path, token_budget: int |
     assert np.allclose(last, features[:, -8:], atol=1e-5)
 
 
+@pytest.mark.slow
 @needs_transformers
 def test_transformer_reads_other_architectures(tmp_path: Path) -> None:
     folder = make_model(tmp_path / "distil", kind="distilbert")

@@ -80,6 +80,7 @@ def test_an_estimator_without_weights_learns_the_most_probable_class() -> None:
     assert isinstance(one.fit(x, np.full((20, 2), 0.5)), ConstantFitted)
 
 
+@pytest.mark.slow
 def test_out_of_sample_does_not_see_the_row_itself() -> None:
     """A memorising model is perfect on what it saw, and at chance on labels that mean nothing."""
     rng = np.random.default_rng(0)

@@ -218,6 +218,7 @@ def test_processes_share_a_cache(cache: FeatureCache) -> None:
     assert [worker.exitcode for worker in workers] == [0, 0, 0]
 
 
+@pytest.mark.slow
 @given(calls=st.lists(st.lists(st.text(max_size=3), max_size=6), max_size=5))
 @settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_the_cache_changes_nothing(calls: list[list[str]], tmp_path_factory: pytest.TempPathFactory) -> None:

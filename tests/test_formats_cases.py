@@ -124,6 +124,7 @@ def jurybox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
     return call
 
 
+@pytest.mark.slow
 def test_features_and_labels_of_nobody_do_not_vote(jurybox: Run, tmp_path: Path) -> None:
     command = ("init", "p.db", "--texts", CASES / "feat.csv", "-l", "0", "-l", "1")
     error = jurybox(*command, code=1)
@@ -135,6 +136,7 @@ def test_features_and_labels_of_nobody_do_not_vote(jurybox: Run, tmp_path: Path)
     assert "3 annotations" in jurybox("init", "r.db", *command[2:], "--annotator", "ana")
 
 
+@pytest.mark.slow
 def test_a_label_added_from_a_file_ends_its_loan(jurybox: Run, tmp_path: Path) -> None:
     (tmp_path / "texts.csv").write_text("id,text\n1,first\n2,second\n3,third\n")
     (tmp_path / "labels.csv").write_text("id,annotator,label\n1,ana,polite\n2,ana,rude\n3,ana,polite\n")
@@ -195,6 +197,7 @@ def test_a_contradiction_names_the_option(jurybox: Run, tmp_path: Path) -> None:
     assert "1 annotations" in jurybox(*command, "--replace")
 
 
+@pytest.mark.slow
 def test_a_plan_is_kept_and_reused(jurybox: Run, tmp_path: Path) -> None:
     (tmp_path / "first.csv").write_text(
         "nr;said;who;tone;flag\n1;hi;ana;polite;0\n2;ho;bo;NA;1\n", encoding="utf-8"

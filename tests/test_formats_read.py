@@ -501,6 +501,7 @@ def test_a_field_beyond_the_default_limit_of_csv_is_read(tmp_path: Path) -> None
     )
 
 
+@pytest.mark.slow
 def test_politeness_as_published(shared_data: Path) -> None:
     folder = shared_data / "stanford-politeness"
     texts, labels = contents(folder / "X_labeled_full.csv", ReadOptions(classes=["0", "1"]))
@@ -511,6 +512,7 @@ def test_politeness_as_published(shared_data: Path) -> None:
         assert len(extra) == sum(map(len, json.load(file).values()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "n_texts", "n_labels"), [("hs-brexit", 1120, 6720), ("sarcasm", 704, 3186)])
 def test_long_folders_as_published(shared_data: Path, name: str, n_texts: int, n_labels: int) -> None:
     texts, labels = contents(shared_data / name)

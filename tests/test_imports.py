@@ -24,6 +24,7 @@ def loaded_by(code: str) -> set[str]:
     return set(done.stderr.split())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("argument", ["--help", "--version"])
 def test_help_and_version_load_nothing_heavy(argument: str) -> None:
     code = "from jurybox.cli.app import app\nfrom jurybox.cli.errors import run\nrun(app, [{!r}])"

@@ -28,6 +28,8 @@ from jurybox.web.i18n import get_catalogue
 from jurybox.web.tokens import hash_token
 from support.web import web_settings
 
+pytestmark = pytest.mark.slow
+
 CLASSES = ("bad", "good")
 TEXTS = [(f"t{n}", f"{'good fine' if n % 2 else 'bad awful'} thing number {n}") for n in range(70)]
 SETTINGS = ProjectSettings(
@@ -221,7 +223,6 @@ def compare_project(doors: Doors, beliefs: Beliefs, told: Any, rest: Any) -> Non
     assert EN.percent(model.estimate) in doors.page("/manage")
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_every_door_shows_the_same_figures(doors: Doors) -> None:
     project, rng = doors.project, np.random.default_rng(1)
@@ -244,7 +245,6 @@ def test_every_door_shows_the_same_figures(doors: Doors) -> None:
     compare(doors)  # with a reviewer and a gold text
 
 
-@pytest.mark.slow
 def test_old_figures_say_what_they_rest_on(doors: Doors) -> None:
     project = doors.project
     project.add_annotator("ana")

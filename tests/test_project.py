@@ -152,6 +152,7 @@ def test_reports_and_exports_agree(project: Project, demo: Dataset) -> None:
     assert len(list(export.annotations)) == len(list(export.annotations)) == 66
 
 
+@pytest.mark.slow
 def test_before_any_round_unlabelled_texts_have_no_consensus(project: Project, demo: Dataset) -> None:
     label(project, demo, 5)
     records = list(project.export().consensus)
@@ -175,6 +176,7 @@ def test_what_was_exported_makes_an_equal_project(
         assert sorted(other.annotation_records()) == sorted(project.annotation_records())
 
 
+@pytest.mark.slow
 def test_people_and_their_tokens(project: Project) -> None:
     project.add_annotator("rita", role=Role.REVIEWER, cap=5)
     project.set_token("rita", "hash-1")

@@ -36,6 +36,7 @@ def work(project: Project, times: int, seed: int = 0) -> None:
                 project.submit(task, right if rng.random() < 0.8 else {"good": "bad", "bad": "good"}[right])
 
 
+@pytest.mark.slow
 def test_annotations_are_counted_by_where_they_come_from(project: Project) -> None:
     project.add_annotations([AnnotationRecord("t1", "elsewhere", "good")])
     work(project, 10)
@@ -101,6 +102,7 @@ def n_labels(project: Project, text_id: str) -> int:
     return sum(record.text_id == text_id for record in project.annotation_records())
 
 
+@pytest.mark.slow
 def test_texts_chosen_by_the_model_are_not_drawn_by_chance(project: Project) -> None:
     project.add_annotations([AnnotationRecord(f"t{n}", "elsewhere", "good") for n in range(1, 9, 2)])
     project.add_annotations([AnnotationRecord(f"t{n}", "elsewhere", "bad") for n in range(0, 8, 2)])

@@ -15,6 +15,7 @@ from support.strategies import annotation_sets, random_probabilities
 seeds = st.integers(0, 2**32 - 1)
 
 
+@pytest.mark.slow
 @given(annotation_sets(), seeds)
 def test_activelab_equals_a_naive_loop(annotations: Annotations, seed: int) -> None:
     raw = random_probabilities(annotations, seed)
@@ -30,6 +31,7 @@ def test_activelab_equals_a_naive_loop(annotations: Annotations, seed: int) -> N
         assert score == pytest.approx(expected, abs=1e-9)
 
 
+@pytest.mark.slow
 @given(annotation_sets(), seeds)
 def test_an_ensemble_of_twins_ranks_as_one_model(annotations: Annotations, seed: int) -> None:
     p = random_probabilities(annotations, seed)

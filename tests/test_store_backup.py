@@ -105,6 +105,7 @@ def test_a_backup_of_a_project_at_work_is_of_one_moment(
     assert [getattr(status, name) for name in same] == [getattr(before, name) for name in same]
 
 
+@pytest.mark.slow
 def test_nothing_is_overwritten_unless_told(project: Project, location: str, tmp_path: Path) -> None:
     out = tmp_path / "saved"
     out.write_text("mine")

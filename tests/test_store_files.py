@@ -118,6 +118,7 @@ def test_no_other_file_is_opened_beside_the_one_that_was_replaced(project: Proje
         assert connection.exec_driver_sql("SELECT count(*) FROM annotations").scalar() == 5
 
 
+@pytest.mark.slow
 def test_a_file_that_was_made_smaller_stays_good(project: Project, path: Path) -> None:
     project.add_texts(["long " * 500 + str(i) for i in range(400)])
     checkpoint(project)

@@ -107,6 +107,7 @@ def test_every_text_is_asked_for_once_before_any_is_twice(project: Project) -> N
     assert served(project, "bo")[:FRONT] == half[:FRONT]
 
 
+@pytest.mark.slow
 def test_nothing_is_asked_for_beyond_its_labels_whatever_ranking_it_is_in(project: Project) -> None:
     everything = served(project, "ana") + served(project, "bo") + served(project, "cy")
     assert sorted([*everything, "t29"]) == sorted(named([*BASE, *BASE]))
@@ -175,6 +176,7 @@ def test_what_is_taken_back_is_lent_again_from_front_and_base(project: Project) 
     assert served(project, "bo", 2) == named([20, 0])
 
 
+@pytest.mark.slow
 def test_texts_that_come_later_follow_and_those_of_the_audit_come_first(location: str) -> None:
     settings = PLAIN.updated({"audit_size": 1000, "audit_share": 0.5, "audit_labels": 1})
     texts = [(f"t{i}", f"text {i}") for i in range(N)]
@@ -205,6 +207,7 @@ def test_gold_texts_leave_front_and_base(project: Project) -> None:
     assert served(project, "ana") == ["t20"]
 
 
+@pytest.mark.slow
 def test_a_change_of_the_rules_reaches_front_and_base(project: Project) -> None:
     everything = served(project, "ana")
     project.configure(max_labels=1)

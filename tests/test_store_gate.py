@@ -298,6 +298,7 @@ def test_remarks_are_limited_in_all(project: Project, monkeypatch: pytest.Monkey
 # ---- keys
 
 
+@pytest.mark.slow
 def test_keys_outlive_the_process(project: Project, location: str, clock: Clock) -> None:
     first, second = project.next_tasks("ana", 2).tasks
     for task in (first, second):

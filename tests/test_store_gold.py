@@ -154,6 +154,7 @@ def wrong_in(audit: set[str]) -> int:
 # ---- mixed in
 
 
+@pytest.mark.slow
 def test_gold_texts_come_at_the_rate_and_once_each(location: str) -> None:
     with make(location, PLAIN.updated({"gold_share": 0.2})) as project:
         ids = label_all(project, "ana", most=40)
@@ -226,6 +227,7 @@ def project_url(project: Project) -> str:
     return url.replace("postgresql+psycopg", "postgresql") + f"&schema={project.store.schema}"
 
 
+@pytest.mark.slow
 def test_giving_back_and_asking_again_betrays_nothing(project: Project) -> None:
     seen = []
     for _ in range(15):
@@ -238,6 +240,7 @@ def test_giving_back_and_asking_again_betrays_nothing(project: Project) -> None:
     assert set(seen) & set(GOLD)
 
 
+@pytest.mark.slow
 def test_skipping_and_holding_draw_new_lots(project: Project) -> None:
     skipped, held = [], []
     for _ in range(24):
@@ -323,6 +326,7 @@ def test_the_report_counts_what_stands_however_it_came(project: Project) -> None
     assert project.gold_report()[0].right == 2
 
 
+@pytest.mark.slow
 def test_gold_annotations_are_annotations_and_known_labels_are_none(project: Project) -> None:
     label_all(project, "ana")
     annotations = project.annotations()
@@ -363,6 +367,7 @@ def test_a_new_annotator_is_tested_first(tested: Project) -> None:
     assert len(label_all(tested, "ana")) > 40
 
 
+@pytest.mark.slow
 def test_who_fails_gets_no_more_texts_unless_the_owner_says_so(tested: Project) -> None:
     ids = answer(tested, "ana", [True, False, False, True])
     assert why(tested, "ana") is Why.NOT_QUALIFIED
@@ -381,6 +386,7 @@ def test_who_fails_gets_no_more_texts_unless_the_owner_says_so(tested: Project) 
     assert tested.next_tasks("ana").nothing != NothingLeft(Why.NOT_QUALIFIED)
 
 
+@pytest.mark.slow
 def test_nobody_gets_round_the_test(tested: Project) -> None:
     tasks = tested.next_tasks("ana", 50)
     assert len(tasks.tasks) == 9, "four, and five so that there is no pause at its end"
@@ -494,6 +500,7 @@ def test_one_person_in_two_windows_stays_within_share_and_sees_no_text_twice(loc
         assert one.status().on_loan == 0
 
 
+@pytest.mark.slow
 def test_people_are_tested_at_the_same_time(location: str) -> None:
     names = [f"p{j}" for j in range(6)]
     with make(location, TEST) as one, Project.open(location, clock=Clock()) as two:

@@ -115,6 +115,7 @@ def test_unknown_texts_and_labels_are_refused_with_their_row(project: Project) -
     assert project.annotators() == []
 
 
+@pytest.mark.slow
 def test_labels_may_become_classes(project: Project) -> None:
     batch = Batch([TextRecord("a", "x")], [label("a", "ana", "maybe")])
     project.add([batch], add_classes=True)

@@ -157,6 +157,7 @@ def test_opening_an_up_to_date_file_makes_no_copy(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["p.db"]
 
 
+@pytest.mark.slow
 def test_what_is_no_project_is_refused(tmp_path: Path, postgres_server: str) -> None:
     with pytest.raises(NotFoundError, match="no file"):
         Project.open(tmp_path / "missing.db")

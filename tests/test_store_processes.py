@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -23,7 +25,6 @@ def measure(store: str, part: str, *options: str) -> dict[str, Any]:
     return report
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("store", ["sqlite", "postgresql"])
 def test_nothing_is_lost_doubled_or_on_two_screens(store: str) -> None:
     report = measure(store, "concurrency", "--tasks", "200", "--processes", "4")

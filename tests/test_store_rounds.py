@@ -158,6 +158,7 @@ def test_a_snapshot_is_what_stood_at_its_row(project: Project) -> None:
     assert (now.text.tolist(), now.label.tolist()) == ([1, 2], [0, 0])
 
 
+@pytest.mark.slow
 def test_texts_that_came_during_the_fit_are_asked_for_after_the_ranked(project: Project) -> None:
     snapshot = snapshots.read_snapshot(project.store)
     number = rounds.begin_round(project.store, snapshot, {}, now=1.0)
@@ -238,6 +239,7 @@ def test_only_one_round_at_a_time(project: Project, tmp_path: Path) -> None:
         assert again
 
 
+@pytest.mark.slow
 def test_everything_is_finished_in_the_end(project: Project) -> None:
     publish(project, list(range(N)))
     for name in ("ana", "bo"):

@@ -43,6 +43,7 @@ def test_texts_are_filtered(project: Project) -> None:
     assert ids(project, annotator="nobody") == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("state", "expected"),
     [

@@ -63,6 +63,7 @@ def test_the_interval_of_a_mean_is_scipys() -> None:
     assert (found.low, found.high) == pytest.approx((theirs.low, theirs.high), abs=0.006)
 
 
+@pytest.mark.slow
 def test_the_interval_of_alpha_is_that_of_resampled_texts() -> None:
     annotations = crowd(np.random.default_rng(6), 40)
     found = known(estimate_agreement(annotations, n_draws=4000, rng=np.random.default_rng(7)).alpha)

@@ -66,6 +66,7 @@ def test_the_posterior_is_that_of_the_joint_normal_distribution(seed: int) -> No
     np.testing.assert_allclose(found.covariance, covariance[5:7, 5:7], atol=1e-6)
 
 
+@pytest.mark.slow
 def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
     """Curves and audits drawn from the model itself: 80 % of 600 intervals, give or take three errors."""
     rng = np.random.default_rng(1)

@@ -78,6 +78,7 @@ def test_classes_keep_their_names_among_annotators_who_are_right_more_often_than
         assert (draw(a).posterior().argmax(axis=1) == truth).mean() > 0.5
 
 
+@pytest.mark.slow
 def test_who_exchanges_classes_and_who_does_not_look_are_told_apart() -> None:
     confusions = np.concatenate([symmetric([0.9, 0.9, 0.85, 0.1]), np.full((1, 2, 2), 0.5)])
     a, _ = crowd(confusions, 300)
@@ -167,6 +168,7 @@ def test_a_model_that_repeats_what_it_learnt_does_not_make_annotators_better() -
     assert known.quality.mean() < believed.quality.mean() - 0.01
 
 
+@pytest.mark.slow
 def test_a_stranger_is_like_the_crowd_and_changes_nothing_much() -> None:
     a, _ = crowd(symmetric([0.9, 0.85, 0.8, 0.9, 0.85, 0.9]), 300)
     more = Annotations.from_indices(a.text, a.annotator, a.label, texts=300, annotators=7, classes=2)
@@ -182,6 +184,7 @@ def test_nothing_labelled_leaves_the_prior() -> None:
     assert draws.quality.std() > 0.1
 
 
+@pytest.mark.slow
 def test_arguments_stay_as_they_are() -> None:
     a, _ = crowd(symmetric([0.9, 0.8]), 20, per_text=2)
     p = np.full((20, 2), 0.5)

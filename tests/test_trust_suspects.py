@@ -122,6 +122,7 @@ def test_experts_are_never_suspected() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_nothing_labelled_makes_nobody_a_suspect() -> None:
     for people in (0, 3):
         none = Annotations.from_indices([], [], [], texts=2, annotators=people, classes=2)

@@ -121,6 +121,7 @@ def test_the_lists_name_routes_that_exist() -> None:
     assert not (PUBLIC | ANNOTATORS | REVIEWERS) - set(all_routes())
 
 
+@pytest.mark.slow
 def test_the_api_document_has_every_api_route(shown: Stage) -> None:
     paths = shown.client().get("/api/v1/openapi.json").json()["paths"]
     documented = {f"{method.upper()} {path}" for path, methods in paths.items() for method in methods}
@@ -168,6 +169,7 @@ def test_reading_changes_nothing(own: Stage, route: str) -> None:
         assert (own.project.status(), own.project.annotators(), own.project.settings) == before
 
 
+@pytest.mark.slow
 def test_the_csrf_token_comes_as_header_or_field(own: Stage) -> None:
     browser = own.browser("ana")
     assert browser.post("/api/v1/tasks", json={}).status_code == 200
@@ -202,6 +204,7 @@ def test_a_session_that_was_tampered_with_is_none(own: Stage) -> None:
         assert own.client().get("/api/v1/me", headers=headers).status_code == 401
 
 
+@pytest.mark.slow
 def test_a_new_token_ends_the_old_one_and_its_sessions(own: Stage) -> None:
     browser, program = own.browser("ana"), own.client("ana")
     assert program.get("/api/v1/me").json() == {"name": "ana", "role": "annotator"}
@@ -212,6 +215,7 @@ def test_a_new_token_ends_the_old_one_and_its_sessions(own: Stage) -> None:
     assert own.client().get(made["path"]).status_code == 401
 
 
+@pytest.mark.slow
 def test_a_role_that_is_taken_away_is_gone_at_once(own: Stage) -> None:
     browser = own.browser("rita")
     assert browser.get("/api/v1/status").status_code == 200
@@ -226,6 +230,7 @@ def test_tokens_are_stored_as_hashes(own: Stage) -> None:
     assert hash_token(made["token"]).encode() in stored
 
 
+@pytest.mark.slow
 def test_wrong_tokens_are_counted_by_address(tmp_path: Path) -> None:
     with stage(str(tmp_path / "p.db"), sign_in_attempts=3) as made:
         client = made.client()
@@ -288,6 +293,7 @@ def test_a_crash_says_nothing_and_has_the_headers(own: Stage, monkeypatch: pytes
     assert "secret" not in answer.text
 
 
+@pytest.mark.slow
 def test_requests_are_bounded(tmp_path: Path) -> None:
     with stage(str(tmp_path / "p.db"), max_body=1000, max_upload=5000) as made:
         client = made.client("olga")
@@ -326,6 +332,7 @@ def test_what_a_page_says_is_escaped(shown: Stage) -> None:
     assert "<script>alert" not in page.text
 
 
+@pytest.mark.slow
 def test_a_server_without_a_project_waits_for_its_owner(tmp_path: Path) -> None:
     app = create_app(tmp_path / "new.db", settings=web_settings())
     client = TestClient(app, follow_redirects=False)

@@ -50,6 +50,7 @@ def olga(url: str) -> Iterator[Client]:
         yield client
 
 
+@pytest.mark.slow
 def test_labelling(own: Stage, ana: Client) -> None:
     first, second = ana.tasks(2)
     receipt = ana.submit(first.text_id, "yes", seconds=2.5, comment="clear")
@@ -73,6 +74,7 @@ def test_labelling(own: Stage, ana: Client) -> None:
     assert own.project.flags()[0].comment == "what is this?"
 
 
+@pytest.mark.slow
 def test_annotators_learn_nothing_of_others_or_of_the_model(own: Stage, ana: Client, olga: Client) -> None:
     task = ana.tasks()[0]
     assert (task.reason, task.score, task.round, task.suggestion) == (None, None, None, None)
@@ -92,6 +94,7 @@ def test_a_task_says_why_there_is_none(own: Stage) -> None:
     }
 
 
+@pytest.mark.slow
 def test_a_submit_that_arrives_many_times_counts_once(own: Stage) -> None:
     text = own.client("ana").post("/api/v1/tasks", json={}).json()["tasks"][0]["text_id"]
 
@@ -121,6 +124,7 @@ def test_keys_of_other_requests(own: Stage) -> None:
     assert own.project.status().annotations == 1
 
 
+@pytest.mark.slow
 def test_an_owner_acts_for_others_and_nobody_else_does(own: Stage, olga: Client, ana: Client) -> None:
     task = olga.tasks(annotator="bo")[0]
     assert olga.submit(task.text_id, "yes", annotator="bo").annotator == "bo"
@@ -169,6 +173,7 @@ def test_an_owner_keeps_the_own_role(own: Stage) -> None:
     assert client.patch("/api/v1/annotators/rita", json={"role": "owner"}).json()["role"] == "owner"
 
 
+@pytest.mark.slow
 def test_reviewing(own: Stage, url: str, ana: Client) -> None:
     task = ana.tasks()[0]
     ana.submit(task.text_id, "yes")
@@ -186,6 +191,7 @@ def test_reviewing(own: Stage, url: str, ana: Client) -> None:
             rita.configure(batch=3)
 
 
+@pytest.mark.slow
 def test_settings(olga: Client, own: Stage) -> None:
     assert olga.configure(batch=3, enough_agreement=None).batch == 3
     assert olga.settings() == own.project.settings
@@ -286,6 +292,7 @@ def test_what_is_known_of_trust(own: Stage, olga: Client) -> None:
     assert own.client("rita").get("/api/v1/beliefs").status_code == 403
 
 
+@pytest.mark.slow
 def test_asking_for_a_round(own: Stage, olga: Client) -> None:
     olga.ask_for_round()
     note = own.project.note("learner.request")

@@ -18,6 +18,8 @@ with warnings.catch_warnings():
     import schemathesis
     from schemathesis.specs.openapi.checks import positive_data_acceptance
 
+pytestmark = pytest.mark.slow
+
 RELAXED = {"database": None, "suppress_health_check": list(HealthCheck)}
 OPERATIONS = [
     f"{method.upper()} {path}" for path, methods in document()["paths"].items() for method in methods
@@ -31,7 +33,6 @@ def schema(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         yield schemathesis.openapi.from_asgi("/api/v1/openapi.json", made.app)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_every_answer_is_in_the_document(schema: Any, operation: str) -> None:
     method, path = operation.split(" ")
@@ -46,7 +47,6 @@ def test_every_answer_is_in_the_document(schema: Any, operation: str) -> None:
     answer_is_in_the_document()
 
 
-@pytest.mark.slow
 def test_the_document_is_complete(tmp_path: Path) -> None:
     with stage(str(tmp_path / "p.db")) as made:
         made_document = made.client().get("/api/v1/openapi.json").json()

@@ -80,6 +80,7 @@ def test_nothing_is_read_of_whoever_may_not_send_it(own: Stage, path: str, lengt
             assert statuses(own.app, path, known) == (403, 0)
 
 
+@pytest.mark.slow
 def test_what_people_send_before_they_sign_in_is_small(own: Stage) -> None:
     client = own.client()
     assert client.post("/sign-in", data={"token": "x" * 70_000}).status_code == 413
@@ -136,6 +137,7 @@ def test_a_server_on_every_address_has_every_address_but_no_name(tmp_path: Path)
         assert codes == [200, 200, 421, 421]
 
 
+@pytest.mark.slow
 def test_behind_a_proxy_links_and_cookies_are_as_people_reach_the_server(tmp_path: Path) -> None:
     with stage(str(tmp_path / "p.db"), public_url="https://labels.example/") as made:
         browser = TestClient(made.app, base_url="http://labels.example", follow_redirects=False)
@@ -328,6 +330,7 @@ def test_a_long_name_of_a_file_is_no_crash(own: Stage, name: str) -> None:
         assert (page.status_code, answer.status_code) == (200, 200)
 
 
+@pytest.mark.slow
 def test_a_long_name_of_a_project_is_no_crash(tmp_path: Path) -> None:
     location = str(tmp_path / "p.db")
     Project.create(location, classes=["a", "b"], texts=["one"], name="x" * 1000).close()

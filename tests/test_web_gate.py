@@ -18,6 +18,8 @@ from jurybox.store.gate import IN_HAND, REMARKS_ON_A_TEXT
 from support.store import Clock
 from support.web import TEXTS, Stage, stage
 
+pytestmark = pytest.mark.slow
+
 HOSTILE = ("ana", "bo")
 MORE = [(f"m{number}", f"more text {number}") for number in range(28)]
 IDS = [text for text, _ in (*TEXTS, *MORE)]
@@ -278,7 +280,6 @@ def place(location: str) -> Callable[[], str]:
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(draw=st.randoms(use_true_random=False), steps=st.integers(20, 50))
-@pytest.mark.slow
 def test_whatever_annotators_try_nothing_forbidden_is_stored(
     place: Callable[[], str], draw: random.Random, steps: int
 ) -> None:
@@ -289,7 +290,6 @@ def test_whatever_annotators_try_nothing_forbidden_is_stored(
         play.end()
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(7200)
 def test_many_writes_of_hostile_annotators(place: Callable[[], str]) -> None:
     """As many as JURYBOX_WRITES says; of those that are stored none is forbidden."""

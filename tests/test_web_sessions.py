@@ -85,6 +85,7 @@ def test_a_cookie_opens_no_other_project_even_of_the_same_name(own: Stage, tmp_p
         assert foreign.get("/api/v1/export").status_code == 401
 
 
+@pytest.mark.slow
 def test_two_projects_on_one_host_do_not_sign_each_other_out(own: Stage, tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     with stage(str(tmp_path / "other" / "p.db")) as other:
@@ -112,6 +113,7 @@ def test_signing_out_ends_the_session_on_every_server(own: Stage) -> None:
             assert status(again) == 200
 
 
+@pytest.mark.slow
 def test_what_was_ended_long_ago_is_forgotten(own: Stage) -> None:
     ended = sa.select(sa.func.count()).select_from(schema.ended_sessions)
     with second_server(own, session_seconds=-1) as brief:
@@ -177,12 +179,14 @@ def test_another_token_of_the_operator_ends_all_sessions(own: Stage) -> None:
     assert [status(browser) for browser in browsers] == [401, 401]
 
 
+@pytest.mark.slow
 def test_without_the_operators_token_its_sessions_end(own: Stage) -> None:
     ana, owner = own.browser("ana"), own.browser("owner")
     with second_server(own, owner_token=None) as again:
         assert [status(moved(browser, again)) for browser in (ana, owner)] == [200, 401]
 
 
+@pytest.mark.slow
 def test_the_owners_link_works_once_and_the_session_outlives_a_restart(own: Stage) -> None:
     link = own.app.state.server.new_owner_link()
     browser, late = own.client(), own.client()
@@ -198,6 +202,7 @@ def test_the_owners_link_works_once_and_the_session_outlives_a_restart(own: Stag
         assert status(kept) == status(browser) == 401
 
 
+@pytest.mark.slow
 def test_of_many_who_open_the_owners_link_at_once_one_gets_in(own: Stage) -> None:
     link, codes = own.app.state.server.new_owner_link(), []
     start = threading.Barrier(4)
@@ -230,6 +235,7 @@ def test_a_link_can_have_an_end(own: Stage) -> None:
     assert again.status_code == 401, "the link of whoever asks has ended, too"
 
 
+@pytest.mark.slow
 def test_a_link_with_an_end_is_made_on_the_page(own: Stage) -> None:
     owner = own.browser("olga")
     page = owner.post("/manage/people", data={"name": "new", "days": "3"}).text
@@ -270,6 +276,7 @@ def test_a_session_asks_the_database_once(own: Stage) -> None:
     assert len(statements) == 2, statements
 
 
+@pytest.mark.slow
 def test_the_owner_stays_signed_in_when_the_project_is_set_up(location: str) -> None:
     app = create_app(location, settings=WebSettings(hosts=("testserver",)))
     early, gone = (TestClient(app, follow_redirects=False) for _ in range(2))

@@ -96,6 +96,7 @@ def test_a_setting_is_changed(
     assert fields_of(browser.get(SETTINGS).text)[name] == entered
 
 
+@pytest.mark.slow
 def test_what_is_left_out_stays(own: Stage, browser: TestClient) -> None:
     expected = own.project.settings.updated({"batch": 9})
     browser.post(SETTINGS, data={"batch": "9"})
@@ -133,11 +134,13 @@ def test_what_is_wrong_is_said_and_kept_to_be_corrected(
         assert fields_of(answer.text)[name] == entered
 
 
+@pytest.mark.slow
 def test_problems_are_told_in_the_language_of_the_page(browser: TestClient) -> None:
     answer = browser.post(SETTINGS, data={"batch": "viele"}, headers={"Accept-Language": "de"})
     assert notice_of(answer.text).endswith("Erwartet wird eine ganze Zahl.")
 
 
+@pytest.mark.slow
 def test_what_was_set_elsewhere_can_be_kept(own: Stage, browser: TestClient) -> None:
     name = "sklearn:naive_bayes.GaussianNB"
     own.project.configure(classifier=name)
@@ -147,6 +150,7 @@ def test_what_was_set_elsewhere_can_be_kept(own: Stage, browser: TestClient) -> 
     assert own.project.settings.classifier == name
 
 
+@pytest.mark.slow
 def test_what_is_not_installed_cannot_be_chosen(
     own: Stage, browser: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -187,6 +191,7 @@ def test_a_webhook_is_added_tried_and_removed(own: Stage, browser: TestClient) -
         assert browser.post(f"{WEBHOOKS}/{action}", data={"number": number}).status_code == 404
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("form", "problem"),
     [
@@ -222,6 +227,7 @@ def test_private_addresses_are_refused_on_the_page_too(tmp_path: Path) -> None:
         assert list_hooks(own.project) == []
 
 
+@pytest.mark.slow
 def test_nothing_is_added_or_sent_where_webhooks_are_off(tmp_path: Path) -> None:
     with stage(str(tmp_path / "p.db")) as own:
         browser = own.browser("olga")

@@ -75,12 +75,14 @@ def test_people_and_person_show_the_same_figures(tmp_path: Path) -> None:
                 assert catalogue.text("chart.range", low=low, high=high) in owner.get(page).text, page
 
 
+@pytest.mark.slow
 def test_only_those_who_labelled_are_counted(tmp_path: Path) -> None:
     with stage(str(tmp_path / "p.db")) as own:
         own.project.submit("t0", "yes", annotator="ana")
         assert "by 1 person" in own.browser("olga").get("/manage").text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("path", "form", "problem"),
     [
@@ -134,6 +136,7 @@ def test_the_api_names_what_is_wrong(tmp_path: Path) -> None:
         assert (given[1].status_code, given[1].json()["code"]) == (409, "relabelled")
 
 
+@pytest.mark.slow
 def test_the_tab_is_the_one_that_led_to_a_text(tmp_path: Path) -> None:
     with stage(str(tmp_path / "p.db")) as own:
         owner = own.browser("olga")

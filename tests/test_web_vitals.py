@@ -69,6 +69,7 @@ def test_a_lost_file_is_named(tmp_path: Path) -> None:
         assert (label.status_code, "put its file or a backup in place" in label.text) == (503, True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "cause"),
     [("SQLITE_FULL", "disk_full"), ("SQLITE_READONLY_DBMOVED", "read_only"), ("", "database")],

@@ -266,6 +266,7 @@ def test_urls_that_are_none(server: Server, url: str) -> None:
         add_hook(server.project, url, EVERYTHING, allow_private=True)
 
 
+@pytest.mark.slow
 def test_adding_and_removing(tmp_path: Path) -> None:
     with stage(str(tmp_path / "p.db"), webhooks=True) as made:
         client = made.client("olga")
@@ -280,6 +281,7 @@ def test_adding_and_removing(tmp_path: Path) -> None:
             remove_hook(made.project, added["hook"]["id"])
 
 
+@pytest.mark.slow
 def test_they_are_off_by_default(tmp_path: Path) -> None:
     made: Stage
     with stage(str(tmp_path / "p.db")) as made:

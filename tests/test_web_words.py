@@ -200,6 +200,7 @@ def test_curves_stay_inside_the_drawing(values: list[tuple[float, float]], rtl: 
     assert svg.count("<circle") == len(points)
 
 
+@pytest.mark.slow
 @given(
     st.lists(
         st.tuples(st.floats(0, 1), st.floats(0, 1), st.floats(0, 1)).map(sorted), min_size=1, max_size=20

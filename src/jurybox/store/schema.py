@@ -154,8 +154,8 @@ texts = Table(
 )
 """The texts of the project: a view of `stored_texts` that leaves out what an import has not finished.
 
-The plus sign keeps SQLite from reasoning that a text of the queue, too, has a smaller number: it would look up
-all places of such texts, and sort them, instead of reading the queue in its order.
+The plus sign keeps SQLite from reasoning that a text of the queue, too, has a smaller number: it would look
+up all places of such texts, and sort them, instead of reading the queue in its order.
 """
 
 event.listen(
