@@ -2,6 +2,7 @@
 
     python benchmarks/torture.py                    the whole, on both kinds of store
     python benchmarks/torture.py --scale 0.01       at least one event of each kind
+    python benchmarks/torture.py --more --seed 1    some more, counted together with those of earlier runs
     python benchmarks/torture.py --table            write the table of the last run into docs/store.md
 
 Fifty people label over HTTP, change, take back, skip and remark, and each keeps an account of what was
@@ -177,10 +178,21 @@ def write_table(result: dict[str, Any], page: Path) -> None:
     page.write_text(f"{before}{BEGIN}\n{table(result)}\n{END}{after}")
 
 
-def _other_runs(out: Path, stores: Sequence[str]) -> list[dict[str, Any]]:
-    """Return what was measured before on stores that are not measured now."""
-    runs = json.loads(out.read_text())["stores"] if out.exists() else []
-    return [run for run in runs if run["store"] not in stores]
+def together(runs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Count the events of several runs together, a store each; what else is known is that of the last run."""
+    found: dict[str, dict[str, Any]] = {}
+    for run in runs:
+        earlier = found.get(run["store"], {"kinds": {}, "seconds": 0})
+        kinds = {
+            name: {what: tally[what] + earlier["kinds"].get(name, asdict(Tally()))[what] for what in tally}
+            for name, tally in run["kinds"].items()
+        }
+        found[run["store"]] = {
+            **run,
+            "kinds": {**earlier["kinds"], **kinds},
+            "seconds": earlier["seconds"] + run["seconds"],
+        }
+    return list(found.values())
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -196,6 +208,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--people", type=int, default=50)
     parser.add_argument("--pace", type=float, default=1.0, help="seconds between two things a person does")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--more", action="store_true", help="count together with the results of earlier runs")
     parser.add_argument("--table", action="store_true", help="only write the table into docs/store.md")
     parser.add_argument("--out", type=Path, default=OUT)
     options = parser.parse_args(arguments)
@@ -204,15 +217,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that disks and servers are put away
     stores = ["sqlite", "postgresql"] if options.store == "both" else [options.store]
-    result: dict[str, Any] = {
-        "machine": {
-            "python": platform.python_version(),
-            "system": platform.platform(),
-            "cores": os.cpu_count(),
-        },
-        "stores": _other_runs(options.out, stores),
-    }
-    result["stores"] += [measure(store, options) for store in stores]
+    machine = {"python": platform.python_version(), "system": platform.platform(), "cores": os.cpu_count()}
+    runs = [measure(store, options) for store in stores]
+    earlier = json.loads(options.out.read_text())["stores"] if options.out.exists() else []
+    kept = [run for run in earlier if options.more or run["store"] not in stores]
+    result: dict[str, Any] = {"machine": machine, "stores": together([*kept, *runs])}
     options.out.parent.mkdir(exist_ok=True)
     options.out.write_text(json.dumps(result, indent=2) + "\n")
     print(table(result))

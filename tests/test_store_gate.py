@@ -295,6 +295,29 @@ def test_remarks_are_limited_in_all(project: Project, monkeypatch: pytest.Monkey
     assert refused(lambda: project.flag(tasks[3], "odd")) == "too_many_remarks"
 
 
+def test_nobody_changes_their_mind_for_ever(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jurybox.store.gate.REVISIONS", 6)
+    first, second = project.next_tasks("ana", 2).tasks
+    labels = ["yes", "no"] * 5
+    project.submit(first, labels[0])
+    for label in labels[1:6]:
+        project.change("ana", first.text_id, label, direct=False)
+    again = {
+        "change": lambda: project.change("ana", first.text_id, labels[6], direct=False),
+        "undo": lambda: project.undo("ana", first.text_id, direct=False),
+    }
+    assert {verb: refused(act) for verb, act in again.items()} == dict.fromkeys(again, "too_many_changes")
+
+    def skip_and_take_back() -> None:
+        for _ in range(7):
+            project.skip(second)
+            project.undo("ana", second.text_id, direct=False)
+
+    assert refused(skip_and_take_back) == "too_many_changes"
+    project.change("ana", first.text_id, labels[6])  # the owner decides
+    assert not project.submit(take(project, "bo"), "yes").repeated
+
+
 # ---- keys
 
 

@@ -64,3 +64,20 @@ def test_a_table_shows_what_a_result_holds(tmp_path: Path) -> None:
     assert "| file removed | SQLite | 3 | 1,234 | 1 | 0 | 2 |" in lines
     assert "| **all** | SQLite | 3 | 1,234 | 1 | 0 | 2 |" in lines
     assert (lines[0], lines[-1], "old" in lines) == ("before", "after", False)
+
+
+def test_events_of_several_runs_are_counted_together() -> None:
+    def run(store: str, seconds: int, **events: int) -> dict[str, Any]:
+        tally = {"acknowledged": 50, "lost": 0, "doubled": 0, "wrong": 1, "examples": ["odd"]}
+        return {
+            "store": store,
+            "seconds": seconds,
+            "kinds": {name: {"events": n, **tally} for name, n in events.items()},
+        }
+
+    runs = [run("sqlite", 5, kill=2), run("postgresql", 7, kill=1), run("sqlite", 6, kill=3, full=4)]
+    sqlite, postgres = torture.together(runs)
+    assert (sqlite["seconds"], postgres["seconds"]) == (11, 7)
+    assert {name: tally["events"] for name, tally in sqlite["kinds"].items()} == {"kill": 5, "full": 4}
+    assert sqlite["kinds"]["kill"]["wrong"] == 2
+    assert sqlite["kinds"]["kill"]["examples"] == ["odd", "odd"]

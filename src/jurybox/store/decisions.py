@@ -13,7 +13,15 @@ from sqlalchemy.engine import Connection
 
 from jurybox.errors import ConflictError, NotFoundError
 from jurybox.store import schema
-from jurybox.store.gate import check_answer, check_lent, check_person, check_remark, check_remarks, is_bound
+from jurybox.store.gate import (
+    check_answer,
+    check_lent,
+    check_person,
+    check_remark,
+    check_remarks,
+    check_revisions,
+    is_bound,
+)
 from jurybox.store.loans import find_text, give_back, release
 from jurybox.store.people import lock_actor
 from jurybox.store.queue import claim, with_text
@@ -180,7 +188,8 @@ def undo(
     NotFoundError
         If there is no such annotator, or no decision to take back.
     ConflictError
-        If the decision is not among the last ten, or the annotator may not write (`jurybox.store.gate`).
+        If the decision is not among the last ten or has been changed too often, or the annotator may not write
+        (`jurybox.store.gate`).
     """
     annotator, state = lock_actor(connection, name)
 
@@ -188,6 +197,8 @@ def undo(
         check_person(state, annotator, direct=direct)
         decision = _recent(connection, annotator.id, name, text)
         text_id = find_text(connection, decision.external_id, lock=True)
+        if is_bound(annotator, direct=direct):
+            check_revisions(connection, annotator.id, text_id)
         if decision.class_id is None:
             retire_skip(connection, annotator.id, text_id, now)
             count(connection, annotator.id, n_skips=-1)
@@ -240,6 +251,8 @@ def change(
         if decision.class_id == class_id and decision.comment == kept:
             return {"annotation": decision.id, "repeated": True}
         text_id = find_text(connection, text, lock=True)
+        if is_bound(annotator, direct=direct):
+            check_revisions(connection, annotator.id, text_id)
         number = replace_annotation(
             connection, decision.id, text_id, annotator.id, class_id, origin="change", comment=kept, now=now
         )

@@ -28,12 +28,14 @@ __all__ = [
     "REMARKS",
     "REMARKS_ON_A_TEXT",
     "REMARK_LENGTH",
+    "REVISIONS",
     "allowance",
     "check_answer",
     "check_lent",
     "check_person",
     "check_remark",
     "check_remarks",
+    "check_revisions",
     "is_bound",
 ]
 
@@ -45,6 +47,12 @@ REMARK_LENGTH = 2_000
 
 REMARKS, REMARKS_ON_A_TEXT = 1_000, 5
 """The most remarks an annotator may leave for the owner, in all and about one text."""
+
+REVISIONS = 100
+"""How often an annotator may decide about one text, changes and what was taken back included."""
+
+_LOOKED_AT = 1_000
+"""So many of an annotator's last decisions are looked at: what can be changed was made lately."""
 
 
 def check_person(state: ProjectState, annotator: sa.Row[Any], *, direct: bool) -> None:
@@ -176,8 +184,42 @@ def check_remarks(connection: Connection, annotator_id: int, text_id: int) -> No
         )
 
 
+def check_revisions(connection: Connection, annotator_id: int, text_id: int) -> None:
+    """Make sure that an annotator has not decided about a text too often: each time is kept for ever.
+
+    Raises
+    ------
+    ConflictError
+        If there are too many changes.
+    """
+    n = connection.scalar(_REVISIONS, {"annotator": annotator_id, "text": text_id}) or 0
+    if n >= REVISIONS:
+        raise ConflictError(
+            f"there are {n:,} decisions of this annotator about this text, expected at most {REVISIONS}; "
+            "tell the owner of the project what is right",
+            code="too_many_changes",
+        )
+
+
 # Built once: building a statement takes longer than running it.
 _ABOUT_TEXT = sa.case((schema.flags.c.text_id == sa.bindparam("text", type_=sa.Integer), 1), else_=0)
 _REMARKS = sa.select(sa.func.count().label("n"), sa.func.sum(_ABOUT_TEXT).label("about_text")).where(
     schema.flags.c.annotator_id == sa.bindparam("annotator", type_=sa.Integer)
 )
+
+
+def _revisions() -> sa.Select[Any]:
+    """Count what an annotator has lately decided about a text."""
+
+    def of(table: sa.Table) -> Any:
+        mine = table.c.annotator_id == sa.bindparam("annotator", type_=sa.Integer)
+        latest = (
+            sa.select(table.c.text_id).where(mine).order_by(table.c.id.desc()).limit(_LOOKED_AT).subquery()
+        )
+        here = latest.c.text_id == sa.bindparam("text", type_=sa.Integer)
+        return sa.select(sa.func.count()).select_from(latest).where(here).scalar_subquery()
+
+    return sa.select(of(schema.annotations) + of(schema.skips))
+
+
+_REVISIONS = _revisions()

@@ -249,6 +249,8 @@ Index(
     postgresql_where=skips.c.retired_at.is_(None),
 )
 
+Index("ix_skips_annotator", skips.c.annotator_id, skips.c.id)
+
 flags = Table(
     "flags",
     metadata,

@@ -44,7 +44,7 @@ _MESSAGES = (
 
 
 _PROBLEMS = (
-    *("relabelled", "not_editable", "not_yours", "too_long", "too_many_remarks"),
+    *("relabelled", "not_editable", "not_yours", "too_long", "too_many_remarks", "too_many_changes"),
     *("paused", "not_qualified", "being_tested", "cap_reached", "share_reached"),
 )
 """What may be wrong with an answer, as the API names it."""
