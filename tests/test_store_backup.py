@@ -19,6 +19,7 @@ from jurybox.formats.records import TextRecord
 from jurybox.project import Project
 from jurybox.store import backup, rounds, schema, snapshots
 from jurybox.store.backup import restore_backup, write_backup
+from jurybox.store.sessions import SessionKey, read_key
 from jurybox.store.settings import ProjectSettings
 
 
@@ -51,14 +52,36 @@ def other_location(request: pytest.FixtureRequest, location: str, tmp_path: Path
 
 
 def contents(location: str | Path) -> dict[str, list[Any]]:
-    """Everything that a project holds, by table."""
+    """Everything that a project holds, by table, but the key of sessions."""
+    hidden = {"session_key", "session_generation"}
     with Project.open(location) as project, project.store.read() as connection:
         return {
             table.name: [
-                tuple(row) for row in connection.execute(sa.select(table).order_by(*table.primary_key))
+                tuple(row)
+                for row in connection.execute(
+                    sa.select(*(column for column in table.columns if column.name not in hidden)).order_by(
+                        *table.primary_key
+                    )
+                )
             ]
             for table in schema.metadata.sorted_tables
         }
+
+
+def key(location: str | Path) -> SessionKey:
+    with Project.open(location) as project, project.store.read() as connection:
+        return read_key(connection)
+
+
+@pytest.mark.slow
+def test_whoever_reads_a_backup_cannot_sign_in(project: Project, location: str, tmp_path: Path) -> None:
+    out, mine = tmp_path / "saved", key(location)
+    write_backup(project.store, out)
+    assert mine.key not in out.read_bytes()
+    assert not out.with_name("saved-wal").exists()
+    other = key(out)
+    assert (other.project, other.generation) == (mine.project, mine.generation + 1)
+    assert key(location) == mine, "people stay signed in"
 
 
 @pytest.mark.slow

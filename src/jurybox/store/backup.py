@@ -1,7 +1,8 @@
 """A whole project in one file, from either store and into either store.
 
 A backup is an SQLite file that is itself a project. It holds what the project held at one moment, whatever is
-written meanwhile: of a file, SQLite's own copy; of PostgreSQL, all rows of one snapshot.
+written meanwhile: of a file, SQLite's own copy; of PostgreSQL, all rows of one snapshot. Only the key of
+sessions is another one: people sign in anew to a project that was restored.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from jurybox.store.engine import Store, insert_rows, read_location
 from jurybox.store.files import copy_database
 from jurybox.store.lifecycle import creation, open_store
 from jurybox.store.migrate import stored_version
+from jurybox.store.sessions import LEAST_KEY
 
 __all__ = ["restore_backup", "write_backup"]
 
@@ -60,6 +62,7 @@ def write_backup(
                 copy_database(live, draft)
         else:
             _export(store, draft, move)
+        _forget_key(draft)
         _check(draft)
 
 
@@ -195,6 +198,16 @@ def _row(table: sa.Table, row: Mapping[Any, Any], target: Connection) -> dict[st
             if isinstance(column.type, sa.JSON) and values[column.name] is not None:
                 values[column.name] = json.dumps(values[column.name])
     return values
+
+
+def _forget_key(draft: Path) -> None:
+    """Give a backup a session key of its own: whoever reads the file could sign in with the project's."""
+    with _raised("cannot write the backup"), closing(_opened(draft)) as file, file:
+        file.execute("PRAGMA secure_delete=ON")
+        file.execute(
+            "UPDATE project SET session_key = randomblob(?), session_generation = session_generation + 1",
+            (LEAST_KEY,),
+        )
 
 
 def _number_on(connection: Connection) -> None:

@@ -188,7 +188,7 @@ def undo(
     NotFoundError
         If there is no such annotator, or no decision to take back.
     ConflictError
-        If the decision is not among the last ten or has been changed too often, or the annotator may not write
+        If the decision is not among the last ten, or was changed too often, or the annotator may not write
         (`jurybox.store.gate`).
     """
     annotator, state = lock_actor(connection, name)

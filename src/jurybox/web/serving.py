@@ -34,6 +34,7 @@ PORT = 8765
 _TRIED_PORTS = 20
 _SOON = 0.05
 _NICE = 10
+_TURN_SECONDS = 0.001
 _EVERY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104
 _log = logging.getLogger("jurybox.web")
 
@@ -200,6 +201,9 @@ def serve(
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)  # uvicorn handles both later on, and raises them again at its end
+    # A thread that computes, such as an import, gives way to the event loop so often, which needs several turns
+    # for an answer.
+    sys.setswitchinterval(_TURN_SECONDS)
     keeper = LearnerKeeper(server, after=lambda: web_server.started) if learner else None
     if keeper is not None:
         app.state.vitals.learner = lambda: keeper.process_id is not None
