@@ -1,7 +1,8 @@
-# What needs only Python >= 3.11 and make: demo, test, test-fast, test-long, check, bench.
+# What needs only Python >= 3.11 and make; `make help` lists it.
 PYTHON ?= python3
 VENV := .venv
 BARE := .venv-bare
+LOWEST := .venv-lowest
 BIN := $(VENV)/bin
 DEMO_ARGS ?=
 PYTEST_ARGS ?=
@@ -15,7 +16,15 @@ export JURYBOX_PICTURES ?= 1
 # Compile modules and tests once, not in each process of a test.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo test test-fast test-long test-bare check bench fuzz format browser clean
+.PHONY: help demo test test-fast test-long test-bare test-lowest check bench dist notice fuzz format browser clean
+
+help:
+	@echo "make demo        simulated annotators label a corpus, and the web app opens on it (DEMO_ARGS)"
+	@echo "make test        every test; test-fast in a minute, test-long in hours, test-bare without extras,"
+	@echo "                 test-lowest with the oldest packages that are promised to do (PYTEST_ARGS)"
+	@echo "make check       format, lint, types, import rules;   make format puts in order"
+	@echo "make bench       measures (BENCH_ARGS);   make fuzz: a million odd files (FUZZ_ARGS)"
+	@echo "make dist        wheel and sdist in dist/, checked;   make notice: licences of what is installed"
 
 demo: $(BARE)/.installed
 	$(BARE)/bin/jurybox demo $(DEMO_ARGS)
@@ -42,6 +51,25 @@ check: $(VENV)/.installed
 fuzz: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[fuzz]'
 	$(BIN)/python tests/fuzz_formats.py $(FUZZ_ARGS)
+
+dist: $(VENV)/.installed
+	rm -rf dist
+	$(BIN)/python -m build --outdir dist .
+	$(BIN)/python -m twine check --strict dist/*
+	$(BIN)/check-wheel-contents dist/*.whl
+
+notice: $(VENV)/.installed
+	$(BIN)/python scripts/notice.py
+
+# The oldest packages that pyproject.toml promises to do, of what is installed without extras.
+test-lowest: $(LOWEST)/.installed
+	$(LOWEST)/bin/python -W error tests/bare_install.py
+
+$(LOWEST)/.installed: pyproject.toml scripts/lowest.py
+	$(PYTHON) -m venv $(LOWEST)
+	$(LOWEST)/bin/python scripts/lowest.py > $(LOWEST)/constraints.txt
+	$(LOWEST)/bin/python -m pip install --quiet --constraint $(LOWEST)/constraints.txt --editable .
+	touch $@
 
 format: $(VENV)/.installed
 	$(BIN)/ruff format .
@@ -72,4 +100,4 @@ browser:
 	  else echo "Chromium is not installed; the browser tests need it" >&2; exit 1; fi; }
 
 clean:
-	rm -rf $(VENV) $(BARE) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(BARE) $(LOWEST) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

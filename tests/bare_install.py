@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import importlib.util
 import pkgutil
+import re
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from urllib.request import HTTPCookieProcessor, build_opener
 
 import jurybox as jb
 from jurybox.encoders import get_encoders
@@ -88,6 +90,22 @@ def command_line() -> None:
         ):
             command = [sys.executable, "-m", "jurybox", *map(str, arguments)]
             subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        pages(project)
+
+
+def pages(project: Path) -> None:
+    """The owner's link opens, and so does each page."""
+    command = [sys.executable, "-m", "jurybox", "serve", str(project), "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as server:
+        assert server.stdout is not None
+        link = next(
+            found[0] for line in server.stdout if (found := re.findall(r"http://127\S+/join/\S+", line))
+        )
+        browser = build_opener(HTTPCookieProcessor())
+        browser.open(link).read()
+        for page in ("label", "manage", "manage/people", "manage/trust", "manage/settings"):
+            browser.open(f"{link.partition('/join/')[0]}/{page}").read()
+        server.terminate()
 
 
 if __name__ == "__main__":
