@@ -52,3 +52,28 @@ def environment() -> dict[str, str]:
     import os
 
     return {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+
+
+def test_errors_are_named_as_they_are_worded() -> None:
+    source = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "src").rglob("*.py"))
+    joined = re.sub(r'"\s*\n\s*f?"', "", source)  # strings that are written in several parts
+    page = (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
+    rows = [line.split("|")[1] for line in page.splitlines() if line.startswith("| `")]
+    fragments = [fragment for row in rows for fragment in re.findall(r"`([^`]+)`", row)]
+    assert len(fragments) >= 20
+    assert [fragment for fragment in fragments if fragment not in joined] == []
+
+
+def test_the_notice_names_what_is_installed() -> None:
+    import tomllib
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    wanted = [
+        *project["dependencies"],
+        *(one for name in extras.keys() - {"dev", "fuzz"} for one in extras[name]),
+    ]
+    names = {re.sub(r"[-_.]+", "-", re.split(r"[\[<>=]", one)[0]).lower() for one in wanted} - {"jurybox"}
+    notice = (ROOT / "NOTICE").read_text(encoding="utf-8")
+    named = set(re.findall(r"^([a-z0-9-]+)(?: \[.*\])?: ", notice, flags=re.MULTILINE))
+    assert names <= named, "run: make notice"
