@@ -45,7 +45,7 @@ IMPORT = "import"
 
 Transaction: TypeAlias = Callable[[], AbstractContextManager[Connection]]
 
-_PART = 250
+_PART = 1_000
 
 
 def begin_import(connection: Connection) -> int:

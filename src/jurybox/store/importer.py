@@ -44,7 +44,7 @@ from jurybox.store.state import MOST_CLASSES, add_classes, read_classes, read_st
 __all__ = ["Duplicates", "Importer", "importing"]
 
 Duplicates: TypeAlias = Literal["error", "last"]
-_CHUNK = 250
+_CHUNK = 1_000
 _PATIENCE = 60.0
 _RETRY_SECONDS = 0.1
 
