@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 from jurybox import formats
 from jurybox.formats import EXPORT_FORMATS, AnnotationRecord, Export, ReadOptions, SkipRecord, TextRecord
+from jurybox.formats.tools import OBJECT_TOOLS, TABLE_TOOLS
 from jurybox.formats.tools.base import ObjectTool, TableTool
-from jurybox.formats.tools.registry import OBJECT_TOOLS, TABLE_TOOLS
 from jurybox.formats.write_tools import TOOL_WRITERS
 
 if TYPE_CHECKING:

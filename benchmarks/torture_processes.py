@@ -335,11 +335,11 @@ def _be_a_child(what: str, arguments: dict[str, Any], parent: int) -> None:
 def main(arguments: Sequence[str]) -> None:
     """Fork a child for each line of the standard input, until it closes."""
     folder = Path(arguments[0])
-    from jurybox.store import migrate
+    from jurybox.store import lifecycle
 
     if "LD_PRELOAD" in os.environ:  # libfaketime's clock_nanosleep refuses what Python's sleep asks for
         time.sleep = _sleep
-    migrate._FOLDER = folder / _MIGRATIONS
+    lifecycle._FOLDER = folder / _MIGRATIONS
     _know_everything(folder)
     _set_snares(_Snare(folder))
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)

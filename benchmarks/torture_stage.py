@@ -17,7 +17,7 @@ import psutil
 import psycopg
 
 from jurybox.project import Project
-from jurybox.store import migrate
+from jurybox.store import lifecycle
 from jurybox.web.serving import open_socket
 from serving import make_project
 from torture_people import Crowd
@@ -26,7 +26,7 @@ from torture_processes import Nursery, alive, kill
 __all__ = ["Postgres", "Stage"]
 
 _PATIENCE = 600.0
-_MIGRATIONS = migrate._FOLDER
+_MIGRATIONS = lifecycle._FOLDER
 _SQLITE_DISK, _POSTGRES_DISK = 96, 512  # MB
 
 
@@ -116,7 +116,7 @@ class Stage:
             self.postgres = Postgres(self.disk / "postgres")
             self.location = f"{self.postgres.uri}&schema=torture"
         shutil.copytree(_MIGRATIONS, self.folder / "migrations")
-        migrate._FOLDER = self.folder / "migrations"
+        lifecycle._FOLDER = self.folder / "migrations"
         self.nursery = Nursery(self.folder)
         tokens = make_project(self.location, n_texts, n_people, batch=4)
         with Project.open(self.location) as project:
@@ -219,7 +219,7 @@ class Stage:
             self.postgres.kill()
         while self._mounts:
             self._unmount()
-        migrate._FOLDER = _MIGRATIONS
+        lifecycle._FOLDER = _MIGRATIONS
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _mount(self, size: int) -> bool:

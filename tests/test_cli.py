@@ -18,8 +18,7 @@ import pandas as pd
 import pytest
 
 import jurybox
-from jurybox.cli.app import app
-from jurybox.cli.errors import run
+from jurybox.cli.app import app, run
 from jurybox.project import Project
 
 TEXTS = [

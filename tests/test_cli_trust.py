@@ -10,8 +10,7 @@ from typing import Protocol
 import pytest
 
 from jurybox import Project
-from jurybox.cli.app import app
-from jurybox.cli.errors import run
+from jurybox.cli.app import app, run
 from jurybox.cli.sitting import read_choice
 from jurybox.store.settings import ProjectSettings
 

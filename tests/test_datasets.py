@@ -16,8 +16,13 @@ from numpy.typing import NDArray
 
 from jurybox.datasets import Dataset, load, load_demo
 from jurybox.datasets.folder import load_folder
-from jurybox.datasets.pickled import read_pickled_annotations
-from jurybox.datasets.politeness import EXTRA_JSON, EXTRA_PICKLED, HUB_NAME, load_politeness
+from jurybox.datasets.politeness import (
+    EXTRA_JSON,
+    EXTRA_PICKLED,
+    HUB_NAME,
+    load_politeness,
+    read_pickled_annotations,
+)
 from jurybox.encoders import TfidfEncoder
 from jurybox.errors import FormatError, InputError
 

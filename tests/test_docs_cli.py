@@ -12,8 +12,7 @@ from pathlib import Path
 import pytest
 
 import jurybox
-from jurybox.cli.app import app
-from jurybox.cli.errors import run
+from jurybox.cli.app import app, run
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 

@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from jurybox import formats
-from jurybox.cli.app import app
-from jurybox.cli.errors import run
+from jurybox.cli.app import app, run
 from jurybox.errors import FormatError
 from jurybox.formats import AnnotationRecord, Batch, ReadOptions
 from jurybox.project import Project

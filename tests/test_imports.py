@@ -27,7 +27,7 @@ def loaded_by(code: str) -> set[str]:
 @pytest.mark.slow
 @pytest.mark.parametrize("argument", ["--help", "--version"])
 def test_help_and_version_load_nothing_heavy(argument: str) -> None:
-    code = "from jurybox.cli.app import app\nfrom jurybox.cli.errors import run\nrun(app, [{!r}])"
+    code = "from jurybox.cli.app import app\nfrom jurybox.cli.app import run\nrun(app, [{!r}])"
     assert loaded_by(code.format(argument)) == set()
 
 

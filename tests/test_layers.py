@@ -14,7 +14,6 @@ LAYERS = (
     "atomic",
     "arrays",
     "drawing",
-    "missing",
     "coding",
     "annotations",
     "agreement",

@@ -13,8 +13,7 @@ import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
-from jurybox.cli.app import app
-from jurybox.cli.errors import run
+from jurybox.cli.app import app, run
 from jurybox.formats import write_table
 from jurybox.formats.plain import plain
 from jurybox.project import Project

@@ -14,13 +14,12 @@ from typing import Any
 import pytest
 
 from jurybox import Project
-from jurybox.cli.app import app
-from jurybox.cli.errors import run
+from jurybox.cli.app import app, run
 from jurybox.errors import FormatError, InputError
 from jurybox.report import Facts, gather, gather_section, write_report
 from jurybox.report.facts import SECTIONS, to_json
 from jurybox.report.page import render
-from jurybox.report.view import Names
+from jurybox.report.sections import Names
 from support.report import COMMENT, PEOPLE, REVIEWER, make_project
 
 NO_TEXTS = [("1", "<script>alert(1)</script> thank you"), ("2", "please {{ nonsense }}")]

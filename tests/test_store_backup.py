@@ -19,8 +19,8 @@ from jurybox.formats.records import TextRecord
 from jurybox.project import Project
 from jurybox.store import backup, rounds, schema, snapshots
 from jurybox.store.backup import restore_backup, write_backup
-from jurybox.store.sessions import SessionKey, read_key
 from jurybox.store.settings import ProjectSettings
+from jurybox.store.state import SessionKey, read_key
 
 
 @pytest.fixture

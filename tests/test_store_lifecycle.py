@@ -18,7 +18,7 @@ from alembic.migration import MigrationContext
 
 from jurybox.errors import ConflictError, InputError, NewerDatabaseError, NotFoundError, StoreError
 from jurybox.project import Project
-from jurybox.store import migrate
+from jurybox.store import lifecycle
 from jurybox.store.engine import read_location
 from jurybox.store.records import Task
 from jurybox.store.schema import metadata
@@ -30,7 +30,7 @@ CLASSES = ["no", "yes"]
 def test_migrations_make_the_tables_that_the_queries_expect(location: str) -> None:
     with Project.create(location, classes=CLASSES) as project, project.store.write() as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
-        assert migrate.stored_version(connection) == migrate.known_versions()[-1]
+        assert lifecycle.stored_version(connection) == lifecycle.known_versions()[-1]
 
 
 def test_settings_classes_and_guidelines_last(location: str) -> None:
@@ -108,10 +108,10 @@ def later_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[
 
     def upgrade_jurybox() -> None:
         folder = tmp_path / "migrations"
-        shutil.copytree(migrate._FOLDER, folder)
-        module = MADE_UP_VERSION.format(before=migrate.known_versions()[-1])
+        shutil.copytree(lifecycle._FOLDER, folder)
+        module = MADE_UP_VERSION.format(before=lifecycle.known_versions()[-1])
         (folder / "versions" / "9001_made_up.py").write_text(module)
-        monkeypatch.setattr(migrate, "_FOLDER", folder)
+        monkeypatch.setattr(lifecycle, "_FOLDER", folder)
 
     return upgrade_jurybox
 
@@ -125,7 +125,7 @@ def test_an_old_database_is_migrated(location: str, later_version: Callable[[], 
     later_version()
     with Project.open(location) as project:
         with project.store.write() as connection:
-            assert migrate.stored_version(connection) == "9001"
+            assert lifecycle.stored_version(connection) == "9001"
             connection.execute(sa.text("INSERT INTO services (name, value, updated_at) VALUES ('a', '1', 1)"))
             assert connection.scalar(sa.text("SELECT made_up FROM services")) == 7
         assert project.status() == before
@@ -136,10 +136,10 @@ def test_an_sqlite_file_is_copied_before_it_is_migrated(
 ) -> None:
     path = tmp_path / "old.db"
     Project.create(path, classes=CLASSES, texts=["first", "second"]).close()
-    version = migrate.known_versions()[-1]
+    version = lifecycle.known_versions()[-1]
     later_version()
     Project.open(path).close()
-    with closing(sqlite3.connect(migrate.backup_path(path, version))) as copy:
+    with closing(sqlite3.connect(lifecycle.backup_path(path, version))) as copy:
         assert copy.execute("SELECT version_num FROM alembic_version").fetchall() == [(version,)]
         assert copy.execute("SELECT count(*) FROM texts").fetchall() == [(2,)]
 

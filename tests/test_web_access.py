@@ -13,10 +13,9 @@ from fastapi.routing import APIRoute
 from fastapi.testclient import TestClient
 
 from jurybox.store.records import Role
-from jurybox.web import api, openapi, pages
+from jurybox.web import api, pages
 from jurybox.web.access import safe_path
-from jurybox.web.api import beliefs, browsing, gold, hooks, labelling, people, project, transfer
-from jurybox.web.app import create_app
+from jurybox.web.app import create_app, openapi_router
 from jurybox.web.tokens import AttemptLimiter, hash_token
 from support.web import OWNER_TOKEN, PEOPLE, Stage, csrf_token, session_cookie, stage, token_of, web_settings
 
@@ -75,10 +74,9 @@ RANK = {None: -1, Role.ANNOTATOR: 0, Role.REVIEWER: 1, Role.OWNER: 2}
 
 def all_routes() -> list[str]:
     """Method and path of every route of the app; those that no list above names are the owner's."""
-    api_modules = (beliefs, browsing, gold, hooks, labelling, people, project, transfer)
-    routers: list[tuple[str, APIRouter]] = [("", openapi.router)]
+    routers: list[tuple[str, APIRouter]] = [("", openapi_router)]
     routers += [("", router) for router in pages.routers]
-    routers += [("/api/v1", module.router) for module in api_modules]
+    routers += [("/api/v1", router) for router in api.routers]
     return sorted(
         f"{method} {prefix}{route.path}"
         for prefix, router in routers

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from jurybox.web.openapi import document
+from jurybox.web.app import document
 from support.web import OWNER_TOKEN, stage
 
 with warnings.catch_warnings():

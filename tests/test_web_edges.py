@@ -20,9 +20,8 @@ import pytest
 import uvicorn
 from fastapi.testclient import TestClient
 
-from jurybox.errors import InputError
+from jurybox.errors import InputError, RedactedFormatter, redacted
 from jurybox.project import Project
-from jurybox.store.redaction import RedactedFormatter, redacted
 from jurybox.web.app import create_app
 from jurybox.web.config import WebSettings
 from jurybox.web.connections import Bounds, bounded_protocol

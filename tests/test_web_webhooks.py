@@ -16,8 +16,8 @@ import pytest
 
 from jurybox.errors import InputError, NotFoundError
 from jurybox.project import Project
-from jurybox.web.addresses import is_private_name, is_public
 from jurybox.web.config import WebSettings
+from jurybox.web.security import is_private_name, is_public
 from jurybox.web.state import Server
 from jurybox.web.webhooks import (
     AddressError,

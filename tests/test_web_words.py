@@ -16,8 +16,7 @@ from jurybox.errors import FormatError
 from jurybox.learner import LearnerPhase
 from jurybox.store.browse import TextState
 from jurybox.store.records import Role, Why
-from jurybox.web.i18n import LANGUAGES, Catalogue, choose_language, get_catalogue
-from jurybox.web.i18n.catalogue import Message
+from jurybox.web.i18n import LANGUAGES, Catalogue, Message, choose_language, get_catalogue
 from jurybox.web.pages.labelling import CLASS_KEYS, SKIP_REASONS
 from jurybox.web.pages.settings import CHOICES, GROUPS
 from jurybox.web.pages.trust import heat_table

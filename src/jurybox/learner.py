@@ -24,11 +24,10 @@ from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from types import FrameType
 
-from jurybox.errors import ConflictError, JuryboxError, NotFoundError
+from jurybox.errors import ConflictError, JuryboxError, NotFoundError, RedactedFormatter
 from jurybox.project import Project
 from jurybox.schedule import LearnerOptions, is_due
 from jurybox.store.locks import Lock
-from jurybox.store.redaction import RedactedFormatter
 from jurybox.tuning import SecondGear
 
 __all__ = [

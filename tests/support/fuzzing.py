@@ -16,11 +16,11 @@ from jurybox import formats
 from jurybox.errors import InputError
 from jurybox.formats import ReadOptions
 from jurybox.formats.opening import Opening, Part
-from jurybox.formats.plan_file import read_plan
+from jurybox.formats.options import read_plan
 from jurybox.formats.read_csv import open_csv
 from jurybox.formats.read_json import iter_objects
-from jurybox.formats.tables import Row, Table
-from jurybox.formats.tools.registry import OBJECT_TOOLS, TABLE_TOOLS
+from jurybox.formats.records import Row, Table
+from jurybox.formats.tools import OBJECT_TOOLS, TABLE_TOOLS
 from support.exports import SAMPLES
 
 __all__ = ["READERS", "fuzz"]

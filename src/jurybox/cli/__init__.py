@@ -13,8 +13,7 @@ __all__ = ["main"]
 
 def main() -> NoReturn:
     """Run the command that the arguments of this process name, and exit."""
-    from jurybox.cli.app import app
-    from jurybox.cli.errors import run
+    from jurybox.cli.app import app, run
 
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):

@@ -133,7 +133,7 @@ def read_options(
         If the plan cannot be read.
     """
     from jurybox.formats import ReadOptions
-    from jurybox.formats.plan_file import read_plan
+    from jurybox.formats.options import read_plan
 
     roles: dict[str, str] = {}
     for given in columns or ():
@@ -265,7 +265,7 @@ def approve(
     FormatError
         If it is not to go on; nothing has been written to the project.
     """
-    from jurybox.formats.plan_file import write_plan
+    from jurybox.formats.options import write_plan
 
     for source in sources:
         if _asks():

@@ -42,8 +42,8 @@ def summary(data: Dataset) -> dict[str, Any]:
 def show_plan(file: str, options: ReadOptions, kept: Path | None, *, as_json: bool) -> None:
     """Print how a file would be imported, and keep that if asked to."""
     from jurybox import formats
+    from jurybox.formats.options import write_plan
     from jurybox.formats.plain import plain
-    from jurybox.formats.plan_file import write_plan
 
     source = formats.read(file, options)
     plan = source.plan

@@ -301,8 +301,7 @@ def write_curves(curves: Curves, out: Path) -> list[Path]:
 
     from jurybox.atomic import new_file
     from jurybox.drawing import to_png
-    from jurybox.formats.layouts import Column, OutTable
-    from jurybox.formats.write_tables import write_csv
+    from jurybox.formats.write_tables import Column, OutTable, write_csv
 
     numbers = out / "curves.json"
     with new_file(numbers, overwrite=True) as draft:

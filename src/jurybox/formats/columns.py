@@ -7,7 +7,6 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
-from jurybox.formats.layout import Layout, check_given, check_header, check_layout
 from jurybox.formats.names import (
     JUDGMENT_IDS,
     NAMES,
@@ -18,13 +17,13 @@ from jurybox.formats.names import (
 )
 from jurybox.formats.options import ReadOptions
 from jurybox.formats.plan import Finding
+from jurybox.formats.records import Table
+from jurybox.formats.rows import Layout, check_given, check_header, check_layout
 from jurybox.formats.spreadsheet import ESCAPED_COLUMN
-from jurybox.formats.survey import ColumnSurvey, Survey
-from jurybox.formats.tables import Table
+from jurybox.formats.survey import ColumnSurvey, Survey, class_valued, listed, unread, voters
 from jurybox.formats.times import TimeStyle, parse_seconds, parse_time
 from jurybox.formats.tools.base import TableTool
 from jurybox.formats.values import LabelReader, as_name, as_text
-from jurybox.formats.voters import class_valued, listed, unread, voters
 
 __all__ = ["guess_layout"]
 

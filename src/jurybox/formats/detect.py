@@ -1,16 +1,169 @@
-"""What a file is: its format and its delimiter, told from its name and its bytes."""
+"""What a file is: its format, delimiter and encoding, told from its name and its bytes.
+
+UTF-8 and UTF-16 are known for sure, code pages are guessed. What is broken UTF-8 is no code page: a wrong
+guess would store garbage that looks like text.
+"""
 
 from __future__ import annotations
 
+import codecs
 import csv
+import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import IO
+
+from charset_normalizer import from_bytes
 
 from jurybox.errors import FormatError
 from jurybox.formats.containers import archive_kind, reading
 
-__all__ = ["FORMATS", "sniff_delimiter", "sniff_format"]
+__all__ = ["FORMATS", "is_guess", "sniff_delimiter", "sniff_encoding", "sniff_format"]
+
+_BOMS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_BLOCK = 1 << 20
+_SAMPLE = 1 << 16
+_UTF8_SEQUENCE = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
+_WESTERN_LETTERS = frozenset("àâäáãåæçéèêëíìîïñóòôöõøœßúùûüÀÂÄÁÅÆÇÉÈÊËÍÎÑÓÔÖØŒÚÛÜ")
+_WESTERN = _WESTERN_LETTERS | frozenset("ÃÌÏÒÕÙÝÐÞýÿðþšžŠŽ¡¿«»‹›„“”‚‘’–—…•·€£¥§°²³µ½¼¾©®™ªº\xa0\xad")
+_FREQUENT = {
+    "cp1251": "оеаинтсрвлк",
+    "koi8_r": "оеаинтсрвлк",
+    "mac_cyrillic": "оеаинтсрвлк",
+    "cp1253": "αοιετσνηυρς",
+    "cp1255": "יוהלאתרבשמם",
+    "cp1256": "اليمنوترهب",
+    "cp1254": "ığşçöüİÇÖÜŞ",
+    "cp1257": "ėšįųąčžūęāīēļņģķõäöü",
+    "cp1250": "íáéýěščřžůúňťďąęłóśćżźńőűöüășțâî",
+    "iso8859_2": "íáéýěščřžůúňťďąęłóśćżźńőűöüă",
+    "cp932": "のにはをたがでてとしれさいるあり",
+    "euc_jp": "のにはをたがでてとしれさいるあり",
+    "gb18030": "的一是不了人我在有这他们你到说就",
+    "big5": "的一是不了人我在有這他們你到說就",
+    "cp949": "이다는을가의에하고지은를기로어리나요도니",
+}
+"""The code pages that are told apart, and the letters of which their languages are full."""
+_MOST_CHAOS = 0.25
+
+
+def is_guess(encoding: str) -> bool:
+    """Whether an encoding that `sniff_encoding` returned may be wrong."""
+    return not encoding.startswith("utf")
+
+
+def sniff_encoding(path: Path) -> str:
+    """Tell the encoding of a text file by its byte order mark, else by decoding all of it.
+
+    Raises
+    ------
+    FormatError
+        If the file is broken UTF-8, or in an encoding that cannot be told from its bytes.
+    """
+    with reading(path) as file:
+        head = file.read(_SAMPLE)
+    for mark, encoding in _BOMS:
+        if head.startswith(mark):
+            return encoding
+    units = max(len(head) // 2, 1)
+    if head[1::2].count(0) > 0.3 * units and head[1::2].count(0) > 9 * head[::2].count(0):
+        return "utf-16-le"
+    if head[::2].count(0) > 0.3 * units and head[::2].count(0) > 9 * head[1::2].count(0):
+        return "utf-16-be"
+    line = _first_line_not_utf8(path)
+    return "utf-8" if line is None else _code_page(path, line)
+
+
+def _first_line_not_utf8(path: Path) -> int | None:
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    lines = 1
+    with reading(path) as file:
+        for block in _blocks(file):
+            try:
+                decoder.decode(block)
+            except UnicodeDecodeError as error:
+                return lines + error.object[: error.start].count(b"\n")
+            lines += block.count(b"\n")
+    try:
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        return lines
+    return None
+
+
+def _code_page(path: Path, line: int) -> str:
+    sample = _lines_with_high_bytes(path)
+    high = sum(byte > 0x7F for byte in sample)
+    in_sequences = sum(len(found) for found in _UTF8_SEQUENCE.findall(sample))
+    if in_sequences > high / 2 and in_sequences > 2:
+        problem = f"is UTF-8 with wrong bytes (the first in line {line}); repair it, or name its encoding"
+        raise FormatError(problem, file=str(path), code="encoding")
+    guess = _western(sample, high) or _by_language(sample)
+    if guess is None:
+        problem = (
+            f"is not UTF-8 (line {line}), and its encoding cannot be told; name it, e.g. cp1251 or shift_jis"
+        )
+        raise FormatError(problem, file=str(path), code="encoding")
+    return guess
+
+
+def _western(sample: bytes, high: int) -> str | None:
+    """Return the code page of Windows or of old Macs, whichever gives more letters of Western Europe."""
+    letters = sum(chr(byte).isalpha() for byte in sample if byte < 0x80)
+    if high > 0.35 * (letters + high):
+        return None
+    found: dict[str, tuple[float, float]] = {}
+    for encoding in ("cp1252", "mac_roman"):
+        special = [char for char in sample.decode(encoding, errors="replace") if char > "\x7f"]
+        plausible = sum(char in _WESTERN for char in special)
+        if plausible >= 0.95 * len(special):
+            common = sum(char in _WESTERN_LETTERS for char in special)
+            # a capital amid a word speaks against the code page
+            odd = len(
+                re.findall(
+                    r"[a-z][ÀÂÄÁÃÅÆÇÉÈÊËÍÌÎÏÑÓÒÔÖÕØŒÚÙÛÜŽŠŸ](?=[a-z])",
+                    sample.decode(encoding, errors="replace"),
+                )
+            )
+            found[encoding] = (common - 2 * odd, plausible)
+    return max(found, key=found.__getitem__) if found else None
+
+
+def _by_language(sample: bytes) -> str | None:
+    matches = [
+        (found.encoding, found.chaos, str(found))
+        for found in from_bytes(sample, cp_isolation=list(_FREQUENT), threshold=_MOST_CHAOS)
+        if found.encoding in _FREQUENT
+    ]
+    return max(matches, key=lambda match: _plausibility(*match), default=("",))[0] or None
+
+
+def _plausibility(encoding: str, chaos: float, text: str) -> float:
+    special = [char for char in text.lower() if char > "\x7f" and char.isalpha()]
+    return sum(char in _FREQUENT[encoding] for char in special) / max(len(special), 1) - chaos
+
+
+def _lines_with_high_bytes(path: Path) -> bytes:
+    sample = bytearray()
+    with reading(path) as file:
+        for block in _blocks(file):
+            for found in re.finditer(rb"[^\r\n]{0,80}[\x80-\xff][^\r\n]{0,400}", block):
+                sample += found[0] + b"\n"
+                if len(sample) > _SAMPLE:
+                    return bytes(sample)
+    return bytes(sample)
+
+
+def _blocks(file: IO[bytes]) -> Iterator[bytes]:
+    return iter(lambda: file.read(_BLOCK), b"")
+
 
 FORMATS = (
     *(

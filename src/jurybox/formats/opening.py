@@ -9,21 +9,19 @@ from pathlib import Path
 
 from jurybox.errors import FormatError
 from jurybox.formats.columns import guess_layout
-from jurybox.formats.encodings import is_guess, sniff_encoding
-from jurybox.formats.layout import Layout
+from jurybox.formats.detect import is_guess, sniff_encoding
 from jurybox.formats.options import ReadOptions
 from jurybox.formats.plan import ColumnPlan, FilePlan, Finding, Tally
-from jurybox.formats.read_arrow import objects_of, open_feather, open_huggingface, open_parquet
+from jurybox.formats.read_binary import objects_of, open_feather, open_huggingface, open_parquet, open_sheet
 from jurybox.formats.read_csv import SAMPLE_ROWS, open_csv, open_lines
 from jurybox.formats.read_json import iter_objects, table_of_objects
-from jurybox.formats.read_sheet import open_sheet
-from jurybox.formats.rows import read_table
+from jurybox.formats.records import Record, Table, later_only
+from jurybox.formats.rows import Layout, read_table
 from jurybox.formats.survey import Survey, survey
-from jurybox.formats.tables import Record, Table, later_only
+from jurybox.formats.tools import OBJECT_TOOLS, TABLE_TOOLS, object_tool, table_tool
 from jurybox.formats.tools.base import Context, ObjectTool, TableTool, read_items
 from jurybox.formats.tools.forms import QUALTRICS, TURNED, is_turned, turned, without_preamble
 from jurybox.formats.tools.inception import webanno_objects
-from jurybox.formats.tools.registry import OBJECT_TOOLS, TABLE_TOOLS, object_tool, table_tool
 from jurybox.formats.values import LabelReader
 
 __all__ = ["Opening", "Part", "open_part"]

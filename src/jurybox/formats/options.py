@@ -1,11 +1,18 @@
-"""What a reader is told instead of having to guess."""
+"""What a reader is told instead of having to guess, and the TOML file that keeps it for the next delivery."""
 
 from __future__ import annotations
 
+import json
+import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
-__all__ = ["ReadOptions"]
+from jurybox.atomic import new_file
+from jurybox.errors import FormatError
+from jurybox.formats.plan import FilePlan, ImportPlan
+
+__all__ = ["ReadOptions", "read_plan", "write_plan"]
 
 
 @dataclass(frozen=True)
@@ -53,3 +60,106 @@ class ReadOptions:
     planned: bool = False
     exact: bool = False
     classes: Sequence[str] | None = None
+
+
+_LISTS = ("annotator_columns", "ignore", "keep", "missing")
+_TEXTS = ("encoding", "delimiter", "annotator")
+
+
+def write_plan(path: Path, plan: ImportPlan, options: ReadOptions) -> None:
+    """Write what decides how a file is read: what was asked for, and what was told of a single file.
+
+    Raises
+    ------
+    FormatError
+        If the file is there already, or cannot be written.
+    """
+    alone = plan.files[0] if len(plan.files) == 1 else None
+    decided = options if alone is None else _decided(alone, options)
+    lines = [
+        "# How jurybox reads a file: jurybox add PROJECT FILE --plan THIS. Change what is wrong.",
+        f"# Made for {json.dumps(Path(plan.files[0].file).name)}: {plan.texts} texts, "
+        f"{plan.annotations} annotations by {len(plan.annotators)} annotators.",
+        *(f"# {' '.join(str(finding).split())}" for finding in plan.findings),
+        f"format = {_toml(decided.format)}",
+        *(f"{name} = {_toml(value)}" for name in _TEXTS if (value := getattr(decided, name)) is not None),
+        *(f"{name} = [{', '.join(map(_toml, getattr(decided, name)))}]" for name in _LISTS),
+        f"turn = {'true' if decided.turn else 'false'}",
+        "",
+        "[columns]",
+        *(f"{role} = {_toml(name)}" for role, name in decided.columns.items()),
+    ]
+    with new_file(path, overwrite=False) as draft:
+        draft.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _decided(file: FilePlan, options: ReadOptions) -> ReadOptions:
+    """Return options that name what was told from the file, so that the next delivery is not guessed."""
+    if file.shape == "nested":
+        return replace(options, format=file.format, encoding=file.encoding)
+    ignored = [column.name for column in file.columns if column.becomes == "ignored" and column.name]
+    made = {
+        column.name
+        for column in file.columns
+        if column.name in ("_seconds", "Answer.label") and column.becomes != "ignored"
+    }
+    return replace(
+        options,
+        format=file.format,
+        encoding=file.encoding,
+        delimiter=file.delimiter,
+        columns={role: name for role, name in file.roles.items() if name not in made and not options.turn},
+        annotator_columns=file.annotators,
+        ignore=() if options.turn else [*ignored],
+        keep=() if options.turn else file.metadata,
+    )
+
+
+def read_plan(path: Path, given: ReadOptions) -> ReadOptions:
+    """Return the options that a file states, where none are given.
+
+    Raises
+    ------
+    FormatError
+        If the file is no plan.
+    """
+    try:
+        held = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise FormatError(f"is no readable plan: {error}", file=str(path)) from error
+    unknown = sorted(held.keys() - {"format", "turn", "columns", *_TEXTS, *_LISTS})
+    if unknown:
+        raise FormatError(f"states {unknown[0]!r}, which no plan has", file=str(path))
+    wrong = [
+        name
+        for name, kind in (
+            ("format", str),
+            ("turn", bool),
+            ("columns", dict),
+            *((n, str) for n in _TEXTS),
+            *((n, list) for n in _LISTS),
+        )
+        if name in held and not isinstance(held[name], kind)
+    ]
+    if wrong:
+        raise FormatError(
+            f"states {wrong[0]} = {held[wrong[0]]!r}, which is of the wrong kind", file=str(path)
+        )
+    return replace(
+        given,
+        format=given.format if given.format != "auto" else str(held.get("format", "auto")),
+        turn=given.turn or held.get("turn") is True,
+        columns={**{role: str(name) for role, name in held.get("columns", {}).items()}, **given.columns},
+        encoding=given.encoding or held.get("encoding"),
+        delimiter=given.delimiter or held.get("delimiter"),
+        annotator=given.annotator or held.get("annotator"),
+        annotator_columns=given.annotator_columns or tuple(map(str, held.get("annotator_columns", ()))),
+        ignore=(*given.ignore, *map(str, held.get("ignore", ()))),
+        keep=(*given.keep, *map(str, held.get("keep", ()))),
+        missing=(*given.missing, *map(str, held.get("missing", ()))),
+        planned=True,
+    )
+
+
+def _toml(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

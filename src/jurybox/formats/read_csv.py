@@ -12,8 +12,8 @@ from jurybox.errors import FormatError, InputError
 from jurybox.formats.containers import BROKEN_FILE, open_text
 from jurybox.formats.detect import sniff_delimiter
 from jurybox.formats.names import is_known
+from jurybox.formats.records import Row, Table
 from jurybox.formats.spreadsheet import ESCAPED_COLUMN, split_names, unescape
-from jurybox.formats.tables import Row, Table
 from jurybox.formats.values import as_text
 
 __all__ = ["MOST_CHARACTERS", "SAMPLE_ROWS", "open_csv", "open_lines", "wrong_bytes"]

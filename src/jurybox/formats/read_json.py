@@ -12,7 +12,7 @@ from jurybox.errors import FormatError
 from jurybox.formats.containers import BROKEN_FILE, open_text
 from jurybox.formats.names import role_of
 from jurybox.formats.read_csv import MOST_CHARACTERS, SAMPLE_ROWS, wrong_bytes
-from jurybox.formats.tables import MISSING, Row, Table
+from jurybox.formats.records import MISSING, Row, Table
 
 __all__ = ["JsonObject", "iter_objects", "table_of_objects"]
 

@@ -15,8 +15,7 @@ from jurybox.formats.detect import FORMATS, sniff_format
 from jurybox.formats.opening import Part, open_part
 from jurybox.formats.options import ReadOptions
 from jurybox.formats.plan import FilePlan, Finding, ImportPlan, count
-from jurybox.formats.records import AnnotationRecord, Batch, GoldRecord
-from jurybox.formats.tables import Record, batched, without_repeats
+from jurybox.formats.records import AnnotationRecord, Batch, GoldRecord, Record, batched, without_repeats
 from jurybox.formats.values import by_size
 
 __all__ = ["MANIFEST", "Source", "read"]

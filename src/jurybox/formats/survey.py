@@ -1,4 +1,4 @@
-"""What the columns of a table hold, over all rows: a guess from the first would lose what comes late."""
+"""What the columns of a table hold, over all rows, and which columns of a wide table are people who vote."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from jurybox.formats.tables import Table
-from jurybox.formats.values import as_text
+from jurybox.formats.names import NAMES, family_of_labels, is_result, names_annotator, plain_name
+from jurybox.formats.plan import Finding
+from jurybox.formats.records import Table
+from jurybox.formats.values import LabelReader, as_text
 
-__all__ = ["ColumnSurvey", "Survey", "survey"]
+__all__ = ["ColumnSurvey", "Survey", "class_valued", "listed", "survey", "unread", "voters"]
 
 _CHUNK = 4096
 _MOST_VALUES = 400
@@ -88,3 +90,129 @@ def _chunks(rows: Iterable[Sequence[object]]) -> Iterable[list[Sequence[object]]
     walked = iter(rows)
     while chunk := list(itertools.islice(walked, _CHUNK)):
         yield chunk
+
+
+_MOST_CLASSES = 20
+_GENERIC = {"true", "false", "yes", "no", "y", "n", "t", "f", "x", "on", "off"}
+
+
+def listed(names: Sequence[str], most: int = 12) -> str:
+    """Return names one after the other, the first dozen of them.
+
+    Examples
+    --------
+    >>> listed(["a", "b", "c"], most=2)
+    "'a', 'b' and 1 more"
+    """
+    shown = ", ".join(repr(name) for name in names[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
+
+
+def class_valued(column: ColumnSurvey, labels: LabelReader) -> bool:
+    """Whether at least half of what a column holds are classes, upper and lower case aside."""
+    if column.many or column.nested or labels.classes is None:
+        return False
+    held = {value: n for value, n in column.values.items() if not labels.is_missing(value)}
+    known = sum(n for value, n in held.items() if labels.knows(value) or labels.nearly(value))
+    return known > 0 and 2 * known >= sum(held.values())
+
+
+def voters(columns: Mapping[int, ColumnSurvey], rows: int, labels: LabelReader) -> tuple[int, ...]:
+    """Return the positions of the columns that surely are annotators; none where it cannot be known.
+
+    Words such as "polite" are labels wherever they stand; 0 and 1, yes and no may as well be features of the
+    text. Their columns vote if their names say so, or if cells are missing, as where not everybody labelled
+    everything. Results, counts and features known by name never vote.
+    """
+    if labels.classes is None:
+        return _by_repetition(columns, labels)
+    holding = {at: column for at, column in columns.items() if class_valued(column, labels)}
+    family = set(family_of_labels([column.name for column in holding.values()]))
+    people = {at for at, column in holding.items() if names_annotator(column.name) or column.name in family}
+    possible = {at for at, column in holding.items() if at in people or not is_result(column.name)}
+    if _distinctive(labels.classes):
+        chosen = possible if len(possible) > 1 else people
+    elif people:
+        chosen = people
+    else:
+        sparse = any(_n_labels(columns[at], labels) < rows for at in possible)
+        rival = any(plain_name(column.name) in NAMES["label"] for column in holding.values())
+        chosen = possible if len(possible) > 1 and sparse and not rival else set()
+    idle = {
+        at
+        for at, column in columns.items()
+        if chosen
+        and not _n_labels(column, labels)
+        and (column.filled or names_annotator(column.name))
+        and not column.many
+        and not column.nested
+        and not is_result(column.name)
+    }
+    return tuple(sorted(chosen | idle))
+
+
+def _distinctive(classes: Sequence[str]) -> bool:
+    return not all(
+        name.casefold() in _GENERIC or name.lstrip("+-").replace(".", "").isdigit() for name in classes
+    )
+
+
+def _n_labels(column: ColumnSurvey, labels: LabelReader) -> int:
+    return sum(n for value, n in column.values.items() if not labels.is_missing(value))
+
+
+def _by_repetition(columns: Mapping[int, ColumnSurvey], labels: LabelReader) -> tuple[int, ...]:
+    """Return columns that share few short values, where the classes are not known yet."""
+    family = set(family_of_labels([column.name for column in columns.values()]))
+    possible = {
+        at: {value for value in column.values if not labels.is_missing(value)}
+        for at, column in columns.items()
+        if not column.many
+        and not column.nested
+        and max(map(len, column.values), default=0) <= 40
+        and (column.name in family or not is_result(column.name))
+    }
+    vocabulary = {labels.plain(value) for values in possible.values() for value in values}
+    marks = sum(_n_labels(columns[at], labels) for at in possible)
+    if not 2 <= len(vocabulary) <= _MOST_CLASSES or marks < 2 * len(vocabulary):
+        return ()
+    return tuple(possible) if sum(bool(values) for values in possible.values()) >= 2 else ()
+
+
+def unread(
+    shape: str, columns: Sequence[ColumnSurvey], labels: LabelReader, names: Sequence[str], *, asked: bool
+) -> list[Finding]:
+    """Say which columns hold classes that nobody reads; in a table without annotators they are lost."""
+    holding = [column for column in columns if class_valued(column, labels)]
+    if labels.classes is None:
+        holding = [
+            column for column in columns if plain_name(column.name) in ("label", "labels") and column.filled
+        ]
+    results = [
+        column.name
+        for column in holding
+        if is_result(column.name) and (shape != "texts" or plain_name(column.name) not in NAMES["label"])
+    ]
+    rest = [column.name for column in holding if column.name not in results]
+    findings = []
+    if results:
+        findings.append(
+            Finding(f"taken for results or features, nobody's votes, and kept as metadata: {listed(results)}")
+        )
+    known = any(plain_name(name) == "split" for name in names)  # a data set: its labels are known ones
+    if rest and not asked and (shape == "wide" or (shape == "texts" and not known)):
+        problem = f"labels would be lost: nothing says who gave what is in {listed(rest)}"
+        option = (
+            "--annotator-column NAME for each column that is an annotator, --annotator NAME with "
+            "--column label=COLUMN if one person gave the labels of a column, or --keep COLUMN "
+            "to keep it as metadata"
+        )
+        findings.append(Finding(problem, option, loses_labels=True, code="nobody"))
+    elif rest:
+        problem = (
+            f"labels are kept as metadata: no column says who gave them: {listed(rest)}"
+            if shape == "texts"
+            else f"holds classes and is kept as metadata, nobody's votes: {listed(rest)}"
+        )
+        findings.append(Finding(problem, "--annotator-column NAME to import it"))
+    return findings

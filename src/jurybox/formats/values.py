@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from datetime import time as clock
 
+from jurybox.coding import is_missing
 from jurybox.errors import FormatError
-from jurybox.missing import is_missing
 
 __all__ = ["LabelReader", "Place", "as_json", "as_name", "as_text", "by_size", "checked", "id_of_text"]
 

@@ -9,11 +9,17 @@ from pathlib import Path
 
 from jurybox.atomic import new_file, new_folder
 from jurybox.errors import InputError
-from jurybox.formats.layouts import OutTable, out_table, out_tables
 from jurybox.formats.records import Export
 from jurybox.formats.source import MANIFEST
 from jurybox.formats.write_nested import write_huggingface
-from jurybox.formats.write_tables import write_csv, write_jsonl, write_parquet
+from jurybox.formats.write_tables import (
+    OutTable,
+    out_table,
+    out_tables,
+    write_csv,
+    write_jsonl,
+    write_parquet,
+)
 from jurybox.formats.write_tools import TOOL_WRITERS
 
 __all__ = ["EXPORT_FORMATS", "write", "write_table"]

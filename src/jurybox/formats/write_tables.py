@@ -1,20 +1,191 @@
-"""Tables as CSV, JSON Lines and Parquet."""
+"""The tables of an export: their columns and rows, written as CSV, JSON Lines and Parquet."""
 
 from __future__ import annotations
 
 import csv
 import itertools
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
+from typing import Generic, Literal, TextIO, TypeAlias, TypeVar
 
-from jurybox.errors import require
-from jurybox.formats.layouts import Column, OutTable
+from jurybox.errors import InputError, require
+from jurybox.formats.records import AnnotationRecord, ConsensusRecord, Export, SkipRecord, TextRecord
 from jurybox.formats.spreadsheet import ESCAPED_COLUMN, escape, join_names
 from jurybox.formats.values import as_json
 
-__all__ = ["write_csv", "write_jsonl", "write_parquet", "write_rows"]
+__all__ = [
+    "TABLES",
+    "Column",
+    "OutTable",
+    "grouped",
+    "out_table",
+    "out_tables",
+    "write_csv",
+    "write_jsonl",
+    "write_parquet",
+    "write_rows",
+]
+
+TABLES = ("texts", "annotations", "consensus", "annotators", "gold", "skips")
+
+R = TypeVar("R", AnnotationRecord, ConsensusRecord, SkipRecord)
+Kind: TypeAlias = Literal["text", "number", "count", "json"]
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column and what it holds: ``text``, a ``number``, a ``count`` or ``json``; any cell may be None."""
+
+    name: str
+    kind: Kind = "text"
+
+
+@dataclass(frozen=True)
+class OutTable:
+    """A table to write; `rows` walks over it anew at each call."""
+
+    name: str
+    columns: tuple[Column, ...]
+    rows: Callable[[], Iterator[Sequence[object]]]
+
+
+def out_table(export: Export, name: str) -> OutTable:
+    """Return one of `TABLES`.
+
+    Raises
+    ------
+    InputError
+        If there is no such table.
+    """
+    if name not in TABLES:
+        raise InputError(f"table is {name!r}, expected one of {', '.join(TABLES)}")
+    return next(table for table in out_tables(export) if table.name == name)
+
+
+def out_tables(export: Export) -> tuple[OutTable, ...]:
+    """Return all tables of an export."""
+    probabilities = tuple(Column(f"p_{name}", "number") for name in export.classes)
+    return (
+        OutTable("texts", (Column("id"), Column("text"), Column("metadata", "json")), lambda: _texts(export)),
+        OutTable(
+            "annotations",
+            (
+                *(Column("id"), Column("annotator"), Column("label")),
+                *(Column("seconds", "number"), Column("comment"), Column("time")),
+            ),
+            lambda: _annotations(export),
+        ),
+        OutTable(
+            "consensus",
+            (
+                *(Column("id"), Column("text"), Column("label"), Column("quality", "number")),
+                *(Column("agreement", "number"), Column("n_annotations", "count"), *probabilities),
+            ),
+            lambda: _consensus(export),
+        ),
+        OutTable(
+            "annotators",
+            (
+                *(Column("annotator"), Column("n_annotations", "count"), Column("quality", "number")),
+                *(Column("agreement_with_consensus", "number"), Column("worst_class")),
+                Column("median_seconds", "number"),
+            ),
+            lambda: iter(export.annotators),
+        ),
+        OutTable("gold", (Column("id"), Column("label")), lambda: _gold(export)),
+        OutTable(
+            "skips",
+            (Column("id"), Column("annotator"), Column("label"), Column("comment"), Column("time")),
+            lambda: _skips(export),
+        ),
+    )
+
+
+def _texts(export: Export) -> Iterator[Sequence[object]]:
+    for record in export.texts:
+        yield (record.id, record.text, record.metadata or None)
+
+
+def _annotations(export: Export) -> Iterator[Sequence[object]]:
+    for record in export.annotations:
+        time = None if record.time is None else record.time.isoformat()
+        yield (
+            record.text_id,
+            record.annotator,
+            record.label,
+            record.seconds,
+            record.comment or None,
+            time,
+        )
+
+
+def _gold(export: Export) -> Iterator[Sequence[object]]:
+    for record in export.gold:
+        yield (record.text_id, record.label)
+
+
+def _skips(export: Export) -> Iterator[Sequence[object]]:
+    for record in export.skips:
+        time = None if record.time is None else record.time.isoformat()
+        yield (record.text_id, record.annotator, "", record.reason or None, time)
+
+
+def _consensus(export: Export) -> Iterator[Sequence[object]]:
+    unknown = (None,) * len(export.classes)
+    for text, consensus, _, _ in grouped(export):
+        yield (
+            text.id,
+            text.text,
+            consensus.label,
+            consensus.quality,
+            consensus.agreement,
+            consensus.n_annotations,
+            *(consensus.probabilities or unknown),
+        )
+
+
+def grouped(
+    export: Export,
+) -> Iterator[tuple[TextRecord, ConsensusRecord, list[AnnotationRecord], list[SkipRecord]]]:
+    """Yield each text with its consensus, its annotations and its skips, holding one at a time.
+
+    Raises
+    ------
+    InputError
+        If `export` does not keep its promise of one order.
+    """
+    consensus = _Following(export.consensus)
+    annotations = _Following(export.annotations)
+    skips = _Following(export.skips)
+    for text in export.texts:
+        beliefs = consensus.take(text.id)
+        labels = annotations.take(text.id)
+        unknown = ConsensusRecord(text.id, None, None, None, len(labels))
+        yield text, beliefs[0] if beliefs else unknown, labels, skips.take(text.id)
+    for rest in (consensus.left(), annotations.left(), skips.left()):
+        if rest is not None:
+            raise InputError(f"the export lists text {rest!r} out of order")
+
+
+class _Following(Generic[R]):
+    """A stream of records that is read along with the texts."""
+
+    def __init__(self, records: Iterable[R]) -> None:
+        self._records: Iterator[R] = iter(records)
+        self._next: R | None = next(self._records, None)
+
+    def take(self, text_id: str) -> list[R]:
+        taken = []
+        while self._next is not None and self._next.text_id == text_id:
+            taken.append(self._next)
+            self._next = next(self._records, None)
+        return taken
+
+    def left(self) -> str | None:
+        return None if self._next is None else self._next.text_id
+
 
 _ROWS = 10_000
 

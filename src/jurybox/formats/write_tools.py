@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import TextIO
 
 from jurybox.errors import InputError
-from jurybox.formats.layouts import Column, OutTable, grouped
 from jurybox.formats.records import AnnotationRecord, Export, SkipRecord, TextRecord
 from jurybox.formats.values import as_json
 from jurybox.formats.write_nested import write_label_studio
-from jurybox.formats.write_tables import write_csv, write_rows
+from jurybox.formats.write_tables import Column, OutTable, grouped, write_csv, write_rows
 
 __all__ = ["TASK_FORMATS", "TOOL_WRITERS", "ToolWriter", "write_tasks"]
 

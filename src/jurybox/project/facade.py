@@ -24,9 +24,9 @@ from jurybox.project.services import Services
 from jurybox.store import lifecycle, ranks, state
 from jurybox.store.checks import named_texts, storable
 from jurybox.store.engine import read_location
+from jurybox.store.gold import exempt_veterans
 from jurybox.store.importer import Duplicates, Importer, importing
 from jurybox.store.locks import serialise
-from jurybox.store.qualification import exempt_veterans
 from jurybox.store.records import Added
 from jurybox.store.settings import ProjectSettings
 

@@ -17,22 +17,26 @@ from jurybox.project.auditing import Accuracy, AuditReport
 from jurybox.project.gold import GoldScore
 from jurybox.project.origins import Agreements
 from jurybox.project.texts import ConsensusBelief, ContestedText, GuidelineNote
-from jurybox.report.sections.data import Data, Environment, describe_data, describe_environment
-from jurybox.report.sections.labels import (
+from jurybox.report.protocol import Protocol, describe_protocol
+from jurybox.report.sections import (
+    Data,
+    Environment,
+    Names,
     Outlooks,
+    View,
     describe_agreement,
     describe_annotators,
     describe_audit,
     describe_contested,
     describe_curve,
+    describe_data,
+    describe_environment,
     describe_gold,
     describe_guidelines,
     describe_labels,
     describe_pairs,
     describe_stopping,
 )
-from jurybox.report.sections.protocol import Protocol, describe_protocol
-from jurybox.report.view import Names, View
 
 __all__ = ["SECTIONS", "Facts", "gather", "gather_section", "to_json"]
 

@@ -18,7 +18,7 @@ from jurybox.errors import InputError
 from jurybox.project.annotators import AnnotatorBelief, PairBelief
 from jurybox.project.stopping import Outlook
 from jurybox.report.facts import Facts, to_json
-from jurybox.report.sections.protocol import REASONS, PlayedRound
+from jurybox.report.protocol import REASONS, PlayedRound
 from jurybox.trust.estimates import AuditEstimate, ConsensusEstimate
 from jurybox.trust.intervals import Interval
 from jurybox.trust.stopping import Verdict

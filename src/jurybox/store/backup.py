@@ -22,9 +22,8 @@ from jurybox.errors import ConflictError, InputError, NotFoundError, StoreError
 from jurybox.store import schema
 from jurybox.store.engine import Store, insert_rows, read_location
 from jurybox.store.files import copy_database
-from jurybox.store.lifecycle import creation, open_store
-from jurybox.store.migrate import stored_version
-from jurybox.store.sessions import LEAST_KEY
+from jurybox.store.lifecycle import creation, open_store, stored_version
+from jurybox.store.state import LEAST_KEY
 
 __all__ = ["restore_backup", "write_backup"]
 

@@ -14,6 +14,7 @@ from sqlalchemy.engine import Connection
 from jurybox.errors import ConflictError, NotFoundError
 from jurybox.store import schema
 from jurybox.store.gate import (
+    Reply,
     check_answer,
     check_lent,
     check_person,
@@ -21,13 +22,13 @@ from jurybox.store.gate import (
     check_remarks,
     check_revisions,
     is_bound,
+    once,
 )
 from jurybox.store.loans import find_text, give_back, release
 from jurybox.store.people import lock_actor
 from jurybox.store.queue import claim, with_text
 from jurybox.store.ranks import settle
 from jurybox.store.records import Decision, Flag, Receipt, Role, Task
-from jurybox.store.replies import Reply, once
 from jurybox.store.rows import (
     Situation,
     class_number,

@@ -22,10 +22,9 @@ from sqlalchemy.engine import URL, Connection, Engine, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, InvalidatePoolError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from jurybox.errors import InputError, StoreError, require
+from jurybox.errors import InputError, StoreError, redacted, require
 from jurybox.store.files import FileGuard, FileLostError, read_only_address
 from jurybox.store.locks import Lock, advisory_lock, file_lock, lock_statement
-from jurybox.store.redaction import redacted
 
 __all__ = ["Store", "insert_rows", "read_location"]
 

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from jurybox.errors import NotFoundError
-from jurybox.store import gold_queue, schema
+from jurybox.store import gold, schema
 from jurybox.store.rows import remember
 
 __all__ = [
@@ -51,7 +51,7 @@ def release(connection: Connection, annotator_id: int, text_id: int, *, golden: 
     """
     connection.execute(_RELEASE, {"text": text_id, "annotator": annotator_id})
     if golden:
-        gold_queue.forget(connection, annotator_id, text_id)
+        gold.forget(connection, annotator_id, text_id)
 
 
 def find_text(connection: Connection, external_id: str, *, lock: bool = False) -> int:

@@ -13,8 +13,7 @@ from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import DBAPIError, InvalidRequestError
 
 from jurybox.atomic import try_lock
-from jurybox.errors import StoreError
-from jurybox.store.redaction import redacted
+from jurybox.errors import StoreError, redacted
 
 __all__ = ["Lock", "advisory_key", "advisory_lock", "file_lock", "lock_statement", "serialise"]
 

@@ -13,9 +13,8 @@ from jurybox.store import schema
 from jurybox.store.checks import storable
 from jurybox.store.locks import serialise
 from jurybox.store.records import AnnotatorInfo, Role, Standing
-from jurybox.store.sessions import SessionKey
 from jurybox.store.settings import ProjectSettings, check_max_share
-from jurybox.store.state import STATE, ProjectState, state_of
+from jurybox.store.state import STATE, ProjectState, SessionKey, state_of
 
 __all__ = [
     "SHARE_GRACE",

@@ -19,13 +19,12 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
 from jurybox.errors import ConflictError
-from jurybox.store import gold_queue, schema
+from jurybox.store import gold, schema
 from jurybox.store.gate import IN_HAND, allowance, check_person, is_bound
-from jurybox.store.gold import is_mixed_in
+from jurybox.store.gold import NO_LIMIT, Admission, admit, is_mixed_in
 from jurybox.store.loans import give_back
 from jurybox.store.people import lock_actor
 from jurybox.store.places import any_open, any_wanted, best_free, own_place
-from jurybox.store.qualification import NO_LIMIT, Admission, admit
 from jurybox.store.records import NothingLeft, Standing, Task, Tasks, Why
 from jurybox.store.rows import count_loans, known, lock_situation, note_served, remember
 from jurybox.store.state import ProjectState
@@ -69,7 +68,7 @@ def next_tasks(connection: Connection, name: str, n: int, *, resume: bool, terms
     if annotator.standing != Standing.ACTIVE:
         return Tasks((), NothingLeft(Why.PAUSED))
     held = _held(connection, state, annotator.id, now)
-    golden = gold_queue.held(connection, annotator.id, now) if state.n_gold else []
+    golden = gold.held(connection, annotator.id, now) if state.n_gold else []
     admission = admit(connection, state, annotator, len(golden), now)
     if admission.refused:
         return Tasks((), NothingLeft(Why.NOT_QUALIFIED))
@@ -209,7 +208,7 @@ def _take(
     if not rows:
         return None
     if state.n_gold:
-        golden = gold_queue.place(connection, state, annotator, rows, n_held, now, all_places=tested)
+        golden = gold.place(connection, state, annotator, rows, n_held, now, all_places=tested)
         if golden or tested:
             return _take_mixed(connection, state, annotator, rows, golden, terms, now, only_gold=tested)
     return _lend(connection, state, annotator, rows, terms, now)
@@ -230,7 +229,7 @@ def _take_mixed(
     taken: list[Task] = []
     for at, row in enumerate(rows):
         if at in golden:
-            lent = gold_queue.lend(connection, annotator.id, golden[at], row, _lasts(state, terms), now)
+            lent = gold.lend(connection, annotator.id, golden[at], row, _lasts(state, terms), now)
             taken.append(_task(lent, annotator.name, lent.expires_at))
         elif not only_gold:
             taken.extend(_lend(connection, state, annotator, [row], terms, now))
@@ -244,7 +243,7 @@ def _claim_gold(
     place = next(iter(best_free(connection, state, annotator_id, 1, now)), None)
     if place is None:
         place = own_place(connection, state, text_id)
-    return gold_queue.lend(connection, annotator_id, text_id, place, _lasts(state, Terms()), now)
+    return gold.lend(connection, annotator_id, text_id, place, _lasts(state, Terms()), now)
 
 
 def _lend(

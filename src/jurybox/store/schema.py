@@ -403,7 +403,7 @@ replies = Table(
     Column("result", JSON, nullable=False),
     Column("created_at", Double, nullable=False),
 )
-"""What was answered under an idempotency key, see `jurybox.store.replies`; labels carry theirs themselves."""
+"""What was answered under an idempotency key, see `jurybox.store.gate`; labels carry theirs themselves."""
 
 services = Table(
     "services",

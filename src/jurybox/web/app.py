@@ -1,4 +1,7 @@
-"""The app: routes, access, bounds and errors put together; `docs/architecture.md` says how to add a page."""
+"""The app: routes, access, bounds and errors put together; `docs/architecture.md` says how to add a page.
+
+Who sends something is known before its body is read, and how much of it will be read.
+"""
 
 from __future__ import annotations
 
@@ -6,22 +9,172 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from os import PathLike, fspath
 from pathlib import Path
+from typing import Any
 
-from fastapi import FastAPI
+from fastapi import APIRouter, Depends, FastAPI, Request
+from fastapi.openapi.utils import get_openapi
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.responses import JSONResponse
 from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from jurybox import __version__
-from jurybox.web import api, openapi, pages
-from jurybox.web.admission import Admission
+from jurybox.errors import JuryboxError
+from jurybox.store.records import Role
+from jurybox.web import api, pages
+from jurybox.web.access import SAFE_METHODS, admitted, current_user, public
+from jurybox.web.api.fields import Problem
 from jurybox.web.config import WebSettings
-from jurybox.web.errors import add_error_handlers
+from jurybox.web.errors import PROBLEM, add_error_handlers, answer_error
 from jurybox.web.security import KnownHosts, SecurityHeaders, ServerTiming
 from jurybox.web.state import Server
+from jurybox.web.tokens import cookie_name
 from jurybox.web.vitals import Vitals
 from jurybox.web.webhooks import Courier
 
-__all__ = ["create_app"]
+__all__ = ["Admission", "create_app", "document", "openapi_router"]
+
+_MOST_PUBLIC = 1 << 16
+"""Bytes of what somebody sends who has not signed in."""
+
+
+class Admission:
+    """Refuses requests of people who may not send any before it reads them, and requests that are too large.
+
+    FastAPI reads a form to its end, files included, before it asks who sends it. Therefore this asks first.
+
+    Parameters
+    ----------
+    app
+        The app behind.
+    settings
+        How large requests may be, where owners upload files, and what people send who have not signed in.
+    """
+
+    def __init__(self, app: ASGIApp, *, settings: WebSettings) -> None:
+        self.app = app
+        self.settings = settings
+        self.upload_paths = frozenset(settings.upload_paths)
+        self.public_forms = frozenset(settings.public_forms)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request; whoever reads too much of its body gets an HTTPException."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        most, announced, read = self._most(scope["path"]), _content_length(scope), 0
+        if (announced or _is_chunked(scope)) and scope["method"] not in SAFE_METHODS:
+            request = Request(scope)
+            try:
+                await self._admit(request)
+            except JuryboxError as error:
+                response = await run_in_threadpool(answer_error, request, error)
+                # What comes all the same is thrown away; cut off, a browser would show no answer.
+                if _is_chunked(scope) or announced > most:
+                    response.headers["Connection"] = "close"
+                await response(scope, receive, send)
+                return
+
+        async def receive_bounded() -> Message:
+            nonlocal read
+            if announced > most:
+                raise _too_large(most)
+            message = await receive()
+            read += len(message.get("body", b""))
+            if read > most:
+                raise _too_large(most)
+            return message
+
+        await self.app(scope, receive_bounded, send)
+
+    def _most(self, path: str) -> int:
+        if path in self.public_forms:
+            return _MOST_PUBLIC
+        return self.settings.max_upload if path in self.upload_paths else self.settings.max_body
+
+    async def _admit(self, request: Request) -> None:
+        path = request.url.path
+        if path in self.public_forms:
+            return
+        admitted(await current_user(request), Role.OWNER if path in self.upload_paths else Role.ANNOTATOR)
+
+
+def _content_length(scope: Scope) -> int:
+    value = Headers(scope=scope).get("content-length", "")
+    return int(value) if value.isdecimal() else 0
+
+
+def _is_chunked(scope: Scope) -> bool:
+    return "transfer-encoding" in Headers(scope=scope)
+
+
+def _too_large(most: int) -> HTTPException:
+    return HTTPException(413, f"the request is too large; the most is {most} bytes", {"Connection": "close"})
+
+
+openapi_router = APIRouter(include_in_schema=False)
+
+_STATUSES = {
+    "400": "The request cannot be read",
+    "401": "Nobody is signed in, or the token is wrong",
+    "403": "Whoever is signed in may not do this, or the CSRF token is missing",
+    "404": "There is no such thing in the project",
+    "409": "This contradicts what is stored",
+    "413": "The request is too large",
+    "422": "The request is not as expected",
+    "429": "Too many wrong tokens",
+    "501": "This needs a library that is not installed on the server",
+    "503": "The database cannot be used at present",
+}
+_DESCRIPTION = (
+    "Programs send their token as `Authorization: Bearer TOKEN`. Requests with the cookie of a session that "
+    "change something carry its CSRF token as `X-CSRF-Token`. Errors are problem details (RFC 9457). "
+    "Lists come in pages: pass `next` as `after` to get the following one."
+)
+
+
+@openapi_router.get("/api/v1/openapi.json", dependencies=[Depends(public)])
+def openapi_document(request: Request) -> JSONResponse:
+    """Return the OpenAPI document."""
+    app: FastAPI = request.app
+    if app.openapi_schema is None:
+        app.openapi_schema = document()
+    return JSONResponse(app.openapi_schema)
+
+
+def document() -> dict[str, Any]:
+    """Return the OpenAPI document of ``/api/v1``."""
+    app = FastAPI(redirect_slashes=False)
+    app.include_router(api.router)
+    schema = get_openapi(
+        title="jurybox",
+        version=__version__,
+        summary="Labels you can trust from annotators you can't.",
+        description=_DESCRIPTION,
+        routes=app.routes,
+        separate_input_output_schemas=True,
+    )
+    components = schema.setdefault("components", {})
+    problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+    schemas = components.setdefault("schemas", {})
+    schemas["Problem"] = problem
+    for unused in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(unused, None)
+    components["securitySchemes"] = {
+        "token": {"type": "http", "scheme": "bearer"},
+        "session": {"type": "apiKey", "in": "cookie", "name": cookie_name("PROJECT")},
+    }
+    schema["security"] = [{"token": []}, {"session": []}]
+    content = {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    for methods in schema["paths"].values():
+        for operation in methods.values():
+            for status, description in _STATUSES.items():
+                operation["responses"][status] = {"description": description, "content": content}
+    return schema
+
 
 STATIC = Path(__file__).with_name("static")
 
@@ -76,7 +229,7 @@ def create_app(project_location: str | PathLike[str], *, settings: WebSettings |
     app.state.vitals = vitals
     add_error_handlers(app)
     app.include_router(api.router)
-    app.include_router(openapi.router)
+    app.include_router(openapi_router)
     for router in pages.routers:
         app.include_router(router)
     app.mount("/static", StaticFiles(directory=STATIC, check_dir=False), name="static")

@@ -23,8 +23,8 @@ from jurybox.errors import (
     MissingExtraError,
     NotFoundError,
     StoreError,
+    redacted,
 )
-from jurybox.store.redaction import redacted
 from jurybox.web.access import ForbiddenError, SignInError, TooManyAttemptsError, WrongTokenError, link_path
 from jurybox.web.security import HEADERS
 from jurybox.web.state import NoProjectError

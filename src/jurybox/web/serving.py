@@ -19,9 +19,8 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI
 
-from jurybox.errors import InputError, JuryboxError
+from jurybox.errors import InputError, JuryboxError, RedactedFormatter
 from jurybox.learner import note_death
-from jurybox.store.redaction import RedactedFormatter
 from jurybox.web.access import link_path
 from jurybox.web.app import create_app
 from jurybox.web.config import WebSettings

@@ -13,7 +13,7 @@ from fastapi import Request
 from starlette.responses import Response
 
 from jurybox.store.records import AnnotatorInfo, Role, Standing
-from jurybox.store.sessions import SessionKey
+from jurybox.store.state import SessionKey
 from jurybox.web.state import OWNER, Server, get_server
 from jurybox.web.tokens import Session, cookie_name, open_sealed, seal
 

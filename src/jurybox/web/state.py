@@ -13,7 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from jurybox.errors import ConflictError, NotFoundError, StoreError
 from jurybox.project import Project
 from jurybox.store.records import Role
-from jurybox.store.sessions import SessionKey, new_key
+from jurybox.store.state import SessionKey, new_key
 from jurybox.web.config import WebSettings
 from jurybox.web.tokens import AttemptLimiter, hash_token, new_token, same
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from itsdangerous import BadData, URLSafeTimedSerializer
 
-from jurybox.store.sessions import LEAST_KEY, SessionKey
+from jurybox.store.state import LEAST_KEY, SessionKey
 
 __all__ = [
     "AttemptLimiter",

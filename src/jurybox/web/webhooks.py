@@ -36,7 +36,7 @@ from urllib.parse import SplitResult, urlsplit
 from jurybox.errors import InputError, JuryboxError, NotFoundError
 from jurybox.project import Project
 from jurybox.store.services import Pulse
-from jurybox.web.addresses import is_private_name, is_public
+from jurybox.web.security import is_private_name, is_public
 from jurybox.web.state import Server
 
 __all__ = [

@@ -10,12 +10,46 @@ from typing import NamedTuple, Protocol, TypeVar
 
 from jurybox.errors import FormatError
 from jurybox.formats.plan import Finding, Tally
-from jurybox.formats.records import AnnotationRecord, SkipRecord, TextRecord
-from jurybox.formats.tables import Record, Table
+from jurybox.formats.records import AnnotationRecord, Record, SkipRecord, Table, TextRecord
 from jurybox.formats.times import TimeStyle, parse_seconds, parse_time
 from jurybox.formats.values import LabelReader, as_json, as_name, as_text, checked, id_of_text
 
-__all__ = ["Answer", "Context", "Item", "ObjectTool", "TableTool", "read_items", "span_problem"]
+__all__ = ["Answer", "Context", "Item", "ObjectTool", "TableTool", "read_items", "span_problem", "who"]
+
+_FIELDS = (
+    *("annotator", "annotator_id", "annotatorId", "annotator_name", "annotated_by", "completed_by", "worker"),
+    *(
+        "worker_id",
+        "WorkerId",
+        "rater",
+        "rater_id",
+        "coder",
+        "labeler",
+        "labeller",
+        "judge",
+        "user",
+        "username",
+    ),
+    *("user_id", "created_username", "created_by", "reviewer", "participant", "email", "name"),
+)
+
+
+def who(found: Mapping[str, object]) -> object:
+    """Return the annotator whom an object names; None where it names nobody.
+
+    Examples
+    --------
+    >>> who({"completed_by": {"id": 3, "email": "ana@example.org"}}), who({"label": "a"})
+    ('ana@example.org', None)
+    """
+    for name in _FIELDS:
+        person = found.get(name)
+        if isinstance(person, Mapping):
+            person = person.get("email") or person.get("username") or person.get("name") or person.get("id")
+        if not isinstance(person, list | Mapping) and as_text(person).strip():
+            return person
+    return None
+
 
 T = TypeVar("T")
 

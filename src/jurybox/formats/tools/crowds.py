@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from jurybox.formats.plan import Finding
-from jurybox.formats.tables import Row, Table
+from jurybox.formats.records import Row, Table
 from jurybox.formats.times import TimeStyle, parse_time
 from jurybox.formats.tools.base import Context, TableTool
 from jurybox.formats.values import as_text

@@ -7,11 +7,10 @@ from collections.abc import Iterator, Sequence
 
 from jurybox.formats.names import is_known, plain_name
 from jurybox.formats.plan import Finding
-from jurybox.formats.survey import Survey
-from jurybox.formats.tables import Row, Table
+from jurybox.formats.records import Row, Table
+from jurybox.formats.survey import Survey, class_valued
 from jurybox.formats.tools.base import Context, TableTool
 from jurybox.formats.values import LabelReader, as_text
-from jurybox.formats.voters import class_valued
 
 __all__ = ["QUALTRICS", "TURNED", "is_turned", "turned", "without_preamble"]
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from jurybox.formats.plan import Finding
-from jurybox.formats.tools.base import Answer, Context, Item, TableTool, span_problem
-from jurybox.formats.tools.people import who
+from jurybox.formats.tools.base import Answer, Context, Item, TableTool, span_problem, who
 from jurybox.formats.values import as_text
 
 __all__ = ["LABEL_STUDIO_TABLE", "LabelStudio"]

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from jurybox.formats.tables import Row, Table
+from jurybox.formats.records import Row, Table
 from jurybox.formats.times import TimeStyle, parse_seconds
-from jurybox.formats.tools.base import Answer, Context, Item, TableTool
-from jurybox.formats.tools.people import who
+from jurybox.formats.tools.base import Answer, Context, Item, TableTool, who
 from jurybox.formats.values import as_text
 
 __all__ = ["POTATO_TABLE", "Potato"]

@@ -1,4 +1,4 @@
-"""Run by Alembic: migrates the connection that `jurybox.store.migrate` hands over, in its transaction."""
+"""Run by Alembic: migrates the connection that `jurybox.store.lifecycle` hands over, in its transaction."""
 
 from alembic import context
 

@@ -2,10 +2,14 @@
 
 from fastapi import APIRouter
 
-from jurybox.web.api import beliefs, browsing, gold, hooks, labelling, people, project, transfer
+from jurybox.web.api import browsing, labelling, people, project, transfer
 
-__all__ = ["router"]
+__all__ = ["router", "routers"]
 
+routers = (
+    *(labelling.router, project.router, browsing.router, people.router, people.gold_router),
+    *(browsing.beliefs_router, transfer.router, project.hooks_router),
+)
 router = APIRouter(prefix="/api/v1")
-for module in (labelling, project, browsing, people, gold, beliefs, transfer, hooks):
-    router.include_router(module.router)
+for part in routers:
+    router.include_router(part)

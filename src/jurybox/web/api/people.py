@@ -1,4 +1,4 @@
-"""Annotators, reviewers and owners."""
+"""The people of a project, and the gold texts by which they are judged."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from starlette.responses import Response
 
 from jurybox.errors import ConflictError
 from jurybox.project import Project
+from jurybox.project.gold import GoldScore
 from jurybox.store.records import AnnotatorInfo, Role, Standing
 from jurybox.web.access import Annotator, Owner, end_of_link, invite, link_path, owner_only, reviewer_only
-from jurybox.web.api.fields import Body, Name, PathName
+from jurybox.web.api.fields import Body, Name, PathName, TextId
 from jurybox.web.sessions import end_all_sessions
 from jurybox.web.state import Stored
 
-__all__ = ["router"]
+__all__ = ["gold_router", "router"]
 
 router = APIRouter(tags=["people"])
 
@@ -141,3 +142,43 @@ def end_sessions(request: Request) -> Response:
 def _invitation(project: Project, name: str, days: float | None) -> Invitation:
     token = invite(project, name, ends_at=end_of_link(days))
     return Invitation(annotator=project.annotator(name), token=token, path=link_path(token))
+
+
+gold_router = APIRouter(prefix="/gold", tags=["gold"], dependencies=[owner_only])
+
+
+class GoldIn(Body):
+    """Texts whose label is known, with their labels."""
+
+    labels: dict[TextId, Name] = Field(max_length=100_000)
+
+
+class GoldOut(BaseModel):
+    """All texts whose label is known, with their labels."""
+
+    labels: dict[str, str]
+
+
+@gold_router.get("")
+def gold(project: Stored) -> GoldOut:
+    """List the gold texts."""
+    return GoldOut(labels=project.gold())
+
+
+@gold_router.post("")
+def add_gold(project: Stored, body: GoldIn) -> GoldOut:
+    """Name gold texts, all or none; those named before stay, with the labels given here."""
+    project.add_gold(body.labels)
+    return gold(project)
+
+
+@gold_router.get("/report")
+def gold_report(project: Stored) -> list[GoldScore]:
+    """List how everyone does on gold texts, in the order in which they came."""
+    return project.gold_report()
+
+
+@gold_router.delete("/{text_id:path}", status_code=204)
+def remove_gold(project: Stored, text_id: PathName) -> None:
+    """Make a gold text an ordinary one again."""
+    project.set_gold(text_id, None)

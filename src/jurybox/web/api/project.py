@@ -1,4 +1,4 @@
-"""The project as a whole: state, settings, classes, guidelines, rounds."""
+"""The project itself, its rounds, and the webhooks that tell of them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from jurybox.errors import ConflictError
 from jurybox.learner import LearnerState, learner_state, request_round
 from jurybox.store.records import RoundInfo, Status
 from jurybox.store.settings import ProjectSettings
@@ -14,8 +15,9 @@ from jurybox.web.access import annotator_only, owner_only, reviewer_only
 from jurybox.web.api.fields import Body, Name
 from jurybox.web.pages.settings import CHOICES, check_choice
 from jurybox.web.state import Server, Stored, get_project, get_server
+from jurybox.web.webhooks import Event, Hook, NewHook, add_hook, list_hooks, remove_hook
 
-__all__ = ["router"]
+__all__ = ["hooks_router", "router"]
 
 router = APIRouter(tags=["project"])
 
@@ -158,3 +160,37 @@ def ask_for_round(project: Stored) -> Requested:
 def learner(request: Request) -> LearnerState:
     """Say what the learner does, and how its last fit went."""
     return learner_state(get_project(request))
+
+
+hooks_router = APIRouter(prefix="/webhooks", tags=["webhooks"], dependencies=[owner_only])
+
+Url = Annotated[str, StringConstraints(min_length=8, max_length=2000, pattern=r"^https?://[\x21-\x7e]+$")]
+
+
+class HookIn(Body):
+    """A new webhook."""
+
+    url: Url
+    events: list[Event] = Field(default_factory=lambda: list(Event), min_length=1, max_length=10)
+
+
+@hooks_router.get("")
+def hooks(project: Stored) -> list[Hook]:
+    """List the webhooks and how their last deliveries went."""
+    return list_hooks(project)
+
+
+@hooks_router.post("", status_code=201)
+def add(project: Stored, server: Annotated[Server, Depends(get_server)], body: HookIn) -> NewHook:
+    """Add a webhook; the secret that its deliveries are signed with is shown once."""
+    if not server.settings.webhooks:
+        raise ConflictError("webhooks are off on this server; start it with --webhooks to turn them on")
+    return add_hook(
+        project, body.url, body.events, allow_private=server.settings.webhooks_to_private_addresses
+    )
+
+
+@hooks_router.delete("/{number}", status_code=204)
+def remove(project: Stored, number: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16}$")]) -> None:
+    """Remove a webhook."""
+    remove_hook(project, number)

@@ -11,8 +11,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from jurybox.errors import InputError, JuryboxError
 from jurybox.formats import ReadOptions, Source, TextRecord, read
-from jurybox.formats.detect import sniff_format
-from jurybox.formats.encodings import sniff_encoding
+from jurybox.formats.detect import sniff_encoding, sniff_format
 from jurybox.formats.read_csv import open_csv
 from jurybox.web.access import owner_only
 from jurybox.web.render import catalogue_of, explain, render

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import TypeVar
 
 from jurybox.project import Project
-from jurybox.report.view import View
+from jurybox.report.sections import View
 from jurybox.store.records import RoundInfo
 from jurybox.store.snapshots import Provenance
 
