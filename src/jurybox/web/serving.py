@@ -200,8 +200,8 @@ def serve(
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)  # uvicorn handles both later on, and raises them again at its end
-    # A thread that computes, such as an import, gives way to the event loop so often, which needs several turns
-    # for an answer.
+    # How often a thread that computes, such as an import, gives way: the event loop needs several turns for an
+    # answer.
     sys.setswitchinterval(_TURN_SECONDS)
     keeper = LearnerKeeper(server, after=lambda: web_server.started) if learner else None
     if keeper is not None:
