@@ -200,7 +200,7 @@ def serve(
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)  # uvicorn handles both later on, and raises them again at its end
-    # How often a thread that computes, such as an import, gives way: the event loop needs several turns for an
+    # How often a thread that computes, such as an import, gives way: the event loop needs several turns to
     # answer.
     sys.setswitchinterval(_TURN_SECONDS)
     keeper = LearnerKeeper(server, after=lambda: web_server.started) if learner else None
