@@ -350,7 +350,7 @@ def test_a_server_without_a_project_waits_for_its_owner(tmp_path: Path) -> None:
 def test_the_api_router_is_complete() -> None:
     folder = Path(api.__file__).parent
     modules = {path.stem for path in folder.glob("*.py")} - {"__init__", "fields"}
-    assert modules == {"beliefs", "browsing", "gold", "hooks", "labelling", "people", "project", "transfer"}
+    assert modules == {"browsing", "labelling", "people", "project", "transfer"}
 
 
 @pytest.mark.slow
