@@ -123,7 +123,11 @@ def read_inputs(connection: Connection) -> Inputs:
         evidence=evidence,
         pred_probs=None if known is None else _stretched(known, *annotations.counts.shape),
         n_predicted=0 if known is None else len(known),
-        independent=read_independent(connection, first_labels=stored.settings.first_labels),
+        independent=read_independent(
+            connection,
+            first_labels=stored.settings.first_labels,
+            audit_labels=stored.settings.audit_labels,
+        ),
         settings=stored.settings,
         people=tuple(people.read_annotators(connection)),
         rounds=tuple(rounds.read_rounds(connection)),

@@ -28,7 +28,8 @@ class ProjectSettings:
     first_labels
         Labels that each text gets in turn before the first round, when there is no ranking yet.
     audit_size, audit_share
-        The audit sample is this many texts, but no more than this share of the pool.
+        The audit sample is this many texts, but no more than this share of the pool. Ninety tell an accuracy
+        of three in four within ten points either way.
     audit_labels
         Labels that each text of the audit sample gets.
     lease_seconds
@@ -75,8 +76,8 @@ class ProjectSettings:
     max_labels: int = 5
     enough_agreement: int | None = 3
     first_labels: int = 2
-    audit_size: int = 50
-    audit_share: float = 0.05
+    audit_size: int = 90
+    audit_share: float = 0.3
     audit_labels: int = 3
     lease_seconds: float = 600.0
     random_share: float = 0.0
