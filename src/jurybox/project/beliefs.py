@@ -19,6 +19,7 @@ from sqlalchemy.engine import Connection
 from jurybox import __version__
 from jurybox.consensus import Consensus
 from jurybox.formats.plain import plain, read_plain
+from jurybox.project.advice import Advice, advise
 from jurybox.project.annotators import AnnotatorBelief, PairBelief, compare_pairs, describe_people
 from jurybox.project.audit import AuditPlan, plan_audit
 from jurybox.project.auditing import (
@@ -210,6 +211,11 @@ class Beliefs:
         if self._kept is not None:
             return self._kept.audit
         return report_audit(self.inputs, self._judged, self.posterior)
+
+    @_Once
+    def advice(self) -> Advice:
+        """How the project stands, and what to do next."""
+        return advise(self.inputs, self)
 
     @_Once
     def audit_plan(self) -> AuditPlan:

@@ -3,6 +3,7 @@
 from fastapi import APIRouter
 
 from jurybox.web.pages import (
+    audit,
     exports,
     labelling,
     overview,
@@ -24,6 +25,7 @@ routers: tuple[APIRouter, ...] = (
     texts.router,
     people.router,
     trust.router,
+    audit.router,
     settings.router,
     webhooks.router,
     exports.router,
