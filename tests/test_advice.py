@@ -120,6 +120,7 @@ def test_every_language_says_every_step(played: Any) -> None:
         advise(project.beliefs.inputs, belief), expected=belief.forecast.points[0].accuracy, target=0.9
     )
     for language in LANGUAGES:
-        said = {verdict_of(get_catalogue(language), replace(advice, step=step)).words for step in Step}
-        assert len(said) == len(Step)
+        steps = [step for step in Step if step is not Step.PERSON]
+        said = {verdict_of(get_catalogue(language), replace(advice, step=step)).words for step in steps}
+        assert len(said) == len(steps)
         assert not any("{" in words for words in said)

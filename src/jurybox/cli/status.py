@@ -83,7 +83,7 @@ def status(
 def _effort_fields(effort: Effort) -> dict[str, str]:
     shown = {}
     if effort.budget is not None:
-        shown["budget"] = f"{effort.basis.labels:,} of {effort.budget:,} labels"
+        shown["budget"] = f"{effort.labels:,} of {effort.budget:,} labels"
     if effort.cost is not None:
         shown["cost"] = f"{effort.cost:,.2f}"
     return shown

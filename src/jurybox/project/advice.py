@@ -113,7 +113,7 @@ def advise(inputs: Inputs, judged: Judged | None) -> Advice:
 
 def of_concern(inputs: Inputs, annotators: Sequence[AnnotatorBelief]) -> list[AnnotatorBelief]:
     """Return the people at work whose labels deserve a look, the surest first."""
-    at_work = {person.name for person in inputs.people if person.standing == Standing.ACTIVE}
+    at_work = {one.name for one in inputs.people if one.standing == Standing.ACTIVE and not one.left_out}
     found = [(one.suspect.probability, one) for one in annotators if one.suspect and one.name in at_work]
     return [one for _, one in sorted(found, key=lambda pair: -pair[0])]
 

@@ -11,6 +11,7 @@ from jurybox.project.basis import Basis, Inputs
 from jurybox.store import overview
 from jurybox.store.audit import grow_audit
 from jurybox.store.engine import Store
+from jurybox.store.history import note_event
 from jurybox.store.settings import ProjectSettings
 from jurybox.trust.intervals import wilson
 
@@ -90,11 +91,16 @@ class Audit:
         with self._store.read() as connection:
             return overview.read_audit(connection)
 
-    def grow(self, n: int) -> int:
+    def grow(self, n: int, *, by: str | None = None) -> int:
         """Draw n further texts at random, from those that a strategy has chosen and those that none has.
 
         They leave every training set, tuned encoders included, with the round that this asks for; before it
         they do not count. `Project.beliefs.audit_plan` says what it brings and costs.
+
+        Parameters
+        ----------
+        by
+            Who does it, for the history.
 
         Returns
         -------
@@ -108,6 +114,7 @@ class Audit:
         """
         with self._store.write() as connection:
             grow_audit(connection, n, now=self._clock())
+            note_event(connection, "grow audit", str(n), by=by, now=self._clock())
         return len(self.texts())
 
 

@@ -81,6 +81,11 @@ class Inputs:
     rounds: tuple[RoundInfo, ...]
 
     @property
+    def paid(self) -> int:
+        """Labels paid for: those that count, and those of people who are left out."""
+        return self.basis.labels + sum(person.n_annotations for person in self.people if person.left_out)
+
+    @property
     def annotations(self) -> Annotations:
         """The annotations that stood, over all texts."""
         return self.evidence.annotations

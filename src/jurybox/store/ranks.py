@@ -306,6 +306,6 @@ _STANDING = (
         sa.func.count(schema.annotations.c.class_id.distinct()).label("n_classes"),
         sa.func.max(sa.case((schema.annotations.c.origin == "review", 1), else_=0)).label("reviewed"),
     )
-    .where(schema.is_standing, schema.annotations.c.text_id.in_(sa.bindparam("texts", expanding=True)))
+    .where(schema.is_counted, schema.annotations.c.text_id.in_(sa.bindparam("texts", expanding=True)))
     .group_by(schema.annotations.c.text_id)
 )

@@ -70,16 +70,19 @@ class Snapshot:
 
 
 def read_annotations(connection: Connection, *, last: int | None = None) -> Annotations:
-    """Return the annotations that stand, or that stood when row `last` was the last one.
+    """Return the annotations that count, or that counted when row `last` was the last one.
 
     Annotations whose text, annotator or class came later cannot be among them.
     """
     annotations = schema.annotations
-    stands = schema.is_standing
+    stands = schema.is_counted
     if last is not None:
         stands = sa.and_(
             annotations.c.id <= last,
             annotations.c.class_id.is_not(None),
+            annotations.c.annotator_id.not_in(
+                sa.select(schema.annotators.c.id).where(schema.annotators.c.left_out)
+            ),
             sa.or_(annotations.c.retired_by.is_(None), annotations.c.retired_by > last),
         )
     query = sa.select(annotations.c.text_id, annotations.c.annotator_id, annotations.c.class_id).where(stands)
@@ -122,7 +125,7 @@ def read_snapshot(store: Store) -> Snapshot:
         annotations = read_annotations(connection, last=last)
         audit = read_audit(connection)
         review = sa.select(schema.annotations.c.text_id).where(
-            schema.is_standing, schema.annotations.c.origin == "review"
+            schema.is_counted, schema.annotations.c.origin == "review"
         )
         reviewed = np.zeros(annotations.n_texts, dtype=bool)
         reviewed[np.asarray(connection.scalars(review).all(), dtype=np.int64)] = True
@@ -179,7 +182,11 @@ def read_fingerprint(connection: Connection) -> str:
     """
     annotators, gold = schema.annotators, schema.gold
     people = sa.select(
-        annotators.c.name, annotators.c.role, annotators.c.standing, annotators.c.n_annotations
+        annotators.c.name,
+        annotators.c.role,
+        annotators.c.standing,
+        annotators.c.n_annotations,
+        annotators.c.left_out,
     )
     known = sa.select(sa.func.count(), sa.func.sum(gold.c.text_id), sa.func.max(gold.c.created_at))
     state, pulse = read_state(connection), read_pulse(connection)
@@ -226,7 +233,7 @@ _STANDING = (
         schema.annotations.c.created_at,
         schema.annotations.c.seconds,
     )
-    .where(schema.is_standing)
+    .where(schema.is_counted)
     .order_by(schema.annotations.c.text_id, schema.annotations.c.annotator_id)
 )
 
@@ -306,7 +313,7 @@ def read_independent(
                 gold, gold.c.text_id == annotations.c.text_id
             )
         )
-        .where(schema.is_standing, annotations.c.origin != "review")
+        .where(schema.is_counted, annotations.c.origin != "review")
         .order_by(annotations.c.text_id, annotations.c.id)
     )
     rows = np.array(connection.execute(query).all(), dtype=np.int64).reshape(-1, 4)

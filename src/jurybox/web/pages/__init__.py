@@ -5,6 +5,7 @@ from fastapi import APIRouter
 from jurybox.web.pages import (
     audit,
     exports,
+    history,
     labelling,
     overview,
     people,
@@ -25,6 +26,7 @@ routers: tuple[APIRouter, ...] = (
     texts.router,
     people.router,
     trust.router,
+    history.router,
     audit.router,
     settings.router,
     webhooks.router,

@@ -11,7 +11,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from jurybox.errors import InputError
 from jurybox.project.audit import AuditPlan, AuditSize, plan_audit
-from jurybox.web.access import owner_only
+from jurybox.web.access import Owner, owner_only
 from jurybox.web.i18n import Catalogue
 from jurybox.web.render import catalogue_of, explain, render
 from jurybox.web.state import get_project
@@ -39,10 +39,10 @@ def audit_page(request: Request) -> HTMLResponse:
 
 
 @router.post("/audit")
-def grow_audit(request: Request, texts: Annotated[int, Form(ge=1, le=1_000_000)]) -> Response:
+def grow_audit(request: Request, owner: Owner, texts: Annotated[int, Form(ge=1, le=1_000_000)]) -> Response:
     """Draw further texts at random."""
     try:
-        get_project(request).audit.grow(texts)
+        get_project(request).audit.grow(texts, by=owner.name)
     except InputError as error:
         return _page(request, problem=explain(catalogue_of(request), error))
     return RedirectResponse("/manage/audit", 303)
