@@ -1,4 +1,4 @@
-"""Does the audit's interval hold before and after the sample has grown, and what if drawn texts stayed in training?
+"""How often the audit's interval holds the truth before and after the sample has grown.
 
 A run is a pool of texts in two classes, annotators who err, and a strategy that chooses what is labelled. The
 audit sample is drawn at random, then grown by texts drawn from all others, most of which have been chosen and
@@ -78,8 +78,7 @@ def collect(
         had = {annotator for known, annotator, _ in rows if known == text}
         free = [m for m in range(len(world.skill)) if m not in had]
         rng.shuffle(free)
-        for annotator in free[: max(wanted - len(had), 0)]:
-            rows.append((text, annotator, world.label(text, annotator, rng)))
+        rows += [(text, m, world.label(text, m, rng)) for m in free[: max(wanted - len(had), 0)]]
 
 
 def run(seed: int) -> dict[str, Judged]:
@@ -95,16 +94,17 @@ def run(seed: int) -> dict[str, Judged]:
             collect(world, rows, np.array([text]), sum(known == text for known, _, _ in rows) + 1, rng)
         previous = play(world, rows, audit, rng, previous)
         order = previous.ranking.texts
-    assert previous is not None
-    found = {"before": judge(world, rows, audit, audit, previous.pred_probs, rng)}
+    if previous is None or previous.classifier is None:
+        raise ValueError("no round could be played")
+    found = {"before": judge(world, rows, audit, previous.pred_probs, rng)}
 
     more = rng.choice(np.setdiff1d(np.arange(POOL), audit), size=GROWN - FIRST, replace=False)
     grown = np.sort(np.concatenate([audit, more]))
     collect(world, rows, grown, LABELS, rng)
     refitted = play(world, rows, grown, rng, None)
-    found["after growing"] = judge(world, rows, grown, grown, refitted.pred_probs, rng)
+    found["after growing"] = judge(world, rows, grown, refitted.pred_probs, rng)
     kept = previous.classifier.inner.predict_proba(world.x)  # what it says of texts that it was trained on
-    found["drawn texts left in training"] = judge(world, rows, grown, grown, kept, rng)
+    found["drawn texts left in training"] = judge(world, rows, grown, kept, rng)
     return found
 
 
@@ -130,7 +130,11 @@ def annotations_of(world: World, rows: list[tuple[int, int, int]]) -> Annotation
 
 
 def judge(
-    world: World, rows: list[tuple[int, int, int]], audit: Ints, left_out: Ints, p: Floats, rng: np.random.Generator
+    world: World,
+    rows: list[tuple[int, int, int]],
+    audit: Ints,
+    p: Floats,
+    rng: np.random.Generator,
 ) -> Judged:
     """Estimate a model's accuracy from the audit sample, beside the share of fresh texts it has right."""
     predicted = p.argmax(axis=1)
@@ -141,7 +145,9 @@ def judge(
 
 def main() -> None:
     """Run, and write the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--runs", type=int, default=500)
     parser.add_argument("--out", type=Path, default=OUT)
     given = parser.parse_args()

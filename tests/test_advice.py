@@ -40,7 +40,10 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Project, 
                 project.submit(task, "good" if right == (rng.random() < 0.85) else "bad")
         project.refit()
         belief = project.keep_beliefs()
-        yield project, replace(belief, annotators=tuple(replace(one, suspect=None) for one in belief.annotators))
+        yield (
+            project,
+            replace(belief, annotators=tuple(replace(one, suspect=None) for one in belief.annotators)),
+        )
 
 
 def stopping(belief: ProjectBelief, *rules: str) -> ProjectBelief:
@@ -87,13 +90,17 @@ def test_texts_that_joined_are_labelled_before_more_are_drawn(played: Any) -> No
 
 def test_whoever_is_suspect_comes_first_and_only_while_at_work(played: Any) -> None:
     project, belief = played
+    ana, *others = belief.annotators
     with_suspect = replace(
-        belief, annotators=(replace(belief.annotators[0], suspect=Suspicion(), suspicion="answers"), *belief.annotators[1:])
-    )  # fmt: skip
+        belief, annotators=(replace(ana, suspect=Suspicion(), suspicion="answers"), *others)
+    )
     inputs = project.beliefs.inputs
     advice = advise(inputs, with_suspect)
     assert advice.step is Step.PERSON
-    assert in_words(advice) == f"ana answers, on {belief.annotators[0].shared} texts that others labelled, too: look."
+    assert (
+        in_words(advice)
+        == f"ana answers, on {belief.annotators[0].shared} texts that others labelled, too: look."
+    )
     paused = tuple(replace(one, standing="paused") if one.name == "ana" else one for one in inputs.people)
     assert advise(replace(inputs, people=paused), with_suspect).step is Step.GROW
 

@@ -1,4 +1,4 @@
-"""The audit sample grows: at random, without a trace of what its texts have taught, with an honest estimate."""
+"""The audit sample grows: at random, and without a trace of what its texts have taught."""
 
 from __future__ import annotations
 

@@ -132,7 +132,9 @@ def test_gold_texts_stay_out_of_the_queue_through_rounds_and_settings(project: P
 
 @pytest.mark.slow
 def test_the_audit_sample_stays_a_random_one(location: str) -> None:
-    with make(location, PLAIN.updated({"audit_size": 6, "overlap": 0, "audit_share": 0.1, "gold_share": 1})) as project:
+    with make(
+        location, PLAIN.updated({"audit_size": 6, "overlap": 0, "audit_share": 0.1, "gold_share": 1})
+    ) as project:
         audit = set(project.audit_texts())
         project.add_gold(dict.fromkeys(audit, "yes"))
         assert audit <= open_texts(project)

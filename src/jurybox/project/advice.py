@@ -127,7 +127,16 @@ def _by_accuracy(inputs: Inputs, judged: Judged) -> Advice:
     def say(step: Step, *, texts: int = 0, labels: int = 0, cost: float | None = None,
             within: float | None = None, expected: Interval | None = None) -> Advice:  # fmt: skip
         return Advice(
-            judged.basis, step, accuracy, None, texts, labels, cost, within, settings.target_accuracy, expected
+            judged.basis,
+            step,
+            accuracy,
+            None,
+            texts,
+            labels,
+            cost,
+            within,
+            settings.target_accuracy,
+            expected,
         )
 
     if "target" in stops:
@@ -179,8 +188,8 @@ def in_words(advice: Advice) -> str:
             return f"Good enough: the target is reached. {right}."
         case Step.GROW:
             return (
-                f"{right}: too uncertain to say. Add {advice.texts} audit texts, {advice.labels} labels{paid} "
-                f"{within}."
+                f"{right}: too uncertain to say. "
+                f"Add {advice.texts} audit texts, {advice.labels} labels{paid} {within}."
             )
         case Step.AUDIT:
             return (

@@ -51,7 +51,8 @@ class AnnotatorBelief:
     name, role, standing
         Who it is.
     n_annotations, shared
-        Annotations that stand, and those of texts that somebody else labelled, too: what a person is judged by.
+        Annotations that stand, and those of texts that somebody else labelled, too: what a person is judged
+        by.
     quality
         Probability of a right label; None without annotations.
     agreement_with_consensus

@@ -65,8 +65,8 @@ class AuditPlan:
     larger
         Larger samples, as far as there are texts for them.
     enough
-        The smallest sample that is expected to tell the accuracy within `WITHIN`; None where there are too few
-        texts.
+        The smallest sample that is expected to tell the accuracy within `WITHIN`; None where there are too
+        few texts.
     """
 
     basis: Basis

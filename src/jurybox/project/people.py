@@ -94,8 +94,8 @@ class People(Handle):
     def leave_out(self, name: str, *, by: str | None = None) -> None:
         """Let a person's labels count for nothing until `count_again`; their texts go back to the queue.
 
-        The labels are kept, and exports of annotations hold them; consensus, models and figures do not rest on
-        them.
+        The labels are kept, and exports of annotations hold them; consensus, models and figures do not rest
+        on them.
         """
         self._act_on("leave out", name, by)
 

@@ -1,6 +1,7 @@
 """The trail: what owners have done, and by whom; nothing is ever deleted from it.
 
-Labels have a trail of their own, `schema.annotations`. Here is what concerns people and the project as a whole.
+Labels have a trail of their own, `schema.annotations`. Here is what concerns people and the project as a
+whole.
 """
 
 from __future__ import annotations

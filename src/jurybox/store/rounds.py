@@ -29,8 +29,8 @@ from jurybox.store.locks import serialise
 from jurybox.store.ranks import (
     AUDIT,
     RANKED_BAND,
-    chunks,
     audit_places,
+    chunks,
     mark_audit,
     mark_gold,
     rules,

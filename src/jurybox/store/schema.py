@@ -42,8 +42,8 @@ __all__ = [
     "gold",
     "gold_leases",
     "guidelines",
-    "incoming",
     "history",
+    "incoming",
     "is_counted",
     "is_lent",
     "is_standing",
@@ -135,8 +135,8 @@ annotators = Table(
     Column("qualified", Boolean),
     Column("left_out", Boolean, nullable=False, server_default=false()),
 )
-"""`max_share` overrules the setting of that name; `qualified` is empty until a person has been tested. Labels of
-a person who is `left_out` are kept and count for nothing."""
+"""`max_share` overrules the setting of that name; `qualified` is empty until a person has been tested. Labels
+of a person who is `left_out` are kept and count for nothing."""
 
 stored_texts = Table(
     "texts",

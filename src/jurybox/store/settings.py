@@ -31,8 +31,8 @@ class ProjectSettings:
     first_labels
         Labels that each text gets in turn before the first round, when there is no ranking yet.
     overlap
-        Of each person's first 20 texts, so many are texts that somebody else has labelled, as far as there are
-        any: what tells early who is reliable.
+        Of each person's first 20 texts, so many are texts that somebody else has labelled, as far as there
+        are any: what tells early who is reliable.
     audit_size, audit_share
         The audit sample is this many texts, but no more than this share of the pool. Ninety tell an accuracy
         of three in four within ten points either way.

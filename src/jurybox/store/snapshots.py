@@ -279,9 +279,7 @@ def count_provenance(connection: Connection) -> list[Provenance]:
     )
 
 
-def read_independent(
-    connection: Connection, *, first_labels: int, audit_labels: int
-) -> NDArray[np.int64]:
+def read_independent(connection: Connection, *, first_labels: int, audit_labels: int) -> NDArray[np.int64]:
     """Return the annotations given without knowledge of others', as rows of numbers.
 
     Reviewers decide in view of what everyone has said, so their decisions are left out. What was drawn by

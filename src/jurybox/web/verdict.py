@@ -76,7 +76,9 @@ def verdict_of(catalogue: Catalogue, advice: Advice) -> Verdict:
             "warn", " ".join(words), t("advice.grow.act", texts=number(advice.texts)), "", texts=advice.texts
         )
     href = _PLACES.get(step, "/label")
-    action = t({"/label": "overview.label", "/manage/export": "advice.export.act"}.get(href, f"advice.{step}.act"))
+    action = t(
+        {"/label": "overview.label", "/manage/export": "advice.export.act"}.get(href, f"advice.{step}.act")
+    )
     return Verdict(_KINDS.get(step, ""), " ".join(words), action, href)
 
 

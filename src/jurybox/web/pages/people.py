@@ -9,9 +9,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Form, Query, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from jurybox.drawing import whisker
 from jurybox.errors import ConflictError, InputError
 from jurybox.learner import learner_state
-from jurybox.drawing import whisker
 from jurybox.project.annotators import AnnotatorBelief
 from jurybox.store.records import AnnotatorInfo, Role, Standing
 from jurybox.web.access import Owner, end_of_link, invite, link_url, owner_only
