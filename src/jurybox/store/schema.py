@@ -31,35 +31,10 @@ from sqlalchemy import (
     text,
 )
 
-__all__ = [
-    "annotations",
-    "annotators",
-    "arrays",
-    "audit",
-    "classes",
-    "ended_sessions",
-    "flags",
-    "gold",
-    "gold_leases",
-    "guidelines",
-    "history",
-    "incoming",
-    "is_counted",
-    "is_lent",
-    "is_standing",
-    "leases",
-    "metadata",
-    "project",
-    "ranking",
-    "replies",
-    "rounds",
-    "served",
-    "services",
-    "skips",
-    "stored_texts",
-    "texts",
-    "unsettled",
-]
+__all__ = ["annotations", "annotators", "arrays", "audit", "classes", "ended_sessions", "flags", "gold"]
+__all__ += ["gold_leases", "guidelines", "history", "incoming", "is_counted", "is_lent", "is_standing"]
+__all__ += ["leases", "metadata", "project", "ranking", "replies", "rounds", "served", "services"]
+__all__ += ["skips", "stored_texts", "texts", "unsettled"]
 
 metadata = MetaData(
     naming_convention={
