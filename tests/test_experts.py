@@ -140,7 +140,7 @@ def test_an_adjudicated_text_follows_the_reviewer_in_a_stored_project(location: 
         for i in range(60)
         for name in ("ana", "ben", "chloe")
     ]
-    plan = ProjectSettings(encoder="tfidf", audit_size=0, seed=1)
+    plan = ProjectSettings(encoder="tfidf", audit_size=0, overlap=0, seed=1)
     with Project.create(location, classes=classes, texts=texts, settings=plan) as project:
         project.add_annotations(records)
         project.refit()

@@ -37,7 +37,7 @@ QUICK = LearnerOptions(
     quiet_seconds=0.3, poll_seconds=0.02, judge_seconds=0.1, first_pause=0.2, longest_pause=0.4
 )
 PATIENT = LearnerOptions(quiet_seconds=1000.0, poll_seconds=0.02)
-SETTINGS = ProjectSettings(audit_size=0, batch=10, encoder="tfidf", enough_agreement=None)
+SETTINGS = ProjectSettings(audit_size=0, overlap=0, batch=10, encoder="tfidf", enough_agreement=None)
 TEXTS = [f"a {'good' if number % 2 else 'bad'} thing, number {number}" for number in range(40)]
 
 

@@ -18,7 +18,7 @@ from jurybox.store.settings import ProjectSettings
 from support.store import served
 
 N, FRONT = 30, 4
-PLAIN = ProjectSettings(audit_size=0, max_labels=2, enough_agreement=None, first_labels=1)
+PLAIN = ProjectSettings(audit_size=0, overlap=0, max_labels=2, enough_agreement=None, first_labels=1)
 BASE = list(range(N))
 NEWER = [20, 3, 25, 11, 0, 1]
 

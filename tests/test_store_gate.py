@@ -15,7 +15,7 @@ from jurybox.store.records import NothingLeft, Role, Task, Why
 from jurybox.store.settings import ProjectSettings
 from support.store import Clock
 
-PLAIN = ProjectSettings(audit_size=0, max_labels=3, enough_agreement=None, first_labels=1)
+PLAIN = ProjectSettings(audit_size=0, overlap=0, max_labels=3, enough_agreement=None, first_labels=1)
 N = 60
 DAY = 86_400.0
 

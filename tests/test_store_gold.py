@@ -24,7 +24,7 @@ from support.store import Clock
 N = 60
 GOLD = {f"t{i}": ("yes" if i % 2 else "no") for i in range(12)}
 PLAIN = ProjectSettings(
-    audit_size=0, max_labels=3, enough_agreement=None, first_labels=1, gold_share=0.3, seed=4
+    audit_size=0, overlap=0, max_labels=3, enough_agreement=None, first_labels=1, gold_share=0.3, seed=4
 )
 TEST = PLAIN.updated({"qualification_texts": 4, "qualification_accuracy": 0.75})
 
@@ -132,7 +132,9 @@ def test_gold_texts_stay_out_of_the_queue_through_rounds_and_settings(project: P
 
 @pytest.mark.slow
 def test_the_audit_sample_stays_a_random_one(location: str) -> None:
-    with make(location, PLAIN.updated({"audit_size": 6, "audit_share": 0.1, "gold_share": 1})) as project:
+    with make(
+        location, PLAIN.updated({"audit_size": 6, "overlap": 0, "audit_share": 0.1, "gold_share": 1})
+    ) as project:
         audit = set(project.audit_texts())
         project.add_gold(dict.fromkeys(audit, "yes"))
         assert audit <= open_texts(project)

@@ -15,7 +15,7 @@ from jurybox.project import Project
 from jurybox.store.records import Added
 from jurybox.store.settings import ProjectSettings
 
-PLAIN = ProjectSettings(audit_size=0, max_labels=2, enough_agreement=None)
+PLAIN = ProjectSettings(audit_size=0, overlap=0, max_labels=2, enough_agreement=None)
 
 
 @pytest.fixture

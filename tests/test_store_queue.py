@@ -12,7 +12,7 @@ from jurybox.store.records import NothingLeft, Role, Task, Why
 from jurybox.store.settings import ProjectSettings
 from support.store import Clock
 
-PLAIN = ProjectSettings(audit_size=0, max_labels=3, enough_agreement=None, first_labels=1)
+PLAIN = ProjectSettings(audit_size=0, overlap=0, max_labels=3, enough_agreement=None, first_labels=1)
 
 
 @pytest.fixture
@@ -161,7 +161,7 @@ def test_a_replayed_key_stays_harmless_after_a_change(project: Project) -> None:
 
 
 def test_enough_agreement_finishes_a_text(location: str, clock: Clock) -> None:
-    settings = ProjectSettings(audit_size=0, max_labels=5, enough_agreement=2, first_labels=2)
+    settings = ProjectSettings(audit_size=0, overlap=0, max_labels=5, enough_agreement=2, first_labels=2)
     with make(location, clock, n=1, settings=settings) as project:
         project.submit(take(project, "ana"), "yes")
         project.submit(take(project, "bo"), "no")

@@ -22,7 +22,7 @@ from jurybox.store.settings import ProjectSettings
 from support.store import served
 
 N = 30
-PLAIN = ProjectSettings(audit_size=0, max_labels=2, enough_agreement=None, first_labels=1)
+PLAIN = ProjectSettings(audit_size=0, overlap=0, max_labels=2, enough_agreement=None, first_labels=1)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from jurybox.store.browse import AnnotationFilter, TextFilter, TextState
 from jurybox.store.records import Task
 from jurybox.store.settings import ProjectSettings
 
-SETTINGS = ProjectSettings(audit_size=0, max_labels=2, enough_agreement=2, first_labels=1)
+SETTINGS = ProjectSettings(audit_size=0, overlap=0, max_labels=2, enough_agreement=2, first_labels=1)
 
 
 @pytest.fixture

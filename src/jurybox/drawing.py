@@ -125,6 +125,7 @@ def curves(
     ticks: Sequence[tuple[float, str]],
     below: Sequence[tuple[float, str]] = (),
     goal: float | None = None,
+    upright: tuple[float, str] | None = None,
     height: float = _HEIGHT,
     rtl: bool = False,
 ) -> Markup:
@@ -140,6 +141,8 @@ def curves(
         Places at which something is written below the drawing, and what, in order.
     goal
         A height with a line of its own.
+    upright
+        A place with a line of its own down the drawing, and what is written at its top.
     height
         Of the drawing, in pixels.
 
@@ -152,8 +155,9 @@ def curves(
     """
     points = [point for one in series for point in one.points]
     beside = _BESIDE if any(one.name for one in series) else 0.0
+    places = [point.x for point in points] + ([] if upright is None else [upright[0]])
     at = _Scale(
-        *(min(point.x for point in points), max(point.x for point in points)),
+        *(min(places), max(places)),
         *(ticks[0][0], ticks[-1][0]),
         left=_MARGIN,
         right=_RIGHT - beside,
@@ -167,6 +171,10 @@ def curves(
         parts.append(_text(100 if rtl else 0, at.y(value) + 4, "end" if rtl else "start", words))
     if goal is not None:
         parts.append(_line("goal", ends[0], at.y(goal), ends[1], at.y(goal)))
+    if upright is not None:
+        place = at.x(upright[0])
+        parts.append(_line("goal", place, _TOP - 8, place, at.bottom))
+        parts.append(_text(place, _TOP - 8, "start" if (place < 50) != rtl else "end", upright[1]))
     parts += [_band(one, at, height) for one in series]
     for one in series:
         parts += [

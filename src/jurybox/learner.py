@@ -28,6 +28,7 @@ from jurybox.errors import ConflictError, JuryboxError, NotFoundError, RedactedF
 from jurybox.project import Project
 from jurybox.schedule import LearnerOptions, is_due
 from jurybox.store.locks import Lock
+from jurybox.store.services import ROUND_REQUEST
 from jurybox.tuning import SecondGear
 
 __all__ = [
@@ -40,7 +41,7 @@ __all__ = [
     "request_round",
 ]
 
-_STATE, _REQUEST = "learner", "learner.request"
+_STATE = "learner"
 _HEARTBEAT = 10.0
 _PROGRESS = 2.0
 _SILENCE = 45.0
@@ -102,7 +103,7 @@ class _Stop(BaseException):
 
 def request_round(project: Project) -> None:
     """Ask the learner of a project, wherever it runs, for a round as soon as it is free."""
-    project.set_note(_REQUEST, {"pending": True})
+    project.set_note(ROUND_REQUEST, {"pending": True})
 
 
 def learner_state(project: Project, *, now: float | None = None) -> LearnerState:
@@ -224,9 +225,9 @@ class _Learner:
             self._note()
 
     def _is_due(self) -> bool:
-        requested = self._project.note(_REQUEST)
+        requested = self._project.note(ROUND_REQUEST)
         if requested is not None and requested.value["pending"]:
-            self._project.set_note(_REQUEST, {"pending": False})
+            self._project.set_note(ROUND_REQUEST, {"pending": False})
             return True
         if time.monotonic() < self._not_before:
             return False

@@ -56,6 +56,8 @@ PAGES = {
     "people": "/manage/people",
     "person": "/manage/person?name=ana",
     "trust": "/manage/trust",
+    "audit": "/manage/audit",
+    "history": "/manage/history",
     "settings": "/manage/settings",
     "webhooks": "/manage/webhooks",
     "export": "/manage/export",

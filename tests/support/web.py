@@ -22,7 +22,7 @@ from jurybox.web.tokens import hash_token
 OWNER_TOKEN = "owner token for tests"  # noqa: S105
 PEOPLE = {"ana": Role.ANNOTATOR, "bo": Role.ANNOTATOR, "rita": Role.REVIEWER, "olga": Role.OWNER}
 TEXTS = [(f"t{number}", f"text number {number}") for number in range(12)]
-SETTINGS = ProjectSettings(audit_size=0, max_labels=3, encoder="tfidf")
+SETTINGS = ProjectSettings(audit_size=0, overlap=0, max_labels=3, encoder="tfidf")
 
 
 @dataclass(frozen=True)

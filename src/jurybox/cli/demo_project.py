@@ -44,7 +44,12 @@ def make_demo_project(
 
     first = Batch(list(_texts(data)), list(_labels(data)))
     settings = ProjectSettings(
-        batch=batch, encoder=encoder, cost_per_label=0.1, random_share=0.2, target_accuracy=0.9
+        batch=batch,
+        encoder=encoder,
+        audit_size=20,  # asked for first, and too small: the overview says what more would tell
+        cost_per_label=0.1,
+        random_share=0.2,
+        target_accuracy=0.9,
     )
     classes = [str(name) for name in data.classes]
     rng = np.random.default_rng(seed)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jurybox.cli.output import bar, fields, print_json, share
+from jurybox.cli.output import bar, fields, print_json, say, share
 from jurybox.cli.projects import AsJson, ProjectLocation, examples, open_project, round_seconds
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ def status(
     Accuracy and macro-F1 are those of the last round's model, estimated on the audit sample.
     """
     from jurybox.formats.plain import plain
+    from jurybox.project.advice import in_words
 
     with open_project(project) as opened, bar("judging"):
         now, beliefs = opened.status(), opened.beliefs
@@ -50,10 +51,12 @@ def status(
         effort, expected = beliefs.effort, beliefs.forecast
         verdicts = beliefs.verdicts[-1].verdicts if beliefs.verdicts else ()
         saved = beliefs.savings if savings else None
+        advice = beliefs.advice
     if as_json:
         print_json(
             {
                 **asdict(now),
+                "advice": {"step": advice.step.value, "words": in_words(advice)},
                 "accuracy": plain(last),
                 "effort": plain(effort),
                 "forecast": plain(expected),
@@ -62,6 +65,7 @@ def status(
             }
         )
         return
+    say(in_words(advice))
     shown = {**_status_fields(now), **_effort_fields(effort)}
     if last is not None:
         shown["accuracy"] = f"{_between(last)}, on {last.n_texts:,} audit texts"
@@ -79,7 +83,7 @@ def status(
 def _effort_fields(effort: Effort) -> dict[str, str]:
     shown = {}
     if effort.budget is not None:
-        shown["budget"] = f"{effort.basis.labels:,} of {effort.budget:,} labels"
+        shown["budget"] = f"{effort.labels:,} of {effort.budget:,} labels"
     if effort.cost is not None:
         shown["cost"] = f"{effort.cost:,.2f}"
     return shown

@@ -50,8 +50,9 @@ class AnnotatorBelief:
         What it rests on.
     name, role, standing
         Who it is.
-    n_annotations
-        Annotations that stand.
+    n_annotations, shared
+        Annotations that stand, and those of texts that somebody else labelled, too: what a person is judged
+        by.
     quality
         Probability of a right label; None without annotations.
     agreement_with_consensus
@@ -76,6 +77,7 @@ class AnnotatorBelief:
     role: str
     standing: str
     n_annotations: int
+    shared: int
     quality: Interval | None
     agreement_with_consensus: Interval | None
     worst_class: str | None
@@ -123,10 +125,14 @@ def describe_people(inputs: Inputs, observed: Observed | None) -> tuple[Annotato
         return tuple(_stranger(inputs.basis, person) for person in inputs.people)
     suspects = {str(one.annotator): one for one in find_suspects(observed, rng=inputs.rng())}
     assessed = assess_annotators(observed, rng=inputs.rng())
+    annotations = inputs.annotations
+    shared = np.bincount(
+        annotations.annotator[annotations.n_labels[annotations.text] > 1], minlength=len(inputs.people)
+    )
     return tuple(
-        _belief(inputs, person, one, suspects.get(person.name)) if one.n_annotations
+        replace(_belief(inputs, person, one, suspects.get(person.name)), shared=int(n)) if one.n_annotations
         else _stranger(inputs.basis, person)
-        for person, one in zip(inputs.people, assessed, strict=True)
+        for person, one, n in zip(inputs.people, assessed, shared, strict=True)
     )  # fmt: skip
 
 
@@ -152,6 +158,7 @@ def _stranger(basis: Basis, person: AnnotatorInfo) -> AnnotatorBelief:
         role=str(person.role),
         standing=str(person.standing),
         n_annotations=person.n_annotations,
+        shared=0,
         quality=None,
         agreement_with_consensus=None,
         worst_class=None,

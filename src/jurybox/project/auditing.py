@@ -115,8 +115,13 @@ class JudgedRound:
 
 
 def weigh_audit(inputs: Inputs) -> AuditEvidence | None:
-    """Return what the labels of the audit sample mean; None without any, or with a single class."""
+    """Return what the labels of the audit sample mean; None without any, or with a single class.
+
+    Texts that have joined the sample since the last round do not count: that round has learnt from them.
+    """
     annotations, audit = inputs.annotations, inputs.evidence.audit
+    if inputs.rounds:
+        audit = np.intersect1d(audit, _recorded(inputs.rounds[-1]))
     if annotations.n_classes < 2 or not annotations.labelled[audit].any():
         return None
     return audit_evidence(
@@ -187,11 +192,16 @@ def report_audit(inputs: Inputs, judged: Sequence[JudgedRound], consensus: Conse
 
 def _sample(inputs: Inputs, info: RoundInfo) -> tuple[Ints, Ints] | None:
     """Return the audit texts that a round knew and its predictions (A,); None without labels or model."""
-    record = info.diagnostics.get("audit")
-    if not info.diagnostics.get("trained_on") or not isinstance(record, Mapping):
+    texts = _recorded(info)
+    if not info.diagnostics.get("trained_on") or not inputs.annotations.labelled[texts].any():
         return None
-    texts, predicted = (np.asarray(record[key], np.int64) for key in ("texts", "predicted"))
-    return (texts, predicted) if inputs.annotations.labelled[texts].any() else None
+    return texts, np.asarray(info.diagnostics["audit"]["predicted"], np.int64)
+
+
+def _recorded(info: RoundInfo) -> Ints:
+    """Return the texts that were the audit sample when a round was played, shape (A,)."""
+    record = info.diagnostics.get("audit")
+    return np.asarray(record["texts"] if isinstance(record, Mapping) else (), np.int64)
 
 
 def _training_labels(info: RoundInfo) -> int:

@@ -81,6 +81,11 @@ class Inputs:
     rounds: tuple[RoundInfo, ...]
 
     @property
+    def paid(self) -> int:
+        """Labels paid for: those that count, and those of people who are left out."""
+        return self.basis.labels + sum(person.n_annotations for person in self.people if person.left_out)
+
+    @property
     def annotations(self) -> Annotations:
         """The annotations that stood, over all texts."""
         return self.evidence.annotations
@@ -123,7 +128,11 @@ def read_inputs(connection: Connection) -> Inputs:
         evidence=evidence,
         pred_probs=None if known is None else _stretched(known, *annotations.counts.shape),
         n_predicted=0 if known is None else len(known),
-        independent=read_independent(connection, first_labels=stored.settings.first_labels),
+        independent=read_independent(
+            connection,
+            first_labels=stored.settings.first_labels,
+            audit_labels=stored.settings.audit_labels,
+        ),
         settings=stored.settings,
         people=tuple(people.read_annotators(connection)),
         rounds=tuple(rounds.read_rounds(connection)),

@@ -19,7 +19,9 @@ from sqlalchemy.engine import Connection
 from jurybox import __version__
 from jurybox.consensus import Consensus
 from jurybox.formats.plain import plain, read_plain
+from jurybox.project.advice import Advice, advise
 from jurybox.project.annotators import AnnotatorBelief, PairBelief, compare_pairs, describe_people
+from jurybox.project.audit import AuditPlan, plan_audit
 from jurybox.project.auditing import (
     Accuracy,
     AuditReport,
@@ -87,6 +89,8 @@ class ProjectBelief:
         How good each round's model is by the audit sample.
     audit
         How good the last one is, and the consensus.
+    audit_plan
+        What the audit sample tells, and what a larger one would.
     forecast, savings
         What more labels will bring, and what choosing texts has saved; None before a round was audited.
     verdicts
@@ -105,6 +109,7 @@ class ProjectBelief:
     effort: Effort
     accuracy: tuple[Accuracy, ...]
     audit: AuditReport
+    audit_plan: AuditPlan
     forecast: AccuracyForecast | None
     verdicts: tuple[RoundVerdicts, ...]
     savings: Savings | None
@@ -206,6 +211,16 @@ class Beliefs:
         if self._kept is not None:
             return self._kept.audit
         return report_audit(self.inputs, self._judged, self.posterior)
+
+    @_Once
+    def advice(self) -> Advice:
+        """How the project stands, and what to do next."""
+        return advise(self.inputs, self)
+
+    @_Once
+    def audit_plan(self) -> AuditPlan:
+        """What the audit sample tells, and what a larger one would."""
+        return plan_audit(self.inputs, self.accuracy)
 
     @_Once
     def forecast(self) -> AccuracyForecast | None:
@@ -328,6 +343,7 @@ class Source:
             effort=beliefs.effort,
             accuracy=beliefs.accuracy,
             audit=beliefs.audit,
+            audit_plan=beliefs.audit_plan,
             forecast=beliefs.forecast,
             verdicts=beliefs.verdicts,
             savings=beliefs.savings,

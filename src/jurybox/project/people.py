@@ -6,9 +6,10 @@ from collections.abc import Callable
 
 from jurybox.errors import NotFoundError
 from jurybox.project.handle import Handle
+from jurybox.project.history import History, act_on_person
 from jurybox.store import loans, people, state
 from jurybox.store.engine import Store
-from jurybox.store.records import AnnotatorInfo, Role, Standing
+from jurybox.store.records import AnnotatorInfo, Role
 from jurybox.store.state import SessionKey
 
 __all__ = ["People", "Sessions"]
@@ -76,15 +77,36 @@ class People(Handle):
             people.add_annotator(connection, name, now=self._clock(), role=role, cap=cap)
         return self.annotator(name)
 
-    def pause(self, name: str) -> None:
-        """Give an annotator no more tasks and take no labels until `resume`; texts in hand go back."""
-        with self.store.write() as connection:
-            people.update_annotator(connection, name, standing=Standing.PAUSED.value)
-            loans.give_back_all(connection, name)
+    def pause(self, name: str, *, by: str | None = None) -> None:
+        """Give an annotator no more tasks and take no labels until `resume`; texts in hand go back.
 
-    def resume(self, name: str) -> None:
+        Parameters
+        ----------
+        by
+            Who does it, for the history.
+        """
+        self._act_on("pause", name, by)
+
+    def resume(self, name: str, *, by: str | None = None) -> None:
         """Give a paused annotator tasks again."""
-        self._update_annotator(name, standing=Standing.ACTIVE.value)
+        self._act_on("resume", name, by)
+
+    def leave_out(self, name: str, *, by: str | None = None) -> None:
+        """Let a person's labels count for nothing until `count_again`; their texts go back to the queue.
+
+        The labels are kept, and exports of annotations hold them; consensus, models and figures do not rest
+        on them.
+        """
+        self._act_on("leave out", name, by)
+
+    def count_again(self, name: str, *, by: str | None = None) -> None:
+        """Let the labels count of a person who was left out."""
+        self._act_on("count", name, by)
+
+    @property
+    def history(self) -> History:
+        """What owners have done, and how it is undone."""
+        return History(self.store, self._clock)
 
     def set_cap(self, name: str, cap: int | None) -> None:
         """Limit how many annotations a person may give; None lifts the limit."""
@@ -134,6 +156,10 @@ class People(Handle):
     def sessions(self) -> Sessions:
         """Who is signed in, and how that ends."""
         return Sessions(self.store, self._clock)
+
+    def _act_on(self, verb: str, name: str, by: str | None) -> None:
+        with self.store.write() as connection:
+            act_on_person(connection, verb, name, by=by, now=self._clock())
 
     def _update_annotator(self, name: str, **values: object) -> None:
         with self.store.write() as connection:

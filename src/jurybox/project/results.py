@@ -22,6 +22,7 @@ from jurybox.formats.records import (
     GoldRecord,
     TextRecord,
 )
+from jurybox.project.audit import Audit
 from jurybox.project.beliefs import AnnotatorBelief, Beliefs, ProjectBelief, Source, TextBelief
 from jurybox.project.rounds import Rounds
 from jurybox.store import decisions, overview, snapshots, state
@@ -88,10 +89,14 @@ class Results(Rounds):
         with self.store.read() as connection:
             return decisions.read_flags(connection)
 
+    @property
+    def audit(self) -> Audit:
+        """The audit sample, and how it grows."""
+        return Audit(self.store, self._clock)
+
     def audit_texts(self) -> list[str]:
         """Return the ids of the audit sample: drawn at random, never trained on."""
-        with self.store.read() as connection:
-            return overview.read_audit(connection)
+        return self.audit.texts()
 
     def text(self, text_id: str) -> TextRecord:
         """Return one text; NotFoundError if there is none of this id."""

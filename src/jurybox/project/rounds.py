@@ -49,7 +49,7 @@ class Rounds(Tuning):
     def __init__(self, store: Store, *, cache: Path, clock: Callable[[], float] = time.time) -> None:
         super().__init__(store, cache=cache, clock=clock)
         self._features: _Features | None = None
-        self._previous: Round | None = None
+        self._previous: tuple[Round, NDArray[np.int64]] | None = None
 
     def rounds(self) -> list[RoundInfo]:
         """Return the rounds that were published, in order."""
@@ -113,7 +113,7 @@ class Rounds(Tuning):
         )
         rounds.publish(self.store, number, snapshot, outcome, now=self._clock(), allowed=allowed)
         progress("publish", 1, 1)
-        self._previous = played
+        self._previous = played, snapshot.audit
         return self.rounds()[-1]
 
     def _play(
@@ -134,7 +134,7 @@ class Rounds(Tuning):
             inputs,
             _loop_settings(settings),
             np.random.default_rng([settings.seed, number]),
-            previous=self._fitting(annotations.n_texts, annotations.n_classes),
+            previous=self._fitting(annotations.n_texts, annotations.n_classes, snapshot.audit),
             trainable=~in_audit,
             eligible=rounds.wants_label(snapshot, settings) & ~in_audit,
             experts=snapshot.experts,
@@ -216,10 +216,16 @@ class Rounds(Tuning):
             return None
         return prediction_stability(before, played.pred_probs)
 
-    def _fitting(self, N: int, K: int) -> Round | None:
-        """Return the last round that this object played, its probabilities stretched to new texts."""
-        previous = self._previous
-        if previous is None or previous.pred_probs.shape[1] != K:
+    def _fitting(self, N: int, K: int, audit: NDArray[np.int64]) -> Round | None:
+        """Return the last round that this object played, its probabilities stretched to new texts.
+
+        One that has learnt from a text that is in the audit sample by now is forgotten.
+        """
+        if self._previous is None:
+            return None
+        previous, left_out = self._previous
+        learnt = audit[audit < len(previous.pred_probs)]
+        if previous.pred_probs.shape[1] != K or not np.isin(learnt, left_out).all():
             return None
         probs = np.full((N, K), 1 / K)
         probs[: len(previous.pred_probs)] = previous.pred_probs

@@ -51,7 +51,9 @@ class Effort:
     Attributes
     ----------
     basis
-        What it rests on; `basis.labels` are the labels paid for.
+        What it rests on.
+    labels
+        Labels paid for: those that count, and those of people who are left out.
     annotators
         How many people gave them.
     median_seconds
@@ -63,6 +65,7 @@ class Effort:
     """
 
     basis: Basis
+    labels: int
     annotators: int
     median_seconds: float | None
     price: float | None
@@ -127,9 +130,10 @@ def measure_effort(inputs: Inputs) -> Effort:
     """Return what the labels took."""
     medians = median_per_annotator(inputs.annotations, inputs.evidence.seconds)
     times = medians[np.isfinite(medians)].tolist()
-    price, labels = inputs.settings.cost_per_label, inputs.basis.labels
+    price, labels = inputs.settings.cost_per_label, inputs.paid
     return Effort(
         basis=inputs.basis,
+        labels=labels,
         annotators=int((inputs.annotations.labels_per_annotator > 0).sum()),
         median_seconds=median(times) if times else None,
         price=price,
@@ -169,7 +173,7 @@ def judge_rules(inputs: Inputs, judged: Sequence[JudgedRound]) -> tuple[RoundVer
     """Return what every stop rule said after each round with a model."""
     rounds = _rising(judged)
     rules = rules_for(target_accuracy=inputs.settings.target_accuracy, budget=inputs.settings.budget)
-    paid = [one.info.n_annotations for one in rounds[:-1]] + [inputs.basis.labels]
+    paid = [one.info.n_annotations for one in rounds[:-1]] + [inputs.paid]
     facts = [
         RoundFacts(one.labels, one.accuracy, _stability(one.info), labels)
         for one, labels in zip(rounds, paid, strict=False)

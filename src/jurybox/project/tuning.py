@@ -115,7 +115,8 @@ class Tuning(Handle):
             record = rounds.last_diagnostics(connection)
         if (obstacle := _obstacle(settings, str(record.get("encoder") or ""))) is not None:
             return TuningPlan(False, f"second gear off: {obstacle}")
-        if self._kept.job() is not None:
+        audit = np.asarray(record.get("audit", {}).get("texts", ()), np.int64)
+        if _may_be_used(self._kept.job(), audit):
             return TuningPlan(True, "second gear due: a tuning was interrupted")
         texts, labels = record.get("trained_on", 0), record.get("training_labels", 0)
         if texts < _LEAST_TEXTS:
@@ -125,6 +126,8 @@ class Tuning(Handle):
         last = self._kept.result()
         seen = record.get("tuning", {}).get("labels")
         useless = last is not None and seen == last.labels and not record.get("second_gear")
+        if last is not None and np.isin(last.rows, audit).any():
+            return TuningPlan(True, "second gear due: texts that it has learnt from joined the audit sample")
         wanted = 0 if last is None else last.labels * (1 + _GROWTH * (2 if useless else 1))
         if labels < wanted:
             return TuningPlan(False, f"second gear waits: {labels} labels, the next tuning at {wanted:.0f}")
@@ -157,7 +160,11 @@ class Tuning(Handle):
         from jurybox.classifiers.tuner import Tuner
         from jurybox.classifiers.tuning import fold_of, tune_fold
 
-        job = self._kept.job() or self._begin()
+        with self.store.read() as connection:
+            audit = snapshots.read_audit(connection)
+        job = self._kept.job()
+        if job is None or not _may_be_used(job, audit):
+            job = self._begin()
         settings = settings or TuningSettings()
         tuner = Tuner(Path(str(job["model"])), job["targets"].shape[1], settings, threads=threads)
         rows = job["rows"]
@@ -198,11 +205,13 @@ class Tuning(Handle):
         with self.store.read() as connection:
             state = read_state(connection)
             before = rounds.read_array(connection, state.current_round, "pred_probs")
+            left_out = rounds.last_diagnostics(connection).get("audit", {}).get("texts", ())
         N, K = snapshot.annotations.n_texts, snapshot.annotations.n_classes
         in_audit = np.zeros(N, dtype=bool)
         in_audit[snapshot.audit] = True
         pred_probs = None
-        if before is not None and before.shape[1] == K:
+        learnt = np.setdiff1d(snapshot.audit, left_out)
+        if before is not None and before.shape[1] == K and not (learnt < len(before)).any():
             pred_probs = np.full((N, K), 1 / K)
             pred_probs[: len(before)] = before
         labels = soft_labels(
@@ -334,6 +343,11 @@ def _obstacle(settings: ProjectSettings, encoder: str) -> str | None:
     if free is not None and free < _LEAST_MEMORY:
         return f"{free:.1f} GiB of memory are free, and it needs {_LEAST_MEMORY:.0f}"
     return None
+
+
+def _may_be_used(job: Mapping[str, NDArray[Any]] | None, audit: Ints) -> bool:
+    """Whether there is a tuning under way, and it learns from no text of the audit sample."""
+    return job is not None and not np.isin(job["rows"], audit).any()
 
 
 def _cores() -> int:

@@ -12,9 +12,11 @@ from jurybox.errors import ConflictError, InputError, NotFoundError
 from jurybox.store import schema
 from jurybox.store.checks import storable
 from jurybox.store.locks import serialise
+from jurybox.store.ranks import settle
 from jurybox.store.records import AnnotatorInfo, Role, Standing
+from jurybox.store.services import ROUND_REQUEST, write_note
 from jurybox.store.settings import ProjectSettings, check_max_share
-from jurybox.store.state import STATE, ProjectState, SessionKey, state_of
+from jurybox.store.state import STATE, ProjectState, SessionKey, read_state, state_of
 
 __all__ = [
     "SHARE_GRACE",
@@ -26,6 +28,7 @@ __all__ = [
     "find_person_in_session",
     "free_by_share",
     "has_token",
+    "leave_out",
     "lock_actor",
     "lock_annotator",
     "person_of",
@@ -69,6 +72,7 @@ def add_annotator(
             n_annotations=0,
             n_skips=0,
             created_at=now,
+            left_out=False,
         )
     )
     return number
@@ -185,6 +189,25 @@ def update_annotator(connection: Connection, name: str, **values: object) -> Non
         raise NotFoundError(f"there is no annotator {name!r}")
 
 
+def leave_out(connection: Connection, name: str, left_out: bool, *, now: float) -> None:
+    """Let a person's labels count for nothing, or count again; their texts go back to the queue, or leave it.
+
+    Raises
+    ------
+    NotFoundError
+        If there is no such person.
+    """
+    serialise(connection, "placing")  # in this order everywhere, see `jurybox.store.arrivals.place_part`
+    serialise(connection, "round")
+    annotator = lock_annotator(connection, name)
+    update_annotator(connection, name, left_out=left_out)
+    labelled = sa.select(schema.annotations.c.text_id).where(
+        schema.is_standing, schema.annotations.c.annotator_id == annotator.id
+    )
+    settle(connection, read_state(connection), connection.scalars(labelled).all())
+    write_note(connection, ROUND_REQUEST, {"pending": True}, now=now)
+
+
 def person_of(row: sa.Row[Any]) -> AnnotatorInfo:
     """Return the person that a row of `schema.annotators` says."""
     return AnnotatorInfo(
@@ -197,6 +220,7 @@ def person_of(row: sa.Row[Any]) -> AnnotatorInfo:
         max_share=row.max_share,
         qualified=row.qualified,
         token_ends_at=row.token_ends_at,
+        left_out=row.left_out,
     )
 
 

@@ -2,6 +2,10 @@
 
 They are looked up in the ranking that holds; where it is but a front that is used up, also in its base, among
 the texts that it leaves out (`jurybox.store.ranks`).
+
+Who is reliable shows where people answer the same question. A ranking asks for second labels where they help
+the model, which may be late, and of somebody who comes late never; so at a few places among the first of each
+person's sequence stands a text that somebody else has labelled. The person cannot tell which.
 """
 
 from __future__ import annotations
@@ -16,9 +20,21 @@ from sqlalchemy.engine import Connection
 from jurybox.errors import StoreError
 from jurybox.store import schema
 from jurybox.store.ranks import PASS, order
+from jurybox.store.settings import BEGINNING
 from jurybox.store.state import ProjectState
 
-__all__ = ["any_open", "any_wanted", "best_free", "count_open", "in_front", "own_place"]
+__all__ = [
+    "any_open",
+    "any_wanted",
+    "best_for",
+    "best_free",
+    "best_shared",
+    "count_open",
+    "in_front",
+    "own_place",
+]
+
+_RECENT = 200
 
 
 def best_free(
@@ -31,6 +47,50 @@ def best_free(
         return found
     behind = {**values, "round": state.base_round, "front": state.current_round}
     return sorted([*found, *connection.execute(_free_behind(), behind)], key=order)[:n]
+
+
+def best_for(
+    connection: Connection, state: ProjectState, annotator: sa.Row[Any], n: int, n_held: int, now: float
+) -> Sequence[sa.Row[Any]]:
+    """Find the next texts: the best of the queue, and at a beginner's first places some that others know."""
+    best = best_free(connection, state, annotator.id, n, now)
+    first = annotator.n_annotations + annotator.n_skips + n_held
+    wanted = [_is_shared(first + at, state.settings.overlap) for at in range(len(best))]
+    if not any(wanted):
+        return best
+    shared = list(best_shared(connection, state, annotator.id, sum(wanted), now))
+    known = {row.text_id for row in shared}
+    others = [row for row in best if row.text_id not in known]
+    rows = []
+    for is_shared in wanted:
+        source = shared if (is_shared and shared) or not others else others
+        if source:
+            rows.append(source.pop(0))
+    return rows
+
+
+def _is_shared(place: int, overlap: int) -> bool:
+    """Whether a person's text at a place of his or her sequence is one that somebody else has labelled.
+
+    Examples
+    --------
+    >>> [place for place in range(30) if _is_shared(place, 8)]
+    [2, 4, 7, 9, 12, 14, 17, 19]
+    """
+    return place < BEGINNING and (place + 1) * overlap // BEGINNING > place * overlap // BEGINNING
+
+
+def best_shared(
+    connection: Connection, state: ProjectState, annotator_id: int, n: int, now: float
+) -> Sequence[sa.Row[Any]]:
+    """Find texts that somebody else has labelled lately and that want a label from this annotator, too."""
+    values = {"annotator": annotator_id, "now": now}
+    rounds = dict.fromkeys((state.current_round, state.base_round))
+    found: dict[int, sa.Row[Any]] = {}
+    for number in rounds:  # a text of the front has its place there
+        rows = connection.execute(_shared(), {**values, "round": number}).all()
+        found = {row.text_id: row for row in rows} | found
+    return sorted(found.values(), key=order)[:n]
 
 
 def own_place(connection: Connection, state: ProjectState, text_id: int) -> sa.Row[Any]:
@@ -80,6 +140,25 @@ def _free() -> sa.Select[Any]:
         .where(~lent)
         .order_by(ranking.c.position, ranking.c.text_id)
         .limit(sa.bindparam("n", type_=sa.Integer))
+        .with_for_update(of=ranking, skip_locked=True)
+    )
+
+
+@cache
+def _shared() -> sa.Select[Any]:
+    """Free texts among those labelled last; sorted by nobody, lest a planner reads the queue in its order."""
+    leases, ranking, annotations = schema.leases, schema.ranking, schema.annotations
+    now = sa.bindparam("now", type_=sa.Double)
+    lent = _looked_up(leases.c.text_id == ranking.c.text_id, schema.is_lent(leases, now))
+    recent = (
+        sa.select(annotations.c.text_id)
+        .where(schema.is_counted, annotations.c.annotator_id != _ANNOTATOR)
+        .order_by(annotations.c.id.desc())
+        .limit(_RECENT)
+    )
+    return (
+        _wanted()
+        .where(~lent, ranking.c.text_id.in_(sa.select(recent.subquery().c.text_id)))
         .with_for_update(of=ranking, skip_locked=True)
     )
 

@@ -24,7 +24,7 @@ from jurybox.store.gate import IN_HAND, allowance, check_person, is_bound
 from jurybox.store.gold import NO_LIMIT, Admission, admit, is_mixed_in
 from jurybox.store.loans import give_back
 from jurybox.store.people import lock_actor
-from jurybox.store.places import any_open, any_wanted, best_free, own_place
+from jurybox.store.places import any_open, any_wanted, best_for, best_free, own_place
 from jurybox.store.records import NothingLeft, Standing, Task, Tasks, Why
 from jurybox.store.rows import count_loans, known, lock_situation, note_served, remember
 from jurybox.store.state import ProjectState
@@ -204,7 +204,7 @@ def _take(
     tested: bool,
 ) -> list[Task] | None:
     """Lend the best free texts; None where there are none, fewer than found where others were faster."""
-    rows = best_free(connection, state, annotator.id, n, now)
+    rows = best_for(connection, state, annotator, n, n_held, now)
     if not rows:
         return None
     if state.n_gold:

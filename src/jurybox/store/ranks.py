@@ -9,7 +9,9 @@ line, behind all texts that have not had theirs, in the same order::
 where n is the text's number of labels now and `labels` that when it was ranked. So one round asks for each
 text once before it asks for any twice, as the simulation does, and nobody waits for the next round.
 
-Bases come in three bands: the audit sample, the ranked texts, and texts that came after the ranking.
+Bases come in three bands: the first texts of the audit sample, the ranked texts, and texts that came after
+the ranking. What is left of the sample lies among the ranked texts, so that models have something to learn
+from long before all of it is labelled.
 
 In a large project a round ranks only a front: the audit sample and the few thousand texts to ask for first.
 The texts that it leaves out follow in the order of the last ranking that covers all texts, the base. A text
@@ -38,6 +40,7 @@ __all__ = [
     "LATER_BAND",
     "PASS",
     "RANKED_BAND",
+    "audit_places",
     "chunks",
     "enqueue",
     "mark_audit",
@@ -54,6 +57,8 @@ RANKED_BAND = 1 << 32
 LATER_BAND = 1 << 39
 PASS = 1 << 40
 _CHUNK = 500
+_AT_ONCE = 20
+"""Audit texts that come before all others: enough to judge the first models roughly, and to be shared."""
 
 Item = TypeVar("Item")
 
@@ -86,6 +91,36 @@ def spread(text_ids: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return ((z ^ (z >> np.uint64(31))) >> np.uint64(32)).astype(np.int64)
+
+
+def audit_places(
+    text_ids: NDArray[np.int64], settings: ProjectSettings, *, ranked: bool
+) -> NDArray[np.int64]:
+    """Return where texts of the audit sample are asked for: a few at once, the others among the ranked.
+
+    Behind a ranking a text of the sample stands at every n-th rank, n being the labels that it wants: half of
+    the labels are for the sample then.
+
+    Parameters
+    ----------
+    text_ids : ndarray of int64, shape (A,)
+        Numbers of the texts that want labels.
+    settings
+        The seed, the size that was meant for the sample, and the labels of each of its texts.
+    ranked
+        Whether there is a ranking; else all texts are asked for in a random order.
+
+    Examples
+    --------
+    >>> small, large = ProjectSettings(audit_size=10), ProjectSettings(audit_size=200)
+    >>> ids = np.arange(200)
+    >>> [int((audit_places(ids, plan, ranked=True) < RANKED_BAND).sum()) for plan in (small, large)]
+    [200, 13]
+    """
+    places = spread(text_ids, settings.seed)
+    at_once = places < 2**32 * min(1.0, _AT_ONCE / max(settings.audit_size, 1))
+    later = settings.audit_labels * (places.argsort().argsort() - at_once.sum()) if ranked else places
+    return np.where(at_once, places, RANKED_BAND + later)
 
 
 def order(place: Any) -> tuple[int, ...]:
@@ -123,17 +158,25 @@ def enqueue(connection: Connection, state: ProjectState, text_ids: Sequence[int]
 
 
 def mark_audit(connection: Connection, state: ProjectState, text_ids: Sequence[int]) -> None:
-    """Move texts of the audit sample, which are new, to where the queue begins, for all labels they want."""
+    """Give texts of the audit sample their places, near the beginning, for all the labels they want."""
     ranking = schema.ranking
     labels = state.settings.audit_labels
     base = sa.bindparam("a_base", type_=sa.BigInteger)
     update = (
         sa.update(ranking)
-        .where(ranking.c.round_id == state.base_round, ranking.c.text_id == sa.bindparam("a_text"))
+        .where(
+            ranking.c.round_id.in_([sa.bindparam("a_round"), sa.bindparam("a_front")]),
+            ranking.c.text_id == sa.bindparam("a_text"),
+        )
         .values(base=base, position=base, wanted=labels, cap=labels, reason=AUDIT)
     )
-    bases = spread(np.asarray(text_ids, dtype=np.int64), state.settings.seed)
-    rows = [{"a_text": number, "a_base": base} for number, base in zip(text_ids, bases.tolist(), strict=True)]
+    numbers, ranked = np.asarray(text_ids, dtype=np.int64), state.base_round > 0
+    bases = audit_places(numbers, state.settings, ranked=ranked)
+    here = {"a_round": state.base_round, "a_front": state.current_round}
+    rows = [
+        {"a_text": number, "a_base": base, **here}
+        for number, base in zip(text_ids, bases.tolist(), strict=True)
+    ]
     if rows:
         connection.execute(update, rows)
     if state.has_front:
@@ -263,6 +306,6 @@ _STANDING = (
         sa.func.count(schema.annotations.c.class_id.distinct()).label("n_classes"),
         sa.func.max(sa.case((schema.annotations.c.origin == "review", 1), else_=0)).label("reviewed"),
     )
-    .where(schema.is_standing, schema.annotations.c.text_id.in_(sa.bindparam("texts", expanding=True)))
+    .where(schema.is_counted, schema.annotations.c.text_id.in_(sa.bindparam("texts", expanding=True)))
     .group_by(schema.annotations.c.text_id)
 )

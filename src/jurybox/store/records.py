@@ -202,6 +202,8 @@ class AnnotatorInfo:
         Whether the test on gold texts was passed (or waived); None before the verdict.
     token_ends_at
         When the link or token stops to let anybody in; None for never.
+    left_out
+        Whether his or her labels count for nothing.
     """
 
     name: str
@@ -213,6 +215,7 @@ class AnnotatorInfo:
     max_share: float | None = None
     qualified: bool | None = None
     token_ends_at: float | None = None
+    left_out: bool = False
 
 
 @dataclass(frozen=True)

@@ -29,13 +29,13 @@ from jurybox.store.locks import serialise
 from jurybox.store.ranks import (
     AUDIT,
     RANKED_BAND,
+    audit_places,
     chunks,
     mark_audit,
     mark_gold,
     rules,
     settle,
     settle_all,
-    spread,
 )
 from jurybox.store.records import RoundInfo
 from jurybox.store.settings import ProjectSettings
@@ -247,7 +247,9 @@ def _ranking_columns(
     in_audit[snapshot.audit] = True
     rank = len(outcome.order) + np.arange(N)
     rank[outcome.order] = np.arange(len(outcome.order))
-    base = np.where(in_audit, spread(np.arange(N), settings.seed), RANKED_BAND + rank)
+    base, wants = RANKED_BAND + rank, wants_label(snapshot, settings)
+    asked = np.flatnonzero(in_audit & wants)
+    base[asked] = audit_places(asked, settings, ranked=True)
     labels = annotations.n_labels
     wanted = np.where(in_audit, np.maximum(settings.audit_labels - labels, 1), 1)
     cap = _caps(snapshot, settings)
@@ -262,7 +264,7 @@ def _ranking_columns(
         "labels": labels,
         "wanted": wanted,
         "cap": cap,
-        "open": wants_label(snapshot, settings),
+        "open": wants,
         "score": _scattered(outcome.order, outcome.scores, N),
         "selection_probability": _scattered(outcome.order, outcome.selection_probability, N),
         "reason": reasons,
@@ -346,9 +348,11 @@ def _take_over(
     state = read_state(connection)
     audit, gold = schema.audit.c.text_id, schema.gold.c.text_id
     N = snapshot.annotations.n_texts
-    if state.has_front:
-        newer = sa.and_(audit >= N, audit < state.n_placed)
-        mark_audit(connection, state, connection.scalars(sa.select(audit).where(newer)).all())
+    known = state.n_placed if state.has_front else N
+    drawn = np.asarray(connection.scalars(sa.select(audit).where(audit < known)).all(), dtype=np.int64)
+    joined = np.setdiff1d(drawn, snapshot.audit).tolist()  # since: the sample has grown, or texts have come
+    mark_audit(connection, state, joined)
+    settle(connection, state, joined)
     mark_gold(connection, state, {*snapshot.gold.tolist()} ^ {*connection.scalars(sa.select(gold))})
     since = _since(connection, snapshot)
     settle(connection, state, np.unique(since[~np.isin(since[:, 0], settled), 1]).tolist())

@@ -26,36 +26,15 @@ from sqlalchemy import (
     Text,
     and_,
     event,
+    false,
+    select,
     text,
 )
 
-__all__ = [
-    "annotations",
-    "annotators",
-    "arrays",
-    "audit",
-    "classes",
-    "ended_sessions",
-    "flags",
-    "gold",
-    "gold_leases",
-    "guidelines",
-    "incoming",
-    "is_lent",
-    "is_standing",
-    "leases",
-    "metadata",
-    "project",
-    "ranking",
-    "replies",
-    "rounds",
-    "served",
-    "services",
-    "skips",
-    "stored_texts",
-    "texts",
-    "unsettled",
-]
+__all__ = ["annotations", "annotators", "arrays", "audit", "classes", "ended_sessions", "flags", "gold"]
+__all__ += ["gold_leases", "guidelines", "history", "incoming", "is_counted", "is_lent", "is_standing"]
+__all__ += ["leases", "metadata", "project", "ranking", "replies", "rounds", "served", "services"]
+__all__ += ["skips", "stored_texts", "texts", "unsettled"]
 
 metadata = MetaData(
     naming_convention={
@@ -129,8 +108,10 @@ annotators = Table(
     Column("created_at", Double, nullable=False),
     Column("max_share", Double),
     Column("qualified", Boolean),
+    Column("left_out", Boolean, nullable=False, server_default=false()),
 )
-"""`max_share` overrules the setting of that name; `qualified` is empty until a person has been tested."""
+"""`max_share` overrules the setting of that name; `qualified` is empty until a person has been tested. Labels
+of a person who is `left_out` are kept and count for nothing."""
 
 stored_texts = Table(
     "texts",
@@ -188,6 +169,12 @@ annotations = Table(
 
 is_standing = and_(annotations.c.retired_by.is_(None), annotations.c.class_id.is_not(None))
 """An annotation that nobody has changed or taken back, and that is no taking back itself."""
+
+is_counted = and_(
+    is_standing,
+    annotations.c.annotator_id.not_in(select(annotators.c.id).where(annotators.c.left_out)),
+)
+"""An annotation that stands, by somebody whose labels are not left out."""
 
 Index(
     "uq_annotations_standing",
@@ -404,6 +391,19 @@ replies = Table(
     Column("created_at", Double, nullable=False),
 )
 """What was answered under an idempotency key, see `jurybox.store.gate`; labels carry theirs themselves."""
+
+history = Table(
+    "history",
+    metadata,
+    Column("id", _Serial, primary_key=True),
+    Column("created_at", Double, nullable=False),
+    Column("actor", Text),
+    Column("verb", String(32), nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("detail", JSON, nullable=False),
+    Column("undone_by", BigInteger),
+)
+"""What owners have done, see `jurybox.store.history`; nothing is ever deleted from it."""
 
 services = Table(
     "services",

@@ -16,6 +16,7 @@ from jurybox.store.places import count_open
 from jurybox.store.state import read_classes
 
 __all__ = [
+    "ROUND_REQUEST",
     "Note",
     "Pulse",
     "Suggestion",
@@ -25,6 +26,10 @@ __all__ = [
     "read_suggestion",
     "write_note",
 ]
+
+
+ROUND_REQUEST = "learner.request"
+"""Name of the note that asks the learner for a round."""
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,7 @@ __all__ = [
     "one_moment",
     "project_times",
     "read_annotations",
+    "read_audit",
     "read_evidence",
     "read_experts",
     "read_fingerprint",
@@ -69,16 +70,19 @@ class Snapshot:
 
 
 def read_annotations(connection: Connection, *, last: int | None = None) -> Annotations:
-    """Return the annotations that stand, or that stood when row `last` was the last one.
+    """Return the annotations that count, or that counted when row `last` was the last one.
 
     Annotations whose text, annotator or class came later cannot be among them.
     """
     annotations = schema.annotations
-    stands = schema.is_standing
+    stands = schema.is_counted
     if last is not None:
         stands = sa.and_(
             annotations.c.id <= last,
             annotations.c.class_id.is_not(None),
+            annotations.c.annotator_id.not_in(
+                sa.select(schema.annotators.c.id).where(schema.annotators.c.left_out)
+            ),
             sa.or_(annotations.c.retired_by.is_(None), annotations.c.retired_by > last),
         )
     query = sa.select(annotations.c.text_id, annotations.c.annotator_id, annotations.c.class_id).where(stands)
@@ -105,6 +109,12 @@ def read_experts(connection: Connection) -> NDArray[np.bool_]:
     return np.array([role in (Role.REVIEWER, Role.OWNER) for role in roles], dtype=bool)
 
 
+def read_audit(connection: Connection) -> NDArray[np.int64]:
+    """Return the positions of the audit sample, ascending, shape (A,)."""
+    audit = schema.audit.c.text_id
+    return np.asarray(connection.scalars(sa.select(audit).order_by(audit)).all(), dtype=np.int64)
+
+
 def read_snapshot(store: Store) -> Snapshot:
     """Read what a round works on, without keeping anybody waiting."""
     with store.write(durable=False) as connection:
@@ -113,9 +123,9 @@ def read_snapshot(store: Store) -> Snapshot:
         last = connection.scalar(sa.select(sa.func.max(schema.annotations.c.id))) or 0
     with store.read() as connection:
         annotations = read_annotations(connection, last=last)
-        audit = connection.scalars(sa.select(schema.audit.c.text_id).order_by(schema.audit.c.text_id)).all()
+        audit = read_audit(connection)
         review = sa.select(schema.annotations.c.text_id).where(
-            schema.is_standing, schema.annotations.c.origin == "review"
+            schema.is_counted, schema.annotations.c.origin == "review"
         )
         reviewed = np.zeros(annotations.n_texts, dtype=bool)
         reviewed[np.asarray(connection.scalars(review).all(), dtype=np.int64)] = True
@@ -126,7 +136,7 @@ def read_snapshot(store: Store) -> Snapshot:
     return Snapshot(
         annotations,
         last,
-        np.asarray(audit, dtype=np.int64),
+        audit,
         reviewed,
         experts,
         np.asarray(gold, dtype=np.int64),
@@ -172,12 +182,16 @@ def read_fingerprint(connection: Connection) -> str:
     """
     annotators, gold = schema.annotators, schema.gold
     people = sa.select(
-        annotators.c.name, annotators.c.role, annotators.c.standing, annotators.c.n_annotations
+        annotators.c.name,
+        annotators.c.role,
+        annotators.c.standing,
+        annotators.c.n_annotations,
+        annotators.c.left_out,
     )
     known = sa.select(sa.func.count(), sa.func.sum(gold.c.text_id), sa.func.max(gold.c.created_at))
     state, pulse = read_state(connection), read_pulse(connection)
     parts = (
-        (state.settings, pulse.current_round, pulse.last, pulse.pending, pulse.texts),
+        (state.settings, state.audit_rate, pulse.current_round, pulse.last, pulse.pending, pulse.texts),
         read_classes(connection),
         connection.execute(people.order_by(annotators.c.id)).all(),
         connection.execute(known).one(),
@@ -195,7 +209,6 @@ def read_evidence(connection: Connection) -> Evidence:
     people = connection.execute(
         sa.select(annotators.c.name, annotators.c.role).order_by(annotators.c.id)
     ).all()
-    audit = connection.scalars(sa.select(schema.audit.c.text_id).order_by(schema.audit.c.text_id)).all()
     return Evidence(
         annotations=Annotations.from_indices(
             triplets[:, 0],
@@ -208,7 +221,7 @@ def read_evidence(connection: Connection) -> Evidence:
         times=measured[:, 0],
         seconds=measured[:, 1],
         experts=np.array([person.role in (Role.REVIEWER, Role.OWNER) for person in people], dtype=bool),
-        audit=np.asarray(audit, dtype=np.int64),
+        audit=read_audit(connection),
     )
 
 
@@ -220,7 +233,7 @@ _STANDING = (
         schema.annotations.c.created_at,
         schema.annotations.c.seconds,
     )
-    .where(schema.is_standing)
+    .where(schema.is_counted)
     .order_by(schema.annotations.c.text_id, schema.annotations.c.annotator_id)
 )
 
@@ -266,17 +279,20 @@ def count_provenance(connection: Connection) -> list[Provenance]:
     )
 
 
-def read_independent(connection: Connection, *, first_labels: int) -> NDArray[np.int64]:
+def read_independent(connection: Connection, *, first_labels: int, audit_labels: int) -> NDArray[np.int64]:
     """Return the annotations given without knowledge of others', as rows of numbers.
 
     Reviewers decide in view of what everyone has said, so their decisions are left out. What was drawn by
-    chance are labels of the audit sample, and the first of texts that came in random order; any further label
-    of such a text may have been asked for because the first did not agree. Gold texts are chosen by people.
+    chance are the first labels of the audit sample's texts, as many as each of them gets, and the first of
+    texts that came in random order; any further label may have been asked for because the first did not
+    agree, also of a text that has joined the sample since. Gold texts are chosen by people.
 
     Parameters
     ----------
     first_labels
         Labels that every text gets in the random order before the first round.
+    audit_labels
+        Labels that every text of the audit sample gets.
 
     Returns
     -------
@@ -295,12 +311,13 @@ def read_independent(connection: Connection, *, first_labels: int) -> NDArray[np
                 gold, gold.c.text_id == annotations.c.text_id
             )
         )
-        .where(schema.is_standing, annotations.c.origin != "review")
+        .where(schema.is_counted, annotations.c.origin != "review")
         .order_by(annotations.c.text_id, annotations.c.id)
     )
     rows = np.array(connection.execute(query).all(), dtype=np.int64).reshape(-1, 4)
-    is_first = _place_in_text(rows[:, 0], rows[:, 3] == 1) < first_labels
-    rows[:, 3] = (rows[:, 3] == 2) | ((rows[:, 3] == 1) & is_first)
+    lot, text = rows[:, 3].copy(), rows[:, 0]
+    asked = np.choose(lot, [0, first_labels, audit_labels])
+    rows[:, 3] = _place_in_text(text, lot > 0) < asked
     return rows
 
 

@@ -21,11 +21,10 @@ from jurybox.drawing import (
     whiskers,
 )
 from jurybox.learner import LearnerPhase
-from jurybox.project.auditing import Accuracy
 from jurybox.project.beliefs import Basis, Beliefs, ProjectBelief
 from jurybox.project.stopping import RoundVerdicts
 from jurybox.project.texts import Bin
-from jurybox.store.records import RoundInfo, Status
+from jurybox.store.records import Status
 from jurybox.trust.intervals import Interval
 from jurybox.trust.savings import Savings
 from jurybox.trust.stopping import Verdict
@@ -45,6 +44,7 @@ __all__ = [
 
 _CLASSES, _PEOPLE = 10, 60
 _SURE = 0.9
+_AHEAD = 2  # times the labels so far, that a chart looks ahead
 
 
 @dataclass(frozen=True)
@@ -88,10 +88,8 @@ class RuleView:
 def panels(catalogue: Catalogue, beliefs: Beliefs, kept: ProjectBelief | None, status: Status) -> list[Panel]:
     """Return the charts of a project."""
     rtl = catalogue.direction == "rtl"
-    accuracy = () if kept is None else kept.accuracy
     return [
-        _panel(catalogue, "overview.curve", lambda: _learning_curve(catalogue, accuracy)),
-        _panel(catalogue, "overview.growth", lambda: _growth(catalogue, beliefs.inputs.rounds)),
+        _panel(catalogue, "overview.course", lambda: _course(catalogue, beliefs, kept)),
         _panel(catalogue, "overview.balance", lambda: _balance(catalogue, status, rtl)),
         _panel(catalogue, "overview.bins", lambda: _qualities(catalogue, beliefs.consensus.bins, rtl)),
     ]
@@ -155,50 +153,58 @@ def _panel(catalogue: Catalogue, name: str, draw: Callable[[], Chart | None]) ->
     return Panel(t(name), t(f"{name}_note"), t(f"{name}_empty"), draw())
 
 
-def _learning_curve(catalogue: Catalogue, accuracy: Sequence[Accuracy]) -> Chart | None:
+def _course(catalogue: Catalogue, beliefs: Beliefs, kept: ProjectBelief | None) -> Chart | None:
+    """Draw the accuracy so far, continued by the forecast, with the target and the budget as lines."""
     t, percent, number = catalogue.text, catalogue.percent, catalogue.number
-    if len(accuracy) < 2:
+    accuracy = () if kept is None else kept.accuracy
+    if kept is None or not accuracy:
         return None
-    first, last = accuracy[0], accuracy[-1]
+    first, last, settings = accuracy[0], accuracy[-1], beliefs.inputs.settings
+    past = [Point(one.n_annotations, one.estimate, one.low, one.high) for one in accuracy]
+    ahead = kept.forecast.points if kept.forecast is not None else ()
+    shown = [one for one in ahead if one.labels <= max(ahead[0].labels, _AHEAD * last.n_annotations)]
+    future = [
+        Point(last.n_annotations + one.labels, one.accuracy.estimate, one.accuracy.low, one.accuracy.high)
+        for one in shown
+    ]
+    end = future[-1].x if future else last.n_annotations
+    budget = settings.budget if settings.budget and settings.budget <= _AHEAD * end else None
+    least = min(point.low for point in past + future if point.low is not None)
+    places = sorted({point.x for point in past + future} | ({budget} if budget else set()))
     alternative = t(
-        "overview.curve_alt",
+        "overview.course_alt",
         first=percent(first.estimate),
         n_first=number(first.n_annotations),
         last=percent(last.estimate),
         n_last=number(last.n_annotations),
+        range=t("chart.range", low=percent(last.low), high=percent(last.high)),
     )
-    points = [Point(one.n_annotations, one.estimate, one.low, one.high) for one in accuracy]
-    ticks = [(share, percent(share)) for share in steps(min(one.low for one in accuracy))]
+    drawn = curves(
+        [Series(past), *([Series([past[-1], *future], "second forecast")] if future else [])],
+        alternative=alternative,
+        ticks=[(share, percent(share)) for share in steps(min(least, settings.target_accuracy or 1))],
+        below=[(x, number(x)) for x in spread_ticks(places)],
+        goal=settings.target_accuracy,
+        upright=None if budget is None else (budget, t("overview.budget", n=number(budget))),
+        rtl=catalogue.direction == "rtl",
+    )
+    between = [
+        *((number(one.n_annotations), one.round, one.estimate, one.low, one.high) for one in accuracy),
+        *((number(point.x), 0, point.y, point.low, point.high) for point in future),
+    ]
     return Chart(
-        _curve(catalogue, points, alternative, ticks),
+        drawn,
         t("chart.table"),
-        [t("chart.round"), t("chart.annotations"), t("chart.accuracy"), t("chart.interval")],
+        [t("chart.annotations"), t("chart.round"), t("chart.accuracy"), t("chart.interval")],
         [
             [
-                number(one.round),
-                number(one.n_annotations),
-                percent(one.estimate, 1),
-                t("chart.range", low=percent(one.low), high=percent(one.high)),
+                labels,
+                number(played) if played else t("overview.expected"),
+                percent(middle, 1),
+                t("chart.range", low=percent(low), high=percent(high)),
             ]
-            for one in accuracy
+            for labels, played, middle, low, high in between
         ],
-    )
-
-
-def _growth(catalogue: Catalogue, rounds: Sequence[RoundInfo]) -> Chart | None:
-    t, number = catalogue.text, catalogue.number
-    if not rounds:
-        return None
-    points = [Point(one.number, one.n_annotations) for one in rounds]
-    most = _round_number(max(one.n_annotations for one in rounds))
-    last = rounds[-1]
-    alternative = t("overview.growth_alt", n=number(last.n_annotations), round=number(last.number))
-    ticks = [(most * step / 4, number(most * step / 4)) for step in range(5)]
-    return Chart(
-        _curve(catalogue, points, alternative, ticks),
-        t("chart.table"),
-        [t("chart.round"), t("chart.annotations")],
-        [[number(one.number), number(one.n_annotations)] for one in rounds],
     )
 
 
@@ -239,14 +245,6 @@ def _bin_name(catalogue: Catalogue, one: Bin) -> str:
     if one.low == 0:
         return f"<{catalogue.percent(one.high)}"
     return f"{catalogue.number(100 * one.low)}–{catalogue.number(100 * one.high)}"
-
-
-def _curve(
-    catalogue: Catalogue, points: Sequence[Point], alternative: str, ticks: Sequence[tuple[float, str]]
-) -> Markup:
-    below = [(x, catalogue.number(x)) for x in spread_ticks([point.x for point in points])]
-    rtl = catalogue.direction == "rtl"
-    return curves([Series(points)], alternative=alternative, ticks=ticks, below=below, rtl=rtl)
 
 
 def _audit(catalogue: Catalogue, kept: ProjectBelief) -> Chart | None:
@@ -333,19 +331,3 @@ def _since(name: str, history: Sequence[RoundVerdicts]) -> int | None:
             break
         since = played.round
     return since
-
-
-def _round_number(value: float) -> int:
-    """Return the smallest number not below a value that can be quartered and is easy to read.
-
-    Examples
-    --------
-    >>> [_round_number(n) for n in (3, 17, 90, 1234)]
-    [4, 20, 100, 2000]
-    """
-    size = 1
-    while True:
-        for factor in (4, 8, 10, 20, 40, 80):
-            if factor * size >= value and (factor * size) % 4 == 0:
-                return factor * size
-        size *= 10

@@ -60,8 +60,10 @@ _WITHIN = {
     "/manage/text": "/manage/texts",
     "/manage/annotations": "/manage/texts",
     "/manage/person": "/manage/people",
+    "/manage/history": "/manage/people",
     "/import": "/manage/texts",
     "/import/file": "/manage/texts",
+    "/manage/audit": "/manage/settings",
     "/manage/webhooks": "/manage/settings",
     "/manage/webhooks/test": "/manage/settings",
 }

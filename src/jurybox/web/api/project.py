@@ -67,6 +67,7 @@ class SettingsChange(Body):
     max_labels: Annotated[int, Field(ge=1, le=32_000)] = 1
     enough_agreement: Annotated[int, Field(ge=1, le=32_000)] | None = None
     first_labels: Annotated[int, Field(ge=1, le=32_000)] = 1
+    overlap: Annotated[int, Field(ge=0, le=20)] = 0
     audit_size: Size = 0
     audit_share: Annotated[float, Field(ge=0, le=1)] = 0.0
     audit_labels: Annotated[int, Field(ge=1, le=32_000)] = 1

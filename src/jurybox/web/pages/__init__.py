@@ -3,7 +3,9 @@
 from fastapi import APIRouter
 
 from jurybox.web.pages import (
+    audit,
     exports,
+    history,
     labelling,
     overview,
     people,
@@ -24,6 +26,8 @@ routers: tuple[APIRouter, ...] = (
     texts.router,
     people.router,
     trust.router,
+    history.router,
+    audit.router,
     settings.router,
     webhooks.router,
     exports.router,

@@ -57,6 +57,7 @@ def label_page(request: Request, user: Annotator) -> HTMLResponse:
     task = project.next_task(user.name)
     catalogue = catalogue_of(request)
     classes = project.classes
+    searched = len(classes) > len(CLASS_KEYS)  # then they are typed, and digits are for those used last
     progress = project.progress(user.name, since=time.time() // _DAY * _DAY)
     nothing = None if isinstance(task, Task) else task
     config = {
@@ -76,9 +77,9 @@ def label_page(request: Request, user: Annotator) -> HTMLResponse:
         "task": task if isinstance(task, Task) else None,
         "rest": _rest(catalogue, nothing),
         "classes": [
-            {"name": name, "key": CLASS_KEYS[k] if k < len(CLASS_KEYS) else ""}
-            for k, name in enumerate(classes)
+            {"name": name, "key": "" if searched else CLASS_KEYS[k]} for k, name in enumerate(classes)
         ],
+        "searched": searched,
         "progress": progress,
         "guidelines": project.guidelines,
         "skip_reasons": SKIP_REASONS,

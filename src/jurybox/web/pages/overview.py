@@ -10,6 +10,8 @@ from starlette.responses import HTMLResponse, RedirectResponse
 
 from jurybox.learner import LearnerPhase, LearnerState, learner_state, request_round
 from jurybox.project import Project
+from jurybox.project.advice import advise, of_concern
+from jurybox.project.annotators import AnnotatorBelief
 from jurybox.project.beliefs import Beliefs, ProjectBelief
 from jurybox.project.tuning import gear_of
 from jurybox.store.records import Role, Status
@@ -19,12 +21,15 @@ from jurybox.web.i18n import Catalogue
 from jurybox.web.panels import basis_words, panels
 from jurybox.web.render import catalogue_of, render
 from jurybox.web.state import get_project
+from jurybox.web.verdict import suspicion_words, verdict_of
 
 __all__ = ["router"]
 
 router = APIRouter(prefix="/manage", include_in_schema=False, dependencies=[owner_only])
 
-_NEXT = 8
+_NEXT = 5
+_DECISIONS = 5
+_DOUBTFUL = 0.3  # a consensus that is wrong with less than this wants no decision
 _QUEUE = 100
 
 
@@ -35,6 +40,14 @@ class Stat:
     name: str
     value: str
     note: str
+
+
+@dataclass(frozen=True)
+class Concern:
+    """Somebody whose labels deserve a look, and why."""
+
+    name: str
+    words: str
 
 
 @dataclass(frozen=True)
@@ -55,6 +68,10 @@ def overview_page(request: Request) -> HTMLResponse:
     learner = learner_state(project)
     values = {
         "learner": f"{catalogue.text(f'learner.{learner.phase}')} {_gear(catalogue, status)}",
+        "verdict": verdict_of(catalogue, advise(beliefs.inputs, kept)),
+        "concerns": [] if kept is None else _concerns(catalogue, beliefs, kept),
+        "decisions": [one for one in beliefs.contested(_DECISIONS) if one.error >= _DOUBTFUL],
+        "flags": status.flags,
         "lead": _lead(catalogue, status, settings),
         "notices": _notices(catalogue, project, learner, status, settings),
         "stats": [
@@ -114,34 +131,47 @@ def _notices(
     notices = []
     if learner.phase in (LearnerPhase.FAILED, LearnerPhase.DIED):
         notices.append(Notice("bad", catalogue.text("overview.learner_failed", message=learner.failure)))
-    if status.texts == 0:
-        notices.append(Notice("", catalogue.text("overview.hint_texts"), "/import"))
-    if all(person.role == Role.OWNER for person in project.annotators()):
+    if status.annotations and all(person.role == Role.OWNER for person in project.annotators()):
         notices.append(Notice("", catalogue.text("overview.hint_invite"), "/manage/people"))
-    if status.flags:
-        notices.append(
-            Notice("warn", catalogue.plural("overview.flags", status.flags), "/manage/review#flags")
-        )
     if settings.suggestions:
         notices.append(Notice("warn", catalogue.text("overview.suggestions"), "/manage/settings"))
     return notices
 
 
+def _concerns(catalogue: Catalogue, beliefs: Beliefs, kept: ProjectBelief) -> list[Concern]:
+    """Return the people who deserve a look: the suspects, and those who have become worse."""
+    found = [
+        Concern(one.name, suspicion_words(catalogue, one))
+        for one in of_concern(beliefs.inputs, kept.annotators)
+    ]
+    return [*found, *(_worse(catalogue, one) for one in kept.annotators if _is_worse(one))]
+
+
+def _is_worse(one: AnnotatorBelief) -> bool:
+    return one.suspect is None and one.drift is not None and one.drift.verdict == "worse"
+
+
+def _worse(catalogue: Catalogue, one: AnnotatorBelief) -> Concern:
+    if one.drift is None:
+        return Concern(one.name, "")
+    before, after = (catalogue.percent(share.estimate) for share in (one.drift.before, one.drift.after))
+    return Concern(one.name, catalogue.text("overview.worse", name=one.name, before=before, after=after))
+
+
 def _results(catalogue: Catalogue, beliefs: Beliefs, kept: ProjectBelief | None) -> list[Stat]:
     t, percent = catalogue.text, catalogue.percent
-    last = kept.accuracy[-1] if kept is not None and kept.accuracy else None
-    accuracy_note = t("overview.accuracy_none")
-    if last is not None:
+    stats = []
+    if kept is not None and kept.accuracy:
+        last = kept.accuracy[-1]
         low, high, n = percent(last.low), percent(last.high), catalogue.number(last.n_texts)
-        accuracy_note = t("overview.accuracy_note", low=low, high=high, n=n)
-    alpha = beliefs.agreement.by_chance.alpha
-    agreement_note = "overview.agreement_note" if alpha is not None else "overview.agreement_none"
-    agreement = None if alpha is None else alpha.estimate
-    return [
-        Stat(t("overview.accuracy"), percent(last.estimate if last else None), accuracy_note),
-        Stat(t("overview.quality"), percent(beliefs.consensus.quality), t("overview.quality_note")),
-        Stat(t("overview.agreement"), catalogue.number(agreement, 2), t(agreement_note)),
-    ]
+        note = t("overview.accuracy_note", low=low, high=high, n=n)
+        stats.append(Stat(t("overview.accuracy"), percent(last.estimate), note))
+    if (quality := beliefs.consensus.quality) is not None:
+        stats.append(Stat(t("overview.quality"), percent(quality), t("overview.quality_note")))
+    if (alpha := beliefs.agreement.by_chance.alpha) is not None:
+        written = catalogue.number(alpha.estimate, 2)
+        stats.append(Stat(t("overview.agreement"), written, t("overview.agreement_note")))
+    return stats
 
 
 def _progress(catalogue: Catalogue, beliefs: Beliefs, status: Status) -> list[Stat]:
@@ -154,8 +184,10 @@ def _progress(catalogue: Catalogue, beliefs: Beliefs, status: Status) -> list[St
             t("overview.finished_note", all=number(status.texts)),
         ),
         Stat(t("overview.annotations"), number(beliefs.basis.labels), annotations),
-        Stat(t("overview.seconds"), catalogue.seconds(effort.median_seconds), t("overview.seconds_note")),
     ]
+    if effort.median_seconds is not None:
+        words = catalogue.seconds(effort.median_seconds)
+        stats.append(Stat(t("overview.seconds"), words, t("overview.seconds_note")))
     if effort.cost is not None:
         note = t("overview.cost_note", price=number(effort.price, 2))
         stats.append(Stat(t("overview.cost"), number(effort.cost, 2), note))

@@ -1,19 +1,24 @@
-"""The people of a project: invite them, pause them, limit how much they give."""
+"""The people of a project: invite them, see how they do, pause them, leave their labels out."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Form, Request
+from fastapi import APIRouter, Form, Query, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from jurybox.drawing import whisker
 from jurybox.errors import ConflictError, InputError
 from jurybox.learner import learner_state
-from jurybox.store.records import Role, Standing
-from jurybox.web.access import end_of_link, invite, link_url, owner_only
+from jurybox.project.annotators import AnnotatorBelief
+from jurybox.store.records import AnnotatorInfo, Role, Standing
+from jurybox.web.access import Owner, end_of_link, invite, link_url, owner_only
 from jurybox.web.panels import basis_words
 from jurybox.web.render import catalogue_of, explain, render
 from jurybox.web.state import get_project
+from jurybox.web.verdict import suspicion_words
 
 __all__ = ["router"]
 
@@ -26,10 +31,37 @@ Days = Annotated[str, Form(max_length=20)]
 _MOST_DAYS = 3650
 
 
+@dataclass(frozen=True)
+class Head:
+    """A column of the table: its key, whether it holds numbers, and how it sorts the rows now."""
+
+    name: str
+    kind: str
+    href: str
+    sorted: str
+
+
+_Row = Mapping[str, Any]
+_UNKNOWN = -1.0
+_ORDERS: Mapping[str, Callable[[_Row], Any]] = {
+    "people.name": lambda row: row["name"].casefold(),
+    "column.annotations": lambda row: row["n_annotations"],
+    "people.shared": lambda row: row["shared"],
+    "people.quality": lambda row: row["quality"].estimate if row["quality"] else _UNKNOWN,
+    "people.agreement": lambda row: row["agreement"].estimate if row["agreement"] else _UNKNOWN,
+    "people.seconds": lambda row: _UNKNOWN if row["seconds"] is None else row["seconds"],
+}
+"""Columns that sort the table, and by what."""
+
+
 @router.get("", dependencies=[owner_only])
-def people_page(request: Request) -> HTMLResponse:
-    """List everyone."""
-    return _page(request)
+def people_page(
+    request: Request,
+    sort: Annotated[str, Query(max_length=40)] = "",
+    down: Annotated[bool, Query()] = False,
+) -> HTMLResponse:
+    """List everyone, in the order in which they came or as a column sorts them."""
+    return _page(request, sort=sort, down=down)
 
 
 @router.post("", dependencies=[owner_only])
@@ -66,17 +98,31 @@ def withdraw(request: Request, name: Name) -> RedirectResponse:
     return RedirectResponse("/manage/people", 303)
 
 
-@router.post("/pause", dependencies=[owner_only])
-def pause(request: Request, name: Name) -> RedirectResponse:
+@router.post("/pause")
+def pause(request: Request, owner: Owner, name: Name) -> RedirectResponse:
     """Give someone no more texts."""
-    get_project(request).pause(name)
+    get_project(request).pause(name, by=owner.name)
     return RedirectResponse("/manage/people", 303)
 
 
-@router.post("/resume", dependencies=[owner_only])
-def resume(request: Request, name: Name) -> RedirectResponse:
+@router.post("/resume")
+def resume(request: Request, owner: Owner, name: Name) -> RedirectResponse:
     """Give someone texts again."""
-    get_project(request).resume(name)
+    get_project(request).resume(name, by=owner.name)
+    return RedirectResponse("/manage/people", 303)
+
+
+@router.post("/leave-out")
+def leave_out(request: Request, owner: Owner, name: Name) -> RedirectResponse:
+    """Let someone's labels count for nothing; their texts go back to the queue."""
+    get_project(request).leave_out(name, by=owner.name)
+    return RedirectResponse("/manage/people", 303)
+
+
+@router.post("/count")
+def count_again(request: Request, owner: Owner, name: Name) -> RedirectResponse:
+    """Let the labels count of someone who was left out."""
+    get_project(request).count_again(name, by=owner.name)
     return RedirectResponse("/manage/people", 303)
 
 
@@ -121,35 +167,68 @@ def _link(request: Request, name: str, days: float | None) -> dict[str, Any]:
     return {"name": name, "url": link_url(request, token), "ends_at": ends_at}
 
 
+def _row(person: AnnotatorInfo, belief: AnnotatorBelief | None) -> dict[str, Any]:
+    quality = belief.quality if belief else None
+    return {
+        "name": person.name,
+        "role": person.role.value,
+        "paused": person.standing == Standing.PAUSED,
+        "left_out": person.left_out,
+        "failed": person.qualified is False,
+        "cap": person.cap,
+        "link_ends": person.token_ends_at,
+        "n_annotations": person.n_annotations,
+        "n_skips": person.n_skips,
+        "shared": belief.shared if belief else 0,
+        "quality": quality,
+        "drawn": whisker(quality.estimate, quality.low, quality.high) if quality else "",
+        "agreement": belief.agreement_with_consensus if belief else None,
+        "mix_up": next(iter(belief.mix_ups), None) if belief else None,
+        "seconds": belief.median_seconds if belief else None,
+    }
+
+
+def _heads(sort: str, *, down: bool) -> list[Head]:
+    """Return the columns that sort the table; the one that sorts it now turns the order round."""
+    heads = []
+    for name in _ORDERS:
+        here = name == sort
+        turned = "&down=1" if here and not down else ""
+        order = ("descending" if down else "ascending") if here else ""
+        kind = "" if name == "people.name" else "number"
+        heads.append(Head(name, kind, f"/manage/people?sort={name}{turned}", order))
+    return heads
+
+
 def _page(
-    request: Request, *, link: dict[str, Any] | None = None, problem: str = "", status: int = 200
+    request: Request,
+    *,
+    link: dict[str, Any] | None = None,
+    problem: str = "",
+    status: int = 200,
+    sort: str = "",
+    down: bool = False,
 ) -> HTMLResponse:
     project, kept = get_project(request), get_project(request).kept_beliefs()
+    catalogue = catalogue_of(request)
     judged = {one.name: one for one in kept.annotators} if kept is not None else {}
     golden = {score.annotator: score for score in project.gold_report()}
     people: list[dict[str, Any]] = []
     for person in project.annotators():
         belief = judged.get(person.name)
-        people.append(
-            {
-                "name": person.name,
-                "role": person.role.value,
-                "paused": person.standing == Standing.PAUSED,
-                "failed": person.qualified is False,
-                "gold": golden.get(person.name),
-                "cap": person.cap,
-                "link_ends": person.token_ends_at,
-                "n_annotations": person.n_annotations,
-                "n_skips": person.n_skips,
-                "quality": belief.quality if belief else None,
-                "agreement": belief.agreement_with_consensus if belief else None,
-                "mix_up": next(iter(belief.mix_ups), None) if belief else None,
-                "seconds": belief.median_seconds if belief else None,
-            }
-        )
+        flag = suspicion_words(catalogue, belief) if belief and not person.left_out else ""
+        people.append({**_row(person, belief), "gold": golden.get(person.name), "flag": flag})
+    if sort in _ORDERS:
+        people.sort(key=_ORDERS[sort], reverse=down)
     basis = ""
     if kept is not None:
         today, phase = project.recent_beliefs().basis, learner_state(project).phase
-        basis = basis_words(catalogue_of(request), kept.basis, today, phase)
-    values = {"people": people, "link": link, "problem": problem, "basis": basis}
+        basis = basis_words(catalogue, kept.basis, today, phase)
+    values = {
+        "people": people,
+        "heads": _heads(sort, down=down),
+        "link": link,
+        "problem": problem,
+        "basis": basis,
+    }
     return render(request, "manage/people.html", values, status=status)

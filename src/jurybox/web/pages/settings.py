@@ -68,6 +68,7 @@ GROUPS = (
             Field("max_labels"),
             Field("enough_agreement", optional=True),
             Field("first_labels"),
+            Field("overlap", least=0),
             Field("max_share", Kind.PERCENT, 0, optional=True),
             Field("random_share", Kind.PERCENT, 0),
         ),

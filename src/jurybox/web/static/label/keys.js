@@ -14,7 +14,8 @@ function pressInDialog(dialog, key) {
 
 /** Do what the key does on the page; false where it does nothing. */
 function press(desk, key) {
-  const button = desk.current && buttons.find((one) => one.dataset.key === key);
+  const named = [...document.querySelectorAll("#last-used .class"), ...buttons];
+  const button = desk.current && named.find((one) => one.dataset.key === key);
   if (button) button.click();
   else if (key === "u" || key === "Backspace") desk.undo();
   else if (key === "c" && desk.current) toggleNote();
@@ -45,17 +46,34 @@ export function setUpKeys(desk) {
   });
 }
 
-/** Show only the classes whose names hold what is typed; Enter takes the first. */
+/**
+ * Show only the classes whose names hold what is typed, those that begin with it first; Enter takes the first,
+ * and an arrow goes to it. Where nothing is typed, a digit takes one of the classes that were used last.
+ */
 export function setUpFilter() {
   const filter = $("class-filter");
-  filter?.addEventListener("input", () => {
+  if (!filter) return;
+  const found = (words) => {
+    const named = buttons.filter((button) => button.value.toLowerCase().includes(words));
+    return named.find((button) => button.value.toLowerCase().startsWith(words)) ?? named[0];
+  };
+  filter.addEventListener("input", () => {
     const words = filter.value.trim().toLowerCase();
-    for (const button of buttons) button.hidden = !button.value.toLowerCase().includes(words);
+    const first = words ? found(words) : undefined;
+    for (const button of buttons) {
+      button.hidden = !button.value.toLowerCase().includes(words);
+      button.classList.toggle("first", button === first);
+    }
+    $("class-none").hidden = !words || Boolean(first);
   });
-  filter?.addEventListener("keydown", (event) => {
+  filter.addEventListener("keydown", (event) => {
+    const words = filter.value.trim().toLowerCase();
+    const used = words ? null : document.querySelector(`#last-used [data-key="${CSS.escape(event.key)}"]`);
     if (event.key === "Escape") $("sheet").focus();
-    if (event.key !== "Enter") return;
+    else if (event.key === "ArrowDown") (words ? found(words) : buttons[0])?.focus();
+    else if (event.key === "Enter") words && found(words)?.click();
+    else if (used && !event.ctrlKey && !event.metaKey && !event.altKey) used.click();
+    else return;
     event.preventDefault();
-    if (filter.value) buttons.find((button) => !button.hidden)?.click();
   });
 }

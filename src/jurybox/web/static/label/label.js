@@ -5,17 +5,24 @@ import { openCorrection, setUpDialogs } from "./dialogs.js";
 import { setUpFilter, setUpKeys } from "./keys.js";
 import { $, buttons, config, page } from "./page.js";
 import { setUpSwipe } from "./swipe.js";
+import { setUpUsed, use } from "./used.js";
 
 const desk = new Desk((decision) => openCorrection(desk, decision));
 
 setUpDialogs(desk);
 setUpKeys(desk);
 setUpFilter();
+setUpUsed();
 setUpSwipe(desk);
 
 $("undo-button").addEventListener("click", (event) => (event.preventDefault(), desk.undo()));
 $("decision").addEventListener("submit", (event) => event.preventDefault());
-for (const button of buttons) button.addEventListener("click", () => desk.label(button.value, $("comment").value.trim()));
+for (const button of buttons) {
+  button.addEventListener("click", () => {
+    desk.label(button.value, $("comment").value.trim());
+    use(button.value);
+  });
+}
 
 desk.outbox.flush().then(() => desk.pace());
 desk.fill();

@@ -4,7 +4,7 @@ export const $ = (id) => document.getElementById(id);
 export const page = $("labelling");
 export const config = JSON.parse(page.dataset.config);
 export const say = config.messages;
-export const buttons = [...document.querySelectorAll(".class")];
+export const buttons = [...document.querySelectorAll(".classes .class")];
 export const rightToLeft = document.documentElement.dir === "rtl";
 
 /** Fill the placeholders of a message; of one with plural forms, take the one for the number n. */

@@ -21,16 +21,24 @@ export function showTask(task, rest) {
   showSuggestion(task?.suggestion);
   if (!task) $("rest-text").textContent = rest;
   if ($("class-filter")) $("class-filter").value = "";
+  if ($("class-none")) $("class-none").hidden = true;
   for (const button of buttons) {
-    button.classList.remove("chosen");
+    button.classList.remove("chosen", "first");
     button.hidden = false;
   }
   replayArrival();
   window.scrollTo({ top: 0 });
-  $("sheet").focus({ preventScroll: true });
+  if (!document.querySelector("dialog[open]")) firstPlace(task).focus({ preventScroll: true });
 }
 
-export const isSheetFocused = () => document.activeElement === $("sheet");
+/** Where a new text is answered: among very many classes by typing, unless that would open a keyboard on the screen. */
+function firstPlace(task) {
+  const typed = task && $("last-used") && matchMedia("(pointer: fine)").matches;
+  return typed ? $("class-filter") : $("sheet");
+}
+
+/** Whether the focus is where it was for the last text, so that nothing is read out by itself. */
+export const isSheetFocused = () => [$("sheet"), $("class-filter")].includes(document.activeElement);
 
 function sizeOf(text) {
   if (CODE.test(text) && text.includes("\n")) return "code";

@@ -1,0 +1,184 @@
+"""How often the audit's interval holds the truth before and after the sample has grown.
+
+A run is a pool of texts in two classes, annotators who err, and a strategy that chooses what is labelled. The
+audit sample is drawn at random, then grown by texts drawn from all others, most of which have been chosen and
+trained on by then. Judged are the model before, the model that was refitted without the drawn texts, and, for
+comparison, what is to be avoided: the model before, judged by the drawn texts that it has learnt from, by its
+predictions for texts that it was trained on. The truth is the share of right predictions among fresh texts.
+
+    python benchmarks/audit_growth.py --runs 500
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from jurybox import Annotations
+from jurybox.arrays import Floats, Ints
+from jurybox.loop import Settings, play_round
+from jurybox.trust.estimates import estimate_from_audit
+from jurybox.trust.intervals import wilson
+
+POOL, FRESH, DIMENSIONS = 240, 600, 40
+FIRST, GROWN, LABELS = 20, 80, 3
+ROUNDS, BATCH = 4, 45
+OUT = Path(__file__).parent / "results" / "audit_growth.json"
+
+
+@dataclass(frozen=True)
+class Judged:
+    """An estimate with its interval, and the truth."""
+
+    estimate: float
+    low: float
+    high: float
+    truth: float
+
+    @property
+    def holds(self) -> bool:
+        """Whether the truth is inside."""
+        return self.low <= self.truth <= self.high
+
+
+@dataclass(frozen=True)
+class World:
+    """Texts as points, their classes, and who labels them."""
+
+    x: Floats
+    right: Ints
+    skill: Floats
+
+    def label(self, text: int, annotator: int, rng: np.random.Generator) -> int:
+        """Draw what an annotator says of a text."""
+        return int(self.right[text] ^ (rng.random() > self.skill[annotator]))
+
+
+def make_world(rng: np.random.Generator) -> World:
+    """Draw two clouds that overlap, so that a good model is right on eight or nine texts of ten."""
+    N = POOL + FRESH
+    right = rng.integers(2, size=N)
+    apart = rng.uniform(0.8, 1.4)
+    x = rng.normal(size=(N, DIMENSIONS)).astype(np.float32)
+    x[:, 0] += apart * (2 * right - 1)
+    return World(x, right, rng.uniform(0.75, 0.95, size=5))
+
+
+def collect(
+    world: World, rows: list[tuple[int, int, int]], texts: Ints, wanted: int, rng: np.random.Generator
+) -> None:
+    """Let people label texts until each has so many labels."""
+    for text in texts.tolist():
+        had = {annotator for known, annotator, _ in rows if known == text}
+        free = [m for m in range(len(world.skill)) if m not in had]
+        rng.shuffle(free)
+        rows += [(text, m, world.label(text, m, rng)) for m in free[: max(wanted - len(had), 0)]]
+
+
+def run(seed: int) -> dict[str, Judged]:
+    """Play one project; return what is judged by name."""
+    rng = np.random.default_rng(seed)
+    world = make_world(rng)
+    rows: list[tuple[int, int, int]] = []
+    audit = np.sort(rng.choice(POOL, size=FIRST, replace=False))
+    collect(world, rows, audit, LABELS, rng)
+    previous, order = None, rng.permutation(np.setdiff1d(np.arange(POOL), audit))
+    for _ in range(ROUNDS):
+        for text in order[:BATCH].tolist():
+            collect(world, rows, np.array([text]), sum(known == text for known, _, _ in rows) + 1, rng)
+        previous = play(world, rows, audit, rng, previous)
+        order = previous.ranking.texts
+    if previous is None or previous.classifier is None:
+        raise ValueError("no round could be played")
+    found = {"before": judge(world, rows, audit, previous.pred_probs, rng)}
+
+    more = rng.choice(np.setdiff1d(np.arange(POOL), audit), size=GROWN - FIRST, replace=False)
+    grown = np.sort(np.concatenate([audit, more]))
+    collect(world, rows, grown, LABELS, rng)
+    refitted = play(world, rows, grown, rng, None)
+    found["after growing"] = judge(world, rows, grown, refitted.pred_probs, rng)
+    kept = previous.classifier.inner.predict_proba(world.x)  # what it says of texts that it was trained on
+    found["drawn texts left in training"] = judge(world, rows, grown, kept, rng)
+    return found
+
+
+def play(world, rows, audit, rng, previous):  # type: ignore[no-untyped-def]
+    """Play a round that learns from no audit text, over the pool and the fresh texts."""
+    N = len(world.x)
+    out = np.zeros(N, dtype=bool)
+    out[audit] = True
+    pool = np.arange(N) < POOL
+    return play_round(
+        annotations_of(world, rows), world.x, Settings(batch=BATCH), rng,
+        previous=previous, trainable=~out, eligible=pool & ~out,
+    )  # fmt: skip
+
+
+def annotations_of(world: World, rows: list[tuple[int, int, int]]) -> Annotations:
+    """Return all labels, over all texts."""
+    text, annotator, label = np.array(rows).T
+    return Annotations.from_indices(
+        text, annotator, label,
+        texts=np.arange(len(world.x)), annotators=np.arange(len(world.skill)), classes=["no", "yes"],
+    )  # fmt: skip
+
+
+def judge(
+    world: World,
+    rows: list[tuple[int, int, int]],
+    audit: Ints,
+    p: Floats,
+    rng: np.random.Generator,
+) -> Judged:
+    """Estimate a model's accuracy from the audit sample, beside the share of fresh texts it has right."""
+    predicted = p.argmax(axis=1)
+    found = estimate_from_audit(annotations_of(world, rows), audit, predicted[audit], p, rng=rng).accuracy
+    truth = float((predicted[POOL:] == world.right[POOL:]).mean())
+    return Judged(found.estimate, found.low, found.high, truth)
+
+
+def main() -> None:
+    """Run, and write the table."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--runs", type=int, default=500)
+    parser.add_argument("--out", type=Path, default=OUT)
+    given = parser.parse_args()
+    start = time.perf_counter()
+    runs = []
+    for seed in range(given.runs):
+        runs.append(run(seed))
+        if (seed + 1) % 25 == 0 or seed + 1 == given.runs:
+            given.out.write_text(json.dumps(summary(runs, time.perf_counter() - start), indent=1))
+    for name, one in summary(runs, time.perf_counter() - start)["judged"].items():
+        print(name, one)
+
+
+def summary(runs: list[dict[str, Judged]], seconds: float) -> dict[str, object]:
+    """Summarise what was judged, by name."""
+    judged = {}
+    for name in runs[0]:
+        found = [one[name] for one in runs]
+        holds = wilson(sum(one.holds for one in found), len(found))
+        judged[name] = {
+            "coverage": round(holds.estimate, 3),
+            "coverage_low": round(holds.low, 3),
+            "coverage_high": round(holds.high, 3),
+            "bias": round(float(np.mean([one.estimate - one.truth for one in found])), 4),
+            "half_width": round(float(np.mean([(one.high - one.low) / 2 for one in found])), 3),
+            "accuracy": round(float(np.mean([one.truth for one in found])), 3),
+        }
+    plan = {"pool": POOL, "audit": [FIRST, GROWN], "labels": LABELS, "rounds": ROUNDS, "batch": BATCH}
+    machine = platform.platform()
+    return {"runs": len(runs), "plan": plan, "seconds": round(seconds), "machine": machine, "judged": judged}
+
+
+if __name__ == "__main__":
+    main()

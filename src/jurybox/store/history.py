@@ -1,0 +1,93 @@
+"""The trail: what owners have done, and by whom; nothing is ever deleted from it.
+
+Labels have a trail of their own, `schema.annotations`. Here is what concerns people and the project as a
+whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from jurybox.errors import NotFoundError
+from jurybox.store import schema
+
+__all__ = ["Event", "mark_undone", "note_event", "read_event", "read_events"]
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that somebody did.
+
+    Attributes
+    ----------
+    number
+        Its place in the trail, from 1.
+    time
+        Unix time in seconds.
+    actor
+        Who did it; None where nobody was signed in, as on the command line.
+    verb
+        What: ``pause``, ``resume``, ``leave out``, ``count``, ``grow audit``, ``settings``, ``class``,
+        ``guidelines``.
+    subject
+        To whom or what.
+    detail
+        What belongs to it, such as values before and after.
+    undone_by
+        Number of the event that undid it; None where it holds.
+    """
+
+    number: int
+    time: float
+    actor: str | None
+    verb: str
+    subject: str
+    detail: Mapping[str, Any]
+    undone_by: int | None = None
+
+
+def note_event(
+    connection: Connection,
+    verb: str,
+    subject: str,
+    *,
+    by: str | None,
+    now: float,
+    detail: Mapping[str, Any] | None = None,
+) -> int:
+    """Write down what somebody does, in the transaction that does it; return its number."""
+    values = {"created_at": now, "actor": by, "verb": verb, "subject": subject, "detail": dict(detail or {})}
+    number = connection.execute(
+        sa.insert(schema.history).values(**values).returning(schema.history.c.id)
+    ).scalar_one()
+    return int(number)
+
+
+def mark_undone(connection: Connection, number: int, by: int) -> None:
+    """Note that an event was undone by a later one."""
+    history = schema.history
+    connection.execute(sa.update(history).where(history.c.id == number).values(undone_by=by))
+
+
+def read_events(connection: Connection, limit: int) -> list[Event]:
+    """Return the last events, the latest first."""
+    history = schema.history
+    rows = connection.execute(sa.select(history).order_by(history.c.id.desc()).limit(limit))
+    return [_event(row) for row in rows]
+
+
+def read_event(connection: Connection, number: int) -> Event:
+    """Return an event; NotFoundError if there is none of this number."""
+    row = connection.execute(sa.select(schema.history).where(schema.history.c.id == number)).one_or_none()
+    if row is None:
+        raise NotFoundError(f"there is no event {number} in the history")
+    return _event(row)
+
+
+def _event(row: sa.Row[Any]) -> Event:
+    return Event(row.id, row.created_at, row.actor, row.verb, row.subject, row.detail, row.undone_by)

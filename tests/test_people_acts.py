@@ -1,0 +1,117 @@
+"""What an owner does about people: their labels left out and back, texts shared early, a trail, and undo."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from jurybox import Project
+from jurybox.errors import ConflictError, InputError, NotFoundError
+from jurybox.store.records import Standing, Task
+from jurybox.store.settings import ProjectSettings
+
+SETTINGS = ProjectSettings(
+    encoder="tfidf", audit_size=0, max_labels=2, enough_agreement=2, first_labels=2, overlap=0, tuning=False,
+    cost_per_label=0.5,
+)  # fmt: skip
+
+
+@pytest.fixture
+def project(location: str, tmp_path: Path) -> Iterator[Project]:
+    texts = [(f"t{n}", f"text {n}") for n in range(40)]
+    with Project.create(
+        location, texts=texts, classes=["no", "yes"], settings=SETTINGS, cache=tmp_path
+    ) as project:
+        for name in ("ana", "ben", "cem"):
+            project.add_annotator(name)
+        yield project
+
+
+def label(project: Project, annotator: str, n: int, said: str = "yes") -> list[str]:
+    done: list[str] = []
+    while len(done) < n and isinstance(task := project.next_task(annotator), Task):
+        project.submit(task, said)
+        done.append(task.text_id)
+    return done
+
+
+def test_labels_left_out_count_for_nothing_and_their_texts_are_asked_for_again(project: Project) -> None:
+    mine = label(project, "ana", 5)
+    assert label(project, "ben", 5) == mine
+    assert project.status().finished_texts == 5
+    project.leave_out("ben")
+    assert project.status().finished_texts == 0
+    assert project.annotator("ben").left_out
+    assert project.annotations().n_annotations == project.beliefs.basis.labels == 5
+    assert len(list(project.annotation_records())) == 10  # nothing is lost
+    assert label(project, "cem", 5) == mine
+    project.count_again("ben")
+    assert project.beliefs.basis.labels == 15
+    assert not project.annotator("ben").left_out
+
+
+def test_labels_left_out_are_paid_for(project: Project) -> None:
+    label(project, "ana", 4)
+    label(project, "ben", 4)
+    project.leave_out("ben")
+    effort = project.beliefs.effort
+    assert (effort.labels, effort.cost) == (8, 4.0)
+
+
+def test_leaving_out_asks_for_a_round_and_changes_what_is_believed(project: Project) -> None:
+    label(project, "ana", 3)
+    before = project.beliefs.basis.version
+    project.leave_out("ana")
+    assert project.beliefs.basis.version != before
+    asked = project.note("learner.request")
+    assert asked is not None
+    assert asked.value == {"pending": True}
+
+
+def test_everything_is_in_the_history_and_undone_once(project: Project) -> None:
+    label(project, "ana", 3)
+    project.pause("ana", by="lead")
+    project.leave_out("ana", by="lead")
+    out, paused = project.history.last()
+    assert [(event.actor, event.verb, event.subject) for event in (paused, out)] == [
+        ("lead", "pause", "ana"),
+        ("lead", "leave out", "ana"),
+    ]
+    back = project.history.undo(out.number, by="second lead")
+    assert (back.verb, back.actor) == ("count", "second lead")
+    assert not project.annotator("ana").left_out
+    project.history.undo(paused.number)
+    assert project.annotator("ana").standing is Standing.ACTIVE
+    with pytest.raises(ConflictError, match="twice"):
+        project.history.undo(out.number)
+    with pytest.raises(NotFoundError):
+        project.history.undo(99)
+    assert len(project.history.last()) == 4
+
+
+def test_a_larger_audit_sample_cannot_be_undone(project: Project) -> None:
+    project.audit.grow(3, by="lead")
+    (event,) = project.history.last()
+    assert (event.verb, event.subject) == ("grow audit", "3")
+    with pytest.raises(ConflictError, match="cannot be undone"):
+        project.history.undo(event.number)
+
+
+@pytest.mark.parametrize("overlap", [0, 8])
+def test_a_latecomer_shares_texts_from_the_start(project: Project, overlap: int) -> None:
+    project.configure(overlap=overlap, first_labels=1, max_labels=5, enough_agreement=None)
+    known = set(label(project, "ana", 12)) | set(label(project, "ben", 8, "no"))
+    texts = label(project, "cem", 20)
+    shared = [place for place, text in enumerate(texts) if text in known]
+    assert len(set(texts)) == 20
+    if overlap:
+        assert shared[:8] == [2, 4, 7, 9, 12, 14, 17, 19]
+    else:
+        assert not shared
+
+
+def test_an_overlap_beyond_the_beginning_is_refused() -> None:
+    with pytest.raises(InputError, match="from 0 to 20"):
+        ProjectSettings(overlap=21)
