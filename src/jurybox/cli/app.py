@@ -9,7 +9,19 @@ from typing import Annotated
 
 import typer
 
-from jurybox.cli import backups, gold, label, people, projects, results, review, serve, simulations, status
+from jurybox.cli import (
+    backups,
+    gold,
+    label,
+    machines,
+    people,
+    projects,
+    results,
+    review,
+    serve,
+    simulations,
+    status,
+)
 from jurybox.cli.output import visible, warn
 from jurybox.errors import JuryboxError
 
@@ -106,5 +118,5 @@ def _main(
     """Labels you can trust from annotators you can't."""
 
 
-for module in (projects, backups, status, people, gold, label, review, results, serve, simulations):
+for module in (projects, backups, status, people, gold, machines, label, review, results, serve, simulations):
     module.register(app)

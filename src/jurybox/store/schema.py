@@ -44,10 +44,12 @@ __all__ = [
     "is_lent",
     "is_standing",
     "leases",
+    "machines",
     "metadata",
     "project",
     "ranking",
     "replies",
+    "responses",
     "rounds",
     "served",
     "services",
@@ -167,6 +169,42 @@ event.listen(
     ),
 )
 
+machines = Table(
+    "machines",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("name", Text, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("spec", JSON, nullable=False),
+    Column("price", JSON, nullable=False),
+    Column("made_by", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("stopped_at", Double),
+)
+"""Every version of every language model and rule; what its answers depend on never changes."""
+
+Index("uq_machines_name", machines.c.name, machines.c.version, unique=True)
+
+responses = Table(
+    "responses",
+    metadata,
+    Column("machine_id", ForeignKey("machines.id"), primary_key=True, autoincrement=False),
+    Column("text_id", ForeignKey("texts.id"), primary_key=True, autoincrement=False),
+    Column("asked_at", Double, nullable=False),
+    Column("answered_at", Double),
+    Column("batch", String(64)),
+    Column("class_id", ForeignKey("classes.id")),
+    Column("probabilities", JSON(none_as_null=True)),
+    Column("tokens_in", Integer, nullable=False, server_default="0"),
+    Column("tokens_out", Integer, nullable=False, server_default="0"),
+    Column("price", Double, nullable=False),
+    Column("seconds", Double),
+    Column("raw", Text, nullable=False, server_default=""),
+)
+"""What machines said, never an annotation. A row is written before its question is sent, with the most that
+the answer can cost, and completed when it has come; `batch` names the file that it was written into."""
+
 annotations = Table(
     "annotations",
     metadata,
@@ -183,8 +221,12 @@ annotations = Table(
     Column("selection_probability", Double),
     Column("idempotency_key", String(255)),
     Column("retired_by", ForeignKey("annotations.id")),
+    Column("suggested_by", String(32)),
+    Column("suggested_class", ForeignKey("classes.id")),
 )
-"""Append-only: only `retired_by` is ever set. A row without a class takes an earlier row back."""
+"""Append-only: only `retired_by` is ever set. A row without a class takes an earlier row back. Where an
+opinion was on the screen, `suggested_by` says whose, ``model`` or ``machine:ID``, and `suggested_class` what
+it was."""
 
 is_standing = and_(annotations.c.retired_by.is_(None), annotations.c.class_id.is_not(None))
 """An annotation that nobody has changed or taken back, and that is no taking back itself."""
