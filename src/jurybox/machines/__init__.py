@@ -4,13 +4,13 @@ Nothing here knows a store. What people's labels say of the answers is `jurybox.
 """
 
 from jurybox.machines.records import (
-    Answer,
     Keywords,
     LanguageModel,
+    MachineAnswer,
     MachineSpec,
     Patterns,
     Price,
     PythonFunction,
 )
 
-__all__ = ["Answer", "Keywords", "LanguageModel", "MachineSpec", "Patterns", "Price", "PythonFunction"]
+__all__ = ["Keywords", "LanguageModel", "MachineAnswer", "MachineSpec", "Patterns", "Price", "PythonFunction"]

@@ -21,7 +21,7 @@ from jurybox.machines.prompts import (
     repair_messages,
     tokens_at_most,
 )
-from jurybox.machines.records import Answer, LanguageModel, Price
+from jurybox.machines.records import LanguageModel, MachineAnswer, Price
 
 __all__ = ["AnswerLostError", "Chat", "Pace", "RefusedError", "price_at_most", "read_answer", "request_body"]
 
@@ -109,7 +109,7 @@ class Chat:
         """End the connections."""
         self._client.close()
 
-    def ask(self, text: str, key: str) -> Answer:
+    def ask(self, text: str, key: str) -> MachineAnswer:
         """Return the model's answer to a text, after one repair where it names no class.
 
         Parameters
@@ -132,7 +132,7 @@ class Chat:
             replies += self._repaired(repair_messages(self._model, messages, reply.raw), f"{key}-repair")
             label = read_label(replies[-1].raw, self._model.classes)
         tokens_in, tokens_out = sum(r.tokens_in for r in replies), sum(r.tokens_out for r in replies)
-        return Answer(
+        return MachineAnswer(
             label,
             replies[-1].probabilities if label is not None else None,
             tokens_in,
@@ -215,13 +215,13 @@ def price_at_most(model: LanguageModel, price: Price, text: str) -> float:
     return price.of(first + repair + model.max_tokens, 2 * model.max_tokens, answers=2)
 
 
-def read_answer(body: Any, model: LanguageModel, price: Price, text: str) -> Answer:
+def read_answer(body: Any, model: LanguageModel, price: Price, text: str) -> MachineAnswer:
     """Return the answer that the body of a response holds, of a batch for instance."""
     reply = _read_body(body, model, first_messages(model, text))
     label = read_label(reply.raw, model.classes)
     cost = price.of(reply.tokens_in, reply.tokens_out)
     p = reply.probabilities if label is not None else None
-    return Answer(label, p, reply.tokens_in, reply.tokens_out, cost, raw=reply.raw)
+    return MachineAnswer(label, p, reply.tokens_in, reply.tokens_out, cost, raw=reply.raw)
 
 
 def _read_reply(response: Any, model: LanguageModel, messages: Sequence[Message]) -> _Reply:

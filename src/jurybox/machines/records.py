@@ -10,9 +10,9 @@ from jurybox.errors import InputError
 from jurybox.formats.plain import plain, read_plain
 
 __all__ = [
-    "Answer",
     "Keywords",
     "LanguageModel",
+    "MachineAnswer",
     "MachineSpec",
     "Patterns",
     "Price",
@@ -195,7 +195,7 @@ def read_spec(kind: str, value: Mapping[str, Any]) -> MachineSpec:
 
 
 @dataclass(frozen=True)
-class Answer:
+class MachineAnswer:
     """What a machine said of a text.
 
     Attributes

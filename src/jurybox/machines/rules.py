@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from jurybox.errors import InputError
-from jurybox.machines.records import Answer, Keywords, Patterns, PythonFunction
+from jurybox.machines.records import Keywords, MachineAnswer, Patterns, PythonFunction
 
 __all__ = ["answer_of", "check_rule", "python_function"]
 
 Rule: TypeAlias = Keywords | Patterns | PythonFunction
 
 
-def answer_of(rule: Rule, classes: Sequence[str]) -> Callable[[str], Answer]:
+def answer_of(rule: Rule, classes: Sequence[str]) -> Callable[[str], MachineAnswer]:
     """Return what answers as a rule says.
 
     Parameters
@@ -43,11 +43,11 @@ def answer_of(rule: Rule, classes: Sequence[str]) -> Callable[[str], Answer]:
         return _by_function(rule, classes)
     hits = _counters(rule, classes)
 
-    def answer(text: str) -> Answer:
+    def answer(text: str) -> MachineAnswer:
         found = [(count(text), k) for k, count in hits.items()]
         most = max((n for n, _ in found), default=0)
         first = [k for n, k in found if n == most]
-        return Answer(first[0] if most and len(first) == 1 else None)
+        return MachineAnswer(first[0] if most and len(first) == 1 else None)
 
     return answer
 
@@ -106,25 +106,25 @@ def _class(name: str, classes: Sequence[str]) -> int:
     return list(classes).index(name)
 
 
-def _by_function(rule: PythonFunction, classes: Sequence[str]) -> Callable[[str], Answer]:
+def _by_function(rule: PythonFunction, classes: Sequence[str]) -> Callable[[str], MachineAnswer]:
     function = _load(rule.path)
     if _digest(function) != rule.digest:
         raise InputError(
             f"the code of {rule.path} has changed since it was added; add it again as a new version"
         )
 
-    def answer(text: str) -> Answer:
+    def answer(text: str) -> MachineAnswer:
         said = function(text)
         if said is None:
-            return Answer(None)
+            return MachineAnswer(None)
         if isinstance(said, Mapping):
             return _from_probabilities(rule.path, said, classes)
-        return Answer(_class(str(said), classes), raw=str(said))
+        return MachineAnswer(_class(str(said), classes), raw=str(said))
 
     return answer
 
 
-def _from_probabilities(path: str, said: Mapping[str, float], classes: Sequence[str]) -> Answer:
+def _from_probabilities(path: str, said: Mapping[str, float], classes: Sequence[str]) -> MachineAnswer:
     p = [0.0] * len(classes)
     for name, value in said.items():
         p[_class(name, classes)] = float(value)
@@ -132,7 +132,7 @@ def _from_probabilities(path: str, said: Mapping[str, float], classes: Sequence[
     if min(p) < 0 or not 0 < total < float("inf"):
         raise InputError(f"{path} gave {dict(said)!r}, expected probabilities by class, at least one above 0")
     shares = tuple(value / total for value in p)
-    return Answer(shares.index(max(shares)), shares, raw=repr(dict(said)))
+    return MachineAnswer(shares.index(max(shares)), shares, raw=repr(dict(said)))
 
 
 def _load(path: str) -> Callable[[str], Any]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from jurybox.errors import ConflictError, InputError
-from jurybox.machines import Answer, LanguageModel
+from jurybox.machines import LanguageModel, MachineAnswer
 from jurybox.machines.rules import answer_of
 from jurybox.store import responses
 from jurybox.store.engine import Store
@@ -18,7 +18,7 @@ from jurybox.store.state import read_classes
 
 __all__ = ["AskOptions", "Asked", "Worker", "most_of", "summary"]
 
-Ask: TypeAlias = Callable[[str, str], Answer]
+Ask: TypeAlias = Callable[[str, str], MachineAnswer]
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ class Worker:
         self._budget, self._clock = budget, clock
         with self._store.read() as connection:
             self._mark = mark(connection, machine)
-        self._found: list[Answer] = []
+        self._found: list[MachineAnswer] = []
         self._ended = "done"
 
     def run(self, limit: int | None, progress: Callable[[int, int], None], *, again: bool) -> Asked:
@@ -114,7 +114,7 @@ class Worker:
         repeat = again or self._machine.price.is_free or (isinstance(spec, LanguageModel) and spec.once)
         todo = [*(lost if repeat else []), *waiting][:limit]
         with self._asking() as ask, ThreadPoolExecutor(self._options.concurrency) as pool:
-            running: dict[Future[Answer], int] = {}
+            running: dict[Future[MachineAnswer], int] = {}
             try:
                 for number, text in todo:
                     if self._ended != "done" or not self._claimed(number, text, known):
@@ -172,7 +172,7 @@ class Worker:
             self._ended = "budget"
         return bool(done)
 
-    def _collect(self, running: dict[Future[Answer], int]) -> None:
+    def _collect(self, running: dict[Future[MachineAnswer], int]) -> None:
         """Write what has come."""
         from jurybox.machines.chat import AnswerLostError, RefusedError
 
@@ -202,7 +202,7 @@ def most_of(machine: Machine, text: str) -> float:
     return price_at_most(machine.spec, machine.price, text)
 
 
-def summary(machine: Machine, found: Sequence[Answer], lost: int, ended: str) -> Asked:
+def summary(machine: Machine, found: Sequence[MachineAnswer], lost: int, ended: str) -> Asked:
     """Return what these answers came to."""
     none = sum(answer.label is None for answer in found)
     return Asked(machine.title, len(found), none, sum(answer.price for answer in found), lost, ended)

@@ -12,7 +12,7 @@ from itertools import zip_longest
 from pathlib import Path
 
 from jurybox.errors import ConflictError, InputError
-from jurybox.machines import Answer, LanguageModel, MachineSpec, Price
+from jurybox.machines import LanguageModel, MachineAnswer, MachineSpec, Price
 from jurybox.machines.prompts import first_messages
 from jurybox.machines.rules import check_rule
 from jurybox.project.asking import Asked, AskOptions, Worker, most_of, summary
@@ -242,7 +242,7 @@ class Machines(Handle):
         with self.store.write() as connection:
             machine = machines.find_machine(connection, name, version)
             model, texts = _language_model(machine), responses.read_batch(connection, machine)
-            found: list[Answer] = []
+            found: list[MachineAnswer] = []
             for reply in read_replies(path, mark=machines.mark(connection, machine)):
                 if reply.problem:
                     responses.unclaim(connection, machine, [reply.text])

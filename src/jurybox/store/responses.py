@@ -18,7 +18,7 @@ from sqlalchemy.engine import Connection
 
 from jurybox.arrays import freeze
 from jurybox.errors import ConflictError, NotFoundError
-from jurybox.machines.records import Answer, LanguageModel
+from jurybox.machines.records import LanguageModel, MachineAnswer
 from jurybox.store import schema
 from jurybox.store.locks import serialise
 from jurybox.store.machines import Machine
@@ -203,7 +203,9 @@ def unclaim(connection: Connection, machine: Machine, texts: Iterable[int]) -> N
         )
 
 
-def write_answer(connection: Connection, machine: Machine, text: int, answer: Answer, *, now: float) -> bool:
+def write_answer(
+    connection: Connection, machine: Machine, text: int, answer: MachineAnswer, *, now: float
+) -> bool:
     """Write what a machine said; false if that is known already.
 
     Raises
