@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jurybox.cli.output import bar, note, number, print_json, say, table, warn
+from jurybox.cli.output import bar, note, number, print_json, say, share, table, warn
 from jurybox.cli.projects import AsJson, ProjectLocation, examples, open_project
 from jurybox.errors import InputError
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from jurybox.machines import MachineSpec
     from jurybox.project.asking import Asked
     from jurybox.project.machines import MachineReport, Quote
+    from jurybox.project.panel import PanelBelief
 
 __all__ = ["register"]
 
@@ -245,23 +246,27 @@ _REASONS = {
 
 
 def show(project: ProjectLocation, as_json: AsJson = False) -> None:
-    """List all versions of all machines, and what they have done so far."""
+    """List all versions of all machines, what they have done so far, and what people's labels say of them."""
     from jurybox.formats.plain import plain
 
     with open_project(project) as opened:
-        reports = opened.machines.reports()
+        reports, panel = opened.machines.reports(), opened.beliefs.machines
     if as_json:
         print_json(
-            [
-                {**plain(report.machine), "kind": report.machine.kind, **plain(report.tally)}
-                for report in reports
-            ]
+            {
+                "machines": [
+                    {**plain(report.machine), "kind": report.machine.kind, **plain(report.tally)}
+                    for report in reports
+                ],
+                "panel": plain(panel),
+            }
         )
         return
     if not reports:
         say("there are no machines; jurybox machine add makes one")
         return
     _show_reports(reports)
+    _show_panel(panel)
 
 
 def stop(project: ProjectLocation, name: Name, version: Version = None) -> None:
@@ -320,3 +325,18 @@ def _show_reports(reports: Sequence[MachineReport]) -> None:
         )
     columns = ("machine", "kind", "answers", "no class", "lost", "in batches", "price", "by", "")
     table([(name, "right" if 2 <= at <= 6 else "left") for at, name in enumerate(columns)], rows)
+
+
+def _show_panel(panel: PanelBelief) -> None:
+    rows = []
+    for one in panel.machines:
+        known = one.agreement
+        interval = "–" if known is None else f"{share(known.low)} to {share(known.high)}"
+        worth = "–" if one.worth is None else f"{one.worth:+.4f}"
+        agreed = share(None if known is None else known.estimate)
+        rows.append(
+            (f"{one.name} v{one.version}", number(one.texts), agreed, interval, number(one.voice, 2), worth)
+        )
+    columns = ("machine", "labelled texts", "as people", "95 % interval", "voice", "worth")
+    table([(name, "right" if at else "left") for at, name in enumerate(columns)], rows)
+    say(f"{len(rows)} machines, {panel.effective_votes:.1f} effective votes")

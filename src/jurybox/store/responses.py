@@ -94,6 +94,16 @@ class Responses:
     answered_at: NDArray[np.float64]
     probabilities: Mapping[int, tuple[float, ...]]
 
+    def votes(self, n_machines: int, N: int, K: int) -> NDArray[np.float32]:
+        """Return the answers about the first N texts as features, shape (N, S * K); zeros where none is."""
+        votes = np.zeros((N, n_machines, K), dtype=np.float32)
+        named = (self.label >= 0) & (self.text < N) & (self.label < K)
+        votes[self.text[named], self.machine[named], self.label[named]] = 1
+        for row, p in self.probabilities.items():
+            if named[row]:
+                votes[self.text[row], self.machine[row], : len(p)] = p[:K]
+        return votes.reshape(N, -1)
+
     def __post_init__(self) -> None:
         for array in (self.machine, self.text, self.label, self.answered_at):
             freeze(array)

@@ -53,6 +53,7 @@ __all__ = [
     "rounds",
     "served",
     "services",
+    "shown",
     "skips",
     "stored_texts",
     "texts",
@@ -225,8 +226,7 @@ annotations = Table(
     Column("suggested_class", ForeignKey("classes.id")),
 )
 """Append-only: only `retired_by` is ever set. A row without a class takes an earlier row back. Where an
-opinion was on the screen, `suggested_by` says whose, ``model`` or ``machine:ID``, and `suggested_class` what
-it was."""
+opinion was on the screen, `suggested_by` says whose (``model``), and `suggested_class` what it was."""
 
 is_standing = and_(annotations.c.retired_by.is_(None), annotations.c.class_id.is_not(None))
 """An annotation that nobody has changed or taken back, and that is no taking back itself."""
@@ -341,6 +341,16 @@ served = Table(
     Column("selection_probability", Double),
 )
 """Loans that have ended without a label: who has read a text may answer late (`jurybox.store.gate`)."""
+
+shown = Table(
+    "shown",
+    metadata,
+    Column("annotator_id", ForeignKey("annotators.id"), primary_key=True, autoincrement=False),
+    Column("text_id", ForeignKey("texts.id"), primary_key=True, autoincrement=False),
+    Column("suggested_by", String(32), nullable=False),
+    Column("suggested_class", ForeignKey("classes.id"), nullable=False),
+)
+"""Opinions that were put on somebody's screen, the first for each text: it is there before it is sent."""
 
 gold = Table(
     "gold",

@@ -62,6 +62,7 @@ _WITHIN = {
     "/manage/person": "/manage/people",
     "/import": "/manage/texts",
     "/import/file": "/manage/texts",
+    "/manage/machines": "/manage/trust",
     "/manage/webhooks": "/manage/settings",
     "/manage/webhooks/test": "/manage/settings",
 }

@@ -5,6 +5,7 @@ from fastapi import APIRouter
 from jurybox.web.pages import (
     exports,
     labelling,
+    machines,
     overview,
     people,
     settings,
@@ -24,6 +25,7 @@ routers: tuple[APIRouter, ...] = (
     texts.router,
     people.router,
     trust.router,
+    machines.router,
     settings.router,
     webhooks.router,
     exports.router,
