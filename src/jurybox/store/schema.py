@@ -29,6 +29,8 @@ from sqlalchemy import (
     text,
 )
 
+from jurybox.store.schema_machines import Serial, machines, metadata, responses, shown
+
 __all__ = [
     "annotations",
     "annotators",
@@ -59,19 +61,6 @@ __all__ = [
     "texts",
     "unsettled",
 ]
-
-metadata = MetaData(
-    naming_convention={
-        "ix": "ix_%(column_0_N_label)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "ck": "ck_%(table_name)s_%(constraint_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-        "pk": "pk_%(table_name)s",
-    }
-)
-
-# SQLite numbers rows by itself only where the type is INTEGER, which is 64 bits wide there.
-_Serial = BigInteger().with_variant(Integer, "sqlite")
 
 project = Table(
     "project",
@@ -170,46 +159,10 @@ event.listen(
     ),
 )
 
-machines = Table(
-    "machines",
-    metadata,
-    Column("id", Integer, primary_key=True, autoincrement=False),
-    Column("name", Text, nullable=False),
-    Column("version", Integer, nullable=False),
-    Column("kind", String(16), nullable=False),
-    Column("spec", JSON, nullable=False),
-    Column("price", JSON, nullable=False),
-    Column("made_by", Text, nullable=False),
-    Column("created_at", Double, nullable=False),
-    Column("stopped_at", Double),
-)
-"""Every version of every language model and rule; what its answers depend on never changes."""
-
-Index("uq_machines_name", machines.c.name, machines.c.version, unique=True)
-
-responses = Table(
-    "responses",
-    metadata,
-    Column("machine_id", ForeignKey("machines.id"), primary_key=True, autoincrement=False),
-    Column("text_id", ForeignKey("texts.id"), primary_key=True, autoincrement=False),
-    Column("asked_at", Double, nullable=False),
-    Column("answered_at", Double),
-    Column("batch", String(64)),
-    Column("class_id", ForeignKey("classes.id")),
-    Column("probabilities", JSON(none_as_null=True)),
-    Column("tokens_in", Integer, nullable=False, server_default="0"),
-    Column("tokens_out", Integer, nullable=False, server_default="0"),
-    Column("price", Double, nullable=False),
-    Column("seconds", Double),
-    Column("raw", Text, nullable=False, server_default=""),
-)
-"""What machines said, never an annotation. A row is written before its question is sent, with the most that
-the answer can cost, and completed when it has come; `batch` names the file that it was written into."""
-
 annotations = Table(
     "annotations",
     metadata,
-    Column("id", _Serial, primary_key=True),
+    Column("id", Serial, primary_key=True),
     Column("text_id", ForeignKey("texts.id"), nullable=False),
     Column("annotator_id", ForeignKey("annotators.id"), nullable=False),
     Column("class_id", ForeignKey("classes.id")),
@@ -252,7 +205,7 @@ Index(
 incoming = Table(
     "incoming",
     metadata,
-    Column("id", _Serial, primary_key=True),
+    Column("id", Serial, primary_key=True),
     Column("text_id", Integer, nullable=False),
     Column("annotator", Text, nullable=False),
     Column("label", Text),
@@ -272,7 +225,7 @@ unsettled = Table("unsettled", metadata, Column("text_id", Integer, primary_key=
 skips = Table(
     "skips",
     metadata,
-    Column("id", _Serial, primary_key=True),
+    Column("id", Serial, primary_key=True),
     Column("text_id", ForeignKey("texts.id"), nullable=False),
     Column("annotator_id", ForeignKey("annotators.id"), nullable=False),
     Column("reason", Text, nullable=False),
@@ -296,7 +249,7 @@ Index("ix_skips_annotator", skips.c.annotator_id, skips.c.id)
 flags = Table(
     "flags",
     metadata,
-    Column("id", _Serial, primary_key=True),
+    Column("id", Serial, primary_key=True),
     Column("text_id", ForeignKey("texts.id"), nullable=False),
     Column("annotator_id", ForeignKey("annotators.id"), nullable=False),
     Column("comment", Text, nullable=False),
@@ -341,16 +294,6 @@ served = Table(
     Column("selection_probability", Double),
 )
 """Loans that have ended without a label: who has read a text may answer late (`jurybox.store.gate`)."""
-
-shown = Table(
-    "shown",
-    metadata,
-    Column("annotator_id", ForeignKey("annotators.id"), primary_key=True, autoincrement=False),
-    Column("text_id", ForeignKey("texts.id"), primary_key=True, autoincrement=False),
-    Column("suggested_by", String(32), nullable=False),
-    Column("suggested_class", ForeignKey("classes.id"), nullable=False),
-)
-"""Opinions that were put on somebody's screen, the first for each text: it is there before it is sent."""
 
 gold = Table(
     "gold",
