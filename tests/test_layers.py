@@ -30,6 +30,7 @@ LAYERS = (
     "simulation",
     "training",
     "formats",
+    "machines",
     "store",
     "project",
     "tuning",

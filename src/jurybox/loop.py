@@ -21,6 +21,7 @@ from jurybox.arrays import Bools, Floats, Ints
 from jurybox.classifiers import Classifier, Fitted, get_classifier
 from jurybox.classifiers.base import Inputs
 from jurybox.classifiers.calibrated import CalibratedFitted, calibrate
+from jurybox.classifiers.pooled import MachineVotes, pool_machines, uncertainty_of_machines
 from jurybox.consensus import Consensus
 from jurybox.errors import InputError
 from jurybox.selection import rank
@@ -219,6 +220,7 @@ def play_round(
     eligible: Bools | None = None,
     experts: Bools | None = None,
     tuned: Floats | None = None,
+    machines: MachineVotes | None = None,
 ) -> Round:
     """Train on what the annotators said, and rank what to ask next.
 
@@ -244,6 +246,10 @@ def play_round(
         Probabilities of an encoder that was tuned on labels, out of sample as `jurybox.classifiers.tuning`
         makes them; a row of NaN is a text that it was not asked about. The round mixes them in as far as
         they help to foretell people's labels.
+    machines : MachineVotes, optional
+        What language models and rules say. They never vote: a panel that is trained on people's labels joins
+        the classifier's probabilities, as far as it helps to foretell these. Before anybody has labelled a
+        text, the machines' doubts order the pool, and nothing is called known.
 
     Returns
     -------
@@ -257,6 +263,8 @@ def play_round(
     """
     if len(features) != annotations.n_texts:
         raise InputError(f"features has {len(features)} rows, expected {annotations.n_texts}, one per text")
+    if machines is not None and len(machines.votes) != annotations.n_texts:
+        raise InputError(f"machines has {len(machines.votes)} texts, expected {annotations.n_texts}")
     if annotations.n_classes < 2:
         raise InputError(f"the annotations have {annotations.n_classes} class, expected at least 2")
     strategy = get_strategy(settings.strategy)
@@ -265,13 +273,21 @@ def play_round(
     fitted, p = _train(
         annotations, features, settings.classifier, strategy, rng, previous, trained, experts, tuned
     )
+    say = 0.0
+    if machines is not None and fitted is not None:
+        rows = np.flatnonzero(trained)
+        pooled = pool_machines(p, machines, rows, annotations.counts[rows])
+        p, say = pooled.pred_probs, pooled.say
     clock.lap("fit")
     consensus = strategy.consensus(annotations, p, experts, rng)
     clock.lap("consensus")
     wanting = annotations.n_labels < settings.max_labels
     if eligible is not None:
         wanting = wanting & eligible
-    scores = strategy.score(annotations, p, consensus, rng) if fitted is not None else rng.random(len(p))
+    if fitted is not None:
+        scores = strategy.score(annotations, p, consensus, rng)
+    else:
+        scores = rng.random(len(p)) if machines is None else uncertainty_of_machines(machines, rng)
     ranking, size = _rank(annotations, scores, wanting, settings, rng, spread=fitted is None)
     clock.lap("rank")
     diagnostics = {
@@ -282,6 +298,8 @@ def play_round(
         "wanting": len(ranking),
         "seconds": clock.laps,
         "second_gear": _share(fitted),
+        "machines": 0 if machines is None else machines.n_sources,
+        "machines_say": say,
         "remarks": _remarks(annotations, trained, len(ranking)),
     }
     return Round(consensus, p, ranking, fitted, diagnostics)

@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import log_softmax, softmax
 
-from jurybox.arrays import Floats, freeze
+from jurybox.arrays import Floats, Ints, freeze
 from jurybox.classifiers.base import Fitted, Inputs
 from jurybox.errors import InputError
 
-__all__ = ["CalibratedFitted", "LogPool", "calibrate"]
+__all__ = ["CalibratedFitted", "LogPool", "calibrate", "pool_opinions"]
 
 _RIDGE = 1e-3  # per label, on the offsets; a tenth of it on the scales
 _LEAST_SCALE = 0.05
@@ -141,6 +141,33 @@ def calibrate(fitted: Fitted, counts: ArrayLike, tuned: ArrayLike | None = None)
     alone = _fit(_log(p)[None], c)
     mixed = None if t is None else _mix(p, t, c, alone)
     return CalibratedFitted(fitted, alone, mixed, _mixed(p, t, alone, mixed))
+
+
+def pool_opinions(pred_probs: Floats, opinion: Floats, rows: Ints, counts: Floats) -> tuple[Floats, float]:
+    """Mix another opinion into the probabilities of a pool, where that foretells people's labels better.
+
+    Parameters
+    ----------
+    pred_probs, opinion : ndarray, shape (N, K)
+        Both out of sample in the rows; a row of NaN in the second is a text that it says nothing of.
+    rows : ndarray of int, shape (n,)
+        Positions of the labelled texts that the weights are fitted to.
+    counts : ndarray, shape (n, K)
+        Annotators who gave each of them each class.
+
+    Returns
+    -------
+    tuple
+        The mixed probabilities, shape (N, K), and the share of the weights that the other opinion has.
+    """
+    p, c = pred_probs[rows], np.asarray(counts, dtype=np.float64)
+    mixed = _mix(p, opinion[rows], c, _fit(_log(p)[None], c)) if len(rows) else None
+    if mixed is None:
+        return pred_probs, 0.0
+    known = ~np.isnan(opinion[:, 0])
+    result = np.array(pred_probs)
+    result[known] = mixed([pred_probs[known], opinion[known]])
+    return result, float(mixed.scales[1] / mixed.scales.sum())
 
 
 def _mix(p: Floats, tuned: Floats, counts: Floats, alone: LogPool) -> LogPool | None:

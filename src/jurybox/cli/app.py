@@ -14,6 +14,7 @@ from jurybox.cli import (
     backups,
     gold,
     label,
+    machines,
     people,
     projects,
     results,
@@ -118,5 +119,6 @@ def _main(
     """Labels you can trust from annotators you can't."""
 
 
-for module in (projects, backups, status, people, audit, gold, label, review, results, serve, simulations):
+_MODULES = (projects, backups, status, people, audit, gold, machines, label, review, results, serve)
+for module in (*_MODULES, simulations):
     module.register(app)

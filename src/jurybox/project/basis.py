@@ -12,8 +12,10 @@ from jurybox import __version__
 from jurybox.annotations import Annotations
 from jurybox.arrays import Bools
 from jurybox.consensus import Consensus, estimate_consensus
-from jurybox.store import people, rounds, state
+from jurybox.store import machines, people, responses, rounds, state
+from jurybox.store.machines import Machine
 from jurybox.store.records import AnnotatorInfo, RoundInfo
+from jurybox.store.responses import Responses
 from jurybox.store.settings import ProjectSettings
 from jurybox.store.snapshots import (
     Evidence,
@@ -69,6 +71,8 @@ class Inputs:
         As `jurybox.store.snapshots.read_independent` returns them.
     settings, people, rounds
         What was set, who took part, what was played.
+    machines, machine_prices, responses
+        Language models and rules, what each has cost, and what they said.
     """
 
     basis: Basis
@@ -79,6 +83,9 @@ class Inputs:
     settings: ProjectSettings
     people: tuple[AnnotatorInfo, ...]
     rounds: tuple[RoundInfo, ...]
+    machines: tuple[Machine, ...]
+    machine_prices: tuple[float, ...]
+    responses: Responses
 
     @property
     def paid(self) -> int:
@@ -116,6 +123,7 @@ def read_inputs(connection: Connection) -> Inputs:
     stored = state.read_state(connection)
     evidence = read_evidence(connection)
     annotations = evidence.annotations
+    asked = tuple(machines.read_machines(connection))
     known = rounds.read_array(connection, stored.current_round, "pred_probs")
     return Inputs(
         basis=Basis(
@@ -136,6 +144,9 @@ def read_inputs(connection: Connection) -> Inputs:
         settings=stored.settings,
         people=tuple(people.read_annotators(connection)),
         rounds=tuple(rounds.read_rounds(connection)),
+        machines=asked,
+        machine_prices=tuple(responses.read_tally(connection, machine).price for machine in asked),
+        responses=responses.read_responses(connection, asked),
     )
 
 

@@ -33,6 +33,7 @@ from jurybox.project.auditing import (
 )
 from jurybox.project.basis import Basis, Inputs, estimate_texts, observe, read_inputs, read_version
 from jurybox.project.origins import Agreements, estimate_agreements
+from jurybox.project.panel import PanelBelief, judge_machines
 from jurybox.project.stopping import (
     MORE,
     AccuracyForecast,
@@ -99,6 +100,8 @@ class ProjectBelief:
         Everyone, in the order in which they came.
     guidelines
         Pairs of classes that good annotators tell apart differently.
+    machines
+        What people's labels say of language models and rules.
     """
 
     basis: Basis
@@ -115,6 +118,7 @@ class ProjectBelief:
     savings: Savings | None
     annotators: tuple[AnnotatorBelief, ...]
     guidelines: tuple[GuidelineNote, ...]
+    machines: PanelBelief
 
 
 class _Once(Generic[Value]):
@@ -199,6 +203,11 @@ class Beliefs:
     def guidelines(self) -> tuple[GuidelineNote, ...]:
         """Pairs of classes on which good annotators disagree systematically."""
         return note_guidelines(self.inputs) if self._kept is None else self._kept.guidelines
+
+    @_Once
+    def machines(self) -> PanelBelief:
+        """What people's labels say of language models and rules, and how far these say the same."""
+        return judge_machines(self.inputs) if self._kept is None else self._kept.machines
 
     @_Once
     def accuracy(self) -> tuple[Accuracy, ...]:
@@ -349,6 +358,7 @@ class Source:
             savings=beliefs.savings,
             annotators=beliefs.annotators,
             guidelines=beliefs.guidelines,
+            machines=beliefs.machines,
             seconds=time.perf_counter() - start,
         )
 

@@ -17,6 +17,7 @@ from jurybox.errors import InputError
 from jurybox.formats import AnnotationRecord, Batch, ReadOptions, TextRecord, read
 from jurybox.project.gold import Gold
 from jurybox.project.labelling import Labelling
+from jurybox.project.machines import Machines
 from jurybox.project.origins import Origins
 from jurybox.project.people import People
 from jurybox.project.results import Results
@@ -268,6 +269,11 @@ class Project(Labelling, People, Results, Services, Gold, Origins):
             if ranks.rules(settings) != ranks.rules(before.settings):
                 ranks.settle_all(connection, state.read_state(connection))
         return settings
+
+    @property
+    def machines(self) -> Machines:
+        """Language models and rules: what they are, and what they have said."""
+        return Machines(self.store, cache=self.cache, clock=self._clock)
 
     @property
     def guidelines(self) -> str:

@@ -16,7 +16,7 @@ from jurybox.errors import ConflictError
 from jurybox.formats.plain import plain
 from jurybox.project.auditing import audit_record
 from jurybox.project.tuning import Tuning
-from jurybox.store import overview, rounds, snapshots
+from jurybox.store import machines, overview, responses, rounds, snapshots
 from jurybox.store.engine import Store
 from jurybox.store.records import RoundInfo
 from jurybox.store.settings import ProjectSettings
@@ -25,6 +25,7 @@ from jurybox.store.state import read_state
 from jurybox.trust.stopping import prediction_stability
 
 if TYPE_CHECKING:
+    from jurybox.classifiers.pooled import MachineVotes
     from jurybox.encoders import Views
     from jurybox.loop import Round, Settings
 
@@ -139,6 +140,7 @@ class Rounds(Tuning):
             eligible=rounds.wants_label(snapshot, settings) & ~in_audit,
             experts=snapshot.experts,
             tuned=None if tuned is None else tuned.pred_probs,
+            machines=self._machine_votes(annotations.n_texts, annotations.n_classes),
         )
         progress("fit", 1, 1)
         if tuned is not None:
@@ -191,6 +193,15 @@ class Rounds(Tuning):
         )
         places = np.searchsorted(rows, audit)
         return [(point.labels, point.pred_probs[places].argmax(axis=1)) for point in points]
+
+    def _machine_votes(self, N: int, K: int) -> MachineVotes | None:
+        """Return what machines say of the first N texts; None where they say nothing."""
+        from jurybox.classifiers.pooled import MachineVotes
+
+        with self.store.read() as connection:
+            known = machines.read_machines(connection)
+            found = responses.read_responses(connection, known)
+        return MachineVotes(len(known), found.votes(len(known), N, K)) if (found.label >= 0).any() else None
 
     def _inputs(
         self, settings: ProjectSettings, N: int, progress: Progress

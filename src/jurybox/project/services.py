@@ -74,12 +74,20 @@ class Services(Handle):
         with self.store.write() as connection:
             services.write_note(connection, name, value, now=self._clock())
 
-    def suggestion(self, text_id: str) -> Suggestion | None:
-        """Return the model's opinion of a text, where the owner lets annotators see it; else None."""
+    def suggestion(self, text_id: str, annotator: str) -> Suggestion | None:
+        """Return the model's opinion of a text, where the owner lets annotators see it; else None.
+
+        It is noted that this annotator sees it: their label is stored as one given with the opinion in view,
+        and estimates leave it out.
+        """
         with self.store.read() as connection:
             if not read_state(connection).settings.suggestions:
                 return None
-            return services.read_suggestion(connection, text_id)
+            found = services.read_suggestion(connection, text_id)
+        if found is not None:
+            with self.store.write(durable=False) as connection:
+                services.note_shown(connection, annotator, text_id, found.label)
+        return found
 
     def probabilities(self, text_id: str) -> dict[str, float] | None:
         """Return what the last round's classifier makes of a text, by class; None where it knows nothing."""

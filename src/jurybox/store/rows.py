@@ -165,8 +165,9 @@ def count_loans(connection: Connection, annotator_id: int, now: float) -> int:
 
 
 def insert_annotation(connection: Connection, **values: object) -> int:
-    """Add a row and return its number."""
-    return int(connection.execute(_INSERT, {**_UNSAID, **values}).scalar_one())
+    """Add a row and return its number; with the opinion that its annotator was shown of the text, if any."""
+    whose = {"viewer": values["annotator_id"], "viewed": values["text_id"]}
+    return int(connection.execute(_INSERT, {**_UNSAID, **values, **whose}).scalar_one())
 
 
 def replace_annotation(
@@ -253,7 +254,20 @@ def class_number(connection: Connection, label: str) -> int:
 
 # Built once: building a statement takes longer than running it.
 _TEXT, _ANNOTATOR = sa.bindparam("text", type_=sa.Integer), sa.bindparam("annotator", type_=sa.Integer)
-_INSERT = sa.insert(schema.annotations).returning(schema.annotations.c.id)
+_SHOWN = sa.and_(
+    schema.shown.c.annotator_id == sa.bindparam("viewer", type_=sa.Integer),
+    schema.shown.c.text_id == sa.bindparam("viewed", type_=sa.Integer),
+)
+_INSERT = (
+    sa.insert(schema.annotations)
+    .values(
+        {
+            name: sa.select(schema.shown.c[name]).where(_SHOWN).scalar_subquery()
+            for name in ("suggested_by", "suggested_class")
+        }
+    )
+    .returning(schema.annotations.c.id)
+)
 _UNSAID = {
     "comment": "",
     "seconds": None,

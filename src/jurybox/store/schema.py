@@ -31,23 +31,12 @@ from sqlalchemy import (
     text,
 )
 
+from jurybox.store.schema_machines import Serial, machines, metadata, responses, shown
+
 __all__ = ["annotations", "annotators", "arrays", "audit", "classes", "ended_sessions", "flags", "gold"]
 __all__ += ["gold_leases", "guidelines", "history", "incoming", "is_counted", "is_lent", "is_standing"]
-__all__ += ["leases", "metadata", "project", "ranking", "replies", "rounds", "served", "services"]
-__all__ += ["skips", "stored_texts", "texts", "unsettled"]
-
-metadata = MetaData(
-    naming_convention={
-        "ix": "ix_%(column_0_N_label)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "ck": "ck_%(table_name)s_%(constraint_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-        "pk": "pk_%(table_name)s",
-    }
-)
-
-# SQLite numbers rows by itself only where the type is INTEGER, which is 64 bits wide there.
-_Serial = BigInteger().with_variant(Integer, "sqlite")
+__all__ += ["leases", "machines", "metadata", "project", "ranking", "replies", "responses", "rounds"]
+__all__ += ["served", "services", "shown", "skips", "stored_texts", "texts", "unsettled"]
 
 project = Table(
     "project",
@@ -151,7 +140,7 @@ event.listen(
 annotations = Table(
     "annotations",
     metadata,
-    Column("id", _Serial, primary_key=True),
+    Column("id", Serial, primary_key=True),
     Column("text_id", ForeignKey("texts.id"), nullable=False),
     Column("annotator_id", ForeignKey("annotators.id"), nullable=False),
     Column("class_id", ForeignKey("classes.id")),
@@ -164,8 +153,11 @@ annotations = Table(
     Column("selection_probability", Double),
     Column("idempotency_key", String(255)),
     Column("retired_by", ForeignKey("annotations.id")),
+    Column("suggested_by", String(32)),
+    Column("suggested_class", ForeignKey("classes.id")),
 )
-"""Append-only: only `retired_by` is ever set. A row without a class takes an earlier row back."""
+"""Append-only: only `retired_by` is ever set. A row without a class takes an earlier row back. Where an
+opinion was on the screen, `suggested_by` says whose (``model``), and `suggested_class` what it was."""
 
 is_standing = and_(annotations.c.retired_by.is_(None), annotations.c.class_id.is_not(None))
 """An annotation that nobody has changed or taken back, and that is no taking back itself."""
@@ -197,7 +189,7 @@ Index(
 incoming = Table(
     "incoming",
     metadata,
-    Column("id", _Serial, primary_key=True),
+    Column("id", Serial, primary_key=True),
     Column("text_id", Integer, nullable=False),
     Column("annotator", Text, nullable=False),
     Column("label", Text),
@@ -217,7 +209,7 @@ unsettled = Table("unsettled", metadata, Column("text_id", Integer, primary_key=
 skips = Table(
     "skips",
     metadata,
-    Column("id", _Serial, primary_key=True),
+    Column("id", Serial, primary_key=True),
     Column("text_id", ForeignKey("texts.id"), nullable=False),
     Column("annotator_id", ForeignKey("annotators.id"), nullable=False),
     Column("reason", Text, nullable=False),
@@ -241,7 +233,7 @@ Index("ix_skips_annotator", skips.c.annotator_id, skips.c.id)
 flags = Table(
     "flags",
     metadata,
-    Column("id", _Serial, primary_key=True),
+    Column("id", Serial, primary_key=True),
     Column("text_id", ForeignKey("texts.id"), nullable=False),
     Column("annotator_id", ForeignKey("annotators.id"), nullable=False),
     Column("comment", Text, nullable=False),
@@ -395,7 +387,7 @@ replies = Table(
 history = Table(
     "history",
     metadata,
-    Column("id", _Serial, primary_key=True),
+    Column("id", Serial, primary_key=True),
     Column("created_at", Double, nullable=False),
     Column("actor", Text),
     Column("verb", String(32), nullable=False),

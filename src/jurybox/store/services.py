@@ -13,6 +13,7 @@ from sqlalchemy.engine import Connection
 
 from jurybox.store import schema
 from jurybox.store.places import count_open
+from jurybox.store.rows import class_number
 from jurybox.store.state import read_classes
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "Note",
     "Pulse",
     "Suggestion",
+    "note_shown",
     "read_note",
     "read_probabilities",
     "read_pulse",
@@ -123,6 +125,19 @@ def read_suggestion(connection: Connection, text_id: str) -> Suggestion | None:
         return None
     label = max(probabilities, key=probabilities.__getitem__)
     return Suggestion(label, probabilities[label])
+
+
+def note_shown(connection: Connection, annotator: str, text_id: str, label: str) -> None:
+    """Note that an annotator is about to see the model's opinion of a text; the first one counts."""
+    shown, annotators, texts = schema.shown, schema.annotators, schema.texts
+    insert = (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(shown)
+    row = {
+        "annotator_id": sa.select(annotators.c.id).where(annotators.c.name == annotator).scalar_subquery(),
+        "text_id": sa.select(texts.c.id).where(texts.c.external_id == text_id).scalar_subquery(),
+        "suggested_by": "model",
+        "suggested_class": class_number(connection, label),
+    }
+    connection.execute(insert.values(row).on_conflict_do_nothing())
 
 
 def read_probabilities(connection: Connection, text_id: str) -> dict[str, float] | None:

@@ -49,6 +49,8 @@ class ProjectSettings:
         Labels that are to be paid for; None: the stop rule ``budget`` is silent.
     cost_per_label
         Price of a label in any currency, for reports.
+    machine_budget
+        What all language models of the project together may cost, in the currency of their prices.
     tuning
         Whether the encoder, too, learns from the labels, in the background, where the machine allows it.
     suggestions
@@ -91,6 +93,7 @@ class ProjectSettings:
     target_accuracy: float | None = None
     budget: int | None = None
     cost_per_label: float | None = None
+    machine_budget: float = 0.0
     tuning: bool = True
     suggestions: bool = False
     max_share: float | None = None
@@ -119,6 +122,8 @@ class ProjectSettings:
             raise _impossible("target_accuracy", self.target_accuracy, expected)
         if not self.lease_seconds > 0:
             raise _impossible("lease_seconds", self.lease_seconds, "a positive number of seconds")
+        if not 0 <= self.machine_budget < float("inf"):
+            raise _impossible("machine_budget", self.machine_budget, "an amount from 0 on")
         if self.cost_per_label is not None and not self.cost_per_label >= 0:
             raise _impossible("cost_per_label", self.cost_per_label, "a price or None")
 

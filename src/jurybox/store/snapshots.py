@@ -159,6 +159,8 @@ class Evidence:
         Who is a reviewer or an owner.
     audit : ndarray of int, shape (A,)
         Positions of the audit sample.
+    suggested : ndarray of bool, shape (L,)
+        Which were given with a model's opinion on the screen.
     """
 
     annotations: Annotations
@@ -166,6 +168,7 @@ class Evidence:
     seconds: NDArray[np.float64]
     experts: NDArray[np.bool_]
     audit: NDArray[np.int64]
+    suggested: NDArray[np.bool_]
 
 
 def one_moment(connection: Connection) -> None:
@@ -195,6 +198,7 @@ def read_fingerprint(connection: Connection) -> str:
         read_classes(connection),
         connection.execute(people.order_by(annotators.c.id)).all(),
         connection.execute(known).one(),
+        connection.execute(_MACHINES).one(),
     )
     return hashlib.blake2b(repr(parts).encode(), digest_size=8).hexdigest()
 
@@ -204,7 +208,7 @@ def read_evidence(connection: Connection) -> Evidence:
     annotators, texts = schema.annotators, schema.texts
     rows = connection.execute(_STANDING).all()  # one statement, so that its columns fit each other
     triplets = np.array([row[:3] for row in rows], dtype=np.int64).reshape(-1, 3)
-    measured = np.array([row[3:] for row in rows], dtype=np.float64).reshape(-1, 2)
+    measured = np.array([row[3:5] for row in rows], dtype=np.float64).reshape(-1, 2)
     ids = connection.scalars(sa.select(texts.c.external_id).order_by(texts.c.id)).all()
     people = connection.execute(
         sa.select(annotators.c.name, annotators.c.role).order_by(annotators.c.id)
@@ -222,8 +226,17 @@ def read_evidence(connection: Connection) -> Evidence:
         seconds=measured[:, 1],
         experts=np.array([person.role in (Role.REVIEWER, Role.OWNER) for person in people], dtype=bool),
         audit=read_audit(connection),
+        suggested=np.array([row.suggested_by is not None for row in rows], dtype=bool),
     )
 
+
+_MACHINES = sa.select(
+    sa.func.count(),
+    sa.func.max(schema.responses.c.answered_at),
+    sa.func.sum(schema.responses.c.price),
+    sa.select(sa.func.count()).select_from(schema.machines).scalar_subquery(),
+)
+"""What tells whether a machine has answered since."""
 
 _STANDING = (
     sa.select(
@@ -232,6 +245,7 @@ _STANDING = (
         schema.annotations.c.class_id,
         schema.annotations.c.created_at,
         schema.annotations.c.seconds,
+        schema.annotations.c.suggested_by,
     )
     .where(schema.is_counted)
     .order_by(schema.annotations.c.text_id, schema.annotations.c.annotator_id)
@@ -282,10 +296,11 @@ def count_provenance(connection: Connection) -> list[Provenance]:
 def read_independent(connection: Connection, *, first_labels: int, audit_labels: int) -> NDArray[np.int64]:
     """Return the annotations given without knowledge of others', as rows of numbers.
 
-    Reviewers decide in view of what everyone has said, so their decisions are left out. What was drawn by
-    chance are the first labels of the audit sample's texts, as many as each of them gets, and the first of
-    texts that came in random order; any further label may have been asked for because the first did not
-    agree, also of a text that has joined the sample since. Gold texts are chosen by people.
+    Reviewers decide in view of what everyone has said, so their decisions are left out, and so are labels
+    given with a model's opinion on the screen. What was drawn by chance are the first labels of the audit
+    sample's texts, as many as each of them gets, and the first of texts that came in random order; any
+    further label may have been asked for because the first did not agree, also of a text that has joined the
+    sample since. Gold texts are chosen by people.
 
     Parameters
     ----------
@@ -311,7 +326,7 @@ def read_independent(connection: Connection, *, first_labels: int, audit_labels:
                 gold, gold.c.text_id == annotations.c.text_id
             )
         )
-        .where(schema.is_counted, annotations.c.origin != "review")
+        .where(schema.is_counted, annotations.c.origin != "review", annotations.c.suggested_by.is_(None))
         .order_by(annotations.c.text_id, annotations.c.id)
     )
     rows = np.array(connection.execute(query).all(), dtype=np.int64).reshape(-1, 4)

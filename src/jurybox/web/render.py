@@ -64,6 +64,7 @@ _WITHIN = {
     "/import": "/manage/texts",
     "/import/file": "/manage/texts",
     "/manage/audit": "/manage/settings",
+    "/manage/machines": "/manage/trust",
     "/manage/webhooks": "/manage/settings",
     "/manage/webhooks/test": "/manage/settings",
 }

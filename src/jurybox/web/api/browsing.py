@@ -13,6 +13,7 @@ from jurybox.errors import NotFoundError
 from jurybox.formats.plain import plain
 from jurybox.project import Project
 from jurybox.project.beliefs import AnnotatorBelief, ProjectBelief, TextBelief
+from jurybox.project.panel import PanelBelief
 from jurybox.store.browse import AnnotationFilter, AnnotationRow, QueueRow, TextFilter, TextRow, TextState
 from jurybox.store.records import Flag
 from jurybox.web.access import owner_only, reviewer_only
@@ -115,6 +116,12 @@ def quality(project: Stored) -> list[AnnotatorBelief]:
 def beliefs(project: Stored) -> JSONResponse:
     """Return what the learner last found out: people, accuracy, forecast, stop rules, savings, guidelines."""
     return JSONResponse(plain(_kept(project)))
+
+
+@beliefs_router.get("/machines", dependencies=[owner_only], response_model=PanelBelief)
+def machines(project: Stored) -> JSONResponse:
+    """Return what people's labels say of language models and rules, as of what the learner last found out."""
+    return JSONResponse(plain(_kept(project).machines))
 
 
 def _kept(project: Project) -> ProjectBelief:

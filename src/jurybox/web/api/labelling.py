@@ -168,15 +168,16 @@ def _next_tasks(body: TasksIn, user: User, project: Project) -> TasksOut:
     owned = {"lend_limit": body.lend_limit, "seconds": body.seconds}
     if any(value is not None for value in owned.values()) and not may(user, Role.OWNER):
         raise ForbiddenError("only an owner may say how many texts are lent, and for how long")
+    annotator = acting(project, user, body.annotator)
     found = project.next_tasks(
-        acting(project, user, body.annotator),
+        annotator,
         body.n,
         resume=body.resume,
         lend_limit=body.lend_limit or IN_HAND,
         seconds=body.seconds,
     )
     suggest = project.suggestion if found.suggestions else _silent
-    tasks = [_open_task(user, task, suggest(task.text_id)) for task in found.tasks]
+    tasks = [_open_task(user, task, suggest(task.text_id, annotator)) for task in found.tasks]
     return TasksOut(tasks=tasks, nothing=None if found.nothing is None else _nothing(found.nothing))
 
 
@@ -229,8 +230,9 @@ def decisions(
 @router.post("/decisions/undo")
 def undo(body: UndoIn, user: Annotator, project: Stored, key: Key = None) -> OpenTask:
     """Take back one of the last ten decisions and borrow its text again."""
-    task = project.undo(text_id=body.text_id, key=key, **_whose(project, user, body.annotator))
-    return _open_task(user, task, project.suggestion(task.text_id))
+    whose = _whose(project, user, body.annotator)
+    task = project.undo(text_id=body.text_id, key=key, **whose)
+    return _open_task(user, task, project.suggestion(task.text_id, whose["annotator"]))
 
 
 @router.post("/decisions/change")
@@ -267,7 +269,7 @@ def _whose(project: Project, user: User, annotator: str | None) -> _Whose:
     return {"annotator": name, "direct": name != user.name}
 
 
-def _silent(_text_id: str) -> None:
+def _silent(_text_id: str, _annotator: str) -> None:
     """Suggest nothing."""
 
 

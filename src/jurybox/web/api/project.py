@@ -76,6 +76,7 @@ class SettingsChange(Body):
     target_accuracy: Annotated[float, Field(gt=0, lt=1)] | None = None
     budget: Count | None = None
     cost_per_label: Annotated[float, Field(ge=0, le=1e9)] | None = None
+    machine_budget: Annotated[float, Field(ge=0, le=1e9)] = 0.0
     suggestions: bool = False
     max_share: Annotated[float, Field(gt=0, le=1)] | None = None
     gold_share: Annotated[float, Field(ge=0, le=1)] = 0.0

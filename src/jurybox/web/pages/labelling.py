@@ -64,7 +64,7 @@ def label_page(request: Request, user: Annotator) -> HTMLResponse:
         "api": "/api/v1",
         "csrf": user.csrf_token,
         "outbox": _outbox(request, user),
-        "task": _task(request, task) if isinstance(task, Task) else None,
+        "task": _task(request, user, task) if isinstance(task, Task) else None,
         "nothing": None if nothing is None else {"why": nothing.why.value},
         "recent": [_decision(one) for one in project.decisions(user.name)],
         "today": progress.since,
@@ -127,9 +127,9 @@ def guidelines(request: Request) -> HTMLResponse:
     return render(request, "account/guidelines.html", {"guidelines": get_project(request).guidelines})
 
 
-def _task(request: Request, task: Task) -> dict[str, str | None]:
+def _task(request: Request, user: User, task: Task) -> dict[str, str | None]:
     """Return what a person may know of a task: nothing of others' labels."""
-    suggestion = get_project(request).suggestion(task.text_id)
+    suggestion = get_project(request).suggestion(task.text_id, user.name)
     label = None if suggestion is None else suggestion.label
     return {"text_id": task.text_id, "text": task.text, "suggestion": label}
 

@@ -1,0 +1,342 @@
+"""The commands `machine …`: language models and rules that answer beside people."""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from jurybox.cli.output import bar, note, number, print_json, say, share, table, warn
+from jurybox.cli.projects import AsJson, ProjectLocation, examples, open_project
+from jurybox.errors import InputError
+
+if TYPE_CHECKING:
+    from jurybox.machines import MachineSpec
+    from jurybox.project.asking import Asked
+    from jurybox.project.machines import MachineReport, Quote
+    from jurybox.project.panel import PanelBelief
+
+__all__ = ["register"]
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="What the machine is called.", show_default=False)]
+Version = Annotated[
+    int | None,
+    typer.Option("--version", min=1, help="Which version; default: the last one.", show_default=False),
+]
+_ASK = "Limits"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    machine = typer.Typer(
+        no_args_is_help=True,
+        rich_markup_mode="rich",
+        help="Language models and rules that answer beside people.",
+    )
+    machine.command(
+        epilog=examples(
+            "machine add reviews.db words --keywords polite=please,thanks --keywords rude=idiot",
+            "machine add reviews.db mine --function rules.py:label",
+            "machine add reviews.db mini --model gpt-4o-mini --price-input 0.15 --price-output 0.6",
+            "machine add reviews.db local --model llama3.2 --base-url http://127.0.0.1:11434/v1",
+        )
+    )(add)
+    machine.command(
+        epilog=examples(
+            "machine ask reviews.db mini --dry-run",
+            "machine ask reviews.db mini --budget 2.50 --per-minute 300",
+            "machine ask reviews.db mini --write-batch questions.jsonl",
+            "machine ask reviews.db mini --read-batch answers.jsonl",
+        )
+    )(ask)
+    machine.command("list", epilog=examples("machine list reviews.db --json"))(show)
+    machine.command(epilog=examples("machine stop reviews.db mini"))(stop)
+    app.add_typer(machine, name="machine", rich_help_panel="Project")
+
+
+def add(
+    project: ProjectLocation,
+    name: Name,
+    keywords: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="CLASS=WORD,…", help="Words that speak for a class; once for each.", show_default=False
+        ),
+    ] = None,
+    regex: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="CLASS=PATTERN", help="What speaks for a class; once for each.", show_default=False
+        ),
+    ] = None,
+    function: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PLACE:NAME", help="A function of a text, in a module or FILE.py.", show_default=False
+        ),
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Name of a language model on its server.", show_default=False)
+    ] = None,
+    base_url: Annotated[
+        str, typer.Option(help="Its server: any that speaks as OpenAI's does.")
+    ] = "https://api.openai.com/v1",
+    key: Annotated[
+        str, typer.Option(metavar="VARIABLE", help="Environment variable that holds the key.")
+    ] = "OPENAI_API_KEY",
+    prompt: Annotated[
+        Path | None,
+        typer.Option(
+            help="A file with the prompt; default: made from classes and guidelines.", show_default=False
+        ),
+    ] = None,
+    few_shot: Annotated[
+        int, typer.Option("--examples", min=0, help="Reviewed texts to show as examples.")
+    ] = 0,
+    max_tokens: Annotated[int, typer.Option(min=1, help="The longest answer.")] = 64,
+    temperature: Annotated[float, typer.Option(min=0, help="0 for the likeliest answer.")] = 0.0,
+    logprobs: Annotated[bool, typer.Option("--logprobs", help="Ask for probabilities.")] = False,
+    structured: Annotated[
+        bool, typer.Option("--schema/--no-schema", help="Hold the server to the schema of the answer.")
+    ] = True,
+    once: Annotated[
+        bool,
+        typer.Option("--once", help="The server charges once for a request with the same Idempotency-Key."),
+    ] = False,
+    price_input: Annotated[float, typer.Option(min=0, help="Price of a million tokens read.")] = 0.0,
+    price_output: Annotated[float, typer.Option(min=0, help="Price of a million tokens written.")] = 0.0,
+    price_answer: Annotated[float, typer.Option(min=0, help="Price of an answer.")] = 0.0,
+    by: Annotated[str | None, typer.Option(help="Who adds it; default: you.", show_default=False)] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Add a language model or a rule; of a name that is there, a new version.
+
+    Its answers are features of the classifier, never votes.
+    """
+    from jurybox.formats.plain import plain
+    from jurybox.machines import Keywords, LanguageModel, Patterns, Price
+    from jurybox.machines.prompts import default_instructions
+    from jurybox.machines.rules import python_function
+
+    kinds = [kind for kind in (keywords, regex, function, model) if kind]
+    if len(kinds) != 1:
+        raise InputError("name one of --keywords, --regex, --function and --model")
+    spec: MachineSpec
+    with open_project(project) as opened:
+        if keywords:
+            spec = Keywords({k: tuple(words.split(",")) for k, words in _pairs(keywords)})
+        elif regex:
+            spec = Patterns(dict(_pairs(regex)))
+        elif function:
+            spec = python_function(function)
+        else:
+            told = prompt.read_text(encoding="utf-8") if prompt else ""
+            spec = LanguageModel(
+                model=model or "",
+                classes=opened.classes,
+                instructions=told or default_instructions(opened.classes, opened.guidelines),
+                base_url=base_url,
+                examples=opened.machines.examples(few_shot) if few_shot else (),
+                max_tokens=max_tokens,
+                temperature=temperature,
+                logprobs=logprobs,
+                structured=structured,
+                key=key,
+                once=once,
+            )
+        price = Price(price_input, price_output, price_answer)
+        added = opened.machines.add(name, spec, price=price, made_by=by or getpass.getuser())
+    if as_json:
+        print_json(plain(added))
+        return
+    say(f"{added.title} ({added.kind})")
+
+
+def ask(
+    project: ProjectLocation,
+    name: Name,
+    version: Version = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Texts at most; default: all.", show_default=False)
+    ] = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Say what would be sent and what it costs at most; send nothing."),
+    ] = False,
+    again: Annotated[
+        bool, typer.Option("--again", help="Ask lost questions, too, though they may be paid for twice.")
+    ] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Ask a machine again that was stopped.")] = False,
+    write_batch: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Write questions for the batch interface instead.", show_default=False
+        ),
+    ] = None,
+    read_batch: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Read the answers of a batch instead.", show_default=False),
+    ] = None,
+    budget: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            rich_help_panel=_ASK,
+            help="What all machines together may have cost in the end; default: machine_budget.",
+            show_default=False,
+        ),
+    ] = None,
+    per_minute: Annotated[
+        float | None,
+        typer.Option(min=0.01, rich_help_panel=_ASK, help="Requests a minute at most.", show_default=False),
+    ] = None,
+    concurrency: Annotated[
+        int, typer.Option(min=1, rich_help_panel=_ASK, help="Requests on their way at a time.")
+    ] = 4,
+    timeout: Annotated[
+        float, typer.Option(min=0.1, rich_help_panel=_ASK, help="Seconds to wait for an answer.")
+    ] = 120.0,
+    retries: Annotated[
+        int, typer.Option(min=0, rich_help_panel=_ASK, help="Further attempts at what was refused for now.")
+    ] = 5,
+    as_json: AsJson = False,
+) -> None:
+    """Ask a machine about texts that it was not asked about, those first that people have labelled.
+
+    Killed at any time, it goes on where it was, and pays for nothing twice.
+    """
+    from jurybox.formats.plain import plain
+    from jurybox.learner import request_round
+    from jurybox.project.asking import AskOptions
+
+    options = AskOptions(budget, per_minute, concurrency, timeout, retries)
+    with open_project(project) as opened:
+        machines = opened.machines
+        if resume:
+            machines.resume(name, version=version)
+        if dry_run:
+            quote = machines.quote(name, version=version, limit=limit, options=options)
+            print_json(plain(quote)) if as_json else _show_quote(quote)
+            return
+        if write_batch is not None:
+            n = machines.write_batch(name, write_batch, version=version, limit=limit, options=options)
+            print_json({"questions": n}) if as_json else say(f"{write_batch}: {n:,} questions")
+            return
+        if read_batch is not None:
+            asked = machines.read_batch(name, read_batch, version=version)
+        else:
+            with bar(f"asking {name}", 1) as move:
+                asked = machines.ask(
+                    name, version=version, limit=limit, again=again, options=options, progress=move
+                )
+        if asked.answers:
+            request_round(opened)
+    print_json(plain(asked)) if as_json else _show_asked(asked)
+    if asked.ended not in ("done", "limit"):
+        raise InputError(f"{asked.machine} ended early: {_REASONS.get(asked.ended, asked.ended)}")
+
+
+_REASONS = {
+    "budget": "the budget allows for no further question; --budget or the setting machine_budget raises it",
+    "stopped": "it was stopped; --resume asks it again",
+}
+
+
+def show(project: ProjectLocation, as_json: AsJson = False) -> None:
+    """List all versions of all machines, what they have done so far, and what people's labels say of them."""
+    from jurybox.formats.plain import plain
+
+    with open_project(project) as opened:
+        reports, panel = opened.machines.reports(), opened.beliefs.machines
+    if as_json:
+        print_json(
+            {
+                "machines": [
+                    {**plain(report.machine), "kind": report.machine.kind, **plain(report.tally)}
+                    for report in reports
+                ],
+                "panel": plain(panel),
+            }
+        )
+        return
+    if not reports:
+        say("there are no machines; jurybox machine add makes one")
+        return
+    _show_reports(reports)
+    _show_panel(panel)
+
+
+def stop(project: ProjectLocation, name: Name, version: Version = None) -> None:
+    """Ask a machine nothing more; its answers stay."""
+    with open_project(project) as opened:
+        opened.machines.stop(name, version=version)
+    say(f"{name} is stopped")
+
+
+def _pairs(given: Sequence[str]) -> list[tuple[str, str]]:
+    """Split CLASS=REST at the first sign."""
+    pairs = []
+    for one in given:
+        name, found, rest = one.partition("=")
+        if not found or not name or not rest:
+            raise InputError(f"got {one!r}, expected CLASS=…")
+        pairs.append((name, rest))
+    return pairs
+
+
+def _show_quote(quote: Quote) -> None:
+    for prompt in quote.prompts:
+        for role, content in prompt:
+            say(f"[{role}]\n{content}\n")
+        say("—" * 20)
+    say(f"{quote.machine}: {quote.texts:,} texts, at most {number(quote.most, 4)} in all")
+    say(f"spent so far {number(quote.spent, 4)}, budget {number(quote.budget, 4)}")
+    if quote.spent + quote.most > quote.budget:
+        warn("the budget may end before the texts do")
+
+
+def _show_asked(asked: Asked) -> None:
+    none = f", {asked.without_label:,} of them without a class" if asked.without_label else ""
+    say(f"{asked.machine}: {asked.answers:,} answers{none}, price {number(asked.price, 4)}")
+    if asked.lost:
+        note(
+            f"{asked.lost:,} questions were sent and never answered; --again asks them again, at their price"
+        )
+
+
+def _show_reports(reports: Sequence[MachineReport]) -> None:
+    rows = []
+    for report in reports:
+        machine, tally = report.machine, report.tally
+        state = "stopped" if machine.stopped_at is not None else ""
+        counts = (tally.answers, tally.answers - tally.labels, tally.lost, tally.batched)
+        rows.append(
+            (
+                machine.title,
+                machine.kind,
+                *map(number, counts),
+                number(tally.price, 4),
+                machine.made_by,
+                state,
+            )
+        )
+    columns = ("machine", "kind", "answers", "no class", "lost", "in batches", "price", "by", "")
+    table([(name, "right" if 2 <= at <= 6 else "left") for at, name in enumerate(columns)], rows)
+
+
+def _show_panel(panel: PanelBelief) -> None:
+    rows = []
+    for one in panel.machines:
+        known = one.agreement
+        interval = "–" if known is None else f"{share(known.low)} to {share(known.high)}"
+        worth = "–" if one.worth is None else f"{one.worth:+.4f}"
+        agreed = share(None if known is None else known.estimate)
+        rows.append(
+            (f"{one.name} v{one.version}", number(one.texts), agreed, interval, number(one.voice, 2), worth)
+        )
+    columns = ("machine", "labelled texts", "as people", "95 % interval", "voice", "worth")
+    table([(name, "right" if at else "left") for at, name in enumerate(columns)], rows)
+    say(f"{len(rows)} machines, {panel.effective_votes:.1f} effective votes")

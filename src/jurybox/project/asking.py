@@ -1,0 +1,208 @@
+"""Asking one machine: what is sent, written and paid, and when to end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from jurybox.errors import ConflictError, InputError
+from jurybox.machines import LanguageModel, MachineAnswer
+from jurybox.machines.rules import answer_of
+from jurybox.store import responses
+from jurybox.store.engine import Store
+from jurybox.store.machines import Machine, mark
+from jurybox.store.state import read_classes
+
+__all__ = ["AskOptions", "Asked", "Worker", "most_of", "summary"]
+
+Ask: TypeAlias = Callable[[str, str], MachineAnswer]
+
+
+@dataclass(frozen=True)
+class AskOptions:
+    """How a machine is asked.
+
+    Parameters
+    ----------
+    budget
+        What all machines of the project together may cost, what they have cost so far included; None: as the
+        setting ``machine_budget`` says.
+    per_minute
+        Requests a minute at most; None: no limit.
+    concurrency
+        Requests on their way at a time.
+    timeout
+        Seconds to wait for an answer.
+    retries
+        How often a request is sent again that was refused for now.
+    """
+
+    budget: float | None = None
+    per_minute: float | None = None
+    concurrency: int = 4
+    timeout: float = 120.0
+    retries: int = 5
+
+    def __post_init__(self) -> None:
+        if self.budget is not None and not self.budget >= 0:
+            raise InputError(f"budget is {self.budget}, expected an amount from 0 on")
+        if self.per_minute is not None and not self.per_minute > 0:
+            raise InputError(f"per_minute is {self.per_minute}, expected a number above 0")
+        if self.concurrency < 1 or not self.timeout > 0 or self.retries < 0:
+            raise InputError(
+                f"concurrency is {self.concurrency}, timeout {self.timeout} and retries {self.retries}, "
+                "expected at least 1, more than 0, and at least 0"
+            )
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What asking came to.
+
+    Attributes
+    ----------
+    machine
+        Which one.
+    answers
+        Texts answered this time.
+    without_label
+        Those of them in which it named no class.
+    price
+        What these cost.
+    lost
+        Texts whose question was sent once and whose answer never came, here or before.
+    ended
+        Why there are no more: ``done``, ``limit``, ``budget``, ``stopped``, or what went wrong.
+    """
+
+    machine: str
+    answers: int
+    without_label: int
+    price: float
+    lost: int
+    ended: str
+
+
+class Worker:
+    """Asks one machine, and nobody else does meanwhile."""
+
+    def __init__(
+        self,
+        store: Store,
+        machine: Machine,
+        options: AskOptions,
+        budget: float,
+        clock: Callable[[], float],
+    ) -> None:
+        self._store, self._machine, self._options = store, machine, options
+        self._budget, self._clock = budget, clock
+        with self._store.read() as connection:
+            self._mark = mark(connection, machine)
+        self._found: list[MachineAnswer] = []
+        self._ended = "done"
+
+    def run(self, limit: int | None, progress: Callable[[int, int], None], *, again: bool) -> Asked:
+        """Ask until nothing is left, or something ends it."""
+        with self._store.read() as connection:
+            lost = responses.read_lost(connection, self._machine)
+            known = {number for number, _ in lost}
+            waiting = responses.read_waiting(connection, self._machine, limit)
+        spec = self._machine.spec
+        repeat = again or self._machine.price.is_free or (isinstance(spec, LanguageModel) and spec.once)
+        todo = [*(lost if repeat else []), *waiting][:limit]
+        with self._asking() as ask, ThreadPoolExecutor(self._options.concurrency) as pool:
+            running: dict[Future[MachineAnswer], int] = {}
+            try:
+                for number, text in todo:
+                    if self._ended != "done" or not self._claimed(number, text, known):
+                        break
+                    running[pool.submit(ask, text, f"{self._mark}-{number}")] = number
+                    if len(running) >= self._options.concurrency:
+                        self._collect(running)
+                        progress(len(self._found), len(todo))
+            finally:  # also when interrupted: what was paid for is written
+                while running:
+                    self._collect(running)
+                    progress(len(self._found), len(todo))
+        with self._store.read() as connection:
+            left = responses.read_tally(connection, self._machine).lost
+        if self._ended == "done" and limit is not None and len(todo) == limit:
+            self._ended = "limit"
+        return summary(self._machine, self._found, left, self._ended)
+
+    @contextmanager
+    def _asking(self) -> Iterator[Ask]:
+        spec = self._machine.spec
+        if not isinstance(spec, LanguageModel):
+            with self._store.read() as connection:
+                rule = answer_of(spec, read_classes(connection))
+            yield lambda text, _key: rule(text)
+            return
+        from jurybox.machines.chat import Chat, Pace
+
+        chat = Chat(
+            spec,
+            self._machine.price,
+            pace=Pace(self._options.per_minute),
+            timeout=self._options.timeout,
+            retries=self._options.retries,
+        )
+        try:
+            yield chat.ask
+        finally:
+            chat.close()
+
+    def _claimed(self, number: int, text: str, known: set[int]) -> bool:
+        """Note that a question is about to be sent; false where it may not be."""
+        most = {number: most_of(self._machine, text)}
+        with self._store.write() as connection:
+            if number in known:  # its price was set aside when it was first sent
+                return True
+            try:
+                done = responses.claim(
+                    connection, self._machine, most, budget=self._budget, now=self._clock()
+                )
+            except ConflictError:
+                self._ended = "stopped"
+                return False
+        if not done:
+            self._ended = "budget"
+        return bool(done)
+
+    def _collect(self, running: dict[Future[MachineAnswer], int]) -> None:
+        """Write what has come."""
+        from jurybox.machines.chat import AnswerLostError, RefusedError
+
+        done, _ = wait(running, return_when=FIRST_COMPLETED)
+        for future in done:
+            number = running.pop(future)
+            error = future.exception()
+            with self._store.write() as connection:
+                if error is None:
+                    answer = future.result()
+                    responses.write_answer(connection, self._machine, number, answer, now=self._clock())
+                    self._found.append(answer)
+                elif not isinstance(error, AnswerLostError):
+                    responses.unclaim(connection, self._machine, [number])
+            if error is not None:
+                self._ended = str(error)
+                if not isinstance(error, AnswerLostError | RefusedError):
+                    raise error
+
+
+def most_of(machine: Machine, text: str) -> float:
+    """Return what an answer can cost at most."""
+    if not isinstance(machine.spec, LanguageModel):
+        return machine.price.answer
+    from jurybox.machines.chat import price_at_most
+
+    return price_at_most(machine.spec, machine.price, text)
+
+
+def summary(machine: Machine, found: Sequence[MachineAnswer], lost: int, ended: str) -> Asked:
+    """Return what these answers came to."""
+    none = sum(answer.label is None for answer in found)
+    return Asked(machine.title, len(found), none, sum(answer.price for answer in found), lost, ended)

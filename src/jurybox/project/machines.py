@@ -1,0 +1,273 @@
+"""Machines that answer for a project: language models and rules, asked once about each text.
+
+What they say is a feature of the classifier and never a vote; annotators do not see it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import zip_longest
+from pathlib import Path
+
+from jurybox.errors import ConflictError, InputError
+from jurybox.machines import LanguageModel, MachineAnswer, MachineSpec, Price
+from jurybox.machines.prompts import first_messages
+from jurybox.machines.rules import check_rule
+from jurybox.project.asking import Asked, AskOptions, Worker, most_of, summary
+from jurybox.project.handle import Handle
+from jurybox.store import machines, responses
+from jurybox.store.machines import Machine
+from jurybox.store.responses import MachineTally
+from jurybox.store.state import read_classes, read_state
+
+__all__ = ["MachineReport", "Machines", "Quote"]
+
+_SHOWN = 3
+
+
+@dataclass(frozen=True)
+class Quote:
+    """What asking would send and cost, before a cent is spent.
+
+    Attributes
+    ----------
+    machine
+        Which one.
+    texts
+        How many it would be asked about.
+    most
+        What that costs at most.
+    spent, budget
+        What machines have cost so far, and may cost.
+    prompts
+        The first few requests, as they would be sent: roles and contents.
+    """
+
+    machine: str
+    texts: int
+    most: float
+    spent: float
+    budget: float
+    prompts: tuple[tuple[tuple[str, str], ...], ...]
+
+
+@dataclass(frozen=True)
+class MachineReport:
+    """A machine, and what it has done so far."""
+
+    machine: Machine
+    tally: MachineTally
+
+
+class Machines(Handle):
+    """Adds machines, asks them, and says what they have done: ``project.machines``."""
+
+    def add(self, name: str, spec: MachineSpec, *, price: Price | None = None, made_by: str = "") -> Machine:
+        """Add a machine; of a name that is there, a new version, unless it is the same.
+
+        Raises
+        ------
+        InputError
+            For a rule that cannot work, or classes that are none of this project.
+        """
+        with self.store.write() as connection:
+            classes = read_classes(connection)
+            if isinstance(spec, LanguageModel):
+                if unknown := set(spec.classes) - set(classes):
+                    raise InputError(
+                        f"{sorted(unknown)} are no classes of this project: {', '.join(classes)}"
+                    )
+            else:
+                check_rule(spec, classes)
+            return machines.add_machine(
+                connection, name, spec, price or Price(), made_by=made_by, now=self._clock()
+            )
+
+    def reports(self) -> list[MachineReport]:
+        """Return all versions of all machines, in the order in which they came."""
+        with self.store.read() as connection:
+            return [
+                MachineReport(machine, responses.read_tally(connection, machine))
+                for machine in machines.read_machines(connection)
+            ]
+
+    def examples(self, n: int) -> tuple[tuple[str, str], ...]:
+        """Return texts that a reviewer has decided, with their labels, the classes in turn.
+
+        None is of the audit sample, of which no prompt may know a label.
+
+        Raises
+        ------
+        ConflictError
+            If there are fewer.
+        """
+        with self.store.read() as connection:
+            found = responses.read_reviewed(connection)
+        labels = dict.fromkeys(label for _, label in found)
+        turns = [[pair for pair in found if pair[1] == label] for label in labels]
+        chosen = [pair for turn in zip_longest(*turns) for pair in turn if pair is not None][:n]
+        if len(chosen) < n:
+            raise ConflictError(
+                f"reviewers have decided {len(chosen)} texts outside of the audit, expected {n}; review more"
+            )
+        return tuple(chosen)
+
+    def stop(self, name: str, *, version: int | None = None) -> None:
+        """Ask a machine nothing more; a worker that asks it now ends after the answers on their way."""
+        with self.store.write() as connection:
+            machines.set_stopped(connection, machines.find_machine(connection, name, version), self._clock())
+
+    def resume(self, name: str, *, version: int | None = None) -> None:
+        """Let a machine be asked again that was stopped."""
+        with self.store.write() as connection:
+            machines.set_stopped(connection, machines.find_machine(connection, name, version), None)
+
+    def quote(
+        self,
+        name: str,
+        *,
+        version: int | None = None,
+        limit: int | None = None,
+        options: AskOptions | None = None,
+    ) -> Quote:
+        """Return what `ask` would send, and what it would cost at most; nothing is sent."""
+        with self.store.read() as connection:
+            machine = machines.find_machine(connection, name, version)
+            texts = responses.read_waiting(connection, machine, limit)
+            spent, budget = responses.spent(connection), self._budget(options)
+        prompts: tuple[tuple[tuple[str, str], ...], ...] = ()
+        if isinstance(machine.spec, LanguageModel):
+            prompts = tuple(
+                tuple((m["role"], m["content"]) for m in first_messages(machine.spec, text))
+                for _, text in texts[:_SHOWN]
+            )
+        most = sum(most_of(machine, text) for _, text in texts)
+        return Quote(machine.title, len(texts), most, spent, budget, prompts)
+
+    def ask(
+        self,
+        name: str,
+        *,
+        version: int | None = None,
+        limit: int | None = None,
+        again: bool = False,
+        options: AskOptions | None = None,
+        progress: Callable[[int, int], None] = lambda _done, _total: None,
+    ) -> Asked:
+        """Ask a machine about texts that it was not asked about, those first that people have labelled.
+
+        Each answer is in the database before the next question of its place is sent. Ended however, even
+        killed, it goes on where it was, and nothing is paid for twice: a question that was sent and not
+        answered is sent again where that costs nothing (the server knows the request by its key, or asks no
+        price), and is counted as lost, and as paid, otherwise.
+
+        Parameters
+        ----------
+        limit
+            Texts at most.
+        again
+            Ask lost questions, too, though they may be paid for twice.
+        progress
+            Told how many of how many are done.
+
+        Raises
+        ------
+        ConflictError
+            If another process asks this machine now.
+        NotFoundError
+            If there is no such machine.
+        InputError
+            If a rule cannot work; a server that does not answer is said in what is returned.
+        MissingExtraError
+            If a language model is asked without the extra ``llm``.
+        """
+        options = options or AskOptions()
+        with self.store.read() as connection:
+            machine = machines.find_machine(connection, name, version)
+        with self._alone(machine):
+            worker = Worker(self.store, machine, options, self._budget(options), self._clock)
+            return worker.run(limit, progress, again=again)
+
+    def write_batch(
+        self,
+        name: str,
+        path: Path,
+        *,
+        version: int | None = None,
+        limit: int | None = None,
+        options: AskOptions | None = None,
+    ) -> int:
+        """Write questions into a file for the offline batch interface; return how many.
+
+        They count as paid, at the most that they can cost, until `read_batch` brings their answers.
+
+        Raises
+        ------
+        ConflictError
+            If the machine was stopped, another process asks it now, or the budget allows for nothing.
+        InputError
+            If it is no language model.
+        """
+        from jurybox.machines.batch import write_requests
+
+        with self.store.read() as connection:
+            machine = machines.find_machine(connection, name, version)
+            texts = dict(responses.read_waiting(connection, machine, limit))
+        model = _language_model(machine)
+        most = {number: most_of(machine, text) for number, text in texts.items()}
+        with self._alone(machine), self.store.write() as connection:
+            budget = self._budget(options)
+            claimed = responses.claim(
+                connection, machine, most, budget=budget, now=self._clock(), batch=path.name[:64]
+            )
+            if texts and not claimed:
+                raise ConflictError(f"the budget of {budget} allows for no further question")
+            mark = machines.mark(connection, machine)
+            write_requests(path, model, ((n, texts[n]) for n in claimed), mark=mark)  # or nothing is claimed
+        return len(claimed)
+
+    def read_batch(self, name: str, path: Path, *, version: int | None = None) -> Asked:
+        """Read the answers of a batch; what failed in it may be asked again.
+
+        Raises
+        ------
+        FormatError
+            For a line that is no answer of this machine; nothing is read.
+        """
+        from jurybox.machines.batch import read_replies
+        from jurybox.machines.chat import read_answer
+
+        with self.store.write() as connection:
+            machine = machines.find_machine(connection, name, version)
+            model, texts = _language_model(machine), responses.read_batch(connection, machine)
+            found: list[MachineAnswer] = []
+            for reply in read_replies(path, mark=machines.mark(connection, machine)):
+                if reply.problem:
+                    responses.unclaim(connection, machine, [reply.text])
+                    continue
+                answer = read_answer(reply.body, model, machine.price, texts.get(reply.text, ""))
+                if responses.write_answer(connection, machine, reply.text, answer, now=self._clock()):
+                    found.append(answer)
+            lost = responses.read_tally(connection, machine).lost
+        return summary(machine, found, lost, "done")
+
+    def _budget(self, options: AskOptions | None) -> float:
+        if options is not None and options.budget is not None:
+            return options.budget
+        with self.store.read() as connection:
+            return read_state(connection).settings.machine_budget
+
+    @contextmanager
+    def _alone(self, machine: Machine) -> Iterator[None]:
+        with self.store.exclusive(f"machine-{machine.id}") as alone:
+            if not alone:
+                raise ConflictError(f"another process asks {machine.title} now; wait for it to end")
+            yield
+
+
+def _language_model(machine: Machine) -> LanguageModel:
+    if not isinstance(machine.spec, LanguageModel):
+        raise InputError(f"{machine.title} is a rule, expected a language model: rules need no batch")
+    return machine.spec

@@ -1,0 +1,314 @@
+"""What machines said: each text is asked once of each version, and paid for once.
+
+A row of `responses` is committed before its question is sent, with the most that the answer can cost, and
+completed when the answer has come. So whatever is killed between, the sum of all prices is never less than
+what was spent, and no question is sent twice that may have been paid for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import sqlalchemy as sa
+from numpy.typing import NDArray
+from sqlalchemy.engine import Connection
+
+from jurybox.arrays import freeze
+from jurybox.errors import ConflictError, NotFoundError
+from jurybox.machines.records import LanguageModel, MachineAnswer
+from jurybox.store import schema
+from jurybox.store.locks import serialise
+from jurybox.store.machines import Machine
+
+__all__ = [
+    "MachineTally",
+    "Responses",
+    "claim",
+    "read_batch",
+    "read_lost",
+    "read_responses",
+    "read_reviewed",
+    "read_tally",
+    "read_waiting",
+    "spent",
+    "unclaim",
+    "write_answer",
+]
+
+_CHUNK = 500
+
+
+@dataclass(frozen=True)
+class MachineTally:
+    """What a machine has done so far.
+
+    Attributes
+    ----------
+    answers
+        Texts that it has answered.
+    labels
+        Those of them in which it named a class.
+    lost
+        Texts whose question was sent and whose answer never came; they may have been paid for.
+    batched
+        Texts whose questions are in a batch file and whose answers have not been read.
+    price
+        What all that costs: the lost and the batched ones at the most that they can cost.
+    tokens_in, tokens_out
+        Read and written.
+    seconds
+        A mean answer took; None without any.
+    """
+
+    answers: int
+    labels: int
+    lost: int
+    batched: int
+    price: float
+    tokens_in: int
+    tokens_out: int
+    seconds: float | None
+
+
+@dataclass(frozen=True, eq=False)
+class Responses:
+    """All answers of all machines, as rows.
+
+    Attributes
+    ----------
+    machine, text, label : ndarray of int, shape (R,)
+        Position of the machine among those of `read_machines`, number of the text, position of the class or
+        -1 where it named none; in the order of machines and texts.
+    answered_at : ndarray, shape (R,)
+        Unix times.
+    probabilities : dict
+        Of the K classes, by row; only of rows that have them.
+    """
+
+    machine: NDArray[np.int64]
+    text: NDArray[np.int64]
+    label: NDArray[np.int64]
+    answered_at: NDArray[np.float64]
+    probabilities: Mapping[int, tuple[float, ...]]
+
+    def votes(self, n_machines: int, N: int, K: int) -> NDArray[np.float32]:
+        """Return the answers about the first N texts as features, shape (N, S * K); zeros where none is."""
+        votes = np.zeros((N, n_machines, K), dtype=np.float32)
+        named = (self.label >= 0) & (self.text < N) & (self.label < K)
+        votes[self.text[named], self.machine[named], self.label[named]] = 1
+        for row, p in self.probabilities.items():
+            if named[row]:
+                votes[self.text[row], self.machine[row], : len(p)] = p[:K]
+        return votes.reshape(N, -1)
+
+    def __post_init__(self) -> None:
+        for array in (self.machine, self.text, self.label, self.answered_at):
+            freeze(array)
+
+
+def read_reviewed(connection: Connection) -> list[tuple[str, str]]:
+    """Return texts that a reviewer has decided, with their labels; none of the audit sample, none of gold."""
+    texts, annotations, classes = schema.texts, schema.annotations, schema.classes
+    kept = sa.or_(
+        sa.exists().where(schema.audit.c.text_id == texts.c.id),
+        sa.exists().where(schema.gold.c.text_id == texts.c.id),
+    )
+    query = (
+        sa.select(texts.c.text, classes.c.name)
+        .select_from(
+            annotations.join(texts, texts.c.id == annotations.c.text_id).join(
+                classes, classes.c.id == annotations.c.class_id
+            )
+        )
+        .where(schema.is_standing, annotations.c.origin == "review", ~kept)
+        .order_by(annotations.c.id)
+    )
+    return [(row.text, row.name) for row in connection.execute(query)]
+
+
+def read_waiting(connection: Connection, machine: Machine, limit: int | None) -> list[tuple[int, str]]:
+    """Return numbers and texts that a machine was not asked about, those first that people have labelled.
+
+    What people have labelled tells what the answers are worth; not of its examples, whose labels it was told.
+    """
+    texts, responses = schema.texts, schema.responses
+    asked = sa.exists().where(responses.c.machine_id == machine.id, responses.c.text_id == texts.c.id)
+    labelled = sa.exists().where(schema.annotations.c.text_id == texts.c.id, schema.is_standing)
+    query = (
+        sa.select(texts.c.id, texts.c.text)
+        .where(~asked)
+        .order_by(sa.case((labelled, 0), else_=1), texts.c.id)
+        .limit(limit)
+    )
+    shown = {text for text, _ in machine.spec.examples} if isinstance(machine.spec, LanguageModel) else ()
+    return [(row.id, row.text) for row in connection.execute(query) if row.text not in shown]
+
+
+def read_lost(connection: Connection, machine: Machine) -> list[tuple[int, str]]:
+    """Return numbers and texts of questions that were sent and never answered."""
+    texts, responses = schema.texts, schema.responses
+    query = (
+        sa.select(texts.c.id, texts.c.text)
+        .join(responses, responses.c.text_id == texts.c.id)
+        .where(responses.c.machine_id == machine.id, _is_lost)
+        .order_by(texts.c.id)
+    )
+    return [(row.id, row.text) for row in connection.execute(query)]
+
+
+def claim(
+    connection: Connection,
+    machine: Machine,
+    most: Mapping[int, float],
+    *,
+    budget: float,
+    now: float,
+    batch: str | None = None,
+) -> list[int]:
+    """Note that texts are about to be asked about, as many as the budget allows, and return their numbers.
+
+    Parameters
+    ----------
+    most
+        What the answer to each can cost at most, by the number of the text, in order.
+    budget
+        What all machines of the project together may cost.
+
+    Raises
+    ------
+    ConflictError
+        If the machine was stopped.
+    """
+    serialise(connection, "budget")  # two machines must not both spend the last cent
+    machines, responses = schema.machines, schema.responses
+    if connection.scalar(sa.select(machines.c.stopped_at).where(machines.c.id == machine.id)) is not None:
+        raise ConflictError(f"{machine.title} was stopped; jurybox machine ask --resume asks it again")
+    rows: list[dict[str, Any]] = []
+    left = budget - spent(connection)
+    for text, price in most.items():
+        if price and price > left + 1e-12:  # what is free may be asked by whoever has spent too much
+            break
+        left -= price
+        rows.append(
+            {"machine_id": machine.id, "text_id": text, "asked_at": now, "price": price, "batch": batch}
+        )
+    for start in range(0, len(rows), _CHUNK):
+        connection.execute(sa.insert(responses), rows[start : start + _CHUNK])
+    return [row["text_id"] for row in rows]
+
+
+def unclaim(connection: Connection, machine: Machine, texts: Iterable[int]) -> None:
+    """Note that questions were not sent, or that nothing was paid for them."""
+    responses = schema.responses
+    for text in texts:
+        connection.execute(
+            sa.delete(responses).where(
+                responses.c.machine_id == machine.id,
+                responses.c.text_id == text,
+                responses.c.answered_at.is_(None),
+            )
+        )
+
+
+def write_answer(
+    connection: Connection, machine: Machine, text: int, answer: MachineAnswer, *, now: float
+) -> bool:
+    """Write what a machine said; false if that is known already.
+
+    Raises
+    ------
+    NotFoundError
+        If this was never asked.
+    """
+    responses = schema.responses
+    mine = sa.and_(responses.c.machine_id == machine.id, responses.c.text_id == text)
+    p = answer.probabilities
+    values = {
+        "answered_at": now,
+        "class_id": answer.label,
+        "probabilities": None if p is None else list(p),
+        "tokens_in": answer.tokens_in,
+        "tokens_out": answer.tokens_out,
+        "price": answer.price,
+        "seconds": answer.seconds,
+        "raw": answer.raw.replace("\0", "\ufffd"),
+    }
+    done = connection.execute(
+        sa.update(responses).where(mine, responses.c.answered_at.is_(None)).values(values)
+    )
+    if not done.rowcount and not connection.scalar(sa.select(sa.exists().where(mine))):
+        raise NotFoundError(f"{machine.title} was never asked about text number {text}")
+    return bool(done.rowcount)
+
+
+def read_batch(connection: Connection, machine: Machine) -> dict[int, str]:
+    """Return the texts whose answers a batch is to bring, by number."""
+    texts, responses = schema.texts, schema.responses
+    query = (
+        sa.select(texts.c.id, texts.c.text)
+        .join(responses, responses.c.text_id == texts.c.id)
+        .where(responses.c.machine_id == machine.id, responses.c.batch.is_not(None))
+    )
+    return {row.id: row.text for row in connection.execute(query)}
+
+
+def spent(connection: Connection) -> float:
+    """Return what all machines together have cost, what is on its way at the most that it can cost."""
+    return connection.scalar(sa.select(sa.func.sum(schema.responses.c.price))) or 0.0
+
+
+def read_tally(connection: Connection, machine: Machine) -> MachineTally:
+    """Return what a machine has done so far."""
+    responses = schema.responses
+    answered, batched = responses.c.answered_at.is_not(None), responses.c.batch.is_not(None)
+    row = connection.execute(
+        sa.select(
+            _count(answered),
+            _count(responses.c.class_id.is_not(None)),
+            _count(_is_lost),
+            _count(sa.and_(~answered, batched)),
+            sa.func.coalesce(sa.func.sum(responses.c.price), 0.0),
+            sa.func.coalesce(sa.func.sum(responses.c.tokens_in), 0),
+            sa.func.coalesce(sa.func.sum(responses.c.tokens_out), 0),
+            sa.func.avg(responses.c.seconds),
+        ).where(responses.c.machine_id == machine.id)
+    ).one()
+    answers, labels, lost, on_file, price, tokens_in, tokens_out, seconds = row
+    counts = int(answers), int(labels), int(lost), int(on_file)
+    return MachineTally(*counts, float(price), int(tokens_in), int(tokens_out), seconds)
+
+
+def read_responses(connection: Connection, machines: Sequence[Machine]) -> Responses:
+    """Return all answers of some machines."""
+    responses = schema.responses
+    query = (
+        sa.select(
+            responses.c.machine_id,
+            responses.c.text_id,
+            responses.c.class_id,
+            responses.c.answered_at,
+            responses.c.probabilities,
+        )
+        .where(responses.c.answered_at.is_not(None))
+        .order_by(responses.c.machine_id, responses.c.text_id)
+    )
+    place = {machine.id: at for at, machine in enumerate(machines)}
+    rows = [row for row in connection.execute(query) if row.machine_id in place]
+    return Responses(
+        np.array([place[row.machine_id] for row in rows], dtype=np.int64),
+        np.array([row.text_id for row in rows], dtype=np.int64),
+        np.array([-1 if row.class_id is None else row.class_id for row in rows], dtype=np.int64),
+        np.array([row.answered_at for row in rows], dtype=np.float64),
+        {at: tuple(row.probabilities) for at, row in enumerate(rows) if row.probabilities is not None},
+    )
+
+
+def _count(condition: sa.ColumnElement[bool]) -> sa.ColumnElement[int]:
+    return sa.func.coalesce(sa.func.sum(sa.case((condition, 1), else_=0)), 0)
+
+
+_is_lost = sa.and_(schema.responses.c.answered_at.is_(None), schema.responses.c.batch.is_(None))
+"""For whoever holds the lock of the machine: no question is on its way."""

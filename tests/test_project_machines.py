@@ -1,0 +1,271 @@
+"""Machines of a stored project: asked once, never paid twice, never beyond the budget."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jurybox.errors import ConflictError, FormatError, InputError, NotFoundError
+from jurybox.machines import Keywords, LanguageModel, Price
+from jurybox.project import Project
+from jurybox.project.asking import AskOptions
+from jurybox.store.browse import TextFilter, TextState
+from jurybox.store.records import Role
+from jurybox.store.settings import ProjectSettings
+from support.chat_server import TOKENS, ChatServer, completion, serving, text_of
+from support.waiting import until
+
+pytestmark = pytest.mark.slow
+
+CLASSES = ("no", "yes")
+PRICE = Price(input=10.0, output=20.0)
+COST = PRICE.of(*TOKENS)
+SETTINGS = ProjectSettings(audit_size=2, audit_share=0.2, machine_budget=1000.0)
+N = 12
+
+
+def echo(_n: int, body: dict[str, Any]) -> str:
+    """Say yes to even texts."""
+    return json.dumps({"label": CLASSES[int(text_of(body).split()[1]) % 2 == 0]})
+
+
+@pytest.fixture
+def server() -> Iterator[ChatServer]:
+    with serving(ChatServer(echo)) as running:
+        yield running
+
+
+@pytest.fixture
+def project(location: str) -> Iterator[Project]:
+    texts = [(f"t{i}", f"text {i}") for i in range(N)]
+    with Project.create(location, classes=CLASSES, texts=texts, settings=SETTINGS) as project:
+        yield project
+
+
+def model(server: ChatServer, **more: Any) -> LanguageModel:
+    return LanguageModel("m", CLASSES, "Is it even?", base_url=server.url, **more)
+
+
+def tally(project: Project) -> Any:
+    return project.machines.reports()[-1].tally
+
+
+def test_versions_stand_beside_each_other(project: Project) -> None:
+    first = project.machines.add("words", Keywords({"yes": ("2",)}), made_by="ana")
+    same = project.machines.add("words", Keywords({"yes": ("2",)}), price=Price(answer=0.1))
+    other = project.machines.add("words", Keywords({"yes": ("2", "4")}))
+    assert (first.version, same.id, other.version) == (1, first.id, 2)
+    assert [report.machine.price.answer for report in project.machines.reports()] == [0.1, 0.0]
+    assert project.machines.reports()[0].machine.made_by == "ana"
+    with pytest.raises(NotFoundError, match="there are: words"):
+        project.machines.ask("nobody")
+    with pytest.raises(InputError, match="no class"):
+        project.machines.add("x", Keywords({"maybe": ("2",)}))
+    with pytest.raises(InputError, match="no classes of this project"):
+        project.machines.add("x", LanguageModel("m", ("a", "b"), "?"))
+
+
+def test_a_rule_answers_each_text_once_and_is_no_annotator(project: Project) -> None:
+    project.machines.add("words", Keywords({"yes": ("2", "4"), "no": ("3",)}))
+    asked = project.machines.ask("words", limit=5)
+    assert (asked.answers, asked.ended) == (5, "limit")
+    asked = project.machines.ask("words")
+    assert (asked.answers, asked.without_label, asked.ended) == (N - 5, N - 5, "done")
+    assert project.machines.ask("words").answers == 0
+    assert (tally(project).answers, tally(project).labels) == (N, 3)
+    assert project.status().annotations == 0
+    project.add_texts([("new", "text 2")])
+    assert project.machines.ask("words").answers == 1
+
+
+def test_a_model_is_asked_first_about_what_people_have_labelled(project: Project, server: ChatServer) -> None:
+    project.add_annotator("ana", role=Role.OWNER)
+    project.submit("t7", "yes", annotator="ana")
+    project.machines.add("mini", model(server), price=PRICE)
+    asked = project.machines.ask("mini", limit=1)
+    assert asked.price == pytest.approx(COST)
+    assert text_of(server.bodies[0]) == "text 7"
+    project.machines.ask("mini")
+    assert sorted(map(text_of, server.bodies)) == sorted(f"text {i}" for i in range(N))
+    assert max(server.paid.values()) == 1
+    assert (tally(project).tokens_in, tally(project).price) == (N * TOKENS[0], pytest.approx(N * COST))
+
+
+@pytest.mark.parametrize("concurrency", [1, 4])
+def test_the_budget_is_never_passed(project: Project, server: ChatServer, concurrency: int) -> None:
+    project.machines.add("mini", model(server), price=PRICE)
+    most = project.machines.quote("mini", limit=1).most
+    budget = most + 3.5 * COST
+    asked = project.machines.ask("mini", options=AskOptions(budget=budget, concurrency=concurrency))
+    assert asked.ended == "budget"
+    assert sum(server.paid.values()) * COST <= budget
+    assert 1 <= asked.answers <= 4
+    assert project.machines.ask("mini", options=AskOptions(budget=budget - most)).answers == 0
+    project.configure(machine_budget=0.0)
+    assert project.machines.ask("mini").ended == "budget"  # nothing is spent unless an owner says so
+    project.machines.add("mini", model(server))
+    assert project.machines.ask("mini").ended == "done"  # and what is free needs no budget
+
+
+def test_a_dry_run_sends_nothing(project: Project, server: ChatServer) -> None:
+    project.machines.add("mini", model(server), price=PRICE)
+    quote = project.machines.quote("mini")
+    assert quote.texts == N
+    assert quote.most > N * COST
+    assert quote.prompts[0][0] == ("system", "Is it even?")
+    assert server.bodies == []
+
+
+def test_it_stops_where_the_server_does_and_goes_on_later(project: Project, server: ChatServer) -> None:
+    def tired(n: int, body: dict[str, Any]) -> Any:
+        return echo(n, body) if n < 3 else (503, {"error": {"message": "tired"}})
+
+    server.behaviour = tired
+    project.machines.add("mini", model(server), price=PRICE)
+    asked = project.machines.ask("mini", options=AskOptions(retries=0, concurrency=1))
+    assert asked.answers == 3
+    assert "tired" in asked.ended
+    assert tally(project).lost == 0  # what was refused was not paid for
+    server.behaviour = echo
+    assert project.machines.ask("mini").answers == N - 3
+    assert max(server.paid.values()) == 1
+
+
+def test_a_lost_answer_is_counted_and_not_asked_again(project: Project, server: ChatServer) -> None:
+    def cut(n: int, body: dict[str, Any]) -> Any:
+        return None if n == 2 else echo(n, body)
+
+    server.behaviour = cut
+    project.machines.add("mini", model(server), price=PRICE)
+    options = AskOptions(concurrency=1)
+    assert project.machines.ask("mini", options=options).lost == 1
+    assert project.machines.ask("mini", options=options).answers == N - 3
+    assert tally(project).lost == 1
+    assert tally(project).price > (N - 1) * COST  # the lost one counts as paid
+    assert project.machines.ask("mini", again=True).answers == 1
+    assert (tally(project).lost, tally(project).answers) == (0, N)
+
+
+def test_a_machine_that_is_stopped_asks_nothing_more(project: Project, server: ChatServer) -> None:
+    project.machines.add("mini", model(server), price=PRICE)
+    server.behaviour = lambda n, body: (n == 2 and project.machines.stop("mini")) or echo(n, body)
+    asked = project.machines.ask("mini", options=AskOptions(concurrency=1))
+    assert (asked.answers, asked.ended) == (3, "stopped")
+    project.machines.resume("mini")
+    server.behaviour = echo
+    assert project.machines.ask("mini").answers == N - 3
+
+
+def test_one_process_asks_at_a_time(project: Project, server: ChatServer, location: str) -> None:
+    project.machines.add("mini", model(server), price=PRICE)
+    go, errors = threading.Event(), []
+
+    def slow(n: int, body: dict[str, Any]) -> str:
+        go.wait()
+        return echo(n, body)
+
+    server.behaviour = slow
+    first = threading.Thread(target=lambda: project.machines.ask("mini"))
+    first.start()
+    until(lambda: len(server.bodies) > 0)
+    try:
+        with Project.open(location) as other:
+            other.machines.ask("mini")
+    except ConflictError as error:
+        errors.append(error)
+    finally:
+        go.set()
+        first.join()
+    assert len(errors) == 1
+    assert max(server.paid.values()) == 1
+
+
+def test_examples_are_reviewed_texts_and_never_of_the_audit(project: Project, server: ChatServer) -> None:
+    project.add_annotator("rita", role=Role.REVIEWER)
+    with pytest.raises(ConflictError, match="decided 0 texts"):
+        project.machines.examples(2)
+    for i in range(N):
+        project.adjudicate(f"t{i}", CLASSES[i % 2 == 0], reviewer="rita")
+    audit = {row.text for row in project.find_texts(TextFilter(state=TextState.AUDIT)).items}
+    assert len(audit) == 2
+    shown = project.machines.examples(4)
+    assert [label for _, label in shown].count("yes") == 2
+    assert not audit & {text for text, _ in project.machines.examples(N - len(audit))}
+    project.machines.add("mini", model(server, examples=shown))
+    assert project.machines.ask("mini").answers == N - 4  # of its examples it was told the labels
+
+
+def test_a_batch_is_written_read_and_paid_once(project: Project, server: ChatServer, tmp_path: Path) -> None:
+    project.machines.add("mini", model(server), price=PRICE)
+    questions, answers = tmp_path / "q.jsonl", tmp_path / "a.jsonl"
+    assert project.machines.write_batch("mini", questions, limit=4) == 4
+    assert tally(project).batched == 4
+    requests = [json.loads(line) for line in questions.read_text().splitlines()]
+    assert {text_of(request["body"]) for request in requests} == {f"text {i}" for i in range(4)}
+    lines = [
+        {
+            "custom_id": r["custom_id"],
+            "response": {"status_code": 200, "body": completion(echo(0, r["body"]))},
+        }
+        for r in requests[:3]
+    ]
+    lines.append({"custom_id": requests[3]["custom_id"], "response": None, "error": {"code": "expired"}})
+    answers.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert project.machines.read_batch("mini", answers).answers == 3
+    assert project.machines.read_batch("mini", answers).answers == 0
+    assert (tally(project).batched, tally(project).price) == (0, pytest.approx(3 * COST))
+    assert project.machines.ask("mini").answers == N - 3
+    answers.write_text(json.dumps({"custom_id": "other-1", "response": {}}) + "\n")
+    with pytest.raises(FormatError, match="another machine"):
+        project.machines.read_batch("mini", answers)
+
+
+def kill_again_and_again(path: Path, server: ChatServer, kills: int) -> None:
+    """Start workers and kill each when the server is about to answer, a different number of texts further."""
+    command = [sys.executable, "-m", "jurybox", "machine", "ask", str(path), "mini", "--budget", "1000"]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    for kill in range(kills):
+        seen = len(server.bodies)
+        worker = subprocess.Popen(
+            command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        until(lambda seen=seen, worker=worker: len(server.bodies) > seen or worker.poll() is not None)
+        threading.Event().wait(0.002 * (kill % 23))
+        worker.send_signal(signal.SIGKILL)
+        worker.wait()
+
+
+@pytest.mark.parametrize("kills", [3, pytest.param(50, marks=pytest.mark.long)])
+@pytest.mark.parametrize("once", [True, False], ids=["a server that remembers", "a server that does not"])
+def test_a_killed_worker_loses_nothing_and_pays_nothing_twice(
+    tmp_path: Path, server: ChatServer, kills: int, once: bool
+) -> None:
+    n = 30 * kills
+    server.remembers = once
+
+    def slow(i: int, body: dict[str, Any]) -> str:
+        threading.Event().wait(0.01)
+        return echo(i, body)
+
+    server.behaviour = slow
+    path = tmp_path / "project.db"
+    with Project.create(path, classes=CLASSES, texts=[(f"t{i}", f"text {i}") for i in range(n)]) as project:
+        project.machines.add("mini", model(server, once=once), price=PRICE)
+        kill_again_and_again(path, server, kills)
+        server.behaviour = echo
+        project.machines.ask("mini", options=AskOptions(budget=1000.0))
+        found = tally(project)
+        assert found.answers + found.lost == n
+        assert max(server.paid.values()) == 1
+        assert found.lost == 0 or not once
+        assert sum(server.paid.values()) * COST <= found.price + 1e-9
+        assert found.labels == found.answers

@@ -1,0 +1,175 @@
+"""Machines in a round and in what is believed: they inform, and never vote."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from jurybox import Annotations
+from jurybox.classifiers.panel import votes_of
+from jurybox.classifiers.pooled import MachineVotes, machine_opinion, pool_machines, uncertainty_of_machines
+from jurybox.cli import main
+from jurybox.errors import InputError
+from jurybox.formats.plain import plain
+from jurybox.loop import Settings, play_round
+from jurybox.machines import Keywords
+from jurybox.project import Project
+from jurybox.store.records import Role
+from jurybox.store.settings import ProjectSettings
+
+pytestmark = pytest.mark.slow
+
+N = 60
+RNG = np.random.default_rng(0)
+TRUTH = RNG.integers(0, 2, 300)
+
+
+def annotations(n_labelled: int) -> Annotations:
+    labels = np.full((len(TRUTH), 1), -1)
+    labels[:n_labelled, 0] = TRUTH[:n_labelled]
+    return Annotations.from_wide(np.where(labels < 0, np.nan, labels))
+
+
+def machines(*quality: float) -> MachineVotes:
+    rng = np.random.default_rng(1)
+    right = rng.random((len(TRUTH), len(quality))) < quality
+    return MachineVotes(len(quality), votes_of(np.where(right, TRUTH[:, None], 1 - TRUTH[:, None]), 2))
+
+
+def test_machines_help_a_classifier_that_knows_nothing() -> None:
+    features = np.random.default_rng(2).normal(size=(len(TRUTH), 3)).astype(np.float32)
+    given = Annotations.from_indices(
+        np.arange(80), np.zeros(80, dtype=int), TRUTH[:80], texts=len(TRUTH), annotators=1, classes=2
+    )
+    alone = play_round(given, features, Settings(), np.random.default_rng(0))
+    both = play_round(given, features, Settings(), np.random.default_rng(0), machines=machines(0.9, 0.8))
+    later = np.arange(80, len(TRUTH))
+
+    def right(p: np.ndarray) -> float:
+        return float((p[later].argmax(axis=1) == TRUTH[later]).mean())
+
+    assert right(both.pred_probs) > 0.85 > right(alone.pred_probs)
+    assert both.diagnostics["machines_say"] > 0.2
+    assert alone.diagnostics["machines"] == 0
+    assert both.consensus.annotators == alone.consensus.annotators  # nobody joined the annotators
+
+
+def test_machines_that_guess_have_no_say() -> None:
+    p = np.where(TRUTH[:, None] == [0, 1], 0.9, 0.1)
+    rows = np.arange(100)
+    found = pool_machines(p, machines(0.5, 0.5), rows, np.eye(2)[TRUTH[:100]])
+    assert found.say < 0.2
+    assert np.array_equal(found.pred_probs.argmax(axis=1), TRUTH)
+
+
+def test_texts_without_an_answer_keep_the_classifier() -> None:
+    votes = machines(0.9).votes.copy()
+    votes[150:] = 0
+    opinion = machine_opinion(MachineVotes(1, votes), np.arange(100), np.eye(2)[TRUTH[:100]])
+    assert np.isnan(opinion[150:]).all()
+    assert not np.isnan(opinion[:150]).any()
+    p = np.full((len(TRUTH), 2), 0.5)
+    found = pool_machines(p, MachineVotes(1, votes), np.arange(100), np.eye(2)[TRUTH[:100]])
+    assert (found.pred_probs[150:] == 0.5).all()
+
+
+def test_before_any_label_the_machines_order_the_queue_and_nothing_is_known() -> None:
+    answers = np.array([[0, 0, 0], [0, 1, 0], [1, 1, 1], [0, 1, 1], [-1, -1, -1]])
+    votes = MachineVotes(3, votes_of(answers, 2))
+    scores = uncertainty_of_machines(votes, np.random.default_rng(0))
+    assert max(scores[1], scores[3]) < min(scores[0], scores[2])
+    nothing = Annotations.from_indices([], [], [], texts=5, annotators=1, classes=2)
+    played = play_round(
+        nothing,
+        np.zeros((5, 2), dtype=np.float32),
+        Settings(batch=2),
+        np.random.default_rng(0),
+        machines=votes,
+    )
+    assert played.classifier is None
+    assert (played.pred_probs == 0.5).all()
+    order = [text for text in played.ranking.texts.tolist() if text != 4]
+    assert set(order[:2]) == {1, 3}
+    with pytest.raises(InputError, match="machines has 5 texts"):
+        play_round(annotations(2), np.zeros((300, 2)), Settings(), np.random.default_rng(0), machines=votes)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Iterator[Project]:
+    texts = [(f"t{i}", f"{'good' if i % 2 else 'bad'} {'nice' if i % 3 else 'ugly'} {i}") for i in range(N)]
+    settings = ProjectSettings(encoder="tfidf", audit_size=4, first_labels=1, tuning=False)
+    with Project.create(tmp_path / "p.db", classes=["no", "yes"], texts=texts, settings=settings) as project:
+        project.add_annotator("ana", role=Role.OWNER)
+        for i in range(0, N, 2):
+            project.submit(f"t{i}", "no", annotator="ana")
+        for i in range(1, N // 2, 2):
+            project.submit(f"t{i}", "yes", annotator="ana")
+        project.machines.add("words", Keywords({"yes": ("good",), "no": ("bad",)}))
+        project.machines.add("copy", Keywords({"yes": ("good",), "no": ("bad", "x")}))
+        project.machines.add("other", Keywords({"yes": ("nice",), "no": ("ugly",)}))
+        for name in ("words", "copy", "other"):
+            project.machines.ask(name)
+        yield project
+
+
+def test_what_is_known_of_machines(project: Project) -> None:
+    project.refit()
+    panel = project.beliefs.machines
+    words, copy, other = panel.machines
+    assert (words.answers, words.texts, words.labels) == (N, 45, 45)
+    assert words.agreement is not None
+    assert words.agreement.estimate == 1.0 > words.agreement.low
+    assert words.confusion == ((30, 0), (0, 15))
+    assert words.mix_ups == ()
+    assert other.mix_ups[0].people == "no"
+    assert other.confusion == ((10, 20), (5, 10))
+    assert words.correlation[1] == pytest.approx(1)
+    assert words.voice == copy.voice == pytest.approx(0.5, abs=0.05)
+    assert panel.effective_votes == pytest.approx(2, abs=0.1)
+    assert words.worth is not None
+    assert copy.worth == pytest.approx(words.worth)  # each would do alone
+    assert words.earlier is not None
+    assert words.earlier.estimate == 1.0
+    assert project.status().annotations == 45
+    assert {person.name for person in project.beliefs.annotators} == {"ana"}
+    assert project.rounds()[-1].diagnostics["machines"] == 3
+
+
+def test_versions_are_compared(project: Project) -> None:
+    project.machines.add("words", Keywords({"yes": ("good", "nice"), "no": ("ugly",)}))
+    project.machines.ask("words")
+    last = project.beliefs.machines.machines[-1]
+    assert (last.version, last.answers) == (2, N)
+    both = sum((i % 2 == 1) == (i % 2 == 1 or i % 3 != 0) for i in range(N))
+    assert last.same_as_before is not None
+    assert 0 < last.same_as_before <= both / N
+
+
+def test_doors_show_the_same(project: Project, capsys: pytest.CaptureFixture[str]) -> None:
+    kept = project.keep_beliefs()
+    assert main(["machine", "list", str(project.store.path), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["panel"] == plain(kept.machines)
+    assert [one["name"] for one in told["machines"]] == ["words", "copy", "other"]
+    assert main(["machine", "list", str(project.store.path)]) == 0
+    assert "3 machines, 2.0 effective votes" in capsys.readouterr().out
+
+
+def test_a_label_given_with_an_opinion_in_view_says_so_and_judges_nobody(project: Project) -> None:
+    project.refit()
+    before = project.beliefs.machines.machines[0].texts
+    project.configure(suggestions=True)
+    audit = {str(project.beliefs.inputs.annotations.texts[i]) for i in project.beliefs.inputs.evidence.audit}
+    text = next(f"t{i}" for i in range(N // 2 + 1, N, 2) if f"t{i}" not in audit)
+    shown = project.suggestion(text, "ana")
+    assert shown is not None
+    project.submit(text, "yes", annotator="ana")
+    evidence = project.beliefs.inputs.evidence
+    assert evidence.suggested.sum() == 1
+    assert project.beliefs.machines.machines[0].texts == before
+    assert len(project.beliefs.inputs.independent) == evidence.annotations.n_annotations - 1
+    assert project.suggestion(next(iter(audit)), "ana") is None
