@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from jurybox.arrays import Floats, Ints, freeze
 from jurybox.classifiers.calibrated import pool_opinions
@@ -27,7 +28,7 @@ class MachineVotes:
     """
 
     n_sources: int
-    votes: Floats
+    votes: Floats | NDArray[np.float32]
 
     def __post_init__(self) -> None:
         if self.votes.ndim != 2 or self.votes.shape[1] % max(self.n_sources, 1):
@@ -58,7 +59,7 @@ class Pooled:
     say: float
 
 
-def machine_opinion(machines: MachineVotes, rows: Ints, counts: Floats) -> Floats:
+def machine_opinion(machines: MachineVotes, rows: Ints, counts: Ints | Floats) -> Floats:
     """Return what a panel that was trained on people's labels makes of the pool, shape (N, K).
 
     Out of sample in the rows that it was trained on; NaN where no machine has answered.

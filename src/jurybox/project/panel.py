@@ -113,7 +113,8 @@ def judge_machines(inputs: Inputs) -> PanelBelief:
     N, K = people.counts.shape
     S = len(inputs.machines)
     last = inputs.rounds[-1].diagnostics if inputs.rounds else {}
-    say = float(last.get("machines_say") or 0.0)
+    said = last.get("machines_say")
+    say = float(said) if isinstance(said, int | float) else 0.0
     if not S:
         return PanelBelief(inputs.basis, (), 0.0, say)
     votes = inputs.responses.votes(S, N, K)

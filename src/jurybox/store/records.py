@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Literal
+from typing import Any, Literal
 
 __all__ = [
     "Added",
@@ -239,7 +239,7 @@ class RoundInfo:
     published_at: float | None
     n_annotations: int
     settings: Mapping[str, object]
-    diagnostics: Mapping[str, object]
+    diagnostics: Mapping[str, Any]
 
 
 @dataclass(frozen=True)

@@ -82,7 +82,7 @@ class Outcome:
     selection_probability: NDArray[np.floating]
     reasons: Sequence[str]
     pred_probs: NDArray[np.floating]
-    diagnostics: Mapping[str, object]
+    diagnostics: Mapping[str, Any]
 
 
 def begin_round(store: Store, snapshot: Snapshot, settings: Mapping[str, object], *, now: float) -> int:

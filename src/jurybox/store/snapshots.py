@@ -330,9 +330,9 @@ def read_independent(connection: Connection, *, first_labels: int, audit_labels:
         .order_by(annotations.c.text_id, annotations.c.id)
     )
     rows = np.array(connection.execute(query).all(), dtype=np.int64).reshape(-1, 4)
-    lot, text = rows[:, 3].copy(), rows[:, 0]
-    asked = np.choose(lot, [0, first_labels, audit_labels])
-    rows[:, 3] = _place_in_text(text, lot > 0) < asked
+    lots, text = rows[:, 3].copy(), rows[:, 0]
+    asked = np.choose(lots, [0, first_labels, audit_labels])
+    rows[:, 3] = _place_in_text(text, lots > 0) < asked
     return rows
 
 

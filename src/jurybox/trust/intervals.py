@@ -94,7 +94,7 @@ def shortest(draws: ArrayLike, level: float = 0.95) -> Interval:
     return Interval(float(values.mean()), float(values[first]), float(values[first + held - 1]), level)
 
 
-def wilson(successes: float, n: int, level: float = 0.95) -> Interval:
+def wilson(successes: float, n: float, level: float = 0.95) -> Interval:
     """Return a share of n independent trials with Wilson's score interval.
 
     With z the quantile of the normal distribution for the level, and p the share, its bounds are

@@ -2,8 +2,8 @@
 
 Released are the model's labels of all texts of which it is at least so sure; how sure it must be is found on
 the random arm, texts drawn at random that the model was never trained on. Down a ladder of thresholds that
-the random arm, texts drawn at random that the model was never trained on. Down a ladder of thresholds that
-fails ends it, so that one level holds for all of them (fixed-sequence testing, Angelopoulos et al. 2021,
+looks at no label, as long as an upper confidence bound on the error stays below what is allowed: the first
+that fails ends it, so that one level holds for all of them (fixed-sequence testing, Angelopoulos et al. 2021,
 "Learn then Test"; thresholds by upper confidence bound as in HyPAC, arXiv 2602.02550). The bound of a share
 is Clopper & Pearson's (1934).
 """
