@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from frozen_em import frozen_em
 from jurybox import Annotations, crowdlab, dawid_skene, estimate_consensus, majority_vote
 
-__all__ = ["METHODS", "PEERS", "Belief", "Method"]
+__all__ = ["METHODS", "ON_SCALES", "PEERS", "RATINGS", "Belief", "Method"]
 
 Floats: TypeAlias = NDArray[np.float64]
 Ints: TypeAlias = NDArray[np.int64]
@@ -33,12 +33,15 @@ class Belief:
         Probability of each state of each text.
     answers : ndarray, shape (M, C, K)
         How each annotator answers.
+    position : ndarray, shape (N,), optional
+        Where each text is on a scale; default: at the number of its label.
     """
 
     labels: Ints
     quality: Floats
     states: Floats
     answers: Floats
+    position: Floats | None = None
 
 
 Method: TypeAlias = Callable[[Annotations, Floats | None], Belief]
@@ -49,7 +52,16 @@ def jurybox(annotations: Annotations, p: Floats | None) -> Belief:
     found = estimate_consensus(annotations, p)
     states, answers = found.types.by_text(), found.types.answers_of(np.arange(annotations.n_annotators))
     M, K = annotations.n_annotators, annotations.n_classes
-    return Belief(found.labels, found.quality, states.reshape(len(states), -1), answers.reshape(M, -1, K))
+    position = None if found.position is None else found.position.mean
+    states = states.reshape(len(states), -1)
+    return Belief(found.labels, found.quality, states, answers.reshape(M, -1, K), position)
+
+
+def without_order(annotations: Annotations, p: Floats | None) -> Belief:
+    """Ours, were the classes of a scale without order; the position is the mean that people would answer."""
+    found = jurybox(replace(annotations, scale=None), p)
+    crowd = found.answers.mean(axis=0)
+    return replace(found, position=found.states @ crowd @ np.array(annotations.scale))
 
 
 def em(annotations: Annotations, p: Floats | None) -> Belief:
@@ -134,4 +146,46 @@ METHODS: dict[str, tuple[Method, bool]] = {
 }
 PEERS: dict[str, tuple[Method, bool]] = {
     f"{name} (crowd-kit)": (of_crowdkit(name), False) for name in ("DawidSkene", "GLAD", "MACE")
+}
+# the same, on scales only
+ON_SCALES: dict[str, tuple[Method, bool]] = {
+    "types without order": (without_order, False),
+    "types without order+head": (without_order, True),
+}
+
+
+def median(annotations: Annotations) -> tuple[Floats, Floats]:
+    """Return the median of each text's numbers, the lower of two for the label, and the mean of two."""
+    numbers = np.array(annotations.scale)[annotations.label]
+    parts = np.split(np.sort(numbers + 1e6 * annotations.text) % 1e6, np.cumsum(annotations.n_labels)[:-1])
+    return np.array([part[(len(part) - 1) // 2] for part in parts]), np.array([np.median(p) for p in parts])
+
+
+def plain_mean(annotations: Annotations) -> tuple[Floats, Floats]:
+    """Return the mean of each text's numbers, to the nearest class for the label."""
+    numbers = np.array(annotations.scale)[annotations.label]
+    return _to_class(annotations, np.bincount(annotations.text, numbers) / annotations.n_labels)
+
+
+def shrunk_bias(annotations: Annotations) -> tuple[Floats, Floats]:
+    """Return means of numbers less each annotator's bias, which three labels of no bias are added to."""
+    numbers = np.array(annotations.scale)[annotations.label]
+    bias, M = np.zeros(annotations.n_annotators), annotations.n_annotators
+    for _ in range(20):
+        mean = np.bincount(annotations.text, numbers - bias[annotations.annotator]) / annotations.n_labels
+        over = np.bincount(annotations.annotator, numbers - mean[annotations.text], minlength=M)
+        bias = over / (annotations.labels_per_annotator + 3)
+    return _to_class(annotations, mean)
+
+
+def _to_class(annotations: Annotations, mean: Floats) -> tuple[Floats, Floats]:
+    scale = np.array(annotations.scale)
+    return scale[np.abs(mean[:, None] - scale).argmin(axis=1)], mean
+
+
+# name: from annotations to the number of each text's label and its position
+RATINGS: dict[str, Callable[[Annotations], tuple[Floats, Floats]]] = {
+    "median": median,
+    "mean": plain_mean,
+    "mean, shrunk bias": shrunk_bias,
 }

@@ -2,7 +2,7 @@
 
 A set is a folder of long format (``texts.csv`` with id and text, ``annotations.csv`` with id, annotator,
 label and perhaps question) or one that `jurybox.datasets.load` knows. A folder with questions holds a set
-for each of them.
+for each of them. Three or more classes that are numbers are taken for an ordered scale.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from jurybox import Annotations, datasets
 from jurybox.datasets.folder import ANNOTATIONS, TEXTS, class_names
 from jurybox.encoders import FeatureCache, fit_views, get_encoders
+from jurybox.scales import MOST_POINTS
 
 __all__ = ["CrowdSet", "read_sets"]
 
@@ -78,8 +79,12 @@ def _drawn(name: str, texts: pd.Series[str], rows: pd.DataFrame) -> CrowdSet:
     rows = rows[rows["id"].isin(ids)]
     names, numeric = class_names(rows["label"].unique())
     label = rows["label"].map(lambda given: int(float(given)) if numeric else given)
-    return CrowdSet(
-        name,
-        tuple(texts[ids]),
-        Annotations.from_long(rows["id"], rows["annotator"], label, texts=list(ids), classes=list(names)),
+    given = Annotations.from_long(
+        rows["id"],
+        rows["annotator"],
+        label,
+        texts=list(ids),
+        classes=list(names),
+        scale=bool(numeric) and 2 < len(names) <= MOST_POINTS,
     )
+    return CrowdSet(name, tuple(texts[ids]), given)

@@ -17,6 +17,10 @@ the seeds:
   quality of everybody with 20 labels or more, and the share of their labels, given or not, that equal the
   majority of all others'. ``shares``: the interval of a class's share, and its share among the held-back
   majorities.
+- on scales (three or more classes that are numbers): kappa, quadratic, of the label with the median of the
+  held-back labels; distance, the mean absolute one, of the position to their mean; coverage.position: how
+  often the mean of a text's held-back labels is between the 2.5 and 97.5 % quantiles of what the method
+  believes of it. Here the median, the mean, and the mean less shrunk biases are compared, too.
 
 The figures were chosen on politeness, CEBaB's food and CEBaB's stars; all others were only judged.
 """
@@ -35,12 +39,13 @@ from typing import Any
 
 import numpy as np
 
-from crowd_methods import METHODS, PEERS, Belief, Floats, Ints
+from crowd_methods import METHODS, ON_SCALES, PEERS, RATINGS, Belief, Floats, Ints
 from crowd_sets import CrowdSet, read_sets
 from jurybox import Annotations
 from jurybox.classifiers.calibrated import calibrate
 from jurybox.classifiers.head import Head
 from jurybox.datasets.folder import ANNOTATIONS
+from jurybox.scales import quadratic_kappa
 from jurybox.trust.annotators import assess_annotators
 from jurybox.trust.estimates import estimate_of_consensus
 from jurybox.trust.observed import Observed
@@ -110,7 +115,8 @@ def judged(found: CrowdSet, methods: dict[str, Any], seeds: int, intervals: bool
             rng = np.random.default_rng([seed, k])
             given, held = divided(found.annotations.subset(texts=texts), k, rng)
             p = probabilities(features[texts], given)
-            for name, (method, asks_head) in methods.items():
+            on_scale = given.scale is not None
+            for name, (method, asks_head) in (methods | (ON_SCALES if on_scale else {})).items():
                 belief = method(given, p if asks_head else None)
                 measured: dict[str, Any] = measure(belief, held, np.random.default_rng(seed))
                 if intervals and name in COVERED:
@@ -118,6 +124,8 @@ def judged(found: CrowdSet, methods: dict[str, Any], seeds: int, intervals: bool
                         given, held, belief.labels, p if asks_head else None, np.random.default_rng(seed)
                     )
                 runs.setdefault(name, []).append(measured)
+            for name, rate in (RATINGS if on_scale else {}).items():
+                runs.setdefault(name, []).append(measure_ratings(*rate(given), held))
         figures["k"][str(k)] = {name: mean(each) for name, each in runs.items()}
     return figures
 
@@ -137,6 +145,7 @@ def divided(annotations: Annotations, k: int, rng: np.random.Generator) -> tuple
             texts=annotations.n_texts,
             annotators=annotations.n_annotators,
             classes=annotations.classes,
+            scale=annotations.scale,
         )
 
     return part(np.flatnonzero(place < k)), part(np.flatnonzero(place >= k))
@@ -149,19 +158,37 @@ def probabilities(features: Floats, given: Annotations) -> Floats:
     return np.asarray(calibrate(fitted, given.counts).out_of_sample)
 
 
-def measure(belief: Belief, held: Annotations, rng: np.random.Generator) -> dict[str, float]:
+def measure(belief: Belief, held: Annotations, rng: np.random.Generator) -> dict[str, Any]:
     """Return the figures of one belief."""
     rows = np.arange(held.n_texts)
     of_label = np.einsum("lc,lc->l", belief.states[held.text], belief.answers[held.annotator, :, held.label])
     won = ties_split(held.counts)
     majority = won.argmax(axis=1)
-    return {
+    foretold, means = expected(belief, held, rng)
+    figures: dict[str, Any] = {
         "log_loss": float(-np.log(np.maximum(of_label, 1e-9)).mean()),
         "accuracy": float(won[rows, belief.labels].mean()),
         "macro_f1": macro_f1(majority, belief.labels, held.n_classes),
         "stated": float(belief.quality.mean()),
-        "expected": expected(belief, held, rng),
+        "expected": foretold,
     }
+    if held.scale is not None:
+        numbers = np.array(held.scale)
+        own = numbers[belief.labels]
+        figures |= measure_ratings(own, own if belief.position is None else belief.position, held)
+        low, high = np.quantile(means @ numbers, (0.025, 0.975), axis=0)
+        truth = held.counts @ numbers / held.n_labels
+        figures["position"] = float(((truth > low - 1e-9) & (truth < high + 1e-9)).mean())
+    return figures
+
+
+def measure_ratings(labels: Floats, position: Floats, held: Annotations) -> dict[str, float]:
+    """Compare the numbers of labels (N,), and positions (N,), with held-back labels of a scale."""
+    numbers = np.array(held.scale)
+    given = np.split(numbers[held.label], np.cumsum(held.n_labels)[:-1])
+    truth = np.array([np.median(each) for each in given])
+    mean = np.array([each.mean() for each in given])
+    return {"kappa": quadratic_kappa(labels, truth), "distance": float(np.abs(position - mean).mean())}
 
 
 def ties_split(counts: Ints) -> Floats:
@@ -170,19 +197,23 @@ def ties_split(counts: Ints) -> Floats:
     return np.asarray(most / most.sum(axis=-1, keepdims=True))
 
 
-def expected(belief: Belief, held: Annotations, rng: np.random.Generator) -> float:
-    """Return the mean probability that the majority of the held-back labels is the label, by draws."""
+def expected(belief: Belief, held: Annotations, rng: np.random.Generator) -> tuple[float, Floats]:
+    """Return the mean probability that the majority of the held-back labels is the label, by draws.
+
+    And these draws, the shares of the classes among the held-back labels, shape (S, N, K).
+    """
     K, N = held.n_classes, held.n_texts
     states = belief.states.cumsum(axis=1)
     answers = belief.answers.cumsum(axis=2)
-    total = 0.0
-    for _ in range(DRAWS):
+    total, shares = 0.0, np.empty((DRAWS, N, K))
+    for draw in range(DRAWS):
         state = (states < rng.random((N, 1)) * states[:, -1:]).sum(axis=1).clip(max=states.shape[1] - 1)
         said = answers[held.annotator, state[held.text]]
         label = (said < rng.random((len(said), 1)) * said[:, -1:]).sum(axis=1).clip(max=K - 1)
         counts = np.bincount(held.text * np.int64(K) + label, minlength=N * K).reshape(N, K)
         total += ties_split(counts)[np.arange(N), belief.labels].mean()
-    return float(total / DRAWS)
+        shares[draw] = counts / held.n_labels[:, None]
+    return float(total / DRAWS), shares
 
 
 def macro_f1(truth: Ints, labels: Ints, n_classes: int) -> float:

@@ -16,6 +16,11 @@ RESULTS = HERE / "results" / "real_crowds.json"
 DOCS = HERE.parent / "docs" / "trust.md"
 START, END = "<!-- real crowds: start -->", "<!-- real crowds: end -->"
 CHOSEN = ("stanford-politeness", "cebab-aspects food", "cebab-stars")
+SCALES_START, SCALES_END = "<!-- scales: start -->", "<!-- scales: end -->"
+ON_SCALES = (
+    *("jurybox+head", "types without order+head", "EM before+head", "jurybox", "types without order"),
+    *("majority", "Dawid-Skene", "median", "mean", "mean, shrunk bias"),
+)
 COMPARED = ("jurybox+head", "EM before+head", "jurybox", "EM before", "label shares", "majority")
 
 
@@ -25,9 +30,14 @@ def main() -> None:
     reports = [json.loads(path.read_text()) for path in files]
     report = reports[0] | {"sets": {k: v for one in reports for k, v in one["sets"].items()}}
     RESULTS.write_text(json.dumps(report, indent=1) + "\n")
-    text = DOCS.read_text()
-    before, after = text[: text.index(START) + len(START)], text[text.index(END) :]
-    DOCS.write_text(before + "\n" + "\n".join(tables(report)) + "\n" + after)
+    text = between(DOCS.read_text(), START, END, tables(report))
+    DOCS.write_text(between(text, SCALES_START, SCALES_END, scales(report)))
+
+
+def between(text: str, start: str, end: str, lines: Iterator[str]) -> str:
+    """Put lines between two markers of a text."""
+    before, after = text[: text.index(start) + len(start)], text[text.index(end) :]
+    return before + "\n" + "\n".join(lines) + "\n" + after
 
 
 def tables(report: dict[str, Any]) -> Iterator[str]:
@@ -51,6 +61,19 @@ def tables(report: dict[str, Any]) -> Iterator[str]:
                     f"| {name}, {k} | {method} | {held['consensus']:.2f} | {width['consensus']:.2f} "
                     f"| {held['annotators']:.2f} | {width['annotators']:.2f} | {held['shares']:.2f} |"
                 )
+
+
+def scales(report: dict[str, Any]) -> Iterator[str]:
+    """Yield a table of labels and positions on scales."""
+    yield "| set, labels a text | method | log loss | kappa | distance | holds |"
+    yield "|---|---|---|---|---|---|"
+    for name, k, methods in rows(report):
+        for method in ON_SCALES:
+            one = methods.get(method, {})
+            if "kappa" in one:
+                values = (one.get(key) for key in ("log_loss", "kappa", "distance", "position"))
+                shown = " | ".join("–" if value is None else f"{value:.3f}" for value in values)
+                yield f"| {name}, {k} | {method} | {shown} |"
 
 
 def rows(report: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:

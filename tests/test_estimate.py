@@ -12,7 +12,7 @@ from jurybox.arrays import Floats, Ints
 from jurybox.consensus import EstimatedConsensus, crowdlab, estimate_consensus, majority_vote
 from jurybox.consensus.evidence import Evidence
 from jurybox.consensus.fitting import Problem
-from jurybox.consensus.text_types import TypesPrior
+from jurybox.consensus.prior import TypesPrior
 from jurybox.errors import InputError
 from support.strategies import annotation_sets, random_probabilities
 

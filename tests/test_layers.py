@@ -15,6 +15,7 @@ LAYERS = (
     "arrays",
     "drawing",
     "coding",
+    "scales",
     "annotations",
     "agreement",
     "calibration",

@@ -23,12 +23,15 @@ __all__ = [
     "Agreement",
     "Level",
     "PairwiseAgreement",
+    "Weights",
     "cohen_kappa",
     "fleiss_kappa",
     "krippendorff_alpha",
 ]
 
 Level: TypeAlias = Literal["nominal", "ordinal", "interval"]
+Weights: TypeAlias = Literal["none", "quadratic"]
+_TINY = 1e-12
 _NOBODY_TO_COMPARE = "no text has labels of two annotators"
 
 
@@ -109,8 +112,9 @@ def krippendorff_alpha(annotations: Annotations, *, level: Level = "nominal") ->
     level
         The distance of two classes: ``"nominal"``, 1 if they differ; ``"interval"``, the squared difference
         of their values; ``"ordinal"``, the squared number of labels between them. The value of a class is
-        the class itself where all of them are finite numbers, also in text form such as "10", else its
-        position in ``annotations.classes``; ordinal classes are in the order of their values.
+        its number on the annotations' scale, else the class itself where all of them are finite numbers, also
+        in text form such as "10", else its position in ``annotations.classes``; ordinal classes are in the
+        order of their values.
 
     Returns
     -------
@@ -186,11 +190,13 @@ def fleiss_kappa(annotations: Annotations) -> Agreement:
     return _agreement(annotations, "fleiss_kappa", (observed - chance) / (1 - chance))
 
 
-def cohen_kappa(annotations: Annotations) -> PairwiseAgreement:
+def cohen_kappa(annotations: Annotations, *, weights: Weights = "none") -> PairwiseAgreement:
     """Return Cohen's kappa of every two annotators on the texts that both labelled.
 
     ``kappa = (P - P_e) / (1 - P_e)``, P the share of shared texts on which they agree, P_e the sum over
-    classes of the product of their shares of that class among the shared texts.
+    classes of the product of their shares of that class among the shared texts. With quadratic weights
+    ``kappa = 1 - D / D_e``, D the mean squared difference of their labels' values on the shared texts, D_e
+    the same of a label of the one and an independent label of the other.
 
     Memory is a few arrays of shape (M, M) besides the annotations; time grows with M^2 K and with the
     number of pairs of labels on the same text.
@@ -199,6 +205,13 @@ def cohen_kappa(annotations: Annotations) -> PairwiseAgreement:
     ----------
     annotations
         Annotations by M annotators.
+    weights
+        ``"none"``, or ``"quadratic"`` for scales; the classes' values are as in `krippendorff_alpha`.
+
+    Raises
+    ------
+    InputError
+        If ``weights`` is unknown.
 
     Returns
     -------
@@ -208,7 +221,8 @@ def cohen_kappa(annotations: Annotations) -> PairwiseAgreement:
 
     References
     ----------
-    Cohen 1960, Educational and Psychological Measurement 20(1).
+    Cohen 1960, Educational and Psychological Measurement 20(1); for weights, Cohen 1968, Psychological
+    Bulletin 70(4).
 
     Examples
     --------
@@ -216,6 +230,10 @@ def cohen_kappa(annotations: Annotations) -> PairwiseAgreement:
     >>> float(pairs.kappa[0, 1]), int(pairs.overlap[0, 1])
     (0.5, 4)
     """
+    if weights not in ("none", "quadratic"):
+        raise InputError(f"weights is {weights!r}, expected 'none' or 'quadratic'")
+    if weights == "quadratic":
+        return _quadratic_kappa(annotations)
     overlap, agreeing, by_chance = _pairwise_counts(annotations)
     # P and P_e both times overlap^2, so that 1 - P_e is exactly 0 where it should be
     possible = overlap * overlap - by_chance
@@ -275,7 +293,9 @@ def _distance(margin: Floats, values: Floats, level: Level) -> Floats:
 
 
 def _class_values(annotations: Annotations) -> Floats:
-    """Return the classes themselves (K,) where all are numbers, also as text, else their positions."""
+    """Return the classes' numbers (K,): on the scale, else themselves, also as text, else their positions."""
+    if annotations.scale is not None:
+        return np.array(annotations.scale)
     values = [as_number(name) for name in annotations.classes]
     known = [value for value in values if value is not None]
     return np.array(known if len(known) == len(values) else range(len(values)), dtype=np.float64)
@@ -299,6 +319,26 @@ def _pairwise_counts(annotations: Annotations) -> tuple[Ints, Ints, Ints]:
         margin = (chose @ labelled.T).toarray()
         by_chance += margin * margin.T
     return overlap, agreeing, by_chance
+
+
+def _quadratic_kappa(annotations: Annotations) -> PairwiseAgreement:
+    """Return kappa with quadratic weights, from sums of values and their squares over shared texts."""
+    shape = annotations.n_annotators, annotations.n_texts
+    value = _class_values(annotations)
+    value = (value - value.mean()) / (np.ptp(value) or 1.0)  # so that squares do not cancel
+    place = annotations.annotator, annotations.text
+    labelled = _incidence(*place, shape)
+    given, squared = (
+        sparse.csr_array((value[annotations.label] ** power, place), shape=shape) for power in (1, 2)
+    )
+    overlap = (labelled @ labelled.T).toarray()
+    total, square = (part @ labelled.T for part in (given, squared))
+    total, square = total.toarray(), square.toarray()
+    apart = square + square.T - 2 * (given @ given.T).toarray()
+    by_chance = overlap * (square + square.T) - 2 * total * total.T
+    kappa = np.full(shape[:1] * 2, np.nan)
+    np.divide(overlap * apart, by_chance, out=kappa, where=by_chance > _TINY * np.maximum(overlap, 1) ** 2)
+    return PairwiseAgreement(annotators=annotations.annotators, kappa=1 - kappa, overlap=overlap)
 
 
 def _incidence(row: NDArray[np.int32], column: NDArray[np.int32], shape: tuple[int, int]) -> sparse.csr_array:

@@ -21,9 +21,11 @@ from jurybox.coding import (
     identifiers,
     missing_labels,
     positions,
+    refuse_duplicate,
     renumber,
 )
 from jurybox.errors import InputError
+from jurybox.scales import Scale, check_scale, numbers_of, scale_classes
 
 __all__ = ["Annotations", "Duplicates"]
 
@@ -50,6 +52,8 @@ class Annotations:
         Name of each class.
     missing : mapping
         How many cells said by a word such as "NA" that there is no label, by word.
+    scale : tuple of K float, optional
+        The classes' numbers, ascending, where they are an ordered scale; None where they have no order.
 
     Examples
     --------
@@ -71,8 +75,11 @@ class Annotations:
     annotators: NDArray[Any]
     classes: tuple[Hashable, ...]
     missing: Mapping[str, int] = field(default_factory=dict)
+    scale: Scale | None = None
 
     def __post_init__(self) -> None:
+        if self.scale is not None:
+            object.__setattr__(self, "scale", check_scale(self.scale, len(self.classes)))
         for array in (self.text, self.annotator, self.label, self.texts, self.annotators):
             freeze(array)
 
@@ -144,6 +151,7 @@ class Annotations:
         annotators: Sequence[Any] | NDArray[Any] | None = None,
         classes: Sequence[Hashable] | None = None,
         duplicates: Duplicates = "error",
+        scale: bool | Sequence[float] = False,
     ) -> Annotations:
         """Build from one row per annotation.
 
@@ -160,35 +168,34 @@ class Annotations:
             Integer labels with text names are positions in ``classes``.
         duplicates
             What to do when an annotator labelled a text twice: ``"error"``, or keep the ``"last"`` row.
+        scale
+            Whether the classes are an ordered scale: those given, else from the lowest to the highest label.
+            Their numbers are they themselves, 0, 1, … for words, or those given here, ascending.
 
         Raises
         ------
         InputError
             For missing columns, lengths that differ, missing texts or annotators, lists in cells, texts,
             annotators or classes that are not among those given, and duplicates; the message shows the first
-            offending row, counted from 0.
+            offending row, counted from 0. For a scale of words without ``classes``, which say their order.
+
+        Examples
+        --------
+        >>> Annotations.from_long(["t1", "t1"], ["ana", "bo"], [1, 4], scale=True).classes
+        (1, 2, 3, 4)
         """
         text_column, annotator_column, label_column = columns(data, annotator, label)
         text_codes, text_ids = encode(text_column, texts, "text")
         annotator_codes, annotator_ids = encode(annotator_column, annotators, "annotator")
         if not len(label_column) == len(text_column) == len(annotator_column):
-            return cls._build(
-                text_codes, annotator_codes, label_column, text_ids, annotator_ids, (), duplicates
-            )
+            return cls._build(text_codes, annotator_codes, label_column, text_ids, annotator_ids, (), "error")
         missing, markers = missing_labels(label_column, classes)
         (rows,) = np.nonzero(~missing)
-        label_codes, names = encode_labels(label_column[rows], classes, row=rows)
-        built = cls._build(
-            text_codes[rows],
-            annotator_codes[rows],
-            label_codes,
-            text_ids,
-            annotator_ids,
-            names,
-            duplicates,
-            rows=rows,
-        )
-        return replace(built, missing=markers)
+        values = label_column[rows]
+        label_codes, names = encode_labels(values, scale_classes(values, classes, scale), row=rows)
+        who, what = annotator_codes[rows], text_codes[rows]
+        built = cls._build(what, who, label_codes, text_ids, annotator_ids, names, duplicates, rows)
+        return replace(built, missing=markers, scale=numbers_of(names, scale))
 
     @classmethod
     def from_wide(
@@ -196,6 +203,7 @@ class Annotations:
         labels: DataFrame | NDArray[Any] | Sequence[Sequence[Any]],
         *,
         classes: Sequence[Hashable] | None = None,
+        scale: bool | Sequence[float] = False,
     ) -> Annotations:
         """Build from one row per text and one column per annotator.
 
@@ -203,9 +211,8 @@ class Annotations:
         ----------
         labels : DataFrame or array of shape (N, M)
             NaN, None, ``pd.NA``, empty strings and markers such as "NA" mean 'no label', unless ``classes``
-            names them. The index and columns of a frame name
-            texts and annotators; those of an array are numbered.
-        classes
+            names them. Index and columns of a frame name texts and annotators; an array's are numbered.
+        classes, scale
             As in `from_long`.
 
         Raises
@@ -237,9 +244,10 @@ class Annotations:
         annotator_ids = (
             np.arange(cells.shape[1]) if frame is None else identifiers(frame.columns, "annotator")
         )
-        label_codes, names = encode_labels(cells[present], classes, row=text)
+        values = cells[present]
+        label_codes, names = encode_labels(values, scale_classes(values, classes, scale), row=text)
         built = cls._build(text, annotator, label_codes, text_ids, annotator_ids, names, "error")
-        return replace(built, missing=markers)
+        return replace(built, missing=markers, scale=numbers_of(names, scale))
 
     @classmethod
     def from_indices(
@@ -252,6 +260,7 @@ class Annotations:
         annotators: int | Sequence[Any] | NDArray[Any],
         classes: int | Sequence[Hashable],
         duplicates: Duplicates = "error",
+        scale: bool | Sequence[float] | None = False,
     ) -> Annotations:
         """Build from triplets that already are positions; the fast way for large data.
 
@@ -261,7 +270,7 @@ class Annotations:
             Positions in ``texts``, ``annotators`` and ``classes``.
         texts, annotators, classes
             Their names, or how many there are.
-        duplicates
+        duplicates, scale
             As in `from_long`.
 
         Raises
@@ -287,6 +296,7 @@ class Annotations:
             annotator_ids,
             names,
             duplicates,
+            scale=numbers_of(names, scale),
         )
 
     @classmethod
@@ -300,6 +310,7 @@ class Annotations:
         classes: tuple[Hashable, ...],
         duplicates: Duplicates,
         rows: NDArray[np.integer] | None = None,
+        scale: Scale | None = None,
     ) -> Annotations:
         if not len(text) == len(annotator) == len(label):
             raise InputError(
@@ -309,30 +320,18 @@ class Annotations:
         if duplicates not in ("error", "last"):
             raise InputError(f"duplicates is {duplicates!r}, expected 'error' or 'last'")
         key = text.astype(np.int64) * max(len(annotators), 1) + annotator
-        if np.all(key[1:] > key[:-1]):
-            own = [np.array(column, dtype=np.int32) for column in (text, annotator, label)]
-            return cls(own[0], own[1], own[2], texts, annotators, classes)
-        order = np.argsort(key, kind="stable")
-        key = key[order]
-        repeated = key[1:] == key[:-1]
-        if repeated.any():
-            if duplicates == "error":
-                first, second = first_duplicate(order, repeated)
-                said = (first, second) if rows is None else (int(rows[first]), int(rows[second]))
-                raise InputError(
-                    f"row {said[1]}: annotator {annotators[annotator[second]]!r} already labelled text "
-                    f"{texts[text[second]]!r} in row {said[0]}; pass duplicates='last' to keep "
-                    "the later label"
-                )
-            order = order[np.append(~repeated, True)]
-        return cls(
-            text[order].astype(np.int32),
-            annotator[order].astype(np.int32),
-            label[order].astype(np.int32),
-            texts,
-            annotators,
-            classes,
-        )
+        order: Any = slice(None)
+        if not np.all(key[1:] > key[:-1]):
+            order = np.argsort(key, kind="stable")
+            key = key[order]
+            repeated = key[1:] == key[:-1]
+            if repeated.any():
+                if duplicates == "error":
+                    at = first_duplicate(order, repeated)
+                    refuse_duplicate(annotators[annotator], texts[text], *at, rows)
+                order = order[np.append(~repeated, True)]
+        own = [np.array(column[order], dtype=np.int32) for column in (text, annotator, label)]
+        return cls(own[0], own[1], own[2], texts, annotators, classes, scale=scale)
 
     def subset(
         self, *, texts: ArrayLike | slice | None = None, annotators: ArrayLike | slice | None = None
@@ -367,6 +366,7 @@ class Annotations:
             annotator_ids,
             self.classes,
             "error",
+            scale=self.scale,
         )
 
     def extend(
@@ -399,6 +399,7 @@ class Annotations:
             self.annotators,
             self.classes,
             duplicates,
+            scale=self.scale,
         )
 
     def to_long(self) -> DataFrame:

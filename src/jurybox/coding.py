@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from math import isfinite
 from numbers import Real
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -31,6 +31,7 @@ __all__ = [
     "missing_labels",
     "missing_values",
     "positions",
+    "refuse_duplicate",
     "renumber",
 ]
 
@@ -304,6 +305,20 @@ def first_duplicate(order: Ints, repeated: Bools) -> tuple[int, int]:
     first = order[:-1][repeated]
     earliest = int(second.argmin())
     return int(first[earliest]), int(second[earliest])
+
+
+def refuse_duplicate(
+    annotators: NDArray[Any], texts: NDArray[Any], first: int, second: int, rows: NDArray[np.integer] | None
+) -> NoReturn:
+    """Raise InputError for an annotation, of those given (L,), that repeats an earlier one.
+
+    ``rows`` says in which row of the input each stands.
+    """
+    said = (first, second) if rows is None else (int(rows[first]), int(rows[second]))
+    raise InputError(
+        f"row {said[1]}: annotator {annotators[second]!r} already labelled text {texts[second]!r} in row "
+        f"{said[0]}; pass duplicates='last' to keep the later label"
+    )
 
 
 def renumber(

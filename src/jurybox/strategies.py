@@ -19,6 +19,7 @@ from jurybox.annotations import Annotations
 from jurybox.arrays import Bools, Floats
 from jurybox.consensus import Consensus, crowdlab, estimate_consensus, majority_vote
 from jurybox.errors import InputError
+from jurybox.scales import distances
 from jurybox.selection import activelab, entropy, margin, random_scores
 
 __all__ = ["STRATEGIES", "Strategy", "get_strategy"]
@@ -145,9 +146,17 @@ def by_activelab(annotations: Annotations, p: Floats, _: Consensus, rng: np.rand
     return activelab(annotations, p, rng=rng)
 
 
-def by_consensus(_a: Annotations, _p: Floats, consensus: Consensus, _: np.random.Generator) -> Floats:
-    """Ask where the consensus is least sure, whether the text has labels or not."""
-    return np.asarray(consensus.posterior.max(axis=1))
+def by_consensus(
+    annotations: Annotations, _p: Floats, consensus: Consensus, _: np.random.Generator
+) -> Floats:
+    """Ask where the consensus is least sure, whether the text has labels or not.
+
+    On a scale, where it is expected to be furthest off.
+    """
+    if annotations.scale is None:
+        return np.asarray(consensus.posterior.max(axis=1))
+    off = consensus.posterior @ distances(annotations.scale)
+    return -np.asarray(off[np.arange(len(off)), np.maximum(consensus.labels, 0)])
 
 
 def new_first(score: Callable[[Floats], Floats]) -> Score:

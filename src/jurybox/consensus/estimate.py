@@ -10,12 +10,16 @@ Experts (reviewers, who judge in view of what the others said) name what the maj
 say, all but always. Nothing is learnt of the crowd from their labels. One label of theirs outweighs the
 surest model, or four unanimous annotators; it stays an annotation, which more of them, or other experts,
 can outweigh.
+
+On a scale (`jurybox.Annotations.scale`) the label is the class nearest to the mean, by rank, of what the
+majority would say: it has the least expected squared distance to it. The *position* is what a large crowd
+would answer on average, in the classes' numbers.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -25,11 +29,13 @@ from jurybox.annotations import Annotations
 from jurybox.arrays import Bools, Floats, Ints, check_probabilities, freeze
 from jurybox.consensus.evidence import Evidence
 from jurybox.consensus.fitting import draw_types, fit_types
+from jurybox.consensus.positions import Positions
+from jurybox.consensus.prior import DEFAULT_PRIOR, majority_for
 from jurybox.consensus.result import UNKNOWN, Consensus, describe_annotators, summarise
-from jurybox.consensus.text_types import DEFAULT_PRIOR, EXPERT_ERROR, TextTypes, majority_for
+from jurybox.consensus.text_types import EXPERT_ERROR, TextTypes
 from jurybox.errors import InputError
 
-__all__ = ["EstimatedConsensus", "draw_consensus", "estimate_consensus"]
+__all__ = ["EstimatedConsensus", "draw_consensus", "estimate_consensus", "nearest_class"]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -44,11 +50,14 @@ class EstimatedConsensus(Consensus):
         ``crowd[k, l]``: probability that a new annotator answers class l to a text of class k.
     types : TextTypes
         The fitted model.
+    position : Positions or None
+        On a scale, where each text is; unlabelled texts without a classifier are anywhere.
     """
 
     shares: Floats
     crowd: Floats
     types: TextTypes
+    position: Positions | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -117,7 +126,11 @@ def estimate_consensus(
     types = known.revised(types)
     p, mask = known.p, known.experts
     posterior, shares = types.predict(p, annotations.n_texts, trust)
-    return _result(annotations, types, posterior, shares, mask, p is None)
+    found = _result(annotations, types, posterior, shares, mask, p is None)
+    if annotations.scale is None:
+        return found
+    numbers = np.array(annotations.scale)
+    return replace(found, position=types.position(p, annotations.n_texts, trust, numbers))
 
 
 def draw_consensus(
@@ -213,6 +226,17 @@ def _by_experts(annotations: Annotations, evidence: Evidence, experts: Bools) ->
     return log_likelihood
 
 
+def nearest_class(posterior: Floats) -> Ints:
+    """Return the class (N,) nearest to the mean rank of probabilities (N, K).
+
+    Examples
+    --------
+    >>> nearest_class(np.array([[0.4, 0.3, 0.3], [0.9, 0.0, 0.1]]))
+    array([1, 0])
+    """
+    return np.asarray(np.rint(posterior @ np.arange(posterior.shape[1])).astype(np.int64))
+
+
 def _result(
     annotations: Annotations,
     types: TextTypes,
@@ -221,7 +245,7 @@ def _result(
     experts: Bools,
     without_model: bool,
 ) -> EstimatedConsensus:
-    labels = shares.argmax(axis=1)
+    labels = shares.argmax(axis=1) if annotations.scale is None else nearest_class(posterior)
     reviewed = np.flatnonzero(np.bincount(annotations.text, experts[annotations.annotator], len(labels)))
     labels[reviewed] = posterior[reviewed].argmax(axis=1)
     if without_model:

@@ -84,6 +84,8 @@ class Evidence:
         Texts with one label.
     asked_model : bool
         Whether there was a classifier.
+    rank : ndarray, shape (K,), or None
+        The classes' places on a scale, with mean 0 and variance 1; None where they have no order.
     """
 
     n_annotators: int
@@ -108,6 +110,7 @@ class Evidence:
     mixing: Mixing | None
     single: int
     asked_model: bool
+    rank: Floats | None = None
 
     @property
     def few(self) -> bool:
@@ -187,6 +190,7 @@ class Evidence:
             mixing=mixing,
             single=int((np.bincount(row, minlength=len(texts)) == 1).sum()),
             asked_model=p is not None,
+            rank=_ranks(K) if annotations.scale is not None and K > 2 else None,
         )
 
     def normalised(self, log_p: Floats) -> tuple[Floats, Floats]:
@@ -206,6 +210,12 @@ class Evidence:
         total = np.add.reduceat(p.sum(axis=0), self.start)
         p /= total[self.pair_text]
         return p, np.log(total) + highest
+
+
+def _ranks(K: int) -> Floats:
+    """Return K places one apart, with mean 0 and variance 1."""
+    place = np.arange(K) - (K - 1) / 2
+    return np.asarray(place / place.std())
 
 
 def beyond_shares(p: Floats, shares: Floats) -> Floats:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from copy import copy
-from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import minimize
@@ -13,11 +12,12 @@ from scipy.special import expit, log_expit
 
 from jurybox.arrays import Floats, Ints, total_by
 from jurybox.consensus.evidence import Evidence
-from jurybox.consensus.text_types import DEFAULT_PRIOR, MODERATION, TextTypes, TypesPrior
+from jurybox.consensus.parameters import CURVATURE, Point, Wrong, standard_deviations
+from jurybox.consensus.prior import DEFAULT_PRIOR, TypesPrior
+from jurybox.consensus.text_types import MODERATION, TextTypes
 
 __all__ = ["Problem", "draw_types", "fit_types"]
 
-_SINGLE_MIXING, _SINGLE_CROWD, _SINGLE_CROWD_WITH_MODEL = 0.05, 0.5, 0.02
 _TOLERANCE, _STEPS = 1e-5, 60
 _DRAW_TOLERANCE, _DRAW_STEPS = 1e-4, 15
 
@@ -80,50 +80,13 @@ def draw_types(
         yield drawn.result(x, converged, steps, moderated=False)
 
 
-# of the penalised likelihood per label or text, roughly
-_CURVATURE = {
-    "crowd": 0.1,
-    "discrimination": 0.1,
-    "bias": 0.1,
-    "mixing": 0.05,
-    "ability": 0.1,
-    "abilities": 0.1,
-    "slope": 0.1,
-    "gate": 0.1,
-    "gates": 0.1,
-    "weight": 0.1,
-}
-
-
-@dataclass(frozen=True, eq=False)
-class _Point:
-    """Parameters in their own units; shapes as in `TextTypes`."""
-
-    discrimination: Floats
-    crowd: float
-    bias: Floats
-    mixing: Floats
-    psi: Floats
-    weight: Floats
-    slope: float
-    gate: Floats
-
-
-@dataclass(frozen=True, eq=False)
-class _Wrong:
-    """How a crowd's members spread their wrong answers: v (M, K, K) or (B,), and its sums (U,)."""
-
-    spread: Floats
-    total: Floats
-
-
 class Problem:
     """The function that is minimised; its unknowns have unit scale."""
 
     def __init__(self, evidence: Evidence, certain: Floats | None, prior: TypesPrior) -> None:
         e, K = evidence, evidence.n_classes
         self._e, self._prior, self._certain = e, prior, certain
-        D, self._D = len(prior.right), len(prior.right)
+        self._D = len(prior.right)
         self._a = np.array(prior.right)
         self._log_frequency = np.log(np.array(prior.frequency) / sum(prior.frequency))
         # the share of "none of them" is that of one class among K
@@ -142,21 +105,7 @@ class Problem:
         else:
             rest[:] = 0.0
         self._rest = rest
-        less = 1.0 if e.asked_model else 1 / np.sqrt(1 + _SINGLE_MIXING * e.single)
-        steady = _SINGLE_CROWD_WITH_MODEL if e.asked_model else _SINGLE_CROWD
-        per_class = K if e.few else 0
-        blocks = {
-            "crowd": (1, prior.crowd / np.sqrt(1 + steady * e.single)),
-            "discrimination": (e.n_annotators, prior.discrimination),
-            "bias": (len(e.bias_class), prior.bias),
-            "mixing": (K * (K - 1) if e.mixing is not None else 0, prior.mixing * less),
-            "ability": (D, prior.ability * less),
-            "abilities": (per_class, prior.ability * less),
-            "slope": (1, prior.slopes),
-            "gate": (D, prior.gate),
-            "gates": (per_class * D, prior.gate),
-            "weight": (max(per_class, 1) * D, 1.0),
-        }
+        blocks = standard_deviations(e, prior)
         ends = np.cumsum([size for size, _ in blocks.values()])
         self._at = {
             name: slice(int(end) - size, int(end))
@@ -165,7 +114,9 @@ class Problem:
         sizes = [size for size, _ in blocks.values()]
         scale = np.repeat([scale for _, scale in blocks.values()], sizes)
         widest = {"crowd": prior.crowd, "mixing": prior.mixing, "ability": prior.ability, "weight": 0.0}
-        widest["abilities"] = prior.ability
+        widest |= {"abilities": prior.ability, "nearer": prior.nearer}
+        self._rank = np.zeros(K) if e.rank is None else e.rank
+        self._apart = np.abs(self._rank[:, None] - self._rank)
         self._prior_deviation = np.repeat(
             [widest.get(name, scale) for name, (_, scale) in blocks.items()], sizes
         )
@@ -222,12 +173,14 @@ class Problem:
             "slope": len(e.texts) * spread,
             "gate": spread * texts.sum(axis=0),
             "gates": spread * texts.ravel(),
+            "nearer": labels.sum(),
+            "tilt": labels,
             "weight": texts.ravel() + self._pseudo_texts * self._target.ravel(),
         }
         likely = np.zeros(self.size)
         for name, where in self._at.items():
             if where.stop > where.start:
-                likely[where] = _CURVATURE[name] * guess[name]
+                likely[where] = CURVATURE[name] * guess[name]
         prior = np.where(np.arange(self.size) < self._at["weight"].start, scale**-2.0, 1e-3)
         unit = 1 / np.sqrt(prior + likely)
         penalty = prior * unit**2
@@ -265,13 +218,15 @@ class Problem:
         flat = np.concatenate([np.ravel(gradient[name]) for name in self._at])
         return -float(value), self._penalty * from_centre - flat * self._scale
 
-    def _point(self, x: Floats) -> _Point:
+    def _point(self, x: Floats) -> Point:
         """Turn unknowns into parameters."""
         e, K, D = self._e, self._e.n_classes, self._D
         part = {name: (x * self._scale)[where] for name, where in self._at.items()}
+        near = float(self._prior.nearness * np.exp(part["nearer"].sum()))
         mixing = np.zeros((K, K)) if e.mixing is not None else np.zeros((0, 0))
         if e.mixing is not None:
             mixing[self._unlike] = part["mixing"]
+            mixing -= near * self._apart
             wrong_share = (e.shares * np.exp(mixing) * self._unlike).sum(axis=1)
         else:
             wrong_share = self._wrong_share
@@ -281,8 +236,10 @@ class Problem:
         if e.few:
             psi = psi + part["abilities"][:, None]
             gate = gate + part["gates"].reshape(K, D)
+        if len(part["tilt"]):
+            part["bias"] = part["bias"] + np.outer(part["tilt"], self._rank).ravel()
         crowd = float(part["crowd"][0])
-        return _Point(
+        return Point(
             discrimination=np.exp(crowd) * (1 + part["discrimination"]),
             crowd=float(np.exp(crowd)),
             bias=np.append(part["bias"], 0.0),
@@ -291,27 +248,28 @@ class Problem:
             weight=self._log_frequency + part["weight"].reshape(K if e.few else 1, D),
             slope=slope,
             gate=gate,
+            near=near,
         )
 
-    def _wrong(self, at: _Point) -> _Wrong:
+    def _wrong(self, at: Point) -> Wrong:
         """Return how everybody spreads their wrong answers."""
         e, K = self._e, self._e.n_classes
         usual = e.shares[e.bias_class] * np.exp(at.bias[:-1])
         if e.mixing is not None:
             v = usual.reshape(e.n_annotators, 1, K) * np.exp(at.discrimination[:, None, None] * at.mixing)
             v *= self._unlike
-            return _Wrong(v, v.sum(axis=2).ravel())
+            return Wrong(v, v.sum(axis=2).ravel())
         everything = total_by(e.bias_annotator, usual, e.n_annotators) + self._rest
         own = np.where(e.cell_class < K, self._share[e.cell_class] * np.exp(at.bias[e.cell_bias]), 0.0)
-        return _Wrong(usual, np.maximum(everything[e.cell_annotator] - own, 1e-12))
+        return Wrong(usual, np.maximum(everything[e.cell_annotator] - own, 1e-12))
 
-    def _log_odds(self, at: _Point, wrong: _Wrong) -> Floats:
+    def _log_odds(self, at: Point, wrong: Wrong) -> Floats:
         """Return lambda, shape (U, D)."""
         e = self._e
         base = np.log(self._share)[e.cell_class] + at.bias[e.cell_bias] - np.log(wrong.total)
         return np.asarray(base[:, None] + at.discrimination[e.cell_annotator, None] * at.psi[e.cell_class])
 
-    def _before(self, at: _Point) -> Floats:
+    def _before(self, at: Point) -> Floats:
         """Return the pairs' log probability before their labels, not normalised, shape (D, P)."""
         e = self._e
         classes = len(at.weight)
@@ -321,7 +279,7 @@ class Problem:
         found += at.weight.T[..., None]
         return found.reshape(self._D, len(e.told))
 
-    def _likelihood(self, at: _Point, wrong: _Wrong, log_odds: Floats, log_right: Floats) -> Floats:
+    def _likelihood(self, at: Point, wrong: Wrong, log_odds: Floats, log_right: Floats) -> Floats:
         """Return the pairs' log likelihood but for what is the same for all pairs of a text, shape (D, P).
 
         That is each annotation's log share and bias: they are taken from right answers instead of being given
@@ -342,7 +300,7 @@ class Problem:
         classes = self._e.n_classes if self._e.few else 1
         return np.asarray(values.reshape(self._D, classes, values.shape[1] // classes).sum(axis=2).T)
 
-    def _crowd_gradient(self, at: _Point, wrong: _Wrong, log_right: Floats, q: Floats) -> dict[str, Floats]:
+    def _crowd_gradient(self, at: Point, wrong: Wrong, log_right: Floats, q: Floats) -> dict[str, Floats]:
         """Return the gradient of the likelihood by what describes the crowd."""
         e, K, U = self._e, self._e.n_classes, len(self._e.cell_class)
         answers = e.back @ np.ascontiguousarray(q.T)
@@ -356,7 +314,7 @@ class Problem:
         )
         by_skill = total_by(e.cell_annotator, (residual * at.psi[e.cell_class]).sum(axis=1), e.n_annotators)
         by_psi = self._by_class @ (residual * at.discrimination[e.cell_annotator, None])
-        by_mixing = np.zeros(0)
+        by_mixing = by_nearer = by_tilt = np.zeros(0)
         if e.mixing is not None:
             m = e.mixing
             v = wrong.spread * by_total.reshape(e.n_annotators, K, 1)
@@ -369,6 +327,9 @@ class Problem:
             usual = e.shares * np.exp(at.mixing) * self._unlike
             by_u += (by_psi.sum(axis=1) / usual.sum(axis=1))[:, None] * usual
             by_mixing = by_u[self._unlike]
+            if e.rank is not None:
+                by_nearer = np.array([-at.near * (by_u * self._apart).sum()])
+                by_tilt = by_bias.reshape(e.n_annotators, K) @ self._rank
         else:
             by_everything = total_by(e.cell_annotator, by_total, e.n_annotators)[e.bias_annotator]
             by_own = np.bincount(e.cell_bias, by_total, minlength=len(at.bias))[:-1]
@@ -380,6 +341,8 @@ class Problem:
             "mixing": by_mixing,
             "ability": by_psi.sum(axis=0),
             "abilities": by_psi.sum(axis=1) if e.few else np.zeros(0),
+            "nearer": by_nearer,
+            "tilt": by_tilt,
         }
 
     def result(self, x: Floats, converged: bool, iterations: int, *, moderated: bool = True) -> TextTypes:
@@ -401,7 +364,7 @@ class Problem:
             gate=at.gate, posterior=np.ascontiguousarray(q.T), converged=converged, iterations=iterations,
         )  # fmt: skip
 
-    def _variance(self, at: _Point, log_odds: Floats, q: Floats) -> Floats:
+    def _variance(self, at: Point, log_odds: Floats, q: Floats) -> Floats:
         """Return the variance of lambda (U, D) around its mode, discrimination and bias apart."""
         e, U, right = self._e, len(self._e.cell_class), expit(log_odds)
         answers = e.back @ np.ascontiguousarray(q.T)

@@ -18,11 +18,17 @@ probability and cannot overrule people who agree. All is fitted at once by penal
 (L-BFGS); the penalties are the priors of `TypesPrior`. Where texts have one label and no classifier speaks,
 nothing tells how good the crowd is, and it is taken to be as the priors say.
 
+On a scale wrong answers get rarer with their distance, ``u_kl`` being around ``-c |r_k - r_l|`` with r the
+classes' ranks in units of their standard deviation and c learnt, and every annotator answers high or low by
+``t_j r_l``, which adds to their bias. A latent score with shared cut points, a bias and a slope for each
+annotator foretold fresh labels of CEBaB's stars less well.
+
 Chosen on Stanford Politeness, CEBaB's food and CEBaB's stars; ``benchmarks/real_crowds.py`` judges it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -32,48 +38,10 @@ from scipy.special import expit, logit, softmax
 from jurybox.annotations import Annotations
 from jurybox.arrays import Bools, Floats, Ints, total_by
 from jurybox.consensus.evidence import Evidence, beyond_shares
+from jurybox.consensus.positions import Positions
+from jurybox.consensus.prior import TypesPrior, majority_for
 
-__all__ = ["DEFAULT_PRIOR", "EXPERT_ERROR", "MODERATION", "TextTypes", "TypesPrior", "majority_for"]
-
-
-@dataclass(frozen=True)
-class TypesPrior:
-    """What is believed before the first label.
-
-    Attributes
-    ----------
-    right : tuple of D float
-        a_d, the share of a crowd's answers that a text of difficulty d commands beyond chance.
-    frequency : tuple of D float
-        Of the difficulties.
-    texts, per_single : float
-        How many texts this frequency counts as, and how many more for each text with one label.
-    per_single_with_model : float
-        The same where a classifier speaks, whose misfit tells something of the crowd.
-    discrimination, bias, mixing, ability : float
-        Standard deviations: of an annotator's discrimination around the crowd's, of their biases, of the
-        confusions u, and of how far classes and difficulties depart from a.
-    crowd : float
-        Of the crowd's mean log discrimination.
-    slope, slopes : float
-        alpha of a text with a = 1, and the standard deviation of its logarithm.
-    gate : float
-        Of alpha's departure from that, for each difficulty and each class.
-    """
-
-    right: tuple[float, ...] = (0.97, 0.80, 0.55, 0.25)
-    frequency: tuple[float, ...] = (0.4, 0.25, 0.2, 0.15)
-    texts: float = 10.0
-    per_single: float = 0.5
-    per_single_with_model: float = 0.1
-    discrimination: float = 0.3
-    bias: float = 0.5
-    mixing: float = 1.0
-    ability: float = 0.3
-    crowd: float = 0.3
-    slope: float = 1.0
-    slopes: float = 0.3
-    gate: float = 0.3
+__all__ = ["EXPERT_ERROR", "MODERATION", "TextTypes"]
 
 
 EXPERT_ERROR = 1e-7
@@ -81,9 +49,6 @@ MODERATION = np.pi / 8  # of log odds by their variance: MacKay 1992, Neural Com
 _CHUNK = 2_000_000  # probabilities of types computed at a time
 _TINY = 1e-12
 _MANY = 8.0  # a majority is won by shares to this power, so that a narrow one is not certain
-
-
-DEFAULT_PRIOR = TypesPrior()
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,6 +110,8 @@ class TextTypes:
         lever = self.crowd * self.psi[:K]
         odds = np.log(shares / total)[:, None] + lever
         unknown = (self.prior.discrimination * lever) ** 2 + self.prior.bias**2
+        if self.evidence.rank is not None:
+            unknown += np.square(self.prior.tilt * self.evidence.rank)[:, None]
         return expit(odds / np.sqrt(1 + MODERATION * unknown)), spread / total[:, None]
 
     @cached_property
@@ -184,14 +151,37 @@ class TextTypes:
         """
         e, K = self.evidence, self.evidence.n_classes
         most, share = (np.full((n_texts, K), 1 / K) for _ in range(2))
-        most[e.texts], share[e.texts] = self._of_labelled(pred_probs, trust)
+        for rows, types in self._in_parts(pred_probs, n_texts, trust):
+            most[rows], share[rows] = self._outcomes(types)
+        if not e.few:
+            for found in (most, share):
+                found[e.texts] += self._unnamed(found[e.texts], pred_probs)
+        return most, share
+
+    def position(self, pred_probs: Floats | None, n_texts: int, trust: float, scale: Floats) -> Positions:
+        """Return where a large crowd's mean answer is on a scale, given the classes' numbers (K,).
+
+        The rest is as of `predict`. A text of which nothing is known is anywhere that texts are.
+        """
+        means = self.answers @ scale
+        usual = self.frequency / self.frequency.sum()
+        found = Positions.of(np.tile(usual.ravel(), (1, 1)), means.ravel()).repeated(n_texts)
+        for rows, types in self._in_parts(pred_probs, n_texts, trust):
+            found.put(rows, Positions.of(types.reshape(len(rows), means.size), means.ravel()))
+        return found.frozen()
+
+    def _in_parts(
+        self, pred_probs: Floats | None, n_texts: int, trust: float
+    ) -> Iterator[tuple[Ints, Floats]]:
+        """Yield some rows of texts (n,) at a time and the probabilities of their types (n, K, D)."""
+        e, K = self.evidence, self.evidence.n_classes
+        yield e.texts, self._of_labelled(trust)
         if pred_probs is not None:
             unlabelled = np.ones(n_texts, dtype=bool)
             unlabelled[e.texts] = False
             rows = np.flatnonzero(unlabelled)
             for part in np.array_split(rows, len(rows) * K // _CHUNK + 1):
-                most[part], share[part] = self._outcomes(self._expected(pred_probs[part], trust))
-        return most, share
+                yield part, self._expected(pred_probs[part], trust)
 
     def _expected(self, p: Floats, trust: float) -> Floats:
         """Return the probability of each type before any label, shape (n, K, D)."""
@@ -199,19 +189,15 @@ class TextTypes:
         log_p = np.log(self.evidence.shares)[:, None] + self.weight + self.gate * told[..., None]
         return np.asarray(softmax(log_p, axis=(1, 2)))
 
-    def _of_labelled(self, p: Floats | None, trust: float) -> tuple[Floats, Floats]:
-        """Return what the majority and what one new annotator says of each labelled text, both (T, K)."""
+    def _of_labelled(self, trust: float) -> Floats:
+        """Return the types of the T labelled texts, (T, K, D), if a classifier has so much of its say."""
         e, q = self.evidence, self.posterior
         if trust != 1:
             gate = self.gate[e.pair_class] if e.few else self.gate
             with np.errstate(divide="ignore"):
                 log_q = np.log(q) + (trust - 1) * gate * e.told[:, None]
             q = e.normalised(np.ascontiguousarray(log_q.T))[0].T
-        types = self._by_text(q, np.arange(len(e.texts)))
-        most, share = self._outcomes(types)
-        if e.few:
-            return most, share
-        return most + self._unnamed(most, p), share + self._unnamed(share, p)
+        return self._by_text(q, np.arange(len(e.texts)))
 
     def by_text(self) -> Floats:
         """Return the types of the T labelled texts, (T, K, D); with many classes of those in question."""
@@ -410,11 +396,3 @@ def _spread(types: Floats, own: Floats, weight: Floats) -> Floats:
     hit = np.einsum("nkd,kd->nk", types, own)
     missed = (types.sum(axis=2) - hit) / (weight.sum() - weight)
     return np.asarray(hit + weight * (missed.sum(axis=1, keepdims=True) - missed))
-
-
-def majority_for(shares: Floats, prior: TypesPrior) -> Ints:
-    """Return what the majority says of texts of each type, as believed before any label, (K, D)."""
-    K, right = len(shares), np.array(prior.right)
-    answers = (1 - right)[:, None] * np.tile(shares, (K, len(right), 1))
-    answers[np.arange(K), :, np.arange(K)] += right
-    return np.asarray(answers.argmax(axis=2))

@@ -24,7 +24,7 @@ from jurybox.trust.intervals import Interval
 __all__ = ["AgreementEstimate", "estimate_agreement"]
 
 _BLOCK = 4_000_000  # numbers drawn at a time
-_ANYTHING = np.array([[-1.0, 1.0], [-1.0, 1.0], [0.0, 1.0]])
+_ANYTHING = np.array([[-1.0, 1.0], [-1.0, 1.0], [0.0, 1.0], [-1.0, 1.0], [-1.0, 1.0]])
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,8 @@ class AgreementEstimate:
         Texts with at least two labels, and the labels that they have.
     reason
         Why a coefficient is undefined, where one is.
+    ordinal, interval
+        Krippendorff's alpha on a scale, by ranks and by numbers; None without scale or where undefined.
     """
 
     alpha: Interval | None
@@ -52,6 +54,8 @@ class AgreementEstimate:
     n_texts: int
     n_annotations: int
     reason: str | None = None
+    ordinal: Interval | None = None
+    interval: Interval | None = None
 
 
 def estimate_agreement(
@@ -95,43 +99,58 @@ def estimate_agreement(
     if len(shared) == 0:
         return AgreementEstimate(None, None, None, 0, 0, alpha.reason)
     patterns, frequency = np.unique(shared, axis=0, return_counts=True)
-    terms = _terms(patterns)
+    scale = None if annotations.scale is None else np.array(annotations.scale)
+    terms = _terms(patterns, scale)
     total = frequency @ terms
-    estimate = _coefficients(total[None])[0]
+    estimate = _coefficients(total[None], scale)[0]
     if len(shared) == 1:
-        bounds = _ANYTHING
+        bounds = _ANYTHING[: len(estimate)]
     elif (patterns > 0).sum(axis=1).max() == 1:
-        bounds = _without_disagreement(total, level)
+        bounds = _without_disagreement(total, annotations.n_classes, level)[: len(estimate)]
     else:
         draws = np.concatenate(
-            [_coefficients(weights @ terms) for weights in _resamples(frequency, n_draws, rng)]
+            [_coefficients(weights @ terms, scale) for weights in _resamples(frequency, n_draws, rng)]
         )
-        bounds = _bca(estimate, draws, _coefficients(total - terms), frequency, level)
-    found_alpha, found_kappa, percent = (
+        bounds = _bca(estimate, draws, _coefficients(total - terms, scale), frequency, level)
+    found_alpha, found_kappa, percent, *weighted = (
         None if np.isnan(value) else Interval(float(value), float(low), float(high), level)
         for value, (low, high) in zip(estimate, bounds, strict=True)
     )
     return AgreementEstimate(
-        found_alpha, found_kappa, percent, alpha.n_texts, alpha.n_annotations, alpha.reason or kappa.reason
+        found_alpha,
+        found_kappa,
+        percent,
+        alpha.n_texts,
+        alpha.n_annotations,
+        alpha.reason or kappa.reason,
+        *weighted,
     )
 
 
-def _terms(patterns: Ints) -> Floats:
+def _terms(patterns: Ints, scale: Floats | None) -> Floats:
     """Return what each row of counts (U, K) adds to the sums: columns 1, a/n, a, c and c/n, (U, 3 + 2 K).
 
-    a is ``sum_k c_k (c_k - 1) / (n - 1)``, the coincidences of equal labels.
+    a is ``sum_k c_k (c_k - 1) / (n - 1)``, the coincidences of equal labels. On a scale the coincidences of
+    every two classes follow, K^2 columns.
     """
     c = patterns.astype(np.float64)
     n = c.sum(axis=1, keepdims=True)
     agreeing = (c * (c - 1)).sum(axis=1, keepdims=True) / (n - 1)
-    return np.hstack([np.ones_like(n), agreeing / n, agreeing, c, c / n])
+    columns = [np.ones_like(n), agreeing / n, agreeing, c, c / n]
+    if scale is not None:
+        pairs = c[:, :, None] * c[:, None] - c[:, :, None] * np.eye(c.shape[1])
+        columns.append(pairs.reshape(len(c), -1) / (n - 1))
+    return np.hstack(columns)
 
 
-def _coefficients(sums: Floats) -> Floats:
-    """Return alpha, kappa and percent agreement from sums (S, 3 + 2 K); NaN where undefined, (S, 3)."""
-    K = (sums.shape[1] - 3) // 2
+def _coefficients(sums: Floats, scale: Floats | None) -> Floats:
+    """Return alpha, kappa and percent agreement from sums of terms (S, C); NaN where undefined, (S, 3).
+
+    On a scale ordinal and interval alpha follow, (S, 5).
+    """
+    K = (sums.shape[1] - 3) // 2 if scale is None else len(scale)
     texts, shares, agreeing = sums[:, :3].T
-    margin, mean = sums[:, 3 : 3 + K], sums[:, 3 + K :]
+    margin, mean = sums[:, 3 : 3 + K], sums[:, 3 + K : 3 + 2 * K]
     labels = margin.sum(axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
         by_chance = (labels**2 - (margin**2).sum(axis=1)) / (labels - 1)
@@ -139,7 +158,22 @@ def _coefficients(sums: Floats) -> Floats:
         percent = shares / texts
         expected = ((mean / texts[:, None]) ** 2).sum(axis=1)
         kappa = 1 - (1 - percent) / np.where(expected < 1 - 1e-9, 1 - expected, np.nan)
-    return np.column_stack([alpha, kappa, percent])
+    found = [alpha, kappa, percent]
+    if scale is not None:
+        pairs = sums[:, 3 + 2 * K :].reshape(len(sums), K, K)
+        middle = np.cumsum(margin, axis=1) - margin / 2  # how many labels are below the middle of a class
+        found += [_weighted(pairs, margin, middle), _weighted(pairs, margin, np.tile(scale, (len(sums), 1)))]
+    return np.column_stack(found)
+
+
+def _weighted(pairs: Floats, margin: Floats, values: Floats) -> Floats:
+    """Return alpha (S,) by squared distances of values (S, K), from coincidences (S, K, K)."""
+    distance = (values[:, :, None] - values[:, None]) ** 2
+    observed = (pairs * distance).sum(axis=(1, 2))
+    by_chance = np.einsum("sk,sl,skl->s", margin, margin, distance)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        chance = np.where(by_chance > 1e-9, by_chance / (margin.sum(axis=1) - 1), np.nan)
+        return np.asarray(1 - observed / chance)
 
 
 def _resamples(frequency: Ints, n_draws: int, rng: np.random.Generator) -> Iterator[Ints]:
@@ -150,9 +184,9 @@ def _resamples(frequency: Ints, n_draws: int, rng: np.random.Generator) -> Itera
 
 
 def _bca(estimate: Floats, draws: Floats, left_out: Floats, frequency: Ints, level: float) -> Floats:
-    """Return bias-corrected and accelerated bounds (3, 2).
+    """Return bias-corrected and accelerated bounds (C, 2) of C coefficients.
 
-    ``left_out`` (U, 3) are the coefficients without one text of each pattern.
+    ``left_out`` (U, C) are the coefficients without one text of each pattern.
     """
     known = ~np.isnan(left_out)
     weight = np.where(known, frequency[:, None], 0)
@@ -160,7 +194,7 @@ def _bca(estimate: Floats, draws: Floats, left_out: Floats, frequency: Ints, lev
     deviation = (weight * values).sum(axis=0) / np.maximum(weight.sum(axis=0), 1) - values
     spread = (weight * deviation**2).sum(axis=0)
     skew = (weight * deviation**3).sum(axis=0)
-    acceleration = np.divide(skew, 6 * spread**1.5, out=np.zeros(3), where=spread > 0)
+    acceleration = np.divide(skew, 6 * spread**1.5, out=np.zeros(len(spread)), where=spread > 0)
     below = (draws < estimate).mean(axis=0) + (draws == estimate).mean(axis=0) / 2
     bias = ndtri(np.clip(below, 1 / len(draws), 1 - 1 / len(draws)))
     z = bias + ndtri([[(1 - level) / 2], [(1 + level) / 2]])
@@ -173,10 +207,11 @@ def _bca(estimate: Floats, draws: Floats, left_out: Floats, frequency: Ints, lev
     )
 
 
-def _without_disagreement(total: Floats, level: float) -> Floats:
-    """Return bounds (3, 2) where all labels of each text agree, given the sums (3 + 2 K,)."""
-    texts, mean = total[0], total[3 + (len(total) - 3) // 2 :]
+def _without_disagreement(total: Floats, K: int, level: float) -> Floats:
+    """Return bounds (5, 2) where all labels of each text agree, given the sums (C,)."""
+    texts, mean = total[0], total[3 + K : 3 + 2 * K]
     percent = ((1 - level) / 2) ** (1 / texts)
     expected = ((mean / texts) ** 2).sum()
     beyond_chance = 1 - (1 - percent) / (1 - expected) if expected < 1 else np.nan
-    return np.array([[beyond_chance, 1.0], [beyond_chance, 1.0], [percent, 1.0]])
+    low = [beyond_chance, beyond_chance, percent, beyond_chance, beyond_chance]
+    return np.column_stack([low, np.ones(len(low))])

@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from jurybox.agreement import cohen_kappa
+from jurybox.agreement import Weights, cohen_kappa
 from jurybox.annotations import Annotations
 from jurybox.arrays import Floats, Ints, freeze, total_by
 from jurybox.consensus import EstimatedConsensus, draw_consensus, estimate_consensus
@@ -158,7 +158,7 @@ class PairwiseAgreement:
     agreement : ndarray, shape (M, M)
         Share of them given the same class; NaN where there is none.
     kappa : ndarray, shape (M, M)
-        Cohen's kappa; NaN where undefined.
+        Cohen's kappa, on a scale with quadratic weights; NaN where undefined.
     """
 
     shared: Ints
@@ -271,7 +271,8 @@ def pairwise_agreement(annotations: Annotations) -> PairwiseAgreement:
     shared, agreed = shared_and_agreed(annotations)
     agreement = np.full(shared.shape, np.nan)
     np.divide(agreed, shared, out=agreement, where=shared > 0)
-    return PairwiseAgreement(shared, agreement, np.array(cohen_kappa(annotations).kappa))
+    weights: Weights = "none" if annotations.scale is None else "quadratic"
+    return PairwiseAgreement(shared, agreement, np.array(cohen_kappa(annotations, weights=weights).kappa))
 
 
 def _beside_others(

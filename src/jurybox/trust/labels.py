@@ -3,7 +3,8 @@
 The probability that a label is wrong comes from two posteriors that fail in different ways, averaged in log
 odds: our consensus, and CROWDLAB (Goh, Tkachenko & Mueller 2022, arXiv 2210.06812), which averages instead of
 multiplying and is not led astray by annotators who err alike.
-``benchmarks/label_errors.py`` measures it beside other rankings.
+``benchmarks/label_errors.py`` measures it beside other rankings. On a scale labels are ranked by how far off
+they are expected to be, in the classes' numbers.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from jurybox.consensus import EstimatedConsensus, crowdlab, estimate_consensus
 from jurybox.consensus.estimate import check_experts
 from jurybox.consensus.result import UNKNOWN
 from jurybox.errors import InputError
+from jurybox.scales import distances
 from jurybox.trust.guidelines import GuidelineProblem, above_chance, guideline_problems
 
 __all__ = [
@@ -54,16 +56,22 @@ class LabelErrors:
         Probability that a single annotation's label is wrong, aligned with the rows of the annotations.
     posterior : ndarray, shape (N, K)
         Probability of each class, for judging another consensus than ours.
+    text_distances : ndarray, shape (N,)
+        How far off the consensus is expected to be, in the scale's numbers; without a scale, as ``texts``.
+    distances : ndarray, shape (L,)
+        The same of each annotation; without a scale, as ``annotations``.
     """
 
     labels: Ints
     texts: Floats
     annotations: Floats
     posterior: Floats
+    text_distances: Floats
+    distances: Floats
 
     def __post_init__(self) -> None:
-        for array in (self.labels, self.texts, self.annotations, self.posterior):
-            freeze(array)
+        for name in ("labels", "texts", "annotations", "posterior", "text_distances", "distances"):
+            freeze(getattr(self, name))
 
 
 @dataclass(frozen=True)
@@ -81,6 +89,8 @@ class Contested:
     kind
         ``"ambiguous"``: reliable annotators stay split, as on a text that readers understand differently;
         ``"mislabelled"``: a slip, or an unreliable annotator, explains the annotations better.
+    distance
+        How far off it is expected to be, in the scale's numbers; without a scale, as ``error``.
     spread
         Share of the text's annotations, each counting by its annotator's quality above chance, that
         contradict the consensus.
@@ -90,6 +100,7 @@ class Contested:
     label: int
     error: float
     kind: Kind
+    distance: float
     spread: float
 
 
@@ -133,6 +144,8 @@ def contested_texts(
 ) -> tuple[Contested, ...]:
     """Return the texts whose consensus is most likely wrong, and whether they are ambiguous by nature.
 
+    On a scale, those whose consensus is expected to be furthest off.
+
     The consensus knows easy and hard types of each class (`jurybox.consensus.text_types`). A text is called
     ambiguous if it is hard rather than of a clear type of another class, which a slip of those who labelled
     it would explain; of doubtful texts few are slips, so these odds are weighed by 1 to 5.
@@ -161,7 +174,7 @@ def contested_texts(
     consensus = estimate_consensus(annotations, pred_probs, experts=experts)
     errors = _label_errors(annotations, pred_probs, experts, consensus)
     texts = np.flatnonzero(annotations.labelled)
-    texts = texts[np.argsort(-errors.texts[texts], kind="stable")[:limit]]
+    texts = texts[np.argsort(-errors.text_distances[texts], kind="stable")[:limit]]
     split = _ambiguous(annotations, consensus, errors)
     spread = _spread(annotations, consensus, errors.labels)
     return tuple(
@@ -170,6 +183,7 @@ def contested_texts(
             label=int(errors.labels[text]),
             error=float(errors.texts[text]),
             kind="ambiguous" if split[text] else "mislabelled",
+            distance=float(errors.text_distances[text]),
             spread=float(spread[text]),
         )
         for text in texts
@@ -192,12 +206,16 @@ def _label_errors(
         posterior = np.where(reviewed[:, None], posterior, mixed)
     labels = np.where(annotations.labelled, consensus.labels, UNKNOWN)
     wrong = 1 - posterior
-    of_consensus = wrong[np.arange(len(labels)), np.maximum(labels, 0)]
+    off = wrong if annotations.scale is None else posterior @ distances(annotations.scale)
+    own = np.arange(len(labels)), np.maximum(labels, 0)
+    given = annotations.text, annotations.label
     return LabelErrors(
         labels=labels,
-        texts=np.where(annotations.labelled, of_consensus, np.nan),
-        annotations=wrong[annotations.text, annotations.label],
+        texts=np.where(annotations.labelled, wrong[own], np.nan),
+        annotations=wrong[given],
         posterior=posterior,
+        text_distances=np.where(annotations.labelled, off[own], np.nan),
+        distances=off[given],
     )
 
 

@@ -1,0 +1,70 @@
+"""What is believed of crowds before their first label: see `jurybox.consensus.text_types`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from jurybox.arrays import Floats, Ints
+
+__all__ = ["DEFAULT_PRIOR", "TypesPrior", "majority_for"]
+
+
+@dataclass(frozen=True)
+class TypesPrior:
+    """What is believed before the first label.
+
+    Attributes
+    ----------
+    right : tuple of D float
+        a_d, the share of a crowd's answers that a text of difficulty d commands beyond chance.
+    frequency : tuple of D float
+        Of the difficulties.
+    texts, per_single : float
+        How many texts this frequency counts as, and how many more for each text with one label.
+    per_single_with_model : float
+        The same where a classifier speaks, whose misfit tells something of the crowd.
+    discrimination, bias, mixing, ability : float
+        Standard deviations: of an annotator's discrimination around the crowd's, of their biases, of the
+        confusions u, and of how far classes and difficulties depart from a.
+    crowd : float
+        Of the crowd's mean log discrimination.
+    slope, slopes : float
+        alpha of a text with a = 1, and the standard deviation of its logarithm.
+    gate : float
+        Of alpha's departure from that, for each difficulty and each class.
+    nearness, nearer : float
+        On a scale: how much rarer wrong answers are the further off, by standard deviation of the classes'
+        places, and the standard deviation of its logarithm.
+    tilt : float
+        On a scale: standard deviation of how far annotators answer high or low.
+    """
+
+    right: tuple[float, ...] = (0.97, 0.80, 0.55, 0.25)
+    frequency: tuple[float, ...] = (0.4, 0.25, 0.2, 0.15)
+    texts: float = 10.0
+    per_single: float = 0.5
+    per_single_with_model: float = 0.1
+    discrimination: float = 0.3
+    bias: float = 0.5
+    mixing: float = 1.0
+    ability: float = 0.3
+    crowd: float = 0.3
+    slope: float = 1.0
+    slopes: float = 0.3
+    gate: float = 0.3
+    nearness: float = 1.5
+    nearer: float = 0.5
+    tilt: float = 0.3
+
+
+DEFAULT_PRIOR = TypesPrior()
+
+
+def majority_for(shares: Floats, prior: TypesPrior) -> Ints:
+    """Return what the majority says of texts of each type, as believed before any label, (K, D)."""
+    K, right = len(shares), np.array(prior.right)
+    answers = (1 - right)[:, None] * np.tile(shares, (K, len(right), 1))
+    answers[np.arange(K), :, np.arange(K)] += right
+    return np.asarray(answers.argmax(axis=2))
