@@ -143,7 +143,9 @@ def calibrate(fitted: Fitted, counts: ArrayLike, tuned: ArrayLike | None = None)
     return CalibratedFitted(fitted, alone, mixed, _mixed(p, t, alone, mixed))
 
 
-def pool_opinions(pred_probs: Floats, opinion: Floats, rows: Ints, counts: Floats) -> tuple[Floats, float]:
+def pool_opinions(
+    pred_probs: Floats, opinion: Floats, rows: Ints, counts: Ints | Floats
+) -> tuple[Floats, float]:
     """Mix another opinion into the probabilities of a pool, where that foretells people's labels better.
 
     Parameters

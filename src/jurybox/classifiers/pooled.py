@@ -87,7 +87,7 @@ def machine_opinion(machines: MachineVotes, rows: Ints, counts: Ints | Floats) -
     return opinion
 
 
-def pool_machines(pred_probs: Floats, machines: MachineVotes, rows: Ints, counts: Floats) -> Pooled:
+def pool_machines(pred_probs: Floats, machines: MachineVotes, rows: Ints, counts: Ints | Floats) -> Pooled:
     """Mix what machines say into a classifier's probabilities, where that foretells people's labels better.
 
     The panel and the weights of both opinions are fitted to people's labels of the rows alone, of which both
