@@ -72,8 +72,8 @@ def python_function(path: str) -> PythonFunction:
 
     Examples
     --------
-    >>> python_function("jurybox.missing:is_missing").path
-    'jurybox.missing:is_missing'
+    >>> python_function("jurybox.coding:is_missing").path
+    'jurybox.coding:is_missing'
     """
     return PythonFunction(path, _digest(_load(path)))
 
