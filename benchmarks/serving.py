@@ -165,8 +165,8 @@ def make_project(location: str, n_texts: int, n_annotators: int, *, batch: int =
     tokens = {f"annotator {number}": new_token() for number in range(n_annotators)}
     with Project.create(location, classes=CLASSES, texts=make_texts(n_texts), settings=settings) as project:
         for name, token in tokens.items():
-            project.add_annotator(name)
-            project.set_token(name, hash_token(token))
+            project.people.add(name)
+            project.people.set_token(name, hash_token(token))
     return tokens
 
 
@@ -252,7 +252,8 @@ def check(location: str, tally: Tally) -> dict[str, int]:
     """Compare what the database holds with what was acknowledged."""
     with Project.open(location) as project:
         stored: Counter[tuple[str, str, str]] = Counter(
-            (record.text_id, record.annotator, record.label) for record in project.annotation_records()
+            (record.text_id, record.annotator, record.label)
+            for record in project.reading.annotation_records()
         )
     acknowledged = Counter(tally.acknowledged.values())
     pairs = Counter((text, name) for text, name, _ in stored.elements())
@@ -299,7 +300,7 @@ def measure(store: str, options: argparse.Namespace) -> dict[str, Any]:
                     "n_annotations": info.n_annotations,
                     "seconds": round((info.published_at or 0) - info.started_at, 2),
                 }
-                for info in project.rounds()
+                for info in project.reading.rounds()
             ]
             learner = asdict(learner_state(project))
         end_server(running)

@@ -68,7 +68,7 @@ def measure_concurrency(location: str, *, n_tasks: int, n_processes: int, seed: 
     settings = ProjectSettings(audit_size=0, max_labels=2, enough_agreement=None, first_labels=2, seed=seed)
     with Project.create(location, classes=CLASSES, texts=_texts(n_texts, seed), settings=settings) as project:
         for j in range(N_ANNOTATORS):
-            project.add_annotator(f"annotator-{j}")
+            project.people.add(f"annotator-{j}")
     started = time.perf_counter()
     spawn = multiprocessing.get_context("spawn")
     done = spawn.Event()

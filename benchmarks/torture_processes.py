@@ -302,7 +302,7 @@ def _know_everything(folder: Path) -> None:
             if task:
                 project.submit(task, "good" if "good" in task.text else "bad")
         project.refit()
-        project.keep_beliefs()
+        project.beliefs.keep()
     create_app(str(place))
 
 

@@ -172,7 +172,7 @@ class Stage:
     def rounds(self) -> int:
         """Return how many rankings have taken over."""
         with Project.open(self.location) as project:
-            return len(project.rounds())
+            return len(project.reading.rounds())
 
     def fill_disk(self) -> Path:
         """Write until the disk is full; return the file that fills it."""

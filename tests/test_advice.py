@@ -31,7 +31,7 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Project, 
     with Project.create(path, texts=texts, classes=["bad", "good"], settings=SETTINGS) as project:
         rng = np.random.default_rng(0)
         for name in ("ana", "ben"):
-            project.add_annotator(name)
+            project.people.add(name)
         for _ in range(20):
             for name in ("ana", "ben"):
                 task = project.next_task(name)
@@ -39,7 +39,7 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Project, 
                 right = "good" in task.text
                 project.submit(task, "good" if right == (rng.random() < 0.85) else "bad")
         project.refit()
-        belief = project.keep_beliefs()
+        belief = project.beliefs.keep()
         yield (
             project,
             replace(belief, annotators=tuple(replace(one, suspect=None) for one in belief.annotators)),
@@ -58,18 +58,18 @@ def narrow(belief: ProjectBelief) -> ProjectBelief:
 
 def test_a_project_begins_with_texts_then_people(tmp_path: Path) -> None:
     with Project.create(tmp_path / "p.db", classes=["a", "b"]) as project:
-        assert advise(project.beliefs.inputs, None).step is Step.TEXTS
+        assert advise(project.beliefs.now().inputs, None).step is Step.TEXTS
         project.add_texts(["one", "two"])
-        project.add_annotator("lead", role=Role.OWNER)
-        assert advise(project.beliefs.inputs, None).step is Step.INVITE
-        project.add_annotator("ana")
-        assert advise(project.beliefs.inputs, None).step is Step.START
-        assert project.beliefs.advice.step is Step.START
+        project.people.add("lead", role=Role.OWNER)
+        assert advise(project.beliefs.now().inputs, None).step is Step.INVITE
+        project.people.add("ana")
+        assert advise(project.beliefs.now().inputs, None).step is Step.START
+        assert project.beliefs.now().advice.step is Step.START
 
 
 def test_an_interval_too_wide_asks_for_audit_texts_with_their_price(played: Any) -> None:
     project, belief = played
-    advice = advise(project.beliefs.inputs, belief)
+    advice = advise(project.beliefs.now().inputs, belief)
     assert advice.step is Step.GROW
     assert advice.labels == 2 * advice.texts
     assert advice.cost == pytest.approx(0.04 * advice.labels)
@@ -80,7 +80,7 @@ def test_an_interval_too_wide_asks_for_audit_texts_with_their_price(played: Any)
 
 def test_texts_that_joined_are_labelled_before_more_are_drawn(played: Any) -> None:
     project, belief = played
-    inputs = project.beliefs.inputs
+    inputs = project.beliefs.now().inputs
     more = np.union1d(inputs.evidence.audit, np.flatnonzero(~inputs.annotations.labelled)[:40])
     grown = replace(inputs, evidence=replace(inputs.evidence, audit=more))
     advice = advise(grown, belief)
@@ -94,7 +94,7 @@ def test_whoever_is_suspect_comes_first_and_only_while_at_work(played: Any) -> N
     with_suspect = replace(
         belief, annotators=(replace(ana, suspect=Suspicion(), suspicion="answers"), *others)
     )
-    inputs = project.beliefs.inputs
+    inputs = project.beliefs.now().inputs
     advice = advise(inputs, with_suspect)
     assert advice.step is Step.PERSON
     assert (
@@ -118,13 +118,13 @@ class Suspicion:
 )  # fmt: skip
 def test_with_an_accuracy_that_is_known_the_stop_rules_decide(played: Any, rules: Any, step: Step) -> None:
     project, belief = played
-    assert advise(project.beliefs.inputs, stopping(narrow(belief), *rules)).step is step
+    assert advise(project.beliefs.now().inputs, stopping(narrow(belief), *rules)).step is step
 
 
 def test_every_language_says_every_step(played: Any) -> None:
     project, belief = played
     advice = replace(
-        advise(project.beliefs.inputs, belief), expected=belief.forecast.points[0].accuracy, target=0.9
+        advise(project.beliefs.now().inputs, belief), expected=belief.forecast.points[0].accuracy, target=0.9
     )
     for language in LANGUAGES:
         steps = [step for step in Step if step is not Step.PERSON]

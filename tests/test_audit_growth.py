@@ -40,13 +40,13 @@ def label(project: Project, annotator: str, n: int) -> list[str]:
 
 def test_the_sample_grows_by_texts_of_every_kind(project: Project) -> None:
     for name in ("ana", "ben"):
-        project.add_annotator(name)
+        project.people.add(name)
         label(project, name, 20)
-    before, labelled = set(project.audit.texts()), project.beliefs.posterior.n_annotations > 0
+    before, labelled = set(project.audit.texts()), project.beliefs.now().posterior.n_annotations > 0
     assert project.audit.grow(30) == 40
     after = set(project.audit.texts())
     assert before < after
-    ids = [text.id for text in project.texts()]
+    ids = [text.id for text in project.reading.texts()]
     joined = [ids.index(text_id) for text_id in after - before]
     assert {bool(labelled[at]) for at in joined} == {True, False}
     assert project.status().audit_texts == 40
@@ -68,28 +68,28 @@ def test_all_texts_outside_have_the_same_chance(tmp_path: Path) -> None:
 
 
 def test_the_next_round_leaves_the_drawn_texts_out_and_only_it_is_judged_by_them(project: Project) -> None:
-    project.add_annotator("ana")
+    project.people.add("ana")
     label(project, "ana", 40)
     first = project.refit()
     assert first.diagnostics["trained_on"] == 30
-    assert project.beliefs.accuracy[0].n_texts == 10
+    assert project.beliefs.now().accuracy[0].n_texts == 10
     project.audit.grow(10)
     joined = set(project.audit.texts())
-    assert project.beliefs.accuracy[0].n_texts == 10  # the round has learnt from the others
+    assert project.beliefs.now().accuracy[0].n_texts == 10  # the round has learnt from the others
     second = project.refit()
-    labelled = {record.text_id for record in project.annotation_records()}
+    labelled = {record.text_id for record in project.reading.annotation_records()}
     assert second.diagnostics["trained_on"] == len(labelled - joined)
     assert len(second.diagnostics["audit"]["texts"]) == 20
-    judged = project.beliefs.accuracy
+    judged = project.beliefs.now().accuracy
     assert [one.n_texts for one in judged] == [10, len(labelled & joined)]
 
 
 def test_a_warm_start_from_a_round_that_learnt_from_them_is_forgotten(project: Project) -> None:
-    project.add_annotator("ana")
+    project.people.add("ana")
     label(project, "ana", 40)
     project.refit()
     audit = np.array([0], dtype=np.int64)
-    known = np.asarray(project.rounds()[-1].diagnostics["audit"]["texts"], dtype=np.int64)
+    known = np.asarray(project.reading.rounds()[-1].diagnostics["audit"]["texts"], dtype=np.int64)
     assert project._fitting(N, 2, known) is not None
     outside = np.setdiff1d(np.arange(N), known)[:1]
     assert project._fitting(N, 2, np.concatenate([known, outside])) is None
@@ -97,13 +97,13 @@ def test_a_warm_start_from_a_round_that_learnt_from_them_is_forgotten(project: P
 
 
 def test_drawn_texts_are_asked_for_until_they_have_their_labels(project: Project) -> None:
-    project.add_annotator("ana")
+    project.people.add("ana")
     label(project, "ana", 30)
     project.refit()
     project.audit.grow(15)
     project.refit()
     for name in ("ben", "cem", "dia"):
-        project.add_annotator(name)
+        project.people.add(name)
         label(project, name, N)
     assert project.status().audit_finished == 25
 
@@ -123,15 +123,15 @@ def test_it_grows_by_no_more_texts_than_there_are(project: Project, n: int) -> N
 
 
 def test_the_plan_says_what_further_texts_bring_and_cost(project: Project) -> None:
-    plan = project.beliefs.audit_plan
+    plan = project.beliefs.now().audit_plan
     assert (plan.texts, plan.labelled, plan.within) == (10, 0, None)
     assert (plan.now.labels, plan.now.cost) == (20, 10.0)
     assert [(size.texts, size.labels) for size in plan.larger] == [(30, 60), (60, 120)]
     assert plan.enough is None  # 60 texts tell it within 11 points at best
-    project.add_annotator("ana")
+    project.people.add("ana")
     label(project, "ana", 40)
     project.refit()
-    plan = project.beliefs.audit_plan
+    plan = project.beliefs.now().audit_plan
     assert plan.within is not None
     assert plan.counted == 10
     assert plan.larger[0].within == pytest.approx(expected_width(30, (plan.within, 10)))

@@ -143,7 +143,7 @@ def test_add_can_replace_and_can_be_tried_first(jurybox_in: Jurybox, project: st
     added = json.loads(jurybox_in("add", project, "second.csv", "--replace", "--json", *named))
     assert added["annotations"] == 1
     with Project.open(project) as opened:
-        labels = {record.text_id: record.label for record in opened.annotation_records()}
+        labels = {record.text_id: record.label for record in opened.reading.annotation_records()}
     assert (labels["t1"], len(labels)) == ("impolite", 6)
 
 
@@ -212,10 +212,10 @@ def test_an_export_becomes_an_equal_project(jurybox_in: Jurybox, project: str, f
     labels = ("-l", "polite", "-l", "impolite") if form == "label-studio" else ()
     jurybox_in("init", "copy.db", "--texts", out, *labels)
     with Project.open(project) as first, Project.open("copy.db") as second:
-        assert list(second.texts()) == list(first.texts())
-        assert list(second.annotation_records()) == list(first.annotation_records())
+        assert list(second.reading.texts()) == list(first.reading.texts())
+        assert list(second.reading.annotation_records()) == list(first.reading.annotation_records())
         assert second.classes == first.classes
-        assert [person.name for person in second.annotators()] == ["ana", "ben"]
+        assert [person.name for person in second.people.all()] == ["ana", "ben"]
     assert "exists" in jurybox_in("export", project, out, "--format", form, code=1)
     jurybox_in("export", project, out, "--format", form, "--overwrite")
 
@@ -395,9 +395,9 @@ def test_labelling_through_a_pipe(jurybox_in: Jurybox, project: str, tmp_path: P
     assert "3 labelled by ana" in done.stderr
     assert "'something' is no key and no class; keys are 1 polite, 2 impolite" in done.stderr
     with Project.open(tmp_path / project) as opened:
-        labels = [record.label for record in opened.annotation_records()]
+        labels = [record.label for record in opened.reading.annotation_records()]
         assert sorted(labels) == ["impolite", "polite", "polite"]
-        assert [flag.comment for flag in opened.flags()] == ["two questions"]
+        assert [flag.comment for flag in opened.reading.flags()] == ["two questions"]
         status = opened.status()
         assert (status.skips, status.on_loan) == (1, 0)
 
@@ -433,9 +433,9 @@ def test_labelling_with_the_keys_of_a_terminal(jurybox_in: Jurybox, project: str
     os.close(controller)
     assert "\x1b[31m" not in screen
     with Project.open(tmp_path / project) as opened:
-        assert [record.label for record in opened.annotation_records()] == ["polite", "polite"]
-        assert all(record.seconds is not None for record in opened.annotation_records())
-        assert [flag.comment for flag in opened.flags()] == ["odd"]
+        assert [record.label for record in opened.reading.annotation_records()] == ["polite", "polite"]
+        assert all(record.seconds is not None for record in opened.reading.annotation_records())
+        assert [flag.comment for flag in opened.reading.flags()] == ["odd"]
 
 
 def read_until(terminal: int, expected: str) -> str:

@@ -33,7 +33,7 @@ def path(tmp_path: Path) -> str:
     with Project.create(location, classes=["bad", "good"], texts=texts, settings=settings) as project:
         project.set_guidelines("Say what it is.")
         for name, labels in LABELS.items():
-            project.add_annotator(name)
+            project.people.add(name)
             for text_id, label in labels.items():
                 project.submit(text_id, label, annotator=name, comment=f"{name} on {text_id}")
     return str(location)
@@ -88,7 +88,9 @@ def test_texts_are_decided_by_key(jurybox: Jurybox, path: str, typed: str, decid
     places = {"first": order[0], "second": order[1]}
     jurybox("review", path, "--reviewer", "rita", "-n", "2", typed=typed)
     with Project.open(path) as project:
-        given = {one.text_id: one.label for one in project.annotation_records() if one.annotator == "rita"}
+        given = {
+            one.text_id: one.label for one in project.reading.annotation_records() if one.annotator == "rita"
+        }
         assert given == {places.get(name, name): label for name, label in decided.items()}
         assert project.status().annotations == 12 + len(decided)
 
@@ -96,7 +98,7 @@ def test_texts_are_decided_by_key(jurybox: Jurybox, path: str, typed: str, decid
 def test_a_remark_goes_with_the_decision(jurybox: Jurybox, path: str) -> None:
     jurybox("review", path, "--reviewer", "rita", "-n", "1", typed="f it is ironic\n2\n")
     with Project.open(path) as project:
-        (one,) = [one for one in project.annotation_records() if one.annotator == "rita"]
+        (one,) = [one for one in project.reading.annotation_records() if one.annotator == "rita"]
     assert one.comment == "it is ironic"
 
 

@@ -23,9 +23,9 @@ def test_simulated_annotators_have_played_the_first_rounds(tmp_path: Path) -> No
         audit = project.settings.audit_size * project.settings.audit_labels
         assert status.annotations == data.initial.n_annotations + audit + 20
         assert status.audit_finished == status.audit_texts > 0
-        assert project.kept_beliefs() is not None
+        assert project.beliefs.kept() is not None
         assert status.new_annotations == 0
-        reasons = {row.reason for row in project.find_annotations(limit=20).items}
+        reasons = {row.reason for row in project.reading.find_annotations(limit=20).items}
         assert reasons - {None}, "the last labels came through the queue"
-        quality = [one.quality for one in project.beliefs.annotators if one.n_annotations]
+        quality = [one.quality for one in project.beliefs.now().annotators if one.n_annotations]
         assert all(value is not None for value in quality)

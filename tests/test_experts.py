@@ -145,15 +145,15 @@ def test_an_adjudicated_text_follows_the_reviewer_in_a_stored_project(location: 
         project.add_annotations(records)
         project.refit()
         assert project.consensus().labels[7] == 1 - demo.gold[7]
-        project.add_annotator("rita", role=Role.REVIEWER)
+        project.people.add("rita", role=Role.REVIEWER)
         project.adjudicate(texts[7][0], classes[demo.gold[7]], reviewer="rita")
-        before = project.pred_probs()
+        before = project.beliefs.now().inputs.pred_probs
         assert project.consensus().labels[7] == demo.gold[7]
         project.refit()
-        after = project.pred_probs()
+        after = project.beliefs.now().inputs.pred_probs
         assert project.consensus().labels[7] == demo.gold[7]
-        assert len(list(project.annotation_records())) == 181  # nothing was overwritten
-        project.set_role("rita", Role.ANNOTATOR)
+        assert len(list(project.reading.annotation_records())) == 181  # nothing was overwritten
+        project.people.set_role("rita", Role.ANNOTATOR)
         assert project.consensus().labels[7] == 1 - demo.gold[7]
     assert before is not None
     assert after is not None

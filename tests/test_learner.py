@@ -26,6 +26,8 @@ from jurybox.learner import (
     request_round,
 )
 from jurybox.project import Project
+from jurybox.project.beliefs import Source
+from jurybox.project.reading import Notes, Reading
 from jurybox.schedule import LearnerOptions, is_due
 from jurybox.store import rounds, snapshots
 from jurybox.store.locks import advisory_key
@@ -95,13 +97,13 @@ def test_when_a_round_is_due(pending: int, last_at: float | None, due: bool) -> 
 @pytest.mark.slow
 def test_rounds_follow_batches_and_silence(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     looks: list[int] = []
-    pulse = Project.pulse
+    pulse = Reading.pulse
 
-    def look(self: Project) -> Pulse:
+    def look(self: Reading) -> Pulse:
         looks.append(len(looks))
         return pulse(self)
 
-    monkeypatch.setattr(Project, "pulse", look)
+    monkeypatch.setattr(Reading, "pulse", look)
     with learning(project, PATIENT):
         until(lambda: learner_state(project).phase == LearnerPhase.WAITING)
         label(project, 10)
@@ -129,7 +131,7 @@ def test_two_learners_never_play_at_once(project: Project) -> None:
         until(lambda: project.status().rounds == 1)
         assert first.is_alive()
         assert second.is_alive()
-    assert [info.number for info in project.rounds()] == [1]
+    assert [info.number for info in project.reading.rounds()] == [1]
 
 
 def cut(project: Project, name: str) -> None:
@@ -180,7 +182,7 @@ def test_learners_whose_connection_was_cut_never_alternate(
                 until(lambda: len(playing) == number)  # noqa: B023
     assert playing[0] == first.name
     assert len(set(playing[1:])) == 1
-    assert [info.number for info in project.rounds()] == list(range(1, 8))
+    assert [info.number for info in project.reading.rounds()] == list(range(1, 8))
 
 
 @pytest.mark.slow
@@ -201,7 +203,7 @@ def test_a_ranking_takes_over_only_under_the_lock(project: Project) -> None:
 
     with pytest.raises(ConflictError, match="lock"):
         project.refit(progress=overtake)
-    assert project.rounds()[-1] == before
+    assert project.reading.rounds()[-1] == before
     assert project.next_task("bo")
     assert project.refit().number == 6
 
@@ -269,14 +271,14 @@ def test_a_full_disk_does_not_end_the_learner(
     from jurybox.errors import StoreError
 
     full = threading.Event()
-    write = Project.set_note
+    write = Notes.write
 
-    def fail(self: Project, name: str, value: dict[str, object]) -> None:
+    def fail(self: Notes, name: str, value: dict[str, object]) -> None:
         if full.is_set():
             raise StoreError("database or disk is full")
         write(self, name, value)
 
-    monkeypatch.setattr(Project, "set_note", fail)
+    monkeypatch.setattr(Notes, "write", fail)
     with learning(sqlite_project) as thread:
         until(lambda: learner_state(sqlite_project).phase == LearnerPhase.WAITING)
         full.set()
@@ -287,7 +289,7 @@ def test_a_full_disk_does_not_end_the_learner(
 
 def test_a_silent_learner_counts_as_absent(sqlite_project: Project) -> None:
     assert learner_state(sqlite_project).phase == LearnerPhase.ABSENT
-    sqlite_project.set_note("learner", {"phase": "fitting", "process": "here:1"})
+    sqlite_project.notes.write("learner", {"phase": "fitting", "process": "here:1"})
     assert learner_state(sqlite_project).phase == LearnerPhase.FITTING
     assert learner_state(sqlite_project, now=time.time() + 120).phase == LearnerPhase.ABSENT
     note_death(sqlite_project, "signal 9")
@@ -359,21 +361,24 @@ def test_a_killed_learner_leaves_the_ranking_and_frees_the_lock(sqlite_project: 
     until(lambda: learner_state(sqlite_project).phase == LearnerPhase.WAITING)
     label(sqlite_project, 10)
     until(
-        lambda: learner_state(sqlite_project).phase == LearnerPhase.FITTING or bool(sqlite_project.rounds())
+        lambda: (
+            learner_state(sqlite_project).phase == LearnerPhase.FITTING
+            or bool(sqlite_project.reading.rounds())
+        )
     )
     process.kill()
     end(process)
     label(sqlite_project, 10, "bo")
     with learning(sqlite_project):
-        until(lambda: sqlite_project.pulse().pending == 0)
+        until(lambda: sqlite_project.reading.pulse().pending == 0)
 
 
 @pytest.mark.slow
 def test_the_learner_judges_how_far_labels_can_be_trusted(project: Project) -> None:
     with learning(project):
         label(project, 12)
-        until(lambda: (found := project.kept_beliefs()) is not None and found.basis.labels == 12)
-    kept = project.kept_beliefs()
+        until(lambda: (found := project.beliefs.kept()) is not None and found.basis.labels == 12)
+    kept = project.beliefs.kept()
     assert kept is not None
     assert [one.name for one in kept.annotators] == ["ana"]
 
@@ -384,16 +389,16 @@ def test_labels_that_cannot_be_judged_stop_nobody(
 ) -> None:
     project, tried = sqlite_project, threading.Event()
 
-    def fail(_self: Project) -> None:
+    def fail(_self: Source) -> None:
         tried.set()
         raise MemoryError("too many draws")
 
-    monkeypatch.setattr(Project, "keep_beliefs", fail)
+    monkeypatch.setattr(Source, "keep", fail)
     with learning(project):
         label(project, 12)
         until(tried.is_set)
-        before = len(project.rounds())
+        before = len(project.reading.rounds())
         label(project, 12, "ben")
-        until(lambda: len(project.rounds()) > before)
-    assert project.kept_beliefs() is None
+        until(lambda: len(project.reading.rounds()) > before)
+    assert project.beliefs.kept() is None
     assert learner_state(project).phase == LearnerPhase.STOPPED

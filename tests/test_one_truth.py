@@ -88,8 +88,8 @@ class Doors:
 @pytest.fixture
 def doors(location: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Doors]:
     with Project.create(location, classes=CLASSES, texts=TEXTS, settings=SETTINGS) as project:
-        project.add_annotator("olga", role=Role.OWNER)
-        project.set_token("olga", hash_token(TOKEN))
+        project.people.add("olga", role=Role.OWNER)
+        project.people.set_token("olga", hash_token(TOKEN))
         web = create_app(location, settings=web_settings())
         client = TestClient(web)
         assert client.get(f"/join/{TOKEN}").status_code in (200, 303)
@@ -112,9 +112,9 @@ def label(project: Project, n: int, rng: np.random.Generator) -> None:
 
 def compare(doors: Doors) -> None:
     """Compare every figure that two doors show; the learner has judged this state."""
-    kept = doors.project.keep_beliefs()
-    beliefs, facts = doors.project.beliefs, gather(doors.project, examples=5)
-    assert doors.project.kept_beliefs() == kept
+    kept = doors.project.beliefs.keep()
+    beliefs, facts = doors.project.beliefs.now(), gather(doors.project, examples=5)
+    assert doors.project.beliefs.kept() == kept
     told = json.loads(to_json(facts))
     rest = doors.rest("/beliefs")
     assert rest == plain(kept)
@@ -227,7 +227,7 @@ def test_every_door_shows_the_same_figures(doors: Doors) -> None:
     project, rng = doors.project, np.random.default_rng(1)
     compare(doors)  # new
     for name in ("ana", "ben", "spam"):
-        project.add_annotator(name)
+        project.people.add(name)
     label(project, 30, rng)
     compare(doors)  # before the first round
     project.refit()
@@ -238,25 +238,25 @@ def test_every_door_shows_the_same_figures(doors: Doors) -> None:
     compare(doors)  # in the middle of the next
     project.undo("ana")
     compare(doors)  # after an undo
-    project.add_annotator("rita", role=Role.REVIEWER)
-    project.adjudicate(project.beliefs.contested_ids(1)[0], "good", reviewer="rita")
-    project.set_gold("t3", "good")
+    project.people.add("rita", role=Role.REVIEWER)
+    project.adjudicate(project.beliefs.now().contested_ids(1)[0], "good", reviewer="rita")
+    project.gold.set("t3", "good")
     compare(doors)  # with a reviewer and a gold text
 
 
 def test_old_figures_say_what_they_rest_on(doors: Doors) -> None:
     project = doors.project
-    project.add_annotator("ana")
+    project.people.add("ana")
     for n in range(6):
         project.submit(f"t{n}", "good" if n % 2 else "bad", annotator="ana")
-    kept = project.keep_beliefs()
+    kept = project.beliefs.keep()
     project.submit("t7", "good", annotator="ana")
     words = {"round": EN.text("basis.no_round"), "refreshed": EN.text("basis.not_refreshed")}
     some = EN.text("basis.some", n=6, all=7, **words)
     for path in ("/manage", "/manage/trust", "/manage/people", "/manage/person?name=ana"):
         assert some in doors.page(path), path
     assert doors.rest("/beliefs")["basis"] == plain(kept.basis)
-    assert project.beliefs.basis.labels == 7
+    assert project.beliefs.now().basis.labels == 7
     project.undo("ana")
     changed = EN.text("basis.changed", n=6, **words)
     assert changed in doors.page("/manage/trust"), "the same labels stand, but not the same rows"

@@ -25,7 +25,7 @@ def project(location: str, tmp_path: Path) -> Iterator[Project]:
         location, texts=texts, classes=["no", "yes"], settings=SETTINGS, cache=tmp_path
     ) as project:
         for name in ("ana", "ben", "cem"):
-            project.add_annotator(name)
+            project.people.add(name)
         yield project
 
 
@@ -41,62 +41,62 @@ def test_labels_left_out_count_for_nothing_and_their_texts_are_asked_for_again(p
     mine = label(project, "ana", 5)
     assert label(project, "ben", 5) == mine
     assert project.status().finished_texts == 5
-    project.leave_out("ben")
+    project.people.leave_out("ben")
     assert project.status().finished_texts == 0
-    assert project.annotator("ben").left_out
-    assert project.annotations().n_annotations == project.beliefs.basis.labels == 5
-    assert len(list(project.annotation_records())) == 10  # nothing is lost
+    assert project.people.get("ben").left_out
+    assert project.annotations().n_annotations == project.beliefs.now().basis.labels == 5
+    assert len(list(project.reading.annotation_records())) == 10  # nothing is lost
     assert label(project, "cem", 5) == mine
-    project.count_again("ben")
-    assert project.beliefs.basis.labels == 15
-    assert not project.annotator("ben").left_out
+    project.people.count_again("ben")
+    assert project.beliefs.now().basis.labels == 15
+    assert not project.people.get("ben").left_out
 
 
 def test_labels_left_out_are_paid_for(project: Project) -> None:
     label(project, "ana", 4)
     label(project, "ben", 4)
-    project.leave_out("ben")
-    effort = project.beliefs.effort
+    project.people.leave_out("ben")
+    effort = project.beliefs.now().effort
     assert (effort.labels, effort.cost) == (8, 4.0)
 
 
 def test_leaving_out_asks_for_a_round_and_changes_what_is_believed(project: Project) -> None:
     label(project, "ana", 3)
-    before = project.beliefs.basis.version
-    project.leave_out("ana")
-    assert project.beliefs.basis.version != before
-    asked = project.note("learner.request")
+    before = project.beliefs.now().basis.version
+    project.people.leave_out("ana")
+    assert project.beliefs.now().basis.version != before
+    asked = project.notes.read("learner.request")
     assert asked is not None
     assert asked.value == {"pending": True}
 
 
 def test_everything_is_in_the_history_and_undone_once(project: Project) -> None:
     label(project, "ana", 3)
-    project.pause("ana", by="lead")
-    project.leave_out("ana", by="lead")
-    out, paused = project.history.last()
+    project.people.pause("ana", by="lead")
+    project.people.leave_out("ana", by="lead")
+    out, paused = project.people.history.last()
     assert [(event.actor, event.verb, event.subject) for event in (paused, out)] == [
         ("lead", "pause", "ana"),
         ("lead", "leave out", "ana"),
     ]
-    back = project.history.undo(out.number, by="second lead")
+    back = project.people.history.undo(out.number, by="second lead")
     assert (back.verb, back.actor) == ("count", "second lead")
-    assert not project.annotator("ana").left_out
-    project.history.undo(paused.number)
-    assert project.annotator("ana").standing is Standing.ACTIVE
+    assert not project.people.get("ana").left_out
+    project.people.history.undo(paused.number)
+    assert project.people.get("ana").standing is Standing.ACTIVE
     with pytest.raises(ConflictError, match="twice"):
-        project.history.undo(out.number)
+        project.people.history.undo(out.number)
     with pytest.raises(NotFoundError):
-        project.history.undo(99)
-    assert len(project.history.last()) == 4
+        project.people.history.undo(99)
+    assert len(project.people.history.last()) == 4
 
 
 def test_a_larger_audit_sample_cannot_be_undone(project: Project) -> None:
     project.audit.grow(3, by="lead")
-    (event,) = project.history.last()
+    (event,) = project.people.history.last()
     assert (event.verb, event.subject) == ("grow audit", "3")
     with pytest.raises(ConflictError, match="cannot be undone"):
-        project.history.undo(event.number)
+        project.people.history.undo(event.number)
 
 
 @pytest.mark.parametrize("overlap", [0, 8])

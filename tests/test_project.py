@@ -53,13 +53,13 @@ def test_a_round_ranks_what_is_not_audited(project: Project, demo: Dataset) -> N
     assert said[-1] == ("publish", 1, 1)
     assert info.diagnostics["trained_on"] == 60 - 2 * 10
     assert info.diagnostics["encoder_reason"]
-    probs = project.pred_probs()
+    probs = project.beliefs.now().inputs.pred_probs
     assert probs is not None
     np.testing.assert_allclose(probs.sum(axis=1), 1, atol=1e-5)
     task = project.next_task("ana")
     assert not isinstance(task, NothingLeft)
     assert task.round == 1
-    assert task.text_id not in project.audit_texts()
+    assert task.text_id not in project.audit.texts()
     assert task.score is not None
     assert project.status().rounds == 1
 
@@ -70,12 +70,12 @@ def test_rounds_remember_what_stopping_needs(project: Project, demo: Dataset) ->
     first = project.refit()
     assert first.diagnostics["training_labels"] == 60 - 2 * 10  # the audit's labels are no training
     assert first.diagnostics["stability"] is None
-    before = project.pred_probs()
+    before = project.beliefs.now().inputs.pred_probs
     label(project, demo, 20)
     project.configure(random_share=1.0)
     second = project.refit()
     assert before is not None
-    now = project.pred_probs()
+    now = project.beliefs.now().inputs.pred_probs
     assert now is not None
     assert second.diagnostics["stability"] == pytest.approx(prediction_stability(before, now))
     task = project.next_task("ana")
@@ -87,10 +87,10 @@ def test_rounds_remember_what_stopping_needs(project: Project, demo: Dataset) ->
 def test_rounds_repeat_themselves(project: Project, demo: Dataset, location: str) -> None:
     label(project, demo, 40)
     project.refit()
-    first = project.pred_probs()
+    first = project.beliefs.now().inputs.pred_probs
     with Project.open(location) as other:
         other.refit()
-        second = other.pred_probs()
+        second = other.beliefs.now().inputs.pred_probs
     assert first is not None
     assert second is not None
     np.testing.assert_allclose(first, second, atol=1e-6)
@@ -109,7 +109,7 @@ def test_texts_that_came_after_a_round_are_in_the_next(project: Project, demo: D
     project.refit()
     project.add_texts([("late", "A most delightful kettle.")])
     project.refit()
-    probs = project.pred_probs()
+    probs = project.beliefs.now().inputs.pred_probs
     assert probs is not None
     assert len(probs) == 301
 
@@ -157,7 +157,7 @@ def test_before_any_round_unlabelled_texts_have_no_consensus(project: Project, d
     label(project, demo, 5)
     records = list(project.export().consensus)
     assert sum(record.label is not None for record in records) == len(
-        {record.text_id for record in project.annotation_records()}
+        {record.text_id for record in project.reading.annotation_records()}
     )
     assert all(record.probabilities == () for record in records)
 
@@ -171,23 +171,23 @@ def test_what_was_exported_makes_an_equal_project(
     copy = tmp_path_factory.mktemp("copy") / "copy.db"
     with Project.create(copy, classes=export.classes) as other:
         other.add([Batch(list(export.texts), list(export.annotations))])
-        assert list(other.texts()) == list(project.texts())
+        assert list(other.reading.texts()) == list(project.reading.texts())
         # Annotators are numbered as they come, so the order within a text may differ.
-        assert sorted(other.annotation_records()) == sorted(project.annotation_records())
+        assert sorted(other.reading.annotation_records()) == sorted(project.reading.annotation_records())
 
 
 @pytest.mark.slow
 def test_people_and_their_tokens(project: Project) -> None:
-    project.add_annotator("rita", role=Role.REVIEWER, cap=5)
-    project.set_token("rita", "hash-1")
-    found = project.annotator_by_token("hash-1")
+    project.people.add("rita", role=Role.REVIEWER, cap=5)
+    project.people.set_token("rita", "hash-1")
+    found = project.people.by_token("hash-1")
     assert found is not None
     assert (found.name, found.role, found.cap) == ("rita", Role.REVIEWER, 5)
-    project.set_token("rita", None)
-    assert project.annotator_by_token("hash-1") is None
+    project.people.set_token("rita", None)
+    assert project.people.by_token("hash-1") is None
     with pytest.raises(ConflictError, match="'rita' already"):
-        project.add_annotator("rita")
+        project.people.add("rita")
     with pytest.raises(InputError, match="not empty"):
-        project.add_annotator(" ")
+        project.people.add(" ")
     with pytest.raises(InputError, match="cap is -1"):
-        project.set_cap("rita", -1)
+        project.people.set_cap("rita", -1)

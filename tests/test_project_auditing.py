@@ -52,8 +52,8 @@ def label(project: Project, annotator: str = "ana") -> bool:
 
 
 def test_nothing_is_known_of_an_empty_project(project: Project) -> None:
-    assert not project.beliefs.accuracy
-    found = project.beliefs.audit
+    assert not project.beliefs.now().accuracy
+    found = project.beliefs.now().audit
     assert (found.classes, found.round) == (("bad", "good"), None)
     assert found.model is None
     assert found.consensus is None
@@ -61,20 +61,20 @@ def test_nothing_is_known_of_an_empty_project(project: Project) -> None:
 
 @pytest.mark.slow
 def test_accuracy_of_stored_rounds(project: Project) -> None:
-    in_audit = len(project.audit_texts())
+    in_audit = len(project.audit.texts())
     assert in_audit > 5
     for _ in range(in_audit):
         label(project)
     project.refit()
-    assert not project.beliefs.accuracy, "nothing was trained: audit texts alone have labels"
-    known = project.beliefs.audit
+    assert not project.beliefs.now().accuracy, "nothing was trained: audit texts alone have labels"
+    known = project.beliefs.now().audit
     assert known.model is None
     assert known.consensus is not None
     assert known.consensus.n_texts == in_audit
     for _ in range(30):
         label(project)
     project.refit()
-    (found,) = project.beliefs.accuracy
+    (found,) = project.beliefs.now().accuracy
     assert (found.round, found.n_texts, found.n_annotations) == (2, in_audit, in_audit + 30)
     assert found.low <= found.estimate <= found.high
     assert found.macro_f1.low <= found.macro_f1.estimate <= found.macro_f1.high
@@ -87,12 +87,12 @@ def test_rounds_are_judged_by_one_evidence(project: Project) -> None:
         pass
     project.refit()
     project.refit()
-    first, second = project.beliefs.accuracy
+    first, second = project.beliefs.now().accuracy
     assert (first.round, second.round) == (1, 2)
     assert asdict(first) == {**asdict(second), "round": 1}, "equal predictions, equal estimates"
     with Project.open(str(project.store.path)) as again:
-        assert again.beliefs.accuracy == (first, second), "the same data give the same figures"
-    whole = project.beliefs.audit
+        assert again.beliefs.now().accuracy == (first, second), "the same data give the same figures"
+    whole = project.beliefs.now().audit
     assert whole.round == 2
     assert whole.model is not None
     assert whole.consensus is not None

@@ -88,7 +88,7 @@ def test_a_rule_answers_each_text_once_and_is_no_annotator(project: Project) -> 
 
 
 def test_a_model_is_asked_first_about_what_people_have_labelled(project: Project, server: ChatServer) -> None:
-    project.add_annotator("ana", role=Role.OWNER)
+    project.people.add("ana", role=Role.OWNER)
     project.submit("t7", "yes", annotator="ana")
     project.machines.add("mini", model(server), price=PRICE)
     asked = project.machines.ask("mini", limit=1)
@@ -190,12 +190,12 @@ def test_one_process_asks_at_a_time(project: Project, server: ChatServer, locati
 
 
 def test_examples_are_reviewed_texts_and_never_of_the_audit(project: Project, server: ChatServer) -> None:
-    project.add_annotator("rita", role=Role.REVIEWER)
+    project.people.add("rita", role=Role.REVIEWER)
     with pytest.raises(ConflictError, match="decided 0 texts"):
         project.machines.examples(2)
     for i in range(N):
         project.adjudicate(f"t{i}", CLASSES[i % 2 == 0], reviewer="rita")
-    audit = {row.text for row in project.find_texts(TextFilter(state=TextState.AUDIT)).items}
+    audit = {row.text for row in project.reading.find_texts(TextFilter(state=TextState.AUDIT)).items}
     assert len(audit) == 2
     shown = project.machines.examples(4)
     assert [label for _, label in shown].count("yes") == 2

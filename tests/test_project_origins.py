@@ -42,12 +42,12 @@ def test_annotations_are_counted_by_where_they_come_from(project: Project) -> No
     work(project, 10)
     project.refit()
     work(project, 4, seed=1)
-    text, *_ = (record for record in project.annotation_records() if record.annotator == "ana")
-    project.add_annotator("someone")
+    text, *_ = (record for record in project.reading.annotation_records() if record.annotator == "ana")
+    project.people.add("someone")
     project.submit("t2", "bad", annotator="someone")
-    project.add_annotator("rita", role=Role.REVIEWER)
+    project.people.add("rita", role=Role.REVIEWER)
     project.adjudicate(text.text_id, "good", reviewer="rita")
-    found = project.provenance()
+    found = project.reading.provenance()
     assert sum(one.n for one in found) == project.annotations().n_annotations == 45
     origins: Counter[str] = Counter()
     for one in found:
@@ -58,48 +58,48 @@ def test_annotations_are_counted_by_where_they_come_from(project: Project) -> No
     assert {reason for number, reason in asked if number == 0} == {"audit", "spread"}
     assert "spread" not in {reason for number, reason in asked if number == 1}
     by_person = {name: sum(one.n for one in found if one.annotator == name) for name in PEOPLE}
-    assert by_person == {person.name: person.n_annotations for person in project.annotators()[1:4]}
+    assert by_person == {person.name: person.n_annotations for person in project.people.all()[1:4]}
 
 
 @pytest.mark.slow
 def test_agreement_by_chance_rests_on_the_audit_and_the_first_labels(project: Project) -> None:
     work(project, 40)
-    audit = set(project.audit_texts())
+    audit = set(project.audit.texts())
     firsts: Counter[str] = Counter()
     kept = []
-    for record in sorted(project.annotation_records(), key=lambda record: str(record.time)):
+    for record in sorted(project.reading.annotation_records(), key=lambda record: str(record.time)):
         firsts[record.text_id] += 1
         if record.text_id in audit or firsts[record.text_id] <= SETTINGS.first_labels:
             kept.append(record)
     assert len(kept) < project.annotations().n_annotations
-    found = project.beliefs.agreement
+    found = project.beliefs.now().agreement
     assert found.by_chance.n_annotations == sum(
         n for n in Counter(record.text_id for record in kept).values() if n > 1
     )
     assert found.all_texts.n_annotations > found.by_chance.n_annotations
     assert found.all_texts.alpha is not None
     assert found.all_texts.alpha.estimate == pytest.approx(krippendorff_alpha(project.annotations()).value)
-    assert project.beliefs.agreement == found, "the same annotations give the same intervals"
+    assert project.beliefs.now().agreement == found, "the same annotations give the same intervals"
 
 
 @pytest.mark.slow
 def test_reviewers_and_gold_texts_do_not_count_as_chance(project: Project) -> None:
     work(project, 20)
-    before = project.beliefs.agreement
+    before = project.beliefs.now().agreement
     chosen = next(
-        text for text, _ in TEXTS if text not in project.audit_texts() and n_labels(project, text) == 2
+        text for text, _ in TEXTS if text not in project.audit.texts() and n_labels(project, text) == 2
     )
-    project.add_annotator("rita", role=Role.REVIEWER)
+    project.people.add("rita", role=Role.REVIEWER)
     project.adjudicate(chosen, "good", reviewer="rita")
-    assert project.beliefs.agreement.all_texts.n_annotations == before.all_texts.n_annotations
-    project.set_gold(chosen, "good")
-    after = project.beliefs.agreement
+    assert project.beliefs.now().agreement.all_texts.n_annotations == before.all_texts.n_annotations
+    project.gold.set(chosen, "good")
+    after = project.beliefs.now().agreement
     assert after.all_texts.n_annotations == before.all_texts.n_annotations
     assert after.by_chance.n_annotations == before.by_chance.n_annotations - 2
 
 
 def n_labels(project: Project, text_id: str) -> int:
-    return sum(record.text_id == text_id for record in project.annotation_records())
+    return sum(record.text_id == text_id for record in project.reading.annotation_records())
 
 
 @pytest.mark.slow
@@ -107,19 +107,19 @@ def test_texts_chosen_by_the_model_are_not_drawn_by_chance(project: Project) -> 
     project.add_annotations([AnnotationRecord(f"t{n}", "elsewhere", "good") for n in range(1, 9, 2)])
     project.add_annotations([AnnotationRecord(f"t{n}", "elsewhere", "bad") for n in range(0, 8, 2)])
     project.refit()
-    in_audit = set(project.audit_texts())
+    in_audit = set(project.audit.texts())
     work(project, 12)
-    found = project.beliefs.agreement.by_chance
-    labelled = Counter(r.text_id for r in project.annotation_records() if r.text_id in in_audit)
+    found = project.beliefs.now().agreement.by_chance
+    labelled = Counter(r.text_id for r in project.reading.annotation_records() if r.text_id in in_audit)
     assert found.n_texts == sum(n > 1 for n in labelled.values())
 
 
 def test_an_empty_project(project: Project) -> None:
-    assert project.provenance() == []
-    assert project.beliefs.agreement.all_texts.alpha is None
-    times = project.times()
+    assert project.reading.provenance() == []
+    assert project.beliefs.now().agreement.all_texts.alpha is None
+    times = project.reading.times()
     assert times.made > 0
     assert (times.first, times.last) == (None, None)
-    assert project.guideline_versions() == 0
+    assert project.reading.guideline_versions() == 0
     project.set_guidelines("Say what you mean.")
-    assert project.guideline_versions() == 1
+    assert project.reading.guideline_versions() == 1

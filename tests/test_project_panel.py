@@ -103,7 +103,7 @@ def project(tmp_path: Path) -> Iterator[Project]:
     texts = [(f"t{i}", f"{'good' if i % 2 else 'bad'} {'nice' if i % 3 else 'ugly'} {i}") for i in range(N)]
     settings = ProjectSettings(encoder="tfidf", audit_size=4, first_labels=1, tuning=False)
     with Project.create(tmp_path / "p.db", classes=["no", "yes"], texts=texts, settings=settings) as project:
-        project.add_annotator("ana", role=Role.OWNER)
+        project.people.add("ana", role=Role.OWNER)
         for i in range(0, N, 2):
             project.submit(f"t{i}", "no", annotator="ana")
         for i in range(1, N // 2, 2):
@@ -118,7 +118,7 @@ def project(tmp_path: Path) -> Iterator[Project]:
 
 def test_what_is_known_of_machines(project: Project) -> None:
     project.refit()
-    panel = project.beliefs.machines
+    panel = project.beliefs.now().machines
     words, copy, other = panel.machines
     assert (words.answers, words.texts, words.labels) == (N, 45, 45)
     assert words.agreement is not None
@@ -135,14 +135,14 @@ def test_what_is_known_of_machines(project: Project) -> None:
     assert words.earlier is not None
     assert words.earlier.estimate == 1.0
     assert project.status().annotations == 45
-    assert {person.name for person in project.beliefs.annotators} == {"ana"}
-    assert project.rounds()[-1].diagnostics["machines"] == 3
+    assert {person.name for person in project.beliefs.now().annotators} == {"ana"}
+    assert project.reading.rounds()[-1].diagnostics["machines"] == 3
 
 
 def test_versions_are_compared(project: Project) -> None:
     project.machines.add("words", Keywords({"yes": ("good", "nice"), "no": ("ugly",)}))
     project.machines.ask("words")
-    last = project.beliefs.machines.machines[-1]
+    last = project.beliefs.now().machines.machines[-1]
     assert (last.version, last.answers) == (2, N)
     both = sum((i % 2 == 1) == (i % 2 == 1 or i % 3 != 0) for i in range(N))
     assert last.same_as_before is not None
@@ -150,7 +150,7 @@ def test_versions_are_compared(project: Project) -> None:
 
 
 def test_doors_show_the_same(project: Project, capsys: pytest.CaptureFixture[str]) -> None:
-    kept = project.keep_beliefs()
+    kept = project.beliefs.keep()
     assert main(["machine", "list", str(project.store.path), "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["panel"] == plain(kept.machines)
@@ -161,15 +161,18 @@ def test_doors_show_the_same(project: Project, capsys: pytest.CaptureFixture[str
 
 def test_a_label_given_with_an_opinion_in_view_says_so_and_judges_nobody(project: Project) -> None:
     project.refit()
-    before = project.beliefs.machines.machines[0].texts
+    before = project.beliefs.now().machines.machines[0].texts
     project.configure(suggestions=True)
-    audit = {str(project.beliefs.inputs.annotations.texts[i]) for i in project.beliefs.inputs.evidence.audit}
+    audit = {
+        str(project.beliefs.now().inputs.annotations.texts[i])
+        for i in project.beliefs.now().inputs.evidence.audit
+    }
     text = next(f"t{i}" for i in range(N // 2 + 1, N, 2) if f"t{i}" not in audit)
-    shown = project.suggestion(text, "ana")
+    shown = project.reading.suggestion(text, "ana")
     assert shown is not None
     project.submit(text, "yes", annotator="ana")
-    evidence = project.beliefs.inputs.evidence
+    evidence = project.beliefs.now().inputs.evidence
     assert evidence.suggested.sum() == 1
-    assert project.beliefs.machines.machines[0].texts == before
-    assert len(project.beliefs.inputs.independent) == evidence.annotations.n_annotations - 1
-    assert project.suggestion(next(iter(audit)), "ana") is None
+    assert project.beliefs.now().machines.machines[0].texts == before
+    assert len(project.beliefs.now().inputs.independent) == evidence.annotations.n_annotations - 1
+    assert project.reading.suggestion(next(iter(audit)), "ana") is None

@@ -58,18 +58,18 @@ def labelled(project: Project) -> Project:
 
 
 def test_of_an_empty_project_nothing_is_believed(project: Project) -> None:
-    assert project.kept_beliefs() is None
-    found = project.keep_beliefs()
+    assert project.beliefs.kept() is None
+    found = project.beliefs.keep()
     assert (found.annotators, found.verdicts, found.forecast, found.savings) == ((), (), None, None)
     assert (found.basis.labels, found.accuracy, found.guidelines) == (0, (), ())
-    assert not project.beliefs.contested()
-    assert not project.beliefs.doubtful_annotations()
+    assert not project.beliefs.now().contested()
+    assert not project.beliefs.now().doubtful_annotations()
 
 
 @pytest.mark.slow
 def test_people_are_told_apart(labelled: Project) -> None:
-    profiles = {one.name: one for one in labelled.beliefs.annotators}
-    assert list(profiles) == [person.name for person in labelled.annotators()]
+    profiles = {one.name: one for one in labelled.beliefs.now().annotators}
+    assert list(profiles) == [person.name for person in labelled.people.all()]
     spam, ana = profiles["spam"], profiles["ana"]
     assert spam.quality is not None
     assert ana.quality is not None
@@ -78,7 +78,7 @@ def test_people_are_told_apart(labelled: Project) -> None:
     assert spam.suspicion
     assert all(profiles[name].suspect is None for name in ("ana", "ben", "eva"))
     assert spam.median_seconds == 1.0
-    assert all(pair.shared > 0 for pair in labelled.beliefs.pairs)
+    assert all(pair.shared > 0 for pair in labelled.beliefs.now().pairs)
     for one in profiles.values():
         assert all(sum(row.values()) == pytest.approx(1) for row in one.confusion.values())
         assert json.loads(json.dumps(plain(one), allow_nan=False))["name"] == one.name
@@ -87,12 +87,12 @@ def test_people_are_told_apart(labelled: Project) -> None:
 @pytest.mark.slow
 def test_wrong_labels_come_first_with_all_that_is_known(labelled: Project) -> None:
     texts = dict(TEXTS)
-    doubtful = labelled.beliefs.doubtful_annotations(20)
+    doubtful = labelled.beliefs.now().doubtful_annotations(20)
     assert [one.error for one in doubtful] == sorted((one.error for one in doubtful), reverse=True)
     wrong = [one.label != right(one.text) for one in doubtful]
-    everyone = [one.label != right(texts[one.text_id]) for one in labelled.annotation_records()]
+    everyone = [one.label != right(texts[one.text_id]) for one in labelled.reading.annotation_records()]
     assert np.mean(wrong) > 2 * np.mean(everyone)
-    contested = labelled.beliefs.contested(10)
+    contested = labelled.beliefs.now().contested(10)
     assert [one.error for one in contested] == sorted((one.error for one in contested), reverse=True)
     for one in contested:
         assert one.text == texts[one.text_id]
@@ -103,26 +103,26 @@ def test_wrong_labels_come_first_with_all_that_is_known(labelled: Project) -> No
 
 def test_votes_carry_comments_and_reviewers_outweigh(project: Project) -> None:
     for name in ("ana", "ben", "eva"):
-        project.add_annotator(name)
+        project.people.add(name)
         project.submit("t0", "good", annotator=name, comment=f"{name} thinks so")
-    (one,) = project.beliefs.contested()
+    (one,) = project.beliefs.now().contested()
     assert {vote.comment for vote in one.votes} == {"ana thinks so", "ben thinks so", "eva thinks so"}
     assert (one.label, one.model) == ("good", None)
-    project.add_annotator("rita", role=Role.REVIEWER)
+    project.people.add("rita", role=Role.REVIEWER)
     project.adjudicate("t0", "bad", reviewer="rita", comment="awful is bad")
-    (one,) = project.beliefs.contested()
+    (one,) = project.beliefs.now().contested()
     assert one.label == "bad"
     assert len(one.votes) == 4
 
 
 @pytest.mark.slow
 def test_rules_speak_after_every_round(labelled: Project) -> None:
-    history = labelled.beliefs.verdicts
+    history = labelled.beliefs.now().verdicts
     assert [one.labels for one in history] == sorted({one.labels for one in history})
     assert {verdict.rule for verdict in history[-1].verdicts} == {"stable", "exhausted"}
     settings = labelled.settings
     labelled.configure(target_accuracy=0.05, budget=10)
-    verdicts = {verdict.rule: verdict for verdict in labelled.beliefs.verdicts[-1].verdicts}
+    verdicts = {verdict.rule: verdict for verdict in labelled.beliefs.now().verdicts[-1].verdicts}
     assert verdicts["target"].stop
     assert verdicts["budget"].stop
     assert labelled.settings == replace(settings, target_accuracy=0.05, budget=10)
@@ -130,10 +130,10 @@ def test_rules_speak_after_every_round(labelled: Project) -> None:
 
 @pytest.mark.slow
 def test_the_forecast_continues_the_audited_rounds(labelled: Project) -> None:
-    expected = labelled.beliefs.forecast_of((50, 500))
+    expected = labelled.beliefs.now().forecast_of((50, 500))
     assert expected is not None
     assert [point.labels for point in expected.points] == [50, 500]
-    assert expected.labels == labelled.beliefs.verdicts[-1].labels
+    assert expected.labels == labelled.beliefs.now().verdicts[-1].labels
     assert all(
         point.accuracy.low < point.accuracy.estimate < point.accuracy.high for point in expected.points
     )
@@ -141,15 +141,15 @@ def test_the_forecast_continues_the_audited_rounds(labelled: Project) -> None:
 
 @pytest.mark.slow
 def test_savings_say_why_they_are_unknown(labelled: Project) -> None:
-    saved = labelled.beliefs.savings
+    saved = labelled.beliefs.now().savings
     assert saved is not None
     assert (saved.needed is None) == bool(saved.unknown)
 
 
 @pytest.mark.slow
 def test_beliefs_are_read_as_they_were_kept(labelled: Project) -> None:
-    kept = labelled.keep_beliefs()
-    assert labelled.kept_beliefs() == kept
+    kept = labelled.beliefs.keep()
+    assert labelled.beliefs.kept() == kept
     assert [one.name for one in kept.annotators if one.suspect is not None] == ["spam"]
     assert kept.basis.labels == labelled.status().annotations
 
@@ -157,7 +157,7 @@ def test_beliefs_are_read_as_they_were_kept(labelled: Project) -> None:
 @pytest.mark.slow
 def test_the_same_data_give_the_same_figures(labelled: Project) -> None:
     with Project.open(place(labelled)) as again:
-        first, second = labelled.keep_beliefs(), again.keep_beliefs()
+        first, second = labelled.beliefs.keep(), again.beliefs.keep()
     assert first == replace(second, made_at=first.made_at, seconds=first.seconds)
 
 

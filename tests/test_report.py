@@ -207,7 +207,9 @@ def test_facts_are_those_of_the_project(facts: Facts, folder: Path) -> None:
         assert (
             sum(one.texts for one in facts.labels.bins) == facts.labels.basis.texts == status.labelled_texts
         )
-        assert [one.number for one in facts.protocol.rounds] == [info.number for info in project.rounds()]
+        assert [one.number for one in facts.protocol.rounds] == [
+            info.number for info in project.reading.rounds()
+        ]
         rounds = sum(sum(one.asked.values()) for one in facts.protocol.rounds)
         assert rounds + sum(facts.protocol.before_rounds.values()) == annotations.n_annotations
     assert facts.environment.encoder is not None
@@ -298,7 +300,7 @@ def test_the_command_writes_pages_and_sections(tmp_path: Path, capsys: pytest.Ca
 @pytest.mark.slow
 def test_a_file_named_after_somebody_is_not_named(tmp_path: Path) -> None:
     with Project.create(tmp_path / "Ann's.db", classes=["a", "b"], texts=NO_TEXTS, name="Ann's") as project:
-        project.add_annotator("ann")
+        project.people.add("ann")
         assert gather(project).commands["data"] == "jurybox report 'Ann'\"'\"'s.db' --section data"
         behind = gather(project, hide_names=True)
     assert behind.commands["data"] == "jurybox report PROJECT --section data --hide-names"

@@ -133,7 +133,7 @@ def test_a_label_given_during_an_import_is_not_given_twice(project: Project) -> 
     def batches(mine: str) -> Iterator[Batch]:
         yield Batch([], labels)
         if project.status().annotations == 0:
-            project.add_annotator("ana")
+            project.people.add("ana")
             project.submit("t3", "yes", annotator="ana")
             project.submit("t4", mine, annotator="ana")
 
@@ -141,8 +141,8 @@ def test_a_label_given_during_an_import_is_not_given_twice(project: Project) -> 
         project.add(batches("yes"))
     added = project.add(batches("yes"), duplicates="last")
     assert (added.annotations, added.known_annotations) == (1, 1)
-    assert project.annotator("ana").n_annotations == 2
-    assert {record.text_id: record.label for record in project.annotation_records()} == {
+    assert project.people.get("ana").n_annotations == 2
+    assert {record.text_id: record.label for record in project.reading.annotation_records()} == {
         "t3": "yes",
         "t4": "no",
     }
@@ -201,8 +201,8 @@ def test_new_classes_cost_the_same_each_and_a_thousand_are_enough(project: Proje
             AnnotationRecord(f"t{i % 20}", f"a{i}", f"class {i}", row=i + 1) for i in range(first, stop)
         ]
         for record in records:
-            if record.annotator not in {person.name for person in project.annotators()}:
-                project.add_annotator(record.annotator)
+            if record.annotator not in {person.name for person in project.people.all()}:
+                project.people.add(record.annotator)
         counts.append(statements(project, lambda: project.add([Batch([], records)], add_classes=True)))
 
     counts: list[int] = []

@@ -31,7 +31,7 @@ def project(location: str) -> Iterator[Project]:
         for who in ("ana", "bo"):
             for task in project.next_tasks(who, 10).tasks:
                 project.submit(task, "yes", comment="sûre", seconds=1.5)
-        project.change("ana", project.decisions("ana")[0].text_id, "no")
+        project.change("ana", project.reading.decisions("ana")[0].text_id, "no")
         project.undo("bo")
         project.skip(project.next_tasks("bo", 1).tasks[0], reason="long")
         snapshot = snapshots.read_snapshot(project.store)

@@ -34,7 +34,7 @@ def project(location: str) -> Iterator[Project]:
     texts = [(f"t{i}", f"text {i}") for i in range(N)]
     with Project.create(location, classes=["no", "yes"], texts=texts, settings=PLAIN) as project:
         for name in ("ana", "bo", "cy"):
-            project.add_annotator(name)
+            project.people.add(name)
         project.submit("t29", "yes", annotator="cy")
         publish(project, BASE)
         publish(project, NEWER)
@@ -124,9 +124,9 @@ def test_what_was_labelled_in_one_front_is_so_in_the_next_and_in_the_base(projec
     order = served(project, "bo")
     assert order[:3] == named([0, 1, 2])
     assert order[-3:] == named([29, 3, 20])  # the last two were labelled since the base
-    assert project.progress("bo").finished_texts == 3
-    assert project.pulse().open_texts == N - 3
-    assert len(project.find_texts(TextFilter(state=TextState.OPEN), limit=N).items) == N - 3
+    assert project.reading.progress("bo").finished_texts == 3
+    assert project.reading.pulse().open_texts == N - 3
+    assert len(project.reading.find_texts(TextFilter(state=TextState.OPEN), limit=N).items) == N - 3
 
 
 def test_labels_given_during_the_fit_count_in_the_front(project: Project) -> None:
@@ -152,19 +152,19 @@ def test_labels_given_during_the_fit_count_in_the_front(project: Project) -> Non
 
 def test_the_queue_is_shown_as_it_is_served(project: Project) -> None:
     served(project, "ana", 2)
-    shown = [row.text_id for row in project.queue(limit=2 * N)]
+    shown = [row.text_id for row in project.reading.queue(limit=2 * N)]
     assert len(shown) == N
-    assert [row.text_id for row in project.queue(limit=3)] == shown[:3]
-    assert project.queue_reasons() == {"round 2": FRONT, "round 1": N - FRONT}
+    assert [row.text_id for row in project.reading.queue(limit=3)] == shown[:3]
+    assert project.reading.queue_reasons() == {"round 2": FRONT, "round 1": N - FRONT}
     assert served(project, "bo") == shown
-    assert project.queue_reasons() == {"round 2": 2, "round 1": N - FRONT - 1}
+    assert project.reading.queue_reasons() == {"round 2": 2, "round 1": N - FRONT - 1}
 
 
 def test_a_text_is_shown_with_its_place_in_the_front(project: Project) -> None:
-    assert project.text_row("t20").reason == "round 2"
-    assert project.text_row("t5").reason == "round 1"
-    project.adjudicate("t20", "yes", reviewer=project.add_annotator("rita", role=Role.REVIEWER).name)
-    assert not project.text_row("t20").open
+    assert project.reading.text_row("t20").reason == "round 2"
+    assert project.reading.text_row("t5").reason == "round 1"
+    project.adjudicate("t20", "yes", reviewer=project.people.add("rita", role=Role.REVIEWER).name)
+    assert not project.reading.text_row("t20").open
     assert project.next_tasks("ana", 1).tasks[0].text_id == "t3"
 
 
@@ -181,12 +181,12 @@ def test_texts_that_come_later_follow_and_those_of_the_audit_come_first(location
     settings = PLAIN.updated({"audit_size": 1000, "audit_share": 0.5, "audit_labels": 1})
     texts = [(f"t{i}", f"text {i}") for i in range(N)]
     with Project.create(location, classes=["no", "yes"], texts=texts, settings=settings) as project:
-        project.submit("t0", "yes", annotator=project.add_annotator("cy").name)
-        ordinary = [i for i in BASE if f"t{i}" not in project.audit_texts()]
+        project.submit("t0", "yes", annotator=project.people.add("cy").name)
+        ordinary = [i for i in BASE if f"t{i}" not in project.audit.texts()]
         publish(project, ordinary)
         publish(project, ordinary[::-1])
         project.add_texts([(f"late {i}", f"late text {i}") for i in range(10)])
-        audit = {*project.audit_texts()} - {"t0"}
+        audit = {*project.audit.texts()} - {"t0"}
         late = {f"late {i}" for i in range(10)}
         assert audit & late
         assert late - audit
@@ -198,12 +198,12 @@ def test_texts_that_come_later_follow_and_those_of_the_audit_come_first(location
 
 def test_gold_texts_leave_front_and_base(project: Project) -> None:
     project.configure(gold_share=0.0)
-    project.set_gold("t20", "yes")
-    project.set_gold("t0", "yes")
+    project.gold.set("t20", "yes")
+    project.gold.set("t0", "yes")
     order = served(project, "ana")
     assert order[: FRONT - 1] == named(NEWER[1:FRONT])
     assert not {"t0", "t20"} & {*order}
-    project.set_gold("t20", None)
+    project.gold.set("t20", None)
     assert served(project, "ana") == ["t20"]
 
 
@@ -211,10 +211,10 @@ def test_gold_texts_leave_front_and_base(project: Project) -> None:
 def test_a_change_of_the_rules_reaches_front_and_base(project: Project) -> None:
     everything = served(project, "ana")
     project.configure(max_labels=1)
-    assert project.pulse().open_texts == 0
+    assert project.reading.pulse().open_texts == 0
     assert isinstance(project.next_task("bo"), NothingLeft)
     project.configure(max_labels=2)
-    assert project.pulse().open_texts == N - 1
+    assert project.reading.pulse().open_texts == N - 1
     assert sorted(served(project, "bo")) == sorted(set(everything) - {"t29"})
 
 

@@ -30,7 +30,7 @@ def project(location: str, clock: Clock) -> Iterator[Project]:
     texts = [(f"t{i}", f"text {i}") for i in range(N)]
     with Project.create(location, classes=["no", "yes"], texts=texts, settings=PLAIN, clock=clock) as project:
         for name in ("ana", "bo"):
-            project.add_annotator(name)
+            project.people.add(name)
         yield project
 
 
@@ -91,7 +91,7 @@ def test_texts_of_others_and_texts_that_are_none_are_refused_alike(project: Proj
         assert codes == {"not_editable"}
     status = project.status()
     assert (status.annotations, status.skips, status.flags) == (1, 0, 0)
-    assert [decision.text_id for decision in project.decisions("ana")] == [mine]
+    assert [decision.text_id for decision in project.reading.decisions("ana")] == [mine]
     assert take(project, "bo").text_id == theirs, "nobody gives back what someone else holds"
 
 
@@ -99,7 +99,7 @@ def test_nobody_writes_while_paused(project: Project) -> None:
     done, task = take(project, "ana"), None
     receipt = project.submit(done, "yes", key="k")
     task = take(project, "ana")
-    project.pause("ana")
+    project.people.pause("ana")
     for text in (task.text_id, done.text_id):
         for verb in ("skip", "flag", "undo", "change", "renew"):
             assert refused(by(project, "ana", text)[verb]) == "paused"
@@ -107,14 +107,14 @@ def test_nobody_writes_while_paused(project: Project) -> None:
     again = project.submit(done, "yes", key="k")
     assert (again.annotation, again.repeated) == (receipt.annotation, True), "it was acknowledged before"
     assert project.submit(task.text_id, "yes", annotator="ana").annotation, "the owner may"
-    project.resume("ana")
+    project.people.resume("ana")
     assert not project.submit(take(project, "ana"), "yes").repeated
 
 
 def test_a_paused_reviewer_decides_nothing(project: Project) -> None:
-    project.add_annotator("rita", role=Role.REVIEWER)
+    project.people.add("rita", role=Role.REVIEWER)
     project.adjudicate("t1", "yes", reviewer="rita")
-    project.pause("rita")
+    project.people.pause("rita")
     assert refused(lambda: project.adjudicate("t2", "yes", reviewer="rita")) == "paused"
     assert refused(by(project, "rita", "t3")["submit"]) == "paused"
 
@@ -122,14 +122,14 @@ def test_a_paused_reviewer_decides_nothing(project: Project) -> None:
 @pytest.mark.slow
 def test_who_failed_the_test_writes_nothing(project: Project) -> None:
     for number in range(6):
-        project.set_gold(f"t{number}", "yes")
+        project.gold.set(f"t{number}", "yes")
     project.configure(qualification_texts=2, gold_share=0.5)
     tasks = project.next_tasks("ana", 4).tasks
     for task in tasks[:2]:
         project.submit(task, "no")
     assert refused(by(project, "ana", "t40")["submit"]) == "not_yours"
     project.next_task("ana")
-    assert project.annotator("ana").qualified is False
+    assert project.people.get("ana").qualified is False
     for text in (tasks[0].text_id, tasks[2].text_id):
         for verb in ("skip", "flag", "undo", "change", "renew"):
             assert refused(by(project, "ana", text)[verb]) == "not_qualified"
@@ -140,7 +140,7 @@ def test_who_failed_the_test_writes_nothing(project: Project) -> None:
 def test_while_being_tested_only_gold_texts_may_be_answered(project: Project, clock: Clock) -> None:
     ordinary = take(project, "ana")
     for number in range(6):
-        project.set_gold(f"t{number}", "yes")
+        project.gold.set(f"t{number}", "yes")
     project.configure(qualification_texts=2)
     clock.now += 601
     assert refused(lambda: project.submit(ordinary, "yes")) == "being_tested"
@@ -157,14 +157,14 @@ def test_a_late_answer_is_kept_wherever_its_text_went(project: Project, clock: C
     assert len(project.next_tasks("bo", N).tasks) == N
     for task in (expired, taken, returned):
         project.submit(task, "yes")
-    project.pause("ana")
-    project.resume("ana")
+    project.people.pause("ana")
+    project.people.resume("ana")
     project.submit(paused, "yes")
     assert set(origins(project).values()) == {"queue"}, "they came by the queue, and what it knew is kept"
 
 
 def test_cap_and_share_hold_for_late_answers(project: Project, clock: Clock) -> None:
-    project.set_cap("ana", 5)
+    project.people.set_cap("ana", 5)
     first = project.next_tasks("ana", 5).tasks
     clock.now += 601
     second = project.next_tasks("ana", 5, resume=False).tasks
@@ -179,13 +179,13 @@ def test_cap_and_share_hold_for_late_answers(project: Project, clock: Clock) -> 
     for task in second:
         project.submit(task, "yes")
     assert refused(lambda: project.submit(late[0], "yes")) == "cap_reached"
-    assert project.annotator("ana").n_annotations == 5
+    assert project.people.get("ana").n_annotations == 5
     assert project.submit(late[0].text_id, "yes", annotator="ana").annotation, "the owner may"
 
 
 @pytest.mark.slow
 def test_nobody_gets_round_cap_or_share_by_giving_texts_back(project: Project) -> None:
-    project.set_cap("bo", 6)
+    project.people.set_cap("bo", 6)
     project.configure(max_share=0.4)
     for name, most in (("ana", 20), ("bo", 6)):
         seen: set[str] = set()
@@ -206,21 +206,21 @@ def test_nobody_gets_round_cap_or_share_by_giving_texts_back(project: Project) -
 
 def test_a_text_lent_within_the_cap_may_be_answered(project: Project) -> None:
     tasks = project.next_tasks("ana", 3).tasks
-    project.set_cap("ana", 1)
+    project.people.set_cap("ana", 1)
     for task in tasks:
         project.submit(task, "yes")
     assert why(project, "ana") is Why.CAP_REACHED
 
 
 def test_a_skip_taken_back_brings_no_text_beyond_the_cap(project: Project) -> None:
-    project.set_cap("ana", 2)
+    project.people.set_cap("ana", 2)
     skipped = take(project, "ana")
     project.skip(skipped)
     for task in project.next_tasks("ana", 2).tasks:
         project.submit(task, "yes")
     project.undo("ana", skipped.text_id, direct=False)
     assert refused(lambda: project.submit(skipped, "yes")) == "cap_reached"
-    assert project.annotator("ana").n_annotations == 2
+    assert project.people.get("ana").n_annotations == 2
 
 
 def test_only_so_many_texts_are_in_hand(project: Project, clock: Clock) -> None:
@@ -256,7 +256,7 @@ def test_undo_lends_no_more_than_may_be_in_hand(project: Project) -> None:
 
 
 def test_reviewers_and_owners_label_directly(project: Project) -> None:
-    project.add_annotator("rita", role=Role.REVIEWER, cap=1)
+    project.people.add("rita", role=Role.REVIEWER, cap=1)
     for text in ("t1", "t2"):
         project.submit(text, "yes", annotator="rita", direct=False)
     project.submit("t3", "yes", annotator="ana")
@@ -326,7 +326,7 @@ def test_keys_outlive_the_process(project: Project, location: str, clock: Clock)
     first, second = project.next_tasks("ana", 2).tasks
     for task in (first, second):
         project.submit(task, "yes")
-    project.add_annotator("rita", role=Role.REVIEWER)
+    project.people.add("rita", role=Role.REVIEWER)
     undone = project.undo("ana", key="u", direct=False)
     project.flag(first.text_id, "odd", annotator="ana", key="f", direct=False)
     verdict = project.adjudicate("t9", "yes", reviewer="rita", key="v")
@@ -345,7 +345,7 @@ def test_keys_outlive_the_process(project: Project, location: str, clock: Clock)
         later.skip(undone, "cannot tell", key="s")
         status = later.status()
         assert (status.annotations, status.flags, status.skips) == (2, 1, 0)
-        assert {one.label for one in later.decisions("ana")} == {"yes"}
+        assert {one.label for one in later.reading.decisions("ana")} == {"yes"}
         with pytest.raises(ConflictError, match="another request"):
             later.undo("ana", first.text_id, key="u")
         with pytest.raises(InputError, match="256 characters"):
@@ -354,9 +354,9 @@ def test_keys_outlive_the_process(project: Project, location: str, clock: Clock)
 
 def test_what_failed_is_not_kept(project: Project) -> None:
     task = take(project, "ana")
-    project.pause("ana")
+    project.people.pause("ana")
     assert refused(lambda: project.flag(task, "odd", key="f")) == "paused"
-    project.resume("ana")
+    project.people.resume("ana")
     project.flag(task, "odd", key="f")
     assert project.status().flags == 1
 
@@ -371,7 +371,7 @@ def test_the_last_decision_is_the_last_whatever_the_clock_says(project: Project,
         order.append(task.text_id)
         project.skip(task) if step % 3 == 1 else project.submit(task, "yes")
         clock.now -= 100
-    assert [decision.text_id for decision in project.decisions("ana")] == order[::-1]
+    assert [decision.text_id for decision in project.reading.decisions("ana")] == order[::-1]
     assert [project.undo("ana", direct=False).text_id for _ in order] == order[::-1]
 
 
@@ -381,7 +381,7 @@ def test_loans_given_by_a_clock_that_was_ahead_have_ended(
 ) -> None:
     if golden:
         project.configure(gold_share=1)
-        project.set_gold("t0", "yes")
+        project.gold.set("t0", "yes")
     start = clock.now
     clock.now += 31 * DAY
     ahead = project.next_tasks("ana", N).tasks

@@ -34,7 +34,7 @@ def make(location: str, settings: ProjectSettings = PLAIN, clock: Clock | None =
     project = Project.create(
         location, classes=["no", "yes"], texts=texts, settings=settings, clock=clock or Clock()
     )
-    project.add_gold(GOLD)
+    project.gold.add(GOLD)
     return project
 
 
@@ -66,7 +66,7 @@ def label_all(project: Project, annotator: str, most: int = 10 * N) -> list[str]
 
 
 def reasons(project: Project, annotator: str) -> dict[str, str | None]:
-    page = project.find_annotations(AnnotationFilter(annotator=annotator), limit=500)
+    page = project.reading.find_annotations(AnnotationFilter(annotator=annotator), limit=500)
     return {row.text_id: row.reason for row in page.items}
 
 
@@ -75,7 +75,7 @@ def publish(project: Project, meanwhile: list[tuple[str, str | None]] | None = N
     snapshot = snapshots.read_snapshot(project.store)
     number = rounds.begin_round(project.store, snapshot, {}, now=1.0)
     for text, label in meanwhile or ():
-        project.set_gold(text, label)
+        project.gold.set(text, label)
     order = np.flatnonzero(rounds.wants_label(snapshot, project.settings))
     outcome = rounds.Outcome(
         order=order,
@@ -89,35 +89,40 @@ def publish(project: Project, meanwhile: list[tuple[str, str | None]] | None = N
 
 
 def open_texts(project: Project) -> set[str]:
-    return {row.text_id for row in project.find_texts(TextFilter(state=TextState.OPEN), limit=500).items}
+    return {
+        row.text_id for row in project.reading.find_texts(TextFilter(state=TextState.OPEN), limit=500).items
+    }
 
 
 # ---- naming gold texts
 
 
 def test_gold_texts_are_named_changed_and_taken_back(project: Project) -> None:
-    assert project.gold() == GOLD
+    assert project.gold.labels() == GOLD
     assert open_texts(project) == {f"t{i}" for i in range(12, N)}
-    project.set_gold("t0", "yes")
-    project.set_gold("t1", None)
-    assert project.gold() == {**{text: label for text, label in GOLD.items() if text != "t1"}, "t0": "yes"}
+    project.gold.set("t0", "yes")
+    project.gold.set("t1", None)
+    assert project.gold.labels() == {
+        **{text: label for text, label in GOLD.items() if text != "t1"},
+        "t0": "yes",
+    }
     assert "t1" in open_texts(project)
     assert "t0" not in open_texts(project)
 
 
 def test_wrong_gold_is_refused_as_a_whole(project: Project) -> None:
     with pytest.raises(NotFoundError, match="'t99'"):
-        project.add_gold({"t20": "yes", "t99": "yes"})
+        project.gold.add({"t20": "yes", "t99": "yes"})
     with pytest.raises(InputError, match="expected one of 'no', 'yes'"):
-        project.add_gold({"t20": "yes", "t21": "perhaps"})
+        project.gold.add({"t20": "yes", "t21": "perhaps"})
     with pytest.raises(InputError, match="two known labels, 'yes' and 'no'"):
-        project.add_gold([("t20", "yes"), ("t21", "no"), ("t20", "no")])
-    assert project.gold() == GOLD
-    assert project.add_gold([("t20", "yes"), ("t20", "yes")]) == 1
+        project.gold.add([("t20", "yes"), ("t21", "no"), ("t20", "no")])
+    assert project.gold.labels() == GOLD
+    assert project.gold.add([("t20", "yes"), ("t20", "yes")]) == 1
 
 
 def test_gold_texts_stay_out_of_the_queue_through_rounds_and_settings(project: Project) -> None:
-    project.add_annotator("ana")
+    project.people.add("ana")
     project.submit("t0", "no", annotator="ana")
     project.submit("t30", "no", annotator="ana")
     ordinary = {f"t{i}" for i in range(12, N)}
@@ -135,14 +140,14 @@ def test_the_audit_sample_stays_a_random_one(location: str) -> None:
     with make(
         location, PLAIN.updated({"audit_size": 6, "overlap": 0, "audit_share": 0.1, "gold_share": 1})
     ) as project:
-        audit = set(project.audit_texts())
-        project.add_gold(dict.fromkeys(audit, "yes"))
+        audit = set(project.audit.texts())
+        project.gold.add(dict.fromkeys(audit, "yes"))
         assert audit <= open_texts(project)
         label_all(project, "ana")
         given = reasons(project, "ana")
         assert {given[text] for text in audit} == {"audit"}
         assert {text for text, reason in given.items() if reason == "gold"} == set(GOLD) - audit
-        (score,) = project.gold_report()
+        (score,) = project.gold.report()
         assert (score.n, score.right) == (len(audit | set(GOLD)), len(audit | set(GOLD)) - wrong_in(audit))
         publish(project)
         assert project.status().audit_texts == 6
@@ -292,7 +297,7 @@ def test_decisions_on_gold_texts_can_be_taken_back_like_others(project: Project)
 def test_gold_texts_are_not_asked_for_once_all_others_are_done(location: str) -> None:
     with make(location, PLAIN.updated({"max_labels": 1, "gold_share": 0.05})) as project:
         label_all(project, "ana")
-        assert len(project.gold_report()[0:1]) == 1
+        assert len(project.gold.report()[0:1]) == 1
         assert why(project, "ana") is Why.FINISHED
         assert why(project, "bo") is Why.FINISHED
 
@@ -300,11 +305,11 @@ def test_gold_texts_are_not_asked_for_once_all_others_are_done(location: str) ->
 def test_gold_texts_under_way_when_they_become_ordinary(location: str) -> None:
     with make(location, PLAIN.updated({"gold_share": 1})) as project:
         task = take(project, "ana")
-        project.add_gold(dict.fromkeys(GOLD, "yes"))
+        project.gold.add(dict.fromkeys(GOLD, "yes"))
         for text in GOLD:
-            project.set_gold(text, None)
+            project.gold.set(text, None)
         project.submit(task, "yes")
-        assert project.gold_report()[0].n == 0
+        assert project.gold.report()[0].n == 0
         assert reasons(project, "ana") == {task.text_id: None}
 
 
@@ -314,18 +319,18 @@ def test_gold_texts_under_way_when_they_become_ordinary(location: str) -> None:
 @pytest.mark.slow
 def test_the_report_counts_what_stands_however_it_came(project: Project) -> None:
     project.add_annotations([AnnotationRecord("t1", "bo", "no"), AnnotationRecord("t2", "bo", "no")])
-    project.add_annotator("cy")
+    project.people.add("cy")
     label_all(project, "ana")
     project.undo("ana", next(text for text in list(reasons(project, "ana"))[:10] if text not in GOLD))
-    by_name = {score.annotator: score for score in project.gold_report()}
+    by_name = {score.annotator: score for score in project.gold.report()}
     assert by_name["ana"].n == by_name["ana"].right >= 5
     assert (by_name["bo"].n, by_name["bo"].right) == (2, 1)
     interval = by_name["bo"].accuracy
     assert interval is not None
     assert interval.low < 0.1 < interval.estimate == 0.5 < 0.9 < interval.high
     assert by_name["cy"].accuracy is None
-    project.set_gold("t1", "no")
-    assert project.gold_report()[0].right == 2
+    project.gold.set("t1", "no")
+    assert project.gold.report()[0].right == 2
 
 
 @pytest.mark.slow
@@ -335,7 +340,7 @@ def test_gold_annotations_are_annotations_and_known_labels_are_none(project: Pro
     asked = [text for text, reason in reasons(project, "ana").items() if reason == "gold"]
     labelled = annotations.texts[annotations.n_labels > 0]
     assert set(asked) < set(labelled)
-    assert annotations.n_annotations == project.annotator("ana").n_annotations
+    assert annotations.n_annotations == project.people.get("ana").n_annotations
     assert set(GOLD) - set(asked) == set(GOLD) - set(labelled)
 
 
@@ -363,9 +368,9 @@ def tested(location: str) -> Iterator[Project]:
 def test_a_new_annotator_is_tested_first(tested: Project) -> None:
     ids = answer(tested, "ana", [True, True, True, False])
     assert len(set(ids)) == 4
-    assert tested.annotator("ana").qualified is None
+    assert tested.people.get("ana").qualified is None
     take(tested, "ana")
-    assert tested.annotator("ana").qualified is True
+    assert tested.people.get("ana").qualified is True
     assert len(label_all(tested, "ana")) > 40
 
 
@@ -373,18 +378,18 @@ def test_a_new_annotator_is_tested_first(tested: Project) -> None:
 def test_who_fails_gets_no_more_texts_unless_the_owner_says_so(tested: Project) -> None:
     ids = answer(tested, "ana", [True, False, False, True])
     assert why(tested, "ana") is Why.NOT_QUALIFIED
-    assert tested.annotator("ana").qualified is False
+    assert tested.people.get("ana").qualified is False
     tested.change("ana", ids[1], GOLD[ids[1]])
     tested.undo("ana", ids[2])
     tested.submit(ids[2], GOLD[ids[2]], annotator="ana")
     assert why(tested, "ana") is Why.NOT_QUALIFIED, "a verdict is given once"
     assert tested.annotations().n_annotations == 4, "the labels stay"
-    tested.qualify("ana")
+    tested.people.qualify("ana")
     assert len(label_all(tested, "ana")) > 40
-    tested.qualify("ana", verdict=False)
+    tested.people.qualify("ana", verdict=False)
     assert why(tested, "ana") is Why.NOT_QUALIFIED
     tested.configure(qualification_texts=0)
-    tested.set_gold("t50", None)
+    tested.gold.set("t50", None)
     assert tested.next_tasks("ana").nothing != NothingLeft(Why.NOT_QUALIFIED)
 
 
@@ -414,10 +419,10 @@ def test_a_test_longer_than_the_gold_texts_takes_them_all(location: str) -> None
 def test_reviewers_owners_and_those_at_work_are_not_tested(location: str) -> None:
     with make(location) as project:
         label_all(project, "ana", most=3)
-        project.add_annotator("bo")
-        project.add_annotator("rex", role=Role.REVIEWER)
+        project.people.add("bo")
+        project.people.add("rex", role=Role.REVIEWER)
         project.configure(qualification_texts=4)
-        assert [person.qualified for person in project.annotators()] == [True, None, None]
+        assert [person.qualified for person in project.people.all()] == [True, None, None]
         label_all(project, "ana")
         assert set(label_all(project, "rex", most=20)) - set(GOLD)
         assert set(label_all(project, "bo", most=4)) <= set(GOLD)
@@ -425,11 +430,11 @@ def test_reviewers_owners_and_those_at_work_are_not_tested(location: str) -> Non
 
 def test_without_gold_texts_nobody_is_tested(location: str) -> None:
     with make(location, TEST) as project:
-        project.add_gold({})
+        project.gold.add({})
         for text in GOLD:
-            project.set_gold(text, None)
+            project.gold.set(text, None)
         assert isinstance(project.next_task("ana"), Task)
-        assert project.annotator("ana").qualified is None
+        assert project.people.get("ana").qualified is None
 
 
 # ---- shares
@@ -445,15 +450,15 @@ def test_nobody_gives_more_than_the_share(location: str) -> None:
             label_all(project, "cy")
             label_all(project, "ana")
             label_all(project, "bo")
-        counts = [person.n_annotations for person in project.annotators()]
+        counts = [person.n_annotations for person in project.people.all()]
         assert max(counts) > 20
         assert all(n <= max(20, 0.4 * sum(counts)) for n in counts)
 
 
 def test_a_share_counts_texts_in_hand_and_may_be_a_persons_own(location: str) -> None:
     with make(location, PLAIN.updated({"gold_share": 0.0})) as project:
-        project.add_annotator("ana")
-        project.set_max_share("ana", 0.5)
+        project.people.add("ana")
+        project.people.set_max_share("ana", 0.5)
         tasks = project.next_tasks("ana", 40)
         assert len(tasks.tasks) == 20
         assert tasks.nothing == NothingLeft(Why.SHARE_REACHED)
@@ -461,11 +466,11 @@ def test_a_share_counts_texts_in_hand_and_may_be_a_persons_own(location: str) ->
         # 28 by others and 20 in hand: 8 more make a half
         assert len(project.next_tasks("ana", 40, resume=False).tasks) == 8
         project.configure(max_share=0.1)
-        project.set_max_share("bo", 1.0)
+        project.people.set_max_share("bo", 1.0)
         assert project.next_tasks("bo", 1).nothing != NothingLeft(Why.SHARE_REACHED)
-        assert project.annotator("bo").max_share == 1.0
+        assert project.people.get("bo").max_share == 1.0
         with pytest.raises(InputError, match="max_share is 0"):
-            project.set_max_share("bo", 0)
+            project.people.set_max_share("bo", 0)
 
 
 @pytest.mark.parametrize(
@@ -483,7 +488,7 @@ def test_shares_out_of_range_are_refused(name: str, value: float) -> None:
 def test_one_person_in_two_windows_stays_within_share_and_sees_no_text_twice(location: str) -> None:
     settings = PLAIN.updated({"max_share": 0.5})
     with make(location, settings) as one, Project.open(location, clock=Clock()) as two:
-        one.add_annotator("ana")
+        one.people.add("ana")
         start = threading.Barrier(2)
 
         def work(project: Project) -> list[str]:
@@ -507,7 +512,7 @@ def test_people_are_tested_at_the_same_time(location: str) -> None:
     names = [f"p{j}" for j in range(6)]
     with make(location, TEST) as one, Project.open(location, clock=Clock()) as two:
         for name in names:
-            one.add_annotator(name)
+            one.people.add(name)
 
         def work(name: str) -> int:
             project = one if int(name[1]) % 2 else two
@@ -519,18 +524,18 @@ def test_people_are_tested_at_the_same_time(location: str) -> None:
             further = list(pool.map(work, names))
         assert further[:4] == [5] * 4
         assert further[4:] == [0, 0]
-        assert [person.qualified for person in one.annotators()] == [True] * 4 + [False] * 2
+        assert [person.qualified for person in one.people.all()] == [True] * 4 + [False] * 2
 
 
 @pytest.mark.slow
 def test_gold_is_named_while_people_label(location: str) -> None:
     with make(location) as one, Project.open(location, clock=Clock()) as two:
-        one.add_annotator("ana")
+        one.people.add("ana")
         stop = threading.Event()
 
         def rename() -> None:
             for i in range(12, 40):
-                two.set_gold(f"t{i}", "yes")
+                two.gold.set(f"t{i}", "yes")
             stop.set()
 
         naming = threading.Thread(target=rename)
@@ -564,7 +569,7 @@ def test_an_export_brings_the_known_labels_along(tmp_path: Path, form: str) -> N
     with Project.create(
         str(tmp_path / "second.db"), classes=source.classes, batches=source.batches()
     ) as second:
-        assert second.gold() == GOLD
-        second.set_gold("t0", None)
+        assert second.gold.labels() == GOLD
+        second.gold.set("t0", None)
         second.add(source.batches())
-        assert second.gold() == GOLD
+        assert second.gold.labels() == GOLD

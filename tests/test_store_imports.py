@@ -34,8 +34,8 @@ def test_texts_keep_order_ids_and_metadata(project: Project) -> None:
         TextRecord("a", ""),
     ]
     assert project.add_texts(records) == Added(texts=2)
-    assert list(project.texts()) == records
-    assert project.text("b") == records[0]
+    assert list(project.reading.texts()) == records
+    assert project.reading.text("b") == records[0]
     assert project.annotations().texts.tolist() == ["b", "a"]
 
 
@@ -50,7 +50,7 @@ def test_an_id_known_with_another_text_stops_everything(project: Project) -> Non
     project.add_texts([("a", "one")])
     with pytest.raises(FormatError, match=r"row 2, column 'id', value 'a'.*another text"):
         project.add_texts([TextRecord("b", "new", row=1), TextRecord("a", "two", row=2)])
-    assert [record.id for record in project.texts()] == ["a"]
+    assert [record.id for record in project.reading.texts()] == ["a"]
 
 
 @pytest.mark.parametrize(
@@ -79,9 +79,9 @@ def test_annotations_come_in_with_their_time(project: Project) -> None:
     time = datetime(2024, 2, 29, 12, 30, tzinfo=UTC)
     record = AnnotationRecord("a", "ana", "yes", seconds=2.5, comment="sure", time=time)
     assert project.add_annotations([record]) == Added(annotations=1, annotators=1)
-    assert list(project.annotation_records()) == [record]
+    assert list(project.reading.annotation_records()) == [record]
     assert project.add_annotations([record]) == Added(known_annotations=1)
-    assert project.annotator("ana").n_annotations == 1
+    assert project.people.get("ana").n_annotations == 1
 
 
 def test_contradicting_labels_are_an_error_or_the_last_one_holds(project: Project) -> None:
@@ -95,7 +95,7 @@ def test_contradicting_labels_are_an_error_or_the_last_one_holds(project: Projec
     )
     assert added.annotations == 2
     assert project.annotations().to_wide().to_numpy().tolist() == [[0, 1]]
-    assert [person.n_annotations for person in project.annotators()] == [1, 1]
+    assert [person.n_annotations for person in project.people.all()] == [1, 1]
     with project.store.read() as connection:
         retired = connection.exec_driver_sql(
             "SELECT new.class_id FROM annotations old JOIN annotations new ON old.retired_by = new.id"
@@ -112,7 +112,7 @@ def test_unknown_texts_and_labels_are_refused_with_their_row(project: Project) -
     with pytest.raises(FormatError, match="column 'seconds'"):
         project.add_annotations([AnnotationRecord("a", "ana", "yes", seconds=-1)])
     assert project.status().annotations == 0
-    assert project.annotators() == []
+    assert project.people.all() == []
 
 
 @pytest.mark.slow
@@ -164,8 +164,8 @@ storable = st.text(st.characters(exclude_characters="\0", exclude_categories=["C
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(texts=st.dictionaries(storable.filter(str.strip), storable, max_size=30))
 def test_what_is_stored_is_what_was_given(project: Project, texts: dict[str, str]) -> None:
-    stored = {record.id: record.text for record in project.texts()}
+    stored = {record.id: record.text for record in project.reading.texts()}
     new = {key: text for key, text in texts.items() if key not in stored}
     added = project.add_texts(list(new.items()))
     assert added.texts == len(new)
-    assert {record.id: record.text for record in project.texts()} == stored | new
+    assert {record.id: record.text for record in project.reading.texts()} == stored | new

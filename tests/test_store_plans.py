@@ -43,7 +43,7 @@ def test_labelling_reads_no_table_from_end_to_end(tmp_path: Path, rounds: int) -
     texts = [(f"t{i}", f"text {i}") for i in range(N)]
     with Project.create(tmp_path / "p.db", classes=["a", "b"], texts=texts, settings=settings) as project:
         for name in ("ana", "bo"):
-            project.add_annotator(name)
+            project.people.add(name)
         project.submit(project.next_task("ana").text_id, "a", annotator="ana")  # type: ignore[union-attr]
         for _ in range(rounds):
             publish(project, list(range(N)))

@@ -74,13 +74,13 @@ def test_reasons_why_nothing_is_left(location: str, clock: Clock) -> None:
     with make(location, clock, n=0) as project:
         assert why(project, "ana") is Why.NO_TEXTS
         project.add_texts([("a", "x"), ("b", "y")])
-        project.set_cap("ana", 1)
+        project.people.set_cap("ana", 1)
         project.submit(take(project, "ana"), "no")
         assert why(project, "ana") is Why.CAP_REACHED
-        project.set_cap("ana", None)
-        project.pause("ana")
+        project.people.set_cap("ana", None)
+        project.people.pause("ana")
         assert why(project, "ana") is Why.PAUSED
-        project.resume("ana")
+        project.people.resume("ana")
         project.skip(take(project, "ana"), "no idea")
         assert why(project, "ana") is Why.ALL_SEEN
         held = project.next_tasks("bo", 2).tasks
@@ -91,7 +91,7 @@ def test_reasons_why_nothing_is_left(location: str, clock: Clock) -> None:
 
 
 def test_cap_counts_texts_in_hand(project: Project) -> None:
-    project.add_annotator("ana", cap=3)
+    project.people.add("ana", cap=3)
     tasks = project.next_tasks("ana", 5)
     assert len(tasks.tasks) == 3
     assert tasks.nothing is not None
@@ -102,7 +102,7 @@ def test_cap_counts_texts_in_hand(project: Project) -> None:
 def test_pausing_gives_texts_back(project: Project) -> None:
     held = {task.text_id for task in project.next_tasks("ana", 10).tasks}
     assert why(project, "bo") is Why.WITH_OTHERS
-    project.pause("ana")
+    project.people.pause("ana")
     assert take(project, "bo").text_id in held
 
 
@@ -194,7 +194,7 @@ def test_first_labels_are_gathered_together(location: str, clock: Clock) -> None
 def test_audit_sample_comes_first_and_from_everybody(location: str, clock: Clock) -> None:
     settings = PLAIN.updated({"audit_size": 3, "audit_share": 0.5, "audit_labels": 2})
     with make(location, clock, n=20, settings=settings) as project:
-        audit = set(project.audit_texts())
+        audit = set(project.audit.texts())
         assert len(audit) == 3
         for name in ("ana", "bo"):
             for _ in audit:
@@ -205,7 +205,7 @@ def test_audit_sample_comes_first_and_from_everybody(location: str, clock: Clock
         assert (task.text_id in audit, task.reason) == (False, "spread")
         assert project.status().audit_finished == 3
         project.add_texts((f"later{i}", "x") for i in range(200))
-        assert 220 * 3 / 20 - 1 <= len(project.audit_texts()) <= 220 * 3 / 20 + 1
+        assert 220 * 3 / 20 - 1 <= len(project.audit.texts()) <= 220 * 3 / 20 + 1
 
 
 def test_skipped_texts_do_not_come_back(project: Project) -> None:
@@ -243,7 +243,7 @@ def test_only_the_last_ten_decisions_can_be_edited(location: str, clock: Clock) 
             clock.now += 1
             order.append(task.text_id)
             project.submit(task, "yes", comment=f"about {task.text_id}")
-        strip = project.decisions("ana")
+        strip = project.reading.decisions("ana")
         assert [decision.text_id for decision in strip] == order[:1:-1]
         assert strip[0].comment == f"about {order[-1]}"
         with pytest.raises(ConflictError, match="last 10"):
@@ -251,7 +251,7 @@ def test_only_the_last_ten_decisions_can_be_edited(location: str, clock: Clock) 
         with pytest.raises(ConflictError, match="last 10"):
             project.change("ana", order[1], "no")
         project.change("ana", order[2], "no")
-        assert {d.text_id: d.label for d in project.decisions("ana")}[order[2]] == "no"
+        assert {d.text_id: d.label for d in project.reading.decisions("ana")}[order[2]] == "no"
         project.undo("ana", order[5])
         assert project.annotations().n_annotations == 11
 
@@ -276,12 +276,12 @@ def test_nothing_is_ever_deleted(project: Project) -> None:
 def test_flags_reach_the_owner(project: Project) -> None:
     task = take(project, "ana")
     project.flag(task, "personal data")
-    (flag,) = project.flags()
+    (flag,) = project.reading.flags()
     assert (flag.text_id, flag.annotator, flag.comment) == (task.text_id, "ana", "personal data")
 
 
 def test_a_reviewer_decides_and_finishes_a_text(project: Project) -> None:
-    project.add_annotator("rita", role=Role.REVIEWER)
+    project.people.add("rita", role=Role.REVIEWER)
     task = take(project, "ana")
     project.submit(task, "yes")
     with pytest.raises(ConflictError, match="expected a reviewer"):
@@ -323,7 +323,7 @@ def test_changed_caps_hold_from_the_next_task_on(project: Project) -> None:
 def test_a_text_that_is_changing_hands_is_with_others(postgres_server: str, clock: Clock) -> None:
     location = f"{postgres_server}&schema=changing_hands"
     with make(location, clock, n=1) as project:
-        project.add_annotator("ana")
+        project.people.add("ana")
         with project.store.write() as connection:
             connection.exec_driver_sql("SELECT * FROM ranking FOR UPDATE")
             with Project.open(location, clock=clock) as other:

@@ -29,8 +29,8 @@ PLAIN = ProjectSettings(audit_size=0, overlap=0, max_labels=2, enough_agreement=
 def project(location: str) -> Iterator[Project]:
     texts = [(f"t{i}", f"text {i}") for i in range(N)]
     with Project.create(location, classes=["no", "yes"], texts=texts, settings=PLAIN) as project:
-        project.add_annotator("ana")
-        project.add_annotator("bo")
+        project.people.add("ana")
+        project.people.add("bo")
         yield project
 
 
@@ -183,7 +183,7 @@ def test_the_audit_sample_stays_first_until_it_has_its_labels(location: str) -> 
     settings = PLAIN.updated({"audit_size": 3, "audit_share": 1.0, "audit_labels": 2})
     texts = [(f"t{i}", f"text {i}") for i in range(N)]
     with Project.create(location, classes=["no", "yes"], texts=texts, settings=settings) as project:
-        audit = set(project.audit_texts())
+        audit = set(project.audit.texts())
         assert set(served(project, "ana", 3)) == audit
         publish(project, [i for i in range(N) if f"t{i}" not in audit])
         assert set(served(project, "bo", 3)) == audit
@@ -201,16 +201,16 @@ def test_unfinished_rounds_are_swept_up(project: Project) -> None:
         left = connection.exec_driver_sql("SELECT DISTINCT round_id FROM ranking").scalars().all()
         arrays = connection.exec_driver_sql("SELECT DISTINCT round_id FROM arrays").scalars().all()
     assert list(left) == list(arrays) == [3]
-    assert [info.number for info in project.rounds()] == [2, 3]
+    assert [info.number for info in project.reading.rounds()] == [2, 3]
     assert served(project, "ana", 1) == ["t5"]
 
 
 def test_probabilities_are_kept_and_stretched(project: Project) -> None:
-    assert project.pred_probs() is None
+    assert project.beliefs.now().inputs.pred_probs is None
     publish(project, [7])
     project.add_texts([("late", "late text")])
     project.add_class("unclear")
-    probs = project.pred_probs()
+    probs = project.beliefs.now().inputs.pred_probs
     assert probs is not None
     assert probs.shape == (N + 1, 3)
     np.testing.assert_allclose(probs[0], [0.5, 0.5, 0])

@@ -19,7 +19,7 @@ def project(location: str) -> Iterator[Project]:
     texts = [("a/1", "Good food"), ("b", "100% awful"), ("c", "so so"), ("d", "GOOD service")]
     with Project.create(location, classes=["no", "yes"], texts=texts, settings=SETTINGS) as project:
         for name in ("ana", "bo"):
-            project.add_annotator(name)
+            project.people.add(name)
         project.submit("a/1", "yes", annotator="ana", comment="nice", seconds=2.0)
         project.submit("a/1", "no", annotator="bo")
         project.submit("b", "no", annotator="ana")
@@ -29,7 +29,7 @@ def project(location: str) -> Iterator[Project]:
 
 
 def ids(project: Project, **chosen: object) -> list[str]:
-    return [row.text_id for row in project.find_texts(TextFilter(**chosen)).items]  # type: ignore[arg-type]
+    return [row.text_id for row in project.reading.find_texts(TextFilter(**chosen)).items]  # type: ignore[arg-type]
 
 
 def test_texts_are_filtered(project: Project) -> None:
@@ -61,29 +61,29 @@ def test_texts_are_found_by_state(project: Project, state: TextState, expected: 
 
 
 def test_pages_follow_one_another(project: Project) -> None:
-    first = project.find_texts(limit=3)
+    first = project.reading.find_texts(limit=3)
     assert first.next is not None
-    second = project.find_texts(after=first.next, limit=3)
+    second = project.reading.find_texts(after=first.next, limit=3)
     assert [row.text_id for row in (*first.items, *second.items)] == ["a/1", "b", "c", "d"]
     assert second.next is None
-    assert project.find_texts(limit=4).next is None
+    assert project.reading.find_texts(limit=4).next is None
 
 
 def test_labels_are_counted_by_class(project: Project) -> None:
-    assert dict(project.find_texts().items[0].labels) == {"no": 1, "yes": 1}
-    assert project.find_texts().items[1].labels == {"no": 2}
+    assert dict(project.reading.find_texts().items[0].labels) == {"no": 1, "yes": 1}
+    assert project.reading.find_texts().items[1].labels == {"no": 2}
 
 
 def test_annotations_come_latest_first(project: Project) -> None:
-    page = project.find_annotations(limit=3)
+    page = project.reading.find_annotations(limit=3)
     assert [(row.text_id, row.annotator) for row in page.items] == [("b", "bo"), ("b", "ana"), ("a/1", "bo")]
-    rest = project.find_annotations(after=page.next, limit=3).items
+    rest = project.reading.find_annotations(after=page.next, limit=3).items
     assert [(row.label, row.comment, row.seconds) for row in rest] == [("yes", "nice", 2.0)]
 
 
 def test_annotations_are_filtered(project: Project) -> None:
     def count(**chosen: str) -> int:
-        return len(project.find_annotations(AnnotationFilter(**chosen)).items)
+        return len(project.reading.find_annotations(AnnotationFilter(**chosen)).items)
 
     assert count(text_id="a/1") == 2
     assert count(annotator="ana") == 2
@@ -95,38 +95,38 @@ def test_annotations_are_filtered(project: Project) -> None:
 def test_annotations_taken_back_are_not_shown(project: Project) -> None:
     project.undo("bo")
     project.change("ana", "b", "yes")
-    rows = project.find_annotations(AnnotationFilter(text_id="b")).items
+    rows = project.reading.find_annotations(AnnotationFilter(text_id="b")).items
     assert [(row.annotator, row.label, row.origin) for row in rows] == [("ana", "yes", "change")]
 
 
 def test_the_queue_says_who_has_a_text(project: Project) -> None:
     task = project.next_task("ana")
     assert isinstance(task, Task)
-    rows = project.queue()
+    rows = project.reading.queue()
     assert {row.text_id for row in rows} == {"c", "d"}
     assert {row.text_id: row.holder for row in rows}[task.text_id] == "ana"
 
 
 def test_progress_counts_since(project: Project) -> None:
-    progress = project.progress("ana")
+    progress = project.reading.progress("ana")
     assert (progress.since, progress.total, progress.cap) == (2, 2, None)
     assert (progress.texts, progress.finished_texts) == (4, 2)
-    assert project.progress("ana", since=1e12).since == 0
-    assert project.progress("nobody").total == 0
+    assert project.reading.progress("ana", since=1e12).since == 0
+    assert project.reading.progress("nobody").total == 0
 
 
 def test_the_pulse_counts_what_no_round_has_seen(project: Project) -> None:
-    pulse = project.pulse()
+    pulse = project.reading.pulse()
     assert (pulse.current_round, pulse.pending, pulse.open_texts, pulse.texts) == (0, 4, 2, 4)
     project.undo("ana")
-    assert project.pulse().pending == 5
-    assert project.pulse().last > pulse.last
+    assert project.reading.pulse().pending == 5
+    assert project.reading.pulse().last > pulse.last
 
 
 def test_a_note_replaces_the_last_one(project: Project) -> None:
-    assert project.note("learner") is None
-    project.set_note("learner", {"state": "waiting"})
-    project.set_note("learner", {"state": "fitting", "pid": 7})
-    note = project.note("learner")
+    assert project.notes.read("learner") is None
+    project.notes.write("learner", {"state": "waiting"})
+    project.notes.write("learner", {"state": "fitting", "pid": 7})
+    note = project.notes.read("learner")
     assert note is not None
     assert note.value == {"state": "fitting", "pid": 7}

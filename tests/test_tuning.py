@@ -215,17 +215,17 @@ def project(tiny: Path, tmp_path: Path) -> Any:
 
 @pytest.mark.slow
 def test_a_project_tunes_its_encoder_and_rounds_use_it(project: Any) -> None:
-    assert "second gear waits: 0 texts" in project.plan_tuning().why
+    assert "second gear waits: 0 texts" in project.tuning.plan().why
     before = project.refit()
     assert before.diagnostics["second_gear"] == 0
-    assert project.plan_tuning().due
-    project.tune(QUICK)
+    assert project.tuning.plan().due
+    project.tuning.tune(QUICK)
     info = project.refit()
     assert info.diagnostics["tuning"]["texts"] == before.diagnostics["trained_on"]
-    assert not project.plan_tuning().due
-    assert "the next tuning at" in project.plan_tuning().why
+    assert not project.tuning.plan().due
+    assert "the next tuning at" in project.tuning.plan().why
     project.configure(tuning=False)
-    assert project.plan_tuning().why == "second gear off: the setting tuning is off"
+    assert project.tuning.plan().why == "second gear off: the setting tuning is off"
     assert "tuning" not in project.refit().diagnostics
 
 
@@ -240,13 +240,13 @@ def test_a_tuning_that_was_killed_is_carried_on_with(project: Any, monkeypatch: 
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        project.tune(QUICK, after_step=die)
-    assert project.tuned(260, 2, np.array([], int)) is None
-    assert "interrupted" in project.plan_tuning().why
+        project.tuning.tune(QUICK, after_step=die)
+    assert project.tuning.result(260, 2, np.array([], int)) is None
+    assert "interrupted" in project.tuning.plan().why
     first = len(steps)
-    project.tune(QUICK, after_step=lambda: steps.append(2))
+    project.tuning.tune(QUICK, after_step=lambda: steps.append(2))
     assert steps[first:].count(2) < first  # not the first fold again
-    found = project.tuned(260, 2, np.array([], int))
+    found = project.tuning.result(260, 2, np.array([], int))
     assert np.isfinite(found.pred_probs).all()
     assert not (project.cache / "tuned" / "job").exists()
 
@@ -254,11 +254,11 @@ def test_a_tuning_that_was_killed_is_carried_on_with(project: Any, monkeypatch: 
 @pytest.mark.slow
 def test_a_text_that_joins_the_audit_discards_what_was_trained_on_it(project: Any) -> None:
     project.refit()
-    project.tune(QUICK)
-    found = project.tuned(300, 2, np.array([], int))
+    project.tuning.tune(QUICK)
+    found = project.tuning.result(300, 2, np.array([], int))
     assert np.isnan(found.pred_probs[260:]).all()  # texts that came later
-    assert project.tuned(260, 2, found.rows[:1]) is None
-    assert project.tuned(260, 3, np.array([], int)) is None
+    assert project.tuning.result(260, 2, found.rows[:1]) is None
+    assert project.tuning.result(260, 3, np.array([], int)) is None
 
 
 @pytest.mark.slow
@@ -273,7 +273,7 @@ def test_the_process_tunes_rests_and_ends_with_its_learner(project: Any, tmp_pat
         pass
     assert process.ended() == 0
     process.stop()
-    assert project.tuned(260, 2, np.array([], int)) is not None
+    assert project.tuning.result(260, 2, np.array([], int)) is not None
     orphan = subprocess.Popen(
         [sys.executable, "-m", "jurybox.tuning"],
         stdin=subprocess.PIPE,

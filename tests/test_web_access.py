@@ -157,14 +157,12 @@ def test_a_change_without_the_csrf_token_is_refused(shown: Stage, route: str) ->
 @pytest.mark.slow  # all routes, together
 @pytest.mark.parametrize("route", [route for route in all_routes() if route.startswith("GET ")])
 def test_reading_changes_nothing(own: Stage, route: str) -> None:
-    own.project.add_annotator(
-        "owner", role=Role.OWNER
-    )  # a first sign-in with the owner's token finds an owner
-    before = (own.project.status(), own.project.annotators(), own.project.settings)
+    own.project.people.add("owner", role=Role.OWNER)  # a first sign-in with the owner's token finds an owner
+    before = (own.project.status(), own.project.people.all(), own.project.settings)
     call(own.client("olga"), route)
     lent = {"GET /label"}  # opening the page borrows a text
     if route not in lent:
-        assert (own.project.status(), own.project.annotators(), own.project.settings) == before
+        assert (own.project.status(), own.project.people.all(), own.project.settings) == before
 
 
 @pytest.mark.slow
@@ -217,7 +215,7 @@ def test_a_new_token_ends_the_old_one_and_its_sessions(own: Stage) -> None:
 def test_a_role_that_is_taken_away_is_gone_at_once(own: Stage) -> None:
     browser = own.browser("rita")
     assert browser.get("/api/v1/status").status_code == 200
-    own.project.set_role("rita", Role.ANNOTATOR)
+    own.project.people.set_role("rita", Role.ANNOTATOR)
     assert browser.get("/api/v1/status").status_code == 403
 
 
@@ -362,7 +360,7 @@ def test_owners_name_gold_texts_on_pages_and_admit_who_failed(own: Stage) -> Non
         token = csrf_token(owner)
         form = {"text_id": text, "label": label, "csrf_token": token}
         assert owner.post("/manage/gold", data=form).status_code == 303
-    assert own.project.gold() == {"t1": "yes"}
+    assert own.project.gold.labels() == {"t1": "yes"}
     assert '<option value="yes" selected' in owner.get("/manage/text?id=t1").text
     own.project.configure(qualification_texts=1)
     own.project.submit("t1", "no", annotator="ana")
@@ -371,5 +369,5 @@ def test_owners_name_gold_texts_on_pages_and_admit_who_failed(own: Stage) -> Non
     assert "Did not qualify" in people
     assert "0 of 1 gold texts right" in people
     owner.post("/manage/people/qualify", data={"name": "ana", "csrf_token": csrf_token(owner)})
-    assert own.project.annotator("ana").qualified is True
+    assert own.project.people.get("ana").qualified is True
     assert "Did not qualify" not in owner.get("/manage/people").text

@@ -69,9 +69,9 @@ def test_labelling(own: Stage, ana: Client) -> None:
     assert ana.renew(second.text_id) > time.time()
     ana.release(second.text_id)
     assert (ana.progress().total, ana.progress(since=time.time() + 60).since) == (1, 0)
-    row = own.project.find_annotations().items[0]
+    row = own.project.reading.find_annotations().items[0]
     assert (row.label, row.seconds, row.comment) == ("no", 2.5, "clear")
-    assert own.project.flags()[0].comment == "what is this?"
+    assert own.project.reading.flags()[0].comment == "what is this?"
 
 
 @pytest.mark.slow
@@ -86,7 +86,7 @@ def test_annotators_learn_nothing_of_others_or_of_the_model(own: Stage, ana: Cli
 
 
 def test_a_task_says_why_there_is_none(own: Stage) -> None:
-    own.project.pause("ana")
+    own.project.people.pause("ana")
     answer = own.client("ana").post("/api/v1/tasks", json={}).json()
     assert answer == {
         "tasks": [],
@@ -116,7 +116,7 @@ def test_keys_of_other_requests(own: Stage) -> None:
     for comment, status in [("odd", 204), ("odd", 204), ("another", 409)]:
         body = {"text_id": texts[0], "comment": comment}
         assert client.post("/api/v1/flags", json=body, headers=headers).status_code == status
-    assert len(own.project.flags()) == 1
+    assert len(own.project.reading.flags()) == 1
     for text in texts:
         client.post("/api/v1/annotations", json={"text_id": text, "label": "no"})
     for _ in range(3):
@@ -133,7 +133,7 @@ def test_an_owner_acts_for_others_and_nobody_else_does(own: Stage, olga: Client,
     with pytest.raises(RequestError) as refused:
         ana.submit(task.text_id, "yes", annotator="bo")
     assert refused.value.status == 403
-    assert own.project.annotator("bo").n_annotations == 1
+    assert own.project.people.get("bo").n_annotations == 1
 
 
 @pytest.mark.slow
@@ -269,7 +269,7 @@ def test_consensus_and_quality(own: Stage) -> None:
     doubtful = client.get("/api/v1/consensus", params={"order": "doubt"}).json()["items"]
     assert len(doubtful) == 6
     assert client.get("/api/v1/quality").status_code == 404
-    own.project.keep_beliefs()
+    own.project.beliefs.keep()
     quality = {row["name"]: row for row in client.get("/api/v1/quality").json()}
     assert quality["ana"]["n_annotations"] == 6
     own.project.submit("t6", "yes", annotator="bo")
@@ -282,8 +282,8 @@ def test_what_is_known_of_trust(own: Stage, olga: Client) -> None:
     assert own.client("olga").get("/api/v1/beliefs").status_code == 404
     for number in range(6):
         own.project.submit(f"t{number}", "yes" if number % 2 else "no", annotator="ana")
-    kept = own.project.keep_beliefs()
-    assert olga.beliefs() == own.project.kept_beliefs() == kept
+    kept = own.project.beliefs.keep()
+    assert olga.beliefs() == own.project.beliefs.kept() == kept
     assert kept.basis.labels == 6
     (quality,) = [one.quality for one in kept.annotators if one.name == "ana"]
     assert quality is not None
@@ -295,7 +295,7 @@ def test_what_is_known_of_trust(own: Stage, olga: Client) -> None:
 @pytest.mark.slow
 def test_asking_for_a_round(own: Stage, olga: Client) -> None:
     olga.ask_for_round()
-    note = own.project.note("learner.request")
+    note = own.project.notes.read("learner.request")
     assert note is not None
     assert note.value == {"pending": True}
     state = own.client("rita").get("/api/v1/learner").json()

@@ -144,7 +144,7 @@ def test_signing_everybody_out_leaves_only_whoever_does_it(own: Stage) -> None:
 @pytest.mark.slow
 def test_a_new_owner_token_ends_all_sessions(own: Stage) -> None:
     browsers = [own.browser(name) for name in ("ana", "olga", "owner")]
-    own.project.set_token("olga", None)
+    own.project.people.set_token("olga", None)
     made = run("token", own.location).split()[0]
     assert [status(browser) for browser in browsers] == [200, 401, 200], "olga had a token that is gone"
     with pytest.raises(ConflictError, match="--new"):  # only the hash of the one there is known
@@ -243,7 +243,7 @@ def test_a_link_with_an_end_is_made_on_the_page(own: Stage) -> None:
     assert "Link until" in page
     for days in ("0", "-1", "1.5", "x", "99999"):
         assert owner.post("/manage/people", data={"name": "never", "days": days}).status_code == 409
-    assert "never" not in [person.name for person in own.project.annotators()]
+    assert "never" not in [person.name for person in own.project.people.all()]
 
 
 @pytest.mark.slow
@@ -253,7 +253,7 @@ def test_a_key_that_can_be_guessed_is_refused(own: Stage, length: int) -> None:
     with own.project.store.write() as connection:
         connection.execute(sa.update(schema.project).values(session_key=bytes(length)))
     with pytest.raises(StoreError, match="--new"):
-        own.project.sessions.key()
+        own.project.people.sessions.key()
     with pytest.raises(ValueError, match="32"):
         seal(Session({}), bytes(length))
     with pytest.raises(ValueError, match="32"):
@@ -303,7 +303,7 @@ def test_sessions_of_before_do_not_open_a_project_that_others_made(location: str
     client.get(f"/join/{app.state.server.new_owner_link()}")
     assert status(client) == 200
     with Project.create(location, classes=["a", "b"]) as project:
-        project.add_annotator("owner", role=Role.OWNER)
+        project.people.add("owner", role=Role.OWNER)
     assert status(client) == 401
     app.state.server.close()
 

@@ -55,7 +55,7 @@ def test_a_judgement_is_shown_without_another_annotation(
         assert "87%" not in owner.get("/manage").text
         judged = Accuracy(1, 1, 0.87, 0.8, 0.92, 40, Interval(0.86, 0.8, 0.92))
         monkeypatch.setattr(beliefs, "accuracy_by_round", lambda _rounds: (judged,))
-        own.project.keep_beliefs()
+        own.project.beliefs.keep()
         assert "87%" in owner.get("/manage").text
 
 
@@ -66,7 +66,7 @@ def test_people_and_person_show_the_same_figures(tmp_path: Path) -> None:
             for number in range(8):
                 own.project.submit(f"t{number}", "yes" if number % 2 else "no", annotator=name)
         own.project.submit("t8", "yes", annotator="ana")
-        ana = next(one for one in own.project.keep_beliefs().annotators if one.name == "ana")
+        ana = next(one for one in own.project.beliefs.keep().annotators if one.name == "ana")
         catalogue, owner = get_catalogue("en"), own.browser("olga")
         for known in (ana.quality, ana.agreement_with_consensus):
             assert known is not None

@@ -36,7 +36,7 @@ def healthz(own: Stage) -> Any:
 
 
 def test_a_heartbeat_is_written_and_told(own: Stage, vitals: Vitals) -> None:
-    assert own.project.note(HEARTBEAT) is not None
+    assert own.project.notes.read(HEARTBEAT) is not None
     answer = healthz(own)
     assert (answer.status_code, answer.json()["status"], answer.json()["cause"]) == (200, "ready", "")
     assert answer.json()["heartbeat_age"] >= 0
@@ -46,7 +46,7 @@ def test_the_servers_own_task_beats(own: Stage) -> None:
     with TestClient(own.app) as client:
         assert client.get("/healthz").json()["status"] == "ready"
         assert "heartbeat" in {thread.name for thread in threading.enumerate()}
-    assert own.project.note(HEARTBEAT) is not None
+    assert own.project.notes.read(HEARTBEAT) is not None
 
 
 def test_a_question_touches_no_database_and_no_thread(own: Stage, vitals: Vitals) -> None:

@@ -103,12 +103,12 @@ class _Stop(BaseException):
 
 def request_round(project: Project) -> None:
     """Ask the learner of a project, wherever it runs, for a round as soon as it is free."""
-    project.set_note(ROUND_REQUEST, {"pending": True})
+    project.notes.write(ROUND_REQUEST, {"pending": True})
 
 
 def learner_state(project: Project, *, now: float | None = None) -> LearnerState:
     """Return what the learner last noted, or that it has been silent for too long."""
-    note = project.note(_STATE)
+    note = project.notes.read(_STATE)
     if note is None:
         return LearnerState()
     state = LearnerState(
@@ -225,16 +225,16 @@ class _Learner:
             self._note()
 
     def _is_due(self) -> bool:
-        requested = self._project.note(ROUND_REQUEST)
+        requested = self._project.notes.read(ROUND_REQUEST)
         if requested is not None and requested.value["pending"]:
-            self._project.set_note(ROUND_REQUEST, {"pending": False})
+            self._project.notes.write(ROUND_REQUEST, {"pending": False})
             return True
         if time.monotonic() < self._not_before:
             return False
         if self._gear.news:
             return True
         batch = self._project.settings.batch
-        pulse = self._project.pulse()
+        pulse = self._project.reading.pulse()
         return is_due(pulse, batch=batch, quiet_seconds=self._options.quiet_seconds, now=time.time())
 
     def _play(self) -> None:
@@ -264,9 +264,9 @@ class _Learner:
             return
         start, wait = time.monotonic(), self._options.judge_seconds
         try:
-            pulse = self._project.pulse()
+            pulse = self._project.reading.pulse()
             if pulse.last and (pulse.last, pulse.current_round) != self._judged:
-                self._project.keep_beliefs()
+                self._project.beliefs.keep()
                 self._judged = pulse.last, pulse.current_round
                 wait = max(wait, _JUDGED_PART * (time.monotonic() - start))
         except Exception as error:  # people go on labelling, and pages show what was found last
@@ -331,7 +331,7 @@ def main(location: str | None = None, options: LearnerOptions | None = None) -> 
 def _write(project: Project, state: LearnerState) -> None:
     note = asdict(state)
     del note["heard_at"]
-    project.set_note(_STATE, {**note, "phase": state.phase.value})
+    project.notes.write(_STATE, {**note, "phase": state.phase.value})
 
 
 @contextmanager

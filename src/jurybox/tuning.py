@@ -106,7 +106,7 @@ class SecondGear:
         if time.monotonic() < self._look_from:
             return said
         self._look_from = time.monotonic() + self._every
-        plan = self._project.plan_tuning()
+        plan = self._project.tuning.plan()
         if plan.due:
             self._process = TuningProcess(self._location)
         return plan.why
@@ -139,7 +139,7 @@ def main() -> int:
     threading.Thread(target=_listen, args=(may_go,), name="learner", daemon=True).start()
     try:
         with Project.open(os.environ[_LOCATION]) as project:
-            project.tune(threads=max(1, available_cores() - 1), after_step=lambda: _wait(may_go))
+            project.tuning.tune(threads=max(1, available_cores() - 1), after_step=lambda: _wait(may_go))
     except (JuryboxError, KeyError) as error:
         _log.error("%s", error)
         return 1

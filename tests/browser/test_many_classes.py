@@ -24,7 +24,7 @@ def test_classes_are_typed_and_the_last_ones_have_keys(browser: Browser, tmp_pat
     with Project.create(
         path, texts=[f"text {i}" for i in range(8)], classes=classes, settings=SETTINGS
     ) as project:
-        project.add_annotator("ana")
+        project.people.add("ana")
         token = invite(project, "ana")
     with serving(path, "--no-learner") as site:
         context = window(browser, viewport={"width": 1440, "height": 900}, locale="en-GB")
@@ -65,4 +65,4 @@ def test_classes_are_typed_and_the_last_ones_have_keys(browser: Browser, tmp_pat
         expect(page.locator("#labelling")).to_have_attribute("data-unsent", "0")
         context.close()
     with Project.open(path) as project:
-        assert [record.label for record in project.annotation_records()] == ["card arrival"] * 2
+        assert [record.label for record in project.reading.annotation_records()] == ["card arrival"] * 2

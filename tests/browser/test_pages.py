@@ -121,7 +121,7 @@ def play(path: Path) -> Iterator[Project]:
         settings=settings,
     ) as project:
         for name in ("ana", "ben", "chidi"):
-            project.add_annotator(name)
+            project.people.add(name)
         for _ in range(3):
             for task in (
                 task for name in ("ana", "ben", "chidi") for task in project.next_tasks(name, 8).tasks
@@ -130,11 +130,11 @@ def play(path: Path) -> Iterator[Project]:
                 label = "unhappy" if unhappy != (rng.random() < 0.1) else "happy"
                 project.submit(task, label, seconds=float(rng.gamma(4, 1.1)))
             project.refit()
-        project.add_annotator("dara", role=Role.REVIEWER)
+        project.people.add("dara", role=Role.REVIEWER)
         project.adjudicate("long", "happy", reviewer="dara", comment="Could be ironic.")
         project.flag("arabic", "Is Arabic meant to be in here?", annotator="ana")
-        project.pause("chidi")
-        project.keep_beliefs()
+        project.people.pause("chidi")
+        project.beliefs.keep()
         add_hook(project, "https://example.org/a/rather/long/path/where/events/are/received", [*Event])
         yield project
 
@@ -270,21 +270,21 @@ def test_signing_in_and_setting_up(browser: Browser, tmp_path: Path) -> None:
 def test_labelling_without_a_script(browser: Browser, site: Site) -> None:
     token = (site.project.parent / "tokens").read_text().split()[1]
     with Project.open(site.project) as project:
-        before = project.annotator("ben")
+        before = project.people.get("ben")
         context = signed_in(browser, site, token, java_script_enabled=False)
         page = context.new_page()
         page.goto(f"{site.url}/label")
         text = page.locator("#text").inner_text()
         page.locator("button.class").first.click()
         expect(page.locator("#text")).not_to_have_text(text, use_inner_text=True)
-        assert project.annotator("ben").n_annotations == before.n_annotations + 1
-        assert project.decisions("ben")[0].text == text
+        assert project.people.get("ben").n_annotations == before.n_annotations + 1
+        assert project.reading.decisions("ben")[0].text == text
         page.locator("#undo-button").click()
         expect(page.locator("#text")).to_have_text(text, use_inner_text=True)
-        assert project.annotator("ben").n_annotations == before.n_annotations
+        assert project.people.get("ben").n_annotations == before.n_annotations
         page.locator("button[formaction='/label/skip']").click()
         expect(page.locator("#text")).not_to_have_text(text, use_inner_text=True)
-        assert project.annotator("ben").n_skips == before.n_skips + 1
+        assert project.people.get("ben").n_skips == before.n_skips + 1
         context.close()
 
 
@@ -308,7 +308,7 @@ def test_doubtful_texts_are_decided_one_after_the_other_by_key(browser: Browser,
         page.keyboard.press("Escape")
         page.keyboard.press("Escape")
         expect(page).to_have_url(f"{site.url}/manage/review")
-        decided = {(row.text, row.label) for row in project.decisions("owner", 5)}
+        decided = {(row.text, row.label) for row in project.reading.decisions("owner", 5)}
         assert decided == {(doubted[0], "unhappy"), (doubted[2], "happy")}
         context.close()
 
@@ -357,14 +357,17 @@ def test_many_classes_and_suggestions(browser: Browser, tmp_path: Path) -> None:
             expect(page.locator("button.class:visible")).to_have_count(1)
             label_and_expect(page, "Enter", "class 37")
             expect(page.locator("#labelling")).to_have_attribute("data-unsent", "0")
-            assert [decision.label for decision in project.decisions("ana", 2)] == ["class 37", "class 11"]
+            assert [decision.label for decision in project.reading.decisions("ana", 2)] == [
+                "class 37",
+                "class 11",
+            ]
             context.close()
 
 
 def test_two_tabs_share_the_texts_and_the_answers(browser: Browser, site: Site) -> None:
     token = (site.project.parent / "tokens").read_text().split()[1]
     with Project.open(site.project) as project:
-        before = project.annotator("ben").n_annotations
+        before = project.people.get("ben").n_annotations
         context = signed_in(browser, site, token, locale="en-GB")
         tabs = [context.new_page(), context.new_page()]
         for page in tabs:
@@ -385,8 +388,8 @@ def test_two_tabs_share_the_texts_and_the_answers(browser: Browser, site: Site) 
         page = context.new_page()
         page.goto(f"{site.url}/label")
         expect(page.locator("#labelling")).to_have_attribute("data-unsent", "0")
-        assert project.annotator("ben").n_annotations == before + 3
-        assert [one.label for one in project.decisions("ben", 3)] == ["happy", "happy", "unhappy"]
+        assert project.people.get("ben").n_annotations == before + 3
+        assert [one.label for one in project.reading.decisions("ben", 3)] == ["happy", "happy", "unhappy"]
         context.close()
 
 

@@ -49,8 +49,8 @@ def make_project(path: Path, *, rounds: int = 3) -> None:
         settings=SETTINGS,
     ) as project:
         for name in PEOPLE:
-            project.add_annotator(name)
-        project.add_gold({f"t{n}": CLASSES[truth[f"t{n}"]] for n in range(0, 20, 4)})
+            project.people.add(name)
+        project.gold.add({f"t{n}": CLASSES[truth[f"t{n}"]] for n in range(0, 20, 4)})
         for number in range(rounds + 1):
             for name in PEOPLE:
                 for task in project.next_tasks(name, 28 if number == 0 else 10).tasks:
@@ -60,6 +60,6 @@ def make_project(path: Path, *, rounds: int = 3) -> None:
                     seconds = float(rng.gamma(4, 1.5))
                     project.submit(task, CLASSES[label], seconds=seconds, comment=said)
             project.refit()
-        project.add_annotator(REVIEWER, role=Role.REVIEWER)
+        project.people.add(REVIEWER, role=Role.REVIEWER)
         project.adjudicate("t30", CLASSES[truth["t30"]], reviewer=REVIEWER, comment="Decided.")
         project.flag("t31", "Is this for Jo?", annotator="vladimir_k")

@@ -81,8 +81,8 @@ def stage(location: str, **settings: object) -> Iterator[Stage]:
     """Make a project with people and texts, and its app."""
     with Project.create(location, classes=["no", "yes"], texts=TEXTS, settings=SETTINGS) as project:
         for name, role in PEOPLE.items():
-            project.add_annotator(name, role=role)
-            project.set_token(name, hash_token(token_of(name)))
+            project.people.add(name, role=role)
+            project.people.set_token(name, hash_token(token_of(name)))
     app = create_app(location, settings=web_settings(**settings))
     yield Stage(app, location)
     app.state.server.close()

@@ -28,7 +28,7 @@ def show(project: ProjectLocation, as_json: AsJson = False) -> None:
     from jurybox.formats.plain import plain
 
     with open_project(project) as opened, bar("judging"):
-        plan = opened.beliefs.audit_plan
+        plan = opened.beliefs.now().audit_plan
     if as_json:
         print_json(plain(plan))
         return

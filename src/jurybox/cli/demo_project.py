@@ -70,7 +70,7 @@ def make_demo_project(
             _play(project, data, batch, rng)
             project.refit()
             move(number + 1)
-        project.keep_beliefs()
+        project.beliefs.keep()
 
 
 def _play(project: Project, data: Dataset, n: int, rng: np.random.Generator) -> None:

@@ -94,10 +94,10 @@ def gold(
             files.state(source.plan)
             note(f"{file}: {named:,} texts with a known label")
         for text_id in remove or ():
-            opened.set_gold(text_id, None)
+            opened.gold.set(text_id, None)
         for name in qualify or ():
-            opened.qualify(name)
-        known, report = opened.gold(), opened.gold_report()
+            opened.people.qualify(name)
+        known, report = opened.gold.labels(), opened.gold.report()
     if as_json:
         print_json({"gold": known, "annotators": [asdict(score) for score in report]})
         return
@@ -114,7 +114,7 @@ def _add(project: Project, source: Source) -> int:
             yield from ((record.text_id, record.label) for record in batch.annotations)
 
     try:
-        named = project.add_gold(pairs())
+        named = project.gold.add(pairs())
     except FormatError as error:
         raise feed.located(error) from error
     if not named:

@@ -250,7 +250,7 @@ def show(project: ProjectLocation, as_json: AsJson = False) -> None:
     from jurybox.formats.plain import plain
 
     with open_project(project) as opened:
-        reports, panel = opened.machines.reports(), opened.beliefs.machines
+        reports, panel = opened.machines.reports(), opened.beliefs.now().machines
     if as_json:
         print_json(
             {

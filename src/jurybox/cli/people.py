@@ -41,10 +41,10 @@ def annotators(
     from jurybox.formats.plain import plain
 
     with open_project(project) as opened, bar("judging"):
-        beliefs = opened.beliefs
+        beliefs = opened.beliefs.now()
         people, pairs = beliefs.annotators, beliefs.pairs
         if name is not None:
-            opened.annotator(name)
+            opened.people.get(name)
             people = tuple(one for one in people if one.name == name)
             pairs = tuple(pair for pair in pairs if name in pair.names)
     if as_json:

@@ -228,10 +228,10 @@ def _settings(given: Sequence[str]) -> dict[str, Any]:
 
 def _add_annotators(project: Project, source: Source) -> None:
     """Add the annotators of an exported project who have not labelled anything."""
-    known = {annotator.name for annotator in project.annotators()}
+    known = {annotator.name for annotator in project.people.all()}
     for name in source.annotators:
         if name not in known:
-            project.add_annotator(name)
+            project.people.add(name)
 
 
 def add(

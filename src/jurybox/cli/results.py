@@ -157,8 +157,8 @@ def train(
 def _labelled(project: Project, *, with_audit: bool) -> tuple[list[str], Any, list[str]]:
     """Return the labelled texts, the posteriors of their classes (n, K), and all texts."""
     consensus = project.consensus()
-    audit = set() if with_audit else set(project.audit_texts())
-    records = list(project.texts())
+    audit = set() if with_audit else set(project.audit.texts())
+    records = list(project.reading.texts())
     rows = [
         row
         for row, record in enumerate(records)

@@ -73,7 +73,7 @@ def review(
 def _list_texts(project: Project, n: int, *, as_json: bool) -> None:
     from jurybox.formats.plain import plain
 
-    found = project.beliefs.contested(n)
+    found = project.beliefs.now().contested(n)
     if as_json:
         print_json(plain(found))
         return
@@ -93,7 +93,7 @@ def _votes(one: ContestedText) -> str:
 def _list_annotations(project: Project, n: int, *, as_json: bool) -> None:
     from jurybox.formats.plain import plain
 
-    found = project.beliefs.doubtful_annotations(n)
+    found = project.beliefs.now().doubtful_annotations(n)
     if as_json:
         print_json(plain(found))
         return
@@ -109,7 +109,7 @@ def _list_annotations(project: Project, n: int, *, as_json: bool) -> None:
 def _list_guidelines(project: Project, *, as_json: bool) -> None:
     from jurybox.formats.plain import plain
 
-    found = project.beliefs.guidelines
+    found = project.beliefs.now().guidelines
     if as_json:
         print_json(plain(found))
         return
@@ -138,11 +138,11 @@ def _list_guidelines(project: Project, *, as_json: bool) -> None:
 def _decide(project: Project, reviewer: str, n: int) -> None:
     from jurybox.store.records import Role
 
-    if all(person.name != reviewer for person in project.annotators()):
-        project.add_annotator(reviewer, role=Role.REVIEWER)
+    if all(person.name != reviewer for person in project.people.all()):
+        project.people.add(reviewer, role=Role.REVIEWER)
         note(f"{reviewer} is new, and a reviewer now")
     with open_screen(_COMMANDS) as screen:
-        done = _Review(project, reviewer, project.beliefs.contested(n), screen).run()
+        done = _Review(project, reviewer, project.beliefs.now().contested(n), screen).run()
     note(f"{done} decided by {reviewer}")
 
 

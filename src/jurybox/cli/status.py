@@ -46,7 +46,7 @@ def status(
     from jurybox.project.advice import in_words
 
     with open_project(project) as opened, bar("judging"):
-        now, beliefs = opened.status(), opened.beliefs
+        now, beliefs = opened.status(), opened.beliefs.now()
         last = beliefs.accuracy[-1] if beliefs.accuracy else None
         effort, expected = beliefs.effort, beliefs.forecast
         verdicts = beliefs.verdicts[-1].verdicts if beliefs.verdicts else ()

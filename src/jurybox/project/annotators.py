@@ -1,4 +1,4 @@
-"""What is believed of each person of a project, by name."""
+"""What is believed of each person of a project, by name, and how far people agree."""
 
 from __future__ import annotations
 
@@ -6,22 +6,27 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
+from jurybox.annotations import Annotations
 from jurybox.arrays import Floats, finite
 from jurybox.project.basis import Basis, Inputs
 from jurybox.store.records import AnnotatorInfo
-from jurybox.trust.annotators import (
-    AnnotatorAssessment,
-    Drift,
-    Effect,
-    assess_annotators,
-    pairwise_agreement,
-)
+from jurybox.trust.agreement import AgreementEstimate, estimate_agreement
+from jurybox.trust.annotators import AnnotatorAssessment, Drift, Effect, assess_annotators, pairwise_agreement
 from jurybox.trust.intervals import Interval
 from jurybox.trust.observed import Observed
 from jurybox.trust.suspects import Suspect, find_suspects
 
-__all__ = ["AnnotatorBelief", "NamedMixUp", "PairBelief", "compare_pairs", "describe_people"]
+__all__ = [
+    "Agreements",
+    "AnnotatorBelief",
+    "NamedMixUp",
+    "PairBelief",
+    "compare_pairs",
+    "describe_people",
+    "estimate_agreements",
+]
 
 _SUSPICIONS = {
     "random": "answers without regard to the text",
@@ -204,3 +209,46 @@ def _by_name(classes: tuple[str, ...], confusion: Floats) -> dict[str, dict[str,
         right: dict(zip(classes, row.tolist(), strict=True))
         for right, row in zip(classes, confusion, strict=True)
     }
+
+
+@dataclass(frozen=True)
+class Agreements:
+    """Agreement among annotators who did not see each other's labels; reviewers' decisions are left out.
+
+    Attributes
+    ----------
+    basis
+        What it rests on.
+    all_texts
+        Over all texts. Those that the selection asked for a second look are harder than others, so this
+        understates how far annotators agree on the texts at large.
+    by_chance
+        Over labels that were drawn by chance alone: the audit sample, and the first labels of texts that came
+        in random order. This estimates agreement on the texts at large.
+    """
+
+    basis: Basis
+    all_texts: AgreementEstimate
+    by_chance: AgreementEstimate
+
+
+def estimate_agreements(inputs: Inputs) -> Agreements:
+    """Return coefficients of agreement with 95 % intervals, over all texts and over random ones.
+
+    The same annotations give the same intervals: their seed is the project's.
+    """
+    annotations, rows = inputs.annotations, inputs.independent
+
+    def estimate(chosen: NDArray[np.int64]) -> AgreementEstimate:
+        text, annotator, label, _ = chosen.T
+        given = Annotations.from_indices(
+            text,
+            annotator,
+            label,
+            texts=annotations.n_texts,
+            annotators=annotations.n_annotators,
+            classes=annotations.classes,
+        )
+        return estimate_agreement(given, rng=inputs.rng(len(chosen)))
+
+    return Agreements(inputs.basis, all_texts=estimate(rows), by_chance=estimate(rows[rows[:, 3] == 1]))

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil, sqrt
 
 from jurybox.project.auditing import Accuracy
 from jurybox.project.basis import Basis, Inputs
+from jurybox.project.handle import ProjectPart
 from jurybox.store import overview
 from jurybox.store.audit import grow_audit
-from jurybox.store.engine import Store
 from jurybox.store.history import note_event
 from jurybox.store.settings import ProjectSettings
 from jurybox.trust.intervals import wilson
@@ -79,23 +79,19 @@ class AuditPlan:
     enough: AuditSize | None
 
 
-class Audit:
+class Audit(ProjectPart):
     """The audit sample of a stored project: drawn at random, and never trained on."""
-
-    def __init__(self, store: Store, clock: Callable[[], float]) -> None:
-        self._store = store
-        self._clock = clock
 
     def texts(self) -> list[str]:
         """Return the ids of its texts."""
-        with self._store.read() as connection:
+        with self.store.read() as connection:
             return overview.read_audit(connection)
 
     def grow(self, n: int, *, by: str | None = None) -> int:
         """Draw n further texts at random, from those that a strategy has chosen and those that none has.
 
         They leave every training set, tuned encoders included, with the round that this asks for; before it
-        they do not count. `Project.beliefs.audit_plan` says what it brings and costs.
+        they do not count. `Beliefs.audit_plan` says what it brings and costs.
 
         Parameters
         ----------
@@ -112,7 +108,7 @@ class Audit:
         InputError
             If n is below 1, or there are not so many texts outside the sample.
         """
-        with self._store.write() as connection:
+        with self.store.write() as connection:
             grow_audit(connection, n, now=self._clock())
             note_event(connection, "grow audit", str(n), by=by, now=self._clock())
         return len(self.texts())

@@ -20,7 +20,14 @@ from jurybox import __version__
 from jurybox.consensus import Consensus
 from jurybox.formats.plain import plain, read_plain
 from jurybox.project.advice import Advice, advise
-from jurybox.project.annotators import AnnotatorBelief, PairBelief, compare_pairs, describe_people
+from jurybox.project.annotators import (
+    Agreements,
+    AnnotatorBelief,
+    PairBelief,
+    compare_pairs,
+    describe_people,
+    estimate_agreements,
+)
 from jurybox.project.audit import AuditPlan, plan_audit
 from jurybox.project.auditing import (
     Accuracy,
@@ -32,7 +39,6 @@ from jurybox.project.auditing import (
     weigh_audit,
 )
 from jurybox.project.basis import Basis, Inputs, estimate_texts, observe, read_inputs, read_version
-from jurybox.project.origins import Agreements, estimate_agreements
 from jurybox.project.panel import PanelBelief, judge_machines
 from jurybox.project.stopping import (
     MORE,

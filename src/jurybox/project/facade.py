@@ -8,27 +8,32 @@ from contextlib import nullcontext
 from dataclasses import replace
 from itertools import chain
 from os import PathLike
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeAlias
 
 from sqlalchemy.engine import Connection
 
+from jurybox.annotations import Annotations
+from jurybox.consensus import Consensus
 from jurybox.errors import InputError
-from jurybox.formats import AnnotationRecord, Batch, ReadOptions, TextRecord, read
+from jurybox.formats import AnnotationRecord, Batch, Export, ReadOptions, TextRecord, read
+from jurybox.project.audit import Audit
+from jurybox.project.beliefs import Source
 from jurybox.project.gold import Gold
 from jurybox.project.labelling import Labelling
 from jurybox.project.machines import Machines
-from jurybox.project.origins import Origins
 from jurybox.project.people import People
-from jurybox.project.results import Results
-from jurybox.project.services import Services
-from jurybox.store import lifecycle, ranks, state
+from jurybox.project.reading import Notes, Reading
+from jurybox.project.rounds import Rounds, Telling
+from jurybox.project.tuning import Tuning
+from jurybox.store import lifecycle, overview, ranks, snapshots, state
 from jurybox.store.checks import named_texts, storable
-from jurybox.store.engine import read_location
+from jurybox.store.engine import Store, read_location
 from jurybox.store.gold import exempt_veterans
 from jurybox.store.importer import Duplicates, Importer, importing
 from jurybox.store.locks import serialise
-from jurybox.store.records import Added
+from jurybox.store.records import Added, RoundInfo, Status
 from jurybox.store.settings import ProjectSettings
 
 __all__ = ["Project"]
@@ -37,11 +42,26 @@ Location: TypeAlias = str | PathLike[str]
 TextLike: TypeAlias = str | tuple[str, str] | TextRecord
 
 
-class Project(Labelling, People, Results, Services, Gold, Origins):
+class Project(Labelling):
     """A project that lives in an SQLite file or a PostgreSQL schema.
 
     Use `create` or `open`; close it, or use it in a ``with`` statement. One object may be shared by threads;
     other processes open their own. Times are Unix times in seconds, taken from `clock`.
+
+    Attributes
+    ----------
+    store, cache
+        The database, and the folder for features, which may be deleted at any time.
+    people, machines
+        Who takes part; language models and rules, and what they have said.
+    gold, audit
+        Texts whose label is known; the sample that was drawn at random.
+    beliefs
+        What is believed of texts and people, and as a whole.
+    reading
+        Pages of rows, records of everything, where labels come from.
+    tuning, notes
+        The encoder that learns; what services remember.
 
     Examples
     --------
@@ -56,6 +76,19 @@ class Project(Labelling, People, Results, Services, Gold, Origins):
     this annotator has labelled or skipped every text that still wants a label
     Annotations(2 texts, 1 annotators, 2 classes, 2 annotations)
     """
+
+    def __init__(self, store: Store, *, cache: Path, clock: Callable[[], float] = time.time) -> None:
+        super().__init__(store, clock)
+        self.cache = cache
+        self.people = People(store, clock)
+        self.machines = Machines(store, clock)
+        self.gold = Gold(store, clock)
+        self.audit = Audit(store, clock)
+        self.reading = Reading(store, clock)
+        self.notes = Notes(store, clock)
+        self.tuning = Tuning(store, clock, cache)
+        self._rounds = Rounds(store, clock, cache, self.tuning)
+        self.beliefs = Source(store, clock, self._rounds.random_arm)
 
     @classmethod
     def create(
@@ -271,11 +304,6 @@ class Project(Labelling, People, Results, Services, Gold, Origins):
         return settings
 
     @property
-    def machines(self) -> Machines:
-        """Language models and rules: what they are, and what they have said."""
-        return Machines(self.store, cache=self.cache, clock=self._clock)
-
-    @property
     def guidelines(self) -> str:
         """What annotators are told; empty where nothing is."""
         with self.store.read() as connection:
@@ -285,6 +313,52 @@ class Project(Labelling, People, Results, Services, Gold, Origins):
         """Replace the guidelines; earlier versions stay in the store."""
         with self.store.write() as connection:
             state.write_guidelines(connection, storable(text, "guidelines"), now=self._clock())
+
+    def refit(
+        self, *, progress: Telling | None = None, allowed: Callable[[], bool] = lambda: True
+    ) -> RoundInfo:
+        """Play one round on what is there and publish its ranking; labelling goes on meanwhile.
+
+        The audit sample is never trained on, and its texts are asked for apart from the ranking.
+
+        Parameters
+        ----------
+        progress
+            Called with what is being done, how much of it is done, and how much there is.
+        allowed
+            Asked before the ranking takes over: whether it may, for instance since a lock is still held.
+
+        Raises
+        ------
+        ConflictError
+            If another process plays a round of this project, or the ranking may not take over.
+        InputError
+            If the project has fewer than two classes.
+        FitError
+            If the classifier cannot be fitted; the last ranking holds.
+        """
+        return self._rounds.play(progress, allowed)
+
+    def status(self) -> Status:
+        """Return how far the project is."""
+        with self.store.read() as connection:
+            return overview.read_status(connection, now=self._clock())
+
+    def annotations(self) -> Annotations:
+        """Return all annotations that stand, over all texts, annotators and classes in their order."""
+        with self.store.read() as connection:
+            return snapshots.read_annotations(connection)
+
+    def consensus(self) -> Consensus:
+        """Return the consensus of all annotations, aided by the last round's probabilities.
+
+        Reviewers and owners count as experts: their labels outweigh those of a few annotators.
+        """
+        return self.beliefs.now().posterior
+
+    def export(self) -> Export:
+        """Return everything that `jurybox.formats` writes."""
+        return self.reading.everything(self.beliefs.now())
 
 
 def _importer_within(connection: Connection, *, now: float, duplicates: Duplicates) -> Importer:

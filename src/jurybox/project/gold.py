@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from jurybox.errors import InputError
-from jurybox.project.handle import Handle
+from jurybox.project.handle import ProjectPart
 from jurybox.store import gold
 from jurybox.store.people import read_annotators
 from jurybox.trust.intervals import Interval, wilson
@@ -37,10 +37,10 @@ class GoldScore:
     qualified: bool | None
 
 
-class Gold(Handle):
+class Gold(ProjectPart):
     """Names gold texts and says how everyone does on them."""
 
-    def set_gold(self, text_id: str, label: str | None) -> None:
+    def set(self, text_id: str, label: str | None) -> None:
         """Say what a text's label is known to be; None makes it an ordinary text again.
 
         Raises
@@ -53,7 +53,7 @@ class Gold(Handle):
         with self.store.write() as connection:
             gold.set_gold(connection, {text_id: label}, now=self._clock())
 
-    def add_gold(self, labels: Mapping[str, str] | Iterable[tuple[str, str]]) -> int:
+    def add(self, labels: Mapping[str, str] | Iterable[tuple[str, str]]) -> int:
         """Name many gold texts, all or none; return how many were named.
 
         Parameters
@@ -64,19 +64,19 @@ class Gold(Handle):
         Raises
         ------
         NotFoundError, InputError
-            As `set_gold`; InputError, too, for a text with two different labels.
+            As `set`; InputError, too, for a text with two different labels.
         """
         known = _one_each(labels.items() if isinstance(labels, Mapping) else labels)
         with self.store.write() as connection:
             gold.set_gold(connection, known, now=self._clock())
         return len(known)
 
-    def gold(self) -> dict[str, str]:
+    def labels(self) -> dict[str, str]:
         """Return the known labels by text."""
         with self.store.read() as connection:
             return gold.read_gold(connection)
 
-    def gold_report(self) -> list[GoldScore]:
+    def report(self) -> list[GoldScore]:
         """Return how everyone does on gold texts, in the order in which they came.
 
         Everything that was ever said of a gold text and stands counts, however the text came to the person.

@@ -1,28 +1,17 @@
-"""What all parts of the facade stand on."""
+"""What all parts of a project stand on."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
-from pathlib import Path
 
 from jurybox.store.engine import Store
 
-__all__ = ["Handle"]
+__all__ = ["ProjectPart"]
 
 
-class Handle:
-    """An open store, the folder of features beside it, and a clock.
+class ProjectPart:
+    """Part of a project: an open store, and a clock that gives Unix times in seconds."""
 
-    Attributes
-    ----------
-    store
-        The database.
-    cache
-        Folder for features; may be deleted at any time.
-    """
-
-    def __init__(self, store: Store, *, cache: Path, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, store: Store, clock: Callable[[], float]) -> None:
         self.store = store
-        self.cache = cache
         self._clock = clock

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from sqlalchemy.engine import Connection
 
 from jurybox.errors import ConflictError
+from jurybox.project.handle import ProjectPart
 from jurybox.store import loans, people
-from jurybox.store.engine import Store
 from jurybox.store.history import Event, mark_undone, note_event, read_event, read_events
 from jurybox.store.records import Standing
 
@@ -23,16 +23,12 @@ UNDONE_BY: Mapping[str, str] = {
 """Verbs that can be undone, and what undoes each."""
 
 
-class History:
+class History(ProjectPart):
     """The trail of a stored project."""
-
-    def __init__(self, store: Store, clock: Callable[[], float]) -> None:
-        self._store = store
-        self._clock = clock
 
     def last(self, limit: int = 200) -> list[Event]:
         """Return the last events, the latest first."""
-        with self._store.read() as connection:
+        with self.store.read() as connection:
             return read_events(connection, limit)
 
     def undo(self, number: int, *, by: str | None = None) -> Event:
@@ -45,7 +41,7 @@ class History:
         ConflictError
             If it was undone already, or nothing undoes it.
         """
-        with self._store.write() as connection:
+        with self.store.write() as connection:
             event = read_event(connection, number)
             opposite = UNDONE_BY.get(event.verb)
             if opposite is None or event.undone_by is not None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from jurybox.errors import InputError, NotFoundError
-from jurybox.project.handle import Handle
+from jurybox.project.handle import ProjectPart
 from jurybox.store import decisions, loans, people, queue
 from jurybox.store.checks import check_seconds, storable
-from jurybox.store.records import Decision, NothingLeft, Receipt, Task, Tasks
+from jurybox.store.records import NothingLeft, Receipt, Task, Tasks
 
 __all__ = ["LONGEST_LOAN", "Labelling"]
 
@@ -14,7 +14,7 @@ LONGEST_LOAN = 30 * 86_400
 """The most seconds for which an owner may lend texts."""
 
 
-class Labelling(Handle):
+class Labelling(ProjectPart):
     """Lends texts to annotators and takes what they decide.
 
     What an annotator writes passes a gate (`jurybox.store.gate`): the person is active, has not failed the
@@ -158,11 +158,6 @@ class Labelling(Handle):
         with self.store.write() as connection:
             now = self._clock()
             decisions.flag(connection, name, text, comment, key=_checked(key), direct=owner, now=now)
-
-    def decisions(self, annotator: str, limit: int = decisions.EDITABLE) -> list[Decision]:
-        """Return an annotator's last decisions that stand, the latest first."""
-        with self.store.read() as connection:
-            return decisions.read_decisions(connection, annotator, limit)
 
     def undo(
         self, annotator: str, text_id: str | None = None, *, key: str | None = None, direct: bool = True

@@ -16,7 +16,7 @@ from jurybox.machines import LanguageModel, MachineAnswer, MachineSpec, Price
 from jurybox.machines.prompts import first_messages
 from jurybox.machines.rules import check_rule
 from jurybox.project.asking import Asked, AskOptions, Worker, most_of, summary
-from jurybox.project.handle import Handle
+from jurybox.project.handle import ProjectPart
 from jurybox.store import machines, responses
 from jurybox.store.machines import Machine
 from jurybox.store.responses import MachineTally
@@ -61,7 +61,7 @@ class MachineReport:
     tally: MachineTally
 
 
-class Machines(Handle):
+class Machines(ProjectPart):
     """Adds machines, asks them, and says what they have done: ``project.machines``."""
 
     def add(self, name: str, spec: MachineSpec, *, price: Price | None = None, made_by: str = "") -> Machine:

@@ -2,66 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from jurybox.errors import NotFoundError
-from jurybox.project.handle import Handle
+from jurybox.project.handle import ProjectPart
 from jurybox.project.history import History, act_on_person
 from jurybox.store import loans, people, state
-from jurybox.store.engine import Store
 from jurybox.store.records import AnnotatorInfo, Role
 from jurybox.store.state import SessionKey
 
 __all__ = ["People", "Sessions"]
 
 
-class Sessions:
+class Sessions(ProjectPart):
     """The sessions of one project, on every server that serves it."""
-
-    def __init__(self, store: Store, clock: Callable[[], float]) -> None:
-        self._store = store
-        self._clock = clock
 
     def key(self) -> SessionKey:
         """Return the key that holds; StoreError if it is too short to be safe."""
-        with self._store.look() as connection:
+        with self.store.look() as connection:
             return state.read_key(connection)
 
     def use_key(self, key: SessionKey) -> None:
         """Sign with a key, and be known by its identifier: of a project that nobody has a session of yet."""
-        with self._store.write() as connection:
+        with self.store.write() as connection:
             state.write_key(connection, key)
 
     def end_all(self) -> SessionKey:
         """End everybody's sessions by a new key, and return it."""
-        with self._store.write() as connection:
+        with self.store.write() as connection:
             return state.replace_key(connection)
 
     def end(self, session: str, *, until: float) -> None:
         """End one session, which would have ended by itself at a Unix time."""
-        with self._store.write() as connection:
+        with self.store.write() as connection:
             state.forget_session(connection, session, until=until, now=self._clock())
 
     def person(self, key: SessionKey, session: str, *, token_hash: str) -> AnnotatorInfo | None:
         """Return who opened a session with a token; None if it, the key or the token has ended."""
-        with self._store.look() as connection:
+        with self.store.look() as connection:
             return people.find_person_in_session(connection, key, session, token_hash=token_hash)
 
     def owner(self, key: SessionKey, session: str) -> AnnotatorInfo | None:
         """Return the first owner, to whom a session belongs; None if it or the key has ended."""
-        with self._store.look() as connection:
+        with self.store.look() as connection:
             return people.find_owner_in_session(connection, key, session)
 
 
-class People(Handle):
+class People(ProjectPart):
     """Adds and looks up people, and says what each may do."""
 
-    def annotators(self) -> list[AnnotatorInfo]:
+    def all(self) -> list[AnnotatorInfo]:
         """Return everyone, in the order in which they came."""
         with self.store.read() as connection:
             return people.read_annotators(connection)
 
-    def annotator(self, name: str) -> AnnotatorInfo:
+    def get(self, name: str) -> AnnotatorInfo:
         """Return one person; NotFoundError if there is none of this name."""
         with self.store.look() as connection:
             found = people.find_annotator(connection, name)
@@ -69,13 +62,11 @@ class People(Handle):
             raise NotFoundError(f"there is no annotator {name!r} in this project")
         return found
 
-    def add_annotator(
-        self, name: str, *, role: Role = Role.ANNOTATOR, cap: int | None = None
-    ) -> AnnotatorInfo:
+    def add(self, name: str, *, role: Role = Role.ANNOTATOR, cap: int | None = None) -> AnnotatorInfo:
         """Add a person, who may give `cap` annotations; ConflictError if the name is taken."""
         with self.store.write() as connection:
             people.add_annotator(connection, name, now=self._clock(), role=role, cap=cap)
-        return self.annotator(name)
+        return self.get(name)
 
     def pause(self, name: str, *, by: str | None = None) -> None:
         """Give an annotator no more tasks and take no labels until `resume`; texts in hand go back.
@@ -110,7 +101,7 @@ class People(Handle):
 
     def set_cap(self, name: str, cap: int | None) -> None:
         """Limit how many annotations a person may give; None lifts the limit."""
-        self._update_annotator(name, cap=cap)
+        self._update(name, cap=cap)
 
     def set_max_share(self, name: str, share: float | None) -> None:
         """Limit which share of all annotations a person may give; None: as the project's setting says.
@@ -118,7 +109,7 @@ class People(Handle):
         A share of 1 is no limit. Whatever the share is, anybody may give a few labels, as the first ones of a
         project are all by somebody.
         """
-        self._update_annotator(name, max_share=share)
+        self._update(name, max_share=share)
 
     def qualify(self, name: str, verdict: bool | None = True) -> None:
         """Let a person label without a test, or despite one that was failed.
@@ -136,18 +127,18 @@ class People(Handle):
 
     def set_role(self, name: str, role: Role) -> None:
         """Change what a person may do."""
-        self._update_annotator(name, role=role.value)
+        self._update(name, role=role.value)
 
     def set_token(self, name: str, token_hash: str | None, *, ends_at: float | None = None) -> None:
         """Store the hash of a person's access token, which may end; None withdraws access."""
-        self._update_annotator(name, token_hash=token_hash, token_ends_at=ends_at)
+        self._update(name, token_hash=token_hash, token_ends_at=ends_at)
 
     def has_token(self, name: str) -> bool:
         """Whether a person has an access token or link, whether or not it has ended."""
         with self.store.look() as connection:
             return people.has_token(connection, name)
 
-    def annotator_by_token(self, token_hash: str) -> AnnotatorInfo | None:
+    def by_token(self, token_hash: str) -> AnnotatorInfo | None:
         """Return whom a token that has not ended belongs to, or None."""
         with self.store.look() as connection:
             return people.find_annotator(connection, token_hash=token_hash, now=self._clock())
@@ -161,6 +152,6 @@ class People(Handle):
         with self.store.write() as connection:
             act_on_person(connection, verb, name, by=by, now=self._clock())
 
-    def _update_annotator(self, name: str, **values: object) -> None:
+    def _update(self, name: str, **values: object) -> None:
         with self.store.write() as connection:
             people.update_annotator(connection, name, **values)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +14,7 @@ from jurybox.annotations import Annotations
 from jurybox.errors import ConflictError
 from jurybox.formats.plain import plain
 from jurybox.project.auditing import audit_record
+from jurybox.project.handle import ProjectPart
 from jurybox.project.tuning import Tuning
 from jurybox.store import machines, overview, responses, rounds, snapshots
 from jurybox.store.engine import Store
@@ -29,9 +29,10 @@ if TYPE_CHECKING:
     from jurybox.encoders import Views
     from jurybox.loop import Round, Settings
 
-__all__ = ["Rounds"]
+__all__ = ["Rounds", "Telling"]
 
-Progress: TypeAlias = Callable[[str, int, int], None]
+Telling: TypeAlias = Callable[[str, int, int], None]
+"""Told what is being done, how much of it is done, and how much there is."""
 
 
 @dataclass(frozen=True)
@@ -44,48 +45,30 @@ class _Features:
     notes: tuple[str, ...]
 
 
-class Rounds(Tuning):
-    """Plays rounds and remembers them."""
+class Rounds(ProjectPart):
+    """Plays rounds, with what the encoder learnt apart from them.
 
-    def __init__(self, store: Store, *, cache: Path, clock: Callable[[], float] = time.time) -> None:
-        super().__init__(store, cache=cache, clock=clock)
+    Attributes
+    ----------
+    cache
+        Folder for features; may be deleted at any time.
+    """
+
+    def __init__(self, store: Store, clock: Callable[[], float], cache: Path, tuning: Tuning) -> None:
+        super().__init__(store, clock)
+        self.cache = cache
+        self._tuning = tuning
         self._features: _Features | None = None
         self._previous: tuple[Round, NDArray[np.int64]] | None = None
 
-    def rounds(self) -> list[RoundInfo]:
-        """Return the rounds that were published, in order."""
-        with self.store.read() as connection:
-            return rounds.read_rounds(connection)
-
-    def refit(
-        self, *, progress: Progress | None = None, allowed: Callable[[], bool] = lambda: True
-    ) -> RoundInfo:
-        """Play one round on what is there and publish its ranking; labelling goes on meanwhile.
-
-        The audit sample is never trained on, and its texts are asked for apart from the ranking.
-
-        Parameters
-        ----------
-        progress
-            Called with what is being done, how much of it is done, and how much there is.
-        allowed
-            Asked before the ranking takes over: whether it may, for instance since a lock is still held.
-
-        Raises
-        ------
-        ConflictError
-            If another process plays a round of this project, or the ranking may not take over.
-        InputError
-            If the project has fewer than two classes.
-        FitError
-            If the classifier cannot be fitted; the last ranking holds.
-        """
+    def play(self, progress: Telling | None, allowed: Callable[[], bool]) -> RoundInfo:
+        """Play one round and publish it, see `jurybox.Project.refit`."""
         with self.store.exclusive("round") as alone:
             if not alone:
                 raise ConflictError("another round of this project is being played; wait for it to end")
-            return self._refit(progress or _quiet, lambda: alone.is_held() and allowed())
+            return self._published(progress or _quiet, lambda: alone.is_held() and allowed())
 
-    def _refit(self, progress: Progress, allowed: Callable[[], bool]) -> RoundInfo:
+    def _published(self, progress: Telling, allowed: Callable[[], bool]) -> RoundInfo:
         with self.store.read() as connection:
             settings = read_state(connection).settings
         snapshot = snapshots.read_snapshot(self.store)
@@ -115,10 +98,11 @@ class Rounds(Tuning):
         rounds.publish(self.store, number, snapshot, outcome, now=self._clock(), allowed=allowed)
         progress("publish", 1, 1)
         self._previous = played, snapshot.audit
-        return self.rounds()[-1]
+        with self.store.read() as connection:
+            return rounds.read_rounds(connection)[-1]
 
     def _play(
-        self, snapshot: Snapshot, settings: ProjectSettings, number: int, progress: Progress
+        self, snapshot: Snapshot, settings: ProjectSettings, number: int, progress: Telling
     ) -> tuple[Round, Mapping[str, Any]]:
         from jurybox.loop import play_round
 
@@ -129,7 +113,7 @@ class Rounds(Tuning):
         in_audit[snapshot.audit] = True
         tuned = None
         if settings.tuning and isinstance(inputs, np.ndarray):
-            tuned = self.tuned(annotations.n_texts, annotations.n_classes, snapshot.audit)
+            tuned = self._tuning.result(annotations.n_texts, annotations.n_classes, snapshot.audit)
         played = play_round(
             annotations,
             inputs,
@@ -204,7 +188,7 @@ class Rounds(Tuning):
         return MachineVotes(len(known), found.votes(len(known), N, K)) if (found.label >= 0).any() else None
 
     def _inputs(
-        self, settings: ProjectSettings, N: int, progress: Progress
+        self, settings: ProjectSettings, N: int, progress: Telling
     ) -> tuple[NDArray[np.float32] | Sequence[str], Mapping[str, Any]]:
         """Return what the classifier takes of the first N texts, and what made it."""
         from jurybox.classifiers import get_classifier
@@ -242,7 +226,7 @@ class Rounds(Tuning):
         probs[: len(previous.pred_probs)] = previous.pred_probs
         return replace(previous, pred_probs=probs)
 
-    def _encoded(self, encoder: str, N: int, progress: Progress) -> _Features:
+    def _encoded(self, encoder: str, N: int, progress: Telling) -> _Features:
         """Return the rows of the first N texts; only those are made that are not in memory yet."""
         from jurybox.encoders import FeatureCache, drift_note, fit_views, get_encoders, language_note
 

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from jurybox.arrays import Floats, Ints
 from jurybox.atomic import new_file
 from jurybox.classifiers.recipes import TuningSettings
-from jurybox.project.handle import Handle
+from jurybox.project.handle import ProjectPart
 from jurybox.store import overview, rounds, snapshots
 from jurybox.store.engine import Store
 from jurybox.store.settings import ProjectSettings
@@ -101,14 +101,14 @@ def gear_of(diagnostics: Mapping[str, Any]) -> Gear:
     return Gear(share, int(diagnostics.get("tuning", {}).get("texts", 0)))
 
 
-class Tuning(Handle):
+class Tuning(ProjectPart):
     """Tunes the encoder of a project, and tells what came of it."""
 
-    def __init__(self, store: Store, *, cache: Path, clock: Callable[[], float] = time.time) -> None:
-        super().__init__(store, cache=cache, clock=clock)
-        self._kept = _Files(self.cache / "tuned")
+    def __init__(self, store: Store, clock: Callable[[], float], cache: Path) -> None:
+        super().__init__(store, clock)
+        self._kept = _Files(cache / "tuned")
 
-    def plan_tuning(self) -> TuningPlan:
+    def plan(self) -> TuningPlan:
         """Say whether the encoder is to be tuned now, from the labels there are and how it went last time."""
         with self.store.read() as connection:
             settings = read_state(connection).settings
@@ -183,7 +183,7 @@ class Tuning(Handle):
             self._kept.write_fold(number, asked, p, time.monotonic() - start)
         self._kept.finish(settings.folds)
 
-    def tuned(self, N: int, K: int, audit: Ints) -> Tuned | None:
+    def result(self, N: int, K: int, audit: Ints) -> Tuned | None:
         """Return what was tuned last, for the first N texts; None where there is nothing that may be used.
 
         A text that has joined the audit sample since must have had no part in it.

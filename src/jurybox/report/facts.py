@@ -12,10 +12,9 @@ from typing import Any
 from jurybox.errors import InputError
 from jurybox.formats.plain import plain
 from jurybox.project import Project
-from jurybox.project.annotators import AnnotatorBelief, PairBelief
+from jurybox.project.annotators import Agreements, AnnotatorBelief, PairBelief
 from jurybox.project.auditing import Accuracy, AuditReport
 from jurybox.project.gold import GoldScore
-from jurybox.project.origins import Agreements
 from jurybox.project.texts import ConsensusBelief, ContestedText, GuidelineNote
 from jurybox.report.protocol import Protocol, describe_protocol
 from jurybox.report.sections import (
@@ -150,7 +149,7 @@ def to_json(facts: Facts) -> str:
 def _view(project: Project, *, hide_names: bool, examples: int, texts: bool) -> View:
     if examples < 0:
         raise InputError(f"examples is {examples}, expected a whole number of at least 0")
-    people = [person.name for person in project.annotators()]
+    people = [person.name for person in project.people.all()]
     return View(Names(people, hidden=hide_names), examples, texts)
 
 

@@ -117,8 +117,8 @@ class Protocol:
 
 def describe_protocol(project: Project, view: View) -> Protocol:
     """Say how the labels came about."""
-    status, times = project.status(), project.times()
-    origins = project.provenance()
+    status, times = project.status(), project.reading.times()
+    origins = project.reading.provenance()
     reasons = _summed(origins, _reason)
     by_round = _summed(origins, lambda one: (one.round or 0, _reason(one)))
     by_annotator = _summed(origins, lambda one: (one.annotator, _reason(one)))
@@ -132,18 +132,18 @@ def describe_protocol(project: Project, view: View) -> Protocol:
         flags=status.flags,
         audit_texts=status.audit_texts,
         audit_finished=status.audit_finished,
-        gold_texts=len(project.gold()),
-        people=Counter(str(person.role) for person in project.annotators()),
+        gold_texts=len(project.gold.labels()),
+        people=Counter(str(person.role) for person in project.people.all()),
         reasons={reason: Share(n, n / total) for reason, n in reasons.items()},
         by_annotator={
             view.names[person.name]: _with_all(
                 {reason: n for (name, reason), n in by_annotator.items() if name == person.name}
             )
-            for person in project.annotators()
+            for person in project.people.all()
         },
         before_rounds={reason: n for (number, reason), n in by_round.items() if number == 0},
-        rounds=tuple(_round(info, by_round) for info in project.rounds()),
-        cost=project.beliefs.effort.cost,
+        rounds=tuple(_round(info, by_round) for info in project.reading.rounds()),
+        cost=project.beliefs.now().effort.cost,
     )
 
 

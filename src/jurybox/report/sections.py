@@ -13,10 +13,9 @@ from importlib.metadata import PackageNotFoundError, version
 import numpy as np
 
 from jurybox.project import Project
-from jurybox.project.annotators import AnnotatorBelief, PairBelief
+from jurybox.project.annotators import Agreements, AnnotatorBelief, PairBelief
 from jurybox.project.auditing import Accuracy, AuditReport
 from jurybox.project.gold import GoldScore
-from jurybox.project.origins import Agreements
 from jurybox.project.stopping import AccuracyForecast, RoundVerdicts
 from jurybox.project.texts import ConsensusBelief, ContestedText, GuidelineNote, Vote
 from jurybox.trust.savings import Savings
@@ -190,7 +189,7 @@ def describe_data(project: Project, view: View) -> Data:
     """Read all texts once and describe them."""
     characters, words = [], []
     seen: Counter[bytes] = Counter()
-    for record in project.texts():
+    for record in project.reading.texts():
         parts = record.text.split()
         characters.append(len(record.text))
         words.append(len(parts))
@@ -209,13 +208,13 @@ def describe_data(project: Project, view: View) -> Data:
         ),
         classes=status.classes,
         guidelines=view.names.within(project.guidelines),
-        guideline_versions=project.guideline_versions(),
+        guideline_versions=project.reading.guideline_versions(),
     )
 
 
 def describe_environment(project: Project, _view: View) -> Environment:
     """Return settings and versions."""
-    played = project.rounds()
+    played = project.reading.rounds()
     made = played[-1].diagnostics if played else {}
     encoder, reason, classifier = (made.get(name) for name in ("encoder", "encoder_reason", "classifier"))
     return Environment(
@@ -275,12 +274,12 @@ class Outlooks:
 
 def describe_labels(project: Project, _view: View) -> ConsensusBelief:
     """Return what the labels came to."""
-    return project.beliefs.consensus
+    return project.beliefs.now().consensus
 
 
 def describe_agreement(project: Project, _view: View) -> Agreements:
     """Return the coefficients over all texts, and over those drawn by chance."""
-    return project.beliefs.agreement
+    return project.beliefs.now().agreement
 
 
 def describe_annotators(project: Project, view: View) -> tuple[AnnotatorBelief, ...]:
@@ -292,7 +291,7 @@ def describe_annotators(project: Project, view: View) -> tuple[AnnotatorBelief, 
             suspect=None if one.suspect is None else _hidden(one.suspect, view),
             suspicion=view.names.within(one.suspicion),
         )
-        for one in project.beliefs.annotators
+        for one in project.beliefs.now().annotators
     )
 
 
@@ -300,28 +299,28 @@ def describe_pairs(project: Project, view: View) -> tuple[PairBelief, ...]:
     """Return how far every two people agree."""
     return tuple(
         replace(one, names=(view.names[one.names[0]], view.names[one.names[1]]))
-        for one in project.beliefs.pairs
+        for one in project.beliefs.now().pairs
     )
 
 
 def describe_gold(project: Project, view: View) -> tuple[GoldScore, ...]:
     """Return how everyone did on texts with a known label."""
-    return tuple(replace(one, annotator=view.names[one.annotator]) for one in project.gold_report())
+    return tuple(replace(one, annotator=view.names[one.annotator]) for one in project.gold.report())
 
 
 def describe_curve(project: Project, _view: View) -> tuple[Accuracy, ...]:
     """Return the accuracy of each round's model on the audit sample."""
-    return project.beliefs.accuracy
+    return project.beliefs.now().accuracy
 
 
 def describe_audit(project: Project, _view: View) -> AuditReport:
     """Return how good the last round's model and today's consensus are."""
-    return project.beliefs.audit
+    return project.beliefs.now().audit
 
 
 def describe_stopping(project: Project, _view: View) -> Outlooks:
     """Return forecast, verdicts and savings."""
-    beliefs = project.beliefs
+    beliefs = project.beliefs.now()
     return Outlooks(beliefs.forecast, beliefs.verdicts, beliefs.savings)
 
 
@@ -333,7 +332,7 @@ def describe_contested(project: Project, view: View) -> tuple[ContestedText, ...
             text=one.text if view.texts else "",
             votes=tuple(_shown(vote, view) for vote in one.votes),
         )
-        for one in (project.beliefs.contested(view.examples) if view.examples else ())
+        for one in (project.beliefs.now().contested(view.examples) if view.examples else ())
     )
 
 
@@ -341,7 +340,7 @@ def describe_guidelines(project: Project, view: View) -> tuple[GuidelineNote, ..
     """Return the pairs of classes on which good annotators disagree systematically."""
     return tuple(
         replace(one, annotators=(view.names.all(one.annotators[0]), view.names.all(one.annotators[1])))
-        for one in project.beliefs.guidelines
+        for one in project.beliefs.now().guidelines
     )
 
 

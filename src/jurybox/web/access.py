@@ -142,7 +142,7 @@ def invite(project: Project, name: str, *, ends_at: float | None = None) -> str:
         If there is no such person.
     """
     token = new_token()
-    project.set_token(name, hash_token(token), ends_at=ends_at)
+    project.people.set_token(name, hash_token(token), ends_at=ends_at)
     return token
 
 
@@ -168,14 +168,14 @@ def new_owner_token(project: Project, *, replace: bool = False) -> OwnerToken:
         If there is one and it is not to be replaced.
     """
     owner = ensure_owner(project)
-    if not replace and project.has_token(owner):
+    if not replace and project.people.has_token(owner):
         raise ConflictError(
             f"{owner!r} has a token or link already, of which only the hash is kept; --new makes another "
             "one, which ends it and signs everybody out"
         )
     made = OwnerToken(owner, invite(project, owner))
     if replace:
-        project.sessions.end_all()
+        project.people.sessions.end_all()
     return made
 
 
@@ -214,7 +214,7 @@ def sign_in(server: Server, token: str, address: str) -> User:
     hashed = hash_token(token)
     if server.is_operators(hashed):
         return User(server.owner_name(), Role.OWNER)
-    person = server.project.annotator_by_token(hashed) if server.has_project else None
+    person = server.project.people.by_token(hashed) if server.has_project else None
     if person is not None:
         return User(person.name, person.role)
     if (seconds := server.limiter.wait(address)) > 0:

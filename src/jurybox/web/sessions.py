@@ -43,7 +43,7 @@ def person_in(server: Server, found: SignedIn) -> AnnotatorInfo | None:
         return None
     if not server.has_project:
         return None if server.has_ended(session.id) else _OWNER_TO_BE
-    sessions = server.project.sessions
+    sessions = server.project.people.sessions
     if session.token is None or session.by_operator:
         return sessions.owner(key, session.id)
     return sessions.person(key, session.id, token_hash=session.token)

@@ -88,9 +88,9 @@ class Server:
         if self.has_project:
             raise ConflictError("this server has a project already")
         project = Project.create(self.location, **values)
-        project.sessions.use_key(self._first_key)
+        project.people.sessions.use_key(self._first_key)
         for session in self._ended:
-            project.sessions.end(session, until=time.time() + self.settings.session_seconds)
+            project.people.sessions.end(session, until=time.time() + self.settings.session_seconds)
         self._heed_operator(project)
         self.adopt(project)
         self.owner_name()
@@ -134,14 +134,14 @@ class Server:
         if not self.has_project:
             return self._first_key
         if self._key is None or fresh:
-            self._key = self.project.sessions.key()
+            self._key = self.project.people.sessions.key()
         return self._key
 
     def end_session(self, session: str) -> None:
         """End a session on all servers of the project."""
         if self.has_project:
             until = time.time() + self.settings.session_seconds
-            self.project.sessions.end(session, until=until)
+            self.project.people.sessions.end(session, until=until)
         else:
             self._ended.add(session)
 
@@ -152,7 +152,7 @@ class Server:
     def end_all_sessions(self) -> None:
         """End everybody's sessions, on all servers of the project."""
         if self.has_project:
-            self._key = self.project.sessions.end_all()
+            self._key = self.project.people.sessions.end_all()
         else:
             self._first_key = self._first_key.next()
 
@@ -179,24 +179,24 @@ class Server:
         """End all sessions where the operator has chosen another token for the owner since."""
         if self.owner_hash is None:
             return
-        note = project.note(_OPERATOR)
+        note = project.notes.read(_OPERATOR)
         if note is not None and note.value["hash"] == self.owner_hash:
             return
         if note is not None:
-            project.sessions.end_all()
+            project.people.sessions.end_all()
         with suppress(StoreError):  # a project that cannot be written can still be looked at
-            project.set_note(_OPERATOR, {"hash": self.owner_hash})
+            project.notes.write(_OPERATOR, {"hash": self.owner_hash})
 
 
 def ensure_owner(project: Project) -> str:
     """Return the name of a project's first owner, who is added where there is none."""
-    people = project.annotators()
+    people = project.people.all()
     owners = [person.name for person in people if person.role == Role.OWNER]
     if owners:
         return owners[0]
     taken = {person.name for person in people}
     names = (OWNER, *(f"{OWNER} {number}" for number in range(2, len(taken) + 3)))
-    return project.add_annotator(next(name for name in names if name not in taken), role=Role.OWNER).name
+    return project.people.add(next(name for name in names if name not in taken), role=Role.OWNER).name
 
 
 def get_server(request: Request) -> Server:

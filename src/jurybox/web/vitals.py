@@ -145,8 +145,8 @@ class Vitals:
 
     def _write(self) -> None:
         project = self._server.project
-        pulse = project.pulse()
-        project.set_note(HEARTBEAT, {"seconds": self._seconds})
+        pulse = project.reading.pulse()
+        project.notes.write(HEARTBEAT, {"seconds": self._seconds})
         if pulse == self._pulse:  # nobody has worked since: a copy of the file shall be whole
             project.store.checkpoint()
         self._pulse = pulse

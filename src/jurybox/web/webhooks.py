@@ -104,7 +104,7 @@ class AddressError(JuryboxError):
 
 def list_hooks(project: Project) -> list[Hook]:
     """Return the webhooks of a project."""
-    note = project.note(_TOLD)
+    note = project.notes.read(_TOLD)
     results: dict[str, str] = {} if note is None else note.value["results"]
     return [_hook(stored, results.get(stored["id"])) for stored in _stored(project)]
 
@@ -134,10 +134,10 @@ def add_hook(project: Project, url: str, events: Sequence[Event], *, allow_priva
         "secret": _SECRET + base64.b64encode(secrets.token_bytes(32)).decode(),
     }
     if not hooks:  # what happened before there was anyone to tell is no news
-        pulse = project.pulse()
+        pulse = project.reading.pulse()
         told = {"round": pulse.current_round, "complete": _is_complete(pulse), "results": {}}
-        project.set_note(_TOLD, told)
-    project.set_note(_NOTE, {"hooks": [*hooks, hook]})
+        project.notes.write(_TOLD, told)
+    project.notes.write(_NOTE, {"hooks": [*hooks, hook]})
     return NewHook(_hook(hook), str(hook["secret"]))
 
 
@@ -147,7 +147,7 @@ def remove_hook(project: Project, number: str) -> None:
     left = [hook for hook in hooks if hook["id"] != number]
     if len(left) == len(hooks):
         raise NotFoundError(f"there is no webhook {number!r}")
-    project.set_note(_NOTE, {"hooks": left})
+    project.notes.write(_NOTE, {"hooks": left})
 
 
 def try_hook(project: Project, number: str, *, allow_private: bool = False) -> str:
@@ -253,11 +253,11 @@ class Courier:
         with project.store.exclusive("webhooks") as acquired:
             if not acquired:
                 return
-            note = project.note(_TOLD)
+            note = project.notes.read(_TOLD)
             if note is None:
                 return
             told = dict(note.value)
-            pulse = project.pulse()
+            pulse = project.reading.pulse()
             complete = _is_complete(pulse)
             news = _news(project, told, pulse.current_round, complete=complete)
             for delivery in news:
@@ -266,7 +266,7 @@ class Courier:
                         told["results"] = {**told["results"], hook["id"]: self._send(hook, delivery)}
             if news or told["complete"] != complete:
                 told.update(round=pulse.current_round, complete=complete)
-                project.set_note(_TOLD, told)
+                project.notes.write(_TOLD, told)
 
     def _send(self, hook: dict[str, Any], delivery: _Delivery) -> str:
         result = "not sent"
@@ -306,14 +306,14 @@ def _is_complete(pulse: Pulse) -> bool:
 
 
 def _news(project: Project, told: dict[str, Any], current: int, *, complete: bool) -> list[_Delivery]:
-    name, uid = project.name, project.sessions.key().project
+    name, uid = project.name, project.people.sessions.key().project
     news = [
         _delivery(
             Event.ROUND_FINISHED,
             f"{uid}-round-{info.number}",
             {"project": name, "round": _public(asdict(info))},
         )
-        for info in project.rounds()
+        for info in project.reading.rounds()
         if told["round"] < info.number <= current
     ]
     if complete and not told["complete"]:
@@ -333,7 +333,7 @@ def _delivery(event: str, number: str, data: dict[str, Any]) -> _Delivery:
 
 
 def _stored(project: Project) -> list[dict[str, Any]]:
-    note = project.note(_NOTE)
+    note = project.notes.read(_NOTE)
     return [] if note is None else list(note.value["hooks"])
 
 

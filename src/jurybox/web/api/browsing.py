@@ -44,15 +44,15 @@ def texts(
 ) -> PageOut[TextRow]:
     """List texts in their order."""
     chosen = TextFilter(search=search, state=state, label=label, annotator=annotator)
-    page = project.find_texts(chosen, after=after, limit=limit)
+    page = project.reading.find_texts(chosen, after=after, limit=limit)
     return PageOut(items=list(page.items), next=page.next)
 
 
 @router.get("/texts/{text_id:path}")
 def text(project: Stored, text_id: PathName) -> TextOut:
     """Return one text with its annotations."""
-    page = project.find_annotations(AnnotationFilter(text_id=text_id), limit=500)
-    return TextOut(text=project.text_row(text_id), annotations=list(page.items))
+    page = project.reading.find_annotations(AnnotationFilter(text_id=text_id), limit=500)
+    return TextOut(text=project.reading.text_row(text_id), annotations=list(page.items))
 
 
 @router.get("/annotations")
@@ -67,20 +67,20 @@ def list_annotations(
 ) -> PageOut[AnnotationRow]:
     """List annotations that stand, the latest first."""
     chosen = AnnotationFilter(text_id=text_id, annotator=annotator, label=label, search=search)
-    page = project.find_annotations(chosen, after=after, limit=limit)
+    page = project.reading.find_annotations(chosen, after=after, limit=limit)
     return PageOut(items=list(page.items), next=page.next)
 
 
 @router.get("/queue")
 def queue(project: Stored, limit: Limit = 50) -> list[QueueRow]:
     """List the texts that will be asked for next, and why."""
-    return project.queue(limit)
+    return project.reading.queue(limit)
 
 
 @router.get("/flags")
 def flags(project: Stored) -> list[Flag]:
     """List the remarks of annotators, the latest first."""
-    return project.flags()
+    return project.reading.flags()
 
 
 beliefs_router = APIRouter(tags=["beliefs"])
@@ -98,7 +98,7 @@ def consensus(
     project: Stored, order: Order = Order.TEXT, after: After = None, limit: Limit = 50
 ) -> PageOut[TextBelief]:
     """List what is believed about each text; ``doubt``: of labelled texts, the least sure first."""
-    texts = project.recent_beliefs().texts
+    texts = project.beliefs.recent().texts
     places = range(len(texts)) if order is Order.TEXT else texts.doubtful
     first = after or 0
     rest = first + limit
@@ -125,7 +125,7 @@ def machines(project: Stored) -> JSONResponse:
 
 
 def _kept(project: Project) -> ProjectBelief:
-    kept = project.kept_beliefs()
+    kept = project.beliefs.kept()
     if kept is None:
         raise NotFoundError("nothing has been judged yet; the learner does so after the first annotations")
     return kept

@@ -80,4 +80,4 @@ def acting(project: Project, user: User, annotator: str | None) -> str:
         return user.name
     if not may(user, Role.OWNER):
         raise ForbiddenError("only an owner may act for someone else")
-    return project.annotator(annotator).name
+    return project.people.get(annotator).name

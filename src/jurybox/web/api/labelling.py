@@ -176,7 +176,7 @@ def _next_tasks(body: TasksIn, user: User, project: Project) -> TasksOut:
         lend_limit=body.lend_limit or IN_HAND,
         seconds=body.seconds,
     )
-    suggest = project.suggestion if found.suggestions else _silent
+    suggest = project.reading.suggestion if found.suggestions else _silent
     tasks = [_open_task(user, task, suggest(task.text_id, annotator)) for task in found.tasks]
     return TasksOut(tasks=tasks, nothing=None if found.nothing is None else _nothing(found.nothing))
 
@@ -224,7 +224,7 @@ def decisions(
     annotator: Annotated[Name | None, Query()] = None,
 ) -> list[Decision]:
     """List the last decisions that stand, the latest first; a skip has no label."""
-    return project.decisions(acting(project, user, annotator), limit)
+    return project.reading.decisions(acting(project, user, annotator), limit)
 
 
 @router.post("/decisions/undo")
@@ -232,7 +232,7 @@ def undo(body: UndoIn, user: Annotator, project: Stored, key: Key = None) -> Ope
     """Take back one of the last ten decisions and borrow its text again."""
     whose = _whose(project, user, body.annotator)
     task = project.undo(text_id=body.text_id, key=key, **whose)
-    return _open_task(user, task, project.suggestion(task.text_id, whose["annotator"]))
+    return _open_task(user, task, project.reading.suggestion(task.text_id, whose["annotator"]))
 
 
 @router.post("/decisions/change")
@@ -255,7 +255,7 @@ def progress(
     since: Annotated[float, Query(ge=0, le=1e12, description="Unix time, such as midnight.")] = 0.0,
 ) -> AnnotatorProgress:
     """Say how far the user is, in all and since a time, and how far the project is."""
-    return project.progress(user.name, since=since)
+    return project.reading.progress(user.name, since=since)
 
 
 class _Whose(TypedDict):

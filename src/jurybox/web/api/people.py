@@ -84,39 +84,37 @@ def me(user: Annotator) -> Me:
 @router.get("/annotators", dependencies=[reviewer_only])
 def annotators(project: Stored) -> list[AnnotatorInfo]:
     """List everyone, in the order in which they came."""
-    return project.annotators()
+    return project.people.all()
 
 
 @router.get("/annotators/{name:path}", dependencies=[reviewer_only])
 def annotator(project: Stored, name: PathName) -> AnnotatorInfo:
     """Return one person."""
-    return project.annotator(name)
+    return project.people.get(name)
 
 
 @router.post("/annotators", status_code=201, dependencies=[owner_only])
 def add_annotator(project: Stored, body: PersonIn) -> Invitation:
     """Add a person and make an invite link."""
-    return _invitation(
-        project, project.add_annotator(body.name, role=body.role, cap=body.cap).name, body.days
-    )
+    return _invitation(project, project.people.add(body.name, role=body.role, cap=body.cap).name, body.days)
 
 
 @router.patch("/annotators/{name:path}")
 def change_annotator(user: Owner, project: Stored, name: PathName, body: PersonChange) -> AnnotatorInfo:
     """Pause or resume a person, change the caps, the role, or whether they qualify."""
     if "cap" in body.model_fields_set:
-        project.set_cap(name, body.cap)
+        project.people.set_cap(name, body.cap)
     if "max_share" in body.model_fields_set:
-        project.set_max_share(name, body.max_share)
+        project.people.set_max_share(name, body.max_share)
     if "qualified" in body.model_fields_set:
-        project.qualify(name, body.qualified)
+        project.people.qualify(name, body.qualified)
     if body.role is not None:
         if name == user.name and body.role != user.role:
             raise ConflictError("you cannot change your own role; another owner can")
-        project.set_role(name, body.role)
+        project.people.set_role(name, body.role)
     if body.standing is not None:
-        (project.pause if body.standing == Standing.PAUSED else project.resume)(name)
-    return project.annotator(name)
+        (project.people.pause if body.standing == Standing.PAUSED else project.people.resume)(name)
+    return project.people.get(name)
 
 
 @router.post("/tokens", status_code=201, dependencies=[owner_only])
@@ -128,7 +126,7 @@ def new_token(project: Stored, body: Whose) -> Invitation:
 @router.delete("/tokens", status_code=204, dependencies=[owner_only])
 def withdraw_token(project: Stored, name: Annotated[Name, Query()]) -> None:
     """End a person's token, invite link and sessions."""
-    project.set_token(project.annotator(name).name, None)
+    project.people.set_token(project.people.get(name).name, None)
 
 
 @router.delete("/sessions", status_code=204, dependencies=[owner_only])
@@ -141,7 +139,7 @@ def end_sessions(request: Request) -> Response:
 
 def _invitation(project: Project, name: str, days: float | None) -> Invitation:
     token = invite(project, name, ends_at=end_of_link(days))
-    return Invitation(annotator=project.annotator(name), token=token, path=link_path(token))
+    return Invitation(annotator=project.people.get(name), token=token, path=link_path(token))
 
 
 gold_router = APIRouter(prefix="/gold", tags=["gold"], dependencies=[owner_only])
@@ -162,23 +160,23 @@ class GoldOut(BaseModel):
 @gold_router.get("")
 def gold(project: Stored) -> GoldOut:
     """List the gold texts."""
-    return GoldOut(labels=project.gold())
+    return GoldOut(labels=project.gold.labels())
 
 
 @gold_router.post("")
 def add_gold(project: Stored, body: GoldIn) -> GoldOut:
     """Name gold texts, all or none; those named before stay, with the labels given here."""
-    project.add_gold(body.labels)
+    project.gold.add(body.labels)
     return gold(project)
 
 
 @gold_router.get("/report")
 def gold_report(project: Stored) -> list[GoldScore]:
     """List how everyone does on gold texts, in the order in which they came."""
-    return project.gold_report()
+    return project.gold.report()
 
 
 @gold_router.delete("/{text_id:path}", status_code=204)
 def remove_gold(project: Stored, text_id: PathName) -> None:
     """Make a gold text an ordinary one again."""
-    project.set_gold(text_id, None)
+    project.gold.set(text_id, None)

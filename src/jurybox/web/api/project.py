@@ -148,7 +148,7 @@ def set_guidelines(project: Stored, body: Guidelines) -> ProjectOut:
 @router.get("/rounds", dependencies=[reviewer_only])
 def rounds(project: Stored) -> list[RoundInfo]:
     """List the rounds that were published."""
-    return project.rounds()
+    return project.reading.rounds()
 
 
 @router.post("/rounds", status_code=202, dependencies=[owner_only])

@@ -61,8 +61,8 @@ def size_words(catalogue: Catalogue, size: AuditSize, now: int) -> SizeView:
 
 def _page(request: Request, *, problem: str = "") -> HTMLResponse:
     project, catalogue = get_project(request), catalogue_of(request)
-    kept = project.kept_beliefs()
-    plan = plan_audit(project.recent_beliefs().inputs, () if kept is None else kept.accuracy)
+    kept = project.beliefs.kept()
+    plan = plan_audit(project.beliefs.recent().inputs, () if kept is None else kept.accuracy)
     number = catalogue.number
     lead = catalogue.text("audit.lead", texts=number(plan.texts), labelled=number(plan.labelled))
     if plan.counted:

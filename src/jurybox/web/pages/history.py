@@ -28,12 +28,12 @@ def history_page(request: Request) -> HTMLResponse:
 def undo_event(request: Request, owner: Owner, event: Annotated[int, Form(ge=1)]) -> Response:
     """Undo one event."""
     try:
-        get_project(request).history.undo(event, by=owner.name)
+        get_project(request).people.history.undo(event, by=owner.name)
     except (ConflictError, NotFoundError) as error:
         return _page(request, problem=explain(catalogue_of(request), error))
     return RedirectResponse("/manage/history", 303)
 
 
 def _page(request: Request, *, problem: str = "") -> HTMLResponse:
-    values = {"events": get_project(request).history.last(), "undoable": {*UNDONE_BY}, "problem": problem}
+    values = {"events": get_project(request).people.history.last(), "undoable": {*UNDONE_BY}, "problem": problem}
     return render(request, "manage/history.html", values, status=409 if problem else 200)

@@ -58,7 +58,7 @@ def label_page(request: Request, user: Annotator) -> HTMLResponse:
     catalogue = catalogue_of(request)
     classes = project.classes
     searched = len(classes) > len(CLASS_KEYS)  # then they are typed, and digits are for those used last
-    progress = project.progress(user.name, since=time.time() // _DAY * _DAY)
+    progress = project.reading.progress(user.name, since=time.time() // _DAY * _DAY)
     nothing = None if isinstance(task, Task) else task
     config = {
         "api": "/api/v1",
@@ -66,7 +66,7 @@ def label_page(request: Request, user: Annotator) -> HTMLResponse:
         "outbox": _outbox(request, user),
         "task": _task(request, user, task) if isinstance(task, Task) else None,
         "nothing": None if nothing is None else {"why": nothing.why.value},
-        "recent": [_decision(one) for one in project.decisions(user.name)],
+        "recent": [_decision(one) for one in project.reading.decisions(user.name)],
         "today": progress.since,
         "lease_seconds": project.settings.lease_seconds,
         "locale": catalogue.language,
@@ -129,7 +129,7 @@ def guidelines(request: Request) -> HTMLResponse:
 
 def _task(request: Request, user: User, task: Task) -> dict[str, str | None]:
     """Return what a person may know of a task: nothing of others' labels."""
-    suggestion = get_project(request).suggestion(task.text_id, user.name)
+    suggestion = get_project(request).reading.suggestion(task.text_id, user.name)
     label = None if suggestion is None else suggestion.label
     return {"text_id": task.text_id, "text": task.text, "suggestion": label}
 

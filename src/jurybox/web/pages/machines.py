@@ -20,7 +20,7 @@ router = APIRouter(prefix="/manage", include_in_schema=False, dependencies=[owne
 @router.get("/machines")
 def machines_page(request: Request) -> HTMLResponse:
     """Show what is known of machines, as the learner last found out."""
-    catalogue, kept = catalogue_of(request), get_project(request).kept_beliefs()
+    catalogue, kept = catalogue_of(request), get_project(request).beliefs.kept()
     panel = None if kept is None else kept.machines
     if panel is None or not panel.machines:
         return render(request, "manage/machines.html", {"machines": [], "votes": ""})

@@ -63,7 +63,7 @@ class Notice:
 def overview_page(request: Request) -> HTMLResponse:
     """Show how the project is doing."""
     project, catalogue = get_project(request), catalogue_of(request)
-    beliefs, kept, status = project.recent_beliefs(), project.kept_beliefs(), project.status()
+    beliefs, kept, status = project.beliefs.recent(), project.beliefs.kept(), project.status()
     settings = project.settings
     learner = learner_state(project)
     values = {
@@ -80,7 +80,7 @@ def overview_page(request: Request) -> HTMLResponse:
         ],
         "basis": "" if kept is None else basis_words(catalogue, kept.basis, beliefs.basis, learner.phase),
         "panels": panels(catalogue, beliefs, kept, status),
-        "queue": project.queue(_NEXT),
+        "queue": project.reading.queue(_NEXT),
     }
     return render(request, "manage/overview.html", values)
 
@@ -96,7 +96,7 @@ def play_round_now(request: Request) -> RedirectResponse:
 def queue_page(request: Request) -> HTMLResponse:
     """List what is asked for next, and why."""
     project, catalogue = get_project(request), catalogue_of(request)
-    queue, reasons = project.queue(_QUEUE), project.queue_reasons()
+    queue, reasons = project.reading.queue(_QUEUE), project.reading.queue_reasons()
     counts = {"n": catalogue.number(len(queue)), "all": catalogue.number(sum(reasons.values()))}
     values = {
         "queue": queue,
@@ -131,7 +131,7 @@ def _notices(
     notices = []
     if learner.phase in (LearnerPhase.FAILED, LearnerPhase.DIED):
         notices.append(Notice("bad", catalogue.text("overview.learner_failed", message=learner.failure)))
-    if status.annotations and all(person.role == Role.OWNER for person in project.annotators()):
+    if status.annotations and all(person.role == Role.OWNER for person in project.people.all()):
         notices.append(Notice("", catalogue.text("overview.hint_invite"), "/manage/people"))
     if settings.suggestions:
         notices.append(Notice("warn", catalogue.text("overview.suggestions"), "/manage/settings"))

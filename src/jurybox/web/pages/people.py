@@ -76,7 +76,7 @@ def add_person(
     project = get_project(request)
     try:
         until = _days(request, days)
-        project.add_annotator(name.strip(), role=role, cap=_cap(request, cap))
+        project.people.add(name.strip(), role=role, cap=_cap(request, cap))
     except (ConflictError, InputError) as error:
         return _page(request, problem=explain(catalogue_of(request), error), status=409)
     return _page(request, link=_link(request, name.strip(), until))
@@ -86,7 +86,7 @@ def add_person(
 def new_link(request: Request, name: Name, days: Days = "") -> HTMLResponse:
     """Make a new link, which ends the old one."""
     return _page(
-        request, link=_link(request, get_project(request).annotator(name).name, _days(request, days))
+        request, link=_link(request, get_project(request).people.get(name).name, _days(request, days))
     )
 
 
@@ -94,42 +94,42 @@ def new_link(request: Request, name: Name, days: Days = "") -> HTMLResponse:
 def withdraw(request: Request, name: Name) -> RedirectResponse:
     """End someone's link and sessions."""
     project = get_project(request)
-    project.set_token(project.annotator(name).name, None)
+    project.people.set_token(project.people.get(name).name, None)
     return RedirectResponse("/manage/people", 303)
 
 
 @router.post("/pause")
 def pause(request: Request, owner: Owner, name: Name) -> RedirectResponse:
     """Give someone no more texts."""
-    get_project(request).pause(name, by=owner.name)
+    get_project(request).people.pause(name, by=owner.name)
     return RedirectResponse("/manage/people", 303)
 
 
 @router.post("/resume")
 def resume(request: Request, owner: Owner, name: Name) -> RedirectResponse:
     """Give someone texts again."""
-    get_project(request).resume(name, by=owner.name)
+    get_project(request).people.resume(name, by=owner.name)
     return RedirectResponse("/manage/people", 303)
 
 
 @router.post("/leave-out")
 def leave_out(request: Request, owner: Owner, name: Name) -> RedirectResponse:
     """Let someone's labels count for nothing; their texts go back to the queue."""
-    get_project(request).leave_out(name, by=owner.name)
+    get_project(request).people.leave_out(name, by=owner.name)
     return RedirectResponse("/manage/people", 303)
 
 
 @router.post("/count")
 def count_again(request: Request, owner: Owner, name: Name) -> RedirectResponse:
     """Let the labels count of someone who was left out."""
-    get_project(request).count_again(name, by=owner.name)
+    get_project(request).people.count_again(name, by=owner.name)
     return RedirectResponse("/manage/people", 303)
 
 
 @router.post("/qualify", dependencies=[owner_only])
 def qualify(request: Request, name: Name) -> RedirectResponse:
     """Let someone label who failed the test."""
-    get_project(request).qualify(name)
+    get_project(request).people.qualify(name)
     return RedirectResponse("/manage/people", 303)
 
 
@@ -137,7 +137,7 @@ def qualify(request: Request, name: Name) -> RedirectResponse:
 def set_cap(request: Request, name: Name, cap: Cap = "") -> Response:
     """Limit how many labels someone gives; an empty field lifts the limit."""
     try:
-        get_project(request).set_cap(name, _cap(request, cap))
+        get_project(request).people.set_cap(name, _cap(request, cap))
     except InputError as error:
         return _page(request, problem=explain(catalogue_of(request), error), status=422)
     return RedirectResponse("/manage/people", 303)
@@ -209,12 +209,12 @@ def _page(
     sort: str = "",
     down: bool = False,
 ) -> HTMLResponse:
-    project, kept = get_project(request), get_project(request).kept_beliefs()
+    project, kept = get_project(request), get_project(request).beliefs.kept()
     catalogue = catalogue_of(request)
     judged = {one.name: one for one in kept.annotators} if kept is not None else {}
-    golden = {score.annotator: score for score in project.gold_report()}
+    golden = {score.annotator: score for score in project.gold.report()}
     people: list[dict[str, Any]] = []
-    for person in project.annotators():
+    for person in project.people.all():
         belief = judged.get(person.name)
         flag = suspicion_words(catalogue, belief) if belief and not person.left_out else ""
         people.append({**_row(person, belief), "gold": golden.get(person.name), "flag": flag})
@@ -222,7 +222,7 @@ def _page(
         people.sort(key=_ORDERS[sort], reverse=down)
     basis = ""
     if kept is not None:
-        today, phase = project.recent_beliefs().basis, learner_state(project).phase
+        today, phase = project.beliefs.recent().basis, learner_state(project).phase
         basis = basis_words(catalogue, kept.basis, today, phase)
     values = {
         "people": people,

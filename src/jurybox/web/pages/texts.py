@@ -67,17 +67,17 @@ def texts_page(
         label=label or None,
         annotator=annotator or None,
     )
-    page = project.find_texts(chosen, after=after, limit=_PAGE)
+    page = project.reading.find_texts(chosen, after=after, limit=_PAGE)
     query = {"q": q, "state": known, "label": label, "annotator": annotator}
     values = {
-        "rows": _listed(project.recent_beliefs().texts, page.items),
+        "rows": _listed(project.beliefs.recent().texts, page.items),
         "filter": query,
         "states": [
             ("", catalogue.text("state.all")),
             *((s, catalogue.text(f"state.{s}")) for s in TextState),
         ],
         "class_options": [(name, name) for name in project.classes],
-        "annotator_options": [(person.name, person.name) for person in project.annotators()],
+        "annotator_options": [(person.name, person.name) for person in project.people.all()],
         "pager": _pager(catalogue, "/manage/texts", query, page, before),
     }
     return render(request, "manage/texts.html", values)
@@ -95,14 +95,14 @@ def annotations_page(
     """List annotations that fit a search, the latest first."""
     project, catalogue = get_project(request), catalogue_of(request)
     chosen = AnnotationFilter(search=q.replace("\x00", ""), label=label or None, annotator=annotator or None)
-    page = project.find_annotations(chosen, after=after, limit=_PAGE)
+    page = project.reading.find_annotations(chosen, after=after, limit=_PAGE)
     query = {"q": q, "label": label, "annotator": annotator}
     values = {
         "rows": page.items,
-        "texts": {row.text_id: project.text(row.text_id).text for row in page.items},
+        "texts": {row.text_id: project.reading.text(row.text_id).text for row in page.items},
         "filter": query,
         "class_options": [(name, name) for name in project.classes],
-        "annotator_options": [(person.name, person.name) for person in project.annotators()],
+        "annotator_options": [(person.name, person.name) for person in project.people.all()],
         "pager": _pager(catalogue, "/manage/annotations", query, page, before),
     }
     return render(request, "manage/annotations.html", values)
@@ -118,16 +118,16 @@ def text_page(
 ) -> HTMLResponse:
     """Show one text with everything that is known about it."""
     project = get_project(request)
-    text, beliefs = project.text(text_id), project.recent_beliefs()
+    text, beliefs = project.reading.text(text_id), project.beliefs.recent()
     belief = beliefs.texts.find(text_id)
     values = {
         "text": text,
         "classes": [(name, _KEYS[k] if k < len(_KEYS) else "") for k, name in enumerate(project.classes)],
-        "annotations": project.find_annotations(AnnotationFilter(text_id=text_id), limit=500).items,
+        "annotations": project.reading.find_annotations(AnnotationFilter(text_id=text_id), limit=500).items,
         "consensus": belief.label if belief and belief.n_annotations else None,
         "quality": belief.quality if belief else None,
-        "belief": _belief_chart(catalogue_of(request), project.probabilities(text_id)),
-        "flags": [flag for flag in project.flags() if flag.text_id == text_id],
+        "belief": _belief_chart(catalogue_of(request), project.reading.probabilities(text_id)),
+        "flags": [flag for flag in project.reading.flags() if flag.text_id == text_id],
         "back": back,
         "follows": _after(beliefs.contested_ids(_DOUBTFUL), text_id) if back == _REVIEW else "",
         "saved": bool(saved),
@@ -136,7 +136,7 @@ def text_page(
             ("", catalogue_of(request).text("text.gold_none")),
             *((c, c) for c in project.classes),
         ],
-        "gold": project.gold().get(text_id, "") if may(user, Role.OWNER) else "",
+        "gold": project.gold.labels().get(text_id, "") if may(user, Role.OWNER) else "",
     }
     return render(request, "manage/text.html", values)
 
@@ -148,7 +148,7 @@ def set_gold(
     label: Annotated[str, Form(max_length=1000)] = "",
 ) -> RedirectResponse:
     """Say what a text's label is known to be; without a label, that it is not."""
-    get_project(request).set_gold(text_id, label or None)
+    get_project(request).gold.set(text_id, label or None)
     return RedirectResponse(f"/manage/text?{urlencode({'id': text_id})}", 303)
 
 
@@ -156,8 +156,8 @@ def set_gold(
 def review_page(request: Request, saved: Annotated[str, Query(max_length=5)] = "") -> HTMLResponse:
     """List the labels that are most likely wrong, and what annotators have flagged."""
     project = get_project(request)
-    rows = project.recent_beliefs().contested(_DOUBTFUL)
-    values = {"rows": rows, "flags": project.flags()[:_FLAGS], "saved": bool(saved)}
+    rows = project.beliefs.recent().contested(_DOUBTFUL)
+    values = {"rows": rows, "flags": project.reading.flags()[:_FLAGS], "saved": bool(saved)}
     return render(request, "manage/review.html", values)
 
 

@@ -80,7 +80,7 @@ class PersonView:
 def trust_page(request: Request) -> HTMLResponse:
     """Show how good the labels are, when to stop, and who is reliable, as the learner last found out."""
     project, catalogue = get_project(request), catalogue_of(request)
-    kept = project.kept_beliefs()
+    kept = project.beliefs.kept()
     if kept is None:
         return render(request, "manage/trust.html", {"kept": None})
     values = {
@@ -103,7 +103,7 @@ def trust_page(request: Request) -> HTMLResponse:
 def person_page(request: Request, name: Annotated[str, Query(max_length=1000)]) -> HTMLResponse:
     """Show everything that is known of one person's labels."""
     project, catalogue = get_project(request), catalogue_of(request)
-    person, kept = project.annotator(name), project.kept_beliefs()
+    person, kept = project.people.get(name), project.beliefs.kept()
     known = [one for one in kept.annotators if one.name == name and one.n_annotations] if kept else []
     values = {
         "person": person,
@@ -157,7 +157,7 @@ def heat_table(
 
 def _basis(request: Request, kept: ProjectBelief) -> str:
     project = get_project(request)
-    today, phase = project.recent_beliefs().basis, learner_state(project).phase
+    today, phase = project.beliefs.recent().basis, learner_state(project).phase
     return basis_words(catalogue_of(request), kept.basis, today, phase)
 
 

@@ -1,0 +1,219 @@
+"""Reading a project: pages of rows, everything as records, where labels come from, and notes of services."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from sqlalchemy.engine import Connection
+
+from jurybox.formats.records import (
+    AnnotationRecord,
+    AnnotatorRecord,
+    ConsensusRecord,
+    Export,
+    GoldRecord,
+    TextRecord,
+)
+from jurybox.project.beliefs import AnnotatorBelief, Beliefs, TextBelief
+from jurybox.project.handle import ProjectPart
+from jurybox.store import browse, decisions, overview, rounds, services, snapshots, state
+from jurybox.store.browse import (
+    AnnotationFilter,
+    AnnotationRow,
+    Page,
+    QueueRow,
+    TextFilter,
+    TextRow,
+)
+from jurybox.store.gold import read_gold
+from jurybox.store.records import AnnotatorProgress, Decision, Flag, RoundInfo
+from jurybox.store.services import Note, Pulse, Suggestion
+from jurybox.store.snapshots import Provenance
+from jurybox.store.state import read_state
+from jurybox.trust.intervals import Interval
+
+__all__ = ["Notes", "Reading", "Times"]
+
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True)
+class Times:
+    """When the project was made, and its first and last annotation given; Unix times, None without any."""
+
+    made: float
+    first: float | None
+    last: float | None
+
+
+class Reading(ProjectPart):
+    """Reads what is in a project; keeps nobody waiting."""
+
+    def find_texts(
+        self, chosen: TextFilter | None = None, *, after: int | None = None, limit: int = 50
+    ) -> Page[TextRow]:
+        """Return a page of texts in their order; `after` is the `next` of the page before."""
+        with self.store.read() as connection:
+            return browse.find_texts(connection, chosen or TextFilter(), after=after, limit=limit)
+
+    def text_row(self, text_id: str) -> TextRow:
+        """Return one text with what is known about it; NotFoundError if there is none of this id."""
+        with self.store.read() as connection:
+            return browse.read_text_row(connection, text_id)
+
+    def find_annotations(
+        self, chosen: AnnotationFilter | None = None, *, after: int | None = None, limit: int = 50
+    ) -> Page[AnnotationRow]:
+        """Return a page of annotations that stand, the latest first."""
+        with self.store.read() as connection:
+            return browse.find_annotations(connection, chosen or AnnotationFilter(), after=after, limit=limit)
+
+    def queue(self, limit: int = 50) -> list[QueueRow]:
+        """Return the texts that will be asked for next, and why."""
+        with self.store.read() as connection:
+            return browse.read_queue(connection, now=self._clock(), limit=limit)
+
+    def queue_reasons(self) -> dict[str, int]:
+        """Count the texts that still want a label by the reason why they are asked for."""
+        with self.store.read() as connection:
+            return browse.count_queue(connection)
+
+    def progress(self, annotator: str, *, since: float = 0.0) -> AnnotatorProgress:
+        """Return how far an annotator is, in all and since a time, and how far the project is."""
+        with self.store.read() as connection:
+            return browse.read_progress(connection, annotator, since=since)
+
+    def pulse(self) -> Pulse:
+        """Return what has happened since the last round."""
+        with self.store.read() as connection:
+            return services.read_pulse(connection)
+
+    def suggestion(self, text_id: str, annotator: str) -> Suggestion | None:
+        """Return the model's opinion of a text, where the owner lets annotators see it; else None.
+
+        It is noted that this annotator sees it: their label is stored as one given with the opinion in view,
+        and estimates leave it out.
+        """
+        with self.store.read() as connection:
+            if not read_state(connection).settings.suggestions:
+                return None
+            found = services.read_suggestion(connection, text_id)
+        if found is not None:
+            with self.store.write(durable=False) as connection:
+                services.note_shown(connection, annotator, text_id, found.label)
+        return found
+
+    def probabilities(self, text_id: str) -> dict[str, float] | None:
+        """Return what the last round's classifier makes of a text, by class; None where it knows nothing."""
+        with self.store.read() as connection:
+            return services.read_probabilities(connection, text_id)
+
+    def decisions(self, annotator: str, limit: int = decisions.EDITABLE) -> list[Decision]:
+        """Return an annotator's last decisions that stand, the latest first."""
+        with self.store.read() as connection:
+            return decisions.read_decisions(connection, annotator, limit)
+
+    def flags(self) -> list[Flag]:
+        """Return all remarks of annotators, the latest first."""
+        with self.store.read() as connection:
+            return decisions.read_flags(connection)
+
+    def rounds(self) -> list[RoundInfo]:
+        """Return the rounds that were published, in order."""
+        with self.store.read() as connection:
+            return rounds.read_rounds(connection)
+
+    def text(self, text_id: str) -> TextRecord:
+        """Return one text; NotFoundError if there is none of this id."""
+        with self.store.read() as connection:
+            return overview.read_text(connection, text_id)
+
+    def texts(self) -> Iterable[TextRecord]:
+        """Return all texts in their order, read anew whenever they are walked over."""
+        return _Table(lambda: self._stream(overview.iterate_texts))
+
+    def annotation_records(self) -> Iterable[AnnotationRecord]:
+        """Return the annotations that stand, by text, read anew whenever they are walked over."""
+        return _Table(lambda: self._stream(overview.iterate_annotations))
+
+    def provenance(self) -> list[Provenance]:
+        """Count the annotations that stand by origin, reason, round and annotator."""
+        with self.store.read() as connection:
+            return snapshots.count_provenance(connection)
+
+    def times(self) -> Times:
+        """Return when the project was made and labelled."""
+        with self.store.read() as connection:
+            return Times(*snapshots.project_times(connection))
+
+    def guideline_versions(self) -> int:
+        """Return how often the guidelines were written."""
+        with self.store.read() as connection:
+            return snapshots.guideline_versions(connection)
+
+    def everything(self, beliefs: Beliefs) -> Export:
+        """Return everything that `jurybox.formats` writes, with what is believed."""
+        with self.store.read() as connection:
+            stored = read_state(connection)
+            return Export(
+                name=stored.name,
+                classes=state.read_classes(connection),
+                guidelines=state.read_guidelines(connection),
+                texts=self.texts(),
+                annotations=self.annotation_records(),
+                consensus=_Table(lambda: map(_consensus_record, beliefs.texts)),
+                annotators=_Table(lambda: map(_annotator_record, beliefs.annotators)),
+                skips=_Table(lambda: self._stream(overview.iterate_skips)),
+                gold=[GoldRecord(text_id, label) for text_id, label in read_gold(connection).items()],
+            )
+
+    def _stream(self, read: Callable[[Connection], Iterator[Item]]) -> Iterator[Item]:
+        with self.store.read() as connection:
+            yield from read(connection)
+
+
+class Notes(ProjectPart):
+    """What services around a project remember in it, by name."""
+
+    def read(self, name: str) -> Note | None:
+        """Return what a service last noted under a name."""
+        with self.store.read() as connection:
+            return services.read_note(connection, name)
+
+    def write(self, name: str, value: Mapping[str, Any]) -> None:
+        """Note something in place of what was noted before."""
+        with self.store.write() as connection:
+            services.write_note(connection, name, value, now=self._clock())
+
+
+@dataclass(frozen=True)
+class _Table(Generic[Item]):
+    """Rows that are read anew whenever someone walks over them."""
+
+    read: Callable[[], Iterator[Item]]
+
+    def __iter__(self) -> Iterator[Item]:
+        return self.read()
+
+
+def _consensus_record(one: TextBelief) -> ConsensusRecord:
+    return ConsensusRecord(
+        one.text_id, one.label, one.quality, one.agreement, one.n_annotations, one.probabilities
+    )
+
+
+def _annotator_record(one: AnnotatorBelief) -> AnnotatorRecord:
+    return AnnotatorRecord(
+        name=one.name,
+        n_annotations=one.n_annotations,
+        quality=_estimate(one.quality),
+        agreement_with_consensus=_estimate(one.agreement_with_consensus),
+        worst_class=one.worst_class,
+        median_seconds=one.median_seconds,
+    )
+
+
+def _estimate(found: Interval | None) -> float | None:
+    return None if found is None else found.estimate
