@@ -36,7 +36,7 @@ from jurybox.trust.forecast import (
 )
 from jurybox.trust.intervals import Interval
 from jurybox.trust.savings import estimate_savings
-from jurybox.trust.stopping import Exhausted, RoundFacts, Rule, Stable, Target
+from jurybox.trust.stopping import Exhausted, RoundFacts, Stable, StopRule, Target
 from stopping_audits import (
     REPLICATES,
     SIZES,
@@ -56,7 +56,7 @@ DEVELOPED = (0, 1)
 MAIN = ("default", "random")
 LEVEL = 0.8
 _ORIGINS, _AHEAD = (4, 8, 12, 16), (0, 4, 8, 12)
-RULES: dict[str, Rule] = {
+RULES: dict[str, StopRule] = {
     "stable, kappa 0.99": Stable(0.99),
     "stable, kappa 0.97": Stable(0.97),
     "stable, kappa 0.95": Stable(0.95),

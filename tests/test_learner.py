@@ -26,7 +26,7 @@ from jurybox.learner import (
     request_round,
 )
 from jurybox.project import Project
-from jurybox.project.beliefs import Source
+from jurybox.project.beliefs import BeliefSource
 from jurybox.project.reading import Notes, Reading
 from jurybox.schedule import LearnerOptions, is_due
 from jurybox.store import rounds, snapshots
@@ -389,11 +389,11 @@ def test_labels_that_cannot_be_judged_stop_nobody(
 ) -> None:
     project, tried = sqlite_project, threading.Event()
 
-    def fail(_self: Source) -> None:
+    def fail(_self: BeliefSource) -> None:
         tried.set()
         raise MemoryError("too many draws")
 
-    monkeypatch.setattr(Source, "keep", fail)
+    monkeypatch.setattr(BeliefSource, "keep", fail)
     with learning(project):
         label(project, 12)
         until(tried.is_set)

@@ -6,7 +6,7 @@ from scipy.special import logsumexp
 
 from jurybox.annotations import Annotations
 from jurybox.trust.copying import HabitPrior, Pairs, find_sources
-from jurybox.trust.habits import COPYING, EXPERT, Habits, Tally
+from jurybox.trust.habits import COPYING, EXPERT, AnswerCounts, Habits
 
 K, CHAINS = 3, 4
 
@@ -42,13 +42,13 @@ def test_where_the_classes_are_sure_the_estimate_is_exact_however_confusions_are
     pairs = Pairs.of(people, find_sources(people))
     truth = pairs.theirs
     sure = np.tile(np.log(np.maximum(np.eye(K)[truth], 1e-30)), (CHAINS, 1, 1))
-    none = Tally(np.zeros((CHAINS, 1, K, K)))
+    none = AnswerCounts(np.zeros((CHAINS, 1, K, K)))
     closed = np.where(np.isin(prior().habits.kind, [COPYING, EXPERT]), -np.inf, 0.0)[None].repeat(3, axis=0)
     confusion = np.full((CHAINS, 3, K, K), 1 / K)
     counts = np.zeros((CHAINS, 1, K, K))
     np.add.at(counts[0, 0], (truth, pairs.mine), 1.0)
     counts[:] = counts[0]
-    exact = -logsumexp(prior().log_joint(Tally(counts), closed[:1]), axis=2)
+    exact = -logsumexp(prior().log_joint(AnswerCounts(counts), closed[:1]), axis=2)
     exact += logsumexp(prior().log_joint(none, closed[:1]), axis=2)
     for seed in range(3):
         got = pairs.log_odds(prior(), closed, sure, confusion, (none, none), np.random.default_rng(seed))

@@ -23,14 +23,14 @@ __all__ = [
     "Agreement",
     "Level",
     "PairwiseAgreement",
-    "Weights",
+    "Weighting",
     "cohen_kappa",
     "fleiss_kappa",
     "krippendorff_alpha",
 ]
 
 Level: TypeAlias = Literal["nominal", "ordinal", "interval"]
-Weights: TypeAlias = Literal["none", "quadratic"]
+Weighting: TypeAlias = Literal["none", "quadratic"]
 _TINY = 1e-12
 _NOBODY_TO_COMPARE = "no text has labels of two annotators"
 
@@ -190,7 +190,7 @@ def fleiss_kappa(annotations: Annotations) -> Agreement:
     return _agreement(annotations, "fleiss_kappa", (observed - chance) / (1 - chance))
 
 
-def cohen_kappa(annotations: Annotations, *, weights: Weights = "none") -> PairwiseAgreement:
+def cohen_kappa(annotations: Annotations, *, weights: Weighting = "none") -> PairwiseAgreement:
     """Return Cohen's kappa of every two annotators on the texts that both labelled.
 
     ``kappa = (P - P_e) / (1 - P_e)``, P the share of shared texts on which they agree, P_e the sum over

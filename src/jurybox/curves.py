@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from jurybox.arrays import Floats, Ints
-from jurybox.drawing import Point, Series, curves, spread_ticks, standalone
+from jurybox.drawing import ChartPoint, Series, curves, spread_ticks, standalone
 from jurybox.errors import InputError
 
 __all__ = ["MEASURES", "Curves", "PlayedRound", "Run", "Selection", "macro_f1"]
@@ -181,11 +181,11 @@ class Curves:
         note = f"{MEASURES[measure]}; {self.rounds} rounds of {self.batch} labels, {encoder}, {seeds}"
         return standalone(drawn, _HEIGHT, title=self.dataset, note=note)
 
-    def _points(self, strategy: str, measure: str) -> list[Point]:
+    def _points(self, strategy: str, measure: str) -> list[ChartPoint]:
         labels, values = self.curve(strategy, "annotations")[0], self.curve(strategy, measure)
         mean, spread = values.mean(axis=0).tolist(), values.std(axis=0).tolist()
         return [
-            Point(float(labels[at]), mean[at], mean[at] - spread[at], min(mean[at] + spread[at], 1.0))
+            ChartPoint(float(labels[at]), mean[at], mean[at] - spread[at], min(mean[at] + spread[at], 1.0))
             for at in np.flatnonzero(~np.isnan(values).any(axis=0)).tolist()
         ]
 

@@ -19,7 +19,7 @@ from jurybox.errors import require
 
 __all__ = [
     "Bar",
-    "Point",
+    "ChartPoint",
     "Series",
     "Whisker",
     "bars",
@@ -55,7 +55,7 @@ _STYLE = (
 
 
 @dataclass(frozen=True)
-class Point:
+class ChartPoint:
     """A point of a curve: where it is, its height, and the interval around it, if known."""
 
     x: float
@@ -68,7 +68,7 @@ class Point:
 class Series:
     """A curve with its band: at least one point, in order of x; a class of the style; its name at its end."""
 
-    points: Sequence[Point]
+    points: Sequence[ChartPoint]
     kind: str = ""
     name: str = ""
 

@@ -29,7 +29,7 @@ from jurybox.project import Project
 from jurybox.schedule import LearnerOptions, is_due
 from jurybox.store.locks import Lock
 from jurybox.store.services import ROUND_REQUEST
-from jurybox.tuning import SecondGear
+from jurybox.tuning import TuningKeeper
 
 __all__ = [
     "LearnerPhase",
@@ -171,7 +171,9 @@ class _Learner:
         lock: Lock,
     ) -> None:
         self._project = project
-        self._gear = SecondGear(project, location, every=options.tuning_seconds, pause=options.longest_pause)
+        self._gear = TuningKeeper(
+            project, location, every=options.tuning_seconds, pause=options.longest_pause
+        )
         self._lock = lock
         self._options = options
         self._stop = stop

@@ -26,8 +26,8 @@ from jurybox.loop import Round, Settings, SoftLabels, play_round, soft_labels
 from jurybox.strategies import get_strategy
 
 __all__ = [
+    "OnRound",
     "PoolInputs",
-    "Progress",
     "RandomPoint",
     "SecondGear",
     "TunedInputs",
@@ -36,7 +36,7 @@ __all__ = [
     "simulate_run",
 ]
 
-Progress: TypeAlias = Callable[[str, int, int, PlayedRound], None]
+OnRound: TypeAlias = Callable[[str, int, int, PlayedRound], None]
 """Called with strategy, seed, round and what the round measured."""
 
 
@@ -51,7 +51,7 @@ def simulate(
     settings: Settings | None = None,
     cache: FeatureCache | None = None,
     hold_out: float = 0.0,
-    progress: Progress | None = None,
+    progress: OnRound | None = None,
 ) -> Curves:
     """Play strategies against each other on one data set.
 
@@ -156,7 +156,7 @@ def simulate_run(
     seed: int,
     hold_out: float = 0.0,
     second_gear: SecondGear | None = None,
-    progress: Progress | None = None,
+    progress: OnRound | None = None,
 ) -> Run:
     """Play one strategy with one seed; parameters as in `simulate`, and an encoder that learns, too."""
     rng = np.random.default_rng(seed)

@@ -19,7 +19,7 @@ from contextlib import suppress
 from jurybox.errors import JuryboxError
 from jurybox.project import Project
 
-__all__ = ["SecondGear", "TuningProcess", "main"]
+__all__ = ["TuningKeeper", "TuningProcess", "main"]
 
 _REST, _GO = b"rest\n", b"go\n"
 _LOCATION = "JURYBOX_PROJECT"  # passwords in it stay out of the list of processes
@@ -65,7 +65,7 @@ class TuningProcess:
             self._process.stdin.flush()
 
 
-class SecondGear:
+class TuningKeeper:
     """Starts a tuning when it is due, and takes note of how it ends.
 
     Parameters

@@ -11,8 +11,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from jurybox.arrays import Ints
 from jurybox.classifiers.base import Fitted, FloatArray, Inputs, check_targets
-from jurybox.classifiers.folds import ConstantFitted, Index, is_single_class, prior, stratified_folds
+from jurybox.classifiers.folds import ConstantFitted, is_single_class, prior, stratified_folds
 from jurybox.errors import FitError, InputError
 
 
@@ -125,7 +126,7 @@ class EstimatorClassifier:
             targets = np.eye(targets.shape[1])[targets.argmax(axis=1)]
         return targets
 
-    def _predict_held(self, rows: Any, t: FloatArray, w: FloatArray, kept: Index, held: Index) -> FloatArray:
+    def _predict_held(self, rows: Any, t: FloatArray, w: FloatArray, kept: Ints, held: Ints) -> FloatArray:
         """Predict the held rows from the kept ones, which may all be of one class."""
         if is_single_class(t[kept], w[kept]):
             return np.tile(prior(t[kept], w[kept]), (len(held), 1))

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
+from jurybox.arrays import Ints
 from jurybox.classifiers.base import FloatArray, Inputs
 
-Index: TypeAlias = NDArray[np.int64]
 
-
-def stratified_folds(targets: FloatArray, n_folds: int, rng: np.random.Generator) -> Index:
+def stratified_folds(targets: FloatArray, n_folds: int, rng: np.random.Generator) -> Ints:
     """Give each row a fold so that every class is spread over the folds as evenly as can be.
 
     A class with fewer members than folds is simply absent from some.

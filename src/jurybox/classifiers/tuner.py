@@ -6,10 +6,10 @@ is for.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,6 +18,7 @@ from torch import nn
 
 from jurybox.arrays import Floats, Ints
 from jurybox.classifiers.recipes import TuningSettings
+from jurybox.classifiers.tuning import Weights
 from jurybox.encoders.tokens import (
     Tokens,
     best_device,
@@ -28,10 +29,7 @@ from jurybox.encoders.tokens import (
     token_ids,
 )
 
-__all__ = ["Tuner", "Weights"]
-
-Weights: TypeAlias = Mapping[str, torch.Tensor]
-"""What training changes of a model, by name, on the CPU."""
+__all__ = ["Tuner"]
 
 _BUCKET = 8  # batches whose texts are sorted by length together
 _LARGEST_GRADIENT = 1.0

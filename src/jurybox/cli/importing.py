@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jurybox.cli.output import Bar, is_terminal, note, say, table, warn
+from jurybox.cli.output import ProgressBar, is_terminal, note, say, table, warn
 from jurybox.errors import FormatError, InputError
 
 if TYPE_CHECKING:
@@ -160,7 +160,7 @@ def read_options(
 class Feed:
     """The batches of a source on their way into a project, moving a progress bar."""
 
-    def __init__(self, source: Source, move: Bar, *, states: bool = True) -> None:
+    def __init__(self, source: Source, move: ProgressBar, *, states: bool = True) -> None:
         self._source = source
         self._states = states
         self._move = move

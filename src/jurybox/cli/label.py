@@ -10,7 +10,7 @@ import typer
 
 from jurybox.cli.output import note, number, print_json, table, warn
 from jurybox.cli.projects import AsJson, ProjectLocation, examples, open_project
-from jurybox.cli.sitting import Choice, Screen, Sheet, class_keys, open_screen
+from jurybox.cli.sitting import Pressed, Screen, Sheet, class_keys, open_screen
 from jurybox.errors import InputError, JuryboxError
 
 if TYPE_CHECKING:
@@ -181,7 +181,7 @@ class _Session:
         self._open.add(task.text_id)
         return task
 
-    def _remark(self, task: Task, choice: Choice) -> None:
+    def _remark(self, task: Task, choice: Pressed) -> None:
         if choice.command == "guidelines":
             self._screen.tell(self._project.guidelines or "there are no guidelines")
         elif not choice.words.strip():

@@ -15,11 +15,21 @@ from typing import IO, TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["Bar", "Column", "bar", "console", "fields", "is_terminal", "number", "print_json", "share"]
+__all__ = [
+    "ProgressBar",
+    "ShownColumn",
+    "bar",
+    "console",
+    "fields",
+    "is_terminal",
+    "number",
+    "print_json",
+    "share",
+]
 __all__ += ["note", "say", "table", "visible", "warn"]
 
 Justify: TypeAlias = Literal["left", "right"]
-Column: TypeAlias = tuple[str, Justify]
+ShownColumn: TypeAlias = tuple[str, Justify]
 
 _UNSAFE_CATEGORIES = {"Cc", "Cf", "Cs"}
 _HARMLESS = {"\n", "\t", "\u200d", "\u200c", "\ufe0f"}
@@ -101,7 +111,7 @@ def share(value: float | None) -> str:
     return "–" if value is None or value != value else f"{100 * value:.1f} %"
 
 
-def table(columns: Sequence[Column], rows: Sequence[Sequence[str]], *, title: str = "") -> None:
+def table(columns: Sequence[ShownColumn], rows: Sequence[Sequence[str]], *, title: str = "") -> None:
     """Print a table; in a pipe, plain columns apart by two blanks, nothing cut."""
     shown = [[visible(cell).replace("\n", " ").replace("\t", " ") for cell in row] for row in rows]
     if is_terminal():
@@ -119,7 +129,7 @@ def table(columns: Sequence[Column], rows: Sequence[Sequence[str]], *, title: st
         say("  ".join(cells).rstrip())
 
 
-def _rich_table(columns: Sequence[Column], rows: Sequence[Sequence[str]], title: str) -> None:
+def _rich_table(columns: Sequence[ShownColumn], rows: Sequence[Sequence[str]], title: str) -> None:
     from rich import box
     from rich.table import Table
     from rich.text import Text
@@ -154,7 +164,7 @@ def fields(pairs: Mapping[str, str], *, title: str = "") -> None:
     console().print(made)
 
 
-class Bar(Protocol):
+class ProgressBar(Protocol):
     """A progress bar, or nothing where nobody watches."""
 
     def __call__(self, done: int, total: int | None = None, text: str | None = None) -> None:
@@ -162,7 +172,7 @@ class Bar(Protocol):
 
 
 @contextmanager
-def bar(text: str, total: int | None = None) -> Iterator[Bar]:
+def bar(text: str, total: int | None = None) -> Iterator[ProgressBar]:
     """Show progress on standard error while something goes on, if that is a terminal."""
     if not is_terminal(sys.stderr):
         yield _silent

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 __all__ = [
-    "Choice",
+    "Pressed",
     "Screen",
     "Sheet",
     "class_keys",
@@ -109,7 +109,7 @@ _WITH_WORDS = "f"
 
 
 @dataclass(frozen=True)
-class Choice:
+class Pressed:
     """What somebody wants: ``"label"`` and a class, or a command with what was typed after it."""
 
     command: str
@@ -146,7 +146,7 @@ class Screen(Protocol):
     def show(self, sheet: Sheet, keys: Mapping[str, str]) -> None:
         """Show a text and what can be chosen."""
 
-    def ask(self, keys: Mapping[str, str]) -> Choice:
+    def ask(self, keys: Mapping[str, str]) -> Pressed:
         """Wait for a choice."""
 
     def tell(self, message: str) -> None:
@@ -180,7 +180,7 @@ def class_keys(classes: Sequence[str]) -> dict[str, str]:
     return dict(zip(_KEYS, classes, strict=False))
 
 
-def read_choice(line: str, keys: Mapping[str, str], commands: Mapping[str, str]) -> Choice | None:
+def read_choice(line: str, keys: Mapping[str, str], commands: Mapping[str, str]) -> Pressed | None:
     """Return what a line asks for: a key, the name of a class, or a command and its words; None for nothing.
 
     Examples
@@ -189,11 +189,11 @@ def read_choice(line: str, keys: Mapping[str, str], commands: Mapping[str, str])
     Choice(command='flag', words='two questions in one')
     """
     if line in keys.values():
-        return Choice("label", line)
+        return Pressed("label", line)
     if line in keys:
-        return Choice("label", keys[line])
+        return Pressed("label", keys[line])
     command, _, words = line.strip().partition(" ")
-    return Choice(commands[command], words) if command in commands else None
+    return Pressed(commands[command], words) if command in commands else None
 
 
 @dataclass(frozen=True)
@@ -207,7 +207,7 @@ class _Pipe:
         for line in sheet.lines:
             say(f"  {visible(line)}")
 
-    def ask(self, keys: Mapping[str, str]) -> Choice:
+    def ask(self, keys: Mapping[str, str]) -> Pressed:
         while line := sys.stdin.readline():
             choice = read_choice(line.rstrip("\r\n"), keys, self.commands)
             if choice is not None:
@@ -215,7 +215,7 @@ class _Pipe:
             if line.strip():
                 legend = ", ".join(f"{key} {name}" for key, name in {**keys, **self.commands}.items())
                 warn(f"{line.strip()!r} is no key and no class; keys are {legend}")
-        return Choice(self.commands["q"])
+        return Pressed(self.commands["q"])
 
     def tell(self, message: str) -> None:
         note(message)
@@ -254,16 +254,16 @@ class _Terminal:
         legend = "   ".join(f"{key} {name}" for key, name in self._commands.items())
         self._console.print(Text(f"   {legend}", style="dim"))
 
-    def ask(self, keys: Mapping[str, str]) -> Choice:
+    def ask(self, keys: Mapping[str, str]) -> Pressed:
         while True:
             key = read_key()
             if key == _WITH_WORDS:
                 with line_mode():
-                    return Choice(self._commands[key], self._console.input("  remark: "))
+                    return Pressed(self._commands[key], self._console.input("  remark: "))
             if key in keys:
-                return Choice("label", keys[key])
+                return Pressed("label", keys[key])
             if key in self._commands:
-                return Choice(self._commands[key])
+                return Pressed(self._commands[key])
 
     def tell(self, message: str) -> None:
         from rich.text import Text

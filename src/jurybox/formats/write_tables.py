@@ -31,7 +31,7 @@ __all__ = [
 TABLES = ("texts", "annotations", "consensus", "annotators", "gold", "skips")
 
 R = TypeVar("R", AnnotationRecord, ConsensusRecord, SkipRecord)
-Kind: TypeAlias = Literal["text", "number", "count", "json"]
+ColumnKind: TypeAlias = Literal["text", "number", "count", "json"]
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Column:
     """A column and what it holds: ``text``, a ``number``, a ``count`` or ``json``; any cell may be None."""
 
     name: str
-    kind: Kind = "text"
+    kind: ColumnKind = "text"
 
 
 @dataclass(frozen=True)

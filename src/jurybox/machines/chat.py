@@ -13,7 +13,7 @@ from typing import Any
 
 from jurybox.errors import JuryboxError, require
 from jurybox.machines.prompts import (
-    Message,
+    PromptMessage,
     answer_schema,
     first_messages,
     label_probabilities,
@@ -142,7 +142,7 @@ class Chat:
             "\n".join(r.raw for r in replies),
         )
 
-    def _repaired(self, messages: Sequence[Message], key: str) -> list[_Reply]:
+    def _repaired(self, messages: Sequence[PromptMessage], key: str) -> list[_Reply]:
         """Return the second answer; the first is paid for, and stands if there is none."""
         try:
             return [self._send(messages, key)]
@@ -151,7 +151,7 @@ class Chat:
         except AnswerLostError:
             return [_Reply("", tokens_at_most(self._model, messages), self._model.max_tokens, None)]
 
-    def _send(self, messages: Sequence[Message], key: str) -> _Reply:
+    def _send(self, messages: Sequence[PromptMessage], key: str) -> _Reply:
         pause = 0.0
         for attempt in range(self._retries + 1):
             self._pace.wait(pause)
@@ -164,7 +164,7 @@ class Chat:
                 pause = _pause(error, attempt)
         raise AssertionError  # the last attempt returns or raises
 
-    def _request(self, messages: Sequence[Message], key: str) -> _Reply:
+    def _request(self, messages: Sequence[PromptMessage], key: str) -> _Reply:
         response = self._client.chat.completions.with_raw_response.create(
             **request_body(self._model, messages), extra_headers={"Idempotency-Key": key}
         )
@@ -192,7 +192,7 @@ class Chat:
         return f"{self._model.base_url} does not answer: {type(error).__name__}: {problem}{hint}"
 
 
-def request_body(model: LanguageModel, messages: Sequence[Message]) -> dict[str, Any]:
+def request_body(model: LanguageModel, messages: Sequence[PromptMessage]) -> dict[str, Any]:
     """Return the parameters of a request, without those of its transport."""
     body: dict[str, Any] = {
         "model": model.model,
@@ -224,7 +224,7 @@ def read_answer(body: Any, model: LanguageModel, price: Price, text: str) -> Mac
     return MachineAnswer(label, p, reply.tokens_in, reply.tokens_out, cost, raw=reply.raw)
 
 
-def _read_reply(response: Any, model: LanguageModel, messages: Sequence[Message]) -> _Reply:
+def _read_reply(response: Any, model: LanguageModel, messages: Sequence[PromptMessage]) -> _Reply:
     """Return what a response says, whatever it holds: it has been paid for."""
     try:
         body = response.json()
@@ -233,7 +233,7 @@ def _read_reply(response: Any, model: LanguageModel, messages: Sequence[Message]
     return _read_body(body, model, messages)
 
 
-def _read_body(body: Any, model: LanguageModel, messages: Sequence[Message]) -> _Reply:
+def _read_body(body: Any, model: LanguageModel, messages: Sequence[PromptMessage]) -> _Reply:
     """Read a response; where it does not say how many tokens it took, the most that it can have taken."""
     most = tokens_at_most(model, messages), model.max_tokens
     try:

@@ -24,7 +24,7 @@ __all__ = [
     "tokens_at_most",
 ]
 
-Message: TypeAlias = dict[str, str]
+PromptMessage: TypeAlias = dict[str, str]
 
 _AROUND_MESSAGE = 16  # tokens that a chat template may put around a message
 _REMINDER = (
@@ -51,7 +51,7 @@ def default_instructions(classes: Sequence[str], guidelines: str = "") -> str:
     return f"{task}\n\nThe guidelines for people who label the same texts:\n{told}" if told else task
 
 
-def first_messages(model: LanguageModel, text: str) -> list[Message]:
+def first_messages(model: LanguageModel, text: str) -> list[PromptMessage]:
     """Return what a model is sent for a text."""
     messages = [{"role": "system", "content": model.instructions}]
     for example, label in model.examples:
@@ -60,7 +60,7 @@ def first_messages(model: LanguageModel, text: str) -> list[Message]:
     return [*messages, {"role": "user", "content": _shown(model, text)}]
 
 
-def repair_messages(model: LanguageModel, messages: Sequence[Message], raw: str) -> list[Message]:
+def repair_messages(model: LanguageModel, messages: Sequence[PromptMessage], raw: str) -> list[PromptMessage]:
     """Return what a model is sent after an answer that is none."""
     again = _REPAIR.format(shape=_SHAPE, classes=_named(model.classes))
     return [*messages, {"role": "assistant", "content": raw}, {"role": "user", "content": again}]
@@ -136,7 +136,7 @@ def label_probabilities(
     return None
 
 
-def tokens_at_most(model: LanguageModel, messages: Sequence[Message]) -> int:
+def tokens_at_most(model: LanguageModel, messages: Sequence[PromptMessage]) -> int:
     """Return a number of tokens that messages and schema cannot exceed: a token has at least one byte."""
     said = sum(len(message["content"].encode()) + _AROUND_MESSAGE for message in messages)
     return said + len(json.dumps(answer_schema(model.classes))) + 4 * _AROUND_MESSAGE

@@ -10,7 +10,7 @@ from typing import Protocol
 from jurybox.project.annotators import AnnotatorBelief
 from jurybox.project.audit import WITHIN, plan_audit
 from jurybox.project.auditing import Accuracy
-from jurybox.project.basis import Basis, Inputs
+from jurybox.project.basis import Basis, Moment
 from jurybox.project.stopping import AccuracyForecast, RoundVerdicts
 from jurybox.store.records import Role, Standing
 from jurybox.trust.intervals import Interval
@@ -86,7 +86,7 @@ class Advice:
     expected: Interval | None = None
 
 
-def advise(inputs: Inputs, judged: Judged | None) -> Advice:
+def advise(inputs: Moment, judged: Judged | None) -> Advice:
     """Say how a project stands and what to do next.
 
     Parameters
@@ -111,14 +111,14 @@ def advise(inputs: Inputs, judged: Judged | None) -> Advice:
     return _by_accuracy(inputs, judged)
 
 
-def of_concern(inputs: Inputs, annotators: Sequence[AnnotatorBelief]) -> list[AnnotatorBelief]:
+def of_concern(inputs: Moment, annotators: Sequence[AnnotatorBelief]) -> list[AnnotatorBelief]:
     """Return the people at work whose labels deserve a look, the surest first."""
     at_work = {one.name for one in inputs.people if one.standing == Standing.ACTIVE and not one.left_out}
     found = [(one.suspect.probability, one) for one in annotators if one.suspect and one.name in at_work]
     return [one for _, one in sorted(found, key=lambda pair: -pair[0])]
 
 
-def _by_accuracy(inputs: Inputs, judged: Judged) -> Advice:
+def _by_accuracy(inputs: Moment, judged: Judged) -> Advice:
     last, settings = judged.accuracy[-1], inputs.settings
     plan = plan_audit(inputs, judged.accuracy)  # of this moment: the sample may have grown since
     accuracy = Interval(last.estimate, last.low, last.high)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from jurybox.annotations import Annotations
 from jurybox.arrays import Floats, finite
-from jurybox.project.basis import Basis, Inputs
+from jurybox.project.basis import Basis, Moment
 from jurybox.store.records import AnnotatorInfo
 from jurybox.trust.agreement import AgreementEstimate, estimate_agreement
 from jurybox.trust.annotators import AnnotatorAssessment, Drift, Effect, assess_annotators, pairwise_agreement
@@ -116,7 +116,7 @@ class PairBelief:
     kappa: float | None
 
 
-def describe_people(inputs: Inputs, observed: Observed | None) -> tuple[AnnotatorBelief, ...]:
+def describe_people(inputs: Moment, observed: Observed | None) -> tuple[AnnotatorBelief, ...]:
     """Return what is believed of everyone, in the order in which they came.
 
     Parameters
@@ -141,7 +141,7 @@ def describe_people(inputs: Inputs, observed: Observed | None) -> tuple[Annotato
     )  # fmt: skip
 
 
-def compare_pairs(inputs: Inputs) -> tuple[PairBelief, ...]:
+def compare_pairs(inputs: Moment) -> tuple[PairBelief, ...]:
     """Return how far every two people agree who have labelled the same texts."""
     pairs = pairwise_agreement(inputs.annotations)
     names = [person.name for person in inputs.people]
@@ -179,7 +179,7 @@ def _stranger(basis: Basis, person: AnnotatorInfo) -> AnnotatorBelief:
 
 
 def _belief(
-    inputs: Inputs, person: AnnotatorInfo, one: AnnotatorAssessment, suspect: Suspect | None
+    inputs: Moment, person: AnnotatorInfo, one: AnnotatorAssessment, suspect: Suspect | None
 ) -> AnnotatorBelief:
     classes = inputs.classes
     other = "" if suspect is None else str(suspect.other)
@@ -232,7 +232,7 @@ class Agreements:
     by_chance: AgreementEstimate
 
 
-def estimate_agreements(inputs: Inputs) -> Agreements:
+def estimate_agreements(inputs: Moment) -> Agreements:
     """Return coefficients of agreement with 95 % intervals, over all texts and over random ones.
 
     The same annotations give the same intervals: their seed is the project's.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import ceil, sqrt
 
 from jurybox.project.auditing import Accuracy
-from jurybox.project.basis import Basis, Inputs
+from jurybox.project.basis import Basis, Moment
 from jurybox.project.handle import ProjectPart
 from jurybox.store import overview
 from jurybox.store.audit import grow_audit
@@ -114,7 +114,7 @@ class Audit(ProjectPart):
         return len(self.texts())
 
 
-def plan_audit(inputs: Inputs, accuracy: Sequence[Accuracy]) -> AuditPlan:
+def plan_audit(inputs: Moment, accuracy: Sequence[Accuracy]) -> AuditPlan:
     """Return what the audit sample tells, and what a larger one would.
 
     Parameters

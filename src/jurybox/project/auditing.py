@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from jurybox.arrays import Ints
 from jurybox.consensus import Consensus
-from jurybox.project.basis import Basis, Inputs
+from jurybox.project.basis import Basis, Moment
 from jurybox.store.records import RoundInfo
 from jurybox.trust.estimates import (
     AuditEstimate,
@@ -114,7 +114,7 @@ class JudgedRound:
         return None if self.found is None else self.found.accuracy
 
 
-def weigh_audit(inputs: Inputs) -> AuditEvidence | None:
+def weigh_audit(inputs: Moment) -> AuditEvidence | None:
     """Return what the labels of the audit sample mean; None without any, or with a single class.
 
     Texts that have joined the sample since the last round do not count: that round has learnt from them.
@@ -129,7 +129,7 @@ def weigh_audit(inputs: Inputs) -> AuditEvidence | None:
     )
 
 
-def judge_rounds(inputs: Inputs, evidence: AuditEvidence | None) -> tuple[JudgedRound, ...]:
+def judge_rounds(inputs: Moment, evidence: AuditEvidence | None) -> tuple[JudgedRound, ...]:
     """Judge each round with a trained model, by all audit labels known today.
 
     All are judged by the same draws of what the audit labels mean (see `jurybox.trust.estimates`), so that
@@ -168,7 +168,7 @@ def accuracy_by_round(judged: Iterable[JudgedRound]) -> tuple[Accuracy, ...]:
     )
 
 
-def report_audit(inputs: Inputs, judged: Sequence[JudgedRound], consensus: Consensus) -> AuditReport:
+def report_audit(inputs: Moment, judged: Sequence[JudgedRound], consensus: Consensus) -> AuditReport:
     """Return how good the last model and the consensus are: accuracy, macro-F1 and class shares."""
     annotations = inputs.annotations
     last = next((one for one in reversed(judged) if one.found is not None), None)
@@ -190,7 +190,7 @@ def report_audit(inputs: Inputs, judged: Sequence[JudgedRound], consensus: Conse
     )
 
 
-def _sample(inputs: Inputs, info: RoundInfo) -> tuple[Ints, Ints] | None:
+def _sample(inputs: Moment, info: RoundInfo) -> tuple[Ints, Ints] | None:
     """Return the audit texts that a round knew and its predictions (A,); None without labels or model."""
     texts = _recorded(info)
     if not info.diagnostics.get("trained_on") or not inputs.annotations.labelled[texts].any():

@@ -18,7 +18,7 @@ from jurybox.store.records import AnnotatorInfo, RoundInfo
 from jurybox.store.responses import Responses
 from jurybox.store.settings import ProjectSettings
 from jurybox.store.snapshots import (
-    Evidence,
+    StandingLabels,
     one_moment,
     read_evidence,
     read_fingerprint,
@@ -26,7 +26,7 @@ from jurybox.store.snapshots import (
 )
 from jurybox.trust.observed import Observed
 
-__all__ = ["Basis", "Inputs", "estimate_texts", "observe", "read_inputs", "read_version"]
+__all__ = ["Basis", "Moment", "estimate_texts", "observe", "read_inputs", "read_version"]
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Basis:
 
 
 @dataclass(frozen=True, eq=False)
-class Inputs:
+class Moment:
     """Everything that beliefs are made from, as it was at one moment.
 
     Attributes
@@ -76,7 +76,7 @@ class Inputs:
     """
 
     basis: Basis
-    evidence: Evidence
+    evidence: StandingLabels
     pred_probs: NDArray[np.float32] | None
     n_predicted: int
     independent: NDArray[np.int64]
@@ -117,7 +117,7 @@ def read_version(connection: Connection) -> str:
     return f"{__version__}-{read_fingerprint(connection)}"
 
 
-def read_inputs(connection: Connection) -> Inputs:
+def read_inputs(connection: Connection) -> Moment:
     """Read everything as of one moment; nothing was read in this transaction before."""
     one_moment(connection)
     stored = state.read_state(connection)
@@ -125,7 +125,7 @@ def read_inputs(connection: Connection) -> Inputs:
     annotations = evidence.annotations
     asked = tuple(machines.read_machines(connection))
     known = rounds.read_array(connection, stored.current_round, "pred_probs")
-    return Inputs(
+    return Moment(
         basis=Basis(
             labels=annotations.n_annotations,
             texts=int(annotations.labelled.sum()),
@@ -150,7 +150,7 @@ def read_inputs(connection: Connection) -> Inputs:
     )
 
 
-def estimate_texts(inputs: Inputs) -> Consensus:
+def estimate_texts(inputs: Moment) -> Consensus:
     """Return the consensus of all annotations, aided by the last round's probabilities.
 
     Reviewers and owners count as experts: their labels outweigh those of a few annotators.
@@ -158,7 +158,7 @@ def estimate_texts(inputs: Inputs) -> Consensus:
     return estimate_consensus(inputs.annotations, inputs.pred_probs, experts=inputs.experts)
 
 
-def observe(inputs: Inputs) -> Observed:
+def observe(inputs: Moment) -> Observed:
     """Return what annotators are judged by, drawn from once."""
     evidence = inputs.evidence
     observed = Observed(

@@ -38,7 +38,7 @@ from jurybox.project.auditing import (
     report_audit,
     weigh_audit,
 )
-from jurybox.project.basis import Basis, Inputs, estimate_texts, observe, read_inputs, read_version
+from jurybox.project.basis import Basis, Moment, estimate_texts, observe, read_inputs, read_version
 from jurybox.project.panel import PanelBelief, judge_machines
 from jurybox.project.stopping import (
     MORE,
@@ -71,7 +71,15 @@ from jurybox.store.engine import Store
 from jurybox.trust.estimates import AuditEvidence
 from jurybox.trust.savings import Savings
 
-__all__ = ["AnnotatorBelief", "Basis", "Beliefs", "ProjectBelief", "Source", "TextBelief", "TextBeliefs"]
+__all__ = [
+    "AnnotatorBelief",
+    "Basis",
+    "BeliefSource",
+    "Beliefs",
+    "ProjectBelief",
+    "TextBelief",
+    "TextBeliefs",
+]
 
 Value = TypeVar("Value")
 
@@ -154,7 +162,7 @@ class Beliefs:
         What all of it is made from.
     """
 
-    def __init__(self, inputs: Inputs, store: Store, random_arm: RandomArm) -> None:
+    def __init__(self, inputs: Moment, store: Store, random_arm: RandomArm) -> None:
         self.inputs = inputs
         self._store = store
         self._random_arm = random_arm
@@ -306,7 +314,7 @@ class Beliefs:
         return found if found is not None and found.basis == self.basis else None
 
 
-class Source:
+class BeliefSource:
     """Where the beliefs of one project come from; one object may be shared by threads."""
 
     def __init__(self, store: Store, clock: Callable[[], float], random_arm: RandomArm) -> None:

@@ -14,12 +14,12 @@ from typing import Any, Self, TypeAlias
 
 from sqlalchemy.engine import Connection
 
-from jurybox.annotations import Annotations
+from jurybox.annotations import Annotations, Duplicates
 from jurybox.consensus import Consensus
 from jurybox.errors import InputError
 from jurybox.formats import AnnotationRecord, Batch, Export, ReadOptions, TextRecord, read
 from jurybox.project.audit import Audit
-from jurybox.project.beliefs import Source
+from jurybox.project.beliefs import BeliefSource
 from jurybox.project.gold import Gold
 from jurybox.project.labelling import Labelling
 from jurybox.project.machines import Machines
@@ -31,7 +31,7 @@ from jurybox.store import lifecycle, overview, ranks, snapshots, state
 from jurybox.store.checks import named_texts, storable
 from jurybox.store.engine import Store, read_location
 from jurybox.store.gold import exempt_veterans
-from jurybox.store.importer import Duplicates, Importer, importing
+from jurybox.store.importer import Importer, importing
 from jurybox.store.locks import serialise
 from jurybox.store.records import Added, RoundInfo, Status
 from jurybox.store.settings import ProjectSettings
@@ -88,7 +88,7 @@ class Project(Labelling):
         self.notes = Notes(store, clock)
         self.tuning = Tuning(store, clock, cache)
         self._rounds = Rounds(store, clock, cache, self.tuning)
-        self.beliefs = Source(store, clock, self._rounds.random_arm)
+        self.beliefs = BeliefSource(store, clock, self._rounds.random_arm)
 
     @classmethod
     def create(

@@ -9,10 +9,10 @@ from sqlalchemy.engine import Connection
 from jurybox.errors import ConflictError
 from jurybox.project.handle import ProjectPart
 from jurybox.store import loans, people
-from jurybox.store.history import Event, mark_undone, note_event, read_event, read_events
+from jurybox.store.history import HistoryEvent, mark_undone, note_event, read_event, read_events
 from jurybox.store.records import Standing
 
-__all__ = ["UNDONE_BY", "Event", "History", "act_on_person"]
+__all__ = ["UNDONE_BY", "History", "HistoryEvent", "act_on_person"]
 
 UNDONE_BY: Mapping[str, str] = {
     "pause": "resume",
@@ -26,12 +26,12 @@ UNDONE_BY: Mapping[str, str] = {
 class History(ProjectPart):
     """The trail of a stored project."""
 
-    def last(self, limit: int = 200) -> list[Event]:
+    def last(self, limit: int = 200) -> list[HistoryEvent]:
         """Return the last events, the latest first."""
         with self.store.read() as connection:
             return read_events(connection, limit)
 
-    def undo(self, number: int, *, by: str | None = None) -> Event:
+    def undo(self, number: int, *, by: str | None = None) -> HistoryEvent:
         """Undo an event by its opposite, which has a place of its own in the trail; return that.
 
         Raises

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from jurybox.annotations import Annotations
 from jurybox.arrays import Floats, Ints
 from jurybox.classifiers.panel import Panel, effective_votes, source_correlation
-from jurybox.project.basis import Basis, Inputs
+from jurybox.project.basis import Basis, Moment
 from jurybox.store.machines import Machine
 from jurybox.trust.intervals import Interval, wilson
 
@@ -107,7 +107,7 @@ class PanelBelief:
     say: float
 
 
-def judge_machines(inputs: Inputs) -> PanelBelief:
+def judge_machines(inputs: Moment) -> PanelBelief:
     """Return what is known of the machines, by labels that people gave without a model's opinion in view."""
     people = _unprompted(inputs)
     N, K = people.counts.shape
@@ -155,7 +155,7 @@ def judge_machines(inputs: Inputs) -> PanelBelief:
     return PanelBelief(inputs.basis, tuple(found), float(voices[answering].sum()), say)
 
 
-def _unprompted(inputs: Inputs) -> Annotations:
+def _unprompted(inputs: Moment) -> Annotations:
     """Return the labels that were given without a model's opinion on the screen."""
     given, free = inputs.annotations, ~inputs.evidence.suggested
     return Annotations.from_indices(
@@ -188,7 +188,7 @@ def _share(agreed: Floats) -> Interval | None:
 
 
 def _halves(
-    inputs: Inputs, mine: Ints, rows: Ints, agreed: Floats
+    inputs: Moment, mine: Ints, rows: Ints, agreed: Floats
 ) -> tuple[Interval | None, Interval | None]:
     if len(rows) < _LEAST_LABELS:
         return None, None
@@ -208,7 +208,7 @@ def _mix_ups(counts: Ints, classes: tuple[str, ...]) -> tuple[MachineMixUp, ...]
     return tuple(MachineMixUp(classes[a], classes[b], int(off[a, b])) for a, b in pairs if off[a, b])
 
 
-def _calibration_error(inputs: Inputs, mine: Ints, agreed: Floats, rows: Ints) -> float | None:
+def _calibration_error(inputs: Moment, mine: Ints, agreed: Floats, rows: Ints) -> float | None:
     stated = {
         int(inputs.responses.text[row]): max(inputs.responses.probabilities[row])
         for row in mine.tolist()

@@ -16,7 +16,7 @@ import numpy as np
 from jurybox.annotations import Annotations
 from jurybox.arrays import Bools, Ints
 from jurybox.project.auditing import JudgedRound
-from jurybox.project.basis import Basis, Inputs
+from jurybox.project.basis import Basis, Moment
 from jurybox.store.records import RoundInfo
 from jurybox.trust.annotators import median_per_annotator
 from jurybox.trust.estimates import AuditEvidence
@@ -126,7 +126,7 @@ class RoundVerdicts:
     verdicts: tuple[Verdict, ...]
 
 
-def measure_effort(inputs: Inputs) -> Effort:
+def measure_effort(inputs: Moment) -> Effort:
     """Return what the labels took."""
     medians = median_per_annotator(inputs.annotations, inputs.evidence.seconds)
     times = medians[np.isfinite(medians)].tolist()
@@ -143,7 +143,7 @@ def measure_effort(inputs: Inputs) -> Effort:
 
 
 def forecast_accuracy(
-    inputs: Inputs, judged: Sequence[JudgedRound], more: Sequence[int] = MORE
+    inputs: Moment, judged: Sequence[JudgedRound], more: Sequence[int] = MORE
 ) -> AccuracyForecast | None:
     """Return what more labels will bring; None before a round has been judged by the audit sample.
 
@@ -169,7 +169,7 @@ def forecast_accuracy(
     )
 
 
-def judge_rules(inputs: Inputs, judged: Sequence[JudgedRound]) -> tuple[RoundVerdicts, ...]:
+def judge_rules(inputs: Moment, judged: Sequence[JudgedRound]) -> tuple[RoundVerdicts, ...]:
     """Return what every stop rule said after each round with a model."""
     rounds = _rising(judged)
     rules = rules_for(target_accuracy=inputs.settings.target_accuracy, budget=inputs.settings.budget)
@@ -185,7 +185,7 @@ def judge_rules(inputs: Inputs, judged: Sequence[JudgedRound]) -> tuple[RoundVer
 
 
 def judge_savings(
-    inputs: Inputs,
+    inputs: Moment,
     judged: Sequence[JudgedRound],
     evidence: AuditEvidence | None,
     random_arm: RandomArm,
@@ -211,7 +211,7 @@ def _rising(judged: Sequence[JudgedRound]) -> list[JudgedRound]:
     return [last[labels] for labels in sorted(last)]
 
 
-def _drawn(inputs: Inputs) -> Annotations:
+def _drawn(inputs: Moment) -> Annotations:
     """Return those of the annotations whose texts were drawn by chance."""
     annotations = inputs.annotations
     text, annotator, label, _ = inputs.independent[inputs.independent[:, 3] == 1].T

@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection
 
 from jurybox.arrays import Floats, Ints, finite
 from jurybox.consensus import Consensus
-from jurybox.project.basis import Basis, Inputs
+from jurybox.project.basis import Basis, Moment
 from jurybox.store.browse import AnnotationFilter, find_annotations
 from jurybox.store.overview import read_text
 from jurybox.trust.intervals import Interval
@@ -278,13 +278,13 @@ Doubts: TypeAlias = tuple[LabelErrors, tuple[Contested, ...]]
 """How likely every label is wrong, and the labelled texts, the most likely wrong consensus first."""
 
 
-def describe_texts(inputs: Inputs, consensus: Consensus) -> TextBeliefs:
+def describe_texts(inputs: Moment, consensus: Consensus) -> TextBeliefs:
     """Return what is believed of all texts."""
     ids = inputs.annotations.texts
     return TextBeliefs(inputs.basis, inputs.classes, consensus, ids, inputs.n_predicted)
 
 
-def describe_consensus(inputs: Inputs, consensus: Consensus) -> ConsensusBelief:
+def describe_consensus(inputs: Moment, consensus: Consensus) -> ConsensusBelief:
     """Return what the labels came to."""
     annotations = inputs.annotations
     labelled = annotations.n_labels > 0
@@ -310,7 +310,7 @@ def describe_consensus(inputs: Inputs, consensus: Consensus) -> ConsensusBelief:
     )
 
 
-def find_doubts(inputs: Inputs) -> Doubts:
+def find_doubts(inputs: Moment) -> Doubts:
     """Judge every label."""
     annotations, p, experts = inputs.annotations, inputs.pred_probs, inputs.experts
     found = contested_texts(annotations, p, experts=experts, limit=annotations.n_texts)
@@ -318,7 +318,7 @@ def find_doubts(inputs: Inputs) -> Doubts:
 
 
 def read_contested(
-    connection: Connection, inputs: Inputs, doubts: Doubts, limit: int
+    connection: Connection, inputs: Moment, doubts: Doubts, limit: int
 ) -> tuple[ContestedText, ...]:
     """Return the texts whose consensus is most likely wrong, the most likely first, with their words."""
     errors, found = doubts
@@ -338,7 +338,7 @@ def read_contested(
 
 
 def read_doubtful(
-    connection: Connection, inputs: Inputs, doubts: Doubts, limit: int
+    connection: Connection, inputs: Moment, doubts: Doubts, limit: int
 ) -> tuple[DoubtfulAnnotation, ...]:
     """Return the single labels that are most likely wrong, the most likely first, with their words."""
     annotations, errors = inputs.annotations, doubts[0]
@@ -360,7 +360,7 @@ def read_doubtful(
     )
 
 
-def note_guidelines(inputs: Inputs) -> tuple[GuidelineNote, ...]:
+def note_guidelines(inputs: Moment) -> tuple[GuidelineNote, ...]:
     """Return the pairs of classes on which good annotators disagree systematically."""
     annotations, classes = inputs.annotations, inputs.classes
     problems = guideline_problems(annotations, inputs.pred_probs, experts=inputs.experts, rng=inputs.rng())
@@ -379,7 +379,7 @@ def note_guidelines(inputs: Inputs) -> tuple[GuidelineNote, ...]:
     )
 
 
-def _votes(connection: Connection, inputs: Inputs, text: int, errors: Floats) -> tuple[Vote, ...]:
+def _votes(connection: Connection, inputs: Moment, text: int, errors: Floats) -> tuple[Vote, ...]:
     annotations = inputs.annotations
     comments = _comments(connection, str(annotations.texts[text]))
     first, last = np.searchsorted(annotations.text, [text, text + 1])
@@ -396,7 +396,7 @@ def _comments(connection: Connection, text_id: str) -> Mapping[str, str]:
     return {row.annotator: row.comment for row in rows}
 
 
-def _by_class(inputs: Inputs, text: int) -> Mapping[str, float] | None:
+def _by_class(inputs: Moment, text: int) -> Mapping[str, float] | None:
     if inputs.pred_probs is None:
         return None
     return dict(zip(inputs.classes, inputs.pred_probs[text].tolist(), strict=True))

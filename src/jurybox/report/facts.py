@@ -22,7 +22,7 @@ from jurybox.report.sections import (
     Environment,
     Names,
     Outlooks,
-    View,
+    ReportView,
     describe_agreement,
     describe_annotators,
     describe_audit,
@@ -39,7 +39,7 @@ from jurybox.report.sections import (
 
 __all__ = ["SECTIONS", "Facts", "gather", "gather_section", "to_json"]
 
-SECTIONS: Mapping[str, Callable[[Project, View], Any]] = {
+SECTIONS: Mapping[str, Callable[[Project, ReportView], Any]] = {
     "data": describe_data,
     "protocol": describe_protocol,
     "agreement": describe_agreement,
@@ -146,14 +146,14 @@ def to_json(facts: Facts) -> str:
     return json.dumps({**about, **sections}, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
 
 
-def _view(project: Project, *, hide_names: bool, examples: int, texts: bool) -> View:
+def _view(project: Project, *, hide_names: bool, examples: int, texts: bool) -> ReportView:
     if examples < 0:
         raise InputError(f"examples is {examples}, expected a whole number of at least 0")
     people = [person.name for person in project.people.all()]
-    return View(Names(people, hidden=hide_names), examples, texts)
+    return ReportView(Names(people, hidden=hide_names), examples, texts)
 
 
-def _command(project: Project, section: str, view: View) -> str:
+def _command(project: Project, section: str, view: ReportView) -> str:
     """Return the command that prints a section; the URL of a database is its owner's business."""
     path = project.store.path
     tells_who = path is not None and view.names.within(path.name) != path.name

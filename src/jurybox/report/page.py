@@ -13,12 +13,12 @@ from typing import Any
 from markupsafe import Markup
 
 from jurybox.atomic import new_file
-from jurybox.drawing import Point, Series, curves, spread_ticks, stack, steps, whisker
+from jurybox.drawing import ChartPoint, Series, curves, spread_ticks, stack, steps, whisker
 from jurybox.errors import InputError
 from jurybox.project.annotators import AnnotatorBelief, PairBelief
 from jurybox.project.stopping import Outlook
 from jurybox.report.facts import Facts, to_json
-from jurybox.report.protocol import REASONS, PlayedRound
+from jurybox.report.protocol import REASONS, ReportedRound
 from jurybox.trust.estimates import AuditEstimate, ConsensusEstimate
 from jurybox.trust.intervals import Interval
 from jurybox.trust.stopping import Verdict
@@ -216,7 +216,7 @@ def _rounds(facts: Facts) -> list[_Rounds]:
     ]
 
 
-def _together(part: Sequence[PlayedRound]) -> dict[str, int]:
+def _together(part: Sequence[ReportedRound]) -> dict[str, int]:
     reasons = {reason for one in part for reason in one.asked}
     return {reason: sum(one.asked.get(reason, 0) for one in part) for reason in REASONS if reason in reasons}
 
@@ -268,7 +268,7 @@ def _learning_curve(facts: Facts) -> Markup | None:
     """Draw the rounds, and what is forecast, over the labels that each learnt from."""
     labels = {one.round: one.labels for one in facts.stopping.verdicts}
     points = [
-        Point(labels[one.round], one.estimate, one.low, one.high)
+        ChartPoint(labels[one.round], one.estimate, one.low, one.high)
         for one in facts.curve
         if one.round in labels
     ]
@@ -282,7 +282,7 @@ def _learning_curve(facts: Facts) -> Markup | None:
     if facts.stopping.forecast is not None:
         start = facts.stopping.forecast.labels
         to_come = [
-            Point(start + row.labels, row.accuracy.estimate, row.accuracy.low, row.accuracy.high)
+            ChartPoint(start + row.labels, row.accuracy.estimate, row.accuracy.low, row.accuracy.high)
             for row in _forecast_rows(facts)
         ]
         series.append(Series(to_come, "forecast"))

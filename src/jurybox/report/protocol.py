@@ -9,11 +9,11 @@ from datetime import UTC, datetime
 from typing import TypeVar
 
 from jurybox.project import Project
-from jurybox.report.sections import View
+from jurybox.report.sections import ReportView
 from jurybox.store.records import RoundInfo
 from jurybox.store.snapshots import Provenance
 
-__all__ = ["REASONS", "PlayedRound", "Protocol", "Share", "describe_protocol", "moment"]
+__all__ = ["REASONS", "Protocol", "ReportedRound", "Share", "describe_protocol", "moment"]
 
 Key = TypeVar("Key", bound=Hashable)
 
@@ -39,7 +39,7 @@ class Share:
 
 
 @dataclass(frozen=True)
-class PlayedRound:
+class ReportedRound:
     """One round: when it was published, what it learnt from, and what with.
 
     Attributes
@@ -111,11 +111,11 @@ class Protocol:
     reasons: Mapping[str, Share]
     by_annotator: Mapping[str, Mapping[str, int]]
     before_rounds: Mapping[str, int]
-    rounds: tuple[PlayedRound, ...]
+    rounds: tuple[ReportedRound, ...]
     cost: float | None
 
 
-def describe_protocol(project: Project, view: View) -> Protocol:
+def describe_protocol(project: Project, view: ReportView) -> Protocol:
     """Say how the labels came about."""
     status, times = project.status(), project.reading.times()
     origins = project.reading.provenance()
@@ -178,10 +178,10 @@ def _with_all(found: Mapping[str, int]) -> dict[str, int]:
     return {**found, "all": sum(found.values())}
 
 
-def _round(info: RoundInfo, by_round: Mapping[tuple[int, str], int]) -> PlayedRound:
+def _round(info: RoundInfo, by_round: Mapping[tuple[int, str], int]) -> ReportedRound:
     made = info.diagnostics
     published = info.published_at or info.started_at
-    return PlayedRound(
+    return ReportedRound(
         number=info.number,
         published=moment(published),
         annotations=info.n_annotations,

@@ -27,8 +27,8 @@ __all__ = [
     "LabelCount",
     "Names",
     "Outlooks",
+    "ReportView",
     "Spread",
-    "View",
     "describe_agreement",
     "describe_annotators",
     "describe_audit",
@@ -86,7 +86,7 @@ class Names:
 
 
 @dataclass(frozen=True)
-class View:
+class ReportView:
     """What a report may show.
 
     Attributes
@@ -185,7 +185,7 @@ class Environment:
     classifier: str | None
 
 
-def describe_data(project: Project, view: View) -> Data:
+def describe_data(project: Project, view: ReportView) -> Data:
     """Read all texts once and describe them."""
     characters, words = [], []
     seen: Counter[bytes] = Counter()
@@ -212,7 +212,7 @@ def describe_data(project: Project, view: View) -> Data:
     )
 
 
-def describe_environment(project: Project, _view: View) -> Environment:
+def describe_environment(project: Project, _view: ReportView) -> Environment:
     """Return settings and versions."""
     played = project.reading.rounds()
     made = played[-1].diagnostics if played else {}
@@ -272,17 +272,17 @@ class Outlooks:
     savings: Savings | None
 
 
-def describe_labels(project: Project, _view: View) -> ConsensusBelief:
+def describe_labels(project: Project, _view: ReportView) -> ConsensusBelief:
     """Return what the labels came to."""
     return project.beliefs.now().consensus
 
 
-def describe_agreement(project: Project, _view: View) -> Agreements:
+def describe_agreement(project: Project, _view: ReportView) -> Agreements:
     """Return the coefficients over all texts, and over those drawn by chance."""
     return project.beliefs.now().agreement
 
 
-def describe_annotators(project: Project, view: View) -> tuple[AnnotatorBelief, ...]:
+def describe_annotators(project: Project, view: ReportView) -> tuple[AnnotatorBelief, ...]:
     """Return what is believed of everyone, in the order in which they came; nothing names who is hidden."""
     return tuple(
         replace(
@@ -295,7 +295,7 @@ def describe_annotators(project: Project, view: View) -> tuple[AnnotatorBelief, 
     )
 
 
-def describe_pairs(project: Project, view: View) -> tuple[PairBelief, ...]:
+def describe_pairs(project: Project, view: ReportView) -> tuple[PairBelief, ...]:
     """Return how far every two people agree."""
     return tuple(
         replace(one, names=(view.names[one.names[0]], view.names[one.names[1]]))
@@ -303,28 +303,28 @@ def describe_pairs(project: Project, view: View) -> tuple[PairBelief, ...]:
     )
 
 
-def describe_gold(project: Project, view: View) -> tuple[GoldScore, ...]:
+def describe_gold(project: Project, view: ReportView) -> tuple[GoldScore, ...]:
     """Return how everyone did on texts with a known label."""
     return tuple(replace(one, annotator=view.names[one.annotator]) for one in project.gold.report())
 
 
-def describe_curve(project: Project, _view: View) -> tuple[Accuracy, ...]:
+def describe_curve(project: Project, _view: ReportView) -> tuple[Accuracy, ...]:
     """Return the accuracy of each round's model on the audit sample."""
     return project.beliefs.now().accuracy
 
 
-def describe_audit(project: Project, _view: View) -> AuditReport:
+def describe_audit(project: Project, _view: ReportView) -> AuditReport:
     """Return how good the last round's model and today's consensus are."""
     return project.beliefs.now().audit
 
 
-def describe_stopping(project: Project, _view: View) -> Outlooks:
+def describe_stopping(project: Project, _view: ReportView) -> Outlooks:
     """Return forecast, verdicts and savings."""
     beliefs = project.beliefs.now()
     return Outlooks(beliefs.forecast, beliefs.verdicts, beliefs.savings)
 
 
-def describe_contested(project: Project, view: View) -> tuple[ContestedText, ...]:
+def describe_contested(project: Project, view: ReportView) -> tuple[ContestedText, ...]:
     """Return the texts whose consensus is most likely wrong, the most likely first."""
     return tuple(
         replace(
@@ -336,7 +336,7 @@ def describe_contested(project: Project, view: View) -> tuple[ContestedText, ...
     )
 
 
-def describe_guidelines(project: Project, view: View) -> tuple[GuidelineNote, ...]:
+def describe_guidelines(project: Project, view: ReportView) -> tuple[GuidelineNote, ...]:
     """Return the pairs of classes on which good annotators disagree systematically."""
     return tuple(
         replace(one, annotators=(view.names.all(one.annotators[0]), view.names.all(one.annotators[1])))
@@ -344,11 +344,11 @@ def describe_guidelines(project: Project, view: View) -> tuple[GuidelineNote, ..
     )
 
 
-def _hidden(suspect: Suspect, view: View) -> Suspect:
+def _hidden(suspect: Suspect, view: ReportView) -> Suspect:
     other = None if suspect.other is None else view.names[str(suspect.other)]
     return replace(suspect, annotator=view.names[str(suspect.annotator)], other=other)
 
 
-def _shown(vote: Vote, view: View) -> Vote:
+def _shown(vote: Vote, view: ReportView) -> Vote:
     comment = view.names.within(vote.comment) if view.texts else ""
     return replace(vote, annotator=view.names[vote.annotator], comment=comment)

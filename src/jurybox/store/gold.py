@@ -35,8 +35,8 @@ from jurybox.store.state import ProjectState, read_state, write_state
 
 __all__ = [
     "NO_LIMIT",
-    "Admission",
     "Answers",
+    "TestVerdict",
     "admit",
     "answers_of",
     "count_mixed_in",
@@ -323,7 +323,7 @@ _ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
-class Admission:
+class TestVerdict:
     """What a person may get.
 
     Attributes
@@ -349,7 +349,7 @@ def is_tested(state: ProjectState, annotator: sa.Row[Any]) -> bool:
 
 def admit(
     connection: Connection, state: ProjectState, annotator: sa.Row[Any], in_hand: int, now: float
-) -> Admission:
+) -> TestVerdict:
     """Return what a person may get now, who holds so many gold texts.
 
     The verdict is given once, as soon as enough gold texts are labelled, or when there are no more of them:
@@ -357,19 +357,19 @@ def admit(
     so that nobody can try until it comes out well.
     """
     if not is_tested(state, annotator):
-        return Admission()
+        return TestVerdict()
     if annotator.qualified is not None:
-        return Admission(refused=True)
+        return TestVerdict(refused=True)
     wanted = state.settings.qualification_texts
     answers = answers_of(connection, annotator.id)
     if answers.n < wanted and (in_hand or unseen(connection, state, annotator.id, now)):
-        return Admission(tested=True, room=wanted + _AHEAD - answers.n - in_hand)
+        return TestVerdict(tested=True, room=wanted + _AHEAD - answers.n - in_hand)
     possible = min(wanted, count_mixed_in(connection))
     least = state.settings.qualification_accuracy * max(answers.n, possible)
     verdict = answers.right >= least - _ROUNDING
     update = sa.update(schema.annotators).where(schema.annotators.c.id == annotator.id)
     connection.execute(update.values(qualified=verdict))
-    return Admission(refused=not verdict)
+    return TestVerdict(refused=not verdict)
 
 
 def exempt_veterans(connection: Connection, before: ProjectSettings, settings: ProjectSettings) -> None:

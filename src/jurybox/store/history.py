@@ -16,11 +16,11 @@ from sqlalchemy.engine import Connection
 from jurybox.errors import NotFoundError
 from jurybox.store import schema
 
-__all__ = ["Event", "mark_undone", "note_event", "read_event", "read_events"]
+__all__ = ["HistoryEvent", "mark_undone", "note_event", "read_event", "read_events"]
 
 
 @dataclass(frozen=True)
-class Event:
+class HistoryEvent:
     """Something that somebody did.
 
     Attributes
@@ -74,14 +74,14 @@ def mark_undone(connection: Connection, number: int, by: int) -> None:
     connection.execute(sa.update(history).where(history.c.id == number).values(undone_by=by))
 
 
-def read_events(connection: Connection, limit: int) -> list[Event]:
+def read_events(connection: Connection, limit: int) -> list[HistoryEvent]:
     """Return the last events, the latest first."""
     history = schema.history
     rows = connection.execute(sa.select(history).order_by(history.c.id.desc()).limit(limit))
     return [_event(row) for row in rows]
 
 
-def read_event(connection: Connection, number: int) -> Event:
+def read_event(connection: Connection, number: int) -> HistoryEvent:
     """Return an event; NotFoundError if there is none of this number."""
     row = connection.execute(sa.select(schema.history).where(schema.history.c.id == number)).one_or_none()
     if row is None:
@@ -89,5 +89,5 @@ def read_event(connection: Connection, number: int) -> Event:
     return _event(row)
 
 
-def _event(row: sa.Row[Any]) -> Event:
-    return Event(row.id, row.created_at, row.actor, row.verb, row.subject, row.detail, row.undone_by)
+def _event(row: sa.Row[Any]) -> HistoryEvent:
+    return HistoryEvent(row.id, row.created_at, row.actor, row.verb, row.subject, row.detail, row.undone_by)

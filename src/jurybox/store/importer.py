@@ -11,11 +11,12 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from jurybox.annotations import Duplicates
 from jurybox.errors import ConflictError, FormatError, InputError, StoreError
 from jurybox.formats.records import AnnotationRecord, SkipRecord, TextRecord
 from jurybox.store import schema
@@ -41,9 +42,8 @@ from jurybox.store.ranks import chunks
 from jurybox.store.records import Added
 from jurybox.store.state import MOST_CLASSES, add_classes, read_classes, read_state, write_state
 
-__all__ = ["Duplicates", "Importer", "importing"]
+__all__ = ["Importer", "importing"]
 
-Duplicates: TypeAlias = Literal["error", "last"]
 _CHUNK = 1_000
 _PATIENCE = 60.0
 _RETRY_SECONDS = 0.1

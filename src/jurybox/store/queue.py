@@ -21,7 +21,7 @@ from sqlalchemy.engine import Connection
 from jurybox.errors import ConflictError
 from jurybox.store import gold, schema
 from jurybox.store.gate import IN_HAND, allowance, check_person, is_bound
-from jurybox.store.gold import NO_LIMIT, Admission, admit, is_mixed_in
+from jurybox.store.gold import NO_LIMIT, TestVerdict, admit, is_mixed_in
 from jurybox.store.loans import give_back
 from jurybox.store.people import lock_actor
 from jurybox.store.places import any_open, any_wanted, best_for, best_free, own_place
@@ -379,7 +379,7 @@ def _why(
     annotator: sa.Row[Any],
     n_held: int,
     terms: Terms,
-    admission: Admission,
+    admission: TestVerdict,
     now: float,
 ) -> NothingLeft:
     """Find out why an annotator gets fewer texts than asked for."""

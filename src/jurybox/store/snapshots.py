@@ -22,9 +22,9 @@ from jurybox.store.services import read_pulse
 from jurybox.store.state import read_classes, read_state
 
 __all__ = [
-    "Evidence",
     "Provenance",
     "Snapshot",
+    "StandingLabels",
     "count_provenance",
     "guideline_versions",
     "one_moment",
@@ -144,7 +144,7 @@ def read_snapshot(store: Store) -> Snapshot:
 
 
 @dataclass(frozen=True, eq=False)
-class Evidence:
+class StandingLabels:
     """The annotations that stand, and what is known about each of them besides its label.
 
     Attributes
@@ -203,7 +203,7 @@ def read_fingerprint(connection: Connection) -> str:
     return hashlib.blake2b(repr(parts).encode(), digest_size=8).hexdigest()
 
 
-def read_evidence(connection: Connection) -> Evidence:
+def read_evidence(connection: Connection) -> StandingLabels:
     """Read everything that stands, in the order of `Annotations`: by text, then annotator."""
     annotators, texts = schema.annotators, schema.texts
     rows = connection.execute(_STANDING).all()  # one statement, so that its columns fit each other
@@ -213,7 +213,7 @@ def read_evidence(connection: Connection) -> Evidence:
     people = connection.execute(
         sa.select(annotators.c.name, annotators.c.role).order_by(annotators.c.id)
     ).all()
-    return Evidence(
+    return StandingLabels(
         annotations=Annotations.from_indices(
             triplets[:, 0],
             triplets[:, 1],

@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from jurybox.agreement import Weights, cohen_kappa
+from jurybox.agreement import Weighting, cohen_kappa
 from jurybox.annotations import Annotations
 from jurybox.arrays import Floats, Ints, freeze, total_by
 from jurybox.consensus import EstimatedConsensus, draw_consensus, estimate_consensus
@@ -27,7 +27,7 @@ __all__ = [
     "Drift",
     "Effect",
     "MixUp",
-    "PairwiseAgreement",
+    "PairAgreements",
     "Speed",
     "Trend",
     "assess_annotators",
@@ -148,7 +148,7 @@ class AnnotatorAssessment:
 
 
 @dataclass(frozen=True, eq=False)
-class PairwiseAgreement:
+class PairAgreements:
     """How often every two of M annotators agree on the texts that both labelled.
 
     Attributes
@@ -259,7 +259,7 @@ def _drawn(observed: Observed, times: Floats | None, rng: np.random.Generator) -
     )
 
 
-def pairwise_agreement(annotations: Annotations) -> PairwiseAgreement:
+def pairwise_agreement(annotations: Annotations) -> PairAgreements:
     """Compare every two annotators on the texts that both labelled.
 
     Examples
@@ -271,8 +271,8 @@ def pairwise_agreement(annotations: Annotations) -> PairwiseAgreement:
     shared, agreed = shared_and_agreed(annotations)
     agreement = np.full(shared.shape, np.nan)
     np.divide(agreed, shared, out=agreement, where=shared > 0)
-    weights: Weights = "none" if annotations.scale is None else "quadratic"
-    return PairwiseAgreement(shared, agreement, np.array(cohen_kappa(annotations, weights=weights).kappa))
+    weights: Weighting = "none" if annotations.scale is None else "quadratic"
+    return PairAgreements(shared, agreement, np.array(cohen_kappa(annotations, weights=weights).kappa))
 
 
 def _beside_others(

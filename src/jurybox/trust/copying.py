@@ -17,7 +17,7 @@ from scipy.special import logsumexp
 
 from jurybox.annotations import Annotations
 from jurybox.arrays import Bools, Floats, Ints, total_by
-from jurybox.trust.habits import Habits, Tally
+from jurybox.trust.habits import AnswerCounts, Habits
 
 __all__ = ["Copying", "HabitPrior", "Pairs", "draw_classes", "find_sources", "shared_and_agreed"]
 
@@ -129,7 +129,7 @@ class HabitPrior:
     crowd: Floats
     scatter: Ints
 
-    def log_joint(self, tally: Tally, closed: Floats) -> Floats:
+    def log_joint(self, tally: AnswerCounts, closed: Floats) -> Floats:
         """Return the log probability of each habit and the answers together, shape (C, M, H).
 
         ``closed`` (M, H) is -inf where an annotator cannot have a habit, else 0.
@@ -137,7 +137,7 @@ class HabitPrior:
         evidence = self.habits.log_evidence(tally, self.crowd, self.scatter)
         return evidence + self.log_share[:, None] + closed
 
-    def draw(self, tally: Tally, closed: Floats, rng: np.random.Generator) -> tuple[Floats, Floats]:
+    def draw(self, tally: AnswerCounts, closed: Floats, rng: np.random.Generator) -> tuple[Floats, Floats]:
         """Draw confusions (C, M, K, K) given answers, and return the answers' log probability (C, M)."""
         log_p = self.log_joint(tally, closed)
         habit = draw_classes(log_p, rng)
@@ -186,7 +186,7 @@ class Pairs:
         closed: Floats,
         others: Floats,
         confusion: Floats,
-        elsewhere: tuple[Tally, Tally],
+        elsewhere: tuple[AnswerCounts, AnswerCounts],
         rng: np.random.Generator,
     ) -> Floats:
         """Estimate ``log p(source's answers) / p(both's answers)`` if they are independent, shape (C, Q).
@@ -224,12 +224,12 @@ class Pairs:
         total = total_by(cell.ravel(), ratio.ravel(), len(ratio) * len(self.copier))
         return np.asarray(total.reshape(len(ratio), -1) - single_fit + copier_fit + source_fit)
 
-    def elsewhere(self, tally: Tally, classes: Ints) -> tuple[Tally, Tally]:
+    def elsewhere(self, tally: AnswerCounts, classes: Ints) -> tuple[AnswerCounts, AnswerCounts]:
         """Return what copiers and sources answered to other texts, by all answers and classes (C, R)."""
         K = tally.counts.shape[-1]
         return (
-            Tally(tally.counts[:, self.copier] - self._count(classes, self.mine, K)),
-            Tally(tally.counts[:, self.source] - self._count(classes, self.theirs, K)),
+            AnswerCounts(tally.counts[:, self.copier] - self._count(classes, self.mine, K)),
+            AnswerCounts(tally.counts[:, self.source] - self._count(classes, self.theirs, K)),
         )
 
     def _count(self, classes: Ints, answer: Ints, K: int) -> Floats:
@@ -248,12 +248,12 @@ class Pairs:
         closed: Floats,
         classes: Ints,
         answer: Ints,
-        elsewhere: Tally,
+        elsewhere: AnswerCounts,
         rng: np.random.Generator,
     ) -> tuple[Floats, Floats]:
         """Draw confusions given classes (C, R); return `_said`, and how far they fit better than expected."""
         here = self._count(classes, answer, prior.habits.n_classes)
-        confusion, total = prior.draw(Tally(here + elsewhere.counts), closed, rng)
+        confusion, total = prior.draw(AnswerCounts(here + elsewhere.counts), closed, rng)
         expected = total - logsumexp(prior.log_joint(elsewhere, closed), axis=2)
         return self._said(confusion, answer), (here * np.log(confusion)).sum(axis=(2, 3)) - expected
 

@@ -24,9 +24,9 @@ __all__ = [
     "PECULIAR",
     "RANDOM",
     "SWAPPED",
+    "AnswerCounts",
     "Competence",
     "Habits",
-    "Tally",
 ]
 
 CAREFUL, PECULIAR, RANDOM, CONSTANT, SWAPPED, COPYING, EXPERT = range(7)
@@ -70,7 +70,7 @@ class Competence:
 
 
 @dataclass(frozen=True, eq=False)
-class Tally:
+class AnswerCounts:
     """What C chains believe that M annotators answered.
 
     Attributes
@@ -152,7 +152,7 @@ class Habits:
         np.fill_diagonal(always, _ALWAYS)
         return np.vstack([np.ones(K), np.full(K, _UNIFORM / K), always])
 
-    def log_evidence(self, tally: Tally, crowd: Floats, scatter: Ints) -> Floats:
+    def log_evidence(self, tally: AnswerCounts, crowd: Floats, scatter: Ints) -> Floats:
         """Return the log probability of all answers under each habit, shape (C, M, H); -inf for COPYING.
 
         Parameters
@@ -207,7 +207,7 @@ class Habits:
         )
 
     def draw_confusions(
-        self, habit: Ints, tally: Tally, crowd: Floats, scatter: Ints, rng: np.random.Generator
+        self, habit: Ints, tally: AnswerCounts, crowd: Floats, scatter: Ints, rng: np.random.Generator
     ) -> Floats:
         """Draw confusions (C, M, K, K) given the habits (C, M); parameters as of `log_evidence`."""
         first, second = (np.take_along_axis(p, habit, axis=1)[..., None] for p in self.beta(scatter))
@@ -230,7 +230,7 @@ class Habits:
             e = np.where(blind, theta[:, :, None], e)
         return np.maximum(e, 1e-12)
 
-    def crowd(self, habit: Ints, tally: Tally) -> Floats:
+    def crowd(self, habit: Ints, tally: AnswerCounts) -> Floats:
         """Return pseudo counts of wrong answers (C, K, K): how those who look spread theirs."""
         K = self.n_classes
         looks: Bools = np.isin(self.kind[habit], [CAREFUL, EXPERT])
@@ -239,7 +239,7 @@ class Habits:
         return np.asarray(_SPREAD * (K - 1) * wrong / wrong.sum(axis=2, keepdims=True))
 
 
-def scatter_evidence(habits: Habits, habit: Ints, tally: Tally) -> Floats:
+def scatter_evidence(habits: Habits, habit: Ints, tally: AnswerCounts) -> Floats:
     """Return the log probability of the answers of the careful under each scatter, shape (C, scatters)."""
     level = np.minimum(habit, len(LEVELS) - 1)
     careful = habits.kind[habit] == CAREFUL

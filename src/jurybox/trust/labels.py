@@ -27,15 +27,15 @@ from jurybox.trust.guidelines import GuidelineProblem, above_chance, guideline_p
 
 __all__ = [
     "Contested",
+    "DoubtKind",
     "GuidelineProblem",
-    "Kind",
     "LabelErrors",
     "contested_texts",
     "guideline_problems",
     "label_errors",
 ]
 
-Kind: TypeAlias = Literal["mislabelled", "ambiguous"]
+DoubtKind: TypeAlias = Literal["mislabelled", "ambiguous"]
 
 _TINY = 1e-9
 _CLEAR = 0.7  # share of a crowd's answers that a text commands beyond chance, below which it is ambiguous
@@ -99,7 +99,7 @@ class Contested:
     text: int
     label: int
     error: float
-    kind: Kind
+    kind: DoubtKind
     distance: float
     spread: float
 

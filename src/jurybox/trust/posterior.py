@@ -43,9 +43,9 @@ from jurybox.trust.habits import (
     COPYING,
     EXPERT,
     LEVELS,
+    AnswerCounts,
     Competence,
     Habits,
-    Tally,
     scatter_evidence,
 )
 
@@ -361,14 +361,14 @@ class _Sampler:
             shape=(len(self.texts), self.M * self.K),
         )
 
-    def _tally(self, labels: Ints, rows: Ints | slice = slice(None)) -> Tally:
+    def _tally(self, labels: Ints, rows: Ints | slice = slice(None)) -> AnswerCounts:
         """Count the answers, or some of them."""
         C = len(labels)
         cell = (self._annotator[rows] * self.K + labels[:, self._row[rows]]) * self.K + self._label[rows]
         size = self.M * self.K * self.K
         cell = cell + np.arange(C)[:, None] * size
         counts = np.bincount(cell.ravel(), minlength=C * size)
-        return Tally(counts.reshape(C, self.M, self.K, self.K).astype(np.float64))
+        return AnswerCounts(counts.reshape(C, self.M, self.K, self.K).astype(np.float64))
 
 
 def _surprise(p: Floats, learnt: Floats, n_chains: int) -> Floats:

@@ -30,8 +30,8 @@ __all__ = [
     "Budget",
     "Exhausted",
     "RoundFacts",
-    "Rule",
     "Stable",
+    "StopRule",
     "Target",
     "Verdict",
     "evaluate_rules",
@@ -95,7 +95,7 @@ class Verdict:
     why: str
 
 
-class Rule(Protocol):
+class StopRule(Protocol):
     """Says after each round whether to stop."""
 
     name: ClassVar[str]
@@ -208,7 +208,7 @@ class Budget:
         return Verdict(self.name, spent >= self.labels, spent, self.labels, why)
 
 
-def rules_for(*, target_accuracy: float | None = None, budget: int | None = None) -> tuple[Rule, ...]:
+def rules_for(*, target_accuracy: float | None = None, budget: int | None = None) -> tuple[StopRule, ...]:
     """Return the rules of a project: those that need a number of its own where that is set.
 
     Examples
@@ -216,12 +216,12 @@ def rules_for(*, target_accuracy: float | None = None, budget: int | None = None
     >>> [rule.name for rule in rules_for(budget=500)]
     ['stable', 'exhausted', 'budget']
     """
-    rules: list[Rule] = [] if target_accuracy is None else [Target(target_accuracy)]
+    rules: list[StopRule] = [] if target_accuracy is None else [Target(target_accuracy)]
     rules += [Stable(), Exhausted()]
     return (*rules, *(() if budget is None else (Budget(budget),)))
 
 
-def evaluate_rules(history: Sequence[RoundFacts], rules: Iterable[Rule]) -> tuple[Verdict, ...]:
+def evaluate_rules(history: Sequence[RoundFacts], rules: Iterable[StopRule]) -> tuple[Verdict, ...]:
     """Return what each rule says after the last of some rounds.
 
     Parameters

@@ -17,7 +17,7 @@ import numpy as np
 from jurybox.annotations import Annotations
 from jurybox.arrays import Bools, Floats, Ints
 from jurybox.trust.annotators import (
-    PairwiseAgreement,
+    PairAgreements,
     median_per_annotator,
     pairwise_agreement,
 )
@@ -166,7 +166,7 @@ class _Evidence:
     annotations: Annotations
     draws: Draws
     copying: Copying
-    pairs: PairwiseAgreement
+    pairs: PairAgreements
     times: Floats | None
     seconds: Floats | None
 

@@ -26,7 +26,7 @@ from jurybox.errors import JuryboxError
 from jurybox.store.records import Role
 from jurybox.web import api, pages
 from jurybox.web.access import SAFE_METHODS, admitted, current_user, public
-from jurybox.web.api.fields import Problem
+from jurybox.web.api.fields import ProblemDetails
 from jurybox.web.config import WebSettings
 from jurybox.web.errors import PROBLEM, add_error_handlers, answer_error
 from jurybox.web.security import KnownHosts, SecurityHeaders, ServerTiming
@@ -35,13 +35,13 @@ from jurybox.web.tokens import cookie_name
 from jurybox.web.vitals import Vitals
 from jurybox.web.webhooks import Courier
 
-__all__ = ["Admission", "create_app", "document", "openapi_router"]
+__all__ = ["KnownSenders", "create_app", "document", "openapi_router"]
 
 _MOST_PUBLIC = 1 << 16
 """Bytes of what somebody sends who has not signed in."""
 
 
-class Admission:
+class KnownSenders:
     """Refuses requests of people who may not send any before it reads them, and requests that are too large.
 
     FastAPI reads a form to its end, files included, before it asks who sends it. Therefore this asks first.
@@ -158,9 +158,9 @@ def document() -> dict[str, Any]:
         separate_input_output_schemas=True,
     )
     components = schema.setdefault("components", {})
-    problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+    problem = ProblemDetails.model_json_schema(ref_template="#/components/schemas/{model}")
     schemas = components.setdefault("schemas", {})
-    schemas["Problem"] = problem
+    schemas["ProblemDetails"] = problem
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
     components["securitySchemes"] = {
@@ -222,7 +222,7 @@ def create_app(project_location: str | PathLike[str], *, settings: WebSettings |
             Middleware(ServerTiming),
             Middleware(SecurityHeaders),
             Middleware(KnownHosts, hosts=hosts),
-            Middleware(Admission, settings=settings),
+            Middleware(KnownSenders, settings=settings),
         ],
     )
     app.state.server = server

@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from jurybox.drawing import (
     Bar,
-    Point,
+    ChartPoint,
     Series,
     Whisker,
     bars,
@@ -32,7 +32,7 @@ from jurybox.web.i18n import Catalogue
 
 __all__ = [
     "Chart",
-    "Panel",
+    "FigurePanel",
     "RuleView",
     "basis_words",
     "panels",
@@ -66,7 +66,7 @@ class Chart:
 
 
 @dataclass(frozen=True)
-class Panel:
+class FigurePanel:
     """A chart with its title; `empty` says why there is none yet."""
 
     title: str
@@ -85,7 +85,9 @@ class RuleView:
     since: int | None
 
 
-def panels(catalogue: Catalogue, beliefs: Beliefs, kept: ProjectBelief | None, status: Status) -> list[Panel]:
+def panels(
+    catalogue: Catalogue, beliefs: Beliefs, kept: ProjectBelief | None, status: Status
+) -> list[FigurePanel]:
     """Return the charts of a project."""
     rtl = catalogue.direction == "rtl"
     return [
@@ -95,7 +97,7 @@ def panels(catalogue: Catalogue, beliefs: Beliefs, kept: ProjectBelief | None, s
     ]
 
 
-def trust_panels(catalogue: Catalogue, kept: ProjectBelief) -> list[Panel]:
+def trust_panels(catalogue: Catalogue, kept: ProjectBelief) -> list[FigurePanel]:
     """Return the charts: how good it is, how good everyone is, class shares, what more labels bring."""
     return [
         _panel(catalogue, "trust.audit", lambda: _audit(catalogue, kept)),
@@ -148,9 +150,9 @@ def range_words(catalogue: Catalogue, one: Interval) -> str:
     return catalogue.text("chart.range", low=catalogue.percent(one.low), high=catalogue.percent(one.high))
 
 
-def _panel(catalogue: Catalogue, name: str, draw: Callable[[], Chart | None]) -> Panel:
+def _panel(catalogue: Catalogue, name: str, draw: Callable[[], Chart | None]) -> FigurePanel:
     t = catalogue.text
-    return Panel(t(name), t(f"{name}_note"), t(f"{name}_empty"), draw())
+    return FigurePanel(t(name), t(f"{name}_note"), t(f"{name}_empty"), draw())
 
 
 def _course(catalogue: Catalogue, beliefs: Beliefs, kept: ProjectBelief | None) -> Chart | None:
@@ -160,11 +162,13 @@ def _course(catalogue: Catalogue, beliefs: Beliefs, kept: ProjectBelief | None) 
     if kept is None or not accuracy:
         return None
     first, last, settings = accuracy[0], accuracy[-1], beliefs.inputs.settings
-    past = [Point(one.n_annotations, one.estimate, one.low, one.high) for one in accuracy]
+    past = [ChartPoint(one.n_annotations, one.estimate, one.low, one.high) for one in accuracy]
     ahead = kept.forecast.points if kept.forecast is not None else ()
     shown = [one for one in ahead if one.labels <= max(ahead[0].labels, _AHEAD * last.n_annotations)]
     future = [
-        Point(last.n_annotations + one.labels, one.accuracy.estimate, one.accuracy.low, one.accuracy.high)
+        ChartPoint(
+            last.n_annotations + one.labels, one.accuracy.estimate, one.accuracy.low, one.accuracy.high
+        )
         for one in shown
     ]
     end = future[-1].x if future else last.n_annotations

@@ -9,7 +9,7 @@ from jurybox.project.annotators import AnnotatorBelief
 from jurybox.web.i18n import Catalogue
 from jurybox.web.panels import range_words
 
-__all__ = ["Verdict", "suspicion_words", "verdict_of"]
+__all__ = ["ShownVerdict", "suspicion_words", "verdict_of"]
 
 _PLACES = {
     Step.TEXTS: "/import",
@@ -22,7 +22,7 @@ _KINDS = {Step.PERSON: "warn", Step.GROW: "warn", Step.AUDIT: "warn", Step.REACH
 
 
 @dataclass(frozen=True)
-class Verdict:
+class ShownVerdict:
     """A sentence and a button.
 
     Attributes
@@ -47,12 +47,12 @@ class Verdict:
     texts: int = 0
 
 
-def verdict_of(catalogue: Catalogue, advice: Advice) -> Verdict:
+def verdict_of(catalogue: Catalogue, advice: Advice) -> ShownVerdict:
     """Write an advice in the language of whoever looks."""
     t, number, step = catalogue.text, catalogue.number, advice.step
     one = advice.person
     if one is not None:
-        return Verdict(
+        return ShownVerdict(
             "warn", suspicion_words(catalogue, one), t("advice.person.act", name=one.name), "", one.name
         )
     words = [_sentence(catalogue, advice)] if advice.accuracy is not None else []
@@ -72,14 +72,14 @@ def verdict_of(catalogue: Catalogue, advice: Advice) -> Verdict:
             )
         )
     if step is Step.GROW:
-        return Verdict(
+        return ShownVerdict(
             "warn", " ".join(words), t("advice.grow.act", texts=number(advice.texts)), "", texts=advice.texts
         )
     href = _PLACES.get(step, "/label")
     action = t(
         {"/label": "overview.label", "/manage/export": "advice.export.act"}.get(href, f"advice.{step}.act")
     )
-    return Verdict(_KINDS.get(step, ""), " ".join(words), action, href)
+    return ShownVerdict(_KINDS.get(step, ""), " ".join(words), action, href)
 
 
 def suspicion_words(catalogue: Catalogue, person: AnnotatorBelief) -> str:

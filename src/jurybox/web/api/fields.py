@@ -19,7 +19,7 @@ __all__ = [
     "Name",
     "PageOut",
     "PathName",
-    "Problem",
+    "ProblemDetails",
     "Search",
     "TextId",
     "acting",
@@ -55,7 +55,7 @@ class PageOut(BaseModel, Generic[Item]):
     next: int | None = None
 
 
-class Problem(BaseModel):
+class ProblemDetails(BaseModel):
     """What went wrong (RFC 9457)."""
 
     model_config = ConfigDict(extra="allow")

@@ -35,7 +35,7 @@ Seconds = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
 Whom = Annotated[Name | None, Field(description="For an owner: whom this is for, if not the owner.")]
 
 
-class OpenTask(BaseModel):
+class OpenTaskOut(BaseModel):
     """A text to label. Annotators learn nothing of other people's labels or of the model from it."""
 
     text_id: str
@@ -76,7 +76,7 @@ class TasksIn(Body):
 class TasksOut(BaseModel):
     """Texts on loan, best first."""
 
-    tasks: list[OpenTask]
+    tasks: list[OpenTaskOut]
     nothing: Nothing | None = None
 
 
@@ -228,7 +228,7 @@ def decisions(
 
 
 @router.post("/decisions/undo")
-def undo(body: UndoIn, user: Annotator, project: Stored, key: Key = None) -> OpenTask:
+def undo(body: UndoIn, user: Annotator, project: Stored, key: Key = None) -> OpenTaskOut:
     """Take back one of the last ten decisions and borrow its text again."""
     whose = _whose(project, user, body.annotator)
     task = project.undo(text_id=body.text_id, key=key, **whose)
@@ -273,9 +273,9 @@ def _silent(_text_id: str, _annotator: str) -> None:
     """Suggest nothing."""
 
 
-def _open_task(user: User, task: Task, suggestion: Suggestion | None) -> OpenTask:
+def _open_task(user: User, task: Task, suggestion: Suggestion | None) -> OpenTaskOut:
     """Return what someone may know of a task."""
-    shown = OpenTask(
+    shown = OpenTaskOut(
         text_id=task.text_id,
         text=task.text,
         expires_at=task.expires_at,

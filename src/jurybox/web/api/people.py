@@ -67,7 +67,7 @@ class Whose(Body):
     days: Days | None = None
 
 
-class Invitation(BaseModel):
+class InvitationOut(BaseModel):
     """How a person signs in. The token is shown once: only its hash is kept."""
 
     annotator: AnnotatorInfo
@@ -94,7 +94,7 @@ def annotator(project: Stored, name: PathName) -> AnnotatorInfo:
 
 
 @router.post("/annotators", status_code=201, dependencies=[owner_only])
-def add_annotator(project: Stored, body: PersonIn) -> Invitation:
+def add_annotator(project: Stored, body: PersonIn) -> InvitationOut:
     """Add a person and make an invite link."""
     return _invitation(project, project.people.add(body.name, role=body.role, cap=body.cap).name, body.days)
 
@@ -118,7 +118,7 @@ def change_annotator(user: Owner, project: Stored, name: PathName, body: PersonC
 
 
 @router.post("/tokens", status_code=201, dependencies=[owner_only])
-def new_token(project: Stored, body: Whose) -> Invitation:
+def new_token(project: Stored, body: Whose) -> InvitationOut:
     """Make a new token and invite link for a person; the old ones and their sessions end."""
     return _invitation(project, body.name, body.days)
 
@@ -137,9 +137,9 @@ def end_sessions(request: Request) -> Response:
     return response
 
 
-def _invitation(project: Project, name: str, days: float | None) -> Invitation:
+def _invitation(project: Project, name: str, days: float | None) -> InvitationOut:
     token = invite(project, name, ends_at=end_of_link(days))
-    return Invitation(annotator=project.people.get(name), token=token, path=link_path(token))
+    return InvitationOut(annotator=project.people.get(name), token=token, path=link_path(token))
 
 
 gold_router = APIRouter(prefix="/gold", tags=["gold"], dependencies=[owner_only])

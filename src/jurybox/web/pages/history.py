@@ -35,5 +35,6 @@ def undo_event(request: Request, owner: Owner, event: Annotated[int, Form(ge=1)]
 
 
 def _page(request: Request, *, problem: str = "") -> HTMLResponse:
-    values = {"events": get_project(request).people.history.last(), "undoable": {*UNDONE_BY}, "problem": problem}
+    events = get_project(request).people.history.last()
+    values = {"events": events, "undoable": {*UNDONE_BY}, "problem": problem}
     return render(request, "manage/history.html", values, status=409 if problem else 200)

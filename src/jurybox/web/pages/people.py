@@ -32,7 +32,7 @@ _MOST_DAYS = 3650
 
 
 @dataclass(frozen=True)
-class Head:
+class ColumnHead:
     """A column of the table: its key, whether it holds numbers, and how it sorts the rows now."""
 
     name: str
@@ -188,7 +188,7 @@ def _row(person: AnnotatorInfo, belief: AnnotatorBelief | None) -> dict[str, Any
     }
 
 
-def _heads(sort: str, *, down: bool) -> list[Head]:
+def _heads(sort: str, *, down: bool) -> list[ColumnHead]:
     """Return the columns that sort the table; the one that sorts it now turns the order round."""
     heads = []
     for name in _ORDERS:
@@ -196,7 +196,7 @@ def _heads(sort: str, *, down: bool) -> list[Head]:
         turned = "&down=1" if here and not down else ""
         order = ("descending" if down else "ascending") if here else ""
         kind = "" if name == "people.name" else "number"
-        heads.append(Head(name, kind, f"/manage/people?sort={name}{turned}", order))
+        heads.append(ColumnHead(name, kind, f"/manage/people?sort={name}{turned}", order))
     return heads
 
 
