@@ -33,7 +33,7 @@ from jurybox.store.engine import Store, read_location
 from jurybox.store.gold import exempt_veterans
 from jurybox.store.importer import Duplicates, Importer, importing
 from jurybox.store.locks import serialise
-from jurybox.store.records import Added, RoundInfo, Status
+from jurybox.store.records import Added, GuidelineVersion, RoundInfo, Status
 from jurybox.store.settings import ProjectSettings
 
 __all__ = ["Project"]
@@ -309,8 +309,13 @@ class Project(Labelling):
         with self.store.read() as connection:
             return state.read_guidelines(connection)
 
+    def guideline_versions(self, limit: int = 100) -> list[GuidelineVersion]:
+        """Return the versions of the guidelines, the one that holds first."""
+        with self.store.read() as connection:
+            return state.read_guideline_versions(connection, limit)
+
     def set_guidelines(self, text: str) -> None:
-        """Replace the guidelines; earlier versions stay in the store."""
+        """Replace the guidelines, in Markdown; earlier versions stay in the store."""
         with self.store.write() as connection:
             state.write_guidelines(connection, storable(text, "guidelines"), now=self._clock())
 
