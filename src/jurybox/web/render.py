@@ -137,7 +137,7 @@ def explain(catalogue: Catalogue, error: JuryboxError) -> str:
 
 
 def prose(text: str) -> Markup:
-    """Return guidelines as HTML: Markdown, without raw HTML and pictures; a line stays a line.
+    r"""Return guidelines as HTML: Markdown, without raw HTML and pictures; a line stays a line.
 
     Examples
     --------
