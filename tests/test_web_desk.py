@@ -1,4 +1,4 @@
-"""The lead's desk: a verdict first, an audit sample that grows, people at a glance, a trail, several invitations."""
+"""The lead's desk: a verdict, an audit sample that grows, people at a glance, a trail, several invitations."""
 
 from __future__ import annotations
 
@@ -134,3 +134,16 @@ def test_progress_counts_every_label(own: Stage) -> None:
     page = own.browser("ana").get("/label").text
     assert "1 labels by everybody, 0 of 12 texts finished" in page
     assert '<progress id="progress" max="24" value="1"' in page
+
+
+def test_agreement_is_shown_for_all_and_for_every_two_people(own: Stage, owner: TestClient) -> None:
+    assert "No two people have labelled the same text yet." in owner.get("/manage/agreement").text
+    for text, said in (("t1", "yes"), ("t2", "no"), ("t3", "no")):
+        own.project.submit(text, "yes", annotator="ana")
+        own.project.submit(text, said, annotator="bo")
+    page = owner.get("/manage/agreement").text
+    found = own.project.beliefs.agreement.all_texts
+    assert found.percent is not None
+    assert f"{found.percent.estimate:.0%}" in page
+    assert "33% · 3" in page
+    assert owner.get("/manage/trust").text.count('href="/manage/agreement"') == 1

@@ -64,6 +64,7 @@ _WITHIN = {
     "/manage/annotations": "/manage/texts",
     "/manage/person": "/manage/people",
     "/manage/history": "/manage/people",
+    "/manage/agreement": "/manage/trust",
     "/import": "/manage/texts",
     "/import/file": "/manage/texts",
     "/manage/audit": "/manage/settings",
