@@ -172,8 +172,8 @@ def main() -> None:
 def write_table(found: dict[str, Any]) -> None:
     """Write the results between the marks of the documentation."""
     lines = [
-        f"{found['runs']} simulated projects of `benchmarks/audit_growth.py` ({POOL} texts, {FIRST} audit texts "
-        f"that grow to {GROWN}); the truth is the accuracy on fresh texts:",
+        f"{found['runs']} simulated projects of `benchmarks/audit_growth.py` ({POOL} texts, {FIRST} audit "
+        f"texts that grow to {GROWN}); the truth is the accuracy on fresh texts:",
         "",
         "| judged | accuracy | 95 % interval holds it | estimate minus truth | half the width |",
         "|---|---|---|---|---|",
