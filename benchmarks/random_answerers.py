@@ -45,7 +45,7 @@ def play(folder: Path, seed: int, *, late: bool, overlap: int) -> dict[str, obje
         path, texts=texts, classes=["no", "yes"], settings=settings, cache=folder / "c"
     ) as project:
         for name in (*HONEST, RANDOM):
-            project.add_annotator(name)
+            project.people.add(name)
         turns = [name for _ in range(LABELS) for name in HONEST]
         turns = (
             [*turns, *[RANDOM] * LABELS] if late else [n for _ in range(LABELS) for n in (*HONEST, RANDOM)]
@@ -59,7 +59,7 @@ def play(folder: Path, seed: int, *, late: bool, overlap: int) -> dict[str, obje
                 project.submit(task, ["no", "yes"][said], seconds=seconds)
             if place % BATCH == BATCH - 1:
                 project.refit()
-        people = {one.name: one for one in project.beliefs.annotators}
+        people = {one.name: one for one in project.beliefs.now().annotators}
     return {
         "named": people[RANDOM].suspect is not None,
         "shared": people[RANDOM].shared,

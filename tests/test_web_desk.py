@@ -1,4 +1,4 @@
-"""The lead's desk: a verdict, an audit sample that grows, people at a glance, a trail, several invitations."""
+"""The lead's desk: a verdict, an audit sample that grows, people at a glance, a trail, invitations."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_the_overview_says_what_to_do_first(own: Stage, owner: TestClient) -> No
     assert "No model has been judged yet" in verdict[0]
     assert 'href="/label"' in verdict[0]
     assert page.index("verdict") < page.index('<dl class="stats"')
-    assert own.project.beliefs.advice.step == "start"
+    assert own.project.beliefs.now().advice.step == "start"
 
 
 def test_the_audit_sample_grows_by_a_button(own: Stage, owner: TestClient) -> None:
@@ -48,14 +48,14 @@ def test_labels_are_left_out_and_counted_again_from_the_history(own: Stage, owne
     own.project.submit("t1", "yes", annotator="ana")
     assert "Leave labels out" in owner.get("/manage/people").text
     owner.post("/manage/people/leave-out", data={"name": "ana"})
-    assert own.project.annotator("ana").left_out
+    assert own.project.people.get("ana").left_out
     assert "left out" in owner.get("/manage/people").text
     page = owner.get("/manage/history").text
     assert "Left out the labels of ana" in page
     assert "olga" in page
-    (event,) = own.project.history.last()
+    (event,) = own.project.people.history.last()
     assert owner.post("/manage/history", data={"event": event.number}).status_code == 303
-    assert not own.project.annotator("ana").left_out
+    assert not own.project.people.get("ana").left_out
     assert owner.post("/manage/history", data={"event": event.number}).status_code == 409
 
 
@@ -63,7 +63,7 @@ def test_people_are_sorted_by_any_figure_and_back(own: Stage, owner: TestClient)
     for text in ("t1", "t2"):
         own.project.submit(text, "yes", annotator="bo")
     own.project.submit("t1", "yes", annotator="ana")
-    own.project.keep_beliefs()
+    own.project.beliefs.keep()
 
     def order(query: str) -> list[str]:
         page = owner.get(f"/manage/people{query}").text
@@ -87,7 +87,7 @@ def test_several_people_are_invited_at_once_or_none(own: Stage, owner: TestClien
     refused = owner.post("/manage/people/several", data={"names": "eva\nANA"})
     assert refused.status_code == 409
     assert "ANA is here already, as ana." in refused.text
-    assert "eva" not in {person.name for person in own.project.annotators()}
+    assert "eva" not in {person.name for person in own.project.people.all()}
     assert owner.post("/manage/people", data={"name": "Bo"}).status_code == 409
 
 
@@ -96,7 +96,7 @@ def test_withdrawing_asks_first_and_says_so_afterwards(own: Stage, owner: TestCl
     assert "The link and all sessions of ana end now; the labels stay." in page
     answer = owner.post("/manage/people/withdraw", data={"name": "ana"})
     assert "ana can sign in no more." in owner.get(answer.headers["location"]).text
-    assert not own.project.has_token("ana")
+    assert not own.project.people.has_token("ana")
 
 
 def test_guidelines_are_markdown_without_html_and_keep_their_versions(own: Stage, owner: TestClient) -> None:
@@ -107,7 +107,7 @@ def test_guidelines_are_markdown_without_html_and_keep_their_versions(own: Stage
     assert "<script>x()" not in page
     assert 'href="javascript' not in page
     assert "<strong>fair</strong>" in owner.get("/manage/settings").text
-    assert [version.text[:6] for version in own.project.guideline_versions()] == ["Be *ki", "Be **f"]
+    assert [version.text[:6] for version in own.project.reading.guideline_versions()] == ["Be *ki", "Be **f"]
     shown = owner.post("/manage/guidelines/preview", data={"text": "- one"})
     assert shown.text == "<ul>\n<li>one</li>\n</ul>\n"
     assert own.browser("ana").post("/manage/guidelines/preview", data={"text": ""}).status_code == 403
@@ -142,7 +142,7 @@ def test_agreement_is_shown_for_all_and_for_every_two_people(own: Stage, owner: 
         own.project.submit(text, "yes", annotator="ana")
         own.project.submit(text, said, annotator="bo")
     page = owner.get("/manage/agreement").text
-    found = own.project.beliefs.agreement.all_texts
+    found = own.project.beliefs.now().agreement.all_texts
     assert found.percent is not None
     assert f"{found.percent.estimate:.0%}" in page
     assert "33% · 3" in page

@@ -33,7 +33,7 @@ from jurybox.store.engine import Store, read_location
 from jurybox.store.gold import exempt_veterans
 from jurybox.store.importer import Duplicates, Importer, importing
 from jurybox.store.locks import serialise
-from jurybox.store.records import Added, GuidelineVersion, RoundInfo, Status
+from jurybox.store.records import Added, RoundInfo, Status
 from jurybox.store.settings import ProjectSettings
 
 __all__ = ["Project"]
@@ -308,11 +308,6 @@ class Project(Labelling):
         """What annotators are told; empty where nothing is."""
         with self.store.read() as connection:
             return state.read_guidelines(connection)
-
-    def guideline_versions(self, limit: int = 100) -> list[GuidelineVersion]:
-        """Return the versions of the guidelines, the one that holds first."""
-        with self.store.read() as connection:
-            return state.read_guideline_versions(connection, limit)
 
     def set_guidelines(self, text: str) -> None:
         """Replace the guidelines, in Markdown; earlier versions stay in the store."""

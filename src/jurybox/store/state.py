@@ -274,7 +274,7 @@ def read_guidelines(connection: Connection) -> str:
     return connection.scalar(latest) or ""
 
 
-def read_guideline_versions(connection: Connection, limit: int) -> list[GuidelineVersion]:
+def read_guideline_versions(connection: Connection, limit: int | None) -> list[GuidelineVersion]:
     """Return the last versions of the guidelines, the latest first."""
     versions = schema.guidelines
     rows = connection.execute(sa.select(versions).order_by(versions.c.id.desc()).limit(limit))

@@ -43,7 +43,7 @@ class Row:
 def agreement_page(request: Request) -> HTMLResponse:
     """Show how far annotators agree."""
     project, catalogue = get_project(request), catalogue_of(request)
-    beliefs = project.recent_beliefs()
+    beliefs = project.beliefs.recent()
     found = beliefs.agreement
     values = {
         "basis": basis_words(catalogue, beliefs.basis, beliefs.basis, LearnerPhase.WAITING),

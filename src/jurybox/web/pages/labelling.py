@@ -70,7 +70,7 @@ def label_page(request: Request, user: Annotator) -> HTMLResponse:
         "nothing": None if nothing is None else {"why": nothing.why.value},
         "recent": [_decision(one) for one in recent],
         "today": progress.since,
-        "read_first": _read_first(project.guideline_versions(1), recent),
+        "read_first": _read_first(project.reading.guideline_versions(1), recent),
         "lease_seconds": project.settings.lease_seconds,
         "locale": catalogue.language,
         "messages": _messages(catalogue),

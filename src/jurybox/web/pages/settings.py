@@ -212,7 +212,7 @@ def _page(
         "choices": {name: choices_of(name, settings[name]) for name in CHOICES},
         "classes": project.classes,
         "guidelines": project.guidelines,
-        "versions": project.guideline_versions(20),
+        "versions": project.reading.guideline_versions(20),
         "done": done,
         "problem": problem,
     }
