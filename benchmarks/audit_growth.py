@@ -7,6 +7,7 @@ comparison, what is to be avoided: the model before, judged by the drawn texts t
 predictions for texts that it was trained on. The truth is the share of right predictions among fresh texts.
 
     python benchmarks/audit_growth.py --runs 500
+    python benchmarks/audit_growth.py --table  # write the table of docs/trust.md from the last results
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import platform
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -30,6 +32,8 @@ POOL, FRESH, DIMENSIONS = 240, 600, 40
 FIRST, GROWN, LABELS = 20, 80, 3
 ROUNDS, BATCH = 4, 45
 OUT = Path(__file__).parent / "results" / "audit_growth.json"
+DOCS = Path(__file__).parents[1] / "docs" / "trust.md"
+BEGIN, END = "<!-- audit growth -->\n", "<!-- end of audit growth -->\n"
 
 
 @dataclass(frozen=True)
@@ -150,7 +154,11 @@ def main() -> None:
     )
     parser.add_argument("--runs", type=int, default=500)
     parser.add_argument("--out", type=Path, default=OUT)
+    parser.add_argument("--table", action="store_true")
     given = parser.parse_args()
+    if given.table:
+        write_table(json.loads(given.out.read_text()))
+        return
     start = time.perf_counter()
     runs = []
     for seed in range(given.runs):
@@ -159,6 +167,26 @@ def main() -> None:
             given.out.write_text(json.dumps(summary(runs, time.perf_counter() - start), indent=1))
     for name, one in summary(runs, time.perf_counter() - start)["judged"].items():
         print(name, one)
+
+
+def write_table(found: dict[str, Any]) -> None:
+    """Write the results between the marks of the documentation."""
+    lines = [
+        f"{found['runs']} simulated projects of `benchmarks/audit_growth.py` ({POOL} texts, {FIRST} audit "
+        f"texts that grow to {GROWN}); the truth is the accuracy on fresh texts:",
+        "",
+        "| judged | accuracy | 95 % interval holds it | estimate minus truth | half the width |",
+        "|---|---|---|---|---|",
+        *(
+            f"| {name} | {one['accuracy']:.3f} | {one['coverage']:.1%} ({one['coverage_low']:.1%} to "
+            f"{one['coverage_high']:.1%}) | {one['bias']:+.3f} | {one['half_width']:.3f} |"
+            for name, one in found["judged"].items()
+        ),
+        "",
+    ]
+    before, _, rest = DOCS.read_text(encoding="utf-8").partition(BEGIN)
+    _, _, after = rest.partition(END)
+    DOCS.write_text(before + BEGIN + "\n".join(lines) + END + after, encoding="utf-8")
 
 
 def summary(runs: list[dict[str, Judged]], seconds: float) -> dict[str, object]:

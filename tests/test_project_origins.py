@@ -120,6 +120,6 @@ def test_an_empty_project(project: Project) -> None:
     times = project.reading.times()
     assert times.made > 0
     assert (times.first, times.last) == (None, None)
-    assert project.reading.guideline_versions() == 0
+    assert project.reading.guideline_versions() == []
     project.set_guidelines("Say what you mean.")
-    assert project.reading.guideline_versions() == 1
+    assert [version.number for version in project.reading.guideline_versions()] == [1]

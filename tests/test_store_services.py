@@ -111,6 +111,7 @@ def test_progress_counts_since(project: Project) -> None:
     progress = project.reading.progress("ana")
     assert (progress.since, progress.total, progress.cap) == (2, 2, None)
     assert (progress.texts, progress.finished_texts) == (4, 2)
+    assert (progress.labels, progress.goal) == (project.status().annotations, 4)
     assert project.reading.progress("ana", since=1e12).since == 0
     assert project.reading.progress("nobody").total == 0
 

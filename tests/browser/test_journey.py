@@ -165,6 +165,8 @@ def open_label_page(context: BrowserContext, link: str) -> Page:
 def first_glance(page: Page) -> None:
     """Wait for the first text, and as long as people must see it before a label counts."""
     page.wait_for_selector("#labelling[data-ready]")
+    if page.locator("#guidelines").is_visible():  # before the first label they are read
+        page.keyboard.press("Escape")
     expect(page.locator("#text")).to_be_visible()
     page.wait_for_timeout(GLANCE)
 

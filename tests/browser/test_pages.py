@@ -56,6 +56,7 @@ PAGES = {
     "people": "/manage/people",
     "person": "/manage/person?name=ana",
     "trust": "/manage/trust",
+    "agreement": "/manage/agreement",
     "audit": "/manage/audit",
     "history": "/manage/history",
     "settings": "/manage/settings",

@@ -310,7 +310,7 @@ class Project(Labelling):
             return state.read_guidelines(connection)
 
     def set_guidelines(self, text: str) -> None:
-        """Replace the guidelines; earlier versions stay in the store."""
+        """Replace the guidelines, in Markdown; earlier versions stay in the store."""
         with self.store.write() as connection:
             state.write_guidelines(connection, storable(text, "guidelines"), now=self._clock())
 

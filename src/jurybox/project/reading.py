@@ -28,7 +28,7 @@ from jurybox.store.browse import (
     TextRow,
 )
 from jurybox.store.gold import read_gold
-from jurybox.store.records import AnnotatorProgress, Decision, Flag, RoundInfo
+from jurybox.store.records import AnnotatorProgress, Decision, Flag, GuidelineVersion, RoundInfo
 from jurybox.store.services import Note, Pulse, Suggestion
 from jurybox.store.snapshots import Provenance
 from jurybox.store.state import read_state
@@ -148,10 +148,10 @@ class Reading(ProjectPart):
         with self.store.read() as connection:
             return Times(*snapshots.project_times(connection))
 
-    def guideline_versions(self) -> int:
-        """Return how often the guidelines were written."""
+    def guideline_versions(self, limit: int | None = None) -> list[GuidelineVersion]:
+        """Return the versions of the guidelines, the one that holds first."""
         with self.store.read() as connection:
-            return snapshots.guideline_versions(connection)
+            return state.read_guideline_versions(connection, limit)
 
     def everything(self, beliefs: Beliefs) -> Export:
         """Return everything that `jurybox.formats` writes, with what is believed."""

@@ -208,7 +208,7 @@ def describe_data(project: Project, view: ReportView) -> Data:
         ),
         classes=status.classes,
         guidelines=view.names.within(project.guidelines),
-        guideline_versions=project.reading.guideline_versions(),
+        guideline_versions=len(project.reading.guideline_versions()),
     )
 
 

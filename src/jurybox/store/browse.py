@@ -274,12 +274,15 @@ def read_progress(connection: Connection, name: str, *, since: float) -> Annotat
         schema.is_standing,
         annotations.c.created_at >= since,
     )
+    settings = read_state(connection).settings
     return AnnotatorProgress(
         since=connection.scalar(recent) or 0,
         total=0 if person is None else person.n_annotations,
         cap=None if person is None else person.cap,
         texts=n_texts,
         finished_texts=n_texts - count_open(connection),
+        labels=connection.scalar(sa.select(sa.func.sum(annotators.c.n_annotations))) or 0,
+        goal=settings.budget or settings.first_labels * n_texts,
     )
 
 

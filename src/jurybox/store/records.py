@@ -177,6 +177,15 @@ class Decision:
 
 
 @dataclass(frozen=True)
+class GuidelineVersion:
+    """What annotators were told from a time on, Unix time in seconds; versions are numbered from 1."""
+
+    number: int
+    text: str
+    time: float
+
+
+@dataclass(frozen=True)
 class Flag:
     """A remark about a text for the owner."""
 
@@ -301,6 +310,9 @@ class AnnotatorProgress:
         All annotations of this annotator, and the most there may be.
     texts, finished_texts
         Of the project.
+    labels, goal
+        Annotations that everybody has given, and how many they are to be: the budget, or else the first
+        labels of all texts.
     """
 
     since: int
@@ -308,3 +320,5 @@ class AnnotatorProgress:
     cap: int | None
     texts: int
     finished_texts: int
+    labels: int
+    goal: int

@@ -26,7 +26,6 @@ __all__ = [
     "Snapshot",
     "StandingLabels",
     "count_provenance",
-    "guideline_versions",
     "one_moment",
     "project_times",
     "read_annotations",
@@ -334,11 +333,6 @@ def read_independent(connection: Connection, *, first_labels: int, audit_labels:
     asked = np.choose(lots, [0, first_labels, audit_labels])
     rows[:, 3] = _place_in_text(text, lots > 0) < asked
     return rows
-
-
-def guideline_versions(connection: Connection) -> int:
-    """Return how often guidelines were written."""
-    return connection.scalar(sa.select(sa.func.count()).select_from(schema.guidelines)) or 0
 
 
 def project_times(connection: Connection) -> tuple[float, float | None, float | None]:

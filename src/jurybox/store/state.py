@@ -19,6 +19,7 @@ from jurybox.errors import ConflictError, InputError, StoreError
 from jurybox.store import schema
 from jurybox.store.checks import storable
 from jurybox.store.locks import serialise
+from jurybox.store.records import GuidelineVersion
 from jurybox.store.settings import ProjectSettings
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "forget_session",
     "new_key",
     "read_classes",
+    "read_guideline_versions",
     "read_guidelines",
     "read_key",
     "read_state",
@@ -270,6 +272,13 @@ def read_guidelines(connection: Connection) -> str:
     """Return the guidelines that hold now; empty where there are none."""
     latest = sa.select(schema.guidelines.c.text).order_by(schema.guidelines.c.id.desc()).limit(1)
     return connection.scalar(latest) or ""
+
+
+def read_guideline_versions(connection: Connection, limit: int | None) -> list[GuidelineVersion]:
+    """Return the last versions of the guidelines, the latest first."""
+    versions = schema.guidelines
+    rows = connection.execute(sa.select(versions).order_by(versions.c.id.desc()).limit(limit))
+    return [GuidelineVersion(row.id, row.text, row.created_at) for row in rows]
 
 
 def write_guidelines(connection: Connection, text: str, *, now: float) -> None:

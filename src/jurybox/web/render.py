@@ -10,6 +10,8 @@ from urllib.parse import urlencode
 
 from fastapi import Request
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markdown_it import MarkdownIt
+from markupsafe import Markup
 from starlette.responses import HTMLResponse
 
 from jurybox.errors import FormatError, JuryboxError
@@ -26,6 +28,7 @@ __all__ = [
     "environment",
     "explain",
     "has_template",
+    "prose",
     "render",
     "size_of",
 ]
@@ -61,6 +64,7 @@ _WITHIN = {
     "/manage/annotations": "/manage/texts",
     "/manage/person": "/manage/people",
     "/manage/history": "/manage/people",
+    "/manage/agreement": "/manage/trust",
     "/import": "/manage/texts",
     "/import/file": "/manage/texts",
     "/manage/audit": "/manage/settings",
@@ -133,6 +137,25 @@ def explain(catalogue: Catalogue, error: JuryboxError) -> str:
     return f"{place}: {words}" if place else words
 
 
+def prose(text: str) -> Markup:
+    r"""Return guidelines as HTML: Markdown, without raw HTML and pictures; a line stays a line.
+
+    Examples
+    --------
+    >>> print(prose("Is it **polite**?\n<b>Skip</b> if in doubt."))
+    <p>Is it <strong>polite</strong>?<br>
+    &lt;b&gt;Skip&lt;/b&gt; if in doubt.</p>
+    <BLANKLINE>
+    """
+    return Markup(_markdown().render(text))  # noqa: S704 - it lets no HTML through
+
+
+@cache
+def _markdown() -> MarkdownIt:
+    options = {"html": False, "breaks": True, "xhtmlOut": False}
+    return MarkdownIt("commonmark", options).enable("table").disable("image")
+
+
 def size_of(text: str) -> str:
     """Return how large a text is shown, as the script does.
 
@@ -199,6 +222,7 @@ def _writers(catalogue: Catalogue) -> dict[str, Any]:
         "text_href": _text_href,
         "person_href": _person_href,
         "size_of": size_of,
+        "prose": prose,
     }
 
 

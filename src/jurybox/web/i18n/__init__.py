@@ -53,8 +53,8 @@ class Catalogue:
 
         Examples
         --------
-        >>> get_catalogue("en").text("label.progress", done=3, all=10)
-        '3 of 10 texts finished'
+        >>> get_catalogue("en").text("label.progress", n=5, done=3, all=10)
+        '5 labels by everybody, 3 of 10 texts finished'
         """
         message = self.messages[key]
         if not isinstance(message, str):

@@ -3,6 +3,7 @@
 from fastapi import APIRouter
 
 from jurybox.web.pages import (
+    agreement,
     audit,
     exports,
     history,
@@ -28,6 +29,7 @@ routers: tuple[APIRouter, ...] = (
     people.router,
     trust.router,
     history.router,
+    agreement.router,
     audit.router,
     machines.router,
     settings.router,

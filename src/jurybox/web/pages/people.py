@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import csv
+import io
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
+from urllib.parse import quote
 
+import segno
 from fastapi import APIRouter, Form, Query, Request
+from markupsafe import Markup
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from jurybox.drawing import whisker
@@ -29,6 +34,16 @@ Cap = Annotated[str, Form(max_length=20)]
 Days = Annotated[str, Form(max_length=20)]
 
 _MOST_DAYS = 3650
+_MOST_PEOPLE = 200
+
+
+@dataclass(frozen=True)
+class Invitation:
+    """Somebody's link, which is shown once: as words and as a QR code."""
+
+    name: str
+    url: str
+    code: Markup
 
 
 @dataclass(frozen=True)
@@ -59,9 +74,10 @@ def people_page(
     request: Request,
     sort: Annotated[str, Query(max_length=40)] = "",
     down: Annotated[bool, Query()] = False,
+    withdrawn: Annotated[str, Query(max_length=1000)] = "",
 ) -> HTMLResponse:
     """List everyone, in the order in which they came or as a column sorts them."""
-    return _page(request, sort=sort, down=down)
+    return _page(request, sort=sort, down=down, withdrawn=withdrawn)
 
 
 @router.post("", dependencies=[owner_only])
@@ -76,10 +92,33 @@ def add_person(
     project = get_project(request)
     try:
         until = _days(request, days)
+        _check_new(request, [name.strip()])
         project.people.add(name.strip(), role=role, cap=_cap(request, cap))
     except (ConflictError, InputError) as error:
         return _page(request, problem=explain(catalogue_of(request), error), status=409)
     return _page(request, link=_link(request, name.strip(), until))
+
+
+@router.post("/several", dependencies=[owner_only])
+def add_several(
+    request: Request,
+    names: Annotated[str, Form(max_length=50_000)],
+    cap: Cap = "",
+    days: Days = "",
+) -> HTMLResponse:
+    """Invite several people, a line each, and show their links this once: all of them, or none."""
+    project, catalogue = get_project(request), catalogue_of(request)
+    wanted = [line.strip() for line in names.splitlines() if line.strip()]
+    try:
+        until, most = _days(request, days), _cap(request, cap)
+        _check_new(request, wanted)
+        for name in wanted:
+            project.people.add(name, cap=most)
+    except (ConflictError, InputError) as error:
+        return _page(request, problem=explain(catalogue, error), status=409, names=names)
+    ends_at = end_of_link(until)
+    links = [(name, link_url(request, invite(project, name, ends_at=ends_at))) for name in wanted]
+    return _page(request, invitations=links)
 
 
 @router.post("/link", dependencies=[owner_only])
@@ -95,7 +134,7 @@ def withdraw(request: Request, name: Name) -> RedirectResponse:
     """End someone's link and sessions."""
     project = get_project(request)
     project.people.set_token(project.people.get(name).name, None)
-    return RedirectResponse("/manage/people", 303)
+    return RedirectResponse(f"/manage/people?withdrawn={quote(name, safe='')}", 303)
 
 
 @router.post("/pause")
@@ -141,6 +180,36 @@ def set_cap(request: Request, name: Name, cap: Cap = "") -> Response:
     except InputError as error:
         return _page(request, problem=explain(catalogue_of(request), error), status=422)
     return RedirectResponse("/manage/people", 303)
+
+
+def _check_new(request: Request, names: Sequence[str]) -> None:
+    """Raise InputError unless there are names, each new whatever its case: "Ana" and "ana" are one person."""
+    t = catalogue_of(request).text
+    known = {person.name.casefold(): person.name for person in get_project(request).people.all()}
+    if not 0 < len(names) <= _MOST_PEOPLE:
+        raise InputError(t("people.how_many", most=_MOST_PEOPLE))
+    for name in names:
+        if name.casefold() in known:
+            raise InputError(t("people.known", name=name, known=known[name.casefold()]))
+        known[name.casefold()] = name
+
+
+def _invitations(links: Sequence[tuple[str, str]]) -> list[Invitation]:
+    """Draw the links; a camera reads dark on light in dark pages, too."""
+    codes = (segno.make(url, micro=False).svg_inline(scale=3, dark="#000", light="#fff") for _, url in links)
+    return [
+        Invitation(name, url, Markup(code))  # noqa: S704 - drawn from a URL of ours
+        for (name, url), code in zip(links, codes, strict=True)
+    ]
+
+
+def _table(links: Sequence[tuple[str, str]]) -> str:
+    """Return the links as the address of a CSV file, which the browser saves: the server keeps none."""
+    text = io.StringIO()
+    rows = csv.writer(text)
+    rows.writerow(["name", "link"])
+    rows.writerows(links)
+    return f"data:text/csv;charset=utf-8,{quote(text.getvalue())}"
 
 
 def _cap(request: Request, value: str) -> int | None:
@@ -208,6 +277,9 @@ def _page(
     status: int = 200,
     sort: str = "",
     down: bool = False,
+    withdrawn: str = "",
+    invitations: Sequence[tuple[str, str]] = (),
+    names: str = "",
 ) -> HTMLResponse:
     project, kept = get_project(request), get_project(request).beliefs.kept()
     catalogue = catalogue_of(request)
@@ -228,6 +300,11 @@ def _page(
         "people": people,
         "heads": _heads(sort, down=down),
         "link": link,
+        "code": _invitations([(link["name"], link["url"])])[0].code if link else "",
+        "invitations": _invitations(invitations),
+        "table": _table(invitations) if invitations else "",
+        "names": names,
+        "withdrawn": withdrawn,
         "problem": problem,
         "basis": basis,
     }

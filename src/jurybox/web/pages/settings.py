@@ -15,7 +15,7 @@ from jurybox.errors import ConflictError, InputError
 from jurybox.strategies import STRATEGIES
 from jurybox.web.access import owner_only
 from jurybox.web.i18n import Catalogue
-from jurybox.web.render import catalogue_of, explain, render
+from jurybox.web.render import catalogue_of, explain, prose, render
 from jurybox.web.state import get_project
 
 __all__ = ["CHOICES", "GROUPS", "Choice", "Field", "Group", "Kind", "check_choice", "choices_of", "router"]
@@ -193,6 +193,12 @@ def set_guidelines(request: Request, text: Annotated[str, Form(max_length=200_00
     return RedirectResponse(SAVED, 303)
 
 
+@router.post("/guidelines/preview")
+def preview_guidelines(text: Annotated[str, Form(max_length=200_000)] = "") -> HTMLResponse:
+    """Return guidelines as annotators will see them."""
+    return HTMLResponse(prose(text))
+
+
 def _page(
     request: Request, *, entered: Mapping[str, str] | None = None, done: str = "", problem: str = ""
 ) -> HTMLResponse:
@@ -206,6 +212,7 @@ def _page(
         "choices": {name: choices_of(name, settings[name]) for name in CHOICES},
         "classes": project.classes,
         "guidelines": project.guidelines,
+        "versions": project.reading.guideline_versions(20),
         "done": done,
         "problem": problem,
     }

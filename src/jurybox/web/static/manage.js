@@ -30,3 +30,16 @@ for (const button of document.querySelectorAll("[data-copy]")) {
     }
   });
 }
+
+/** Show what is written as it will be read. */
+for (const field of document.querySelectorAll("[data-preview]")) {
+  const shown = document.getElementById(field.dataset.preview);
+  const token = field.form.elements.csrf_token?.value ?? "";
+  let asked = 0;
+  field.addEventListener("input", async () => {
+    const mine = ++asked;
+    const body = new URLSearchParams({ text: field.value, csrf_token: token });
+    const response = await fetch(field.dataset.from, { method: "POST", body, credentials: "same-origin" }).catch(() => null);
+    if (response?.ok && mine === asked) shown.innerHTML = await response.text();
+  });
+}

@@ -1,7 +1,7 @@
 /** The labelling page, put together: one text after the other, what is decided goes to the outbox. */
 
 import { Desk } from "./desk.js";
-import { openCorrection, setUpDialogs } from "./dialogs.js";
+import { open, openCorrection, setUpDialogs } from "./dialogs.js";
 import { setUpFilter, setUpKeys } from "./keys.js";
 import { $, buttons, config, page } from "./page.js";
 import { setUpSwipe } from "./swipe.js";
@@ -32,4 +32,5 @@ setInterval(() => desk.pace(), 20000);
 window.addEventListener("online", () => desk.fill());
 window.addEventListener("pagehide", () => desk.release());
 window.addEventListener("pageshow", (event) => event.persisted && desk.fill());
+if (config.read_first) open("guidelines");
 page.dataset.ready = "true";

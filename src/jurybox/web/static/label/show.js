@@ -69,9 +69,9 @@ export function showToday(n) {
 }
 
 export function showProgress(pace) {
-  $("progress").max = pace.texts || 1;
-  $("progress").value = pace.finished_texts;
-  $("progress-text").textContent = fillIn(say.progress, { done: pace.finished_texts, all: pace.texts });
+  $("progress").max = Math.max(pace.goal, pace.labels, 1);
+  $("progress").value = pace.labels;
+  $("progress-text").textContent = fillIn(say.progress, { n: pace.labels, done: pace.finished_texts, all: pace.texts });
 }
 
 /** List the last decisions; those that the server does not have yet are marked. */

@@ -1,0 +1,114 @@
+"""By which label somebody who answers at random is named, and who is named without reason.
+
+Each project has 300 texts in two classes with the default settings, three people who are right on 75 to 95 of
+100 texts, and a fourth who answers at random in 0.2 seconds: either from the start, in turns with the others,
+or after the others have given 60 labels each. Everybody is judged when they have given 60 labels.
+
+    python benchmarks/random_answerers.py --projects 200
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+from jurybox import Project
+from jurybox.store.records import Task
+from jurybox.store.settings import ProjectSettings
+from jurybox.trust.intervals import wilson
+
+TEXTS, LABELS, BATCH = 300, 60, 60
+HONEST = ("ana", "ben", "cem")
+RANDOM = "dan"
+OUT = Path(__file__).parent / "results" / "random_answerers.json"
+
+
+def play(folder: Path, seed: int, *, late: bool, overlap: int) -> dict[str, object]:
+    """Play one project; return who was named, with how many shared texts."""
+    rng = np.random.default_rng(seed)
+    right = rng.integers(2, size=TEXTS)
+    words = (("awful", "poor", "sad", "broken"), ("good", "fine", "happy", "works"))
+    texts = [
+        (f"t{n}", " ".join(rng.choice(words[k if rng.random() < 0.85 else 1 - k], size=3)) + f" number {n}")
+        for n, k in enumerate(right.tolist())
+    ]
+    skill = dict(zip(HONEST, rng.uniform(0.75, 0.95, size=3), strict=True))
+    settings = ProjectSettings(encoder="tfidf", overlap=overlap, tuning=False, seed=seed)
+    path = folder / f"{seed}-{late}-{overlap}.db"
+    with Project.create(
+        path, texts=texts, classes=["no", "yes"], settings=settings, cache=folder / "c"
+    ) as project:
+        for name in (*HONEST, RANDOM):
+            project.people.add(name)
+        turns = [name for _ in range(LABELS) for name in HONEST]
+        turns = (
+            [*turns, *[RANDOM] * LABELS] if late else [n for _ in range(LABELS) for n in (*HONEST, RANDOM)]
+        )
+        for place, name in enumerate(turns):
+            task = project.next_task(name)
+            if isinstance(task, Task):
+                truth = int(right[int(task.text_id[1:])])
+                said = truth ^ int(rng.random() > skill[name]) if name in skill else int(rng.integers(2))
+                seconds = float(rng.lognormal(1.4, 0.5)) if name in skill else 0.2
+                project.submit(task, ["no", "yes"][said], seconds=seconds)
+            if place % BATCH == BATCH - 1:
+                project.refit()
+        people = {one.name: one for one in project.beliefs.now().annotators}
+    return {
+        "named": people[RANDOM].suspect is not None,
+        "shared": people[RANDOM].shared,
+        "wrongly": sum(people[name].suspect is not None for name in HONEST),
+    }
+
+
+def main() -> None:
+    """Play, and write the table."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--projects", type=int, default=200)
+    parser.add_argument("--out", type=Path, default=OUT)
+    given = parser.parse_args()
+    start = time.perf_counter()
+    arms = [(late, overlap) for late in (False, True) for overlap in (8, 0)]
+    found: dict[str, list[dict[str, object]]] = {
+        f"{'late' if late else 'from the start'}, overlap {overlap}": [] for late, overlap in arms
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        for seed in range(given.projects):
+            for (late, overlap), rows in zip(arms, found.values(), strict=True):
+                rows.append(play(Path(folder), seed, late=late, overlap=overlap))
+            table = {name: summary(rows) for name, rows in found.items()}
+            seconds = round(time.perf_counter() - start)
+            result = {
+                "projects": seed + 1,
+                "labels": LABELS,
+                "texts": TEXTS,
+                "seconds": seconds,
+                "machine": platform.platform(),
+                "arms": table,
+            }
+            given.out.write_text(json.dumps(result, indent=1))
+    print(json.dumps(table, indent=1))
+
+
+def summary(rows: list[dict[str, object]]) -> dict[str, float]:
+    """Summarise the projects of one arm."""
+    named = wilson(sum(bool(row["named"]) for row in rows), len(rows))
+    return {
+        "named": round(named.estimate, 3),
+        "named_low": round(named.low, 3),
+        "named_high": round(named.high, 3),
+        "shared": round(float(np.mean([row["shared"] for row in rows])), 1),
+        "honest_named": round(float(np.mean([row["wrongly"] for row in rows])) / len(HONEST), 3),
+    }
+
+
+if __name__ == "__main__":
+    main()

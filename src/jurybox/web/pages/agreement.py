@@ -1,0 +1,101 @@
+"""How far annotators agree: coefficients with intervals, and every two people who share texts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from fastapi import APIRouter, Request
+from starlette.responses import HTMLResponse
+
+from jurybox.learner import LearnerPhase
+from jurybox.project.annotators import PairBelief
+from jurybox.trust.agreement import AgreementEstimate
+from jurybox.trust.intervals import Interval
+from jurybox.web.access import owner_only
+from jurybox.web.i18n import Catalogue
+from jurybox.web.pages.trust import HeatTable, heat_table
+from jurybox.web.panels import basis_words, range_words
+from jurybox.web.render import catalogue_of, render
+from jurybox.web.state import get_project
+
+__all__ = ["router"]
+
+router = APIRouter(prefix="/manage", include_in_schema=False, dependencies=[owner_only])
+
+_PEOPLE = 12
+
+
+@dataclass(frozen=True)
+class Row:
+    """Coefficients over some texts, in words."""
+
+    name: str
+    note: str
+    alpha: str
+    kappa: str
+    percent: str
+    texts: str
+
+
+@router.get("/agreement")
+def agreement_page(request: Request) -> HTMLResponse:
+    """Show how far annotators agree."""
+    project, catalogue = get_project(request), catalogue_of(request)
+    beliefs = project.beliefs.recent()
+    found = beliefs.agreement
+    values = {
+        "basis": basis_words(catalogue, beliefs.basis, beliefs.basis, LearnerPhase.WAITING),
+        "rows": [
+            _row(catalogue, "agreement.by_chance", found.by_chance),
+            _row(catalogue, "agreement.all_texts", found.all_texts),
+        ],
+        "pairs": _matrix(catalogue, beliefs.pairs),
+    }
+    return render(request, "manage/agreement.html", values)
+
+
+def _row(catalogue: Catalogue, name: str, found: AgreementEstimate) -> Row:
+    t = catalogue.text
+    percent = "–" if found.percent is None else catalogue.percent(found.percent.estimate)
+    between = "" if found.percent is None else f" ({range_words(catalogue, found.percent)})"
+    return Row(
+        t(name),
+        t(f"{name}.note"),
+        _coefficient(catalogue, found.alpha),
+        _coefficient(catalogue, found.kappa),
+        f"{percent}{between}",
+        catalogue.number(found.n_texts),
+    )
+
+
+def _coefficient(catalogue: Catalogue, one: Interval | None) -> str:
+    if one is None:
+        return "–"
+    low, high = (catalogue.number(bound, 2) for bound in (one.low, one.high))
+    return f"{catalogue.number(one.estimate, 2)} ({catalogue.text('chart.range', low=low, high=high)})"
+
+
+def _matrix(catalogue: Catalogue, pairs: Sequence[PairBelief]) -> HeatTable | None:
+    """Return the agreement of the people who share most texts, with the numbers of these texts."""
+    shared: Counter[str] = Counter()
+    for pair in pairs:
+        shared.update(dict.fromkeys(pair.names, pair.shared))
+    names = [name for name, _ in shared.most_common(_PEOPLE)]
+    known = {frozenset(pair.names): pair for pair in pairs}
+    if not names:
+        return None
+    cells = [[known.get(frozenset((one, other))) for other in names] for one in names]
+    return heat_table(
+        [[0.0 if cell is None else cell.agreement or 0.0 for cell in row] for row in cells],
+        names,
+        [["–" if cell is None else _pair(catalogue, cell) for cell in row] for row in cells],
+        caption=catalogue.text("agreement.pairs_note"),
+        down="",
+        across="",
+    )
+
+
+def _pair(catalogue: Catalogue, pair: PairBelief) -> str:
+    return f"{catalogue.percent(pair.agreement)} · {catalogue.number(pair.shared)}"

@@ -1,0 +1,149 @@
+"""The lead's desk: a verdict, an audit sample that grows, people at a glance, a trail, invitations."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fastapi.testclient import TestClient
+
+from support.web import Stage, stage
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Iterator[Stage]:
+    with stage(str(tmp_path / "p.db")) as made:
+        yield made
+
+
+@pytest.fixture
+def owner(own: Stage) -> TestClient:
+    return own.browser("olga")
+
+
+def test_the_overview_says_what_to_do_first(own: Stage, owner: TestClient) -> None:
+    page = owner.get("/manage").text
+    verdict = re.search(r'<section class="verdict.*?</section>', page, re.S)
+    assert verdict is not None
+    assert "No model has been judged yet" in verdict[0]
+    assert 'href="/label"' in verdict[0]
+    assert page.index("verdict") < page.index('<dl class="stats"')
+    assert own.project.beliefs.now().advice.step == "start"
+
+
+def test_the_audit_sample_grows_by_a_button(own: Stage, owner: TestClient) -> None:
+    assert owner.post("/manage/audit", data={"texts": 5}).headers["location"] == "/manage/audit"
+    assert len(own.project.audit.texts()) == 5
+    page = owner.get("/manage/audit").text
+    assert "5 texts, drawn at random" in page
+    refused = owner.post("/manage/audit", data={"texts": 50})
+    assert refused.status_code == 422
+    assert "The sample can grow by 1 to 7 texts" in refused.text
+    assert own.browser("rita").get("/manage/audit").status_code == 403
+
+
+def test_labels_are_left_out_and_counted_again_from_the_history(own: Stage, owner: TestClient) -> None:
+    own.project.submit("t1", "yes", annotator="ana")
+    assert "Leave labels out" in owner.get("/manage/people").text
+    owner.post("/manage/people/leave-out", data={"name": "ana"})
+    assert own.project.people.get("ana").left_out
+    assert "left out" in owner.get("/manage/people").text
+    page = owner.get("/manage/history").text
+    assert "Left out the labels of ana" in page
+    assert "olga" in page
+    (event,) = own.project.people.history.last()
+    assert owner.post("/manage/history", data={"event": event.number}).status_code == 303
+    assert not own.project.people.get("ana").left_out
+    assert owner.post("/manage/history", data={"event": event.number}).status_code == 409
+
+
+def test_people_are_sorted_by_any_figure_and_back(own: Stage, owner: TestClient) -> None:
+    for text in ("t1", "t2"):
+        own.project.submit(text, "yes", annotator="bo")
+    own.project.submit("t1", "yes", annotator="ana")
+    own.project.beliefs.keep()
+
+    def order(query: str) -> list[str]:
+        page = owner.get(f"/manage/people{query}").text
+        return re.findall(r'href="/manage/person\?name=(\w+)"><bdi>', page)
+
+    assert order("") == ["ana", "bo", "rita", "olga"]
+    assert order("?sort=people.name&down=1") == ["rita", "olga", "bo", "ana"]
+    assert order("?sort=column.annotations&down=1")[:2] == ["bo", "ana"]
+    assert order("?sort=no.such") == ["ana", "bo", "rita", "olga"]
+    assert 'aria-sort="ascending"' in owner.get("/manage/people?sort=people.quality").text
+
+
+def test_several_people_are_invited_at_once_or_none(own: Stage, owner: TestClient) -> None:
+    page = owner.post("/manage/people/several", data={"names": "cem\n dia@example.org \n\n"})
+    assert page.status_code == 200
+    assert page.text.count('class="segno"') == 2
+    links = re.findall(r'value="(http://testserver/join/[\w-]+)"', page.text)
+    assert len(set(links)) == 2
+    assert own.client().get(links[0]).status_code == 303
+    assert 'download="invitations.csv" href="data:text/csv' in page.text
+    refused = owner.post("/manage/people/several", data={"names": "eva\nANA"})
+    assert refused.status_code == 409
+    assert "ANA is here already, as ana." in refused.text
+    assert "eva" not in {person.name for person in own.project.people.all()}
+    assert owner.post("/manage/people", data={"name": "Bo"}).status_code == 409
+
+
+def test_withdrawing_asks_first_and_says_so_afterwards(own: Stage, owner: TestClient) -> None:
+    page = owner.get("/manage/people").text
+    assert "The link and all sessions of ana end now; the labels stay." in page
+    answer = owner.post("/manage/people/withdraw", data={"name": "ana"})
+    assert "ana can sign in no more." in owner.get(answer.headers["location"]).text
+    assert not own.project.people.has_token("ana")
+
+
+def test_guidelines_are_markdown_without_html_and_keep_their_versions(own: Stage, owner: TestClient) -> None:
+    owner.post("/manage/guidelines", data={"text": "Be **fair**."})
+    owner.post("/manage/guidelines", data={"text": "Be *kind*.\n\n<script>x()</script> [a](javascript:x)"})
+    page = own.browser("ana").get("/guidelines").text
+    assert "<em>kind</em>" in page
+    assert "<script>x()" not in page
+    assert 'href="javascript' not in page
+    assert "<strong>fair</strong>" in owner.get("/manage/settings").text
+    assert [version.text[:6] for version in own.project.reading.guideline_versions()] == ["Be *ki", "Be **f"]
+    shown = owner.post("/manage/guidelines/preview", data={"text": "- one"})
+    assert shown.text == "<ul>\n<li>one</li>\n</ul>\n"
+    assert own.browser("ana").post("/manage/guidelines/preview", data={"text": ""}).status_code == 403
+
+
+def test_guidelines_are_read_before_the_first_label_and_after_a_change(own: Stage) -> None:
+    def read_first() -> str:
+        found = re.search(r'"read_first": ?"(\w*)"', ana.get("/label").text.replace("&#34;", '"'))
+        assert found is not None
+        return found[1]
+
+    ana = own.browser("ana")
+    assert read_first() == ""
+    own.project.set_guidelines("Be fair.")
+    assert read_first() == "first"
+    own.project.submit("t1", "yes", annotator="ana")
+    assert read_first() == ""
+    own.project.set_guidelines("Be kind.")
+    assert read_first() == "changed"
+
+
+def test_progress_counts_every_label(own: Stage) -> None:
+    own.project.submit("t1", "yes", annotator="bo")
+    page = own.browser("ana").get("/label").text
+    assert "1 labels by everybody, 0 of 12 texts finished" in page
+    assert '<progress id="progress" max="24" value="1"' in page
+
+
+def test_agreement_is_shown_for_all_and_for_every_two_people(own: Stage, owner: TestClient) -> None:
+    assert "No two people have labelled the same text yet." in owner.get("/manage/agreement").text
+    for text, said in (("t1", "yes"), ("t2", "no"), ("t3", "no")):
+        own.project.submit(text, "yes", annotator="ana")
+        own.project.submit(text, said, annotator="bo")
+    page = owner.get("/manage/agreement").text
+    found = own.project.beliefs.now().agreement.all_texts
+    assert found.percent is not None
+    assert f"{found.percent.estimate:.0%}" in page
+    assert "33% · 3" in page
+    assert owner.get("/manage/trust").text.count('href="/manage/agreement"') == 1
