@@ -35,5 +35,9 @@ def undo_event(request: Request, owner: Owner, event: Annotated[int, Form(ge=1)]
 
 
 def _page(request: Request, *, problem: str = "") -> HTMLResponse:
-    values = {"events": get_project(request).people.history.last(), "undoable": {*UNDONE_BY}, "problem": problem}
+    values = {
+        "events": get_project(request).people.history.last(),
+        "undoable": {*UNDONE_BY},
+        "problem": problem,
+    }
     return render(request, "manage/history.html", values, status=409 if problem else 200)
