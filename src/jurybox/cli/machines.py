@@ -53,6 +53,8 @@ def register(app: typer.Typer) -> None:
         )
     )(ask)
     machine.command("list", epilog=examples("machine list reviews.db --json"))(show)
+    machine.command(epilog=examples("machine release reviews.db --error 0.05"))(release)
+    machine.command(epilog=examples("machine replace reviews.db mini"))(replace)
     machine.command(epilog=examples("machine stop reviews.db mini"))(stop)
     app.add_typer(machine, name="machine", rich_help_panel="Project")
 
@@ -267,6 +269,67 @@ def show(project: ProjectLocation, as_json: AsJson = False) -> None:
         return
     _show_reports(reports)
     _show_panel(panel)
+
+
+def release(
+    project: ProjectLocation,
+    error: Annotated[
+        float, typer.Option(min=0.001, max=0.5, help="Share of wrong labels that is not to be exceeded.")
+    ] = 0.05,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be released.")] = False,
+    withdraw: Annotated[bool, typer.Option("--withdraw", help="Release nothing any more.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Let labels of the model stand without a person, under an error bound that holds with 95 %.
+
+    The bound comes from the audit sample. Exports mark these labels as released.
+    """
+    from jurybox.formats.plain import plain
+    from jurybox.learner import request_round
+
+    with open_project(project) as opened:
+        if withdraw:
+            opened.machines.withdraw()
+            request_round(opened)
+            say("no label stands without a person")
+            return
+        found = opened.machines.plan_release(error) if dry_run else opened.machines.release(error)
+        if not dry_run:
+            request_round(opened)
+    if as_json:
+        print_json(plain(found))
+        return
+    plan = found.plan
+    if plan.error_bound is None:
+        say(
+            f"nothing may be released: for an error of {share(error)} it takes {plan.needed:,} labelled texts"
+        )
+        say("of the audit sample (audit_size), of which the model is surest, all of them right")
+        return
+    say(f"{found.texts:,} of {found.pool:,} texts that nobody has labelled, from {share(plan.threshold)} on")
+    say(f"wrong are at most {share(plan.error_bound)} (95 %); sampled: {plan.wrong:.0f} of {plan.sampled:,}")
+
+
+def replace(
+    project: ProjectLocation,
+    name: Name,
+    version: Version = None,
+    allowance: Annotated[
+        float,
+        typer.Option(min=0, max=0.99, help="By how much more often a person may win."),
+    ] = 0.1,
+    as_json: AsJson = False,
+) -> None:
+    """Test whether a machine may replace a person: the alternative annotator test."""
+    from jurybox.formats.plain import plain
+
+    with open_project(project) as opened:
+        found = opened.machines.may_replace(name, version=version, allowance=allowance)
+    if as_json:
+        print_json(plain(found))
+        return
+    say(found.verdict)
+    say(f"it does at least as well as a person with probability {number(found.advantage, 3)}")
 
 
 def stop(project: ProjectLocation, name: Name, version: Version = None) -> None:

@@ -115,6 +115,8 @@ class ConsensusRecord(NamedTuple):
         How many annotations it has.
     probabilities
         One probability a class, in the order of the project's classes; empty before the first round.
+    released
+        Whether the label is the model's, and stands without a person under a bound on its error.
     """
 
     text_id: str
@@ -123,6 +125,14 @@ class ConsensusRecord(NamedTuple):
     agreement: float | None
     n_annotations: int
     probabilities: tuple[float, ...] = ()
+    released: bool = False
+
+    @property
+    def label_by(self) -> str | None:
+        """Whose the label is: ``people``, ``model``, or ``released``: the model's, and may stand."""
+        if self.label is None:
+            return None
+        return "people" if self.n_annotations else "released" if self.released else "model"
 
 
 class AnnotatorRecord(NamedTuple):

@@ -82,6 +82,7 @@ def out_tables(export: Export) -> tuple[OutTable, ...]:
             (
                 *(Column("id"), Column("text"), Column("label"), Column("quality", "number")),
                 *(Column("agreement", "number"), Column("n_annotations", "count"), *probabilities),
+                Column("label_by"),
             ),
             lambda: _consensus(export),
         ),
@@ -143,6 +144,7 @@ def _consensus(export: Export) -> Iterator[Sequence[object]]:
             consensus.agreement,
             consensus.n_annotations,
             *(consensus.probabilities or unknown),
+            consensus.label_by,
         )
 
 

@@ -16,11 +16,16 @@ from jurybox.machines import LanguageModel, MachineAnswer, MachineSpec, Price
 from jurybox.machines.prompts import first_messages
 from jurybox.machines.rules import check_rule
 from jurybox.project.asking import Asked, AskOptions, Worker, most_of, summary
+from jurybox.project.basis import read_inputs
 from jurybox.project.handle import ProjectPart
-from jurybox.store import machines, responses
+from jurybox.project.release import ReleaseBelief, judge_replacement, judge_shares, plan_of, releasable
+from jurybox.store import machines, releases, responses
 from jurybox.store.machines import Machine
+from jurybox.store.releases import Released
 from jurybox.store.responses import MachineTally
 from jurybox.store.state import read_classes, read_state
+from jurybox.trust.replacement import Replacement
+from jurybox.trust.shares import ClassShare
 
 __all__ = ["MachineReport", "Machines", "Quote"]
 
@@ -189,6 +194,87 @@ class Machines(ProjectPart):
         with self._alone(machine):
             worker = Worker(self.store, machine, options, self._budget(options), self._clock)
             return worker.run(limit, progress, again=again)
+
+    def plan_release(self, allowed: float) -> ReleaseBelief:
+        """Return which labels may stand without a person; nothing is written.
+
+        Parameters
+        ----------
+        allowed
+            The share of wrong labels among them that is not to be exceeded, with 95 %.
+
+        Raises
+        ------
+        ConflictError
+            If no round has been played, or no text of the audit sample is labelled.
+        """
+        with self.store.read() as connection:
+            return plan_of(read_inputs(connection), allowed)
+
+    def release(self, allowed: float) -> ReleaseBelief:
+        """Let labels of the model stand without a person, in place of those that were released before.
+
+        They are a machine's everywhere: no annotation, and `label_by` of an export is ``released``. From the
+        next round on nobody is asked for their texts; whoever labels one nonetheless takes it back.
+
+        Raises
+        ------
+        ConflictError
+            As `plan_release`.
+        """
+        with self.store.read() as connection:
+            inputs = read_inputs(connection)
+        found = plan_of(inputs, allowed)
+        bound = found.plan.error_bound
+        texts = [] if bound is None else releasable(inputs, found.plan)
+        with self.store.write() as connection:
+            releases.write_released(
+                connection,
+                texts,
+                round_id=inputs.basis.round,
+                allowed=allowed,
+                error_bound=0.0 if bound is None else bound,
+                now=self._clock(),
+            )
+        return found
+
+    def withdraw(self) -> None:
+        """Let no label stand without a person any more."""
+        with self.store.write() as connection:
+            releases.write_released(
+                connection, [], round_id=0, allowed=0.0, error_bound=0.0, now=self._clock()
+            )
+
+    def released(self) -> list[Released]:
+        """Return the labels that stand without a person."""
+        with self.store.read() as connection:
+            return releases.read_released(connection)
+
+    def may_replace(self, name: str, *, version: int | None = None, allowance: float = 0.1) -> Replacement:
+        """Test whether a machine may replace a person (`jurybox.trust.replacement`).
+
+        Raises
+        ------
+        NotFoundError
+            If there is no such machine.
+        """
+        with self.store.read() as connection:
+            inputs = read_inputs(connection)
+        with self.store.read() as connection:
+            machine = machines.find_machine(connection, name, version)
+        place = [one.id for one in inputs.machines].index(machine.id)
+        return judge_replacement(inputs, place, allowance=allowance)
+
+    def shares(self) -> tuple[ClassShare, ...]:
+        """Return the share of each class in the pool, by the audit sample and with the model's help.
+
+        Raises
+        ------
+        ConflictError
+            As `plan_release`.
+        """
+        with self.store.read() as connection:
+            return judge_shares(read_inputs(connection))
 
     def write_batch(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -29,6 +29,7 @@ from jurybox.store.browse import (
 )
 from jurybox.store.gold import read_gold
 from jurybox.store.records import AnnotatorProgress, Decision, Flag, GuidelineVersion, RoundInfo
+from jurybox.store.releases import read_released
 from jurybox.store.services import Note, Pulse, Suggestion
 from jurybox.store.snapshots import Provenance
 from jurybox.store.state import read_state
@@ -157,13 +158,14 @@ class Reading(ProjectPart):
         """Return everything that `jurybox.formats` writes, with what is believed."""
         with self.store.read() as connection:
             stored = read_state(connection)
+            alone = {one.text_id for one in read_released(connection)}
             return Export(
                 name=stored.name,
                 classes=state.read_classes(connection),
                 guidelines=state.read_guidelines(connection),
                 texts=self.texts(),
                 annotations=self.annotation_records(),
-                consensus=_Table(lambda: map(_consensus_record, beliefs.texts)),
+                consensus=_Table(lambda: (_consensus_record(one, alone) for one in beliefs.texts)),
                 annotators=_Table(lambda: map(_annotator_record, beliefs.annotators)),
                 skips=_Table(lambda: self._stream(overview.iterate_skips)),
                 gold=[GoldRecord(text_id, label) for text_id, label in read_gold(connection).items()],
@@ -198,10 +200,9 @@ class _Table(Generic[Item]):
         return self.read()
 
 
-def _consensus_record(one: TextBelief) -> ConsensusRecord:
-    return ConsensusRecord(
-        one.text_id, one.label, one.quality, one.agreement, one.n_annotations, one.probabilities
-    )
+def _consensus_record(one: TextBelief, released: Collection[str]) -> ConsensusRecord:
+    known = one.text_id, one.label, one.quality, one.agreement, one.n_annotations, one.probabilities
+    return ConsensusRecord(*known, one.text_id in released)
 
 
 def _annotator_record(one: AnnotatorBelief) -> AnnotatorRecord:

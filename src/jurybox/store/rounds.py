@@ -123,6 +123,8 @@ def wants_label(snapshot: Snapshot, settings: ProjectSettings) -> NDArray[np.boo
     cap = _caps(snapshot, settings)
     agreed = ~in_audit & _agreed(annotations, settings.enough_agreement)
     wants: NDArray[np.bool_] = (annotations.n_labels < cap) & ~snapshot.reviewed & ~agreed
+    alone = snapshot.released
+    wants[alone] &= in_audit[alone] | (annotations.n_labels[alone] > 0)
     return wants
 
 

@@ -31,11 +31,21 @@ from sqlalchemy import (
     text,
 )
 
-from jurybox.store.schema_machines import Serial, machines, metadata, responses, shown
+from jurybox.store.schema_machines import Serial, machines, metadata, released, responses, shown
 
 __all__ = ["annotations", "annotators", "arrays", "audit", "classes", "ended_sessions", "flags", "gold"]
 __all__ += ["gold_leases", "guidelines", "history", "incoming", "is_counted", "is_lent", "is_standing"]
-__all__ += ["leases", "machines", "metadata", "project", "ranking", "replies", "responses", "rounds"]
+__all__ += [
+    "leases",
+    "machines",
+    "metadata",
+    "project",
+    "ranking",
+    "released",
+    "replies",
+    "responses",
+    "rounds",
+]
 __all__ += ["served", "services", "shown", "skips", "stored_texts", "texts", "unsettled"]
 
 project = Table(

@@ -14,7 +14,7 @@ from sqlalchemy import (
     Text,
 )
 
-__all__ = ["Serial", "machines", "metadata", "responses", "shown"]
+__all__ = ["Serial", "machines", "metadata", "released", "responses", "shown"]
 
 metadata = MetaData(
     naming_convention={
@@ -74,3 +74,16 @@ shown = Table(
     Column("suggested_class", ForeignKey("classes.id"), nullable=False),
 )
 """Opinions that were put on somebody's screen, the first for each text: it is there before it is sent."""
+
+released = Table(
+    "released",
+    metadata,
+    Column("text_id", ForeignKey("texts.id"), primary_key=True, autoincrement=False),
+    Column("class_id", ForeignKey("classes.id"), nullable=False),
+    Column("probability", Double, nullable=False),
+    Column("round_id", Integer, nullable=False),
+    Column("allowed", Double, nullable=False),
+    Column("error_bound", Double, nullable=False),
+    Column("released_at", Double, nullable=False),
+)
+"""Texts whose label stands without a person: that of a round's model, under a bound on the error of all."""

@@ -18,6 +18,7 @@ from jurybox.store import schema
 from jurybox.store.engine import Store
 from jurybox.store.locks import serialise
 from jurybox.store.records import Role
+from jurybox.store.releases import released_texts
 from jurybox.store.services import read_pulse
 from jurybox.store.state import read_classes, read_state
 
@@ -58,6 +59,8 @@ class Snapshot:
         Annotators who are reviewers or owners.
     gold : ndarray of int64
         Positions of the texts whose label is known, of which the ranking asks for none.
+    released : ndarray of int64
+        Positions of the texts whose label stands without a person; it asks for none of these either.
     """
 
     annotations: Annotations
@@ -66,6 +69,7 @@ class Snapshot:
     reviewed: NDArray[np.bool_]
     experts: NDArray[np.bool_]
     gold: NDArray[np.int64]
+    released: NDArray[np.int64]
 
 
 def read_annotations(connection: Connection, *, last: int | None = None) -> Annotations:
@@ -129,6 +133,7 @@ def read_snapshot(store: Store) -> Snapshot:
         reviewed = np.zeros(annotations.n_texts, dtype=bool)
         reviewed[np.asarray(connection.scalars(review).all(), dtype=np.int64)] = True
         experts = read_experts(connection)[: annotations.n_annotators]
+        alone = released_texts(connection)
         gold = connection.scalars(
             sa.select(schema.gold.c.text_id).where(schema.gold.c.text_id < annotations.n_texts)
         ).all()
@@ -139,6 +144,7 @@ def read_snapshot(store: Store) -> Snapshot:
         reviewed,
         experts,
         np.asarray(gold, dtype=np.int64),
+        alone[alone < annotations.n_texts],
     )
 
 

@@ -1,11 +1,11 @@
 """Labels that may stand without a person, under a bound on their error that holds.
 
-Released are the model's labels of all texts of which it is at least so sure; how sure it must be is found on
-the random arm, texts drawn at random that the model was never trained on. Down a ladder of thresholds that
-looks at no label, as long as an upper confidence bound on the error stays below what is allowed: the first
-that fails ends it, so that one level holds for all of them (fixed-sequence testing, Angelopoulos et al. 2021,
-"Learn then Test"; thresholds by upper confidence bound as in HyPAC, arXiv 2602.02550). The bound of a share
-is Clopper & Pearson's (1934).
+Released are the model's labels of all texts of which it is at least so sure. How sure it must be is found on
+the random arm: texts drawn at random that the model was never trained on. Down a ladder of thresholds, made
+without a look at labels, as long as an upper confidence bound on the error stays below what is allowed; the
+first that fails ends it, so that one level holds for all of them (fixed-sequence testing, Angelopoulos et al.
+2021, "Learn then Test"; thresholds by upper confidence bound as in HyPAC, arXiv 2602.02550). The bound of a
+share is Clopper & Pearson's (1934).
 """
 
 from __future__ import annotations
@@ -120,6 +120,8 @@ def plan_release(
         n, bad = int(inside.sum()), float(errors[inside].sum())
         standing = q >= threshold
         crowded = standing.sum() / max(int((standing & mine).sum()), 1)
+        if error_at_most(0, n, level) * crowded > allowed:
+            continue  # whatever the labels say: the ladder begins further down
         bound = error_at_most(bad, n, level) * float(crowded)
         if bound > allowed:
             break

@@ -13,10 +13,12 @@ with it the plain share.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.special import stdtrit
 
 from jurybox.arrays import Floats
 from jurybox.errors import InputError
@@ -105,9 +107,14 @@ def _share(y: Floats, f: Floats, others: Floats, level: float) -> ClassShare:
     if power == 0:
         return ClassShare(plain, plain, 0.0)
     theta = float(np.clip(y.mean() + power * (others.mean() - f.mean()), 0, 1))
-    variance = float(power**2 * others.var() / len(others) + (y - power * f).var(ddof=1) / n)
+    # One label more of either kind (Agresti & Coull 1998): few labels of a rare class hide the spread.
+    rest = np.append(y - power * f, np.array([0.0, 1.0]) - power * f.mean())
+    variance = float(power**2 * others.var() / len(others) + rest.var(ddof=2) / n)
     worth = theta * (1 - theta) / variance if variance > _TINY else 0.0
     if worth <= n:
         return ClassShare(plain, plain, 0.0)
-    found = wilson(theta * worth, worth, level)
-    return ClassShare(found, plain, power)
+    z = float(stdtrit(n - 2, (1 + level) / 2)) if n > 2 else np.inf
+    found = wilson(theta * worth, worth, 2 * NormalDist().cdf(z) - 1)
+    if found.high - found.low >= plain.high - plain.low:
+        return ClassShare(plain, plain, 0.0)
+    return ClassShare(replace(found, level=level), plain, power)
