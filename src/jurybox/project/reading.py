@@ -160,6 +160,7 @@ class Reading(ProjectPart):
             return Export(
                 name=stored.name,
                 classes=state.read_classes(connection),
+                scale=state.read_scale(connection) is not None,
                 guidelines=state.read_guidelines(connection),
                 texts=self.texts(),
                 annotations=self.annotation_records(),
@@ -199,8 +200,10 @@ class _Table(Generic[Item]):
 
 
 def _consensus_record(one: TextBelief) -> ConsensusRecord:
+    where = one.position
+    position = () if where is None else (where.estimate, where.low, where.high)
     return ConsensusRecord(
-        one.text_id, one.label, one.quality, one.agreement, one.n_annotations, one.probabilities
+        one.text_id, one.label, one.quality, one.agreement, one.n_annotations, one.probabilities, position
     )
 
 

@@ -222,6 +222,7 @@ def _drawn(inputs: Inputs) -> Annotations:
         texts=annotations.texts,
         annotators=annotations.annotators,
         classes=annotations.classes,
+        scale=annotations.scale,
     )
 
 
