@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from sqlalchemy.engine import Connection
 
 from jurybox.arrays import Floats, Ints, finite
-from jurybox.consensus import Consensus, EstimatedConsensus
+from jurybox.consensus import Consensus
 from jurybox.consensus.positions import LEVEL
 from jurybox.project.basis import Basis, Inputs
 from jurybox.store.browse import AnnotationFilter, find_annotations
@@ -126,6 +126,7 @@ class TextBeliefs(Sequence[TextBelief]):
         consensus, label = self.consensus, int(self.consensus.labels[i])
         n = int(consensus.n_annotations[i])
         believed = label >= 0 and (n > 0 or i < self.n_predicted)
+        where = consensus.position if believed else None
         return TextBelief(
             basis=self.basis,
             text_id=str(self.ids[i]),
@@ -134,14 +135,8 @@ class TextBeliefs(Sequence[TextBelief]):
             agreement=finite(consensus.agreement[i]),
             n_annotations=n,
             probabilities=tuple(consensus.posterior[i].tolist()) if self.n_predicted else (),
-            position=self._position(i) if believed else None,
+            position=None if where is None else Interval(*where.at(i), LEVEL),
         )
-
-    def _position(self, i: int) -> Interval | None:
-        found = self.consensus.position if isinstance(self.consensus, EstimatedConsensus) else None
-        if found is None:
-            return None
-        return Interval(float(found.mean[i]), float(found.low[i]), float(found.high[i]), LEVEL)
 
 
 @dataclass(frozen=True)
