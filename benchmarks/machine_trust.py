@@ -65,7 +65,7 @@ def replay(answers: Answers, replays: int) -> dict[str, Any]:
     """Return how often the promises hold on a folder."""
     n_classes, truth = len(answers.classes), answers.truth
     given = draw(answers, LABELS, np.random.default_rng(0))
-    people = annotations(answers, given)
+    people = some_labels(answers, given)
     p = panel(people, answers.machines)
     rest = np.flatnonzero((truth >= 0) & ~people.labelled)
     p, truth = p[rest], truth[rest]
@@ -82,7 +82,7 @@ def replay(answers: Answers, replays: int) -> dict[str, Any]:
         for one, share in zip(found, true_shares, strict=True):
             narrower = (one.share.high - one.share.low) / (one.plain.high - one.plain.low)
             covered.append((share in one.share, share in one.plain, narrower))
-    everyone = annotations(answers, np.arange(len(answers.item)))
+    everyone = some_labels(answers, np.arange(len(answers.item)))
     return {
         "items": len(rest),
         "audit": size,
@@ -122,7 +122,7 @@ def fixed(p: Floats, truth: Ints, error: float) -> dict[str, float]:
     return {"share_released": float(out.mean()), "error": float(wrong[out].mean()) if out.any() else 0.0}
 
 
-def annotations(answers: Answers, given: Ints) -> Annotations:
+def some_labels(answers: Answers, given: Ints) -> Annotations:
     """Return some of people's labels."""
     return Annotations.from_indices(
         answers.item[given],

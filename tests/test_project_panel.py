@@ -29,7 +29,7 @@ RNG = np.random.default_rng(0)
 TRUTH = RNG.integers(0, 2, 300)
 
 
-def annotations(n_labelled: int) -> Annotations:
+def some_labels(n_labelled: int) -> Annotations:
     labels = np.full((len(TRUTH), 1), -1)
     labels[:n_labelled, 0] = TRUTH[:n_labelled]
     return Annotations.from_wide(np.where(labels < 0, np.nan, labels))
@@ -95,7 +95,7 @@ def test_before_any_label_the_machines_order_the_queue_and_nothing_is_known() ->
     order = [text for text in played.ranking.texts.tolist() if text != 4]
     assert set(order[:2]) == {1, 3}
     with pytest.raises(InputError, match="machines has 5 texts"):
-        play_round(annotations(2), np.zeros((300, 2)), Settings(), np.random.default_rng(0), machines=votes)
+        play_round(some_labels(2), np.zeros((300, 2)), Settings(), np.random.default_rng(0), machines=votes)
 
 
 @pytest.fixture

@@ -21,6 +21,8 @@ MEASURES = {
     "macro_f1": "Macro F1 on the test set",
     "consensus_accuracy": "Accuracy of the consensus labels",
     "held_out_accuracy": "Accuracy on texts held out",
+    "kappa": "Quadratic kappa on the test set",
+    "consensus_kappa": "Quadratic kappa of the consensus labels",
 }
 """What may be drawn, and what it is."""
 
@@ -70,6 +72,9 @@ class PlayedRound:
         To train, combine and rank.
     selections
         What was asked next, and the answers.
+    kappa, consensus_kappa
+        On a scale, quadratic: of the classifier on the test texts, and of the consensus labels with what they
+        are compared with; else NaN.
     """
 
     annotations: int
@@ -79,6 +84,8 @@ class PlayedRound:
     held_out_accuracy: float
     seconds: float
     selections: tuple[Selection, ...] = field(repr=False)
+    kappa: float = float("nan")
+    consensus_kappa: float = float("nan")
 
 
 @dataclass(frozen=True)
@@ -136,13 +143,19 @@ class Curves:
             raise InputError(f"strategy {strategy!r} was not simulated, expected one of {self.strategies}")
         return np.stack(curves)
 
+    @property
+    def on_scale(self) -> bool:
+        """Whether the classes were an ordered scale."""
+        return any(np.isfinite(run.curve("kappa")).any() for run in self.runs)
+
     def plot(self, measure: str = "accuracy") -> str:
         """Draw a measure over the labels paid for: mean and standard deviation over the seeds, per strategy.
 
         Parameters
         ----------
         measure
-            One of accuracy, macro_f1, consensus_accuracy and held_out_accuracy.
+            One of accuracy, macro_f1, consensus_accuracy and held_out_accuracy; on a scale kappa and
+            consensus_kappa, too.
 
         Returns
         -------
@@ -198,6 +211,8 @@ class Curves:
             "held_out_accuracy": "held_out_accuracy",
             "seconds_per_round": "seconds",
         }
+        if self.on_scale:
+            measures |= {"kappa": "kappa", "consensus_kappa": "consensus_kappa"}
         return {
             "dataset": self.dataset,
             "encoder": self.encoder,

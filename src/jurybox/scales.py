@@ -20,6 +20,7 @@ __all__ = [
     "MOST_POINTS",
     "Scale",
     "check_scale",
+    "class_keys",
     "distances",
     "numbers_of",
     "parse_scale",
@@ -125,6 +126,21 @@ def parse_scale(text: str) -> list[str]:
             f"and at most {MOST_POINTS} points"
         )
     return [str(number) for number in range(first, last + 1)]
+
+
+def class_keys(classes: Sequence[str], keys: Sequence[str], *, on_scale: bool) -> list[str]:
+    """Return the key of each class: its own digit on a scale of digits, else in order; "" where none is left.
+
+    Examples
+    --------
+    >>> class_keys(["0", "1", "2"], "1234", on_scale=True)
+    ['0', '1', '2']
+    >>> class_keys(["no", "yes", "maybe"], "12", on_scale=False)
+    ['1', '2', '']
+    """
+    if on_scale and all(len(name) == 1 and name in "0123456789" for name in classes):
+        return list(classes)
+    return [keys[k] if k < len(keys) else "" for k in range(len(classes))]
 
 
 def distances(scale: Scale) -> Floats:

@@ -23,6 +23,7 @@ from jurybox.datasets import Dataset
 from jurybox.encoders import EncoderNames, FeatureCache, fit_views, get_encoders
 from jurybox.errors import InputError
 from jurybox.loop import Round, Settings, SoftLabels, play_round, soft_labels
+from jurybox.scales import quadratic_kappa
 from jurybox.strategies import get_strategy
 
 __all__ = [
@@ -285,7 +286,17 @@ def _measure(
         held_out_accuracy=_share(current.pred_probs[measured].argmax(axis=1) == truth[measured]),
         seconds=seconds,
         selections=selections,
+        kappa=_kappa(annotations, predicted, dataset.test_labels),
+        consensus_kappa=_kappa(annotations, current.consensus.labels[labelled], truth[labelled]),
     )
+
+
+def _kappa(annotations: Annotations, labels: Ints, truth: Ints) -> float:
+    """Return quadratic kappa of classes (n,) on a scale; NaN without scale or texts."""
+    if annotations.scale is None or not len(truth):
+        return float("nan")
+    numbers = np.array(annotations.scale)
+    return quadratic_kappa(numbers[labels], numbers[truth])
 
 
 def _predict(current: Round, inputs: Inputs, tuned: Floats | None) -> Ints:

@@ -121,7 +121,7 @@ class _Session:
         self._project = project
         self._annotator = annotator
         self._screen = screen
-        self._keys = class_keys(project.classes)
+        self._keys = class_keys(project.classes, on_scale=project.scale is not None)
         self._open: set[str] = set()
         self._labelled: set[str] = set()
 

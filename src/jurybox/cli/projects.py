@@ -44,7 +44,10 @@ def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
     app.command(
         rich_help_panel=_PROJECT,
-        epilog=examples("init reviews.db --texts texts.csv --label polite --label impolite"),
+        epilog=examples(
+            "init reviews.db --texts texts.csv --label polite --label impolite",
+            "init ratings.db --texts texts.csv --scale 1..5",
+        ),
     )(init)
     app.command(
         rich_help_panel=_PROJECT,
@@ -106,6 +109,14 @@ def init(
             show_default=False,
         ),
     ] = None,
+    scale: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FROM..TO",
+            help="The classes are the numbers of an ordered scale, such as 1..5.",
+            show_default=False,
+        ),
+    ] = None,
     replace: Replace = False,
     guidelines: Annotated[
         Path | None, typer.Option(metavar="FILE", help="What annotators are told (Markdown).")
@@ -139,6 +150,7 @@ def init(
     """
     from jurybox import formats
     from jurybox.project import Project
+    from jurybox.scales import parse_scale
     from jurybox.store.settings import ProjectSettings
 
     _check_place(project)
@@ -161,12 +173,18 @@ def init(
         return formats.read(path, options)
 
     settings = ProjectSettings().updated(_settings(setting or ()))
+    if scale is not None:
+        if label or classes_from is not None:
+            raise InputError("--scale names the classes; leave out --label and --classes-from")
+        label, settings = parse_scale(scale), settings.updated({"scale": True})
     label = label or (_classes_from(classes_from, texts[0], opened) if classes_from is not None else None)
     first = opened(texts[0], label)
     classes = list(label or first.classes)
     if not classes:
         raise InputError("there are no classes; name each one with --label, or all with --classes-from")
     sources = [opened(path, classes) for path in texts]
+    if any(source.scale for source in sources):
+        settings = settings.updated({"scale": True})
     files.approve(sources, plan=plan, yes=yes, strict=strict, replace_labels=replace)
     told = guidelines.read_text(encoding="utf-8") if guidelines is not None else first.guidelines
     with bar("reading") as move:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,8 +15,9 @@ from jurybox.errors import JuryboxError
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from jurybox.cli.output import ShownColumn
     from jurybox.project import Project
-    from jurybox.project.texts import ContestedText
+    from jurybox.project.texts import ContestedText, DoubtfulAnnotation
 
 __all__ = ["register"]
 
@@ -77,13 +78,26 @@ def _list_texts(project: Project, n: int, *, as_json: bool) -> None:
     if as_json:
         print_json(plain(found))
         return
+    off, far = _column_of_distances(found)
     table(
         [
-            *(("id", "left"), ("label", "left"), ("probably wrong", "right"), ("kind", "left")),
+            *(("id", "left"), ("label", "left"), ("probably wrong", "right"), *off, ("kind", "left")),
             *(("annotations", "left"), ("text", "left")),
         ],
-        [(one.text_id, one.label, share(one.error), one.kind, _votes(one), one.text) for one in found],
+        [
+            (one.text_id, one.label, share(one.error), *far(one), one.kind, _votes(one), one.text)
+            for one in found
+        ],
     )
+
+
+def _column_of_distances(
+    found: Sequence[ContestedText] | Sequence[DoubtfulAnnotation],
+) -> tuple[list[ShownColumn], Callable[[ContestedText | DoubtfulAnnotation], list[str]]]:
+    """Return the column that is shown on a scale alone, and what a row has there."""
+    if not found or found[0].distance is None:
+        return [], lambda _: []
+    return [("expected off by", "right")], lambda one: [number(one.distance or 0.0, 2)]
 
 
 def _votes(one: ContestedText) -> str:
@@ -97,12 +111,16 @@ def _list_annotations(project: Project, n: int, *, as_json: bool) -> None:
     if as_json:
         print_json(plain(found))
         return
+    off, far = _column_of_distances(found)
     table(
         [
             *(("id", "left"), ("annotator", "left"), ("label", "left"), ("probably wrong", "right")),
-            *(("consensus", "left"), ("text", "left")),
+            *(*off, ("consensus", "left"), ("text", "left")),
         ],
-        [(one.text_id, one.annotator, one.label, share(one.error), one.consensus, one.text) for one in found],
+        [
+            (one.text_id, one.annotator, one.label, share(one.error), *far(one), one.consensus, one.text)
+            for one in found
+        ],
     )
 
 
@@ -156,7 +174,7 @@ class _Review:
         self._reviewer = reviewer
         self._texts = texts
         self._screen = screen
-        self._keys = class_keys(project.classes)
+        self._keys = class_keys(project.classes, on_scale=project.scale is not None)
         self._decided: set[str] = set()
 
     def run(self) -> int:

@@ -152,6 +152,9 @@ def simulate(
     hold_out: Annotated[
         float, typer.Option(min=0.0, max=0.9, help="Share of the texts that is never asked, to measure on.")
     ] = 0.0,
+    scale: Annotated[
+        bool, typer.Option("--scale", help="The classes are an ordered scale, by their numbers.")
+    ] = False,
     out: Annotated[
         Path,
         typer.Option(
@@ -171,6 +174,8 @@ def simulate(
     strategies = tuple(dict.fromkeys(get_strategy(name).name for name in strategy or _STRATEGIES))
     settings = Settings(max_labels=max_labels, classifier=_classifier(classifier, model))
     data = datasets.load(dataset)
+    redrawn = _differs_by_seed(dataset, data)
+    data = data.on_scale() if scale else data
     curves = _played(
         dataset,
         data,
@@ -181,7 +186,7 @@ def simulate(
         encoder=encoder,
         settings=settings,
         hold_out=hold_out,
-        redrawn=_differs_by_seed(dataset, data),
+        redrawn=redrawn,
     )
     written = write_curves(curves, out)
     if as_json:
@@ -254,6 +259,11 @@ def _played(
         note(f"encoder: {'; '.join(found.reason for found in get_encoders(encoder))}")
     total = rounds * seeds * len(strategies)
     done = 0
+
+    def redraw(seed: int) -> Dataset:
+        drawn = datasets.load(name, seed=seed)
+        return drawn if data.answers.scale is None else drawn.on_scale()
+
     with bar("encoding the texts", total) as move:
 
         def progress(strategy: str, seed: int, number: int, played: PlayedRound) -> None:
@@ -265,7 +275,7 @@ def _played(
                 note(f"{strategy}, seed {seed}: {found}")
 
         return play(
-            (lambda seed: datasets.load(name, seed=seed)) if redrawn else data,
+            redraw if redrawn else data,
             strategies,
             rounds=rounds,
             batch=batch,
@@ -339,6 +349,7 @@ def _show(curves: Curves) -> None:
     at = sorted({0, curves.rounds // 4, curves.rounds // 2, curves.rounds - 1})
     encoder = curves.encoder.partition(":")[0]
     rows = []
+    kappas = ("kappa", "consensus_kappa") if curves.on_scale else ()
     for strategy in curves.strategies:
         accuracy = curves.curve(strategy)
         mean = accuracy.mean(axis=0)
@@ -351,6 +362,7 @@ def _show(curves: Curves) -> None:
                 *(share(mean[number]) for number in at),
                 "–" if reached is None else f"{reached:,}",
                 share(curves.curve(strategy, "consensus_accuracy").mean(axis=0)[-1]),
+                *(f"{curves.curve(strategy, name).mean(axis=0)[-1]:.2f}" for name in kappas),
                 f"{curves.curve(strategy, 'seconds').mean():.2f}",
             )
         )
@@ -361,6 +373,7 @@ def _show(curves: Curves) -> None:
             *((f"at {annotations[number]:,}", "right") for number in at),
             ("90 % at", "right"),
             ("consensus", "right"),
+            *((f"{name.replace('_', ' ')}, last", "right") for name in kappas),
             ("s/round", "right"),
         ],
         rows,

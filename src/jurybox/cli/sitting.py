@@ -169,15 +169,18 @@ def open_screen(commands: Mapping[str, str]) -> Iterator[Screen]:
         yield _Pipe(commands)
 
 
-def class_keys(classes: Sequence[str]) -> dict[str, str]:
-    """Return the class of each key: digits, then letters that are no command.
+def class_keys(classes: Sequence[str], *, on_scale: bool = False) -> dict[str, str]:
+    """Return the class of each key: digits, on a scale its own, then letters that are no command.
 
     Examples
     --------
     >>> class_keys(["impolite", "polite"])
     {'1': 'impolite', '2': 'polite'}
     """
-    return dict(zip(_KEYS, classes, strict=False))
+    from jurybox import scales
+
+    keys = scales.class_keys(classes, _KEYS, on_scale=on_scale)
+    return {key: name for key, name in zip(keys, classes, strict=True) if key}
 
 
 def read_choice(line: str, keys: Mapping[str, str], commands: Mapping[str, str]) -> Pressed | None:

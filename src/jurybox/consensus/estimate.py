@@ -29,7 +29,6 @@ from jurybox.annotations import Annotations
 from jurybox.arrays import Bools, Floats, Ints, check_probabilities, freeze
 from jurybox.consensus.evidence import Evidence
 from jurybox.consensus.fitting import draw_types, fit_types
-from jurybox.consensus.positions import Positions
 from jurybox.consensus.prior import DEFAULT_PRIOR, majority_for
 from jurybox.consensus.result import UNKNOWN, Consensus, describe_annotators, summarise
 from jurybox.consensus.text_types import EXPERT_ERROR, TextTypes
@@ -50,14 +49,11 @@ class EstimatedConsensus(Consensus):
         ``crowd[k, l]``: probability that a new annotator answers class l to a text of class k.
     types : TextTypes
         The fitted model.
-    position : Positions or None
-        On a scale, where each text is; unlabelled texts without a classifier are anywhere.
     """
 
     shares: Floats
     crowd: Floats
     types: TextTypes
-    position: Positions | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -53,6 +53,10 @@ class Positions:
         """Return the first text's position so many times."""
         return Positions(*(np.full(size, one[0]) for one in (self.mean, self.low, self.high)))
 
+    def at(self, row: int) -> tuple[float, float, float]:
+        """Return one text's position and its bounds."""
+        return float(self.mean[row]), float(self.low[row]), float(self.high[row])
+
     def put(self, rows: Ints, found: Positions) -> None:
         """Write the positions of some texts (n,) over these."""
         self.mean[rows], self.low[rows], self.high[rows] = found.mean, found.low, found.high

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from jurybox.annotations import Annotations
 from jurybox.arrays import Bools, DataFrame, Floats, Ints, freeze, total_by
+from jurybox.consensus.positions import Positions
 
 __all__ = ["UNKNOWN", "AnnotatorStats", "Consensus", "describe_annotators", "mean_per_annotator", "summarise"]
 
@@ -82,6 +83,8 @@ class Consensus:
         Whether an iterative method reached its tolerance.
     iterations : int, optional
         Iterations made.
+    position : Positions, optional
+        On a scale, where each text is, if the method says so; texts of which nothing is known are anywhere.
     """
 
     method: str
@@ -93,6 +96,7 @@ class Consensus:
     annotators: AnnotatorStats
     converged: bool | None = None
     iterations: int | None = None
+    position: Positions | None = None
 
     def __post_init__(self) -> None:
         for array in (self.labels, self.posterior, self.quality, self.agreement):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from jurybox.annotations import Annotations
+from jurybox.scales import numbers_of
 
 N_INITIAL = 100
 LABELS_PER_INITIAL = 2
@@ -60,6 +61,19 @@ class Dataset:
         """Names of the K classes."""
         return self.answers.classes
 
+    def on_scale(self) -> Dataset:
+        """Return the same with its classes an ordered scale, by their numbers.
+
+        Raises
+        ------
+        InputError
+            If they are no scale.
+        """
+        scale = numbers_of(self.classes, True)
+        return replace(
+            self, initial=replace(self.initial, scale=scale), answers=replace(self.answers, scale=scale)
+        )
+
     @property
     def reliability(self) -> NDArray[np.float64] | None:
         """How often each simulated annotator is right when the classes are equally frequent, shape (M,)."""
@@ -104,6 +118,7 @@ def draw_initial(
         texts=answers.texts,
         annotators=answers.annotators,
         classes=answers.classes,
+        scale=answers.scale,
     )
 
 

@@ -115,6 +115,8 @@ class ConsensusRecord(NamedTuple):
         How many annotations it has.
     probabilities
         One probability a class, in the order of the project's classes; empty before the first round.
+    position
+        On a scale: where the text is, and the bounds of that; else empty.
     released
         Whether the label is the model's, and stands without a person under a bound on its error.
     """
@@ -125,6 +127,7 @@ class ConsensusRecord(NamedTuple):
     agreement: float | None
     n_annotations: int
     probabilities: tuple[float, ...] = ()
+    position: tuple[float, ...] = ()
     released: bool = False
 
     @property
@@ -178,6 +181,8 @@ class Export:
         The K classes, in order.
     texts, annotations, consensus, annotators, gold, skips
         The tables.
+    scale
+        Whether the classes are an ordered scale.
     """
 
     name: str
@@ -189,6 +194,7 @@ class Export:
     guidelines: str = ""
     gold: Iterable[GoldRecord] = ()
     skips: Iterable[SkipRecord] = ()
+    scale: bool = False
 
 
 Record: TypeAlias = TextRecord | AnnotationRecord | GoldRecord | SkipRecord

@@ -65,7 +65,7 @@ class Source:
         Where it is.
     parts
         Its files.
-    name, guidelines, classes, annotators
+    name, guidelines, classes, annotators, scale
         What an exported project says of itself; empty for other files.
     options
         What it was opened with.
@@ -77,6 +77,7 @@ class Source:
     guidelines: str = ""
     classes: tuple[str, ...] = ()
     annotators: tuple[str, ...] = ()
+    scale: bool = False
     options: ReadOptions = field(default_factory=ReadOptions)
     _unpacked: object = field(default=None, repr=False)
 
@@ -321,6 +322,7 @@ def _source(path: Path, parts: Sequence[Part], manifest: Mapping[str, object] | 
         guidelines=str(told.get("guidelines", "")),
         classes=_names(told.get("classes")),
         annotators=_names(told.get("annotators")),
+        scale=told.get("scale") is True,
     )
 
 

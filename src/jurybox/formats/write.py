@@ -49,7 +49,7 @@ def write(
     out
         A folder for ``csv``, ``jsonl``, ``parquet`` and ``huggingface``, else a file. Folders with the first
         three hold the tables texts, annotations, consensus, annotators and, if there are any, gold and skips,
-        and `project.json` with name, classes and guidelines.
+        and `project.json` with name, classes, guidelines and whether they are a scale.
     format
         One of `EXPORT_FORMATS`.
     overwrite
@@ -130,5 +130,5 @@ def _write_manifest(export: Export, form: str, path: Path) -> None:
         "classes": list(export.classes),
         "annotators": [annotator.name for annotator in export.annotators],
         "guidelines": export.guidelines,
-    }
+    } | ({"scale": True} if export.scale else {})
     path.write_text(json.dumps(manifest, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")

@@ -9,7 +9,7 @@ from pathlib import Path
 from jurybox.errors import InputError, require
 from jurybox.formats.records import AnnotationRecord, ConsensusRecord, Export, SkipRecord
 from jurybox.formats.values import as_json
-from jurybox.formats.write_tables import grouped
+from jurybox.formats.write_tables import POSITION, grouped
 
 __all__ = ["LABEL_CONTROL", "write_huggingface", "write_label_studio"]
 
@@ -43,6 +43,7 @@ def write_huggingface(export: Export, folder: Path) -> None:
             "probabilities": datasets.Sequence(number),
             "annotations": [annotation],
             "metadata": text,
+            **(dict.fromkeys(POSITION, number) if export.scale else {}),
         }
     )
     table = folder / "rows.arrow"
@@ -68,6 +69,7 @@ def write_huggingface(export: Export, folder: Path) -> None:
 
 def _rows(export: Export) -> Iterator[Mapping[str, object]]:
     number = {name: position for position, name in enumerate(export.classes)}
+    nowhere = (None,) * len(POSITION)
     for text, consensus, labels, skips in grouped(export):
         yield {
             "id": text.id,
@@ -80,6 +82,7 @@ def _rows(export: Export) -> Iterator[Mapping[str, object]]:
             "probabilities": list(consensus.probabilities),
             "annotations": [_annotation(label) for label in labels] + [_skip(skip) for skip in skips],
             "metadata": json.dumps(as_json(text.metadata)) if text.metadata else None,
+            **(dict(zip(POSITION, consensus.position or nowhere, strict=True)) if export.scale else {}),
         }
 
 

@@ -16,6 +16,7 @@ from jurybox.formats.spreadsheet import ESCAPED_COLUMN, escape, join_names
 from jurybox.formats.values import as_json
 
 __all__ = [
+    "POSITION",
     "TABLES",
     "Column",
     "OutTable",
@@ -28,6 +29,7 @@ __all__ = [
     "write_rows",
 ]
 
+POSITION = ("position", "position_low", "position_high")
 TABLES = ("texts", "annotations", "consensus", "annotators", "gold", "skips")
 
 R = TypeVar("R", AnnotationRecord, ConsensusRecord, SkipRecord)
@@ -66,6 +68,7 @@ def out_table(export: Export, name: str) -> OutTable:
 
 def out_tables(export: Export) -> tuple[OutTable, ...]:
     """Return all tables of an export."""
+    position = tuple(Column(name, "number") for name in POSITION) if export.scale else ()
     probabilities = tuple(Column(f"p_{name}", "number") for name in export.classes)
     return (
         OutTable("texts", (Column("id"), Column("text"), Column("metadata", "json")), lambda: _texts(export)),
@@ -81,7 +84,7 @@ def out_tables(export: Export) -> tuple[OutTable, ...]:
             "consensus",
             (
                 *(Column("id"), Column("text"), Column("label"), Column("quality", "number")),
-                *(Column("agreement", "number"), Column("n_annotations", "count"), *probabilities),
+                *(Column("agreement", "number"), Column("n_annotations", "count"), *position, *probabilities),
                 Column("label_by"),
             ),
             lambda: _consensus(export),
@@ -135,6 +138,7 @@ def _skips(export: Export) -> Iterator[Sequence[object]]:
 
 def _consensus(export: Export) -> Iterator[Sequence[object]]:
     unknown = (None,) * len(export.classes)
+    nowhere = (None,) * len(POSITION) if export.scale else ()
     for text, consensus, _, _ in grouped(export):
         yield (
             text.id,
@@ -143,6 +147,7 @@ def _consensus(export: Export) -> Iterator[Sequence[object]]:
             consensus.quality,
             consensus.agreement,
             consensus.n_annotations,
+            *(consensus.position or nowhere),
             *(consensus.probabilities or unknown),
             consensus.label_by,
         )

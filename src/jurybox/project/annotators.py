@@ -248,6 +248,7 @@ def estimate_agreements(inputs: Moment) -> Agreements:
             texts=annotations.n_texts,
             annotators=annotations.n_annotators,
             classes=annotations.classes,
+            scale=annotations.scale,
         )
         return estimate_agreement(given, rng=inputs.rng(len(chosen)))
 

@@ -27,6 +27,7 @@ from jurybox.project.people import People
 from jurybox.project.reading import Notes, Reading
 from jurybox.project.rounds import Rounds, Telling
 from jurybox.project.tuning import Tuning
+from jurybox.scales import Scale, numbers_of
 from jurybox.store import lifecycle, overview, ranks, snapshots, state
 from jurybox.store.checks import named_texts, storable
 from jurybox.store.engine import Store, read_location
@@ -272,6 +273,12 @@ class Project(Labelling):
         with self.store.read() as connection:
             return state.read_classes(connection)
 
+    @property
+    def scale(self) -> Scale | None:
+        """The classes' numbers where they are an ordered scale, else None."""
+        with self.store.read() as connection:
+            return state.read_scale(connection)
+
     def add_class(self, name: str) -> None:
         """Add a class behind the others; ConflictError if there is one of this name."""
         with self.store.write() as connection:
@@ -291,12 +298,13 @@ class Project(Labelling):
         Raises
         ------
         InputError
-            For an unknown name or a value out of range.
+            For an unknown name or a value out of range, or classes that are no scale.
         """
         with self.store.write() as connection:
             serialise(connection, "round")
             before = state.read_state(connection)
             settings = before.settings.updated(changes)
+            numbers_of(state.read_classes(connection), settings.scale)  # raises where they are no scale
             state.write_state(connection, settings=settings.to_dict())
             exempt_veterans(connection, before.settings, settings)
             if ranks.rules(settings) != ranks.rules(before.settings):

@@ -162,6 +162,7 @@ class Reading(ProjectPart):
             return Export(
                 name=stored.name,
                 classes=state.read_classes(connection),
+                scale=state.read_scale(connection) is not None,
                 guidelines=state.read_guidelines(connection),
                 texts=self.texts(),
                 annotations=self.annotation_records(),
@@ -201,8 +202,10 @@ class _Table(Generic[Item]):
 
 
 def _consensus_record(one: TextBelief, released: Collection[str]) -> ConsensusRecord:
+    where = one.position
+    position = () if where is None else (where.estimate, where.low, where.high)
     known = one.text_id, one.label, one.quality, one.agreement, one.n_annotations, one.probabilities
-    return ConsensusRecord(*known, one.text_id in released)
+    return ConsensusRecord(*known, position, one.text_id in released)
 
 
 def _annotator_record(one: AnnotatorBelief) -> AnnotatorRecord:

@@ -8,7 +8,7 @@ import numpy as np
 
 from jurybox.arrays import Floats, Ints
 from jurybox.errors import ConflictError
-from jurybox.project.basis import Basis, Inputs
+from jurybox.project.basis import Basis, Moment
 from jurybox.trust.release import ReleasePlan, plan_release
 from jurybox.trust.replacement import Replacement, alternative_annotator_test
 from jurybox.trust.shares import ClassShare, power_tuned_shares
@@ -38,7 +38,7 @@ class ReleaseBelief:
     pool: int
 
 
-def plan_of(inputs: Inputs, allowed: float) -> ReleaseBelief:
+def plan_of(inputs: Moment, allowed: float) -> ReleaseBelief:
     """Return what may be released so that, with 95 %, at most a share of these labels is wrong.
 
     A label of the model counts as wrong where not more than half of the people who labelled the text of the
@@ -61,14 +61,14 @@ def plan_of(inputs: Inputs, allowed: float) -> ReleaseBelief:
     )
 
 
-def releasable(inputs: Inputs, plan: ReleasePlan) -> list[tuple[int, int, float]]:
+def releasable(inputs: Moment, plan: ReleasePlan) -> list[tuple[int, int, float]]:
     """Return number, class and probability of each text that a plan releases."""
     p = _model(inputs)
     chosen = np.flatnonzero(_unlabelled(inputs) & (p.max(axis=1) >= plan.threshold))
     return [(int(i), int(p[i].argmax()), float(p[i].max())) for i in chosen]
 
 
-def judge_replacement(inputs: Inputs, machine: int, *, allowance: float) -> Replacement:
+def judge_replacement(inputs: Moment, machine: int, *, allowance: float) -> Replacement:
     """Return whether a machine, by its place, may replace a person."""
     said = np.full(inputs.annotations.n_texts, -1, dtype=np.int64)
     mine = (inputs.responses.machine == machine) & (inputs.responses.text < len(said))
@@ -76,7 +76,7 @@ def judge_replacement(inputs: Inputs, machine: int, *, allowance: float) -> Repl
     return alternative_annotator_test(inputs.annotations, said, allowance=allowance)
 
 
-def judge_shares(inputs: Inputs) -> tuple[ClassShare, ...]:
+def judge_shares(inputs: Moment) -> tuple[ClassShare, ...]:
     """Return the shares of the classes among people's labels, with the model's help where that narrows them.
 
     Raises
@@ -90,14 +90,14 @@ def judge_shares(inputs: Inputs) -> tuple[ClassShare, ...]:
     return power_tuned_shares(counts / counts.sum(axis=1, keepdims=True), p[audit], p[rest])
 
 
-def _model(inputs: Inputs) -> Floats:
+def _model(inputs: Moment) -> Floats:
     """Return the last round's probabilities of the texts that it knew, shape (N, K); of the rest nothing."""
     if inputs.pred_probs is None:
         raise ConflictError("no round has been played yet; jurybox round plays one")
     return np.asarray(inputs.pred_probs, dtype=np.float64)
 
 
-def _labelled_audit(inputs: Inputs) -> Ints:
+def _labelled_audit(inputs: Moment) -> Ints:
     audit = inputs.evidence.audit
     labelled = audit[inputs.annotations.labelled[audit]]
     if len(labelled) < 2:
@@ -105,9 +105,9 @@ def _labelled_audit(inputs: Inputs) -> Ints:
             f"{len(labelled)} texts of the audit sample have labels, expected at least 2: they tell how "
             "often the model is wrong"
         )
-    return labelled
+    return np.asarray(labelled, dtype=np.int64)
 
 
-def _unlabelled(inputs: Inputs) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+def _unlabelled(inputs: Moment) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
     known = np.arange(inputs.annotations.n_texts) < inputs.n_predicted
     return np.asarray(~inputs.annotations.labelled & known)

@@ -222,6 +222,7 @@ def _drawn(inputs: Moment) -> Annotations:
         texts=annotations.texts,
         annotators=annotations.annotators,
         classes=annotations.classes,
+        scale=annotations.scale,
     )
 
 

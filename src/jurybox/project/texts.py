@@ -14,6 +14,7 @@ from sqlalchemy.engine import Connection
 
 from jurybox.arrays import Floats, Ints, finite
 from jurybox.consensus import Consensus
+from jurybox.consensus.positions import LEVEL
 from jurybox.project.basis import Basis, Moment
 from jurybox.store.browse import AnnotationFilter, find_annotations
 from jurybox.store.overview import read_text
@@ -66,6 +67,8 @@ class TextBelief:
         How many annotations it has.
     probabilities
         One a class, in the order of the classes; empty before the first round.
+    position
+        On a scale, what a large crowd would answer on average, in the classes' numbers; else None.
     """
 
     basis: Basis
@@ -75,6 +78,7 @@ class TextBelief:
     agreement: float | None
     n_annotations: int
     probabilities: tuple[float, ...]
+    position: Interval | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,6 +126,7 @@ class TextBeliefs(Sequence[TextBelief]):
         consensus, label = self.consensus, int(self.consensus.labels[i])
         n = int(consensus.n_annotations[i])
         believed = label >= 0 and (n > 0 or i < self.n_predicted)
+        where = consensus.position if believed else None
         return TextBelief(
             basis=self.basis,
             text_id=str(self.ids[i]),
@@ -130,6 +135,7 @@ class TextBeliefs(Sequence[TextBelief]):
             agreement=finite(consensus.agreement[i]),
             n_annotations=n,
             probabilities=tuple(consensus.posterior[i].tolist()) if self.n_predicted else (),
+            position=None if where is None else Interval(*where.at(i), LEVEL),
         )
 
 
@@ -211,6 +217,8 @@ class ContestedText:
         the quality of the consensus, and better at finding wrong labels.
     kind
         ``"ambiguous"`` where reliable annotators stay split, else ``"mislabelled"``.
+    distance
+        On a scale, how far off the consensus is expected to be, by which these texts are sorted; else None.
     votes
         Its annotations, the most doubtful first.
     model
@@ -222,6 +230,7 @@ class ContestedText:
     label: str
     error: float
     kind: str
+    distance: float | None
     votes: tuple[Vote, ...]
     model: Mapping[str, float] | None
 
@@ -238,6 +247,8 @@ class DoubtfulAnnotation:
         What the text is believed to be.
     error
         Probability that the label is wrong.
+    distance
+        On a scale, how far off it is expected to be, by which these labels are sorted; else None.
     """
 
     text_id: str
@@ -247,6 +258,7 @@ class DoubtfulAnnotation:
     comment: str
     consensus: str
     error: float
+    distance: float | None
 
 
 @dataclass(frozen=True)
@@ -330,6 +342,7 @@ def read_contested(
             label=inputs.classes[one.label],
             error=one.error,
             kind=one.kind,
+            distance=None if inputs.annotations.scale is None else one.distance,
             votes=_votes(connection, inputs, one.text, errors.annotations),
             model=_by_class(inputs, one.text),
         )
@@ -342,7 +355,7 @@ def read_doubtful(
 ) -> tuple[DoubtfulAnnotation, ...]:
     """Return the single labels that are most likely wrong, the most likely first, with their words."""
     annotations, errors = inputs.annotations, doubts[0]
-    worst = np.argsort(-errors.annotations, kind="stable")[:limit]
+    worst = np.argsort(-errors.distances, kind="stable")[:limit]
     texts = [str(annotations.texts[text]) for text in annotations.text[worst]]
     comments = {text_id: _comments(connection, text_id) for text_id in dict.fromkeys(texts)}
     people = [str(annotations.annotators[j]) for j in annotations.annotator[worst]]
@@ -355,6 +368,7 @@ def read_doubtful(
             comment=comments[text_id].get(person, ""),
             consensus=inputs.classes[errors.labels[annotations.text[row]]],
             error=float(errors.annotations[row]),
+            distance=None if annotations.scale is None else float(errors.distances[row]),
         )
         for row, text_id, person in zip(worst, texts, people, strict=True)
     )

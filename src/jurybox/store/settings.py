@@ -55,6 +55,9 @@ class ProjectSettings:
         Whether the encoder, too, learns from the labels, in the background, where the machine allows it.
     suggestions
         Whether annotators see the model's opinion.
+    scale
+        Whether the classes are an ordered scale, at most 12: by their numbers, which ascend, or, where they
+        are words, in the order in which they stand.
     max_share
         The largest share of all annotations that one person may give; None for no limit.
     gold_share
@@ -96,6 +99,7 @@ class ProjectSettings:
     machine_budget: float = 0.0
     tuning: bool = True
     suggestions: bool = False
+    scale: bool = False
     max_share: float | None = None
     gold_share: float = 0.05
     qualification_texts: int = 0
@@ -117,6 +121,8 @@ class ProjectSettings:
             if not 0 <= getattr(self, name) <= 1:
                 raise _impossible(name, getattr(self, name), "a number from 0 to 1")
         check_max_share(self.max_share)
+        if not isinstance(self.scale, bool):
+            raise _impossible("scale", self.scale, "true or false")
         if self.target_accuracy is not None and not 0 < self.target_accuracy < 1:
             expected = "a number above 0 and below 1, or None"
             raise _impossible("target_accuracy", self.target_accuracy, expected)

@@ -20,7 +20,7 @@ from jurybox.store.locks import serialise
 from jurybox.store.records import Role
 from jurybox.store.releases import released_texts
 from jurybox.store.services import read_pulse
-from jurybox.store.state import read_classes, read_state
+from jurybox.store.state import read_classes, read_scale, read_state
 
 __all__ = [
     "Provenance",
@@ -103,6 +103,7 @@ def read_annotations(connection: Connection, *, last: int | None = None) -> Anno
         texts=_names(texts),
         annotators=_names(people),
         classes=read_classes(connection),
+        scale=read_scale(connection),
     )
 
 
@@ -226,6 +227,7 @@ def read_evidence(connection: Connection) -> StandingLabels:
             texts=ids,
             annotators=[person.name for person in people],
             classes=read_classes(connection),
+            scale=read_scale(connection),
         ),
         times=measured[:, 0],
         seconds=measured[:, 1],

@@ -16,6 +16,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
 from jurybox.errors import ConflictError, InputError, StoreError
+from jurybox.scales import Scale, numbers_of
 from jurybox.store import schema
 from jurybox.store.checks import storable
 from jurybox.store.locks import serialise
@@ -37,6 +38,7 @@ __all__ = [
     "read_guideline_versions",
     "read_guidelines",
     "read_key",
+    "read_scale",
     "read_state",
     "replace_key",
     "state_of",
@@ -235,6 +237,11 @@ def read_classes(connection: Connection) -> tuple[str, ...]:
     return tuple(connection.scalars(sa.select(schema.classes.c.name).order_by(schema.classes.c.id)))
 
 
+def read_scale(connection: Connection) -> Scale | None:
+    """Return the numbers of the classes where they are an ordered scale, else None."""
+    return numbers_of(read_classes(connection), read_state(connection).settings.scale)
+
+
 def add_class(connection: Connection, name: str) -> int:
     """Add a class at the end and return its number; raises what `add_classes` does."""
     return add_classes(connection, [name])
@@ -246,7 +253,7 @@ def add_classes(connection: Connection, names: Iterable[str]) -> int:
     Raises
     ------
     InputError
-        If a name is empty or no text, or there would be more than `MOST_CLASSES`.
+        If a name is empty or no text, or there would be more than `MOST_CLASSES`, or no scale any more.
     ConflictError
         If there is such a class.
     """
@@ -262,6 +269,7 @@ def add_classes(connection: Connection, names: Iterable[str]) -> int:
     if len(known) > MOST_CLASSES:
         problem = f"there would be {len(known):,} classes, expected at most {MOST_CLASSES:,}; merge some"
         raise InputError(problem, code="too_many_classes", most=MOST_CLASSES)
+    numbers_of(list(known), read_state(connection).settings.scale)  # raises where it is none
     rows = [{"id": number, "name": name} for number, name in enumerate(known)][first:]
     if rows:
         connection.execute(sa.insert(schema.classes), rows)

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Form, Request
 from starlette.responses import HTMLResponse, RedirectResponse
 
+from jurybox.scales import class_keys
 from jurybox.store.records import Decision, GuidelineVersion, NothingLeft, Task, Why
 from jurybox.web.access import Annotator, User, annotator_only
 from jurybox.web.i18n import Catalogue
@@ -59,6 +60,7 @@ def label_page(request: Request, user: Annotator) -> HTMLResponse:
     catalogue = catalogue_of(request)
     classes = project.classes
     searched = len(classes) > len(CLASS_KEYS)  # then they are typed, and digits are for those used last
+    keys = class_keys(classes, CLASS_KEYS, on_scale=project.scale is not None)
     progress = project.reading.progress(user.name, since=time.time() // _DAY * _DAY)
     nothing = None if isinstance(task, Task) else task
     recent = project.reading.decisions(user.name)
@@ -80,7 +82,7 @@ def label_page(request: Request, user: Annotator) -> HTMLResponse:
         "task": task if isinstance(task, Task) else None,
         "rest": _rest(catalogue, nothing),
         "classes": [
-            {"name": name, "key": "" if searched else CLASS_KEYS[k]} for k, name in enumerate(classes)
+            {"name": name, "key": "" if searched else key} for name, key in zip(classes, keys, strict=True)
         ],
         "searched": searched,
         "progress": progress,

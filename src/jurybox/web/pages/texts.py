@@ -12,6 +12,7 @@ from starlette.responses import HTMLResponse, RedirectResponse
 
 from jurybox.drawing import Bar, bars
 from jurybox.project.beliefs import TextBeliefs
+from jurybox.scales import class_keys
 from jurybox.store.browse import AnnotationFilter, Page, TextFilter, TextRow, TextState
 from jurybox.store.records import Role
 from jurybox.web.access import Reviewer, may, owner_only, reviewer_only
@@ -120,13 +121,17 @@ def text_page(
     project = get_project(request)
     text, beliefs = project.reading.text(text_id), project.beliefs.recent()
     belief = beliefs.texts.find(text_id)
+    classes, on_scale = project.classes, project.scale is not None
     values = {
         "text": text,
-        "classes": [(name, _KEYS[k] if k < len(_KEYS) else "") for k, name in enumerate(project.classes)],
+        "classes": list(zip(classes, class_keys(classes, _KEYS, on_scale=on_scale), strict=True)),
+        "position": belief.position if belief else None,
         "annotations": project.reading.find_annotations(AnnotationFilter(text_id=text_id), limit=500).items,
         "consensus": belief.label if belief and belief.n_annotations else None,
         "quality": belief.quality if belief else None,
-        "belief": _belief_chart(catalogue_of(request), project.reading.probabilities(text_id)),
+        "belief": _belief_chart(
+            catalogue_of(request), project.reading.probabilities(text_id), in_order=on_scale
+        ),
         "flags": [flag for flag in project.reading.flags() if flag.text_id == text_id],
         "back": back,
         "follows": _after(beliefs.contested_ids(_DOUBTFUL), text_id) if back == _REVIEW else "",
@@ -202,13 +207,18 @@ def _after(ids: Sequence[str], text_id: str) -> str:
     return ids[place] if place < len(ids) else ""
 
 
-def _belief_chart(catalogue: Catalogue, probabilities: Mapping[str, float] | None) -> Chart | None:
+def _belief_chart(
+    catalogue: Catalogue, probabilities: Mapping[str, float] | None, *, in_order: bool
+) -> Chart | None:
+    """Draw the likeliest ten classes, on a scale all of them in its order."""
     if not probabilities:
         return None
     pairs = sorted(probabilities.items(), key=lambda pair: -pair[1])
     label, share = pairs[0]
+    if in_order:
+        pairs = list(probabilities.items())
     drawn = bars(
-        [Bar(name, p, catalogue.percent(p)) for name, p in pairs[:10]],
+        [Bar(name, p, catalogue.percent(p)) for name, p in (pairs if in_order else pairs[:10])],
         alternative=catalogue.text("text.belief_alt", label=label, share=catalogue.percent(share)),
         rtl=catalogue.direction == "rtl",
     )
