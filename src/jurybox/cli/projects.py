@@ -44,7 +44,10 @@ def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
     app.command(
         rich_help_panel=_PROJECT,
-        epilog=examples("init reviews.db --texts texts.csv --label polite --label impolite"),
+        epilog=examples(
+            "init reviews.db --texts texts.csv --label polite --label impolite",
+            "init opinions.db --texts posts.csv --label fine --label offensive --target shares",
+        ),
     )(init)
     app.command(
         rich_help_panel=_PROJECT,
@@ -111,6 +114,13 @@ def init(
         Path | None, typer.Option(metavar="FILE", help="What annotators are told (Markdown).")
     ] = None,
     name: Annotated[str | None, typer.Option(help="Title; default: the name of the file.")] = None,
+    target: Annotated[
+        str,
+        typer.Option(
+            metavar="class|shares",
+            help="What is wanted of a text: one class, or the share of people who would say each class.",
+        ),
+    ] = "class",
     setting: Annotated[
         list[str] | None,
         typer.Option(
@@ -160,7 +170,7 @@ def init(
         )
         return formats.read(path, options)
 
-    settings = ProjectSettings().updated(_settings(setting or ()))
+    settings = ProjectSettings().updated({"target": target, **_settings(setting or ())})
     label = label or (_classes_from(classes_from, texts[0], opened) if classes_from is not None else None)
     first = opened(texts[0], label)
     classes = list(label or first.classes)

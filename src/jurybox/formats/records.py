@@ -115,6 +115,9 @@ class ConsensusRecord(NamedTuple):
         How many annotations it has.
     probabilities
         One probability a class, in the order of the project's classes; empty before the first round.
+    shares, share_error
+        What share of people would say each class, and how far that may be off; empty and None in projects
+        that do not ask for it.
     """
 
     text_id: str
@@ -123,6 +126,8 @@ class ConsensusRecord(NamedTuple):
     agreement: float | None
     n_annotations: int
     probabilities: tuple[float, ...] = ()
+    shares: tuple[float, ...] = ()
+    share_error: float | None = None
 
 
 class AnnotatorRecord(NamedTuple):
@@ -168,6 +173,8 @@ class Export:
         The K classes, in order.
     texts, annotations, consensus, annotators, gold, skips
         The tables.
+    shares
+        Whether the project asks for the share of people who would say each class.
     """
 
     name: str
@@ -179,6 +186,7 @@ class Export:
     guidelines: str = ""
     gold: Iterable[GoldRecord] = ()
     skips: Iterable[SkipRecord] = ()
+    shares: bool = False
 
 
 Record: TypeAlias = TextRecord | AnnotationRecord | GoldRecord | SkipRecord

@@ -40,6 +40,7 @@ def write_huggingface(export: Export, folder: Path) -> None:
             "agreement": number,
             "n_annotations": datasets.Value("int64"),
             "probabilities": datasets.Sequence(number),
+            **({"shares": datasets.Sequence(number), "share_error": number} if export.shares else {}),
             "annotations": [annotation],
             "metadata": text,
         }
@@ -76,6 +77,11 @@ def _rows(export: Export) -> Iterator[Mapping[str, object]]:
             "agreement": consensus.agreement,
             "n_annotations": consensus.n_annotations,
             "probabilities": list(consensus.probabilities),
+            **(
+                {"shares": list(consensus.shares), "share_error": consensus.share_error}
+                if export.shares
+                else {}
+            ),
             "annotations": [_annotation(label) for label in labels] + [_skip(skip) for skip in skips],
             "metadata": json.dumps(as_json(text.metadata)) if text.metadata else None,
         }

@@ -167,6 +167,7 @@ class Reading(ProjectPart):
                 annotators=_Table(lambda: map(_annotator_record, beliefs.annotators)),
                 skips=_Table(lambda: self._stream(overview.iterate_skips)),
                 gold=[GoldRecord(text_id, label) for text_id, label in read_gold(connection).items()],
+                shares=stored.settings.target == "shares",
             )
 
     def _stream(self, read: Callable[[Connection], Iterator[Item]]) -> Iterator[Item]:
@@ -200,7 +201,14 @@ class _Table(Generic[Item]):
 
 def _consensus_record(one: TextBelief) -> ConsensusRecord:
     return ConsensusRecord(
-        one.text_id, one.label, one.quality, one.agreement, one.n_annotations, one.probabilities
+        text_id=one.text_id,
+        label=one.label,
+        quality=one.quality,
+        agreement=one.agreement,
+        n_annotations=one.n_annotations,
+        probabilities=one.probabilities,
+        shares=one.shares,
+        share_error=one.share_error,
     )
 
 

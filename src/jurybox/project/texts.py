@@ -14,6 +14,7 @@ from sqlalchemy.engine import Connection
 
 from jurybox.arrays import Floats, Ints, finite
 from jurybox.consensus import Consensus
+from jurybox.consensus.opinions import Opinions
 from jurybox.project.basis import Basis, Inputs
 from jurybox.store.browse import AnnotationFilter, find_annotations
 from jurybox.store.overview import read_text
@@ -66,6 +67,9 @@ class TextBelief:
         How many annotations it has.
     probabilities
         One a class, in the order of the classes; empty before the first round.
+    shares, share_error
+        What share of people would say each class, and how far that may be off, as
+        `jurybox.consensus.Opinions` states it; empty and None where classes are wanted.
     """
 
     basis: Basis
@@ -75,6 +79,8 @@ class TextBelief:
     agreement: float | None
     n_annotations: int
     probabilities: tuple[float, ...]
+    shares: tuple[float, ...]
+    share_error: float | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,6 +92,7 @@ class TextBeliefs(Sequence[TextBelief]):
     consensus: Consensus
     ids: NDArray[Any]
     n_predicted: int
+    opinions: Opinions | None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -130,6 +137,8 @@ class TextBeliefs(Sequence[TextBelief]):
             agreement=finite(consensus.agreement[i]),
             n_annotations=n,
             probabilities=tuple(consensus.posterior[i].tolist()) if self.n_predicted else (),
+            shares=tuple(self.opinions.shares[i].tolist()) if self.opinions and believed else (),
+            share_error=finite(self.opinions.error[i]) if self.opinions and believed else None,
         )
 
 
@@ -278,10 +287,10 @@ Doubts: TypeAlias = tuple[LabelErrors, tuple[Contested, ...]]
 """How likely every label is wrong, and the labelled texts, the most likely wrong consensus first."""
 
 
-def describe_texts(inputs: Inputs, consensus: Consensus) -> TextBeliefs:
+def describe_texts(inputs: Inputs, consensus: Consensus, opinions: Opinions | None) -> TextBeliefs:
     """Return what is believed of all texts."""
     ids = inputs.annotations.texts
-    return TextBeliefs(inputs.basis, inputs.classes, consensus, ids, inputs.n_predicted)
+    return TextBeliefs(inputs.basis, inputs.classes, consensus, ids, inputs.n_predicted, opinions)
 
 
 def describe_consensus(inputs: Inputs, consensus: Consensus) -> ConsensusBelief:
