@@ -50,7 +50,10 @@ def test_a_scale_comes_back_from_every_store(location: str) -> None:
         for one in (beliefs["t0"], beliefs["t4"]):
             assert one.position is not None
             assert one.position.low <= one.position.estimate <= one.position.high
-        assert beliefs["t0"].position.estimate < 2 < 4 < beliefs["t4"].position.estimate
+        low, high = (beliefs[text].position for text in ("t0", "t4"))
+        assert low is not None
+        assert high is not None
+        assert low.estimate < 2 < 4 < high.estimate
         assert project.beliefs.now().agreement.all_texts.interval is not None
         first = project.beliefs.now().contested()[0]
         assert first.text_id == "t10"

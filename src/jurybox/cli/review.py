@@ -79,11 +79,10 @@ def _list_texts(project: Project, n: int, *, as_json: bool) -> None:
         print_json(plain(found))
         return
     off, far = _column_of_distances(found)
+    before: list[ShownColumn] = [("id", "left"), ("label", "left"), ("probably wrong", "right")]
+    behind: list[ShownColumn] = [("kind", "left"), ("annotations", "left"), ("text", "left")]
     table(
-        [
-            *(("id", "left"), ("label", "left"), ("probably wrong", "right"), *off, ("kind", "left")),
-            *(("annotations", "left"), ("text", "left")),
-        ],
+        [*before, *off, *behind],
         [
             (one.text_id, one.label, share(one.error), *far(one), one.kind, _votes(one), one.text)
             for one in found
