@@ -1,7 +1,8 @@
 """Language models beside people: people alone, the best model, all models as voters, and our panel.
 
 Run with ``python benchmarks/machines.py --data ../shared/data/alttest [--data FOLDER ...] [--draws 20]
-[--out FILE] [--page docs/machines.md]``. A folder holds ``people.csv`` and ``llms.csv`` (item, annotator, label), or such folders.
+[--out FILE] [--page docs/machines.md]``. A folder holds ``people.csv`` and ``llms.csv`` (item, annotator,
+label), or such folders.
 
 Truth is the majority of all people's labels of an item, ties left out. A draw gives some items labels of
 people: 50, 200 or 800 labels, one an item on at most 80 % of the items, then second ones and so on, so that
