@@ -11,7 +11,7 @@ one an item. Then, in every replay, an audit sample of other items is drawn at r
   interval, and how wide is it?
 
 The truth is the only majority of people. The alternative annotator test is run once for each model, on all
-labels. Tables are written into ``docs/machines.md``.
+labels. ``--page docs/machines.md`` writes the tables into the documentation.
 """
 
 from __future__ import annotations
@@ -29,11 +29,10 @@ from jurybox.arrays import Floats, Ints
 from jurybox.trust.release import plan_release
 from jurybox.trust.replacement import alternative_annotator_test
 from jurybox.trust.shares import power_tuned_shares
-from machines import Answers, draw, folders, panel, read
+from machines import Answers, draw, folders, panel, read, replace_between
 
 HERE = Path(__file__).resolve().parent
 OUT = HERE / "results" / "machine_trust.json"
-PAGE = HERE.parent / "docs" / "machines.md"
 LABELS, AUDIT = 200, 150
 ERRORS = (0.1, 0.2)
 
@@ -44,7 +43,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, action="append", required=True)
     parser.add_argument("--replays", type=int, default=500)
     parser.add_argument("--out", type=Path, default=OUT)
-    parser.add_argument("--page", type=Path, default=PAGE)
+    parser.add_argument("--page", type=Path, help="a page of the documentation to write the tables into")
     arguments = parser.parse_args()
     report: dict[str, Any] = {
         "date": datetime.now(UTC).date().isoformat(),
@@ -58,7 +57,8 @@ def main() -> None:
         report["sets"][answers.name] = replay(answers, arguments.replays)
         print(answers.name, json.dumps(report["sets"][answers.name]), flush=True)
         arguments.out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-    write_tables(report, arguments.page)
+    if arguments.page:
+        write_tables(report, arguments.page)
 
 
 def replay(answers: Answers, replays: int) -> dict[str, Any]:
@@ -162,14 +162,6 @@ def write_tables(report: dict[str, Any], page: Path) -> None:
         told = "unknown: fewer than three people with 30 items" if unknown else ", ".join(passed) or "none"
         lines.append(f"| {name} | {told} |")
     replace_between(page, "trust figures", lines)
-
-
-def replace_between(page: Path, what: str, lines: list[str]) -> None:
-    """Write lines between two marks of a page."""
-    text = page.read_text(encoding="utf-8")
-    start = text.index("-->\n", text.index(f"<!-- {what}")) + len("-->\n")
-    end = text.index(f"<!-- end of {what} -->")
-    page.write_text(text[:start] + "\n" + "\n".join(lines) + "\n\n" + text[end:], encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """Language models beside people: people alone, the best model, all models as voters, and our panel.
 
 Run with ``python benchmarks/machines.py --data ../shared/data/alttest [--data FOLDER ...] [--draws 20]
-[--out FILE]``. A folder holds ``people.csv`` and ``llms.csv`` (item, annotator, label), or such folders.
+[--out FILE] [--page docs/machines.md]``. A folder holds ``people.csv`` and ``llms.csv`` (item, annotator,
+label), or such folders.
 
 Truth is the majority of all people's labels of an item, ties left out. A draw gives some items labels of
 people: 50, 200 or 800 labels, one an item on at most 80 % of the items, then second ones and so on, so that
@@ -87,6 +88,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, action="append")
     parser.add_argument("--draws", type=int, default=20)
     parser.add_argument("--out", type=Path, default=OUT)
+    parser.add_argument("--page", type=Path, help="a page of the documentation to write the table into")
     arguments = parser.parse_args()
     report: dict[str, Any] = {
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -102,6 +104,8 @@ def main() -> None:
         measure(answers, arguments.draws, report)
         arguments.out.write_text(json.dumps(report, indent=1), encoding="utf-8")
         print(f"{answers.name}: {json.dumps(report['sets'][answers.name])}", flush=True)
+    if arguments.page:
+        write_table(report, arguments.page)
 
 
 def folders(named: list[Path]) -> Iterator[Path]:
@@ -325,6 +329,32 @@ def interval(differences: list[float]) -> dict[str, float]:
     drawn = d[rng.integers(0, len(d), (2000, len(d)))].mean(axis=1)
     low, high = np.quantile(drawn, [0.025, 0.975])
     return {"mean": float(d.mean()), "low": float(low), "high": float(high)}
+
+
+def write_table(report: dict[str, Any], page: Path) -> None:
+    """Write the figures of items without human labels into the documentation."""
+    lines = [
+        f"Measured by `benchmarks/machines.py`, {report['draws']} draws, on items without human labels: "
+        "accuracy / ECE. In brackets the panel's accuracy against the best model's, with its 95 % interval.",
+        "",
+        f"| set, human labels | {' | '.join(METHODS)} |",
+        f"|---|{'---|' * len(METHODS)}",
+    ]
+    for name, budgets in report["sets"].items():
+        for budget, found in budgets.items():
+            cells = [f"{one['accuracy']:.3f} / {one['ece']:.3f}" for one in (found[m] for m in METHODS)]
+            gap = report["differences"][name][budget]["panel - best_llm"]["accuracy"]
+            cells[-1] += f" ({gap['mean']:+.3f}, {gap['low']:+.3f} to {gap['high']:+.3f})"
+            lines.append(f"| {name}, {budget} | {' | '.join(cells)} |")
+    replace_between(page, "panel figures", lines)
+
+
+def replace_between(page: Path, what: str, lines: list[str]) -> None:
+    """Write lines between two marks of a page."""
+    text = page.read_text(encoding="utf-8")
+    start = text.index("-->\n", text.index(f"<!-- {what}")) + len("-->\n")
+    end = text.index(f"<!-- end of {what} -->")
+    page.write_text(text[:start] + "\n" + "\n".join(lines) + "\n\n" + text[end:], encoding="utf-8")
 
 
 if __name__ == "__main__":

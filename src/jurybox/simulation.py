@@ -22,9 +22,9 @@ from jurybox.curves import Curves, PlayedRound, Run, Selection, macro_f1
 from jurybox.datasets import Dataset
 from jurybox.encoders import EncoderNames, FeatureCache, fit_views, get_encoders
 from jurybox.errors import InputError
-from jurybox.loop import Round, Settings, SoftLabels, play_round, soft_labels
+from jurybox.loop import Round, Settings, play_round
 from jurybox.scales import quadratic_kappa
-from jurybox.strategies import get_strategy
+from jurybox.strategies import SoftLabels, get_strategy, soft_labels
 
 __all__ = [
     "OnRound",
@@ -172,7 +172,15 @@ def simulate_run(
         if second_gear is not None:
             before = None if current is None or current.classifier is None else current.pred_probs
             tuned = second_gear(
-                number, partial(soft_labels, annotations, settings.strategy, rng, pred_probs=before)
+                number,
+                partial(
+                    soft_labels,
+                    annotations,
+                    settings.strategy,
+                    rng,
+                    pred_probs=before,
+                    target=settings.target,
+                ),
             )
         start = perf_counter()
         current = play_round(

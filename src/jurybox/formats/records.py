@@ -117,6 +117,9 @@ class ConsensusRecord(NamedTuple):
         One probability a class, in the order of the project's classes; empty before the first round.
     position
         On a scale: where the text is, and the bounds of that; else empty.
+    shares, share_error
+        What share of people would say each class, and how far that may be off; empty and None in projects
+        that do not ask for it.
     released
         Whether the label is the model's, and stands without a person under a bound on its error.
     """
@@ -128,6 +131,8 @@ class ConsensusRecord(NamedTuple):
     n_annotations: int
     probabilities: tuple[float, ...] = ()
     position: tuple[float, ...] = ()
+    shares: tuple[float, ...] = ()
+    share_error: float | None = None
     released: bool = False
 
     @property
@@ -183,6 +188,8 @@ class Export:
         The tables.
     scale
         Whether the classes are an ordered scale.
+    shares
+        Whether the project asks for the share of people who would say each class.
     """
 
     name: str
@@ -195,6 +202,7 @@ class Export:
     gold: Iterable[GoldRecord] = ()
     skips: Iterable[SkipRecord] = ()
     scale: bool = False
+    shares: bool = False
 
 
 Record: TypeAlias = TextRecord | AnnotationRecord | GoldRecord | SkipRecord

