@@ -25,7 +25,7 @@ from jurybox.classifiers.pooled import MachineVotes, pool_machines, uncertainty_
 from jurybox.consensus import Consensus
 from jurybox.errors import InputError
 from jurybox.selection import rank
-from jurybox.strategies import Strategy, get_strategy
+from jurybox.strategies import Strategy, Target, get_strategy, known_shares
 
 __all__ = ["Ranking", "Reason", "Round", "Settings", "SoftLabels", "play_round", "soft_labels"]
 
@@ -85,6 +85,11 @@ class Settings:
         Share of each batch drawn at random from all texts that want a label, between 0 and 1.
     classifier
         What is trained; the head on features by default.
+    target
+        What is wanted of a text: its ``"class"``, or the ``"shares"`` of people who would say each class.
+    least_gain
+        With ``"shares"``, a labelled text is finished when one more label would make the error of its shares
+        smaller by less, as `jurybox.consensus.opinions.Opinions` expects it.
     """
 
     strategy: str = "default"
@@ -92,9 +97,13 @@ class Settings:
     max_labels: int = 5
     random_share: float = 0.0
     classifier: Classifier = field(default_factory=lambda: get_classifier("head"))
+    target: Target = "class"
+    least_gain: float = 0.015
 
     def __post_init__(self) -> None:
-        get_strategy(self.strategy)
+        get_strategy(self.strategy, self.target)
+        if not self.least_gain >= 0:
+            raise InputError(f"least_gain is {self.least_gain}, expected a number of at least 0")
         if self.batch < 1 or self.max_labels < 1:
             raise InputError(
                 f"batch is {self.batch} and max_labels {self.max_labels}, expected at least 1 of each"
@@ -144,6 +153,9 @@ class Round:
         What to ask next.
     classifier : Fitted or None
         The trained classifier; None where nothing could be trained.
+    known : ndarray of bool, shape (N,)
+        Texts that want no label since it would tell too little of the shares of people who would say each
+        class; none where classes are wanted.
     diagnostics
         Plain values: texts trained on, seconds per step, remarks for people.
     """
@@ -152,6 +164,7 @@ class Round:
     pred_probs: Floats
     ranking: Ranking
     classifier: Fitted | None
+    known: Bools
     diagnostics: Mapping[str, Any]
 
     @property
@@ -187,6 +200,7 @@ def soft_labels(
     pred_probs: Floats | None = None,
     trainable: Bools | None = None,
     experts: Bools | None = None,
+    target: Target = "class",
 ) -> SoftLabels:
     """Return what a round would train its classifier on, for an encoder that is tuned apart from rounds.
 
@@ -194,12 +208,12 @@ def soft_labels(
     ----------
     annotations, rng, trainable, experts
         As in `play_round`.
-    strategy
-        Name of a strategy.
+    strategy, target
+        Name of a strategy, and what is wanted of the texts.
     pred_probs : ndarray, shape (N, K), optional
         Probabilities of the round before.
     """
-    chosen = get_strategy(strategy)
+    chosen = get_strategy(strategy, target)
     trained = annotations.labelled if trainable is None else annotations.labelled & trainable
     rows = np.flatnonzero(trained)
     seen = annotations.subset(texts=rows)
@@ -267,7 +281,7 @@ def play_round(
         raise InputError(f"machines has {len(machines.votes)} texts, expected {annotations.n_texts}")
     if annotations.n_classes < 2:
         raise InputError(f"the annotations have {annotations.n_classes} class, expected at least 2")
-    strategy = get_strategy(settings.strategy)
+    strategy = get_strategy(settings.strategy, settings.target)
     clock = _Clock()
     trained = annotations.labelled if trainable is None else annotations.labelled & trainable
     fitted, p = _train(
@@ -281,7 +295,10 @@ def play_round(
     clock.lap("fit")
     consensus = strategy.consensus(annotations, p, experts, rng)
     clock.lap("consensus")
-    wanting = annotations.n_labels < settings.max_labels
+    known = np.zeros(len(p), dtype=bool)
+    if settings.target == "shares":
+        known = known_shares(annotations, p, consensus, settings.least_gain)
+    wanting = (annotations.n_labels < settings.max_labels) & ~known
     if eligible is not None:
         wanting = wanting & eligible
     if fitted is not None:
@@ -302,7 +319,7 @@ def play_round(
         "machines_say": say,
         "remarks": _remarks(annotations, trained, len(ranking)),
     }
-    return Round(consensus, p, ranking, fitted, diagnostics)
+    return Round(consensus, p, ranking, fitted, known, diagnostics)
 
 
 def _train(

@@ -172,7 +172,15 @@ def simulate_run(
         if second_gear is not None:
             before = None if current is None or current.classifier is None else current.pred_probs
             tuned = second_gear(
-                number, partial(soft_labels, annotations, settings.strategy, rng, pred_probs=before)
+                number,
+                partial(
+                    soft_labels,
+                    annotations,
+                    settings.strategy,
+                    rng,
+                    pred_probs=before,
+                    target=settings.target,
+                ),
             )
         start = perf_counter()
         current = play_round(

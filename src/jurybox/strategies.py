@@ -11,18 +11,23 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TypeAlias
+from typing import Literal, TypeAlias, cast
 
 import numpy as np
 
 from jurybox.annotations import Annotations
 from jurybox.arrays import Bools, Floats
-from jurybox.consensus import Consensus, crowdlab, estimate_consensus, majority_vote
+from jurybox.consensus import Consensus, EstimatedConsensus, crowdlab, estimate_consensus, majority_vote
+from jurybox.consensus.opinions import opinions_of
 from jurybox.errors import InputError
 from jurybox.scales import distances
 from jurybox.selection import activelab, entropy, margin, random_scores
 
-__all__ = ["STRATEGIES", "Strategy", "get_strategy"]
+__all__ = ["STRATEGIES", "TARGETS", "Strategy", "Target", "expected_shares", "get_strategy", "known_shares"]
+
+Target: TypeAlias = Literal["class", "shares"]
+"""What is wanted of a text: its one class, or the share of people who would say each class."""
+TARGETS: tuple[Target, ...] = ("class", "shares")
 
 ConsensusMethod: TypeAlias = Callable[
     [Annotations, Floats | None, Bools | None, np.random.Generator], Consensus
@@ -68,22 +73,26 @@ class Strategy:
     asks_model: bool = False
 
 
-def get_strategy(name: str) -> Strategy:
-    """Return a strategy by name.
+def get_strategy(name: str, target: Target = "class") -> Strategy:
+    """Return a strategy by name, for what is wanted of the texts.
 
     Raises
     ------
     InputError
-        If there is none of that name.
+        If there is none of that name for that target.
 
     Examples
     --------
     >>> get_strategy("random").summary
     'texts at random, majority vote'
     """
-    if name not in STRATEGIES:
-        raise InputError(f"strategy is {name!r}, expected one of {', '.join(STRATEGIES)}")
-    return STRATEGIES[name]
+    if target not in TARGETS:
+        raise InputError(f"target is {target!r}, expected one of {', '.join(TARGETS)}")
+    known = STRATEGIES if target == "class" else _FOR_SHARES
+    if name not in known:
+        told = "" if target == "class" else f" with target {target!r}"
+        raise InputError(f"strategy is {name!r}{told}, expected one of {', '.join(known)}")
+    return known[name]
 
 
 def label_shares(
@@ -100,6 +109,15 @@ def posterior(
     if p is None:
         return label_shares(annotations, p, experts, rng)
     return estimate_consensus(annotations, p, trust=_HALF_TRUST, experts=experts).posterior
+
+
+def expected_shares(
+    annotations: Annotations, p: Floats | None, experts: Bools | None, rng: np.random.Generator
+) -> Floats:
+    """Train on the share of people expected to say each class, in which the last model has half its say."""
+    if p is None:
+        return label_shares(annotations, p, experts, rng)
+    return estimate_consensus(annotations, p, trust=_HALF_TRUST, experts=experts).shares
 
 
 def hard(
@@ -159,6 +177,17 @@ def by_consensus(
     return -np.asarray(off[np.arange(len(off)), np.maximum(consensus.labels, 0)])
 
 
+def by_shares(_a: Annotations, p: Floats, consensus: Consensus, _: np.random.Generator) -> Floats:
+    """Ask where a label tells most of the shares of people who would say each class."""
+    return np.asarray(1 - opinions_of(cast("EstimatedConsensus", consensus), p).gain)
+
+
+def known_shares(annotations: Annotations, p: Floats, consensus: Consensus, least_gain: float) -> Bools:
+    """Return of which labelled texts (N,) another label would tell less than it should: see `Opinions`."""
+    gain = opinions_of(cast("EstimatedConsensus", consensus), p).gain
+    return np.asarray(annotations.labelled & (gain < least_gain))
+
+
 def new_first(score: Callable[[Floats], Floats]) -> Score:
     """Ask about every text once before any a second time."""
 
@@ -208,6 +237,26 @@ STRATEGIES = {
             targets=partial(hard, majority_consensus),
             consensus=majority_consensus,
             score=by_chance,
+        ),
+    )
+}
+
+_FOR_SHARES = {
+    strategy.name: strategy
+    for strategy in (
+        replace(
+            _DEFAULT,
+            summary="expected shares, the texts of whose shares a label tells most",
+            targets=expected_shares,
+            score=by_shares,
+        ),
+        replace(
+            _DEFAULT,
+            name="random",
+            summary="label shares, texts at random",
+            targets=label_shares,
+            score=by_chance,
+            asks_model=False,
         ),
     )
 }

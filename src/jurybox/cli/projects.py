@@ -47,6 +47,7 @@ def register(app: typer.Typer) -> None:
         epilog=examples(
             "init reviews.db --texts texts.csv --label polite --label impolite",
             "init ratings.db --texts texts.csv --scale 1..5",
+            "init opinions.db --texts posts.csv --label fine --label offensive --target shares",
         ),
     )(init)
     app.command(
@@ -122,6 +123,13 @@ def init(
         Path | None, typer.Option(metavar="FILE", help="What annotators are told (Markdown).")
     ] = None,
     name: Annotated[str | None, typer.Option(help="Title; default: the name of the file.")] = None,
+    target: Annotated[
+        str,
+        typer.Option(
+            metavar="class|shares",
+            help="What is wanted of a text: one class, or the share of people who would say each class.",
+        ),
+    ] = "class",
     setting: Annotated[
         list[str] | None,
         typer.Option(
@@ -172,7 +180,7 @@ def init(
         )
         return formats.read(path, options)
 
-    settings = ProjectSettings().updated(_settings(setting or ()))
+    settings = ProjectSettings().updated({"target": target, **_settings(setting or ())})
     if scale is not None:
         if label or classes_from is not None:
             raise InputError("--scale names the classes; leave out --label and --classes-from")

@@ -155,8 +155,12 @@ def train(
 
 
 def _labelled(project: Project, *, with_audit: bool) -> tuple[list[str], Any, list[str]]:
-    """Return the labelled texts, the posteriors of their classes (n, K), and all texts."""
-    consensus = project.consensus()
+    """Return the labelled texts, what is believed of them (n, K), and all texts.
+
+    That is the posteriors of their classes, or what share of people would say each, as the project wants it.
+    """
+    consensus, opinions = project.consensus(), project.beliefs.now().opinions
+    targets = consensus.posterior if opinions is None else opinions.shares
     audit = set() if with_audit else set(project.audit.texts())
     records = list(project.reading.texts())
     rows = [
@@ -166,4 +170,4 @@ def _labelled(project: Project, *, with_audit: bool) -> tuple[list[str], Any, li
     ]
     if not rows:
         raise InputError("no text outside of the audit sample has a label yet; label some first")
-    return [records[row].text for row in rows], consensus.posterior[rows], [record.text for record in records]
+    return [records[row].text for row in rows], targets[rows], [record.text for record in records]

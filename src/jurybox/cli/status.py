@@ -12,6 +12,7 @@ from jurybox.cli.projects import AsJson, ProjectLocation, examples, open_project
 
 if TYPE_CHECKING:
     from jurybox.project.auditing import Accuracy
+    from jurybox.project.opinions import SharesBelief
     from jurybox.project.stopping import Effort
     from jurybox.store.records import Status
     from jurybox.trust.intervals import Interval
@@ -48,7 +49,7 @@ def status(
     with open_project(project) as opened, bar("judging"):
         now, beliefs = opened.status(), opened.beliefs.now()
         last = beliefs.accuracy[-1] if beliefs.accuracy else None
-        effort, expected = beliefs.effort, beliefs.forecast
+        effort, expected, known = beliefs.effort, beliefs.forecast, beliefs.shares
         verdicts = beliefs.verdicts[-1].verdicts if beliefs.verdicts else ()
         saved = beliefs.savings if savings else None
         advice = beliefs.advice
@@ -58,6 +59,7 @@ def status(
                 **asdict(now),
                 "advice": {"step": advice.step.value, "words": in_words(advice)},
                 "accuracy": plain(last),
+                "shares": plain(known),
                 "effort": plain(effort),
                 "forecast": plain(expected),
                 "rules": plain(verdicts),
@@ -67,6 +69,8 @@ def status(
         return
     say(in_words(advice))
     shown = {**_status_fields(now), **_effort_fields(effort)}
+    if known is not None:
+        shown |= _shares_fields(known)
     if last is not None:
         shown["accuracy"] = f"{_between(last)}, on {last.n_texts:,} audit texts"
         shown["macro-F1"] = _between(last.macro_f1)
@@ -87,6 +91,19 @@ def _effort_fields(effort: Effort) -> dict[str, str]:
     if effort.cost is not None:
         shown["cost"] = f"{effort.cost:,.2f}"
     return shown
+
+
+def _shares_fields(known: SharesBelief) -> dict[str, str]:
+    shown = {"shares known": f"of {known.known:,} labelled texts; {known.open:,} are open"}
+    if known.cross_entropy is not None and known.manhattan is not None:
+        of_all = f"{known.usual_cross_entropy:.3f} and {known.usual_manhattan:.3f} if all texts were alike"
+        shown["cross-entropy"] = f"{_plainly(known.cross_entropy)} nats, on {known.n_texts:,} audit texts"
+        shown["Manhattan distance"] = f"{_plainly(known.manhattan)}; {of_all}"
+    return shown
+
+
+def _plainly(one: Interval) -> str:
+    return f"{one.estimate:.3f} ({one.low:.3f} to {one.high:.3f})"
 
 
 def _between(one: Interval | Accuracy) -> str:

@@ -181,9 +181,9 @@ class TextTypes:
             unlabelled[e.texts] = False
             rows = np.flatnonzero(unlabelled)
             for part in np.array_split(rows, len(rows) * K // _CHUNK + 1):
-                yield part, self._expected(pred_probs[part], trust)
+                yield part, self.expected(pred_probs[part], trust)
 
-    def _expected(self, p: Floats, trust: float) -> Floats:
+    def expected(self, p: Floats, trust: float) -> Floats:
         """Return the probability of each type before any label, shape (n, K, D)."""
         told = trust * beyond_shares(p, self.evidence.shares)
         log_p = np.log(self.evidence.shares)[:, None] + self.weight + self.gate * told[..., None]
@@ -199,9 +199,9 @@ class TextTypes:
             q = e.normalised(np.ascontiguousarray(log_q.T))[0].T
         return self._by_text(q, np.arange(len(e.texts)))
 
-    def by_text(self) -> Floats:
-        """Return the types of the T labelled texts, (T, K, D); with many classes of those in question."""
-        return self._by_text(self.posterior, np.arange(len(self.evidence.texts)))
+    def by_text(self, rows: Ints | slice = slice(None)) -> Floats:
+        """Return the types of all or some labelled texts, (n, K, D); with many classes those in question."""
+        return self._by_text(self.posterior, np.arange(len(self.evidence.texts))[rows])
 
     def _by_text(self, q: Floats, rows: Ints) -> Floats:
         """Return the types (P, D) of some rows of texts (n,), shape (n, K, D); 0 where not in question."""

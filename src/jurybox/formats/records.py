@@ -119,6 +119,9 @@ class ConsensusRecord(NamedTuple):
         On a scale: where the text is, and the bounds of that; else empty.
     released
         Whether the label is the model's, and stands without a person under a bound on its error.
+    shares, share_error
+        What share of people would say each class, and how far that may be off; empty and None in projects
+        that do not ask for it.
     """
 
     text_id: str
@@ -136,6 +139,8 @@ class ConsensusRecord(NamedTuple):
         if self.label is None:
             return None
         return "people" if self.n_annotations else "released" if self.released else "model"
+    shares: tuple[float, ...] = ()
+    share_error: float | None = None
 
 
 class AnnotatorRecord(NamedTuple):
@@ -183,6 +188,8 @@ class Export:
         The tables.
     scale
         Whether the classes are an ordered scale.
+    shares
+        Whether the project asks for the share of people who would say each class.
     """
 
     name: str
@@ -195,6 +202,7 @@ class Export:
     gold: Iterable[GoldRecord] = ()
     skips: Iterable[SkipRecord] = ()
     scale: bool = False
+    shares: bool = False
 
 
 Record: TypeAlias = TextRecord | AnnotationRecord | GoldRecord | SkipRecord

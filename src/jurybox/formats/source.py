@@ -23,7 +23,7 @@ __all__ = ["MANIFEST", "Source", "read"]
 MANIFEST = "project.json"
 """The file in an exported folder that says what it is."""
 
-DERIVED_COLUMNS = ("label", "quality", "agreement", "n_annotations", "probabilities")
+DERIVED_COLUMNS = ("label", "quality", "agreement", "n_annotations", "probabilities", "shares", "share_error")
 """Columns of an exported data set that follow from its annotations."""
 
 _DATA = (

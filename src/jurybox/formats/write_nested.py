@@ -41,6 +41,7 @@ def write_huggingface(export: Export, folder: Path) -> None:
             "n_annotations": datasets.Value("int64"),
             "label_by": text,
             "probabilities": datasets.Sequence(number),
+            **({"shares": datasets.Sequence(number), "share_error": number} if export.shares else {}),
             "annotations": [annotation],
             "metadata": text,
             **(dict.fromkeys(POSITION, number) if export.scale else {}),
@@ -80,6 +81,11 @@ def _rows(export: Export) -> Iterator[Mapping[str, object]]:
             "n_annotations": consensus.n_annotations,
             "label_by": consensus.label_by,
             "probabilities": list(consensus.probabilities),
+            **(
+                {"shares": list(consensus.shares), "share_error": consensus.share_error}
+                if export.shares
+                else {}
+            ),
             "annotations": [_annotation(label) for label in labels] + [_skip(skip) for skip in skips],
             "metadata": json.dumps(as_json(text.metadata)) if text.metadata else None,
             **(dict(zip(POSITION, consensus.position or nowhere, strict=True)) if export.scale else {}),

@@ -69,7 +69,10 @@ def out_table(export: Export, name: str) -> OutTable:
 def out_tables(export: Export) -> tuple[OutTable, ...]:
     """Return all tables of an export."""
     position = tuple(Column(name, "number") for name in POSITION) if export.scale else ()
-    probabilities = tuple(Column(f"p_{name}", "number") for name in export.classes)
+    beliefs = [Column(f"p_{name}", "number") for name in export.classes]
+    if export.shares:
+        beliefs += [Column(f"share_{name}", "number") for name in export.classes]
+        beliefs.append(Column("share_error", "number"))
     return (
         OutTable("texts", (Column("id"), Column("text"), Column("metadata", "json")), lambda: _texts(export)),
         OutTable(
@@ -84,7 +87,7 @@ def out_tables(export: Export) -> tuple[OutTable, ...]:
             "consensus",
             (
                 *(Column("id"), Column("text"), Column("label"), Column("quality", "number")),
-                *(Column("agreement", "number"), Column("n_annotations", "count"), *position, *probabilities),
+                *(Column("agreement", "number"), Column("n_annotations", "count"), *position, *beliefs),
                 Column("label_by"),
             ),
             lambda: _consensus(export),
@@ -149,6 +152,7 @@ def _consensus(export: Export) -> Iterator[Sequence[object]]:
             consensus.n_annotations,
             *(consensus.position or nowhere),
             *(consensus.probabilities or unknown),
+            *((*(consensus.shares or unknown), consensus.share_error) if export.shares else ()),
             consensus.label_by,
         )
 

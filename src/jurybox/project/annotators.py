@@ -59,14 +59,15 @@ class AnnotatorBelief:
         Annotations that stand, and those of texts that somebody else labelled, too: what a person is judged
         by.
     quality
-        Probability of a right label; None without annotations.
+        Probability of a right label; None without annotations, and for reviewers and owners: their labels are
+        taken to be right, which is no estimate.
     agreement_with_consensus
         Share of the labels that equal the consensus of everybody else, on texts that others labelled too;
         None without such a text.
     worst_class
-        The class that this person is least likely to get right; None without annotations.
+        The class that this person is least likely to get right; None where quality is.
     confusion
-        ``confusion[right][said]``, by class name; empty without annotations, or with more than 12 classes.
+        ``confusion[right][said]``, by class name; empty where quality is None, or with more than 12 classes.
     mix_ups, drift, effect
         As in `jurybox.trust.annotators.AnnotatorAssessment`.
     median_seconds, speed
@@ -134,11 +135,15 @@ def describe_people(inputs: Moment, observed: Observed | None) -> tuple[Annotato
     shared = np.bincount(
         annotations.annotator[annotations.n_labels[annotations.text] > 1], minlength=len(inputs.people)
     )
-    return tuple(
+    found = (
         replace(_belief(inputs, person, one, suspects.get(person.name)), shared=int(n)) if one.n_annotations
         else _stranger(inputs.basis, person)
         for person, one, n in zip(inputs.people, assessed, shared, strict=True)
     )  # fmt: skip
+    return tuple(
+        replace(one, quality=None, worst_class=None, confusion={}, mix_ups=()) if expert else one
+        for one, expert in zip(found, inputs.experts, strict=True)
+    )
 
 
 def compare_pairs(inputs: Moment) -> tuple[PairBelief, ...]:

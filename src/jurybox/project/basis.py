@@ -11,7 +11,7 @@ from sqlalchemy.engine import Connection
 from jurybox import __version__
 from jurybox.annotations import Annotations
 from jurybox.arrays import Bools
-from jurybox.consensus import Consensus, estimate_consensus
+from jurybox.consensus import EstimatedConsensus, estimate_consensus
 from jurybox.store import machines, people, responses, rounds, state
 from jurybox.store.machines import Machine
 from jurybox.store.records import AnnotatorInfo, RoundInfo
@@ -150,7 +150,7 @@ def read_inputs(connection: Connection) -> Moment:
     )
 
 
-def estimate_texts(inputs: Moment) -> Consensus:
+def estimate_texts(inputs: Moment) -> EstimatedConsensus:
     """Return the consensus of all annotations, aided by the last round's probabilities.
 
     Reviewers and owners count as experts: their labels outweigh those of a few annotators.

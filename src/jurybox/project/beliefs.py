@@ -17,7 +17,8 @@ from typing import Any, Generic, TypeVar, cast
 from sqlalchemy.engine import Connection
 
 from jurybox import __version__
-from jurybox.consensus import Consensus
+from jurybox.consensus import EstimatedConsensus
+from jurybox.consensus.opinions import Opinions
 from jurybox.formats.plain import plain, read_plain
 from jurybox.project.advice import Advice, advise
 from jurybox.project.annotators import (
@@ -39,6 +40,7 @@ from jurybox.project.auditing import (
     weigh_audit,
 )
 from jurybox.project.basis import Basis, Moment, estimate_texts, observe, read_inputs, read_version
+from jurybox.project.opinions import SharesBelief, describe_shares, read_opinions
 from jurybox.project.panel import PanelBelief, judge_machines
 from jurybox.project.stopping import (
     MORE,
@@ -100,6 +102,8 @@ class ProjectBelief:
         When they were computed, Unix time, and how long that took.
     consensus, agreement, effort
         What the labels came to, how far annotators agree, what the labels took.
+    shares
+        How well the shares of people who would say each class are known; None where classes are wanted.
     accuracy
         How good each round's model is by the audit sample.
     audit
@@ -122,6 +126,7 @@ class ProjectBelief:
     made_at: float
     seconds: float
     consensus: ConsensusBelief
+    shares: SharesBelief | None
     agreement: Agreements
     effort: Effort
     accuracy: tuple[Accuracy, ...]
@@ -176,14 +181,24 @@ class Beliefs:
         return self.inputs.basis
 
     @_Once
-    def posterior(self) -> Consensus:
+    def posterior(self) -> EstimatedConsensus:
         """The consensus of all texts, as arrays."""
         return estimate_texts(self.inputs)
 
     @_Once
     def texts(self) -> TextBeliefs:
         """What is believed of each text, in the order of the texts."""
-        return describe_texts(self.inputs, self.posterior)
+        return describe_texts(self.inputs, self.posterior, self.opinions)
+
+    @_Once
+    def opinions(self) -> Opinions | None:
+        """What share of people would say each class, as arrays; None where classes are wanted."""
+        return read_opinions(self.inputs, self.posterior)
+
+    @_Once
+    def shares(self) -> SharesBelief | None:
+        """How well these shares are known and foretold; None where classes are wanted."""
+        return describe_shares(self.inputs, self.opinions)
 
     @_Once
     def consensus(self) -> ConsensusBelief:
@@ -362,6 +377,7 @@ class BeliefSource:
             basis=beliefs.basis,
             made_at=self._clock(),
             consensus=beliefs.consensus,
+            shares=beliefs.shares,
             agreement=beliefs.agreement,
             effort=beliefs.effort,
             accuracy=beliefs.accuracy,

@@ -170,6 +170,7 @@ class Reading(ProjectPart):
                 annotators=_Table(lambda: map(_annotator_record, beliefs.annotators)),
                 skips=_Table(lambda: self._stream(overview.iterate_skips)),
                 gold=[GoldRecord(text_id, label) for text_id, label in read_gold(connection).items()],
+                shares=stored.settings.target == "shares",
             )
 
     def _stream(self, read: Callable[[Connection], Iterator[Item]]) -> Iterator[Item]:
@@ -203,9 +204,18 @@ class _Table(Generic[Item]):
 
 def _consensus_record(one: TextBelief, released: Collection[str]) -> ConsensusRecord:
     where = one.position
-    position = () if where is None else (where.estimate, where.low, where.high)
-    known = one.text_id, one.label, one.quality, one.agreement, one.n_annotations, one.probabilities
-    return ConsensusRecord(*known, position, one.text_id in released)
+    return ConsensusRecord(
+        text_id=one.text_id,
+        label=one.label,
+        quality=one.quality,
+        agreement=one.agreement,
+        n_annotations=one.n_annotations,
+        probabilities=one.probabilities,
+        position=() if where is None else (where.estimate, where.low, where.high),
+        released=one.text_id in released,
+        shares=one.shares,
+        share_error=one.share_error,
+    )
 
 
 def _annotator_record(one: AnnotatorBelief) -> AnnotatorRecord:

@@ -94,6 +94,7 @@ class Rounds(ProjectPart):
             reasons=played.ranking.reasons,
             pred_probs=played.pred_probs,
             diagnostics=plain(found),
+            known=played.known,
         )
         rounds.publish(self.store, number, snapshot, outcome, now=self._clock(), allowed=allowed)
         progress("publish", 1, 1)
@@ -265,6 +266,8 @@ def _loop_settings(settings: ProjectSettings) -> Settings:
         max_labels=settings.max_labels,
         random_share=settings.random_share,
         classifier=get_classifier(settings.classifier),
+        target=settings.target,
+        least_gain=settings.least_gain,
     )
 
 

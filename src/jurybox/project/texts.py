@@ -14,6 +14,7 @@ from sqlalchemy.engine import Connection
 
 from jurybox.arrays import Floats, Ints, finite
 from jurybox.consensus import Consensus
+from jurybox.consensus.opinions import Opinions
 from jurybox.consensus.positions import LEVEL
 from jurybox.project.basis import Basis, Moment
 from jurybox.store.browse import AnnotationFilter, find_annotations
@@ -69,6 +70,9 @@ class TextBelief:
         One a class, in the order of the classes; empty before the first round.
     position
         On a scale, what a large crowd would answer on average, in the classes' numbers; else None.
+    shares, share_error
+        What share of people would say each class, and how far that may be off, as
+        `jurybox.consensus.Opinions` states it; empty and None where classes are wanted.
     """
 
     basis: Basis
@@ -79,6 +83,8 @@ class TextBelief:
     n_annotations: int
     probabilities: tuple[float, ...]
     position: Interval | None = None
+    shares: tuple[float, ...] = ()
+    share_error: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,6 +96,7 @@ class TextBeliefs(Sequence[TextBelief]):
     consensus: Consensus
     ids: NDArray[Any]
     n_predicted: int
+    opinions: Opinions | None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -136,6 +143,8 @@ class TextBeliefs(Sequence[TextBelief]):
             n_annotations=n,
             probabilities=tuple(consensus.posterior[i].tolist()) if self.n_predicted else (),
             position=None if where is None else Interval(*where.at(i), LEVEL),
+            shares=tuple(self.opinions.shares[i].tolist()) if self.opinions and believed else (),
+            share_error=finite(self.opinions.error[i]) if self.opinions and believed else None,
         )
 
 
@@ -290,10 +299,10 @@ Doubts: TypeAlias = tuple[LabelErrors, tuple[Contested, ...]]
 """How likely every label is wrong, and the labelled texts, the most likely wrong consensus first."""
 
 
-def describe_texts(inputs: Moment, consensus: Consensus) -> TextBeliefs:
+def describe_texts(inputs: Moment, consensus: Consensus, opinions: Opinions | None) -> TextBeliefs:
     """Return what is believed of all texts."""
     ids = inputs.annotations.texts
-    return TextBeliefs(inputs.basis, inputs.classes, consensus, ids, inputs.n_predicted)
+    return TextBeliefs(inputs.basis, inputs.classes, consensus, ids, inputs.n_predicted, opinions)
 
 
 def describe_consensus(inputs: Moment, consensus: Consensus) -> ConsensusBelief:

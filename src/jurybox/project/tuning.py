@@ -221,6 +221,7 @@ class Tuning(ProjectPart):
             pred_probs=pred_probs,
             trainable=~in_audit,
             experts=snapshot.experts,
+            target=state.settings.target,
         )
         model = next(e for e in get_encoders(state.settings.encoder) if isinstance(e, TransformerEncoder))
         spread = np.unique(np.linspace(0, N - 1, _MOST_PREDICTED).round().astype(np.int64))

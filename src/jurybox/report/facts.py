@@ -15,6 +15,7 @@ from jurybox.project import Project
 from jurybox.project.annotators import Agreements, AnnotatorBelief, PairBelief
 from jurybox.project.auditing import Accuracy, AuditReport
 from jurybox.project.gold import GoldScore
+from jurybox.project.opinions import SharesBelief
 from jurybox.project.texts import ConsensusBelief, ContestedText, GuidelineNote
 from jurybox.report.protocol import Protocol, describe_protocol
 from jurybox.report.sections import (
@@ -34,6 +35,7 @@ from jurybox.report.sections import (
     describe_guidelines,
     describe_labels,
     describe_pairs,
+    describe_shares,
     describe_stopping,
 )
 
@@ -47,6 +49,7 @@ SECTIONS: Mapping[str, Callable[[Project, ReportView], Any]] = {
     "pairs": describe_pairs,
     "gold": describe_gold,
     "labels": describe_labels,
+    "shares": describe_shares,
     "guidelines": describe_guidelines,
     "audit": describe_audit,
     "curve": describe_curve,
@@ -91,6 +94,7 @@ class Facts:
     pairs: tuple[PairBelief, ...]
     gold: tuple[GoldScore, ...]
     labels: ConsensusBelief
+    shares: SharesBelief | None
     guidelines: tuple[GuidelineNote, ...]
     audit: AuditReport
     curve: tuple[Accuracy, ...]

@@ -180,8 +180,12 @@ def _accuracy_at_a_glance(name: str, found: AuditEstimate | ConsensusEstimate | 
 
 
 def _people(facts: Facts) -> list[AnnotatorBelief]:
-    """Return everyone who has labelled, the least reliable first."""
-    known = [(one.quality.estimate, one) for one in facts.annotators if one.quality is not None]
+    """Return everyone who has labelled, the least reliable first, last whose labels are taken to be right."""
+    known = [
+        (1.0 if one.quality is None else one.quality.estimate, one)
+        for one in facts.annotators
+        if one.n_annotations
+    ]
     return [one for _, one in sorted(known, key=lambda pair: pair[0])]
 
 

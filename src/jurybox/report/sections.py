@@ -16,6 +16,7 @@ from jurybox.project import Project
 from jurybox.project.annotators import Agreements, AnnotatorBelief, PairBelief
 from jurybox.project.auditing import Accuracy, AuditReport
 from jurybox.project.gold import GoldScore
+from jurybox.project.opinions import SharesBelief
 from jurybox.project.stopping import AccuracyForecast, RoundVerdicts
 from jurybox.project.texts import ConsensusBelief, ContestedText, GuidelineNote, Vote
 from jurybox.trust.savings import Savings
@@ -40,6 +41,7 @@ __all__ = [
     "describe_guidelines",
     "describe_labels",
     "describe_pairs",
+    "describe_shares",
     "describe_stopping",
     "spread",
 ]
@@ -316,6 +318,11 @@ def describe_curve(project: Project, _view: ReportView) -> tuple[Accuracy, ...]:
 def describe_audit(project: Project, _view: ReportView) -> AuditReport:
     """Return how good the last round's model and today's consensus are."""
     return project.beliefs.now().audit
+
+
+def describe_shares(project: Project, _view: ReportView) -> SharesBelief | None:
+    """Return how well the shares of people who would say each class are known; None where not asked for."""
+    return project.beliefs.now().shares
 
 
 def describe_stopping(project: Project, _view: ReportView) -> Outlooks:

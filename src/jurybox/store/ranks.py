@@ -198,18 +198,19 @@ def settle(connection: Connection, state: ProjectState, text_ids: Iterable[int])
     """Bring the places of texts up to date with their annotations: open or finished, and which pass.
 
     A text is finished when it has as many labels as it may get (a gold text may get none from the queue),
-    when enough labels all agree (the audit sample excepted), or when a reviewer has decided.
+    when enough labels all agree (the audit sample excepted), when a reviewer has decided, or, where shares of
+    answers are wanted, when the last round found them known: then its cap is what it has.
     """
     for chunk in chunks(text_ids, _CHUNK):
         standing = {row.text_id: row for row in connection.execute(_STANDING, {"texts": chunk})}
-        enough = state.settings.enough_agreement
+        enough = state.settings.ending_agreement
         rows = [_tally(text_id, standing.get(text_id), enough, state) for text_id in chunk]
         connection.execute(_SETTLE, rows if len(rows) > 1 else rows[0])
 
 
 def rules(settings: ProjectSettings) -> tuple[int | None, ...]:
     """Return the settings that say when a text is finished."""
-    return settings.max_labels, settings.enough_agreement, settings.first_labels, settings.audit_labels
+    return settings.max_labels, settings.ending_agreement, settings.first_labels, settings.audit_labels
 
 
 def settle_all(connection: Connection, state: ProjectState) -> None:

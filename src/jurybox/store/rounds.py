@@ -75,6 +75,8 @@ class Outcome:
         Out-of-sample probabilities.
     diagnostics
         What the round says about itself; JSON values.
+    known : ndarray of bool, shape (N,), optional
+        Texts that want no label for now, beside those that the settings say are finished; None: no others.
     """
 
     order: NDArray[np.integer]
@@ -83,6 +85,7 @@ class Outcome:
     reasons: Sequence[str]
     pred_probs: NDArray[np.floating]
     diagnostics: Mapping[str, Any]
+    known: NDArray[np.bool_] | None = None
 
 
 def begin_round(store: Store, snapshot: Snapshot, settings: Mapping[str, object], *, now: float) -> int:
@@ -121,7 +124,7 @@ def wants_label(snapshot: Snapshot, settings: ProjectSettings) -> NDArray[np.boo
     in_audit = np.zeros(annotations.n_texts, dtype=bool)
     in_audit[snapshot.audit] = True
     cap = _caps(snapshot, settings)
-    agreed = ~in_audit & _agreed(annotations, settings.enough_agreement)
+    agreed = ~in_audit & _agreed(annotations, settings.ending_agreement)
     wants: NDArray[np.bool_] = (annotations.n_labels < cap) & ~snapshot.reviewed & ~agreed
     alone = snapshot.released
     wants[alone] &= in_audit[alone] | (annotations.n_labels[alone] > 0)
@@ -254,7 +257,8 @@ def _ranking_columns(
     base[asked] = audit_places(asked, settings, ranked=True)
     labels = annotations.n_labels
     wanted = np.where(in_audit, np.maximum(settings.audit_labels - labels, 1), 1)
-    cap = _caps(snapshot, settings)
+    known = np.zeros(N, dtype=bool) if outcome.known is None else outcome.known & ~in_audit
+    cap = np.where(known, np.minimum(labels, _caps(snapshot, settings)), _caps(snapshot, settings))
     reasons = np.full(N, "unranked", dtype=object)
     reasons[outcome.order] = list(outcome.reasons)
     reasons[snapshot.audit] = AUDIT
@@ -266,7 +270,7 @@ def _ranking_columns(
         "labels": labels,
         "wanted": wanted,
         "cap": cap,
-        "open": wants,
+        "open": wants & ~known,
         "score": _scattered(outcome.order, outcome.scores, N),
         "selection_probability": _scattered(outcome.order, outcome.selection_probability, N),
         "reason": reasons,

