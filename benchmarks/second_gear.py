@@ -39,9 +39,9 @@ from jurybox.classifiers.tuning import cross_fit, predict_mean, predict_own
 from jurybox.curves import macro_f1
 from jurybox.datasets import Dataset
 from jurybox.encoders import TfidfEncoder, TransformerEncoder, fit_views
-from jurybox.loop import Settings, SoftLabels
+from jurybox.loop import Settings
 from jurybox.simulation import PoolInputs, TunedInputs, simulate_run
-from jurybox.strategies import STRATEGIES, get_strategy
+from jurybox.strategies import STRATEGIES, SoftLabels, get_strategy
 
 CHOOSE = ("stanford-politeness", "cebab-stars")
 JUDGE = ("stanford-politeness", "hs-brexit", "cebab-stars", "sarcasm", "demo")

@@ -7,17 +7,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from jurybox.cli.errors import run
 
 from jurybox import Annotations, InputError, Settings, play_round
 from jurybox.cli.app import app
-from jurybox.cli.errors import run
 from jurybox.consensus import estimate_consensus, estimate_opinions
 from jurybox.consensus.opinions import cross_entropy, manhattan
 from jurybox.formats import write_table
-from jurybox.loop import soft_labels
 from jurybox.project import Project
 from jurybox.store.settings import ProjectSettings
-from jurybox.strategies import get_strategy
+from jurybox.strategies import get_strategy, soft_labels
 
 
 def crowd(N: int = 300, M: int = 12, n: int = 5, seed: int = 0) -> tuple[Annotations, np.ndarray, np.ndarray]:

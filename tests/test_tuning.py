@@ -17,9 +17,10 @@ from jurybox.classifiers.recipes import TuningSettings
 from jurybox.classifiers.tuning import cross_fit, fold_of, predict_mean, predict_own
 from jurybox.errors import InputError
 from jurybox.formats.records import AnnotationRecord
-from jurybox.loop import Settings, play_round, soft_labels
+from jurybox.loop import Settings, play_round
 from jurybox.project import Project
 from jurybox.store.settings import ProjectSettings
+from jurybox.strategies import soft_labels
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("transformers") is None or importlib.util.find_spec("torch") is None,

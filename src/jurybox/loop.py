@@ -27,7 +27,7 @@ from jurybox.errors import InputError
 from jurybox.selection import rank
 from jurybox.strategies import Strategy, Target, get_strategy, known_shares
 
-__all__ = ["Ranking", "Reason", "Round", "Settings", "SoftLabels", "play_round", "soft_labels"]
+__all__ = ["Ranking", "Reason", "Round", "Settings", "play_round"]
 
 Reason: TypeAlias = Literal["new", "second look", "random", "spread"]
 
@@ -171,55 +171,6 @@ class Round:
     def batch(self) -> Ints:
         """Positions of the texts of this round's batch, shape (B,)."""
         return self.ranking.texts[: self.diagnostics["batch"]]
-
-
-@dataclass(frozen=True, eq=False)
-class SoftLabels:
-    """What a model is trained on.
-
-    Attributes
-    ----------
-    rows : ndarray of int, shape (n,)
-        Positions of the labelled texts.
-    targets : ndarray, shape (n, K)
-        Their class distributions.
-    weights : ndarray, shape (n,)
-        How much each counts.
-    """
-
-    rows: Ints
-    targets: Floats
-    weights: Floats
-
-
-def soft_labels(
-    annotations: Annotations,
-    strategy: str,
-    rng: np.random.Generator,
-    *,
-    pred_probs: Floats | None = None,
-    trainable: Bools | None = None,
-    experts: Bools | None = None,
-    target: Target = "class",
-) -> SoftLabels:
-    """Return what a round would train its classifier on, for an encoder that is tuned apart from rounds.
-
-    Parameters
-    ----------
-    annotations, rng, trainable, experts
-        As in `play_round`.
-    strategy, target
-        Name of a strategy, and what is wanted of the texts.
-    pred_probs : ndarray, shape (N, K), optional
-        Probabilities of the round before.
-    """
-    chosen = get_strategy(strategy, target)
-    trained = annotations.labelled if trainable is None else annotations.labelled & trainable
-    rows = np.flatnonzero(trained)
-    seen = annotations.subset(texts=rows)
-    p = None if pred_probs is None else pred_probs[rows]
-    weights = seen.n_labels.astype(np.float64) if chosen.weighted else np.ones(len(rows))
-    return SoftLabels(rows, chosen.targets(seen, p, experts, rng), weights)
 
 
 @single_threaded

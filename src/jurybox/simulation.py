@@ -22,9 +22,9 @@ from jurybox.curves import Curves, PlayedRound, Run, Selection, macro_f1
 from jurybox.datasets import Dataset
 from jurybox.encoders import EncoderNames, FeatureCache, fit_views, get_encoders
 from jurybox.errors import InputError
-from jurybox.loop import Round, Settings, SoftLabels, play_round, soft_labels
+from jurybox.loop import Round, Settings, play_round
 from jurybox.scales import quadratic_kappa
-from jurybox.strategies import get_strategy
+from jurybox.strategies import SoftLabels, get_strategy, soft_labels
 
 __all__ = [
     "OnRound",

@@ -16,14 +16,24 @@ from typing import Literal, TypeAlias, cast
 import numpy as np
 
 from jurybox.annotations import Annotations
-from jurybox.arrays import Bools, Floats
+from jurybox.arrays import Bools, Floats, Ints
 from jurybox.consensus import Consensus, EstimatedConsensus, crowdlab, estimate_consensus, majority_vote
 from jurybox.consensus.opinions import opinions_of
 from jurybox.errors import InputError
 from jurybox.scales import distances
 from jurybox.selection import activelab, entropy, margin, random_scores
 
-__all__ = ["STRATEGIES", "TARGETS", "Strategy", "Target", "expected_shares", "get_strategy", "known_shares"]
+__all__ = [
+    "STRATEGIES",
+    "TARGETS",
+    "SoftLabels",
+    "Strategy",
+    "Target",
+    "expected_shares",
+    "get_strategy",
+    "known_shares",
+    "soft_labels",
+]
 
 Target: TypeAlias = Literal["class", "shares"]
 """What is wanted of a text: its one class, or the share of people who would say each class."""
@@ -93,6 +103,55 @@ def get_strategy(name: str, target: Target = "class") -> Strategy:
         told = "" if target == "class" else f" with target {target!r}"
         raise InputError(f"strategy is {name!r}{told}, expected one of {', '.join(known)}")
     return known[name]
+
+
+@dataclass(frozen=True, eq=False)
+class SoftLabels:
+    """What a model is trained on.
+
+    Attributes
+    ----------
+    rows : ndarray of int, shape (n,)
+        Positions of the labelled texts.
+    targets : ndarray, shape (n, K)
+        Their class distributions.
+    weights : ndarray, shape (n,)
+        How much each counts.
+    """
+
+    rows: Ints
+    targets: Floats
+    weights: Floats
+
+
+def soft_labels(
+    annotations: Annotations,
+    strategy: str,
+    rng: np.random.Generator,
+    *,
+    pred_probs: Floats | None = None,
+    trainable: Bools | None = None,
+    experts: Bools | None = None,
+    target: Target = "class",
+) -> SoftLabels:
+    """Return what a round would train its classifier on, for an encoder that is tuned apart from rounds.
+
+    Parameters
+    ----------
+    annotations, rng, trainable, experts
+        As in `jurybox.loop.play_round`.
+    strategy, target
+        Name of a strategy, and what is wanted of the texts.
+    pred_probs : ndarray, shape (N, K), optional
+        Probabilities of the round before.
+    """
+    chosen = get_strategy(strategy, target)
+    trained = annotations.labelled if trainable is None else annotations.labelled & trainable
+    rows = np.flatnonzero(trained)
+    seen = annotations.subset(texts=rows)
+    p = None if pred_probs is None else pred_probs[rows]
+    weights = seen.n_labels.astype(np.float64) if chosen.weighted else np.ones(len(rows))
+    return SoftLabels(rows, chosen.targets(seen, p, experts, rng), weights)
 
 
 def label_shares(

@@ -14,10 +14,9 @@ with two classes the standard deviation of the share. Another label is expected 
 (the best linear estimate: Hartigan 1969, JRSS B 31:446). That is much where the classifier hesitates between
 two classes that people would agree on, and next to nothing where people are known to be split.
 
-Of a text without labels the types and the classifier may say different things, and which foretells answers
-better differs between crowds. Its shares are a mixture of both, with the weight that makes the labels likeliest
-(linear opinion pool: Stone 1961, Annals of Mathematical Statistics 32:1339); of labelled texts for this, too,
-only what was expected before their labels counts.
+Of a text without labels the types and the classifier may say different things, and which foretells better
+differs between crowds. Its shares are a mixture of both, with the weight that makes the labels likeliest
+of what was expected before them (linear opinion pool: Stone 1961, Annals of Mathematical Statistics 32:1339).
 """
 
 from __future__ import annotations

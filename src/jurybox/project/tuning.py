@@ -199,7 +199,7 @@ class Tuning(ProjectPart):
     def _begin(self) -> dict[str, NDArray[Any]]:
         """Write down what is to be done: on which labels, and which texts are asked about."""
         from jurybox.encoders import TransformerEncoder, get_encoders
-        from jurybox.loop import soft_labels
+        from jurybox.strategies import soft_labels
 
         snapshot = snapshots.read_snapshot(self.store)
         with self.store.read() as connection:

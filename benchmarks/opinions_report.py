@@ -1,0 +1,61 @@
+"""Write the tables of ``benchmarks/results/opinions.json`` between the markers of ``docs/opinions.md``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+RESULTS = HERE / "results" / "opinions.json"
+DOCS = HERE.parent / "docs" / "opinions.md"
+START, END = "<!-- opinions: start -->", "<!-- opinions: end -->"
+CHOSEN = ("stanford-politeness", "cebab-aspects food")
+PEOPLE = ("person_log_loss", "crowd_log_loss", "person_accuracy", "crowd_accuracy")
+
+
+def main() -> None:
+    """Write the tables."""
+    text = DOCS.read_text(encoding="utf-8")
+    before, after = text[: text.index(START) + len(START)], text[text.index(END) :]
+    report = json.loads(RESULTS.read_text(encoding="utf-8"))
+    DOCS.write_text("\n".join([before, *tables(report), after]), encoding="utf-8")
+
+
+def tables(report: dict[str, Any]) -> Iterator[str]:
+    """Yield a table of shares, and one of people and of stated errors."""
+    yield ""
+    yield "| set, labels a text | method | new: cross-entropy | new: Manhattan | labelled: cross-entropy | Manhattan |"
+    yield "|---|---|---|---|---|---|"
+    for name, methods in rows(report):
+        for method, one in methods.items():
+            values = (f"{one[key]:.3f}" if key in one else "–" for key in measures())
+            yield f"| {name} | {method} | {' | '.join(values)} |"
+    yield ""
+    yield "| set, labels a text | this person: log loss | the crowd's shares | right | by the crowd | error stated | found |"
+    yield "|---|---|---|---|---|---|---|"
+    for name, methods in rows(report):
+        one = methods["jurybox"]
+        values = (f"{one[key]:.3f}" for key in (*PEOPLE, "stated_error", "found_error"))
+        yield f"| {name} | {' | '.join(values)} |"
+    yield ""
+
+
+def measures() -> Iterator[str]:
+    """Yield the names of the distances."""
+    for what in ("new", "labelled"):
+        for distance in ("cross_entropy", "manhattan"):
+            yield f"{what}_{distance}"
+
+
+def rows(report: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield set and number of given labels, and figures by method."""
+    for name, figures in sorted(report["sets"].items()):
+        for k, methods in figures["k"].items():
+            star = "*" if name in CHOSEN else ""
+            yield f"{name}{star}, {k} ({figures['seeds']} seed{'s' * (figures['seeds'] > 1)})", methods
+
+
+if __name__ == "__main__":
+    main()
