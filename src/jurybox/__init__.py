@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         crowdlab,
         dawid_skene,
         estimate_consensus,
+        estimate_opinions,
         majority_vote,
     )
     from jurybox.encoders import FeatureCache, Views, fit_views, get_encoders
@@ -56,6 +57,7 @@ __all__ = [
     "disagreement",
     "entropy",
     "estimate_consensus",
+    "estimate_opinions",
     "fit_views",
     "fleiss_kappa",
     "get_encoders",
@@ -75,6 +77,7 @@ _HOMES = {
     "client": ("Client",),
     "consensus": (
         *("AnnotatorStats", "Consensus", "crowdlab", "dawid_skene", "estimate_consensus", "majority_vote"),
+        "estimate_opinions",
     ),
     "encoders": ("FeatureCache", "Views", "fit_views", "get_encoders"),
     "errors": ("InputError", "JuryboxError"),
