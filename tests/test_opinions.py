@@ -7,10 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from jurybox.cli.errors import run
 
 from jurybox import Annotations, InputError, Settings, play_round
-from jurybox.cli.app import app
+from jurybox.cli.app import app, run
 from jurybox.consensus import estimate_consensus, estimate_opinions
 from jurybox.consensus.opinions import cross_entropy, manhattan
 from jurybox.formats import write_table
@@ -173,22 +172,22 @@ def label(project: Project, n: int) -> int:
 
 def test_a_project_stops_asking_about_texts_whose_shares_are_known(location: str, tmp_path: Path) -> None:
     with Project.create(location, classes=["bad", "good"], texts=TEXTS, settings=SETTINGS) as project:
-        assert project.beliefs.shares is not None
-        assert project.beliefs.shares.cross_entropy is None
+        assert project.beliefs.now().shares is not None
+        assert project.beliefs.now().shares.cross_entropy is None
         label(project, 30)
         project.refit()
-        known = project.beliefs.shares
+        known = project.beliefs.now().shares
         assert known is not None
         assert known.n_texts == 6
-        assert known.known + known.open == project.beliefs.basis.texts
+        assert known.known + known.open == project.beliefs.now().basis.texts
         assert known.cross_entropy is not None
         assert known.manhattan is not None
         assert known.cross_entropy.low <= known.cross_entropy.estimate <= known.cross_entropy.high
-        audit, opinions = set(project.audit_texts()), project.beliefs.opinions
+        audit, opinions = set(project.audit.texts()), project.beliefs.now().opinions
         assert opinions is not None
         closed = {
             one.text_id
-            for one, gain in zip(project.beliefs.texts, opinions.gain, strict=True)
+            for one, gain in zip(project.beliefs.now().texts, opinions.gain, strict=True)
             if one.n_annotations and gain < SETTINGS.least_gain
         } - audit
         assert closed
@@ -203,13 +202,13 @@ def test_a_project_stops_asking_about_texts_whose_shares_are_known(location: str
             .read_text(encoding="utf-8")
             .splitlines()
         ]
-        for row, one in zip(rows, project.beliefs.texts, strict=True):
+        for row, one in zip(rows, project.beliefs.now().texts, strict=True):
             assert (row["share_bad"], row["share_good"]) == one.shares
             assert row["share_error"] == one.share_error
             assert row["share_bad"] + row["share_good"] == pytest.approx(1)
         project.configure(target="class")
-        assert project.beliefs.shares is None
-        assert project.beliefs.texts[0].shares == ()
+        assert project.beliefs.now().shares is None
+        assert project.beliefs.now().texts[0].shares == ()
         asked = set()
         while task := project.next_task("cleo"):
             asked.add(task.text_id)

@@ -113,7 +113,7 @@ def test_votes_carry_comments_and_reviewers_outweigh(project: Project) -> None:
     (one,) = project.beliefs.now().contested()
     assert one.label == "bad"
     assert len(one.votes) == 4
-    people = {person.name: person for person in project.beliefs.annotators}
+    people = {person.name: person for person in project.beliefs.now().annotators}
     assert people["ana"].quality is not None
     rita = people["rita"]  # taken to be right, which is no estimate
     assert (rita.n_annotations, rita.quality, rita.worst_class, rita.confusion) == (1, None, None, {})
