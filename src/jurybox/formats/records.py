@@ -122,6 +122,9 @@ class ConsensusRecord(NamedTuple):
         that do not ask for it.
     released
         Whether the label is the model's, and stands without a person under a bound on its error.
+    shares, share_error
+        What share of people would say each class, and how far that may be off; empty and None in projects
+        that do not ask for it.
     """
 
     text_id: str
@@ -141,6 +144,8 @@ class ConsensusRecord(NamedTuple):
         if self.label is None:
             return None
         return "people" if self.n_annotations else "released" if self.released else "model"
+    shares: tuple[float, ...] = ()
+    share_error: float | None = None
 
 
 class AnnotatorRecord(NamedTuple):

@@ -68,8 +68,8 @@ def out_table(export: Export, name: str) -> OutTable:
 
 def out_tables(export: Export) -> tuple[OutTable, ...]:
     """Return all tables of an export."""
-    beliefs = [Column(name, "number") for name in POSITION] if export.scale else []
-    beliefs += [Column(f"p_{name}", "number") for name in export.classes]
+    position = tuple(Column(name, "number") for name in POSITION) if export.scale else ()
+    beliefs = [Column(f"p_{name}", "number") for name in export.classes]
     if export.shares:
         beliefs += [Column(f"share_{name}", "number") for name in export.classes]
         beliefs.append(Column("share_error", "number"))
@@ -87,7 +87,7 @@ def out_tables(export: Export) -> tuple[OutTable, ...]:
             "consensus",
             (
                 *(Column("id"), Column("text"), Column("label"), Column("quality", "number")),
-                *(Column("agreement", "number"), Column("n_annotations", "count"), *beliefs),
+                *(Column("agreement", "number"), Column("n_annotations", "count"), *position, *beliefs),
                 Column("label_by"),
             ),
             lambda: _consensus(export),

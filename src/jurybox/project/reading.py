@@ -212,9 +212,9 @@ def _consensus_record(one: TextBelief, released: Collection[str]) -> ConsensusRe
         n_annotations=one.n_annotations,
         probabilities=one.probabilities,
         position=() if where is None else (where.estimate, where.low, where.high),
+        released=one.text_id in released,
         shares=one.shares,
         share_error=one.share_error,
-        released=one.text_id in released,
     )
 
 
