@@ -21,10 +21,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from jurybox import Annotations
 from jurybox.arrays import Floats, Ints
-from jurybox.loop import Settings, play_round
+from jurybox.loop import Round, Settings, play_round
 from jurybox.trust.estimates import estimate_from_audit
 from jurybox.trust.intervals import wilson
 
@@ -55,7 +56,7 @@ class Judged:
 class World:
     """Texts as points, their classes, and who labels them."""
 
-    x: Floats
+    x: NDArray[np.float32]
     right: Ints
     skill: Floats
 
@@ -112,7 +113,13 @@ def run(seed: int) -> dict[str, Judged]:
     return found
 
 
-def play(world, rows, audit, rng, previous):  # type: ignore[no-untyped-def]
+def play(
+    world: World,
+    rows: list[tuple[int, int, int]],
+    audit: Ints,
+    rng: np.random.Generator,
+    previous: Round | None,
+) -> Round:
     """Play a round that learns from no audit text, over the pool and the fresh texts."""
     N = len(world.x)
     out = np.zeros(N, dtype=bool)
@@ -189,7 +196,7 @@ def write_table(found: dict[str, Any]) -> None:
     DOCS.write_text(before + BEGIN + "\n".join(lines) + END + after, encoding="utf-8")
 
 
-def summary(runs: list[dict[str, Judged]], seconds: float) -> dict[str, object]:
+def summary(runs: list[dict[str, Judged]], seconds: float) -> dict[str, Any]:
     """Summarise what was judged, by name."""
     judged = {}
     for name in runs[0]:

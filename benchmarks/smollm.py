@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 import jurybox as jb
 from jurybox.arrays import Floats, Ints
@@ -80,7 +81,11 @@ def main() -> None:
 
 
 def labels_until(
-    people: jb.Annotations, x: Floats, gold: Ints, machines: MachineVotes | None, seed: int
+    people: jb.Annotations,
+    x: Floats | NDArray[np.float32],
+    gold: Ints,
+    machines: MachineVotes | None,
+    seed: int,
 ) -> int | None:
     """Return how many labels it takes until the consensus of all texts is right on 95 %; None if never."""
     rng = np.random.default_rng(seed)
@@ -155,11 +160,12 @@ def serving(path: Path) -> Iterator[str]:
 
     where = {"pretrained_model_name_or_path": str(path.parent), "gguf_file": path.name}
     tokenizer = AutoTokenizer.from_pretrained(**where)
-    model = AutoModelForCausalLM.from_pretrained(**where, dtype=torch.float32).eval()
+    model = AutoModelForCausalLM.from_pretrained(**where, dtype=torch.float32)
+    model.eval()
 
     @torch.inference_mode()
     def log_likelihoods(messages: list[dict[str, str]], names: list[str]) -> tuple[Floats, int]:
-        prompt = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+        prompt = str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
         start = tokenizer(prompt + '{"label": "', return_tensors="pt").input_ids
         said = [
             tokenizer(name + '"}', add_special_tokens=False, return_tensors="pt").input_ids for name in names

@@ -31,7 +31,7 @@ def project(location: str, tmp_path: Path) -> Iterator[Project]:
 
 
 def label(project: Project, annotator: str, n: int) -> list[str]:
-    done = []
+    done: list[str] = []
     while len(done) < n and isinstance(task := project.next_task(annotator), Task):
         project.submit(task, "good" if "good" in task.text else "bad")
         done.append(task.text_id)
@@ -90,9 +90,9 @@ def test_a_warm_start_from_a_round_that_learnt_from_them_is_forgotten(project: P
     project.refit()
     audit = np.array([0], dtype=np.int64)
     known = np.asarray(project.reading.rounds()[-1].diagnostics["audit"]["texts"], dtype=np.int64)
-    assert project._fitting(N, 2, known) is not None
+    assert project._rounds._fitting(N, 2, known) is not None
     outside = np.setdiff1d(np.arange(N), known)[:1]
-    assert project._fitting(N, 2, np.concatenate([known, outside])) is None
+    assert project._rounds._fitting(N, 2, np.concatenate([known, outside])) is None
     assert audit.size == 1
 
 

@@ -104,7 +104,7 @@ def test_a_hostile_text_stays_a_text(server: ChatServer, text: str) -> None:
     assert said[end:] == after[json.JSONDecoder().raw_decode(after)[1] :]  # the reminder has the last word
 
 
-@given(st.text(st.characters(exclude_categories=("Cs",)), max_size=200))
+@given(st.text(st.characters(exclude_categories=["Cs"]), max_size=200))
 def test_any_text_stays_a_text(text: str) -> None:
     spec = LanguageModel("m", CLASSES, "Is it polite?")
     messages = first_messages(spec, text)
@@ -203,7 +203,7 @@ def test_silence_may_have_been_paid_for(server: ChatServer) -> None:
     for harmless in ({"price": Price()}, {"once": True}):  # nothing to pay; known to the server by its key
         server.bodies.clear()
         server.memory.clear()
-        assert ask(server, **harmless).label == 1  # type: ignore[arg-type]
+        assert ask(server, **harmless).label == 1
         assert len(server.bodies) == 2
 
 

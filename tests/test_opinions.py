@@ -172,8 +172,9 @@ def label(project: Project, n: int) -> int:
 
 def test_a_project_stops_asking_about_texts_whose_shares_are_known(location: str, tmp_path: Path) -> None:
     with Project.create(location, classes=["bad", "good"], texts=TEXTS, settings=SETTINGS) as project:
-        assert project.beliefs.now().shares is not None
-        assert project.beliefs.now().shares.cross_entropy is None
+        unknown = project.beliefs.now().shares
+        assert unknown is not None
+        assert unknown.cross_entropy is None
         label(project, 30)
         project.refit()
         known = project.beliefs.now().shares

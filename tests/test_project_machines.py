@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,10 @@ PRICE = Price(input=10.0, output=20.0)
 COST = PRICE.of(*TOKENS)
 SETTINGS = ProjectSettings(audit_size=2, audit_share=0.2, machine_budget=1000.0)
 N = 12
+
+
+def _asked_more(server: ChatServer, seen: int, worker: subprocess.Popen[bytes]) -> bool:
+    return len(server.bodies) > seen or worker.poll() is not None
 
 
 def echo(_n: int, body: dict[str, Any]) -> str:
@@ -157,7 +162,13 @@ def test_a_lost_answer_is_counted_and_not_asked_again(project: Project, server: 
 
 def test_a_machine_that_is_stopped_asks_nothing_more(project: Project, server: ChatServer) -> None:
     project.machines.add("mini", model(server), price=PRICE)
-    server.behaviour = lambda n, body: (n == 2 and project.machines.stop("mini")) or echo(n, body)
+
+    def behave(n: int, body: dict[str, Any]) -> Any:
+        if n == 2:
+            project.machines.stop("mini")
+        return echo(n, body)
+
+    server.behaviour = behave
     asked = project.machines.ask("mini", options=AskOptions(concurrency=1))
     assert (asked.answers, asked.ended) == (3, "stopped")
     project.machines.resume("mini")
@@ -238,7 +249,7 @@ def kill_again_and_again(path: Path, server: ChatServer, kills: int) -> None:
         worker = subprocess.Popen(
             command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
-        until(lambda seen=seen, worker=worker: len(server.bodies) > seen or worker.poll() is not None)
+        until(partial(_asked_more, server, seen, worker))
         threading.Event().wait(0.002 * (kill % 23))
         worker.send_signal(signal.SIGKILL)
         worker.wait()

@@ -109,7 +109,7 @@ class Opinions:
         for part in np.array_split(np.arange(len(rows)), len(rows) * K * K // _CHUNK + 1):
             theirs = types.answers_of(people[part])
             said[part] = np.einsum("nkd,nkdl->nl", self._types(rows[part]), theirs)
-        return said / said.sum(axis=1, keepdims=True)
+        return np.asarray(said / said.sum(axis=1, keepdims=True))
 
     def _types(self, rows: Ints) -> Floats:
         return types_of(self.consensus, self.pred_probs, rows)

@@ -117,9 +117,6 @@ class ConsensusRecord(NamedTuple):
         One probability a class, in the order of the project's classes; empty before the first round.
     position
         On a scale: where the text is, and the bounds of that; else empty.
-    shares, share_error
-        What share of people would say each class, and how far that may be off; empty and None in projects
-        that do not ask for it.
     released
         Whether the label is the model's, and stands without a person under a bound on its error.
     shares, share_error
@@ -134,9 +131,9 @@ class ConsensusRecord(NamedTuple):
     n_annotations: int
     probabilities: tuple[float, ...] = ()
     position: tuple[float, ...] = ()
+    released: bool = False
     shares: tuple[float, ...] = ()
     share_error: float | None = None
-    released: bool = False
 
     @property
     def label_by(self) -> str | None:
@@ -144,8 +141,6 @@ class ConsensusRecord(NamedTuple):
         if self.label is None:
             return None
         return "people" if self.n_annotations else "released" if self.released else "model"
-    shares: tuple[float, ...] = ()
-    share_error: float | None = None
 
 
 class AnnotatorRecord(NamedTuple):
