@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from jurybox.arrays import Floats
-from jurybox.drawing import ChartPoint, Series, Whisker, curves, spread_ticks, standalone, whiskers
+from jurybox.drawing import Mark, Series, Whisker, curves, spread_ticks, standalone, whiskers
 
 Runs: TypeAlias = Mapping[str, Mapping[str, Mapping[str, Floats]]]
 """Case → strategy → measure → (seeds, rounds)."""
@@ -214,7 +214,7 @@ def protocol_chart(strategies: Mapping[str, Mapping[str, Floats]], data: Path) -
     series = [
         Series(
             [
-                ChartPoint(float(n), max(mean, 0.75), max(mean - sd, 0.75), min(mean + sd, 1.0))
+                Mark(float(n), max(mean, 0.75), max(mean - sd, 0.75), min(mean + sd, 1.0))
                 for n, mean, sd in zip(
                     labels, accuracy.mean(axis=0).tolist(), accuracy.std(axis=0).tolist(), strict=True
                 )

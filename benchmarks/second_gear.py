@@ -33,9 +33,9 @@ from jurybox import datasets
 from jurybox.arrays import Floats, Ints
 from jurybox.classifiers.base import Inputs
 from jurybox.classifiers.calibrated import calibrate
+from jurybox.classifiers.cross_fitting import cross_fit, predict_mean, predict_own
 from jurybox.classifiers.head import Head
 from jurybox.classifiers.recipes import TuningSettings
-from jurybox.classifiers.tuning import cross_fit, predict_mean, predict_own
 from jurybox.curves import macro_f1
 from jurybox.datasets import Dataset
 from jurybox.encoders import TfidfEncoder, TransformerEncoder, fit_views

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+from collections import defaultdict
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -43,6 +45,20 @@ LAYERS = (
     "cli",
 )
 ON_THE_CORE = "compat"  # may import whatever the core offers, and nothing imports it
+
+SMALL = {
+    "__main__.py": "Python asks for it by name",
+    "project/handle.py": "every part of a project stands on it, and none before another",
+    "store/migrations/env.py": "Alembic asks for it by name",
+    "store/migrations/versions/0010_tables.py": "a version of the schema is a module",
+}
+"""Modules below 60 lines, and why each is one; a package's door and a page are as small as they are."""
+
+IN_EACH = {"app", "base", "errors", "records", "state"}
+"""Names of files that a package may have for its own, whatever others have."""
+
+MIRRORS = {"store", "project", "report", "web", "cli"}
+"""Layers that say the same of one thing, each in its way: people, gold, rounds."""
 
 
 def module_files() -> list[Path]:
@@ -92,3 +108,80 @@ def test_a_module_is_read_in_one_sitting() -> None:
         if (lines := len(path.read_text(encoding="utf-8").splitlines())) > 420
     }
     assert long == {}
+
+
+def test_a_module_has_a_reason_to_be_one() -> None:
+    small = {
+        str(path.relative_to(SOURCE))
+        for path in SOURCE.rglob("*.py")
+        if path.name != "__init__.py"
+        and path.parent.name != "pages"
+        and len(path.read_text(encoding="utf-8").splitlines()) < 60
+    }
+    assert small == set(SMALL), "send small modules home, or say why one stands alone"
+
+
+def test_a_file_name_means_one_thing() -> None:
+    found = defaultdict(list)
+    for path in SOURCE.rglob("*.py"):
+        name = str(path.relative_to(SOURCE))
+        if path.stem not in IN_EACH | {"__init__"} and name.split("/")[0] not in MIRRORS:
+            found[path.stem].append(name)
+    assert {stem: names for stem, names in found.items() if len(names) > 1} == {}
+
+
+def test_a_public_class_or_alias_means_one_thing() -> None:
+    found = defaultdict(list)
+    for path in SOURCE.rglob("*.py"):
+        for name in public_names(tree_of(path)):
+            found[name].append(str(path.relative_to(SOURCE)))
+    assert {name: files for name, files in found.items() if len(files) > 1} == {}
+
+
+def test_imports_have_no_circle() -> None:
+    names = {dotted(path): path for path in SOURCE.rglob("*.py")}
+    imports = {name: {one for one in imported(path) if one in names} - {name} for name, path in names.items()}
+    while free := [name for name, needs in imports.items() if not needs & imports.keys()]:
+        for name in free:
+            del imports[name]
+    circle = {name: sorted(needs & imports.keys()) for name, needs in imports.items()}
+    assert circle == {}, "these import each other, or what does"
+
+
+@cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def public_names(tree: ast.Module) -> Iterator[str]:
+    """Yield the names of classes and of annotated aliases."""
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+            yield node.name
+        elif isinstance(node, ast.AnnAssign) and "TypeAlias" in ast.unparse(node.annotation):
+            assert isinstance(node.target, ast.Name)
+            if not node.target.id.startswith("_"):
+                yield node.target.id
+
+
+def dotted(path: Path) -> str:
+    return ".".join(("jurybox", *path.relative_to(SOURCE).with_suffix("").parts)).removesuffix(".__init__")
+
+
+def imported(path: Path) -> Iterator[str]:
+    """Yield what a module imports when it runs, inside of functions, too; not what only types name."""
+    tree = tree_of(path)
+    only_types = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        for inner in ast.walk(node)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and id(node) not in only_types:
+            for alias in node.names:
+                whole = f"{node.module}.{alias.name}"
+                is_module = (SOURCE.parent / whole.replace(".", "/")).is_dir() or (
+                    SOURCE.parent / f"{whole.replace('.', '/')}.py"
+                ).is_file()
+                yield whole if is_module else str(node.module)

@@ -22,8 +22,8 @@ from jurybox.consensus.prior import TypesPrior
 from jurybox.errors import InputError
 from jurybox.scales import parse_scale, quadratic_kappa
 from jurybox.strategies import get_strategy
-from jurybox.trust.agreement import estimate_agreement
 from jurybox.trust.annotators import pairwise_agreement
+from jurybox.trust.coefficients import estimate_agreement
 from jurybox.trust.estimates import estimate_of_consensus
 from jurybox.trust.labels import contested_texts, label_errors
 from support.strategies import annotation_sets, random_probabilities

@@ -10,7 +10,7 @@ from scipy.stats import bootstrap
 from jurybox.agreement import fleiss_kappa, krippendorff_alpha
 from jurybox.annotations import Annotations
 from jurybox.errors import InputError
-from jurybox.trust.agreement import estimate_agreement
+from jurybox.trust.coefficients import estimate_agreement
 from jurybox.trust.intervals import Interval
 
 ACCURACIES = np.linspace(0.65, 0.95, 8)

@@ -13,8 +13,8 @@ import pytest
 
 from jurybox.annotations import Annotations
 from jurybox.classifiers.calibrated import calibrate
+from jurybox.classifiers.cross_fitting import cross_fit, fold_of, predict_mean, predict_own
 from jurybox.classifiers.recipes import TuningSettings
-from jurybox.classifiers.tuning import cross_fit, fold_of, predict_mean, predict_own
 from jurybox.errors import InputError
 from jurybox.formats.records import AnnotationRecord
 from jurybox.loop import Settings, play_round

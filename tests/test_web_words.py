@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import jurybox.web
-from jurybox.drawing import Bar, ChartPoint, Series, Whisker, bars, columns, curves, whiskers
+from jurybox.drawing import Bar, Mark, Series, Whisker, bars, columns, curves, whiskers
 from jurybox.errors import FormatError
 from jurybox.learner import LearnerPhase
 from jurybox.store.browse import TextState
@@ -173,7 +173,7 @@ def test_charts_escape_what_people_wrote() -> None:
         bars([Bar(NASTY, 0.5, NASTY)], alternative=NASTY),
         columns([Bar(NASTY, 0.5, NASTY)], alternative=NASTY),
         curves(
-            [Series([ChartPoint(0, 0), ChartPoint(1, 1)], name=NASTY)],
+            [Series([Mark(0, 0), Mark(1, 1)], name=NASTY)],
             alternative=NASTY,
             ticks=[(0, NASTY), (1, "1")],
             below=[(0, NASTY)],
@@ -193,7 +193,7 @@ def test_charts_escape_what_people_wrote() -> None:
     st.booleans(),
 )
 def test_curves_stay_inside_the_drawing(values: list[tuple[float, float]], rtl: bool) -> None:
-    points = [ChartPoint(x, y, max(y - 0.1, 0), min(y + 0.1, 1)) for x, y in sorted(values)]
+    points = [Mark(x, y, max(y - 0.1, 0), min(y + 0.1, 1)) for x, y in sorted(values)]
     svg = curves([Series(points)], alternative="", ticks=[(0, "0"), (1, "1")], rtl=rtl)
     assert all(0 <= float(x) <= 100 for x in re.findall(r'cx="([\d.]+)%"', svg))
     assert svg.count("<circle") == len(points)

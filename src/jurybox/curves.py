@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from jurybox.arrays import Floats, Ints
-from jurybox.drawing import ChartPoint, Series, curves, spread_ticks, standalone
+from jurybox.drawing import Mark, Series, curves, spread_ticks, standalone
 from jurybox.errors import InputError
 
 __all__ = ["MEASURES", "Curves", "PlayedRound", "Run", "Selection", "macro_f1"]
@@ -194,11 +194,11 @@ class Curves:
         note = f"{MEASURES[measure]}; {self.rounds} rounds of {self.batch} labels, {encoder}, {seeds}"
         return standalone(drawn, _HEIGHT, title=self.dataset, note=note)
 
-    def _points(self, strategy: str, measure: str) -> list[ChartPoint]:
+    def _points(self, strategy: str, measure: str) -> list[Mark]:
         labels, values = self.curve(strategy, "annotations")[0], self.curve(strategy, measure)
         mean, spread = values.mean(axis=0).tolist(), values.std(axis=0).tolist()
         return [
-            ChartPoint(float(labels[at]), mean[at], mean[at] - spread[at], min(mean[at] + spread[at], 1.0))
+            Mark(float(labels[at]), mean[at], mean[at] - spread[at], min(mean[at] + spread[at], 1.0))
             for at in np.flatnonzero(~np.isnan(values).any(axis=0)).tolist()
         ]
 

@@ -17,11 +17,8 @@ from markupsafe import Markup
 
 from jurybox.errors import require
 
-__all__ = [
-    "Bar",
-    "ChartPoint",
-    "Series",
-    "Whisker",
+__all__ = ["Bar", "Mark", "Series", "Whisker"]
+__all__ += [
     "bars",
     "columns",
     "curves",
@@ -55,7 +52,7 @@ _STYLE = (
 
 
 @dataclass(frozen=True)
-class ChartPoint:
+class Mark:
     """A point of a curve: where it is, its height, and the interval around it, if known."""
 
     x: float
@@ -68,7 +65,7 @@ class ChartPoint:
 class Series:
     """A curve with its band: at least one point, in order of x; a class of the style; its name at its end."""
 
-    points: Sequence[ChartPoint]
+    points: Sequence[Mark]
     kind: str = ""
     name: str = ""
 

@@ -208,9 +208,9 @@ def play_round(
     experts : ndarray of bool, shape (M,), optional
         Annotators who are reviewers, as in `jurybox.consensus.estimate_consensus`; default: nobody.
     tuned : ndarray, shape (N, K), optional
-        Probabilities of an encoder that was tuned on labels, out of sample as `jurybox.classifiers.tuning`
-        makes them; a row of NaN is a text that it was not asked about. The round mixes them in as far as
-        they help to foretell people's labels.
+        Probabilities of an encoder that was tuned on labels, out of sample (see
+        `jurybox.classifiers.cross_fitting`); a row of NaN is a text that it was not asked about. The round
+        mixes them in as far as they help to foretell people's labels.
     machines : MachineVotes, optional
         What language models and rules say. They never vote: a panel that is trained on people's labels joins
         the classifier's probabilities, as far as it helps to foretell these. Before anybody has labelled a

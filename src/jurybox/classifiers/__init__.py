@@ -50,8 +50,8 @@ def get_classifier(name: str | Any = "head", *, model: str | Path = "minilm", se
 
         return Head()
     if name == "transformer":
+        from jurybox.classifiers.fine_tuned import TransformerClassifier
         from jurybox.classifiers.recipes import TrainingSettings
-        from jurybox.classifiers.transformer import TransformerClassifier
 
         return TransformerClassifier(model, training=TrainingSettings(seed=seed))
     from jurybox.classifiers.estimator import EstimatorClassifier, estimator_by_name

@@ -1,7 +1,7 @@
 """Fine-tuning an encoder for classification, again and again from the same weights, on CPU or GPU.
 
-It imports torch and transformers: import this module on use only. `jurybox.classifiers.tuning` says what it
-is for.
+It imports torch and transformers: import this module on use only. `jurybox.classifiers.cross_fitting` says
+what it is for.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ import transformers
 from torch import nn
 
 from jurybox.arrays import Floats, Ints
+from jurybox.classifiers.cross_fitting import Weights
 from jurybox.classifiers.recipes import TuningSettings
-from jurybox.classifiers.tuning import Weights
 from jurybox.encoders.tokens import (
     Tokens,
     best_device,

@@ -79,17 +79,15 @@ def gold(
 
     with open_project(project) as opened:
         if file is not None:
-            options = files.read_options(
+            reading = files.FileReading(
                 form=form,
                 encoding=encoding,
                 delimiter=delimiter,
-                columns=column,
-                annotator_columns=None,
+                column=column,
                 annotator=_NOBODY,
                 ignore=ignore,
-                classes=opened.classes,
             )
-            source = formats.read(file, options)
+            source = formats.read(file, reading.options(opened.classes))
             named = _add(opened, source)
             files.state(source.plan)
             note(f"{file}: {named:,} texts with a known label")

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import wraps
+from inspect import Parameter, Signature, signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
@@ -16,9 +19,8 @@ if TYPE_CHECKING:
     from jurybox.formats import Batch, FilePlan, ImportPlan, ReadOptions, Source
     from jurybox.store.records import Added
 
-__all__ = ["AnnotatorColumns", "Columns", "Delimiter", "Encoding", "FileFormat", "GivenBy", "Ignored", "Kept"]
-__all__ += ["Markers", "PlanFile", "Strict", "Turned", "Yes"]
-__all__ += ["Feed", "approve", "read_options", "said", "show_columns", "state"]
+__all__ = ["Columns", "Delimiter", "Encoding", "FileFormat", "Ignored", "Strict", "Yes"]
+__all__ += ["Feed", "FileReading", "approve", "reads_files", "said", "show_columns", "state"]
 
 _READING = "How files are read"
 _MOST_FILES = 20
@@ -108,53 +110,80 @@ Strict = Annotated[
 ]
 
 
-def read_options(
-    *,
-    form: str,
-    encoding: str | None,
-    delimiter: str | None,
-    columns: Sequence[str] | None,
-    annotator_columns: Sequence[str] | None,
-    annotator: str | None,
-    ignore: Sequence[str] | None,
-    keep: Sequence[str] | None = None,
-    missing: Sequence[str] | None = None,
-    turn: bool = False,
-    plan: Path | None = None,
-    classes: Sequence[str] | None,
-) -> ReadOptions:
-    """Return the options of the reader, those of a kept plan where none are given.
+@dataclass(frozen=True)
+class FileReading:
+    """The options by which a file is read, as they were given."""
 
-    Raises
-    ------
-    InputError
-        For a column that is not ROLE=NAME.
-    FormatError
-        If the plan cannot be read.
-    """
-    from jurybox.formats import ReadOptions
-    from jurybox.formats.options import read_plan
+    form: FileFormat = "auto"
+    encoding: Encoding = None
+    delimiter: Delimiter = None
+    column: Columns = None
+    annotator_column: AnnotatorColumns = None
+    annotator: GivenBy = None
+    ignore: Ignored = None
+    keep: Kept = None
+    missing: Markers = None
+    turn: Turned = False
+    plan: PlanFile = None
 
-    roles: dict[str, str] = {}
-    for given in columns or ():
-        role, equals, name = given.partition("=")
-        if not equals or not name:
-            raise InputError(f"--column is {given!r}, expected ROLE=NAME such as text=body")
-        roles[role.strip()] = name
-    told = ReadOptions(
-        format=form,
-        encoding=encoding,
-        delimiter={"tab": "\t", "\\t": "\t"}.get(delimiter or "", delimiter),
-        columns=roles,
-        annotator_columns=annotator_columns or (),
-        annotator=annotator,
-        ignore=ignore or (),
-        keep=keep or (),
-        missing=missing or (),
-        turn=turn,
-        classes=classes,
-    )
-    return read_plan(plan, told) if plan is not None and plan.exists() else told
+    def options(self, classes: Sequence[str] | None) -> ReadOptions:
+        """Return the options of the reader, those of a kept plan where none are given.
+
+        Raises
+        ------
+        InputError
+            For a column that is not ROLE=NAME.
+        FormatError
+            If the plan cannot be read.
+        """
+        from jurybox.formats import ReadOptions
+        from jurybox.formats.options import read_plan
+
+        roles: dict[str, str] = {}
+        for given in self.column or ():
+            role, equals, name = given.partition("=")
+            if not equals or not name:
+                raise InputError(f"--column is {given!r}, expected ROLE=NAME such as text=body")
+            roles[role.strip()] = name
+        told = ReadOptions(
+            format=self.form,
+            encoding=self.encoding,
+            delimiter={"tab": "\t", "\\t": "\t"}.get(self.delimiter or "", self.delimiter),
+            columns=roles,
+            annotator_columns=self.annotator_column or (),
+            annotator=self.annotator,
+            ignore=self.ignore or (),
+            keep=self.keep or (),
+            missing=self.missing or (),
+            turn=self.turn,
+            classes=classes,
+        )
+        return read_plan(self.plan, told) if self.plan is not None and self.plan.exists() else told
+
+
+def reads_files(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options of `FileReading`, in the place of its parameter ``reading``."""
+    ours = get_type_hints(FileReading, include_extras=True)
+    own = get_type_hints(command, include_extras=True)
+
+    @wraps(command)
+    def run(**given: Any) -> None:
+        command(**given, reading=FileReading(**{name: given.pop(name) for name in ours}))
+
+    parameters: list[Parameter] = []
+    for name, parameter in signature(command).parameters.items():
+        if name == "reading":
+            parameters += [
+                Parameter(
+                    one, Parameter.KEYWORD_ONLY, default=getattr(FileReading, one), annotation=ours[one]
+                )
+                for one in ours
+            ]
+        else:
+            parameters.append(parameter.replace(annotation=own[name]))
+    run.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {one.name: one.annotation for one in parameters}
+    return run
 
 
 class Feed:

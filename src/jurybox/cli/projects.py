@@ -81,6 +81,7 @@ def open_project(location: str) -> Project:
     return Project.open(location)
 
 
+@files.reads_files
 def init(
     project: ProjectLocation,
     texts: Annotated[
@@ -138,17 +139,8 @@ def init(
             help="A setting, such as batch=50 or encoder=tfidf; may be repeated.",
         ),
     ] = None,
-    form: files.FileFormat = "auto",
-    encoding: files.Encoding = None,
-    delimiter: files.Delimiter = None,
-    column: files.Columns = None,
-    annotator_column: files.AnnotatorColumns = None,
-    annotator: files.GivenBy = None,
-    ignore: files.Ignored = None,
-    keep: files.Kept = None,
-    missing: files.Markers = None,
-    turn: files.Turned = False,
-    plan: files.PlanFile = None,
+    *,
+    reading: files.FileReading,
     yes: files.Yes = False,
     strict: files.Strict = False,
 ) -> None:
@@ -164,20 +156,7 @@ def init(
     _check_place(project)
 
     def opened(path: Path, classes: Sequence[str] | None) -> Source:
-        options = files.read_options(
-            form=form,
-            encoding=encoding,
-            delimiter=delimiter,
-            columns=column,
-            annotator_columns=annotator_column,
-            annotator=annotator,
-            ignore=ignore,
-            keep=keep,
-            missing=missing,
-            turn=turn,
-            plan=plan,
-            classes=classes,
-        )
+        options = reading.options(classes)
         return formats.read(path, options)
 
     settings = ProjectSettings().updated({"target": target, **_settings(setting or ())})
@@ -193,7 +172,7 @@ def init(
     sources = [opened(path, classes) for path in texts]
     if any(source.scale for source in sources):
         settings = settings.updated({"scale": True})
-    files.approve(sources, plan=plan, yes=yes, strict=strict, replace_labels=replace)
+    files.approve(sources, plan=reading.plan, yes=yes, strict=strict, replace_labels=replace)
     told = guidelines.read_text(encoding="utf-8") if guidelines is not None else first.guidelines
     with bar("reading") as move:
         feeds = [files.Feed(source, move) for source in sources]
@@ -260,6 +239,7 @@ def _add_annotators(project: Project, source: Source) -> None:
             project.people.add(name)
 
 
+@files.reads_files
 def add(
     project: ProjectLocation,
     file: Annotated[
@@ -272,17 +252,8 @@ def add(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Read everything and say how, but add nothing.")
     ] = False,
-    form: files.FileFormat = "auto",
-    encoding: files.Encoding = None,
-    delimiter: files.Delimiter = None,
-    column: files.Columns = None,
-    annotator_column: files.AnnotatorColumns = None,
-    annotator: files.GivenBy = None,
-    ignore: files.Ignored = None,
-    keep: files.Kept = None,
-    missing: files.Markers = None,
-    turn: files.Turned = False,
-    plan: files.PlanFile = None,
+    *,
+    reading: files.FileReading,
     yes: files.Yes = False,
     strict: files.Strict = False,
     as_json: AsJson = False,
@@ -294,27 +265,14 @@ def add(
     from jurybox import formats
 
     with open_project(project) as opened:
-        options = files.read_options(
-            form=form,
-            encoding=encoding,
-            delimiter=delimiter,
-            columns=column,
-            annotator_columns=annotator_column,
-            annotator=annotator,
-            ignore=ignore,
-            keep=keep,
-            missing=missing,
-            turn=turn,
-            plan=plan,
-            classes=opened.classes,
-        )
+        options = reading.options(opened.classes)
         source = formats.read(file, options)
         if dry_run:
             files.state(source.plan)
             found = source.plan
             say(f"{file}: {found.texts:,} texts and {found.annotations:,} annotations read, nothing added")
             return
-        files.approve([source], plan=plan, yes=yes, strict=strict, replace_labels=replace)
+        files.approve([source], plan=reading.plan, yes=yes, strict=strict, replace_labels=replace)
         with bar(f"adding {file.name}") as move:
             feed = files.Feed(source, move)
             try:

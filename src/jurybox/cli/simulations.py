@@ -65,6 +65,7 @@ def register(app: typer.Typer) -> None:
     app.command(rich_help_panel=_TRY, epilog=examples("demo", "demo --no-serve"))(demo)
 
 
+@files.reads_files
 def inspect(
     dataset: DatasetName,
     label: Annotated[
@@ -73,17 +74,8 @@ def inspect(
             "--label", "-l", metavar="CLASS", help="A class of the project that a file is meant for."
         ),
     ] = None,
-    form: files.FileFormat = "auto",
-    encoding: files.Encoding = None,
-    delimiter: files.Delimiter = None,
-    column: files.Columns = None,
-    annotator_column: files.AnnotatorColumns = None,
-    annotator: files.GivenBy = None,
-    ignore: files.Ignored = None,
-    keep: files.Kept = None,
-    missing: files.Markers = None,
-    turn: files.Turned = False,
-    plan: files.PlanFile = None,
+    *,
+    reading: files.FileReading,
     as_json: AsJson = False,
 ) -> None:
     """Show what is in a data set, or how a file would be imported.
@@ -96,21 +88,8 @@ def inspect(
     from jurybox.cli import inspection
 
     if is_file_to_plan(dataset):
-        options = files.read_options(
-            form=form,
-            encoding=encoding,
-            delimiter=delimiter,
-            columns=column,
-            annotator_columns=annotator_column,
-            annotator=annotator,
-            ignore=ignore,
-            keep=keep,
-            missing=missing,
-            turn=turn,
-            plan=plan,
-            classes=label,
-        )
-        inspection.show_plan(dataset, options, plan, as_json=as_json)
+        options = reading.options(label)
+        inspection.show_plan(dataset, options, reading.plan, as_json=as_json)
         return
     data = datasets.load(dataset)
     if as_json:

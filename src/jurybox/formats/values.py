@@ -14,6 +14,7 @@ from jurybox.coding import is_missing
 from jurybox.errors import FormatError
 
 __all__ = ["LabelReader", "Place", "as_json", "as_name", "as_text", "by_size", "checked", "id_of_text"]
+__all__ += ["problem_with"]
 
 Place = tuple[str, int, str]
 """File, row and column."""
@@ -87,21 +88,36 @@ def as_json(value: object) -> object:
     return as_text(value)
 
 
+def problem_with(value: object) -> str | None:
+    """Say what keeps a value from being stored as text by every database, or return None.
+
+    Examples
+    --------
+    >>> problem_with("fine"), problem_with("a" + chr(0))
+    (None, 'expected a text without NUL characters')
+    """
+    if not isinstance(value, str):
+        return "expected a text"
+    if "\0" in value:
+        return "expected a text without NUL characters"
+    if not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            return "expected valid Unicode, got half a surrogate pair"
+    return None
+
+
 def checked(value: str, place: Place) -> str:
     """Return a text that every database can hold.
 
     Raises
     ------
     FormatError
-        If it contains a NUL character or half of a surrogate pair.
+        If it cannot be stored, see `problem_with`.
     """
-    if "\0" in value:
-        raise _wrong("contains a NUL character, which no database keeps; remove it", place, value)
-    if not value.isascii():
-        try:
-            value.encode()
-        except UnicodeEncodeError:
-            raise _wrong("contains half of a surrogate pair; repair it", place, value) from None
+    if (problem := problem_with(value)) is not None:
+        raise _wrong(problem, place, value)
     return value
 
 

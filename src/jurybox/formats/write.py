@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from os import PathLike
 from pathlib import Path
+from typing import Literal, TypeAlias, get_args
 
 from jurybox.atomic import new_file, new_folder
 from jurybox.errors import InputError
@@ -22,9 +23,15 @@ from jurybox.formats.write_tables import (
 )
 from jurybox.formats.write_tools import TOOL_WRITERS
 
-__all__ = ["EXPORT_FORMATS", "write", "write_table"]
+__all__ = ["EXPORT_FORMATS", "ExportFormat", "write", "write_table"]
 
-EXPORT_FORMATS = ("csv", "jsonl", "parquet", "huggingface", *TOOL_WRITERS)
+# fmt: off
+ExportFormat: TypeAlias = Literal[
+    "csv", "jsonl", "parquet", "huggingface", "label-studio", "json", "doccano", "argilla", "prodigy",
+    "potato", "lighttag", "lewidi", "mturk", "toloka", "appen", "wide",
+]
+# fmt: on
+EXPORT_FORMATS: tuple[ExportFormat, ...] = get_args(ExportFormat)
 
 _TABLE_WRITERS: dict[str, Callable[[OutTable, Path], None]] = {
     "csv": write_csv,

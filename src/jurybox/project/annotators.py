@@ -12,8 +12,8 @@ from jurybox.annotations import Annotations
 from jurybox.arrays import Floats, finite
 from jurybox.project.basis import Basis, Moment
 from jurybox.store.records import AnnotatorInfo
-from jurybox.trust.agreement import AgreementEstimate, estimate_agreement
 from jurybox.trust.annotators import AnnotatorAssessment, Drift, Effect, assess_annotators, pairwise_agreement
+from jurybox.trust.coefficients import AgreementEstimate, estimate_agreement
 from jurybox.trust.intervals import Interval
 from jurybox.trust.observed import Observed
 from jurybox.trust.suspects import Suspect, find_suspects

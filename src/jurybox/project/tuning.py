@@ -156,9 +156,9 @@ class Tuning(ProjectPart):
         InputError
             If all labels are of one class.
         """
+        from jurybox.classifiers.cross_fitting import fold_of, tune_fold
         from jurybox.classifiers.recipes import TuningSettings
         from jurybox.classifiers.tuner import Tuner
-        from jurybox.classifiers.tuning import fold_of, tune_fold
 
         with self.store.read() as connection:
             audit = snapshots.read_audit(connection)

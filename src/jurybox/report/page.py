@@ -13,7 +13,7 @@ from typing import Any
 from markupsafe import Markup
 
 from jurybox.atomic import new_file
-from jurybox.drawing import ChartPoint, Series, curves, spread_ticks, stack, steps, whisker
+from jurybox.drawing import Mark, Series, curves, spread_ticks, stack, steps, whisker
 from jurybox.errors import InputError
 from jurybox.project.annotators import AnnotatorBelief, PairBelief
 from jurybox.project.stopping import Outlook
@@ -272,9 +272,7 @@ def _learning_curve(facts: Facts) -> Markup | None:
     """Draw the rounds, and what is forecast, over the labels that each learnt from."""
     labels = {one.round: one.labels for one in facts.stopping.verdicts}
     points = [
-        ChartPoint(labels[one.round], one.estimate, one.low, one.high)
-        for one in facts.curve
-        if one.round in labels
+        Mark(labels[one.round], one.estimate, one.low, one.high) for one in facts.curve if one.round in labels
     ]
     if not points:
         return None
@@ -286,7 +284,7 @@ def _learning_curve(facts: Facts) -> Markup | None:
     if facts.stopping.forecast is not None:
         start = facts.stopping.forecast.labels
         to_come = [
-            ChartPoint(start + row.labels, row.accuracy.estimate, row.accuracy.low, row.accuracy.high)
+            Mark(start + row.labels, row.accuracy.estimate, row.accuracy.low, row.accuracy.high)
             for row in _forecast_rows(facts)
         ]
         series.append(Series(to_come, "forecast"))

@@ -8,29 +8,9 @@ from math import isfinite
 
 from jurybox.errors import FormatError, InputError
 from jurybox.formats.records import TextRecord
-from jurybox.formats.values import id_of_text
+from jurybox.formats.values import id_of_text, problem_with
 
-__all__ = ["check_seconds", "named_texts", "problem_with", "storable"]
-
-
-def problem_with(value: object) -> str | None:
-    """Say what keeps a value from being stored as text, or return None.
-
-    Examples
-    --------
-    >>> problem_with("fine"), problem_with("a" + chr(0))
-    (None, 'expected a text without NUL characters')
-    """
-    if not isinstance(value, str):
-        return "expected a text"
-    if "\0" in value:
-        return "expected a text without NUL characters"
-    if not value.isascii():
-        try:
-            value.encode()
-        except UnicodeEncodeError:
-            return "expected valid Unicode, got half a surrogate pair"
-    return None
+__all__ = ["check_seconds", "named_texts", "storable"]
 
 
 def storable(value: str, name: str, *, empty: bool = True) -> str:

@@ -19,6 +19,7 @@ from sqlalchemy.engine import Connection
 from jurybox.annotations import Duplicates
 from jurybox.errors import ConflictError, FormatError, InputError, StoreError
 from jurybox.formats.records import AnnotationRecord, SkipRecord, TextRecord
+from jurybox.formats.values import problem_with
 from jurybox.store import schema
 from jurybox.store.arrivals import (
     IMPORT,
@@ -32,7 +33,7 @@ from jurybox.store.arrivals import (
     place_rest,
     two_labels,
 )
-from jurybox.store.checks import check_seconds, problem_with
+from jurybox.store.checks import check_seconds
 from jurybox.store.engine import Store, insert_rows
 from jurybox.store.gold import set_gold
 from jurybox.store.loans import release_decided

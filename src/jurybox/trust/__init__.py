@@ -1,7 +1,7 @@
 """Trust: who is reliable, which labels are wrong, how good the whole is, and when to stop."""
 
-from jurybox.trust.agreement import estimate_agreement
 from jurybox.trust.annotators import assess_annotators, pairwise_agreement
+from jurybox.trust.coefficients import estimate_agreement
 from jurybox.trust.estimates import audit_evidence, estimate_from_audit, estimate_of_consensus
 from jurybox.trust.forecast import forecast
 from jurybox.trust.intervals import Interval

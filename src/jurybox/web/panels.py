@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from jurybox.drawing import (
     Bar,
-    ChartPoint,
+    Mark,
     Series,
     Whisker,
     bars,
@@ -162,13 +162,11 @@ def _course(catalogue: Catalogue, beliefs: Beliefs, kept: ProjectBelief | None) 
     if kept is None or not accuracy:
         return None
     first, last, settings = accuracy[0], accuracy[-1], beliefs.inputs.settings
-    past = [ChartPoint(one.n_annotations, one.estimate, one.low, one.high) for one in accuracy]
+    past = [Mark(one.n_annotations, one.estimate, one.low, one.high) for one in accuracy]
     ahead = kept.forecast.points if kept.forecast is not None else ()
     shown = [one for one in ahead if one.labels <= max(ahead[0].labels, _AHEAD * last.n_annotations)]
     future = [
-        ChartPoint(
-            last.n_annotations + one.labels, one.accuracy.estimate, one.accuracy.low, one.accuracy.high
-        )
+        Mark(last.n_annotations + one.labels, one.accuracy.estimate, one.accuracy.low, one.accuracy.high)
         for one in shown
     ]
     end = future[-1].x if future else last.n_annotations

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel
@@ -16,8 +16,10 @@ from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import FileResponse
 
+from jurybox.annotations import Duplicates
 from jurybox.errors import FormatError
 from jurybox.formats import Batch, FilePlan, Finding, ReadOptions, read
+from jurybox.formats.write import ExportFormat
 from jurybox.project import Project
 from jurybox.store.records import Added
 from jurybox.web.access import owner_only
@@ -30,24 +32,6 @@ __all__ = ["export_file", "names_of_client", "received", "router"]
 router = APIRouter(tags=["transfer"], dependencies=[owner_only])
 
 FileName = Annotated[str, Query(min_length=1, max_length=1000, description="Its end says what the file is.")]
-ExportFormat = Literal[
-    "csv",
-    "jsonl",
-    "parquet",
-    "huggingface",
-    "label-studio",
-    "json",
-    "doccano",
-    "argilla",
-    "prodigy",
-    "potato",
-    "lighttag",
-    "lewidi",
-    "mturk",
-    "toloka",
-    "appen",
-    "wide",
-]
 
 _BINARY: dict[str, Any] = {
     "requestBody": {
@@ -105,7 +89,7 @@ async def import_file(
     annotator: Annotated[
         Name | None, Query(description="Who gave labels of which the file does not say.")
     ] = None,
-    duplicates: Literal["error", "last"] = "error",
+    duplicates: Duplicates = "error",
     add_classes: bool = False,
     lossy: Annotated[
         bool, Query(description="Go on where labels would be lost; the preview says where.")

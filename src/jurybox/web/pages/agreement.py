@@ -11,7 +11,7 @@ from starlette.responses import HTMLResponse
 
 from jurybox.learner import LearnerPhase
 from jurybox.project.annotators import PairBelief
-from jurybox.trust.agreement import AgreementEstimate
+from jurybox.trust.coefficients import AgreementEstimate
 from jurybox.trust.intervals import Interval
 from jurybox.web.access import owner_only
 from jurybox.web.i18n import Catalogue
@@ -28,7 +28,7 @@ _PEOPLE = 12
 
 
 @dataclass(frozen=True)
-class Row:
+class PairRow:
     """Coefficients over some texts, in words."""
 
     name: str
@@ -56,11 +56,11 @@ def agreement_page(request: Request) -> HTMLResponse:
     return render(request, "manage/agreement.html", values)
 
 
-def _row(catalogue: Catalogue, name: str, found: AgreementEstimate) -> Row:
+def _row(catalogue: Catalogue, name: str, found: AgreementEstimate) -> PairRow:
     t = catalogue.text
     percent = "–" if found.percent is None else catalogue.percent(found.percent.estimate)
     between = "" if found.percent is None else f" ({range_words(catalogue, found.percent)})"
-    return Row(
+    return PairRow(
         t(name),
         t(f"{name}.note"),
         _coefficient(catalogue, found.alpha),

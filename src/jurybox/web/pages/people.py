@@ -38,7 +38,7 @@ _MOST_PEOPLE = 200
 
 
 @dataclass(frozen=True)
-class Invitation:
+class SentInvitation:
     """Somebody's link, which is shown once: as words and as a QR code."""
 
     name: str
@@ -194,11 +194,11 @@ def _check_new(request: Request, names: Sequence[str]) -> None:
         known[name.casefold()] = name
 
 
-def _invitations(links: Sequence[tuple[str, str]]) -> list[Invitation]:
+def _invitations(links: Sequence[tuple[str, str]]) -> list[SentInvitation]:
     """Draw the links; a camera reads dark on light in dark pages, too."""
     codes = (segno.make(url, micro=False).svg_inline(scale=3, dark="#000", light="#fff") for _, url in links)
     return [
-        Invitation(name, url, Markup(code))  # noqa: S704 - drawn from a URL of ours
+        SentInvitation(name, url, Markup(code))  # noqa: S704 - drawn from a URL of ours
         for (name, url), code in zip(links, codes, strict=True)
     ]
 
