@@ -45,6 +45,7 @@ def test_labels_left_out_count_for_nothing_and_their_texts_are_asked_for_again(p
     assert project.status().finished_texts == 0
     assert project.people.get("ben").left_out
     assert project.annotations().n_annotations == project.beliefs.now().basis.labels == 5
+    assert project.status().annotations == sum(project.status().class_counts.values()) == 5
     assert len(list(project.reading.annotation_records())) == 10  # nothing is lost
     assert label(project, "cem", 5) == mine
     project.people.count_again("ben")

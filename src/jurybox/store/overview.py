@@ -33,7 +33,7 @@ _PART = 5_000
 
 
 def read_status(connection: Connection, *, now: float) -> Status:
-    """Count everything that stands."""
+    """Count everything that counts: labels of people who are left out do not."""
     state = read_state(connection)
     annotations, ranking, audit = schema.annotations, schema.ranking, schema.audit
     people = read_annotators(connection)
@@ -41,11 +41,11 @@ def read_status(connection: Connection, *, now: float) -> Status:
     rounds = read_rounds(connection)
     per_class = (
         sa.select(annotations.c.class_id, sa.func.count().label("n"))
-        .where(schema.is_standing)
+        .where(schema.is_counted)
         .group_by(annotations.c.class_id)
     )
     by_class = {row.class_id: row.n for row in connection.execute(per_class)}
-    labelled = sa.select(sa.func.count(annotations.c.text_id.distinct())).where(schema.is_standing)
+    labelled = sa.select(sa.func.count(annotations.c.text_id.distinct())).where(schema.is_counted)
     n_texts = count_texts(connection)
     audit_open = sa.and_(
         ranking.c.text_id == audit.c.text_id, ranking.c.round_id == state.base_round, ranking.c.open
@@ -57,7 +57,7 @@ def read_status(connection: Connection, *, now: float) -> Status:
         texts=n_texts,
         labelled_texts=connection.scalar(labelled) or 0,
         finished_texts=n_texts - count_open(connection),
-        annotations=sum(person.n_annotations for person in people),
+        annotations=sum(person.n_annotations for person in people if not person.left_out),
         skips=sum(person.n_skips for person in people),
         flags=_count(connection, schema.flags),
         annotators=len(people),
@@ -69,7 +69,7 @@ def read_status(connection: Connection, *, now: float) -> Status:
             for leases in (schema.leases, schema.gold_leases)
         ),
         rounds=len(rounds),
-        new_annotations=_count(connection, annotations, annotations.c.id > seen, schema.is_standing),
+        new_annotations=_count(connection, annotations, annotations.c.id > seen, schema.is_counted),
         classes=classes,
         class_counts={name: by_class.get(number, 0) for number, name in enumerate(classes)},
         last_round=rounds[-1] if rounds else None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse
@@ -87,7 +87,7 @@ def _matrix(catalogue: Catalogue, pairs: Sequence[PairBelief]) -> HeatTable | No
     if not names:
         return None
     cells = [[known.get(frozenset((one, other))) for other in names] for one in names]
-    return heat_table(
+    table = heat_table(
         [[0.0 if cell is None else cell.agreement or 0.0 for cell in row] for row in cells],
         names,
         [["–" if cell is None else _pair(catalogue, cell) for cell in row] for row in cells],
@@ -95,6 +95,10 @@ def _matrix(catalogue: Catalogue, pairs: Sequence[PairBelief]) -> HeatTable | No
         down="",
         across="",
     )
+    agreeing = [
+        replace(row, cells=[replace(cell, diagonal=True) for cell in row.cells]) for row in table.rows
+    ]
+    return replace(table, rows=agreeing)  # here more is better, off the diagonal, too
 
 
 def _pair(catalogue: Catalogue, pair: PairBelief) -> str:
