@@ -108,7 +108,7 @@ def run(seed: int) -> dict[str, Judged]:
     collect(world, rows, grown, LABELS, rng)
     refitted = play(world, rows, grown, rng, None)
     found["after growing"] = judge(world, rows, grown, refitted.pred_probs, rng)
-    kept = previous.classifier.inner.predict_proba(world.x)  # what it says of texts that it was trained on
+    kept = previous.classifier.predict_proba(world.x)  # what it says of texts that it was trained on
     found["drawn texts left in training"] = judge(world, rows, grown, kept, rng)
     return found
 

@@ -161,7 +161,7 @@ def serving(path: Path) -> Iterator[str]:
     where = {"pretrained_model_name_or_path": str(path.parent), "gguf_file": path.name}
     tokenizer = AutoTokenizer.from_pretrained(**where)
     model = AutoModelForCausalLM.from_pretrained(**where, dtype=torch.float32)
-    model.eval()
+    model.train(False)
 
     @torch.inference_mode()
     def log_likelihoods(messages: list[dict[str, str]], names: list[str]) -> tuple[Floats, int]:

@@ -36,7 +36,7 @@ from jurybox.trust.forecast import (
 )
 from jurybox.trust.intervals import Interval
 from jurybox.trust.savings import estimate_savings
-from jurybox.trust.stopping import Exhausted, RoundFacts, Stable, StopRule, Target
+from jurybox.trust.stopping import Exhausted, RoundFacts, Stable, StopRule, TargetAccuracy
 from stopping_audits import (
     REPLICATES,
     SIZES,
@@ -64,8 +64,8 @@ RULES: dict[str, StopRule] = {
     "exhausted, 200 labels below 0.01": Exhausted(200, 0.01),
     "exhausted, 500 labels below 0.02": Exhausted(500, 0.02),
     "exhausted, 500 labels below 0.03": Exhausted(500, 0.03),
-    "target 0.7": Target(0.7),
-    "target 0.8": Target(0.8),
+    "target 0.7": TargetAccuracy(0.7),
+    "target 0.8": TargetAccuracy(0.8),
 }
 FIXED = (300, 400, 500, 600)
 

@@ -15,7 +15,7 @@ from jurybox.trust.stopping import (
     Exhausted,
     RoundFacts,
     Stable,
-    Target,
+    TargetAccuracy,
     evaluate_rules,
     prediction_stability,
     rules_for,
@@ -27,7 +27,7 @@ def audit(estimate: float, half: float = 0.02) -> Interval:
 
 
 def test_target_is_reached_by_the_lower_bound() -> None:
-    rule = Target(0.9)
+    rule = TargetAccuracy(0.9)
     close = rule.judge([RoundFacts(100, audit(0.91))])
     assert (close.stop, close.threshold) == (False, 0.9)
     assert close.value == pytest.approx(0.89)
@@ -36,7 +36,7 @@ def test_target_is_reached_by_the_lower_bound() -> None:
 
 
 def test_target_without_an_audit_does_not_stop() -> None:
-    verdict = Target(0.5).judge([RoundFacts(100)])
+    verdict = TargetAccuracy(0.5).judge([RoundFacts(100)])
     assert (verdict.stop, verdict.value) == (False, None)
     assert "no text of the audit sample" in verdict.why
 
@@ -93,8 +93,8 @@ def test_nothing_to_judge() -> None:
 @pytest.mark.parametrize(
     "make",
     [
-        lambda: Target(1.0),
-        lambda: Target(0),
+        lambda: TargetAccuracy(1.0),
+        lambda: TargetAccuracy(0),
         lambda: Stable(rounds=0),
         lambda: Stable(kappa=1.5),
         lambda: Exhausted(labels=0),

@@ -145,7 +145,7 @@ def curves(
 
     Examples
     --------
-    >>> rising = Series([Point(100, 0.7, 0.6, 0.8), Point(200, 0.8, 0.7, 0.9)])
+    >>> rising = Series([Mark(100, 0.7, 0.6, 0.8), Mark(200, 0.8, 0.7, 0.9)])
     >>> drawn = curves([rising], alternative="rises", ticks=[(0, "0%"), (1, "100%")])
     >>> drawn.count("<circle"), drawn.count('class="gridline"')
     (2, 2)
@@ -317,8 +317,8 @@ def spread_ticks(values: Sequence[float]) -> list[float]:
     """
     first, last = values[0], values[-1]
     middle = min(values, key=lambda value: abs(value - (first + last) / 2))
-    apart = abs(middle - (first + last) / 2) < 0.25 * (last - first)
-    return list(dict.fromkeys([first, *([middle] if apart else []), last]))
+    between = [middle] if abs(middle - (first + last) / 2) < 0.25 * (last - first) else []
+    return list(dict.fromkeys([first, *between, last]))
 
 
 def standalone(drawn: Markup, height: float, *, title: str, note: str = "", width: int = 640) -> str:
@@ -353,15 +353,13 @@ def to_png(svg: str, path: Path) -> None:
 
 
 def _svg(parts: Sequence[Markup], height: float, alternative: str) -> Markup:
-    return Markup('<svg role="img" width="100%" height="{:g}" aria-label="{}">{}</svg>').format(
-        height, alternative, Markup("").join(parts)
-    )
+    tag = Markup('<svg role="img" width="100%" height="{:g}" aria-label="{}">{}</svg>')
+    return tag.format(height, alternative, Markup("").join(parts))
 
 
 def _cell(kind: str, parts: Sequence[Markup]) -> Markup:
-    return Markup('<svg class="{}" width="100%" height="{}" aria-hidden="true">{}</svg>').format(
-        kind, _CELL, Markup("").join(parts)
-    )
+    tag = Markup('<svg class="{}" width="100%" height="{}" aria-hidden="true">{}</svg>')
+    return tag.format(kind, _CELL, Markup("").join(parts))
 
 
 def _line(kind: str, x1: float, y1: float, x2: float, y2: float) -> Markup:
@@ -417,8 +415,6 @@ def _heading(name: str, value: str, top: float, rtl: bool) -> tuple[Markup, Mark
 
 def _anchor(value: float, ticks: Sequence[tuple[float, str]], rtl: bool) -> str:
     """Return where the words of a tick begin, so that those at the ends stay inside the drawing."""
-    if len(ticks) > 1 and value == ticks[0][0]:
-        return "end" if rtl else "start"
-    if len(ticks) > 1 and value == ticks[-1][0]:
-        return "start" if rtl else "end"
-    return "middle"
+    if len(ticks) < 2 or value not in (ticks[0][0], ticks[-1][0]):
+        return "middle"
+    return "start" if (value == ticks[0][0]) != rtl else "end"

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from jurybox.cli.output import ShownColumn
     from jurybox.project import Project
-    from jurybox.project.texts import ContestedText, DoubtfulAnnotation
+    from jurybox.project.doubts import ContestedText, DoubtfulAnnotation
 
 __all__ = ["register"]
 

@@ -40,6 +40,16 @@ from jurybox.project.auditing import (
     weigh_audit,
 )
 from jurybox.project.basis import Basis, Moment, estimate_texts, observe, read_inputs, read_version
+from jurybox.project.doubts import (
+    ContestedText,
+    DoubtfulAnnotation,
+    Doubts,
+    GuidelineNote,
+    find_doubts,
+    note_guidelines,
+    read_contested,
+    read_doubtful,
+)
 from jurybox.project.opinions import SharesBelief, describe_shares, read_opinions
 from jurybox.project.panel import PanelBelief, judge_machines
 from jurybox.project.stopping import (
@@ -53,21 +63,7 @@ from jurybox.project.stopping import (
     judge_savings,
     measure_effort,
 )
-from jurybox.project.texts import (
-    ConsensusBelief,
-    ContestedText,
-    DoubtfulAnnotation,
-    Doubts,
-    GuidelineNote,
-    TextBelief,
-    TextBeliefs,
-    describe_consensus,
-    describe_texts,
-    find_doubts,
-    note_guidelines,
-    read_contested,
-    read_doubtful,
-)
+from jurybox.project.texts import ConsensusBelief, TextBelief, TextBeliefs, describe_consensus, describe_texts
 from jurybox.store import services
 from jurybox.store.engine import Store
 from jurybox.trust.estimates import AuditEvidence

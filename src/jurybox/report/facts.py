@@ -14,9 +14,10 @@ from jurybox.formats.plain import plain
 from jurybox.project import Project
 from jurybox.project.annotators import Agreements, AnnotatorBelief, PairBelief
 from jurybox.project.auditing import Accuracy, AuditReport
+from jurybox.project.doubts import ContestedText, GuidelineNote
 from jurybox.project.gold import GoldScore
 from jurybox.project.opinions import SharesBelief
-from jurybox.project.texts import ConsensusBelief, ContestedText, GuidelineNote
+from jurybox.project.texts import ConsensusBelief
 from jurybox.report.protocol import Protocol, describe_protocol
 from jurybox.report.sections import (
     Data,

@@ -15,10 +15,11 @@ import numpy as np
 from jurybox.project import Project
 from jurybox.project.annotators import Agreements, AnnotatorBelief, PairBelief
 from jurybox.project.auditing import Accuracy, AuditReport
+from jurybox.project.doubts import ContestedText, GuidelineNote, Vote
 from jurybox.project.gold import GoldScore
 from jurybox.project.opinions import SharesBelief
 from jurybox.project.stopping import AccuracyForecast, RoundVerdicts
-from jurybox.project.texts import ConsensusBelief, ContestedText, GuidelineNote, Vote
+from jurybox.project.texts import ConsensusBelief
 from jurybox.trust.savings import Savings
 from jurybox.trust.suspects import Suspect
 

@@ -32,7 +32,7 @@ __all__ = [
     "RoundFacts",
     "Stable",
     "StopRule",
-    "Target",
+    "TargetAccuracy",
     "Verdict",
     "evaluate_rules",
     "prediction_stability",
@@ -106,7 +106,7 @@ class StopRule(Protocol):
 
 
 @dataclass(frozen=True)
-class Target:
+class TargetAccuracy:
     """Stop once the lower bound of the accuracy on the audit sample is at least `accuracy`."""
 
     accuracy: float
@@ -216,7 +216,7 @@ def rules_for(*, target_accuracy: float | None = None, budget: int | None = None
     >>> [rule.name for rule in rules_for(budget=500)]
     ['stable', 'exhausted', 'budget']
     """
-    rules: list[StopRule] = [] if target_accuracy is None else [Target(target_accuracy)]
+    rules: list[StopRule] = [] if target_accuracy is None else [TargetAccuracy(target_accuracy)]
     rules += [Stable(), Exhausted()]
     return (*rules, *(() if budget is None else (Budget(budget),)))
 
@@ -239,7 +239,10 @@ def evaluate_rules(history: Sequence[RoundFacts], rules: Iterable[StopRule]) -> 
     Examples
     --------
     >>> rounds = [RoundFacts(200, Interval(0.93, 0.88, 0.96)), RoundFacts(225, Interval(0.95, 0.91, 0.98))]
-    >>> [(verdict.rule, verdict.stop) for verdict in evaluate_rules(rounds, [Target(0.9), Budget(400)])]
+    >>> [
+    ...     (verdict.rule, verdict.stop)
+    ...     for verdict in evaluate_rules(rounds, [TargetAccuracy(0.9), Budget(400)])
+    ... ]
     [('target', True), ('budget', False)]
     """
     if not history:
