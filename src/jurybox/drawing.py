@@ -18,18 +18,8 @@ from markupsafe import Markup
 from jurybox.errors import require
 
 __all__ = ["Bar", "Mark", "Series", "Whisker"]
-__all__ += [
-    "bars",
-    "columns",
-    "curves",
-    "spread_ticks",
-    "stack",
-    "standalone",
-    "steps",
-    "to_png",
-    "whisker",
-    "whiskers",
-]
+__all__ += ["bars", "columns", "curves", "spread_ticks", "stack", "standalone", "steps", "to_png"]
+__all__ += ["whisker", "whiskers"]
 
 _SERIES = 8
 _LEFT, _RIGHT, _MARGIN, _BESIDE = 2.0, 98.0, 13.0, 18.0
