@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
-from support.web import Stage, stage
+from jurybox.web.app import create_app
+from support.web import OWNER_TOKEN, Stage, stage, web_settings
 
 
 @pytest.fixture
@@ -147,3 +148,19 @@ def test_agreement_is_shown_for_all_and_for_every_two_people(own: Stage, owner: 
     assert f"{found.percent.estimate:.0%}" in page
     assert "33% · 3" in page
     assert owner.get("/manage/trust").text.count('href="/manage/agreement"') == 1
+
+
+def test_the_wizard_says_what_each_size_of_the_audit_sample_tells(tmp_path: Path) -> None:
+    app = create_app(str(tmp_path / "new.db"), settings=web_settings())
+    client = TestClient(app, headers={"Authorization": f"Bearer {OWNER_TOKEN}"}, follow_redirects=False)
+    lines = "".join(f"t{n},text number {n}\n" for n in range(300))
+    file = {"file": ("reviews.csv", f"id,text\n{lines}", "text/csv")}
+    page = client.post("/setup", files=file).text
+    assert '<option value="90" selected>90 texts, 270 labels: accuracy ±10 points</option>' in page
+    upload = re.search(r'name="upload" value="([^"]+)"', page)
+    assert upload is not None
+    form = {"upload": upload[1], "step": "create", "classes": "a\nb", "audit": "60"}
+    assert client.post("/setup/file", data=form).status_code == 303
+    project = app.state.server.project
+    assert len(project.audit.texts()) == 60
+    app.state.server.close()

@@ -15,7 +15,16 @@ from jurybox.store.history import note_event
 from jurybox.store.settings import ProjectSettings
 from jurybox.trust.intervals import wilson
 
-__all__ = ["WITHIN", "Audit", "AuditPlan", "AuditSize", "expected_width", "plan_audit", "sizes_for"]
+__all__ = [
+    "WITHIN",
+    "Audit",
+    "AuditPlan",
+    "AuditSize",
+    "expected_width",
+    "plan_audit",
+    "sizes_for",
+    "usual_size",
+]
 
 WITHIN = 0.1
 """Half the width of an interval that says enough: ten points either way."""
@@ -180,6 +189,11 @@ def expected_width(texts: int, known: tuple[float, int] | None = None) -> float:
     return _LABELS_ERR * (found.high - found.low) / 2
 
 
+def usual_size(texts: int, settings: ProjectSettings) -> int:
+    """Return how many of so many texts the sample of a new project has, as its settings say."""
+    return min(settings.audit_size, int(settings.audit_share * texts))
+
+
 def sizes_for(texts: int, settings: ProjectSettings) -> tuple[AuditSize, ...]:
     """Return samples that a new project of so many texts may begin with, the one of its settings among them.
 
@@ -188,7 +202,7 @@ def sizes_for(texts: int, settings: ProjectSettings) -> tuple[AuditSize, ...]:
     >>> [(size.texts, size.labels) for size in sizes_for(300, ProjectSettings())]
     [(30, 90), (60, 180), (90, 270), (120, 360), (150, 450)]
     """
-    usual = min(settings.audit_size, int(settings.audit_share * texts))
+    usual = usual_size(texts, settings)
     price, labels = settings.cost_per_label, settings.audit_labels
     sizes = sorted({usual, *(ceil(usual * part / 3) for part in (1, 2, 4, 5))} - {0})
     return tuple(

@@ -13,7 +13,10 @@ from jurybox.errors import InputError, JuryboxError
 from jurybox.formats import ReadOptions, Source, TextRecord, read
 from jurybox.formats.detect import sniff_encoding, sniff_format
 from jurybox.formats.read_csv import open_csv
+from jurybox.project.audit import sizes_for, usual_size
+from jurybox.store.settings import ProjectSettings
 from jurybox.web.access import owner_only
+from jurybox.web.pages.audit import size_words
 from jurybox.web.render import catalogue_of, explain, render
 from jurybox.web.state import get_project, get_server
 from jurybox.web.uploads import get_uploads
@@ -57,6 +60,7 @@ def setup_create(
     name: Column = "",
     classes: Long = "",
     guidelines: Long = "",
+    audit: Annotated[int, Form(ge=-1, le=1_000_000)] = -1,
 ) -> Response:
     """Make the project, or show the file again with other columns."""
     columns = _chosen(column_id, column_text, column_annotator, column_label)
@@ -66,7 +70,7 @@ def setup_create(
     try:
         if len(_classes(form)) < 2:
             raise InputError(catalogue_of(request).text("setup.two_classes"))
-        _create(request, get_uploads(request).find(upload), columns, form)
+        _create(request, get_uploads(request).find(upload), columns, form, audit)
     except JuryboxError as error:
         return _preview(
             request, upload, columns, form, adding=False, problem=explain(catalogue_of(request), error)
@@ -116,8 +120,16 @@ def import_add(
     return _ask(request, adding=True, done=catalogue.text("import.done", **counts))
 
 
-def _create(request: Request, path: Path, columns: Mapping[str, str], form: Mapping[str, str]) -> None:
-    """Make the project from a file that is read to its end first, so that nothing is made of a wrong one."""
+def _create(
+    request: Request, path: Path, columns: Mapping[str, str], form: Mapping[str, str], audit: int
+) -> None:
+    """Make the project from a file that is read to its end first, so that nothing is made of a wrong one.
+
+    Parameters
+    ----------
+    audit
+        Texts of the audit sample; below 0, as is usual.
+    """
     classes = _classes(form)
     source = read(path, ReadOptions(columns=columns, classes=classes))
     n_annotations = sum(len(batch.annotations) for batch in source.batches())
@@ -126,6 +138,7 @@ def _create(request: Request, path: Path, columns: Mapping[str, str], form: Mapp
         texts=_texts(source),
         name=form["name"].strip() or None,
         guidelines=form["guidelines"].replace("\r\n", "\n"),
+        settings=ProjectSettings() if audit < 0 else ProjectSettings(audit_size=audit, audit_share=1.0),
     )
     if n_annotations:
         project.add(source.batches())
@@ -193,6 +206,8 @@ def _preview(
         "name": form.get("name") or sample["name"],
         "classes": form.get("classes") or "\n".join(sample["labels"]),
         "guidelines": form.get("guidelines") or sample.get("guidelines", ""),
+        "sizes": [size_words(catalogue_of(request), size, 0) for size in sample.get("sizes", ())],
+        "usual": sample.get("usual", 0),
     }
     return render(request, "setup/preview.html", values, status=422 if problem else 200)
 
@@ -202,6 +217,7 @@ def _sample(path: Path, columns: Mapping[str, str], classes: Sequence[str] | Non
     source = read(path, ReadOptions(columns=columns, classes=classes))
     batch = next(source.batches(), None)
     texts, annotations = (batch.texts, batch.annotations) if batch is not None else ((), ())
+    n_texts = source.plan.texts
     seen = list(dict.fromkeys(record.label for record in annotations))[:_LABELS]
     labels: dict[str, list[str]] = {}
     for record in annotations:
@@ -212,6 +228,8 @@ def _sample(path: Path, columns: Mapping[str, str], classes: Sequence[str] | Non
         ],
         "labels": list(source.classes) or sorted(seen),
         "found": source.plans[0].roles,
+        "sizes": sizes_for(n_texts, ProjectSettings()),
+        "usual": usual_size(n_texts, ProjectSettings()),
         "findings": [finding.problem for finding in source.plan.findings],
         "heads": _heads(path),
         "name": source.name or path.stem,
