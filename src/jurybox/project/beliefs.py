@@ -62,7 +62,6 @@ from jurybox.project.texts import (
     TextBelief,
     TextBeliefs,
     describe_consensus,
-    describe_texts,
     find_doubts,
     note_guidelines,
     read_contested,
@@ -188,7 +187,15 @@ class Beliefs:
     @_Once
     def texts(self) -> TextBeliefs:
         """What is believed of each text, in the order of the texts."""
-        return describe_texts(self.inputs, self.posterior, self.opinions)
+        found = self.inputs
+        return TextBeliefs(
+            found.basis,
+            found.classes,
+            self.posterior,
+            found.annotations.texts,
+            found.n_predicted,
+            self.opinions,
+        )
 
     @_Once
     def opinions(self) -> Opinions | None:

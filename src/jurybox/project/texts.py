@@ -35,7 +35,6 @@ __all__ = [
     "TextBeliefs",
     "Vote",
     "describe_consensus",
-    "describe_texts",
     "find_doubts",
     "note_guidelines",
     "read_contested",
@@ -71,8 +70,7 @@ class TextBelief:
     position
         On a scale, what a large crowd would answer on average, in the classes' numbers; else None.
     shares, share_error
-        What share of people would say each class, and how far that may be off, as
-        `jurybox.consensus.Opinions` states it; empty and None where classes are wanted.
+        As of `jurybox.consensus.Opinions`; empty and None where classes are wanted.
     """
 
     basis: Basis
@@ -297,12 +295,6 @@ class GuidelineNote:
 
 Doubts: TypeAlias = tuple[LabelErrors, tuple[Contested, ...]]
 """How likely every label is wrong, and the labelled texts, the most likely wrong consensus first."""
-
-
-def describe_texts(inputs: Moment, consensus: Consensus, opinions: Opinions | None) -> TextBeliefs:
-    """Return what is believed of all texts."""
-    ids = inputs.annotations.texts
-    return TextBeliefs(inputs.basis, inputs.classes, consensus, ids, inputs.n_predicted, opinions)
 
 
 def describe_consensus(inputs: Moment, consensus: Consensus) -> ConsensusBelief:
