@@ -63,7 +63,7 @@ from jurybox.project.stopping import (
     judge_savings,
     measure_effort,
 )
-from jurybox.project.texts import ConsensusBelief, TextBelief, TextBeliefs, describe_consensus, describe_texts
+from jurybox.project.texts import ConsensusBelief, TextBelief, TextBeliefs, describe_consensus
 from jurybox.store import services
 from jurybox.store.engine import Store
 from jurybox.trust.estimates import AuditEvidence
@@ -184,7 +184,15 @@ class Beliefs:
     @_Once
     def texts(self) -> TextBeliefs:
         """What is believed of each text, in the order of the texts."""
-        return describe_texts(self.inputs, self.posterior, self.opinions)
+        found = self.inputs
+        return TextBeliefs(
+            found.basis,
+            found.classes,
+            self.posterior,
+            found.annotations.texts,
+            found.n_predicted,
+            self.opinions,
+        )
 
     @_Once
     def opinions(self) -> Opinions | None:

@@ -26,7 +26,6 @@ __all__ = [
     "TextBelief",
     "TextBeliefs",
     "describe_consensus",
-    "describe_texts",
 ]
 
 BINS = (0.0, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0)
@@ -58,8 +57,7 @@ class TextBelief:
     position
         On a scale, what a large crowd would answer on average, in the classes' numbers; else None.
     shares, share_error
-        What share of people would say each class, and how far that may be off, as
-        `jurybox.consensus.Opinions` states it; empty and None where classes are wanted.
+        As of `jurybox.consensus.Opinions`; empty and None where classes are wanted.
     """
 
     basis: Basis
@@ -178,12 +176,6 @@ class ConsensusBelief:
     bins: tuple[Bin, ...]
     unanimous: int
     split: int
-
-
-def describe_texts(inputs: Moment, consensus: Consensus, opinions: Opinions | None) -> TextBeliefs:
-    """Return what is believed of all texts."""
-    ids = inputs.annotations.texts
-    return TextBeliefs(inputs.basis, inputs.classes, consensus, ids, inputs.n_predicted, opinions)
 
 
 def describe_consensus(inputs: Moment, consensus: Consensus) -> ConsensusBelief:
