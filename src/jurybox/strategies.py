@@ -17,10 +17,12 @@ import numpy as np
 
 from jurybox.annotations import Annotations
 from jurybox.arrays import Bools, Floats
-from jurybox.consensus import Consensus, crowdlab, estimate_consensus, majority_vote
+from jurybox.consensus import Consensus, estimate_consensus, majority_vote
+from jurybox.consensus.crowdlab import infer
 from jurybox.errors import InputError
+from jurybox.plugins import brought, names_of
 from jurybox.scales import distances
-from jurybox.selection import activelab, entropy, margin, random_scores
+from jurybox.selection import entropy, margin, random_scores, score_activelab
 
 __all__ = ["STRATEGIES", "Strategy", "get_strategy"]
 
@@ -56,6 +58,9 @@ class Strategy:
         The model's probabilities are rescaled until they predict the annotators' labels.
     asks_model
         The targets depend on the model, so the very first one is trained twice.
+    ensembles
+        Consensus and score take the probabilities of several models, (P, N, K), as well; else they get the
+        mean of the calibrated ones.
     """
 
     name: str
@@ -66,10 +71,11 @@ class Strategy:
     weighted: bool = False
     calibrated: bool = False
     asks_model: bool = False
+    ensembles: bool = False
 
 
-def get_strategy(name: str) -> Strategy:
-    """Return a strategy by name.
+def get_strategy(name: str | Strategy) -> Strategy:
+    """Return a strategy by name: ours, or one that an installed package brings along; an object as it is.
 
     Raises
     ------
@@ -81,9 +87,15 @@ def get_strategy(name: str) -> Strategy:
     >>> get_strategy("random").summary
     'texts at random, majority vote'
     """
-    if name not in STRATEGIES:
-        raise InputError(f"strategy is {name!r}, expected one of {', '.join(STRATEGIES)}")
-    return STRATEGIES[name]
+    if isinstance(name, Strategy):
+        return name
+    if name in STRATEGIES:
+        return STRATEGIES[name]
+    found: Strategy | None = brought("strategies", name, "targets")
+    if found is None:
+        known = ", ".join([*STRATEGIES, *names_of("strategies")])
+        raise InputError(f"strategy is {name!r}, expected one of {known}, or a Strategy")
+    return found
 
 
 def label_shares(
@@ -99,7 +111,7 @@ def posterior(
     """Train on the posterior of the consensus, in which the last model has half its say."""
     if p is None:
         return label_shares(annotations, p, experts, rng)
-    return estimate_consensus(annotations, p, trust=_HALF_TRUST, experts=experts).posterior
+    return estimate_consensus(annotations, p, trust=_HALF_TRUST, experts=experts, check=False).posterior
 
 
 def hard(
@@ -126,14 +138,14 @@ def crowdlab_consensus(
     """CROWDLAB; majority vote before the first model."""
     if p is None:
         return majority_vote(annotations, rng=rng)
-    return crowdlab(annotations, p, rng=rng)
+    return infer(annotations, _models(p), "best_quality", rng)
 
 
 def estimated_consensus(
     annotations: Annotations, p: Floats | None, experts: Bools | None, _: np.random.Generator
 ) -> Consensus:
     """Ours."""
-    return estimate_consensus(annotations, p, experts=experts)
+    return estimate_consensus(annotations, p, experts=experts, check=False)
 
 
 def by_chance(_: Annotations, p: Floats, _c: Consensus, rng: np.random.Generator) -> Floats:
@@ -143,7 +155,11 @@ def by_chance(_: Annotations, p: Floats, _c: Consensus, rng: np.random.Generator
 
 def by_activelab(annotations: Annotations, p: Floats, _: Consensus, rng: np.random.Generator) -> Floats:
     """Ask as ActiveLab does."""
-    return activelab(annotations, p, rng=rng)
+    return score_activelab(annotations, _models(p), rng)
+
+
+def _models(p: Floats) -> Floats:
+    return p if p.ndim == 3 else p[None]
 
 
 def by_consensus(
@@ -189,6 +205,7 @@ STRATEGIES = {
             targets=partial(hard, crowdlab_consensus),
             consensus=crowdlab_consensus,
             score=by_activelab,
+            ensembles=True,
         ),
         replace(
             _DEFAULT,
