@@ -1,9 +1,9 @@
-"""What a loop in memory asks and is answered: batches, oracles, what it starts with, the file it is kept in."""
+"""What a loop in memory asks and is answered: batches, oracles, its start, and the file it is kept in."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from pickle import PicklingError
@@ -22,6 +22,7 @@ from jurybox.inputs import table, text_rows
 __all__ = [
     "Batch",
     "Oracle",
+    "first_answer",
     "many",
     "read_state",
     "read_texts",
@@ -93,6 +94,27 @@ def with_ids(function: Oracle) -> Oracle:
         if p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
     ]
     return function if len(required) == 2 else lambda text, _: function(text)
+
+
+def first_answer(
+    asking: Mapping[str, Oracle], annotations: Annotations, at: int, text: str, text_id: Any
+) -> tuple[Any, Any] | None:
+    """Ask about the text at a position those who have not labelled it, who labelled least first.
+
+    Returns
+    -------
+    (annotator, label) or None
+        None where nobody answers.
+    """
+    a = annotations
+    given = dict(zip(a.annotators.tolist(), a.labels_per_annotator.tolist(), strict=True))
+    had = set(a.annotators[a.annotator[a.text == at]].tolist())
+    for name in sorted(set(asking) - had, key=lambda name: (given.get(name, 0), name)):
+        answer = asking[name](text, text_id)
+        who, label = answer if isinstance(answer, tuple) else (name, answer)
+        if label is not None and who not in had:
+            return who, label
+    return None
 
 
 def read_texts(texts: Any) -> tuple[NDArray[Any], tuple[str, ...]]:

@@ -15,6 +15,7 @@ from jurybox.arrays import DataFrame, Floats, Ints, Rng, generator
 from jurybox.asking import (
     Batch,
     Oracle,
+    first_answer,
     many,
     read_state,
     read_texts,
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from jurybox.strategies import Strategy
 
 __all__ = ["Loop"]
+
+_RULES = ("batch", "max_labels", "random_share")
 
 
 class Loop(Shown):
@@ -173,9 +176,9 @@ class Loop(Shown):
         InputError
             For an unknown text or class, different lengths, or a second label by the same annotator.
         """
-        ids = [text_ids] if self._is_text(text_ids) else list(array(text_ids))
+        ids = list(array(text_ids)) if many(text_ids) else [text_ids]
         people = list(annotator) if many(annotator) else [annotator] * len(ids)
-        given = [labels] if self._is_text(text_ids) else list(array(labels))
+        given = list(array(labels)) if many(text_ids) else [labels]
         if not len(ids) == len(people) == len(given):
             raise InputError(
                 f"got {len(ids)} texts, {len(people)} annotators and {len(given)} labels, expected as many "
@@ -196,7 +199,7 @@ class Loop(Shown):
 
     def skip(self, text_ids: Any) -> None:
         """Never ask about these texts (again)."""
-        ids = [text_ids] if self._is_text(text_ids) else list(text_ids)
+        ids = list(text_ids) if many(text_ids) else [text_ids]
         self._skipped[[self._at(text_id) for text_id in ids]] = True
         self._fresh_for, self._asked = None, None
 
@@ -220,7 +223,7 @@ class Loop(Shown):
         annotator: str = "oracle",
         progress: bool | Callable[[int, int], None] = False,
     ) -> Self:
-        """Ask a function, or several in turn, until a number of labels is paid for.
+        """Ask a function, or several in turn, until a number of labels is paid for; return the loop.
 
         Parameters
         ----------
@@ -233,11 +236,6 @@ class Loop(Shown):
             Name of a single function.
         progress
             True: a progress bar; or called with labels bought and budget.
-
-        Returns
-        -------
-        Loop
-            Itself.
 
         Raises
         ------
@@ -252,28 +250,16 @@ class Loop(Shown):
         while bought < budget and len(batch := self.ask(tuple(asking))):
             answered = 0
             for text_id, text in list(batch)[: budget - bought]:
-                answered += self._ask_one(asking, text_id, text)
+                answer = first_answer(asking, self._annotations, self._at(text_id), text, text_id)
+                if answer is None:
+                    self.skip(text_id)
+                else:
+                    self.tell(text_id, *answer)
+                    answered += 1
             bought += answered
             if watch is not None:
                 watch(bought, budget)
         return self
-
-    def _ask_one(self, asking: Mapping[str, Oracle], text_id: Any, text: str) -> int:
-        """Ask the one who labelled least of those who have not labelled a text; return labels told."""
-        a, at = self._annotations, self._at(text_id)
-        given = dict(zip(a.annotators.tolist(), a.labels_per_annotator.tolist(), strict=True))
-        had = set(a.annotators[a.annotator[a.text == at]].tolist())
-        for name in sorted(set(asking) - had, key=lambda name: (given.get(name, 0), name)):
-            answer = asking[name](text, text_id)
-            if answer is None:
-                continue
-            who, label = answer if isinstance(answer, tuple) else (name, answer)
-            if who in had:
-                continue
-            self.tell([text_id], [who], [label])
-            return 1
-        self.skip(text_id)
-        return 0
 
     def predict_proba(self, texts: Iterable[str]) -> DataFrame:
         """Return the classifier's probabilities of other texts, a column a class.
@@ -296,9 +282,8 @@ class Loop(Shown):
         """Return sizes and rounds."""
         a = self._annotations
         active = int((a.labels_per_annotator > 0).sum())
-        names = ", ".join(map(str, a.classes[:5])) + (", …" if a.n_classes > 5 else "")
         told = f"{len(a):,} annotations by {active} annotators, {self.n_rounds} rounds"
-        return f"Loop({a.n_texts:,} texts, classes {names}: {told})"
+        return f"Loop({a.n_texts:,} texts, classes {', '.join(map(str, a.classes))}: {told})"
 
     def to_frame(self) -> DataFrame:
         """Return one row per text: the text, and what is believed of it by all annotations so far."""
@@ -322,7 +307,7 @@ class Loop(Shown):
         }
         if callable(self._pred_probs):
             state["_pred_probs"] = None
-        state["_settings"] = (self.settings.batch, self.settings.max_labels, self.settings.random_share)
+        state["_rules"] = {name: getattr(self.settings, name) for name in _RULES}
         write_state(Path(path), state)
 
     @classmethod
@@ -343,14 +328,14 @@ class Loop(Shown):
         """
         state = read_state(Path(path))
         loop = cls.__new__(cls)
-        batch, max_labels, random_share = state.pop("_settings")
+        rules = state.pop("_rules")
         vars(loop).update({"_round": None, **state, "_views": None, "_rows": None})
         if loop._round is None:
             loop._fresh_for = None
         if pred_probs is not None:
             loop._pred_probs = pred_probs
-        names = loop._names
-        loop.settings = Settings(names["strategy"], batch, max_labels, random_share, names["classifier"])
+        chosen = {name: loop._names[name] for name in ("strategy", "classifier")}
+        loop.settings = Settings(**chosen, **rules)
         return loop
 
     def to_project(self, location: str | PathLike[str], **settings: Any) -> Any:
@@ -374,15 +359,8 @@ class Loop(Shown):
                 raise InputError(f"{name} is an object, expected a name: pass {name}='…' to to_project")
         # a loop becomes a project and a project a loop; only one of them can import the other
         project = import_module("jurybox.project")
-        rules = import_module("jurybox.store.settings").ProjectSettings(
-            **{
-                **named,
-                "batch": self.settings.batch,
-                "max_labels": self.settings.max_labels,
-                "random_share": self.settings.random_share,
-                **settings,
-            }
-        )
+        known = {**named, **{name: getattr(self.settings, name) for name in _RULES}, **settings}
+        rules = import_module("jurybox.store.settings").ProjectSettings(**known)
         texts = [(str(text_id), text) for text_id, text in zip(self.text_ids, self.texts, strict=True)]
         made = project.Project.create(
             location, texts=texts, classes=[str(name) for name in self.classes], settings=rules
@@ -436,9 +414,6 @@ class Loop(Shown):
         if self._views is None:
             self._views = fit_views(get_encoders(self._names["encoder"]), self.texts, cache=self._cache)
         return self._views
-
-    def _is_text(self, given: Any) -> bool:
-        return isinstance(given, str) or not many(given)
 
     def _at(self, text_id: Any) -> int:
         if text_id not in self._place:
