@@ -79,10 +79,12 @@ def activelab(annotations: Annotations, pred_probs: Any, *, rng: Rng | None = No
     return by_text(score_activelab(annotations, p, rng), annotations.texts, "activelab")
 
 
-def score_activelab(annotations: Annotations, p: Floats, rng: Rng | None = None) -> Floats:
-    """Return ActiveLab's scores (N,) from checked probabilities (P, N, K)."""
-    p = calibrated(annotations, p)
-    labels, fit = settle(annotations, p, "best_quality", rng)
+def score_activelab(
+    annotations: Annotations, p: Floats, rng: Rng | None = None, *, counted: Annotations | None = None
+) -> Floats:
+    """Return ActiveLab's scores (N,) from checked probabilities (P, N, K), calibrated to ``counted``."""
+    p = calibrated(annotations if counted is None else counted, p)
+    labels, fit = settle(annotations, p, "best_quality", generator(rng))
     w, w_model = fit.annotator_weights, fit.model_weights
     active = annotations.labels_per_annotator > 0
     w_mean = w[active].mean() if active.any() else 1.0
