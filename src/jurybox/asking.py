@@ -1,4 +1,4 @@
-"""What a loop in memory asks and is answered: batches, oracles, its start, and the file it is kept in."""
+"""What a loop in memory asks and is answered: batches, oracles, its start, and its file."""
 
 from __future__ import annotations
 
@@ -146,7 +146,9 @@ def start_annotations(annotations: Any, ids: NDArray[Any], classes: tuple[Hashab
     if isinstance(annotations, Annotations):
         if annotations.texts.tolist() == ids.tolist() and annotations.classes == classes:
             return annotations
-        annotations = annotations.to_frame()
+        return Annotations.from_long(
+            annotations.to_frame(), texts=ids, classes=classes, scale=annotations.scale or False
+        )
     return Annotations.from_long(annotations, texts=ids, classes=classes)
 
 

@@ -68,7 +68,8 @@ def table(data: Any) -> DataFrame | None:
     if library == "datasets":
         return _saved(data)
     if library == "pyarrow" and hasattr(data, "column_names"):
-        return data.to_pandas()
+        arrow: DataFrame = data.to_pandas()
+        return arrow
     if isinstance(data, Mapping):
         return pd.DataFrame({name: list(array(column)) for name, column in data.items()})
     if isinstance(data, list | tuple) and len(data) and all(isinstance(row, Mapping) for row in data):
@@ -81,7 +82,7 @@ def _saved(data: Any) -> DataFrame:
     if isinstance(data, Mapping):
         splits = ", ".join(map(repr, data))
         raise InputTypeError(f"got several data sets ({splits}), expected one: choose a split, data['…']")
-    frame = data.with_format(None).to_pandas()
+    frame: DataFrame = data.with_format(None).to_pandas()
     for name, feature in data.features.items():
         if names := getattr(feature, "names", None):
             frame[name] = [
@@ -163,9 +164,10 @@ def _renamed(frame: DataFrame, columns: Mapping[str, Hashable] | None, ours: Seq
 
 
 def _vector(values: Any, name: str) -> NDArray[Any]:
-    held = array(values)
-    if not isinstance(held, np.ndarray):
-        listed = list(held)
+    given = array(values)
+    held: NDArray[Any] = given if isinstance(given, np.ndarray) else np.empty(0)
+    if not isinstance(given, np.ndarray):
+        listed = list(given)
         held = np.empty(len(listed), dtype=object)
         for at, value in enumerate(listed):  # as a whole, lists in the cells would be taken for dimensions
             held[at] = value

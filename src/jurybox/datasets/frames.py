@@ -35,7 +35,9 @@ def from_frames(
     if not isinstance(answers, Annotations):
         answers = Annotations.from_long(answers, columns=columns, texts=ids, classes=classes)
     elif answers.texts.tolist() != ids.tolist():
-        answers = Annotations.from_long(answers.to_frame(), texts=ids, classes=answers.classes)
+        answers = Annotations.from_long(
+            answers.to_frame(), texts=ids, classes=answers.classes, scale=answers.scale or False
+        )
     gold = _codes(labels, answers.classes, "texts")
     if test is None:
         truth = gold if gold is not None else majority(answers)
