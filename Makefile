@@ -16,13 +16,14 @@ export JURYBOX_PICTURES ?= 1
 # Compile modules and tests once, not in each process of a test.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help demo test test-fast test-long test-bare test-lowest check bench dist notice fuzz format browser clean
+.PHONY: help demo test test-fast test-long test-bare test-lowest check docs docs-serve notebooks bench dist notice fuzz format browser clean
 
 help:
 	@echo "make demo        simulated annotators label a corpus, and the web app opens on it (DEMO_ARGS)"
 	@echo "make test        every test; test-fast in a minute, test-long in hours, test-bare without extras,"
 	@echo "                 test-lowest with the oldest packages that are promised to do (PYTEST_ARGS)"
 	@echo "make check       format, lint, types, import rules;   make format puts in order"
+	@echo "make docs        builds the site (docs-serve shows it);   make notebooks runs the notebooks anew"
 	@echo "make bench       measures (BENCH_ARGS);   make fuzz: a million odd files (FUZZ_ARGS)"
 	@echo "make dist        wheel and sdist in dist/, checked;   make notice: licences of what is installed"
 
@@ -45,7 +46,20 @@ check: $(VENV)/.installed
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/interrogate --quiet src
 	$(BIN)/python -m pytest -q tests/test_layers.py
+	$(BIN)/mkdocs build --strict --quiet
+
+# The site, in site/: search and pages work without a server and without a network.
+docs: $(VENV)/.installed
+	$(BIN)/mkdocs build --strict
+
+docs-serve: $(VENV)/.installed
+	$(BIN)/mkdocs serve
+
+# Run the notebooks anew and keep what they show.
+notebooks: $(VENV)/.installed
+	$(BIN)/python scripts/notebooks.py
 
 # A million odd inputs for every reader of files; FUZZ_ARGS="--inputs 10000" for fewer.
 fuzz: $(VENV)/.installed

@@ -46,7 +46,7 @@ def test_long_and_wide_forms_give_the_same_annotations(annotations: Annotations)
         "annotators": annotations.annotators,
         "classes": annotations.classes,
     }
-    assert same(Annotations.from_long(annotations.to_long(), **pool), annotations)
+    assert same(Annotations.from_long(annotations.to_frame(), **pool), annotations)
     assert same(Annotations.from_wide(annotations.to_wide(), classes=annotations.classes), annotations)
 
 
@@ -103,7 +103,7 @@ def test_integer_labels_without_classes_span_zero_to_the_highest() -> None:
 def test_classes_that_are_numbers_keep_their_names() -> None:
     annotations = Annotations.from_long(["a", "b"], ["x", "x"], [6, 1], classes=[1, 2, 3, 4, 5, 6])
     assert annotations.label.tolist() == [5, 0]
-    assert annotations.to_long()["label"].tolist() == [6, 1]
+    assert annotations.to_frame()["label"].tolist() == [6, 1]
 
 
 def test_a_second_annotation_is_an_error_or_the_last_counts() -> None:
@@ -172,7 +172,7 @@ def test_wrong_shapes_are_refused() -> None:
 def test_nothing_at_all() -> None:
     none = Annotations.from_long([], [], [], texts=["t"], classes=["no", "yes"])
     assert none.counts.tolist() == [[0, 0]]
-    assert none.to_long().empty
+    assert none.to_frame().empty
     assert Annotations.from_long([], [], []).n_classes == 0
 
 

@@ -255,6 +255,23 @@ def test_cleanlab_counts_float_labels_by_position() -> None:
     )
 
 
+@pytest.mark.slow
+@thorough
+@given(cases(), st.booleans(), st.sampled_from(["crowdlab", "agreement"]))
+def test_counted_as_cleanlab_counts_the_figures_are_its_own(case: Case, calibrate: bool, method: str) -> None:
+    from cleanlab import multiannotator as theirs
+
+    kwargs = {"quality_method": method, "calibrate_probs": calibrate}
+    expected = quietly(theirs.get_label_quality_multiannotator, case.labels, case.p[0], **kwargs)
+    got = quietly(
+        ours.get_label_quality_multiannotator, case.labels, case.p[0], **kwargs, cleanlab_counts=True
+    )
+    assert_same(case, got, expected)
+    scores = quietly(theirs.get_active_learning_scores, case.labels, case.p[0])
+    mine = quietly(ours.get_active_learning_scores, case.labels, case.p[0], cleanlab_counts=True)
+    assert_close(mine[0], scores[0])
+
+
 def test_worked_majority_example() -> None:
     votes = np.array(
         [

@@ -59,7 +59,7 @@ smoothings = st.builds(Smoothing, st.floats(0.01, 5), st.floats(0.01, 5), st.flo
 
 
 def crowdkit_fit(crowd: Crowd, iterations: int, one_coin: bool) -> Any:
-    frame = crowd.annotations.to_long().set_axis(["task", "worker", "label"], axis=1)
+    frame = crowd.annotations.to_frame().set_axis(["task", "worker", "label"], axis=1)
     method = OneCoinDawidSkene if one_coin else DawidSkene
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

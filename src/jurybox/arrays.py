@@ -11,9 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 from jurybox.errors import InputError
 
 if TYPE_CHECKING:
-    from pandas import DataFrame
+    from pandas import DataFrame, Series
 else:  # pandas takes longer to import than most commands: types of frames are not looked at before it is
-    DataFrame = Any
+    DataFrame = Series = Any
 
 __all__ = [
     "Bools",
@@ -21,9 +21,12 @@ __all__ = [
     "Floats",
     "Index",
     "Ints",
+    "Rng",
+    "Series",
     "check_probabilities",
     "finite",
     "freeze",
+    "generator",
     "total_by",
 ]
 
@@ -31,6 +34,8 @@ Bools: TypeAlias = NDArray[np.bool_]
 Floats: TypeAlias = NDArray[np.float64]
 Index: TypeAlias = NDArray[np.int32]
 Ints: TypeAlias = NDArray[np.int64]
+Rng: TypeAlias = int | np.random.Generator
+"""What draws: a generator, which moves on, or a seed."""
 
 _SUM_TOLERANCE = 1e-2
 
@@ -38,6 +43,11 @@ _SUM_TOLERANCE = 1e-2
 def freeze(array: NDArray[np.generic]) -> None:
     """Make an array read-only in place, as fields of results are."""
     array.setflags(write=False)
+
+
+def generator(rng: Rng | None) -> np.random.Generator:
+    """Return the generator, or a new one from a seed; by default from 0."""
+    return np.random.default_rng(0 if rng is None else rng)
 
 
 def finite(value: float) -> float | None:

@@ -11,7 +11,8 @@ from itertools import pairwise
 import numpy as np
 
 from jurybox.annotations import Annotations
-from jurybox.arrays import Floats, check_probabilities
+from jurybox.arrays import Floats
+from jurybox.inputs import probabilities
 
 __all__ = ["fit_temperature", "scale_probabilities"]
 
@@ -51,9 +52,7 @@ def fit_temperature(annotations: Annotations, pred_probs: Floats) -> float:
     >>> fit_temperature(annotations, np.array([[0.99, 0.01], [0.01, 0.99], [0.1, 0.9]]))
     3.0
     """
-    return search_temperature(
-        annotations, check_probabilities(pred_probs, (annotations.n_texts, annotations.n_classes))
-    )
+    return search_temperature(annotations, probabilities(pred_probs, annotations.texts, annotations.classes))
 
 
 def search_temperature(annotations: Annotations, p: Floats) -> float:

@@ -9,29 +9,26 @@ from collections import Counter
 from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from math import isfinite
 from numbers import Real
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from jurybox.arrays import Bools, DataFrame, Index, Ints
+from jurybox.arrays import Bools, Index, Ints
 from jurybox.errors import InputError
 
 __all__ = [
-    "COLUMNS",
     "MISSING_MARKERS",
     "as_number",
     "class_names",
-    "columns",
     "encode",
     "encode_labels",
-    "first_duplicate",
     "identifiers",
+    "in_order",
     "is_missing",
     "missing_labels",
     "missing_values",
     "positions",
-    "refuse_duplicate",
     "renumber",
 ]
 
@@ -80,47 +77,6 @@ def is_missing(value: str, names: Collection[str] | None = None) -> bool:
     if names is None:
         return bare.lower() in MISSING_MARKERS and (bare.lower() != "none" or bare in _NONE)
     return bare.lower() in MISSING_MARKERS and bare not in names
-
-
-COLUMNS = ("text", "annotator", "label")
-
-
-def columns(
-    data: DataFrame | Iterable[Any], annotator: Iterable[Any] | None, label: Iterable[Any] | None
-) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
-    """Return the three columns of a frame, or the three sequences, as vectors."""
-    import pandas as pd
-
-    if isinstance(data, pd.DataFrame):
-        absent = [name for name in COLUMNS if name not in data.columns]
-        if absent:
-            raise InputError(
-                f"the frame has the columns {list(data.columns)}, expected {list(COLUMNS)}; "
-                f"{', '.join(absent)} missing"
-            )
-        parts: tuple[Any, ...] = tuple(data[name].to_numpy() for name in COLUMNS)
-    elif annotator is None or label is None:
-        raise InputError(
-            "got one sequence, expected a frame with the columns text, annotator and label, or "
-            "three sequences"
-        )
-    else:
-        parts = (data, annotator, label)
-    text, annotators, labels = (_vector(part, name) for part, name in zip(parts, COLUMNS, strict=True))
-    return text, annotators, labels
-
-
-def _vector(values: Iterable[Any], name: str) -> NDArray[Any]:
-    if isinstance(values, np.ndarray):
-        array = values
-    else:
-        listed = list(values)
-        array = np.empty(len(listed), dtype=object)
-        for at, value in enumerate(listed):  # as a whole, lists in the cells would be taken for dimensions
-            array[at] = value
-    if array.ndim != 1:
-        raise InputError(f"{name} has {array.ndim} dimensions, expected 1: one value per annotation")
-    return array
 
 
 def missing_values(values: NDArray[Any]) -> Bools:
@@ -223,15 +179,16 @@ def encode_labels(
     numbers = pd.to_numeric(values, errors="coerce") if _numeric(values) else None
     names = class_names(classes) if classes is not None else None
     if names is None and numbers is not None:
-        names = tuple(range(int(numbers.max()) + 1)) if len(numbers) else ()
+        names = _counted(_whole(numbers, rows))
     elif names is None:
         names = tuple(sorted(set(values.tolist()), key=_in_order))
     by_position = numbers is not None and all(isinstance(name, str) for name in names)
-    if numbers is not None and (by_position or classes is None):
+    if numbers is not None and by_position:
         codes = _whole(numbers, rows)
         outside = (codes < 0) | (codes >= len(names))
     else:
-        codes = pd.Index(names, dtype=object).get_indexer(pd.Index(values, dtype=object)).astype(np.int64)
+        sought = values if numbers is None or classes is not None else _whole(numbers, rows)
+        codes = pd.Index(names, dtype=object).get_indexer(pd.Index(sought, dtype=object)).astype(np.int64)
         outside = codes < 0
     if outside.any():
         first = int(outside.argmax())
@@ -239,6 +196,20 @@ def encode_labels(
             f"row {rows[first]}: label {values[first]!r} is not one of the classes {_listed(names)}"
         )
     return codes, names
+
+
+def _counted(labels: Ints) -> tuple[int, ...]:
+    """Return the classes behind whole numbers: 0, 1, …, max where they count from 0, else those seen."""
+    seen = sorted(set(labels.tolist()))
+    if not seen or (seen[0] > 0 and seen != [1]):
+        return tuple(seen)
+    if seen[-1] > 2 * len(seen):
+        raise InputError(
+            f"labels are the numbers {_listed(tuple(seen))}; counted from 0, most of the {seen[-1] + 1} "
+            "classes "
+            f"would be chosen by nobody: pass classes={seen!r:.60}, or those there are"
+        )
+    return tuple(range(seen[-1] + 1))
 
 
 def _in_order(name: Hashable) -> tuple[bool, float, str]:
@@ -299,26 +270,50 @@ def positions(values: ArrayLike, size: int, name: str) -> Ints | Index:
     return array
 
 
-def first_duplicate(order: Ints, repeated: Bools) -> tuple[int, int]:
+def in_order(
+    text: NDArray[np.integer],
+    annotator: NDArray[np.integer],
+    label: NDArray[np.integer],
+    texts: NDArray[Any],
+    annotators: NDArray[Any],
+    keep_last: bool,
+    rows: NDArray[np.integer] | None,
+) -> Ints | slice:
+    """Return the order of triplets by text, then annotator, without those that a later one replaces.
+
+    Raises
+    ------
+    InputError
+        If lengths differ, or an annotator labelled a text twice and the last is not to be kept; ``rows`` says
+        in which row of the input each stands.
+    """
+    if not len(text) == len(annotator) == len(label):
+        raise InputError(
+            f"text, annotator and label have lengths {len(text)}, {len(annotator)} and {len(label)}, "
+            "expected the same length"
+        )
+    key = text.astype(np.int64) * max(len(annotators), 1) + annotator
+    if np.all(key[1:] > key[:-1]):
+        return slice(None)
+    order = np.argsort(key, kind="stable")
+    key = key[order]
+    repeated = key[1:] == key[:-1]
+    if repeated.any() and not keep_last:
+        first, second = _first_duplicate(order, repeated)
+        said = (first, second) if rows is None else (int(rows[first]), int(rows[second]))
+        raise InputError(
+            f"row {said[1]}: annotator {annotators[annotator[second]]!r} already labelled text "
+            f"{texts[text[second]]!r} in row {said[0]}; pass duplicates='last' to keep the later label"
+        )
+    return order[np.append(~repeated, True)] if len(order) else order
+
+
+def _first_duplicate(order: Ints, repeated: Bools) -> tuple[int, int]:
     """Return the rows of the duplicate that the caller meets first, and of what it repeats."""
     second = order[1:][repeated]
     first = order[:-1][repeated]
     earliest = int(second.argmin())
     return int(first[earliest]), int(second[earliest])
-
-
-def refuse_duplicate(
-    annotators: NDArray[Any], texts: NDArray[Any], first: int, second: int, rows: NDArray[np.integer] | None
-) -> NoReturn:
-    """Raise InputError for an annotation, of those given (L,), that repeats an earlier one.
-
-    ``rows`` says in which row of the input each stands.
-    """
-    said = (first, second) if rows is None else (int(rows[first]), int(rows[second]))
-    raise InputError(
-        f"row {said[1]}: annotator {annotators[second]!r} already labelled text {texts[second]!r} in row "
-        f"{said[0]}; pass duplicates='last' to keep the later label"
-    )
 
 
 def renumber(

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from jurybox.arrays import Floats, Ints
+from jurybox.arrays import DataFrame, Floats, Ints
+from jurybox.display import Shown, Svg
 from jurybox.drawing import Mark, Series, curves, spread_ticks, standalone
 from jurybox.errors import InputError
 
@@ -101,8 +102,8 @@ class Run:
         return np.array([getattr(played, measure) for played in self.rounds], dtype=np.float64)
 
 
-@dataclass(frozen=True)
-class Curves:
+@dataclass(frozen=True, repr=False)
+class Curves(Shown):
     """Learning curves of several strategies.
 
     Attributes
@@ -123,12 +124,36 @@ class Curves:
     rounds: int
     batch: int
     seeds: tuple[int, ...]
-    runs: tuple[Run, ...] = field(repr=False)
+    runs: tuple[Run, ...]
 
     @property
     def strategies(self) -> tuple[str, ...]:
         """Names of the strategies, in the order asked for."""
         return tuple(dict.fromkeys(run.strategy for run in self.runs))
+
+    def headline(self) -> str:
+        """Return what was played, and each strategy's mean accuracy over all rounds."""
+        means = ", ".join(f"{name} {self.curve(name).mean():.3f}" for name in self.strategies)
+        played = f"{self.rounds} rounds of {self.batch}, {len(self.seeds)} seeds"
+        return f"Curves({self.dataset}, {self.encoder.partition(':')[0]}: {played}; mean accuracy {means})"
+
+    def to_frame(self) -> DataFrame:
+        """Return one row per strategy, seed and round, with all that was measured."""
+        import pandas as pd
+
+        return pd.DataFrame(
+            [
+                {
+                    "strategy": run.strategy,
+                    "seed": run.seed,
+                    "round": number,
+                    "annotations": played.annotations,
+                    **{measure: getattr(played, measure) for measure in (*MEASURES, "seconds")},
+                }
+                for run in self.runs
+                for number, played in enumerate(run.rounds)
+            ]
+        )
 
     def curve(self, strategy: str, measure: str = "accuracy") -> Floats:
         """Return one measure of a strategy, shape (seeds, rounds).
@@ -148,7 +173,7 @@ class Curves:
         """Whether the classes were an ordered scale."""
         return any(np.isfinite(run.curve("kappa")).any() for run in self.runs)
 
-    def plot(self, measure: str = "accuracy") -> str:
+    def plot(self, measure: str = "accuracy", ax: Any = None) -> Any:
         """Draw a measure over the labels paid for: mean and standard deviation over the seeds, per strategy.
 
         Parameters
@@ -156,11 +181,13 @@ class Curves:
         measure
             One of accuracy, macro_f1, consensus_accuracy and held_out_accuracy; on a scale kappa and
             consensus_kappa, too.
+        ax
+            Axes of matplotlib to draw on; default: a picture of our own.
 
         Returns
         -------
-        str
-            An SVG file's text; `jurybox.drawing.to_png` makes a picture of it.
+        Svg or Axes
+            An SVG file's text, which notebooks draw; `jurybox.drawing.to_png` makes a picture of it.
 
         Raises
         ------
@@ -177,6 +204,8 @@ class Curves:
         ]
         if not series:
             raise InputError(f"the simulation has no value of {measure} to draw")
+        if ax is not None:
+            return _on_axes(ax, series, measure, self.dataset)
         points = [point for one in series for point in one.points]
         low = floor(20 * min([point.low or 0.0 for point in points] + [TARGET]))
         high = min(ceil(20 * max([point.high or 0.0 for point in points] + [TARGET])), 20)
@@ -192,7 +221,7 @@ class Curves:
         seeds = f"{len(self.seeds)} seeds; mean ± standard deviation" if len(self.seeds) > 1 else "1 seed"
         encoder = self.encoder.partition(":")[0]
         note = f"{MEASURES[measure]}; {self.rounds} rounds of {self.batch} labels, {encoder}, {seeds}"
-        return standalone(drawn, _HEIGHT, title=self.dataset, note=note)
+        return Svg(standalone(drawn, _HEIGHT, title=self.dataset, note=note))
 
     def _points(self, strategy: str, measure: str) -> list[Mark]:
         labels, values = self.curve(strategy, "annotations")[0], self.curve(strategy, measure)
@@ -232,6 +261,18 @@ class Curves:
                 for strategy in self.strategies
             },
         }
+
+
+def _on_axes(ax: Any, series: list[Series], measure: str, title: str) -> Any:
+    for one in series:
+        x = [point.x for point in one.points]
+        ax.plot(x, [point.y for point in one.points], label=one.name)
+        ax.fill_between(
+            x, [point.low for point in one.points], [point.high for point in one.points], alpha=0.15
+        )
+    ax.set(title=title, xlabel="annotations", ylabel=MEASURES[measure])
+    ax.legend()
+    return ax
 
 
 def macro_f1(labels: Ints, predicted: Ints, n_classes: int) -> float:

@@ -6,31 +6,30 @@ The simulator and the live server call the same function, so what is benchmarked
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache, wraps
 from time import perf_counter
-from typing import Any, Literal, ParamSpec, TypeAlias, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 import scipy.linalg  # noqa: F401  # its pool of threads is looked for once, when it is here
-from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
 from jurybox.annotations import Annotations
-from jurybox.arrays import Bools, Floats, Ints
+from jurybox.arrays import Bools, DataFrame, Floats, Ints, Rng, generator
 from jurybox.classifiers import Classifier, Fitted, get_classifier
 from jurybox.classifiers.base import Inputs
 from jurybox.classifiers.calibrated import CalibratedFitted, calibrate
 from jurybox.classifiers.pooled import MachineVotes, pool_machines, uncertainty_of_machines
 from jurybox.consensus import Consensus
+from jurybox.consensus.crowdlab import calibrated
+from jurybox.display import Shown
 from jurybox.errors import InputError
-from jurybox.selection import rank
+from jurybox.inputs import ensemble
+from jurybox.ranking import Ranking, rank_texts
 from jurybox.strategies import Strategy, Target, get_strategy, known_shares
 
-__all__ = ["Ranking", "Reason", "Round", "Settings", "play_round"]
-
-Reason: TypeAlias = Literal["new", "second look", "random", "spread"]
-
+__all__ = ["Round", "Settings", "play_round"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -76,7 +75,7 @@ class Settings:
     Attributes
     ----------
     strategy
-        Name of a strategy.
+        Name of a strategy, or a `jurybox.strategies.Strategy`.
     batch
         Texts per round.
     max_labels
@@ -84,7 +83,8 @@ class Settings:
     random_share
         Share of each batch drawn at random from all texts that want a label, between 0 and 1.
     classifier
-        What is trained; the head on features by default.
+        What is trained; the head on features by default. Whatever `get_classifier` takes: a name, or a
+        scikit-learn classifier.
     target
         What is wanted of a text: its ``"class"``, or the ``"shares"`` of people who would say each class.
     least_gain
@@ -92,16 +92,17 @@ class Settings:
         smaller by less, as `jurybox.consensus.opinions.Opinions` expects it.
     """
 
-    strategy: str = "default"
+    strategy: str | Strategy = "default"
     batch: int = 25
     max_labels: int = 5
     random_share: float = 0.0
-    classifier: Classifier = field(default_factory=lambda: get_classifier("head"))
+    classifier: Any = "head"
     target: Target = "class"
     least_gain: float = 0.015
 
     def __post_init__(self) -> None:
         get_strategy(self.strategy, self.target)
+        object.__setattr__(self, "classifier", get_classifier(self.classifier))
         if not self.least_gain >= 0:
             raise InputError(f"least_gain is {self.least_gain}, expected a number of at least 0")
         if self.batch < 1 or self.max_labels < 1:
@@ -112,35 +113,8 @@ class Settings:
             raise InputError(f"random_share is {self.random_share}, expected a share between 0 and 1")
 
 
-@dataclass(frozen=True, eq=False)
-class Ranking:
-    """The texts that want a label, the most wanted first.
-
-    Attributes
-    ----------
-    texts : ndarray of int, shape (R,)
-        Positions of texts.
-    scores : ndarray, shape (R,)
-        Their scores; low = ask next.
-    probability : ndarray, shape (R,)
-        With which each text is in this round's batch, given what was known: 1 for those chosen by score,
-        the share that is drawn for those that could have been drawn at random, 0 for the rest.
-    reasons : tuple of R str
-        Why each text is asked for: ``new`` (the model is unsure of it), ``second look`` (it has labels,
-        and another is worth more than a new text), ``random`` or ``spread`` (no model yet).
-    """
-
-    texts: Ints
-    scores: Floats
-    probability: Floats
-    reasons: tuple[Reason, ...]
-
-    def __len__(self) -> int:
-        return len(self.texts)
-
-
-@dataclass(frozen=True, eq=False)
-class Round:
+@dataclass(frozen=True, eq=False, repr=False)
+class Round(Shown):
     """What a round found out.
 
     Attributes
@@ -172,13 +146,25 @@ class Round:
         """Positions of the texts of this round's batch, shape (B,)."""
         return self.ranking.texts[: self.diagnostics["batch"]]
 
+    def headline(self) -> str:
+        """Return the strategy, what was trained on and what is to be asked."""
+        facts = self.diagnostics
+        trained = f"trained on {facts['trained_on']:,} of {len(self.pred_probs):,} texts"
+        remarks = "".join(f"; {remark}" for remark in facts["remarks"])
+        return f"Round({facts['strategy']}: {trained}, {facts['batch']} to ask next{remarks})"
+
+    def to_frame(self) -> DataFrame:
+        """Return the batch: score, reason, and what is believed of each text now."""
+        batch = self.ranking.to_frame().head(self.diagnostics["batch"])
+        return batch.join(self.consensus.to_frame())
+
 
 @single_threaded
 def play_round(
     annotations: Annotations,
     features: Inputs,
     settings: Settings,
-    rng: np.random.Generator,
+    rng: Rng,
     *,
     previous: Round | None = None,
     trainable: Bools | None = None,
@@ -186,6 +172,7 @@ def play_round(
     experts: Bools | None = None,
     tuned: Floats | None = None,
     machines: MachineVotes | None = None,
+    pred_probs: Any = None,
 ) -> Round:
     """Train on what the annotators said, and rank what to ask next.
 
@@ -215,6 +202,9 @@ def play_round(
         What language models and rules say. They never vote: a panel that is trained on people's labels joins
         the classifier's probabilities, as far as it helps to foretell these. Before anybody has labelled a
         text, the machines' doubts order the pool, and nothing is called known.
+    pred_probs : table or array, shape (N, K) or (P, N, K), optional
+        Out-of-sample probabilities of a model, or of several, that is trained elsewhere: nothing is trained
+        here then, and ``features`` are not looked at.
 
     Returns
     -------
@@ -226,7 +216,8 @@ def play_round(
     InputError
         If features and annotations differ in length, or K < 2.
     """
-    if len(features) != annotations.n_texts:
+    rng = generator(rng)
+    if pred_probs is None and len(features) != annotations.n_texts:
         raise InputError(f"features has {len(features)} rows, expected {annotations.n_texts}, one per text")
     if machines is not None and len(machines.votes) != annotations.n_texts:
         raise InputError(f"machines has {len(machines.votes)} texts, expected {annotations.n_texts}")
@@ -235,10 +226,16 @@ def play_round(
     strategy = get_strategy(settings.strategy, settings.target)
     clock = _Clock()
     trained = annotations.labelled if trainable is None else annotations.labelled & trainable
-    fitted, p = _train(
-        annotations, features, settings.classifier, strategy, rng, previous, trained, experts, tuned
-    )
+    fitted: Fitted | None
     say = 0.0
+    if pred_probs is None:
+        fitted, p = _train(
+            annotations, features, settings.classifier, strategy, rng, previous, trained, experts, tuned
+        )
+        name, has_model = settings.classifier.name, fitted is not None
+    else:
+        fitted, name, has_model = None, "own probabilities", True
+        p = _combined(annotations, ensemble(pred_probs, annotations.texts, annotations.classes), strategy)
     if machines is not None and fitted is not None:
         rows = np.flatnonzero(trained)
         pooled = pool_machines(p, machines, rows, annotations.counts[rows])
@@ -246,21 +243,29 @@ def play_round(
     clock.lap("fit")
     consensus = strategy.consensus(annotations, p, experts, rng)
     clock.lap("consensus")
-    known = np.zeros(len(p), dtype=bool)
+    known = np.zeros(annotations.n_texts, dtype=bool)
     if settings.target == "shares":
         known = known_shares(annotations, p, consensus, settings.least_gain)
     wanting = (annotations.n_labels < settings.max_labels) & ~known
     if eligible is not None:
         wanting = wanting & eligible
-    if fitted is not None:
+    if has_model:
         scores = strategy.score(annotations, p, consensus, rng)
     else:
         scores = rng.random(len(p)) if machines is None else uncertainty_of_machines(machines, rng)
-    ranking, size = _rank(annotations, scores, wanting, settings, rng, spread=fitted is None)
+    ranking, size = rank_texts(
+        annotations,
+        scores,
+        wanting,
+        rng,
+        batch=settings.batch,
+        random_share=settings.random_share,
+        spread=not has_model,
+    )
     clock.lap("rank")
     diagnostics = {
         "strategy": strategy.name,
-        "classifier": settings.classifier.name,
+        "classifier": name,
         "batch": size,
         "trained_on": int(trained.sum()),
         "wanting": len(ranking),
@@ -270,7 +275,14 @@ def play_round(
         "machines_say": say,
         "remarks": _remarks(annotations, trained, len(ranking)),
     }
-    return Round(consensus, p, ranking, fitted, known, diagnostics)
+    return Round(consensus, p if p.ndim == 2 else p.mean(axis=0), ranking, fitted, known, diagnostics)
+
+
+def _combined(annotations: Annotations, p: Floats, strategy: Strategy) -> Floats:
+    """Return the probabilities that a strategy takes of those of several models (P, N, K)."""
+    if len(p) == 1:
+        return p[0]
+    return p if strategy.ensembles else np.asarray(calibrated(annotations, p).mean(axis=0))
 
 
 def _train(
@@ -329,33 +341,6 @@ def _inner(fitted: Fitted | None) -> Fitted | None:
 
 def _rows(features: Inputs, rows: Ints) -> Inputs:
     return features[rows] if isinstance(features, np.ndarray) else [features[row] for row in rows]
-
-
-def _rank(
-    annotations: Annotations,
-    scores: Floats,
-    wanting: Bools,
-    settings: Settings,
-    rng: np.random.Generator,
-    *,
-    spread: bool,
-) -> tuple[Ranking, int]:
-    """Order the texts that want a label; the end of the batch may be drawn at random from the rest."""
-    order = rank(scores, rng, eligible=wanting)
-    size = min(settings.batch, len(order))
-    drawn = int(rng.binomial(size, settings.random_share)) if settings.random_share else 0
-    chosen, rest = order[: size - drawn], order[size - drawn :]
-    lots = rng.choice(rest, size=drawn, replace=False) if drawn else rest[:0]
-    texts = np.concatenate([chosen, lots, rest[~np.isin(rest, lots)]])
-    probability = np.full(len(texts), drawn / len(rest) if drawn else 0.0)
-    probability[: len(chosen)] = 1.0
-    reasons: NDArray[np.object_] = np.where(annotations.n_labels[texts] > 0, "second look", "new").astype(
-        object
-    )
-    if spread:
-        reasons[:] = "spread"
-    reasons[len(chosen) : size] = "random"
-    return Ranking(texts, scores[texts], probability, tuple(reasons)), size
 
 
 def _remarks(annotations: Annotations, trained: Bools, n_wanting: int) -> list[str]:

@@ -5,15 +5,20 @@ Every score has the shape (N,), and low means *ask next*.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import entr
 
 from jurybox.annotations import Annotations
-from jurybox.arrays import Bools, Floats, Ints, check_probabilities, total_by
+from jurybox.arrays import Bools, Floats, Ints, Rng, generator, total_by
 from jurybox.consensus.crowdlab import calibrated, check_ensemble, settle
 from jurybox.consensus.majority import majority_labels
+from jurybox.doubts import doubt
 from jurybox.errors import InputError
+from jurybox.inputs import probabilities
+from jurybox.labelled import by_text, labelled_as, scores_of
 
 __all__ = [
     "activelab",
@@ -27,9 +32,7 @@ __all__ = [
 ]
 
 
-def activelab(
-    annotations: Annotations, pred_probs: ArrayLike, *, rng: np.random.Generator | None = None
-) -> Floats:
+def activelab(annotations: Annotations, pred_probs: Any, *, rng: Rng | None = None) -> Any:
     """Score labelled and unlabelled texts on one scale, as ActiveLab does.
 
     With the weights w_j of the text's annotators, their mean over all annotators (w-bar), the weight w_M of
@@ -42,15 +45,15 @@ def activelab(
     ----------
     annotations
         Annotations of the whole pool of N texts, K >= 2 classes.
-    pred_probs : ndarray, shape (N, K) or (P, N, K)
+    pred_probs : table or array, shape (N, K) or (P, N, K)
         Class probabilities of one model or of P models; out-of-sample for the labelled texts.
     rng
         Breaks ties of the majority vote; default: seeded with 0.
 
     Returns
     -------
-    ndarray, shape (N,)
-        Scores between 1 / K and 1; the lowest deserve a label first.
+    ndarray or Series, shape (N,)
+        By text where texts have names. Scores between 1 / K and 1; the lowest deserve a label first.
 
     Raises
     ------
@@ -69,13 +72,19 @@ def activelab(
     >>> activelab(annotations, p).argsort()
     array([3, 1, 0, 2])
     """
-    return score_activelab(annotations, check_ensemble(annotations, pred_probs), rng)
+    rng = generator(rng)
+    p = check_ensemble(annotations, pred_probs)
+    for each in p:
+        doubt(annotations, each)
+    return by_text(score_activelab(annotations, p, rng), annotations.texts, "activelab")
 
 
-def score_activelab(annotations: Annotations, p: Floats, rng: np.random.Generator | None = None) -> Floats:
-    """Return ActiveLab's scores (N,) from checked probabilities (P, N, K)."""
-    p = calibrated(annotations, p)
-    labels, fit = settle(annotations, p, "best_quality", rng)
+def score_activelab(
+    annotations: Annotations, p: Floats, rng: Rng | None = None, *, counted: Annotations | None = None
+) -> Floats:
+    """Return ActiveLab's scores (N,) from checked probabilities (P, N, K), calibrated to ``counted``."""
+    p = calibrated(annotations if counted is None else counted, p)
+    labels, fit = settle(annotations, p, "best_quality", generator(rng))
     w, w_model = fit.annotator_weights, fit.model_weights
     active = annotations.labels_per_annotator > 0
     w_mean = w[active].mean() if active.any() else 1.0
@@ -103,13 +112,14 @@ def _ensemble_confidence(p: Floats, w_model: Floats) -> Floats:
     return mean
 
 
-def random_scores(n_texts: int, rng: np.random.Generator) -> Floats:
+def random_scores(n_texts: int, rng: Rng) -> Floats:
     """Score N texts at random, uniform on [0, 1)."""
+    rng = generator(rng)
     return np.asarray(rng.random(n_texts))
 
 
-def least_confidence(pred_probs: ArrayLike) -> Floats:
-    """Score by the probability of the likeliest class.
+def least_confidence(pred_probs: Any) -> Any:
+    """Score by the probability of the likeliest class; a series by text for a table.
 
     Parameters
     ----------
@@ -130,11 +140,11 @@ def least_confidence(pred_probs: ArrayLike) -> Floats:
     >>> least_confidence([[0.5, 0.5], [0.9, 0.1]])
     array([0.5, 0.9])
     """
-    return np.asarray(check_probabilities(pred_probs, (None, None)).max(axis=1))
+    return labelled_as(pred_probs, np.asarray(probabilities(pred_probs).max(axis=1)), "least_confidence")
 
 
-def margin(pred_probs: ArrayLike) -> Floats:
-    """Score by how far the likeliest class is ahead of the second.
+def margin(pred_probs: Any) -> Any:
+    """Score by how far the likeliest class is ahead of the second; a series by text for a table.
 
     Parameters
     ----------
@@ -157,11 +167,11 @@ def margin(pred_probs: ArrayLike) -> Floats:
     """
     p = _several_classes(pred_probs)
     top = np.partition(p, -2, axis=1)[:, -2:]
-    return np.asarray(top[:, 1] - top[:, 0])
+    return labelled_as(pred_probs, np.asarray(top[:, 1] - top[:, 0]), "margin")
 
 
-def entropy(pred_probs: ArrayLike) -> Floats:
-    """Score by how much the probabilities tell: ``1 - H(p) / log K``.
+def entropy(pred_probs: Any) -> Any:
+    """Score by how much the probabilities tell: ``1 - H(p) / log K``; a series by text for a table.
 
     Parameters
     ----------
@@ -179,10 +189,10 @@ def entropy(pred_probs: ArrayLike) -> Floats:
     array([0., 1.])
     """
     p = _several_classes(pred_probs)
-    return np.asarray(1 - entr(p).sum(axis=1) / np.log(p.shape[1]))
+    return labelled_as(pred_probs, np.asarray(1 - entr(p).sum(axis=1) / np.log(p.shape[1])), "entropy")
 
 
-def disagreement(annotations: Annotations) -> Floats:
+def disagreement(annotations: Annotations) -> Any:
     """Score by how far a text's labels agree: 1 - vote entropy; 1 below two labels.
 
     Parameters
@@ -192,8 +202,8 @@ def disagreement(annotations: Annotations) -> Floats:
 
     Returns
     -------
-    ndarray, shape (N,)
-        1 where all labels agree, 0 where every class has as many.
+    ndarray or Series, shape (N,)
+        By text where texts have names. 1 where all labels agree, 0 where every class has as many.
 
     References
     ----------
@@ -205,10 +215,11 @@ def disagreement(annotations: Annotations) -> Floats:
     array([1., 0., 1.])
     """
     shares = annotations.counts / np.maximum(annotations.n_labels, 1)[:, None]
-    return np.asarray(1 - entr(shares).sum(axis=1) / np.log(max(annotations.n_classes, 2)))
+    scores = np.asarray(1 - entr(shares).sum(axis=1) / np.log(max(annotations.n_classes, 2)))
+    return by_text(scores, annotations.texts, "disagreement")
 
 
-def rank(scores: ArrayLike, rng: np.random.Generator, *, eligible: Bools | None = None) -> Ints:
+def rank(scores: ArrayLike, rng: Rng, *, eligible: Bools | None = None) -> Ints:
     """Return the positions of the eligible texts, lowest score first, equal scores in random order.
 
     Parameters
@@ -230,6 +241,7 @@ def rank(scores: ArrayLike, rng: np.random.Generator, *, eligible: Bools | None 
     >>> rank([0.3, 0.1, 0.2], np.random.default_rng(0))
     array([1, 2, 0])
     """
+    rng = generator(rng)
     values = np.asarray(scores, dtype=np.float64)
     if values.ndim != 1 or np.isnan(values).any():
         raise InputError(
@@ -247,7 +259,7 @@ def select_batch(
     annotations: Annotations,
     *,
     size: int,
-    rng: np.random.Generator,
+    rng: Rng,
     max_labels: int | None = None,
     eligible: Bools | None = None,
 ) -> Ints:
@@ -255,8 +267,8 @@ def select_batch(
 
     Parameters
     ----------
-    scores : ndarray, shape (N,)
-        Low means *ask next*.
+    scores : ndarray or Series, shape (N,)
+        Low means *ask next*; a series is aligned by text where texts have names.
     annotations
         Annotations of the N texts, for the labels they have.
     size
@@ -284,18 +296,20 @@ def select_batch(
     >>> select_batch([0.1, 0.2, 0.3], annotations, size=2, max_labels=2, rng=np.random.default_rng(0))
     array([1, 2])
     """
+    rng = generator(rng)
     if size < 1:
         raise InputError(f"size is {size}, expected at least 1")
     if max_labels is not None and max_labels < 1:
         raise InputError(f"max_labels is {max_labels}, expected at least 1 or None")
+    scores = scores_of(scores, annotations.texts)
     if np.shape(scores) != (annotations.n_texts,):
         raise InputError(f"scores has shape {np.shape(scores)}, expected ({annotations.n_texts},)")
     wanting = annotations.n_labels < max_labels if max_labels else np.ones(annotations.n_texts, dtype=bool)
     return rank(scores, rng, eligible=wanting if eligible is None else wanting & eligible)[:size]
 
 
-def _several_classes(pred_probs: ArrayLike) -> Floats:
-    p = check_probabilities(pred_probs, (None, None))
+def _several_classes(pred_probs: Any) -> Floats:
+    p = probabilities(pred_probs)
     if p.shape[1] < 2:
         raise InputError(f"pred_probs has {p.shape[1]} class, expected at least 2")
     return p

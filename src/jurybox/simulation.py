@@ -9,22 +9,24 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import count
 from time import perf_counter
 from typing import TypeAlias
 
 import numpy as np
 
 from jurybox.annotations import Annotations
-from jurybox.arrays import Bools, Floats, Ints
+from jurybox.arrays import Bools, Floats, Ints, Rng, generator
 from jurybox.classifiers.base import Inputs
 from jurybox.classifiers.calibrated import CalibratedFitted
 from jurybox.curves import Curves, PlayedRound, Run, Selection, macro_f1
 from jurybox.datasets import Dataset
-from jurybox.encoders import EncoderNames, FeatureCache, fit_views, get_encoders
+from jurybox.display import watching
+from jurybox.encoders import Encoder, EncoderNames, FeatureCache, fit_views, get_encoders
 from jurybox.errors import InputError
 from jurybox.loop import Round, Settings, play_round
 from jurybox.scales import quadratic_kappa
-from jurybox.strategies import SoftLabels, get_strategy, soft_labels
+from jurybox.strategies import SoftLabels, Strategy, get_strategy, soft_labels
 
 __all__ = [
     "OnRound",
@@ -43,16 +45,16 @@ OnRound: TypeAlias = Callable[[str, int, int, PlayedRound], None]
 
 def simulate(
     dataset: Dataset | Callable[[int], Dataset],
-    strategies: Sequence[str] = ("default", "activelab", "random"),
+    strategies: Sequence[str | Strategy] = ("default", "activelab", "random"),
     *,
     rounds: int = 25,
     batch: int = 25,
     seeds: int | Sequence[int] = 10,
-    encoder: EncoderNames = "auto",
+    encoder: EncoderNames | Encoder = "auto",
     settings: Settings | None = None,
     cache: FeatureCache | None = None,
     hold_out: float = 0.0,
-    progress: OnRound | None = None,
+    progress: OnRound | bool | None = None,
 ) -> Curves:
     """Play strategies against each other on one data set.
 
@@ -61,7 +63,7 @@ def simulate(
     dataset
         The data; or a function from a seed to it, to draw test texts and first labels anew for each seed.
     strategies
-        Names, as in `jurybox.strategies`.
+        Names, as in `jurybox.strategies`, or `Strategy` objects.
     rounds, batch
         Rounds to play; texts per round, one new label each.
     seeds
@@ -75,7 +77,7 @@ def simulate(
     hold_out
         Share of the texts without a first label that is never asked, to measure on.
     progress
-        Called after every round.
+        Called after every round; True: a progress bar.
 
     Returns
     -------
@@ -103,7 +105,9 @@ def simulate(
     if not 0 <= hold_out < 1:
         raise InputError(f"hold_out is {hold_out}, expected a share of at least 0 and below 1")
     base = replace(settings or Settings(), batch=batch)
-    plans = [replace(base, strategy=get_strategy(name).name) for name in dict.fromkeys(strategies)]
+    chosen_strategies = {get_strategy(each).name: get_strategy(each) for each in strategies}
+    plans = [(name, replace(base, strategy=each)) for name, each in chosen_strategies.items()]
+    told = _progress(progress, len(plans) * len(chosen) * rounds)
     runs: dict[tuple[str, int], Run] = {}
     data, made = None, None
     for seed in chosen:
@@ -111,9 +115,9 @@ def simulate(
             data = dataset(seed) if callable(dataset) else dataset
             made = _inputs(data, base, encoder, cache)
         assert made is not None  # noqa: S101
-        for plan in plans:
-            runs[plan.strategy, seed] = simulate_run(
-                data, made, plan, rounds=rounds, seed=seed, hold_out=hold_out, progress=progress
+        for name, plan in plans:
+            runs[name, seed] = simulate_run(
+                data, made, plan, rounds=rounds, seed=seed, hold_out=hold_out, progress=told
             )
     assert data is not None and made is not None  # noqa: S101, PT018
     return Curves(
@@ -123,8 +127,21 @@ def simulate(
         rounds=rounds,
         batch=batch,
         seeds=chosen,
-        runs=tuple(runs[plan.strategy, seed] for plan in plans for seed in chosen),
+        runs=tuple(runs[name, seed] for name, _ in plans for seed in chosen),
     )
+
+
+def _progress(progress: OnRound | bool | None, total: int) -> OnRound | None:
+    """Return what to call after each round; True stands for a bar over all of them."""
+    if not isinstance(progress, bool):
+        return progress
+    watch, done = watching(progress, "rounds"), count(1)
+
+    def show(*_: object) -> None:
+        if watch is not None:
+            watch(next(done), total)
+
+    return show if progress else None
 
 
 @dataclass(frozen=True)
@@ -164,7 +181,7 @@ def simulate_run(
     held_out = _draw_held_out(dataset, hold_out, rng)
     crowd = _Crowd(dataset)
     truth = _truth(dataset)
-    annotations = dataset.initial
+    name, annotations = get_strategy(settings.strategy).name, dataset.initial
     current: Round | None = None
     played: list[PlayedRound] = []
     for number in range(rounds):
@@ -200,9 +217,9 @@ def simulate_run(
             _measure(dataset, predicted, annotations, current, truth, held_out, seconds, selections)
         )
         if progress is not None:
-            progress(settings.strategy, seed, number, played[-1])
+            progress(name, seed, number, played[-1])
         annotations = annotations.extend(asked, people, labels)
-    return Run(settings.strategy, seed, tuple(played))
+    return Run(name, seed, tuple(played))
 
 
 class _Crowd:
@@ -237,7 +254,7 @@ class _Crowd:
 
 
 def _inputs(
-    dataset: Dataset, settings: Settings, encoder: EncoderNames, cache: FeatureCache | None
+    dataset: Dataset, settings: Settings, encoder: EncoderNames | Encoder, cache: FeatureCache | None
 ) -> PoolInputs:
     """Encode the pool and the test texts, unless the classifier takes texts."""
     if settings.classifier.takes == "texts":
@@ -353,7 +370,7 @@ def play_random_arm(
     drawn: Annotations,
     features: Inputs,
     settings: Settings,
-    rng: np.random.Generator,
+    rng: Rng,
     *,
     trainable: Bools | None = None,
     experts: Bools | None = None,
@@ -385,6 +402,7 @@ def play_random_arm(
     >>> [point.labels for point in curve]
     [50, 100, 200]
     """
+    rng = generator(rng)
     usable = drawn.labelled if trainable is None else drawn.labelled & trainable
     texts = rng.permutation(np.flatnonzero(usable))
     sizes = np.unique(np.rint(np.geomspace(max(len(texts) / 4, 1), max(len(texts), 1), points)).astype(int))

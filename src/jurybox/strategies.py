@@ -16,12 +16,14 @@ from typing import Literal, TypeAlias, cast
 import numpy as np
 
 from jurybox.annotations import Annotations
-from jurybox.arrays import Bools, Floats, Ints
-from jurybox.consensus import Consensus, EstimatedConsensus, crowdlab, estimate_consensus, majority_vote
+from jurybox.arrays import Bools, Floats, Ints, Rng, generator
+from jurybox.consensus import Consensus, EstimatedConsensus, estimate_consensus, majority_vote
+from jurybox.consensus.crowdlab import infer
 from jurybox.consensus.opinions import opinions_of
 from jurybox.errors import InputError
+from jurybox.plugins import brought, names_of
 from jurybox.scales import distances
-from jurybox.selection import activelab, entropy, margin, random_scores
+from jurybox.selection import entropy, margin, random_scores, score_activelab
 
 __all__ = [
     "STRATEGIES",
@@ -71,6 +73,9 @@ class Strategy:
         The model's probabilities are rescaled until they predict the annotators' labels.
     asks_model
         The targets depend on the model, so the very first one is trained twice.
+    ensembles
+        Consensus and score take the probabilities of several models, (P, N, K), as well; else they get the
+        mean of the calibrated ones.
     """
 
     name: str
@@ -81,10 +86,16 @@ class Strategy:
     weighted: bool = False
     calibrated: bool = False
     asks_model: bool = False
+    ensembles: bool = False
 
 
-def get_strategy(name: str, target: Target = "class") -> Strategy:
-    """Return a strategy by name, for what is wanted of the texts.
+def get_strategy(name: str | Strategy, target: Target = "class") -> Strategy:
+    """Return a strategy by name: ours, or one that an installed package brings along; an object as it is.
+
+    Parameters
+    ----------
+    target
+        What is wanted of the texts.
 
     Raises
     ------
@@ -98,11 +109,17 @@ def get_strategy(name: str, target: Target = "class") -> Strategy:
     """
     if target not in TARGETS:
         raise InputError(f"target is {target!r}, expected one of {', '.join(TARGETS)}")
-    known = STRATEGIES if target == "class" else _FOR_SHARES
-    if name not in known:
+    if isinstance(name, Strategy):
+        return name
+    ours = STRATEGIES if target == "class" else _FOR_SHARES
+    if name in ours:
+        return ours[name]
+    found: Strategy | None = brought("strategies", name, "targets") if target == "class" else None
+    if found is None:
         told = "" if target == "class" else f" with target {target!r}"
-        raise InputError(f"strategy is {name!r}{told}, expected one of {', '.join(known)}")
-    return known[name]
+        known = ", ".join([*ours, *(names_of("strategies") if target == "class" else ())])
+        raise InputError(f"strategy is {name!r}{told}, expected one of {known}, or a Strategy")
+    return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,8 +143,8 @@ class SoftLabels:
 
 def soft_labels(
     annotations: Annotations,
-    strategy: str,
-    rng: np.random.Generator,
+    strategy: str | Strategy,
+    rng: Rng,
     *,
     pred_probs: Floats | None = None,
     trainable: Bools | None = None,
@@ -145,6 +162,7 @@ def soft_labels(
     pred_probs : ndarray, shape (N, K), optional
         Probabilities of the round before.
     """
+    rng = generator(rng)
     chosen = get_strategy(strategy, target)
     trained = annotations.labelled if trainable is None else annotations.labelled & trainable
     rows = np.flatnonzero(trained)
@@ -167,7 +185,7 @@ def posterior(
     """Train on the posterior of the consensus, in which the last model has half its say."""
     if p is None:
         return label_shares(annotations, p, experts, rng)
-    return estimate_consensus(annotations, p, trust=_HALF_TRUST, experts=experts).posterior
+    return estimate_consensus(annotations, p, trust=_HALF_TRUST, experts=experts, check=False).posterior
 
 
 def expected_shares(
@@ -203,14 +221,14 @@ def crowdlab_consensus(
     """CROWDLAB; majority vote before the first model."""
     if p is None:
         return majority_vote(annotations, rng=rng)
-    return crowdlab(annotations, p, rng=rng)
+    return infer(annotations, _models(p), "best_quality", rng)
 
 
 def estimated_consensus(
     annotations: Annotations, p: Floats | None, experts: Bools | None, _: np.random.Generator
 ) -> Consensus:
     """Ours."""
-    return estimate_consensus(annotations, p, experts=experts)
+    return estimate_consensus(annotations, p, experts=experts, check=False)
 
 
 def by_chance(_: Annotations, p: Floats, _c: Consensus, rng: np.random.Generator) -> Floats:
@@ -220,7 +238,11 @@ def by_chance(_: Annotations, p: Floats, _c: Consensus, rng: np.random.Generator
 
 def by_activelab(annotations: Annotations, p: Floats, _: Consensus, rng: np.random.Generator) -> Floats:
     """Ask as ActiveLab does."""
-    return activelab(annotations, p, rng=rng)
+    return score_activelab(annotations, _models(p), rng)
+
+
+def _models(p: Floats) -> Floats:
+    return p if p.ndim == 3 else p[None]
 
 
 def by_consensus(
@@ -277,6 +299,7 @@ STRATEGIES = {
             targets=partial(hard, crowdlab_consensus),
             consensus=crowdlab_consensus,
             score=by_activelab,
+            ensembles=True,
         ),
         replace(
             _DEFAULT,

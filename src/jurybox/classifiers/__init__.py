@@ -11,6 +11,7 @@ from typing import Any
 
 from jurybox.classifiers.base import Classifier, Fitted, check_targets
 from jurybox.errors import InputError
+from jurybox.plugins import brought
 
 __all__ = ["Classifier", "Fitted", "check_targets", "get_classifier"]
 
@@ -23,7 +24,8 @@ def get_classifier(name: str | Any = "head", *, model: str | Path = "minilm", se
     name
         ``"head"``: logistic regression on features, the default; ``"sklearn:"`` and a name within
         scikit-learn, such as ``"sklearn:ensemble.RandomForestClassifier"``, or an instance of a classifier;
-        ``"transformer"``: a fine-tuned Hugging Face transformer. A classifier is returned as it is.
+        ``"transformer"``: a fine-tuned Hugging Face transformer; a name that an installed package brings
+        along (`jurybox.plugins`). A classifier is returned as it is.
     model
         What ``"transformer"`` starts from: a folder, a hub id, or ``"minilm"`` for the packaged weights.
     seed
@@ -49,6 +51,8 @@ def get_classifier(name: str | Any = "head", *, model: str | Path = "minilm", se
         from jurybox.classifiers.head import Head
 
         return Head()
+    if isinstance(name, str) and (found := brought("classifiers", name, "fit")) is not None:
+        return get_classifier(found, seed=seed)
     if name == "transformer":
         from jurybox.classifiers.fine_tuned import TransformerClassifier
         from jurybox.classifiers.recipes import TrainingSettings

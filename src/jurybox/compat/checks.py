@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -17,6 +17,7 @@ from jurybox.errors import InputError, InputTypeError
 __all__ = [
     "Labels",
     "WideLabels",
+    "as_cleanlab_counts",
     "check_labels",
     "check_probability_arrays",
     "read_labels",
@@ -47,6 +48,20 @@ class WideLabels:
             annotators=n_annotators,
             classes=n_classes,
         )
+
+
+def as_cleanlab_counts(annotations: Annotations) -> Annotations:
+    """Return labels as cleanlab 2.9.0 counts them: the lowest class that a text has as class 0, and so on.
+
+    Examples
+    --------
+    >>> as_cleanlab_counts(Annotations.from_wide([[1, 1, 1], [0, 1, 1]])).counts
+    array([[3, 0],
+           [1, 2]])
+    """
+    used = annotations.counts > 0
+    place = used.cumsum(axis=1) - 1
+    return replace(annotations, label=place[annotations.text, annotations.label].astype(np.int32))
 
 
 def read_labels(labels: Labels) -> WideLabels:

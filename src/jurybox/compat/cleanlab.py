@@ -5,13 +5,12 @@ returned types, columns and ordering are the same, and so are the results, excep
 labels wrongly: in the temperature, and with it in ActiveLab's scores and in calibrated results, and in
 ``quality_method="agreement"``. Unlike there, no argument is ever modified, and ensembles of one model and
 empty arrays are accepted. Ties that cleanlab breaks with NumPy's global random state are broken by a fixed
-seed.
+seed. ``cleanlab_counts=True`` counts as cleanlab 2.9.0 does, and gives its own figures.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -22,22 +21,14 @@ from jurybox.arrays import Floats, Ints
 from jurybox.compat.checks import (
     Labels,
     WideLabels,
+    as_cleanlab_counts,
     check_labels,
     check_probability_arrays,
     read_labels,
     remark_lost_classes,
-    remark_no_overlap,
 )
-from jurybox.compat.label_quality import label_quality
-from jurybox.consensus.crowdlab import (
-    Combination,
-    annotator_quality,
-    best_quality_labels,
-    calibrated,
-    combine,
-)
+from jurybox.compat.judging import Judge
 from jurybox.consensus.majority import majority_labels
-from jurybox.consensus.result import describe_annotators, mean_per_annotator, summarise
 from jurybox.errors import InputError
 from jurybox.selection import score_activelab
 
@@ -65,6 +56,7 @@ def get_label_quality_multiannotator(
     return_weights: bool = False,
     verbose: bool = True,
     label_quality_score_kwargs: Mapping[str, Any] | None = None,
+    cleanlab_counts: bool = False,
 ) -> dict[str, Any]:
     """Return consensus labels and the quality of labels and annotators.
 
@@ -86,6 +78,8 @@ def get_label_quality_multiannotator(
         Print remarks on annotators without overlap and on classes lost from the consensus.
     label_quality_score_kwargs
         ``method`` and ``adjust_pred_probs`` of the label quality score.
+    cleanlab_counts
+        Whether to count labels as cleanlab 2.9.0 does, see above.
 
     Returns
     -------
@@ -113,7 +107,9 @@ def get_label_quality_multiannotator(
         if method not in _METHODS:
             raise InputError(f"{method} is not a valid consensus method: choose one of {list(_METHODS)}")
     check_labels(labels, pred_probs)
-    judge = _Judge(labels, pred_probs[None], quality_method, calibrate_probs, label_quality_score_kwargs)
+    judge = Judge(
+        labels, pred_probs[None], quality_method, calibrate_probs, label_quality_score_kwargs, cleanlab_counts
+    )
     verdicts = {method: judge.verdict(method) for method in methods}
     report = judge.report(verdicts, return_detailed_quality, return_annotator_stats, verbose)
     if return_weights:
@@ -133,13 +129,14 @@ def get_label_quality_multiannotator_ensemble(
     return_weights: bool = False,
     verbose: bool = True,
     label_quality_score_kwargs: Mapping[str, Any] | None = None,
+    cleanlab_counts: bool = False,
 ) -> dict[str, Any]:
     """Return what `get_label_quality_multiannotator` does, from the probabilities of P models.
 
     Parameters
     ----------
     labels_multiannotator, calibrate_probs, return_detailed_quality, return_annotator_stats, return_weights, \
-verbose, label_quality_score_kwargs
+verbose, label_quality_score_kwargs, cleanlab_counts
         As there.
     pred_probs : ndarray, shape (P, N, K)
         Out-of-sample class probabilities of each model.
@@ -156,7 +153,9 @@ verbose, label_quality_score_kwargs
     """
     labels = read_labels(labels_multiannotator)
     check_labels(labels, pred_probs, ensemble=True)
-    judge = _Judge(labels, pred_probs, "crowdlab", calibrate_probs, label_quality_score_kwargs)
+    judge = Judge(
+        labels, pred_probs, "crowdlab", calibrate_probs, label_quality_score_kwargs, cleanlab_counts
+    )
     verdict = judge.verdict("best_quality")
     report = judge.report({"best_quality": verdict}, return_detailed_quality, return_annotator_stats, verbose)
     if return_weights:
@@ -170,6 +169,8 @@ def get_active_learning_scores(
     labels_multiannotator: Labels | None = None,
     pred_probs: NDArray[Any] | None = None,
     pred_probs_unlabeled: NDArray[Any] | None = None,
+    *,
+    cleanlab_counts: bool = False,
 ) -> tuple[Floats, Floats]:
     """Return ActiveLab's scores of labelled and of unlabelled examples; low means *label next*.
 
@@ -181,6 +182,8 @@ def get_active_learning_scores(
         Out-of-sample class probabilities of the labelled examples.
     pred_probs_unlabeled : ndarray, shape (U, K), optional
         Class probabilities of the unlabelled examples.
+    cleanlab_counts
+        Whether to count labels as cleanlab 2.9.0 does, see above.
 
     Returns
     -------
@@ -199,6 +202,7 @@ def get_active_learning_scores(
         labels_multiannotator,
         None if pred_probs is None else pred_probs[None],
         None if pred_probs_unlabeled is None else pred_probs_unlabeled[None],
+        cleanlab_counts,
     )
 
 
@@ -206,6 +210,8 @@ def get_active_learning_scores_ensemble(
     labels_multiannotator: Labels | None = None,
     pred_probs: NDArray[Any] | None = None,
     pred_probs_unlabeled: NDArray[Any] | None = None,
+    *,
+    cleanlab_counts: bool = False,
 ) -> tuple[Floats, Floats]:
     """Return what `get_active_learning_scores` does, from the probabilities of P models.
 
@@ -217,6 +223,8 @@ def get_active_learning_scores_ensemble(
         Out-of-sample class probabilities of the labelled examples.
     pred_probs_unlabeled : ndarray, shape (P, U, K), optional
         Class probabilities of the unlabelled examples.
+    cleanlab_counts
+        Whether to count labels as cleanlab 2.9.0 does, see above.
 
     Returns
     -------
@@ -231,7 +239,7 @@ def get_active_learning_scores_ensemble(
         As there.
     """
     check_probability_arrays(pred_probs, pred_probs_unlabeled, ensemble=True)
-    return _activelab(labels_multiannotator, pred_probs, pred_probs_unlabeled)
+    return _activelab(labels_multiannotator, pred_probs, pred_probs_unlabeled, cleanlab_counts)
 
 
 def get_majority_vote_label(
@@ -285,120 +293,11 @@ def convert_long_to_wide_dataset(labels_multiannotator_long: pd.DataFrame) -> pd
     return wide.rename_axis(index=None, columns=None)
 
 
-@dataclass(frozen=True)
-class _Verdict:
-    """One consensus method's labels (N,), what they were weighed from, and their quality (N,)."""
-
-    labels: Ints
-    fit: Combination
-    agreement: Floats
-    quality: Floats
-
-
-class _Judge:
-    """Judges labels, annotators and consensus of one data set."""
-
-    def __init__(
-        self,
-        labels: WideLabels,
-        pred_probs: NDArray[Any],
-        quality_method: str,
-        calibrate: bool,
-        score_kwargs: Mapping[str, Any] | None,
-    ) -> None:
-        p = np.asarray(pred_probs, dtype=np.float64)
-        self.wide = labels
-        self.annotations = labels.to_annotations(p.shape[2])
-        self.p = calibrated(self.annotations, p) if calibrate else p
-        self.by_agreement = quality_method == "agreement"
-        self.score_kwargs = dict(score_kwargs or {})
-        self.majority = majority_labels(self.annotations, self.p.mean(axis=0), np.random.default_rng(0))
-
-    def verdict(self, method: str) -> _Verdict:
-        """Return the consensus by one method."""
-        labels = self.majority
-        fit = self._weigh(labels)
-        if method == "best_quality":
-            labels = best_quality_labels(fit.posterior, labels)
-            fit = self._weigh(labels)
-        agreement = summarise(self.annotations, labels)
-        quality = agreement if self.by_agreement else self._score(labels, fit.posterior)
-        return _Verdict(labels, fit, agreement, quality)
-
-    def report(
-        self, verdicts: Mapping[str, _Verdict], detailed: bool, stats: bool, verbose: bool
-    ) -> dict[str, Any]:
-        """Return the frames that were asked for; the first verdict is the main one."""
-        if verbose and not self.by_agreement:
-            remark_no_overlap(self.annotations)
-        verdict, *_ = verdicts.values()
-        columns = {
-            "consensus_label": verdict.labels,
-            "consensus_quality_score": verdict.quality,
-            "annotator_agreement": verdict.agreement,
-            "num_annotations": self.annotations.n_labels,
-        }
-        for method, other in list(verdicts.items())[1:]:
-            columns[f"consensus_label_{method}"] = other.labels
-            columns[f"consensus_quality_score_{method}"] = other.quality
-            columns[f"annotator_agreement_{method}"] = other.agreement
-        if verbose:
-            for method, each in verdicts.items():
-                remark_lost_classes(self.annotations, each.labels, method)
-        report: dict[str, Any] = {"label_quality": pd.DataFrame(columns, index=self.wide.index)}
-        scores = self._annotation_scores(verdict, self.score_kwargs if detailed else {})
-        if detailed:
-            report["detailed_label_quality"] = self._wide_scores(scores)
-        if stats:
-            report["annotator_stats"] = self._annotator_stats(verdict, scores)
-        return report
-
-    def _weigh(self, labels: Ints) -> Combination:
-        if self.by_agreement:
-            shares = self.annotations.counts / self.annotations.n_labels[:, None]
-            return Combination(shares, np.array([]), np.array([]))
-        return combine(self.annotations, self.p, labels)
-
-    def _score(self, labels: Ints, posterior: Floats) -> Floats:
-        return label_quality(labels, posterior, np.zeros_like(labels), 1, **self.score_kwargs)
-
-    def _annotation_scores(self, verdict: _Verdict, score_kwargs: Mapping[str, Any]) -> Floats:
-        return label_quality(
-            self.annotations.label.astype(np.int64),
-            verdict.fit.posterior[self.annotations.text],
-            self.annotations.annotator.astype(np.int64),
-            self.annotations.n_annotators,
-            **score_kwargs,
-        )
-
-    def _wide_scores(self, scores: Floats) -> pd.DataFrame:
-        cells = np.full(self.wide.cells.shape, np.nan)
-        cells[self.annotations.text, self.annotations.annotator] = scores
-        frame = pd.DataFrame(cells, index=self.wide.index, columns=self.wide.annotators)
-        return frame.add_prefix("quality_annotator_")
-
-    def _annotator_stats(self, verdict: _Verdict, scores: Floats) -> pd.DataFrame:
-        if self.by_agreement:
-            shared = self.annotations.n_labels[self.annotations.text] > 1
-            agrees = self.annotations.label == verdict.labels[self.annotations.text]
-            quality = mean_per_annotator(self.annotations, agrees, shared)
-        else:
-            quality = annotator_quality(self.annotations, verdict.labels, verdict.fit, scores)
-        stats = describe_annotators(self.annotations, verdict.labels, verdict.quality, quality)
-        frame = pd.DataFrame(
-            {
-                "annotator_quality": stats.quality,
-                "agreement_with_consensus": stats.agreement_with_consensus,
-                "worst_class": stats.worst_class,
-                "num_examples_labeled": stats.n_annotations,
-            },
-            index=self.wide.annotators,
-        )
-        return frame.sort_values(by=["annotator_quality", "agreement_with_consensus"])
-
-
 def _activelab(
-    labels_multiannotator: Labels | None, labelled: NDArray[Any] | None, unlabelled: NDArray[Any] | None
+    labels_multiannotator: Labels | None,
+    labelled: NDArray[Any] | None,
+    unlabelled: NDArray[Any] | None,
+    cleanlab_counts: bool,
 ) -> tuple[Floats, Floats]:
     """Score the labelled (P, N, K) and the unlabelled texts (P, U, K) as one pool."""
     parts = [np.asarray(part, dtype=np.float64) for part in (labelled, unlabelled) if part is not None]
@@ -416,5 +315,6 @@ def _activelab(
         single = (np.sum(~np.isnan(labels.cells), axis=1) == 1).all()
         check_labels(labels, labelled, ensemble=True, allow_single_label=bool(single))
     annotations = labels.to_annotations(p.shape[2], n_unlabelled=p.shape[1] - n_labelled)
-    scores = score_activelab(annotations, p)
+    counted = as_cleanlab_counts(annotations) if cleanlab_counts else None
+    scores = score_activelab(annotations, p, counted=counted)
     return scores[:n_labelled], scores[n_labelled:]

@@ -7,17 +7,18 @@ data with multiple annotators" (arXiv 2210.06812).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from jurybox.annotations import Annotations
-from jurybox.arrays import Floats, Ints, check_probabilities, total_by
+from jurybox.arrays import Floats, Ints, Rng, generator, total_by
 from jurybox.calibration import scale_probabilities, search_temperature
 from jurybox.consensus.majority import majority_labels
 from jurybox.consensus.result import Consensus, describe_annotators, mean_per_annotator, summarise
+from jurybox.doubts import doubt
 from jurybox.errors import InputError
+from jurybox.inputs import ensemble
 
 __all__ = ["ConsensusRule", "CrowdlabConsensus", "crowdlab"]
 
@@ -25,7 +26,7 @@ ConsensusRule: TypeAlias = Literal["best_quality", "majority_vote"]
 _EPSILON = 1e-6
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class CrowdlabConsensus(Consensus):
     """A consensus, and how much each annotator and model counted in it.
 
@@ -43,11 +44,11 @@ class CrowdlabConsensus(Consensus):
 
 def crowdlab(
     annotations: Annotations,
-    pred_probs: ArrayLike,
+    pred_probs: Any,
     *,
     consensus: ConsensusRule = "best_quality",
     calibrate: bool = False,
-    rng: np.random.Generator | None = None,
+    rng: Rng | None = None,
 ) -> CrowdlabConsensus:
     """Combine a classifier and the annotators, each weighted by how much it can be trusted.
 
@@ -67,7 +68,7 @@ def crowdlab(
     ----------
     annotations
         Annotations of N texts in K >= 2 classes.
-    pred_probs : ndarray, shape (N, K) or (P, N, K)
+    pred_probs : table or array, shape (N, K) or (P, N, K)
         Out-of-sample class probabilities of one model, or of an ensemble of P models.
     consensus
         ``"best_quality"``: the class with the best posterior, which is then computed once more with
@@ -104,7 +105,9 @@ def crowdlab(
     if consensus not in ("best_quality", "majority_vote"):
         raise InputError(f"consensus is {consensus!r}, expected 'best_quality' or 'majority_vote'")
     p = check_ensemble(annotations, pred_probs)
-    return infer(annotations, calibrated(annotations, p) if calibrate else p, consensus, rng)
+    for each in p:
+        doubt(annotations, each)
+    return infer(annotations, calibrated(annotations, p) if calibrate else p, consensus, generator(rng))
 
 
 def calibrated(annotations: Annotations, p: Floats) -> Floats:
@@ -125,6 +128,8 @@ def infer(
     else:
         of_annotators = mean_per_annotator(annotations, annotation_quality)
     return CrowdlabConsensus(
+        texts=annotations.texts,
+        classes=annotations.classes,
         method="crowdlab",
         labels=labels,
         posterior=fit.posterior,
@@ -146,17 +151,11 @@ class Combination:
     model_weights: Floats
 
 
-def check_ensemble(annotations: Annotations, pred_probs: ArrayLike) -> Floats:
+def check_ensemble(annotations: Annotations, pred_probs: Any) -> Floats:
     """Return probabilities as shape (P, N, K), from one model (N, K) or several."""
     if annotations.n_classes < 2:
         raise InputError(f"the annotations have {annotations.n_classes} class, expected at least 2")
-    p = np.asarray(pred_probs, dtype=np.float64)
-    shape = (annotations.n_texts, annotations.n_classes)
-    if p.ndim != 3:
-        return check_probabilities(p, shape)[None]
-    if len(p) == 0:
-        raise InputError("pred_probs holds no model, expected at least one")
-    return check_probabilities(p, (None, *shape))
+    return ensemble(pred_probs, annotations.texts, annotations.classes)
 
 
 def settle(
@@ -167,7 +166,7 @@ def settle(
     Where no text has several labels nobody can be compared, so the models alone judge the labels.
     """
     mean = p.mean(axis=0) if len(p) > 1 else p[0]
-    labels = majority_labels(annotations, mean, rng or np.random.default_rng(0))
+    labels = majority_labels(annotations, mean, generator(rng))
     if annotations.n_labels.max(initial=0) <= 1:
         return labels, Combination(mean.copy(), np.ones(annotations.n_annotators), np.ones(len(p)))
     agreement, predicted = _agreement_with_colleagues(annotations), p.argmax(axis=2)

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 from scipy import sparse
 
 from jurybox.annotations import Annotations
-from jurybox.arrays import Floats, Ints, check_probabilities
+from jurybox.arrays import Floats, Ints, Rng, generator
 from jurybox.consensus.majority import majority_labels
 from jurybox.consensus.result import UNKNOWN, Consensus, describe_annotators, summarise
+from jurybox.doubts import doubt
 from jurybox.errors import InputError
+from jurybox.inputs import probabilities
 
 __all__ = ["Smoothing", "dawid_skene"]
 
@@ -64,13 +66,13 @@ _DEFAULT = Smoothing()
 
 def dawid_skene(
     annotations: Annotations,
-    pred_probs: ArrayLike | None = None,
+    pred_probs: Any = None,
     *,
     one_coin: bool = False,
     smoothing: Smoothing | None = _DEFAULT,
     max_iterations: int = 500,
     tolerance: float = 1e-4,
-    rng: np.random.Generator | None = None,
+    rng: Rng | None = None,
 ) -> Consensus:
     """Estimate true classes and annotators' confusions together, from the annotations alone.
 
@@ -92,7 +94,7 @@ def dawid_skene(
     ----------
     annotations
         Annotations of N texts in K >= 2 classes.
-    pred_probs : ndarray, shape (N, K), optional
+    pred_probs : table or array, shape (N, K), optional
         A model's out-of-sample probabilities, taken as each text's own prior instead of pi.
     one_coin
         One probability of being right per annotator instead of a confusion; for few labels per annotator.
@@ -130,10 +132,12 @@ def dawid_skene(
     >>> result.labels[-3:], result.annotators.quality.round(1)
     (array([0, 1, 0]), array([1. , 1. , 0.2]))
     """
+    rng = generator(rng)
     _check(annotations, max_iterations, tolerance)
     prior = None
     if pred_probs is not None:
-        prior = check_probabilities(pred_probs, (annotations.n_texts, annotations.n_classes))
+        prior = probabilities(pred_probs, annotations.texts, annotations.classes)
+        doubt(annotations, prior)
     pseudo = smoothing or Smoothing(0, 0, 0)
     answers = _answers(annotations)
     estimate = _one_coin if one_coin else _confusions
@@ -145,11 +149,13 @@ def dawid_skene(
         updated = _posterior(answers, skills, frequencies if prior is None else prior)
         change = float(np.abs(updated - posterior)[annotations.labelled].max(initial=0))
         posterior, iterations = updated, iterations + 1
-    labels = _likeliest(posterior, majority_labels(annotations, prior, rng or np.random.default_rng(0)))
+    labels = _likeliest(posterior, majority_labels(annotations, prior, rng))
     quality = np.where(labels == UNKNOWN, np.nan, posterior[np.arange(len(labels)), labels])
     skills = estimate(answers, posterior, pseudo)
     right = skills.right @ _class_frequencies(annotations, posterior, pseudo)
     return Consensus(
+        texts=annotations.texts,
+        classes=annotations.classes,
         method="one_coin_dawid_skene" if one_coin else "dawid_skene",
         labels=labels,
         posterior=posterior,

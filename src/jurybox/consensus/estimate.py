@@ -20,24 +20,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.sparse import csr_array
 
 from jurybox.annotations import Annotations
-from jurybox.arrays import Bools, Floats, Ints, check_probabilities, freeze
+from jurybox.arrays import Bools, Floats, Ints, Rng, freeze, generator
 from jurybox.consensus.evidence import Evidence
 from jurybox.consensus.fitting import draw_types, fit_types
 from jurybox.consensus.prior import DEFAULT_PRIOR, majority_for
 from jurybox.consensus.result import UNKNOWN, Consensus, describe_annotators, summarise
 from jurybox.consensus.text_types import EXPERT_ERROR, TextTypes
+from jurybox.doubts import doubt
 from jurybox.errors import InputError
+from jurybox.inputs import probabilities
 
 __all__ = ["EstimatedConsensus", "draw_consensus", "estimate_consensus", "nearest_class"]
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class EstimatedConsensus(Consensus):
     """A consensus, what single annotators would say, and the confusions of the crowd as a whole.
 
@@ -63,12 +66,13 @@ class EstimatedConsensus(Consensus):
 
 def estimate_consensus(
     annotations: Annotations,
-    pred_probs: ArrayLike | None = None,
+    pred_probs: Any = None,
     *,
     trust: float = 1.0,
     experts: ArrayLike | None = None,
     tolerance: float = 1e-5,
     max_iterations: int = 60,
+    check: bool = True,
 ) -> EstimatedConsensus:
     """Estimate each text's class from its annotations, its annotators' habits and a classifier.
 
@@ -76,7 +80,7 @@ def estimate_consensus(
     ----------
     annotations
         Annotations of N texts in K classes.
-    pred_probs : array-like, shape (N, K), optional
+    pred_probs : table or array, shape (N, K), optional
         A classifier's out-of-sample probabilities, which need not be calibrated: what they say is learnt from
         the labels. Without them texts without annotations stay unknown.
     trust
@@ -88,6 +92,9 @@ def estimate_consensus(
         The fit ends when its penalised likelihood changes relatively by less.
     max_iterations
         Or after so many steps.
+    check
+        Whether to warn of probabilities that look as if they were not what they should be, see
+        `jurybox.doubts.doubt`.
 
     Returns
     -------
@@ -118,6 +125,8 @@ def estimate_consensus(
     if max_iterations < 1:
         raise InputError(f"max_iterations is {max_iterations}, expected at least 1")
     known = _Known.of(annotations, pred_probs, experts)
+    if check:
+        doubt(annotations, known.p)
     types = fit_types(known.evidence, known.before, tolerance=tolerance, max_iterations=max_iterations)
     types = known.revised(types)
     p, mask = known.p, known.experts
@@ -131,11 +140,11 @@ def estimate_consensus(
 
 def draw_consensus(
     annotations: Annotations,
-    pred_probs: ArrayLike | None = None,
+    pred_probs: Any = None,
     *,
     experts: ArrayLike | None = None,
     n_draws: int,
-    rng: np.random.Generator,
+    rng: Rng,
 ) -> Iterator[TextTypes]:
     """Yield draws of what the annotations leave possible: of the crowd, and what it makes of each text.
 
@@ -153,6 +162,7 @@ def draw_consensus(
     InputError
         As `estimate_consensus`; and if ``n_draws`` is below 1.
     """
+    rng = generator(rng)
     if n_draws < 1:
         raise InputError(f"n_draws is {n_draws}, expected at least 1")
     known = _Known.of(annotations, pred_probs, experts)
@@ -172,9 +182,9 @@ class _Known:
     before: Floats | None
 
     @classmethod
-    def of(cls, annotations: Annotations, pred_probs: ArrayLike | None, experts: ArrayLike | None) -> _Known:
+    def of(cls, annotations: Annotations, pred_probs: Any, experts: ArrayLike | None) -> _Known:
         """Check all, and lay it out."""
-        p = None if pred_probs is None else check_probabilities(pred_probs, annotations.counts.shape)
+        p = None if pred_probs is None else probabilities(pred_probs, annotations.texts, annotations.classes)
         mask = check_experts(experts, annotations.n_annotators)
         evidence = Evidence.of(annotations, p, ~mask)
         if not mask.any():
@@ -250,6 +260,8 @@ def _result(
     skilled = types.skill(experts)
     skilled[annotations.labels_per_annotator == 0] = np.nan
     return EstimatedConsensus(
+        texts=annotations.texts,
+        classes=annotations.classes,
         method="estimate",
         labels=labels,
         posterior=posterior,

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from jurybox.annotations import Annotations
-from jurybox.arrays import Bools, Floats, Ints, check_probabilities, total_by
+from jurybox.arrays import Bools, Floats, Ints, Rng, generator, total_by
 from jurybox.consensus.result import UNKNOWN, Consensus, describe_annotators, mean_per_annotator, summarise
+from jurybox.inputs import probabilities
 
 __all__ = ["majority_vote"]
 
 
 def majority_vote(
     annotations: Annotations,
-    pred_probs: Floats | None = None,
+    pred_probs: Any = None,
     *,
-    rng: np.random.Generator | None = None,
+    rng: Rng | None = None,
 ) -> Consensus:
     """Take the class that most annotators chose.
 
@@ -26,7 +29,7 @@ def majority_vote(
     ----------
     annotations
         Annotations of N texts in K classes.
-    pred_probs : ndarray, shape (N, K), optional
+    pred_probs : table or array, shape (N, K), optional
         A model's out-of-sample probabilities: breaks ties and labels the texts without labels.
     rng
         Breaks the last ties; default: a generator seeded with 0.
@@ -48,16 +51,19 @@ def majority_vote(
     >>> majority_vote(votes).labels
     array([0, 1, 0])
     """
+    rng = generator(rng)
     p = None
     if pred_probs is not None:
-        p = check_probabilities(pred_probs, (annotations.n_texts, annotations.n_classes))
-    labels = majority_labels(annotations, p, rng or np.random.default_rng(0))
+        p = probabilities(pred_probs, annotations.texts, annotations.classes)
+    labels = majority_labels(annotations, p, rng)
     posterior = _shares(annotations, p)
     agreement = summarise(annotations, labels)
     quality = np.where(labels == UNKNOWN, np.nan, posterior[np.arange(len(labels)), labels])
     shared = annotations.n_labels[annotations.text] > 1
     agrees = annotations.label == labels[annotations.text]
     return Consensus(
+        texts=annotations.texts,
+        classes=annotations.classes,
         method="majority_vote",
         labels=labels,
         posterior=posterior,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -11,14 +13,18 @@ from numpy.typing import NDArray
 from jurybox.annotations import Annotations
 from jurybox.arrays import Bools, DataFrame, Floats, Ints, freeze, total_by
 from jurybox.consensus.positions import Positions
+from jurybox.display import Shown, Svg
+from jurybox.drawing import Bar, columns, standalone
 
 __all__ = ["UNKNOWN", "AnnotatorStats", "Consensus", "describe_annotators", "mean_per_annotator", "summarise"]
 
 UNKNOWN = -1
+_BINS = (0.0, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0)
+_HEIGHT = 220
 
 
-@dataclass(frozen=True, eq=False)
-class AnnotatorStats:
+@dataclass(frozen=True, eq=False, repr=False)
+class AnnotatorStats(Shown):
     """What a consensus says of each of the M annotators.
 
     Attributes
@@ -44,6 +50,12 @@ class AnnotatorStats:
     worst_class: Ints
     confusion: Floats | None = None
 
+    def headline(self) -> str:
+        """Return how many there are and their median quality."""
+        known = self.quality[~np.isnan(self.quality)]
+        middle = f", median quality {np.median(known):.2f}" if len(known) else ""
+        return f"AnnotatorStats({len(self.ids)} annotators{middle})"
+
     def to_frame(self) -> DataFrame:
         """Return one row per annotator, the confusion left out."""
         import pandas as pd
@@ -59,8 +71,8 @@ class AnnotatorStats:
         )
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Consensus:
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
+class Consensus(Shown):
     """One label per text from the labels of several annotators.
 
     Attributes
@@ -85,6 +97,10 @@ class Consensus:
         Iterations made.
     position : Positions, optional
         On a scale, where each text is, if the method says so; texts of which nothing is known are anywhere.
+    texts : ndarray, shape (N,), optional
+        Identifiers of the texts.
+    classes : tuple of length K
+        Names of the classes.
     """
 
     method: str
@@ -97,10 +113,58 @@ class Consensus:
     converged: bool | None = None
     iterations: int | None = None
     position: Positions | None = None
+    texts: NDArray[Any] | None = None
+    classes: tuple[Hashable, ...] = ()
 
     def __post_init__(self) -> None:
         for array in (self.labels, self.posterior, self.quality, self.agreement):
             freeze(array)
+
+    def headline(self) -> str:
+        """Return the method, the sizes and the mean quality of what has a label."""
+        name, known = type(self).__name__, self.labels != UNKNOWN
+        quality = f", mean quality {self.quality[known].mean():.2f}" if known.any() else ""
+        people = f"{len(self.annotators.ids)} annotators"
+        sizes = f"{len(self.labels)} texts, {int(known.sum())} with a label, {people}"
+        return f"{name}({self.method}: {sizes}{quality})"
+
+    def to_frame(self) -> DataFrame:
+        """Return one row per text: label, quality, agreement, annotations, ``p(class)`` for each class."""
+        import pandas as pd
+
+        names = self.classes or tuple(range(self.posterior.shape[1]))
+        lookup = np.empty(len(names) + 1, dtype=object)
+        lookup[:-1] = names
+        ids = np.arange(len(self.labels)) if self.texts is None else self.texts
+        known = {
+            "label": lookup[self.labels],
+            "quality": self.quality,
+            "agreement": self.agreement,
+            "n_annotations": self.n_annotations,
+        }
+        posterior = {f"p({name})": self.posterior[:, k] for k, name in enumerate(names)}
+        return pd.DataFrame({**known, **posterior}, index=pd.Index(ids, name="text"))
+
+    def plot(self, ax: Any = None) -> Any:
+        """Draw how many texts have a label of which quality.
+
+        Parameters
+        ----------
+        ax
+            Axes of matplotlib to draw on; default: an SVG file's text, which notebooks draw.
+        """
+        quality = self.quality[(self.labels != UNKNOWN) & ~np.isnan(self.quality)]
+        counts = np.histogram(quality, _BINS)[0]
+        names = [f"{low:.0%}–{high:.0%}" for low, high in pairwise(_BINS)]
+        title = f"Quality of {len(quality):,} labels ({self.method})"
+        if ax is not None:
+            ax.bar(names, counts)
+            ax.set(title=title, ylabel="texts")
+            return ax
+        most = max(int(counts.max()), 1)
+        rows = [Bar(name, n / most, f"{n:,}") for name, n in zip(names, counts.tolist(), strict=True)]
+        drawn = columns(rows, alternative=title)
+        return Svg(standalone(drawn, _HEIGHT, title=title))
 
     def annotation_quality(self, annotations: Annotations) -> Floats:
         """Return the posterior of each single annotation's label, shape (L,)."""

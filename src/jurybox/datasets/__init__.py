@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from jurybox.datasets.base import Dataset
 from jurybox.datasets.demo import load_demo
 from jurybox.datasets.folder import TEXTS, load_folder
 from jurybox.datasets.politeness import HUB_NAME, download_politeness, is_politeness, load_politeness
-from jurybox.errors import InputError
+from jurybox.errors import InputError, MissingExtraError
 
-__all__ = ["Dataset", "load", "load_demo"]
+__all__ = ["Dataset", "load", "load_demo", "load_example"]
 
 _POLITENESS = ("stanford-politeness", HUB_NAME)
 
@@ -54,3 +55,27 @@ def load(name_or_path: str | Path, *, seed: int = 0) -> Dataset:
         f"data set {str(name_or_path)!r} is unknown ({found}); expected 'demo', 'stanford-politeness', "
         "or a folder with texts.csv (id, text) and annotations.csv (id, annotator, label)"
     )
+
+
+def load_example(*, seed: int = 0) -> Dataset:
+    """Load what the notebooks work on: Stanford politeness where it can be had, else the demo corpus.
+
+    The folder that the environment variable ``JURYBOX_DATA`` names is looked into first, then the hub.
+
+    Parameters
+    ----------
+    seed
+        As of `load`.
+
+    Examples
+    --------
+    >>> load_example().initial.n_classes
+    2
+    """
+    folder = Path(os.environ.get("JURYBOX_DATA", "")) / _POLITENESS[0]
+    if os.environ.get("JURYBOX_DATA") and folder.is_dir():
+        return load(folder, seed=seed)
+    try:
+        return load(_POLITENESS[0], seed=seed)
+    except (InputError, MissingExtraError):
+        return load("demo", seed=seed)

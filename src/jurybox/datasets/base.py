@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -9,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jurybox.annotations import Annotations
+from jurybox.arrays import Rng, generator
+from jurybox.errors import InputError, require
 from jurybox.scales import numbers_of
 
 N_INITIAL = 100
@@ -56,6 +59,98 @@ class Dataset:
     gold: NDArray[np.int64] | None = field(default=None, repr=False)
     confusions: NDArray[np.float64] | None = field(default=None, repr=False)
 
+    def __post_init__(self) -> None:
+        n = len(self.texts)
+        for name, part in (("initial", self.initial), ("answers", self.answers)):
+            _check_same(f"{name}.texts", part.texts, "texts", self.texts)
+            _check_same(f"{name}.annotators", part.annotators, "answers.annotators", self.answers.annotators)
+            _check_same(f"{name}.classes", part.classes, "answers.classes", self.answers.classes)
+        if len(self.pool_texts) != n or (self.gold is not None and len(self.gold) != n):
+            gold = "none" if self.gold is None else len(self.gold)
+            raise InputError(
+                f"got {n} texts, {len(self.pool_texts)} pool_texts and gold of {gold}, expected as many"
+            )
+        if not len(self.test_ids) == len(self.test_texts) == len(self.test_labels):
+            raise InputError(
+                f"got {len(self.test_ids)} test_ids, {len(self.test_texts)} test_texts and "
+                f"{len(self.test_labels)} "
+                "test_labels, expected as many of each"
+            )
+
+    @classmethod
+    def from_frames(
+        cls,
+        texts: Any,
+        annotations: Any,
+        *,
+        test: Any = None,
+        classes: Sequence[Hashable] | None = None,
+        columns: Mapping[str, Hashable] | None = None,
+        name: str = "frames",
+        seed: Rng = 0,
+    ) -> Dataset:
+        """Make a data set from a table of texts and one of annotations, to simulate on.
+
+        Parameters
+        ----------
+        texts
+            A table with ``id`` (or an index of names) and ``text``, and ``label`` where the true class is
+            known.
+        annotations
+            A table with ``text`` (the id), ``annotator`` and ``label``, as `Annotations.from_long` takes it,
+            or `Annotations`.
+        test
+            A table like ``texts`` of texts with a known ``label``, which nobody is asked about; default: a
+            fifth of the texts, whose class is their label, else the majority of their annotations.
+        classes
+            As in `Annotations.from_long`.
+        columns
+            What the table of annotations calls its columns.
+        name
+            For people.
+        seed
+            Draws the test texts and the annotations to start from.
+
+        Raises
+        ------
+        InputError
+            For a table that lacks a column, an unknown id or label, or no test text with a known class.
+
+        Examples
+        --------
+        >>> texts = {"id": ["a", "b", "c"], "text": ["fine", "bad", "good"]}
+        >>> said = [("a", "ana", "yes"), ("b", "ana", "no"), ("c", "bo", "yes")]
+        >>> test = {"id": ["d"], "text": ["great"], "label": ["yes"]}
+        >>> Dataset.from_frames(texts, said, test=test).answers
+        Annotations(3 texts, 2 annotators, 2 classes, 3 annotations)
+        """
+        from jurybox.datasets.frames import from_frames
+
+        return from_frames(
+            texts, annotations, test=test, classes=classes, columns=columns, name=name, seed=seed
+        )
+
+    @classmethod
+    def from_hub(cls, repository: str, *, split: str = "train", **frames: Any) -> Dataset:
+        """Make a data set from one of the hub with a row per annotation; needs the extra ``hub``.
+
+        Parameters
+        ----------
+        repository, split
+            Which data set, and which part of it.
+        **frames
+            As `from_frames`; ``columns`` names the columns of id, text, annotator and label.
+
+        Raises
+        ------
+        InputError
+            As `from_frames`.
+        """
+        from jurybox.datasets.frames import from_rows
+
+        rows = require("datasets", extra="hub").load_dataset(repository, split=split)
+        return from_rows(rows, name=repository, **frames)
+
     @property
     def classes(self) -> tuple[Any, ...]:
         """Names of the K classes."""
@@ -83,9 +178,22 @@ class Dataset:
         return share
 
 
+def _check_same(name: str, got: Any, other: str, expected: Any) -> None:
+    """Refuse parts whose names are not the same in the same order: positions would mean something else."""
+    if len(got) != len(expected):
+        raise InputError(f"{name} has {len(got)} names and {other} {len(expected)}, expected the same")
+    at = next((at for at, pair in enumerate(zip(got, expected, strict=True)) if pair[0] != pair[1]), None)
+    if at is not None:
+        raise InputError(
+            f"{name}[{at}] is {got[at]!r} and {other}[{at}] {expected[at]!r}, expected the same names in "
+            "the same "
+            "order: pass texts=, annotators= and classes= to Annotations.from_long"
+        )
+
+
 def draw_initial(
     answers: Annotations,
-    rng: np.random.Generator,
+    rng: Rng,
     *,
     n_texts: int = N_INITIAL,
     labels_per_text: int = LABELS_PER_INITIAL,
@@ -107,6 +215,7 @@ def draw_initial(
     >>> draw_initial(answers, np.random.default_rng(0), n_texts=2).n_labels
     array([2, 2, 0])
     """
+    rng = generator(rng)
     shuffled = rng.permutation(np.flatnonzero(answers.labelled))
     enough = answers.n_labels[shuffled] >= labels_per_text
     chosen = np.concatenate([shuffled[enough], shuffled[~enough]])[:n_texts]

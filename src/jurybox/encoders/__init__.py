@@ -7,11 +7,13 @@ first text is encoded.
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from jurybox.encoders.base import Encoder, Features, Progress
 from jurybox.encoders.cache import FeatureCache
+from jurybox.encoders.foreign import as_encoder, is_encoder
 from jurybox.encoders.tfidf import TfidfEncoder
 from jurybox.encoders.transformer import (
     HUB_NAME,
@@ -24,6 +26,7 @@ from jurybox.encoders.transformer import (
 )
 from jurybox.encoders.views import EncoderNames, Views, drift_note, fit_views, language_note
 from jurybox.errors import InputError
+from jurybox.plugins import brought
 
 __all__ = [
     "Encoder",
@@ -44,7 +47,9 @@ __all__ = [
 ]
 
 
-def get_encoders(names: EncoderNames = "auto", *, layers: Layers = "all") -> tuple[Encoder, ...]:
+def get_encoders(
+    names: EncoderNames | Encoder | Sequence[Encoder | str | Path] = "auto", *, layers: Layers = "all"
+) -> tuple[Encoder, ...]:
     """Find one encoder or several by name.
 
     Parameters
@@ -52,7 +57,9 @@ def get_encoders(names: EncoderNames = "auto", *, layers: Layers = "all") -> tup
     names
         ``"auto"``: MiniLM with TF-IDF beside it where MiniLM can be loaded (the ``minilm`` extra, else the
         hub), else TF-IDF alone; a name as `get_encoder` knows it; several of them, in a list or with a +
-        between them, such as ``"minilm+tfidf"``.
+        between them, such as ``"minilm+tfidf"``. An `Encoder` is taken as it is, and so is any object with a
+        method ``encode`` or ``transform`` from texts to an array, as sentence-transformers and scikit-learn
+        have them.
     layers
         As there.
 
@@ -73,12 +80,16 @@ def get_encoders(names: EncoderNames = "auto", *, layers: Layers = "all") -> tup
     >>> [encoder.reason for encoder in get_encoders("tfidf")]
     ['TF-IDF of words and characters: asked for by name']
     """
-    several = _split(names)
+    if is_encoder(names):
+        return (as_encoder(names),)
+    several = _split(names)  # type: ignore[arg-type]
     if not several or len({str(name) for name in several}) < len(several):
         raise InputError(f"encoders {list(map(str, several))}; expected at least one, and none twice")
     if several == ("auto",):
         return _auto(layers)
-    return tuple(get_encoder(name, layers=layers) for name in several)
+    return tuple(
+        as_encoder(name) if is_encoder(name) else get_encoder(name, layers=layers) for name in several
+    )
 
 
 def _split(names: EncoderNames) -> tuple[str | Path, ...]:
@@ -122,6 +133,8 @@ def get_encoder(name: str | Path, *, layers: Layers = "all") -> Encoder:
         return TfidfEncoder()
     if name == "minilm":
         return _minilm(layers, "frozen transformer all-MiniLM-L6-v2 (packaged weights): asked for by name")
+    if (found := brought("encoders", str(name), "encode")) is not None:
+        return as_encoder(found)
     folder = model_folder(name)
     where = "local folder" if Path(name).is_dir() else "Hugging Face hub"
     reason = f"frozen transformer {name} ({where}): asked for by name"

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jurybox.arrays import Ints
+from jurybox.display import watching
 from jurybox.encoders.base import Encoder, Features, Progress, check_texts, pool_digest
 from jurybox.encoders.cache import FeatureCache, Rows, encoded_in_chunks
 from jurybox.encoders.features import FeatureMap, fit_feature_map
@@ -107,16 +108,16 @@ class Views:
         """Texts that the pool had when they were fitted."""
         return self.views[0].fitted_on
 
-    def rows(self, texts: Sequence[str], progress: Progress | None = None) -> Features:
-        """Columns of all views side by side, shape (n, C), float32."""
-        checked = check_texts(texts)
+    def rows(self, texts: Sequence[str], progress: Progress | bool | None = None) -> Features:
+        """Columns of all views side by side, shape (n, C), float32; ``progress=True`` shows a bar."""
+        checked, watch = check_texts(texts), watching(progress, "texts")
         total = len(checked) * len(self.views)
         parts = []
         for number, view in enumerate(self.views):
 
             def report(done: int, of: int, number: int = number) -> None:
-                if progress is not None:
-                    progress(number * len(checked) + len(checked) - of + done, total)
+                if watch is not None:
+                    watch(number * len(checked) + len(checked) - of + done, total)
 
             rows = (
                 encoded_in_chunks(view, checked, report)
@@ -154,7 +155,7 @@ def fit_views(
     pool: Sequence[str],
     *,
     cache: FeatureCache | None = None,
-    progress: Progress | None = None,
+    progress: Progress | bool | None = None,
 ) -> Views:
     """Fit views on a pool, or find those that were fitted when it was smaller.
 
@@ -167,7 +168,7 @@ def fit_views(
     cache
         Where views and their rows are kept; default: nowhere.
     progress
-        Called with (texts encoded, texts to encode) while the sample is encoded.
+        Called with (texts encoded, texts to encode) while the sample is encoded; True: a progress bar.
 
     Returns
     -------
@@ -190,7 +191,7 @@ def fit_views(
         raise InputError(
             f"got {len(encoders)} encoders and {len(texts)} texts, expected at least one of each"
         )
-    views = tuple(_view(encoder, texts, cache, progress) for encoder in encoders)
+    views = tuple(_view(encoder, texts, cache, watching(progress, "texts")) for encoder in encoders)
     several = len(views) > 1
     weights = tuple(_BESIDE if several and isinstance(e, TfidfEncoder) else 1.0 for e in encoders)
     return Views(views, weights, cache)

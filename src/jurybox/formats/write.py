@@ -46,6 +46,7 @@ def write(
     *,
     format: str = "csv",  # noqa: A002
     overwrite: bool = False,
+    push_to_hub: str | None = None,
 ) -> Path:
     """Write everything about a project.
 
@@ -61,6 +62,9 @@ def write(
         One of `EXPORT_FORMATS`.
     overwrite
         Whether an earlier export, or an existing file, may be replaced. Nothing else ever is.
+    push_to_hub
+        For ``huggingface``: name of a data set of the hub, such as ``"me/reviews"``, that gets the rows,
+        too; it is private unless it exists.
 
     Returns
     -------
@@ -79,13 +83,15 @@ def write(
     target = Path(out)
     if format not in EXPORT_FORMATS:
         raise InputError(f"format is {format!r}, expected one of {', '.join(EXPORT_FORMATS)}")
+    if push_to_hub is not None and format != "huggingface":
+        raise InputError(f"push_to_hub is given with format {format!r}, expected 'huggingface'")
     if format in TOOL_WRITERS:
         with new_file(target, overwrite=overwrite) as draft:
             TOOL_WRITERS[format].write(export, draft)
         return target
     with new_folder(target, replaceable=lambda folder: overwrite and is_export(folder)) as draft:
         if format == "huggingface":
-            write_huggingface(export, draft)
+            write_huggingface(export, draft, push_to_hub=push_to_hub)
         else:
             for table in _tables(export):
                 _TABLE_WRITERS[format](table, draft / f"{table.name}.{format}")

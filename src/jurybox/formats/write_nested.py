@@ -17,8 +17,11 @@ LABEL_CONTROL = "label"
 """Name of the control with the choices in a Label Studio labelling configuration."""
 
 
-def write_huggingface(export: Export, folder: Path) -> None:
+def write_huggingface(export: Export, folder: Path, *, push_to_hub: str | None = None) -> None:
     """Fill a folder that ``datasets.load_from_disk`` opens: one split, `train`, one row a text.
+
+    A label that no annotation speaks for is marked as a guess of the model: ``is_guess``. ``push_to_hub``
+    names a data set of the Hugging Face hub that gets the rows, too; it is private unless it exists.
 
     Raises
     ------
@@ -36,6 +39,7 @@ def write_huggingface(export: Export, folder: Path) -> None:
             "id": text,
             "text": text,
             "label": datasets.ClassLabel(names=list(export.classes)),
+            "is_guess": datasets.Value("bool"),
             "quality": number,
             "agreement": number,
             "n_annotations": datasets.Value("int64"),
@@ -60,8 +64,11 @@ def write_huggingface(export: Export, folder: Path) -> None:
                 "the project has no texts, and a Hugging Face data set cannot be empty; add texts first"
             )
         held = datasets.Dataset.from_file(str(table))
-        datasets.DatasetDict({"train": held}).save_to_disk(str(folder))
-        del held
+        splits = datasets.DatasetDict({"train": held})
+        splits.save_to_disk(str(folder))
+        if push_to_hub is not None:
+            splits.push_to_hub(push_to_hub, private=True)
+        del held, splits
     finally:
         if not bars_were_off:
             datasets.enable_progress_bars()
@@ -76,6 +83,7 @@ def _rows(export: Export) -> Iterator[Mapping[str, object]]:
             "id": text.id,
             "text": text.text,
             "label": None if consensus.label is None else number[consensus.label],
+            "is_guess": consensus.label is not None and consensus.n_annotations == 0,
             "quality": consensus.quality,
             "agreement": consensus.agreement,
             "n_annotations": consensus.n_annotations,

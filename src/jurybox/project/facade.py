@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
-from itertools import chain
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
@@ -15,21 +14,24 @@ from typing import Any, Self, TypeAlias
 from sqlalchemy.engine import Connection
 
 from jurybox.annotations import Annotations, Duplicates
+from jurybox.arrays import DataFrame
 from jurybox.consensus import Consensus
-from jurybox.errors import InputError
 from jurybox.formats import AnnotationRecord, Batch, Export, ReadOptions, TextRecord, read
+from jurybox.interactive import Loop
+from jurybox.project.arriving import annotation_records, text_records
 from jurybox.project.audit import Audit
 from jurybox.project.beliefs import BeliefSource
 from jurybox.project.gold import Gold
 from jurybox.project.labelling import Labelling
 from jurybox.project.machines import Machines
+from jurybox.project.notebook import frame_of, loop_of
 from jurybox.project.people import People
 from jurybox.project.reading import Notes, Reading
 from jurybox.project.rounds import Rounds, Telling
 from jurybox.project.tuning import Tuning
 from jurybox.scales import Scale, numbers_of
 from jurybox.store import lifecycle, overview, ranks, snapshots, state
-from jurybox.store.checks import named_texts, storable
+from jurybox.store.checks import storable
 from jurybox.store.engine import Store, read_location
 from jurybox.store.gold import exempt_veterans
 from jurybox.store.importer import Importer, importing
@@ -40,7 +42,7 @@ from jurybox.store.settings import ProjectSettings
 __all__ = ["Project"]
 
 Location: TypeAlias = str | PathLike[str]
-TextLike: TypeAlias = str | tuple[str, str] | TextRecord
+TextLike: TypeAlias = str | tuple[str, str] | TextRecord | Any
 
 
 class Project(Labelling):
@@ -139,7 +141,7 @@ class Project(Labelling):
             if guidelines:
                 state.write_guidelines(connection, guidelines, now=clock())
             importer = _importer_within(connection, now=clock(), duplicates=duplicates)
-            importer.add_texts(_records(texts))
+            importer.add_texts(text_records(texts))
             _fill(importer, batches)
         return project
 
@@ -183,7 +185,8 @@ class Project(Labelling):
         Parameters
         ----------
         texts
-            Strings, (id, text) pairs or records, streamed. Strings get ids made from their content.
+            Strings, (id, text) pairs or records, streamed; or a table with the columns ``text`` and, where
+            they have one, ``id``. Texts without an id get one made from their content.
 
         Raises
         ------
@@ -191,16 +194,24 @@ class Project(Labelling):
             For a text that cannot be stored, or an id that is known with another text; nothing is added.
         """
         with importing(self.store, now=self._clock()) as importer:
-            importer.add_texts(_records(texts))
+            importer.add_texts(text_records(texts))
             return importer.finish()
 
     def add_annotations(
-        self, annotations: Iterable[AnnotationRecord], *, duplicates: Duplicates = "error"
+        self,
+        annotations: Annotations | Iterable[AnnotationRecord] | Any,
+        *,
+        columns: Mapping[str, Hashable] | None = None,
+        duplicates: Duplicates = "error",
     ) -> Added:
         """Add annotations made elsewhere, all or none; unknown annotators are added.
 
         Parameters
         ----------
+        annotations
+            Records, `Annotations`, or a table with the columns ``text`` (the id), ``annotator``, ``label``.
+        columns
+            What the table calls these columns, as in `Annotations.from_long`.
         duplicates
             When an annotator labels a text again, with another class: ``"error"``, or the ``"last"`` label
             replaces the earlier one. The same label again is counted and not added.
@@ -210,7 +221,8 @@ class Project(Labelling):
         FormatError
             For an unknown text or label, with its row; nothing is added.
         """
-        return self.add((Batch((), part) for part in ranks.chunks(annotations, 5_000)), duplicates=duplicates)
+        records = annotation_records(annotations, columns, self.classes)
+        return self.add((Batch((), part) for part in ranks.chunks(records, 5_000)), duplicates=duplicates)
 
     def add(
         self, batches: Iterable[Batch], *, duplicates: Duplicates = "error", add_classes: bool = False
@@ -278,6 +290,16 @@ class Project(Labelling):
         """The classes' numbers where they are an ordered scale, else None."""
         with self.store.read() as connection:
             return state.read_scale(connection)
+
+    def to_loop(self, **changes: Any) -> Loop:
+        """Return a loop in memory over the texts and annotations of now; what it is told stays there.
+
+        Parameters
+        ----------
+        **changes
+            As of `jurybox.Loop`; default: as the project's settings say.
+        """
+        return loop_of(self.reading.texts(), self.classes, self.annotations(), self.settings, changes)
 
     def add_class(self, name: str) -> None:
         """Add a class behind the others; ConflictError if there is one of this name."""
@@ -364,6 +386,13 @@ class Project(Labelling):
         """
         return self.beliefs.now().posterior
 
+    def to_frame(self) -> DataFrame:
+        """Return one row per text, by id: the text, what is believed of it, and whether that is a guess.
+
+        A guess is a label that no annotation speaks for: the model's.
+        """
+        return frame_of(self.reading.texts(), self.consensus())
+
     def export(self) -> Export:
         """Return everything that `jurybox.formats` writes."""
         return self.reading.everything(self.beliefs.now())
@@ -386,17 +415,3 @@ def _fill(importer: Importer, batches: Iterable[Batch]) -> Added:
         importer.add_skips(batch.skips)
         gold.update((record.text_id, record.label) for record in batch.gold)
     return importer.finish(gold)
-
-
-def _records(texts: Iterable[TextLike]) -> Iterator[TextRecord]:
-    """Turn strings, pairs or records into records; all are of the kind of the first."""
-    if isinstance(texts, str):
-        raise InputError("texts is one string, expected several texts: pass [text] to add one")
-    iterator = iter(texts)
-    first = next(iterator, None)
-    if first is None:
-        return iter(())
-    together = chain([first], iterator)
-    if isinstance(first, str):
-        return named_texts(item if isinstance(item, str) else item[1] for item in together)
-    return (item if isinstance(item, TextRecord) else TextRecord(*item) for item in together)

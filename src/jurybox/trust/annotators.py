@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from jurybox.agreement import Weighting, cohen_kappa
 from jurybox.annotations import Annotations
-from jurybox.arrays import Floats, Ints, freeze, total_by
+from jurybox.arrays import Floats, Ints, Rng, freeze, generator, total_by
 from jurybox.consensus import EstimatedConsensus, draw_consensus, estimate_consensus
 from jurybox.consensus.estimate import check_experts
 from jurybox.trust.copying import shared_and_agreed
@@ -170,7 +170,7 @@ class PairAgreements:
             freeze(array)
 
 
-def assess_annotators(observed: Observed, *, rng: np.random.Generator) -> tuple[AnnotatorAssessment, ...]:
+def assess_annotators(observed: Observed, *, rng: Rng) -> tuple[AnnotatorAssessment, ...]:
     """Assess every annotator.
 
     Parameters
@@ -197,10 +197,11 @@ def assess_annotators(observed: Observed, *, rng: np.random.Generator) -> tuple[
     >>> [each.n_annotations for each in found], found[0].quality.estimate > found[2].quality.estimate
     ([40, 40, 40], True)
     """
+    rng = generator(rng)
     when, took = observed.measured()
     annotations = observed.annotations
     crowds = _drawn(observed, when, rng)
-    consensus = estimate_consensus(annotations, observed.pred_probs, experts=observed.experts)
+    consensus = estimate_consensus(annotations, observed.pred_probs, experts=observed.experts, check=False)
     agreements, effects = _beside_others(annotations, consensus)
     drifts = _drifts(crowds, annotations.n_annotators, rng)
     speeds = _speeds(annotations, took)

@@ -17,7 +17,7 @@ from scipy.special import ndtr, ndtri
 
 from jurybox.agreement import fleiss_kappa, krippendorff_alpha
 from jurybox.annotations import Annotations
-from jurybox.arrays import Floats, Ints
+from jurybox.arrays import Floats, Ints, Rng, generator
 from jurybox.errors import InputError
 from jurybox.trust.intervals import Interval
 
@@ -59,7 +59,7 @@ class AgreementEstimate:
 
 
 def estimate_agreement(
-    annotations: Annotations, *, level: float = 0.95, n_draws: int = 2000, rng: np.random.Generator
+    annotations: Annotations, *, level: float = 0.95, n_draws: int = 2000, rng: Rng
 ) -> AgreementEstimate:
     """Return coefficients of agreement with bootstrap intervals over the texts.
 
@@ -90,6 +90,7 @@ def estimate_agreement(
     >>> round(found.percent.estimate, 3), found.alpha.low < found.alpha.estimate < found.alpha.high
     (0.714, True)
     """
+    rng = generator(rng)
     if not 0 < level < 1:
         raise InputError(f"level is {level!r}, expected a number between 0 and 1")
     if n_draws < 100:

@@ -34,18 +34,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import expit, logit
 
 from jurybox.annotations import Annotations
-from jurybox.arrays import Bools, Floats, Ints, check_probabilities, freeze, total_by
+from jurybox.arrays import Bools, Floats, Ints, Rng, freeze, generator, total_by
 from jurybox.coding import positions
 from jurybox.consensus import draw_consensus
 from jurybox.consensus.estimate import check_experts
 from jurybox.consensus.text_types import TextTypes
 from jurybox.errors import InputError
+from jurybox.inputs import probabilities
 from jurybox.trust.intervals import Interval, share_of_singles
 from jurybox.trust.tables import draw_tables, summarise, summarise_margins
 
@@ -132,7 +134,7 @@ class AuditEvidence:
         for array in (self.texts, self.n_labels, self.likelihood):
             freeze(array)
 
-    def judge(self, audit: ArrayLike, predicted: ArrayLike, *, rng: np.random.Generator) -> AuditEstimate:
+    def judge(self, audit: ArrayLike, predicted: ArrayLike, *, rng: Rng) -> AuditEstimate:
         """Judge a model by its predictions for these texts.
 
         Parameters
@@ -149,6 +151,7 @@ class AuditEvidence:
         InputError
             If the lengths differ, a class is out of range, a text is named twice, or none has a label.
         """
+        rng = generator(rng)
         K = self.likelihood.shape[2]
         sample, classes = np.asarray(audit), positions(predicted, K, "class")
         if sample.shape != classes.shape or len(np.unique(sample)) != len(sample):
@@ -167,10 +170,10 @@ class AuditEvidence:
 def audit_evidence(
     annotations: Annotations,
     audit: ArrayLike,
-    pred_probs: ArrayLike | None = None,
+    pred_probs: Any = None,
     *,
     experts: Bools | None = None,
-    rng: np.random.Generator,
+    rng: Rng,
 ) -> AuditEvidence:
     """Return what the labels say of the audit texts; many models can be judged by one and the same evidence.
 
@@ -194,6 +197,7 @@ def audit_evidence(
     InputError
         If a position is out of range, K < 2, or ``pred_probs`` or ``experts`` is not of the shape above.
     """
+    rng = generator(rng)
     sample = np.unique(positions(audit, annotations.n_texts, "text")).astype(np.int64)
     texts = sample[annotations.labelled[sample]]
     used = np.sort(np.concatenate([texts, _others(annotations, texts, rng)]))
@@ -207,10 +211,10 @@ def estimate_from_audit(
     annotations: Annotations,
     audit: ArrayLike,
     predicted: ArrayLike,
-    pred_probs: ArrayLike | None = None,
+    pred_probs: Any = None,
     *,
     experts: Bools | None = None,
-    rng: np.random.Generator,
+    rng: Rng,
 ) -> AuditEstimate:
     """Estimate how good a model is from texts drawn at random that it was never trained on.
 
@@ -243,6 +247,7 @@ def estimate_from_audit(
     >>> 0.95 in found.accuracy, 0.6 in found.accuracy
     (True, False)
     """
+    rng = generator(rng)
     evidence = audit_evidence(annotations, audit, pred_probs, experts=experts, rng=rng)
     return evidence.judge(audit, predicted, rng=rng)
 
@@ -250,11 +255,11 @@ def estimate_from_audit(
 def estimate_of_consensus(
     annotations: Annotations,
     labels: ArrayLike,
-    pred_probs: ArrayLike | None = None,
+    pred_probs: Any = None,
     *,
     judges: ArrayLike | None = None,
     experts: Bools | None = None,
-    rng: np.random.Generator,
+    rng: Rng,
 ) -> ConsensusEstimate:
     """Estimate how good the consensus labels of the labelled texts are.
 
@@ -287,6 +292,7 @@ def estimate_of_consensus(
     >>> found.accuracy.low > 0.8
     True
     """
+    rng = generator(rng)
     given = np.asarray(labels)
     if given.shape != (annotations.n_texts,):
         raise InputError(f"labels has shape {given.shape}, expected ({annotations.n_texts},)")
@@ -326,12 +332,16 @@ def _others(annotations: Annotations, texts: Ints, rng: np.random.Generator) -> 
 def _crowds(
     annotations: Annotations,
     texts: Ints,
-    pred_probs: ArrayLike | None,
+    pred_probs: Any,
     experts: Bools | None,
     rng: np.random.Generator,
 ) -> Iterator[TextTypes]:
     """Draw crowds, and what they make of these labelled texts."""
-    p = None if pred_probs is None else check_probabilities(pred_probs, annotations.counts.shape)[texts]
+    p = (
+        None
+        if pred_probs is None
+        else probabilities(pred_probs, annotations.texts, annotations.classes)[texts]
+    )
     mask = check_experts(experts, annotations.n_annotators)
     seen = annotations.subset(texts=texts)
     active = np.flatnonzero(seen.labels_per_annotator)

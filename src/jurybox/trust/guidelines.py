@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from scipy.sparse import csr_array
 
 from jurybox.annotations import Annotations
-from jurybox.arrays import Bools, Floats, Ints, total_by
+from jurybox.arrays import Bools, Floats, Ints, Rng, generator, total_by
 from jurybox.consensus import EstimatedConsensus, estimate_consensus
 from jurybox.trust.intervals import Interval, from_draws
 
@@ -60,7 +60,7 @@ def guideline_problems(
     pred_probs: ArrayLike | None = None,
     *,
     experts: ArrayLike | None = None,
-    rng: np.random.Generator,
+    rng: Rng,
 ) -> tuple[GuidelineProblem, ...]:
     """Return the pairs of classes about which reliable annotators differ more than their errors explain.
 
@@ -87,7 +87,8 @@ def guideline_problems(
     InputError
         If ``pred_probs`` is not of shape (N, K), or ``experts`` not of shape (M,).
     """
-    consensus = estimate_consensus(annotations, pred_probs, experts=experts)
+    rng = generator(rng)
+    consensus = estimate_consensus(annotations, pred_probs, experts=experts, check=False)
     reliable = _reliable(annotations, consensus)
     kept = annotations.subset(annotators=reliable)
     if kept.n_annotators < 2 or not (kept.n_labels > 1).any():

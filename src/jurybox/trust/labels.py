@@ -10,18 +10,20 @@ they are expected to be, in the classes' numbers.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import softmax
 
 from jurybox.annotations import Annotations
-from jurybox.arrays import Bools, Floats, Ints, check_probabilities, freeze, total_by
-from jurybox.consensus import EstimatedConsensus, crowdlab, estimate_consensus
+from jurybox.arrays import Bools, Floats, Ints, freeze, total_by
+from jurybox.consensus import EstimatedConsensus, estimate_consensus
+from jurybox.consensus.crowdlab import calibrated, infer
 from jurybox.consensus.estimate import check_experts
 from jurybox.consensus.result import UNKNOWN
 from jurybox.errors import InputError
+from jurybox.inputs import probabilities
 from jurybox.scales import distances
 from jurybox.trust.guidelines import GuidelineProblem, above_chance, guideline_problems
 
@@ -105,7 +107,7 @@ class Contested:
 
 
 def label_errors(
-    annotations: Annotations, pred_probs: ArrayLike | None = None, *, experts: ArrayLike | None = None
+    annotations: Annotations, pred_probs: Any = None, *, experts: ArrayLike | None = None
 ) -> LabelErrors:
     """Return how likely each text's consensus and each single annotation is wrong.
 
@@ -131,13 +133,13 @@ def label_errors(
     >>> int(errors.texts[:4].argmax()), int(errors.annotations[:12].argmax())
     (0, 2)
     """
-    consensus = estimate_consensus(annotations, pred_probs, experts=experts)
+    consensus = estimate_consensus(annotations, pred_probs, experts=experts, check=False)
     return _label_errors(annotations, pred_probs, experts, consensus)
 
 
 def contested_texts(
     annotations: Annotations,
-    pred_probs: ArrayLike | None = None,
+    pred_probs: Any = None,
     *,
     experts: ArrayLike | None = None,
     limit: int = 50,
@@ -171,7 +173,7 @@ def contested_texts(
     """
     if limit < 0:
         raise InputError(f"limit is {limit}, expected at least 0")
-    consensus = estimate_consensus(annotations, pred_probs, experts=experts)
+    consensus = estimate_consensus(annotations, pred_probs, experts=experts, check=False)
     errors = _label_errors(annotations, pred_probs, experts, consensus)
     texts = np.flatnonzero(annotations.labelled)
     texts = texts[np.argsort(-errors.text_distances[texts], kind="stable")[:limit]]
@@ -192,7 +194,7 @@ def contested_texts(
 
 def _label_errors(
     annotations: Annotations,
-    pred_probs: ArrayLike | None,
+    pred_probs: Any,
     experts: ArrayLike | None,
     consensus: EstimatedConsensus,
 ) -> LabelErrors:
@@ -200,8 +202,8 @@ def _label_errors(
     if pred_probs is not None and annotations.n_annotations and annotations.n_classes > 1:
         reviewers = check_experts(experts, annotations.n_annotators)
         reviewed = np.bincount(annotations.text, reviewers[annotations.annotator], annotations.n_texts) > 0
-        p = check_probabilities(pred_probs, annotations.counts.shape)
-        other = crowdlab(annotations, p, calibrate=True).posterior
+        p = probabilities(pred_probs, annotations.texts, annotations.classes)
+        other = infer(annotations, calibrated(annotations, p[None]), "best_quality", None).posterior
         mixed = softmax((np.log(posterior + _TINY) + np.log(other + _TINY)) / 2, axis=1)
         posterior = np.where(reviewed[:, None], posterior, mixed)
     labels = np.where(annotations.labelled, consensus.labels, UNKNOWN)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from jurybox.annotations import Annotations
-from jurybox.arrays import Bools, Floats
+from jurybox.arrays import Bools, Floats, Rng, generator
 from jurybox.consensus.evidence import FEW_CLASSES
 from jurybox.errors import InputError
+from jurybox.inputs import probabilities
 from jurybox.trust.posterior import Draws, draw_posterior
 
 __all__ = ["Observed"]
@@ -24,7 +25,7 @@ class Observed:
     ----------
     annotations
         Annotations of N texts by M annotators in K >= 2 classes.
-    pred_probs : array-like, shape (N, K), optional
+    pred_probs : table or array, shape (N, K), optional
         A classifier's out-of-sample probabilities.
     experts : ndarray of bool, shape (M,), optional
         Annotators, such as reviewers, who are taken to be right nearly always.
@@ -35,14 +36,15 @@ class Observed:
     """
 
     annotations: Annotations
-    pred_probs: ArrayLike | None = None
+    pred_probs: Any = None
     experts: Bools | None = None
     times: Floats | None = None
     seconds: Floats | None = None
     draws: Draws | None = None
 
-    def drawn(self, rng: np.random.Generator) -> Draws:
+    def drawn(self, rng: Rng) -> Draws:
         """Return the draws, made now where they are not at hand; of few classes, see `in_few_classes`."""
+        rng = generator(rng)
         if self.draws is not None:
             return self.draws
         few = self.in_few_classes()
@@ -68,7 +70,7 @@ class Observed:
         )
         p = None
         if self.pred_probs is not None:
-            p = np.asarray(self.pred_probs, dtype=np.float64) @ np.eye(FEW_CLASSES)[group]
+            p = probabilities(self.pred_probs, a.texts, a.classes) @ np.eye(FEW_CLASSES)[group]
         return replace(self, annotations=together, pred_probs=p)
 
     def measured(self) -> tuple[Floats | None, Floats | None]:

@@ -29,14 +29,15 @@ text's labels that it was trained on.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 from scipy.sparse import csr_array
 
 from jurybox.annotations import Annotations
-from jurybox.arrays import Bools, Floats, Ints, check_probabilities, freeze
+from jurybox.arrays import Bools, Floats, Ints, Rng, freeze, generator
 from jurybox.errors import InputError
+from jurybox.inputs import probabilities
 from jurybox.trust.copying import HabitPrior, Pairs, draw_classes, find_sources
 from jurybox.trust.habits import (
     CAREFUL,
@@ -113,13 +114,13 @@ class Draws:
 
 def draw_posterior(
     annotations: Annotations,
-    pred_probs: ArrayLike | None = None,
+    pred_probs: Any = None,
     *,
     experts: Bools | None = None,
     learnt: Bools | None = None,
     n_draws: int = 400,
     burn_in: int = 40,
-    rng: np.random.Generator,
+    rng: Rng,
 ) -> Draws:
     """Draw classes of the labelled texts and confusions of all annotators from their posterior.
 
@@ -160,7 +161,7 @@ def draw_posterior(
     >>> bool(draws.quality.mean(axis=0)[0] > draws.quality.mean(axis=0)[2])
     True
     """
-    shape = annotations.n_texts, annotations.n_classes
+    rng = generator(rng)
     if annotations.n_classes < 2:
         raise InputError(f"the annotations have {annotations.n_classes} class, expected at least 2")
     if n_draws < 1:
@@ -171,7 +172,7 @@ def draw_posterior(
     known = np.zeros(annotations.n_texts, dtype=bool) if learnt is None else np.asarray(learnt)
     if known.shape != (annotations.n_texts,):
         raise InputError(f"learnt has shape {known.shape}, expected ({annotations.n_texts},)")
-    p = None if pred_probs is None else check_probabilities(pred_probs, shape)
+    p = None if pred_probs is None else probabilities(pred_probs, annotations.texts, annotations.classes)
     n_chains = min(_CHAINS, n_draws)
     sampler = _Sampler(annotations, p, expert.astype(bool), known.astype(bool), n_chains)
     state = sampler.start(n_chains, rng)

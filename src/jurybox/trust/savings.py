@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from jurybox.arrays import Floats
+from jurybox.arrays import Floats, Rng, generator
 from jurybox.errors import InputError
 from jurybox.trust.forecast import (
     CURVES,
@@ -81,7 +81,7 @@ def estimate_savings(
     random_labels: ArrayLike,
     random_accuracy: Sequence[Interval],
     *,
-    rng: np.random.Generator,
+    rng: Rng,
     level: float = 0.8,
     n_draws: int = 4000,
     prior: CurvePrior = CURVES,
@@ -126,6 +126,7 @@ def estimate_savings(
     >>> found.better > 0.5, found.needed, found.unknown[:38]
     (True, None, 'it may be 267 labels or any number of:')
     """
+    rng = generator(rng)
     if labels < 1:
         raise InputError(f"labels is {labels}, expected at least 1")
     reason = _too_little(np.asarray(random_labels))

@@ -15,7 +15,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from jurybox.annotations import Annotations
-from jurybox.arrays import Bools, Floats, Ints
+from jurybox.arrays import Bools, Floats, Ints, Rng, generator
 from jurybox.trust.annotators import (
     PairAgreements,
     median_per_annotator,
@@ -75,7 +75,7 @@ class Suspect:
     other: Any | None = None
 
 
-def find_suspects(observed: Observed, *, rng: np.random.Generator) -> tuple[Suspect, ...]:
+def find_suspects(observed: Observed, *, rng: Rng) -> tuple[Suspect, ...]:
     """Name the annotators who are no honest ones with a probability above 0.5, the surest first.
 
     Parameters
@@ -99,6 +99,7 @@ def find_suspects(observed: Observed, *, rng: np.random.Generator) -> tuple[Susp
     >>> [(int(suspect.annotator), suspect.kind) for suspect in find_suspects(Observed(annotations), rng=rng)]
     [(3, 'random')]
     """
+    rng = generator(rng)
     when, took = observed.measured()
     annotations, draws = observed.in_few_classes().annotations, observed.drawn(rng)
     copying = find_sources(annotations)

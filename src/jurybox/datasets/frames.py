@@ -1,0 +1,126 @@
+"""Data sets from tables in memory, or rows of the hub."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jurybox.annotations import Annotations
+from jurybox.arrays import Ints, Rng, generator
+from jurybox.datasets.base import Dataset, draw_initial
+from jurybox.datasets.folder import TEST_SHARE, majority
+from jurybox.errors import InputError
+from jurybox.inputs import table, text_rows
+
+__all__ = ["from_frames", "from_rows"]
+
+
+def from_frames(
+    texts: Any,
+    annotations: Any,
+    *,
+    test: Any,
+    classes: Sequence[Hashable] | None,
+    columns: Mapping[str, Hashable] | None,
+    name: str,
+    seed: Rng,
+) -> Dataset:
+    """Make a data set; see `Dataset.from_frames`."""
+    rng = generator(seed)
+    ids, words, labels = _texts(texts, "texts")
+    answers = annotations
+    if not isinstance(answers, Annotations):
+        answers = Annotations.from_long(answers, columns=columns, texts=ids, classes=classes)
+    elif answers.texts.tolist() != ids.tolist():
+        answers = Annotations.from_long(
+            answers.to_frame(), texts=ids, classes=answers.classes, scale=answers.scale or False
+        )
+    gold = _codes(labels, answers.classes, "texts")
+    if test is None:
+        truth = gold if gold is not None else majority(answers)
+        if gold is not None:
+            truth = np.where(gold >= 0, gold, majority(answers))
+        known = rng.permutation(np.flatnonzero(truth >= 0))
+        held = np.sort(known[: round(TEST_SHARE * len(known))])
+        test_ids, test_words, test_labels = ids[held], [words[at] for at in held], truth[held]
+        kept = np.setdiff1d(np.arange(len(ids)), held)
+        ids, words = ids[kept], [words[at] for at in kept]
+        answers, gold = answers.subset(texts=kept), None if gold is None else gold[kept]
+    else:
+        test_ids, test_words, test_names = _texts(test, "test")
+        found = _codes(test_names, answers.classes, "test")
+        if found is None or (found < 0).any():
+            raise InputError(
+                "test has texts without a label, expected a column 'label' with a class in each row"
+            )
+        test_labels = found
+    if not len(test_ids) or not len(ids):
+        raise InputError(
+            f"got {len(ids)} texts for the pool and {len(test_ids)} to test on, expected some of each"
+        )
+    answers = answers.subset(annotators=np.flatnonzero(answers.labels_per_annotator))
+    return Dataset(
+        name=name,
+        texts=ids,
+        pool_texts=tuple(words),
+        initial=draw_initial(answers, rng),
+        answers=answers,
+        test_ids=test_ids,
+        test_texts=tuple(test_words),
+        test_labels=test_labels,
+        gold=gold,
+    )
+
+
+def from_rows(
+    rows: Any, *, name: str, columns: Mapping[str, Hashable] | None = None, **frames: Any
+) -> Dataset:
+    """Make a data set from rows of an annotation each, with the text in each; see `Dataset.from_hub`."""
+    frame = table(rows)
+    if frame is None:
+        raise InputError(f"got {type(rows).__name__}, expected a table with a row per annotation")
+    names = {"text": "text", **(columns or {})}
+    id_column = names.get("id", "id" if "id" in frame.columns else names["text"])
+    missing = [column for column in (id_column, *names.values()) if column not in frame.columns]
+    if missing:
+        raise InputError(f"there is no column {missing[0]!r} among {list(frame.columns)}; pass columns=")
+    once = frame.drop_duplicates(id_column)
+    texts = {"id": once[id_column].tolist(), "text": once[names["text"]].tolist()}
+    theirs = {own: names.get(own, own) for own in ("annotator", "label")}
+    return from_frames(
+        texts,
+        frame[[id_column, *theirs.values()]],
+        columns={"text": id_column, **theirs},
+        name=name,
+        **{"test": None, "classes": None, "seed": 0, **frames},
+    )
+
+
+def _texts(data: Any, name: str) -> tuple[NDArray[Any], list[str], list[Any] | None]:
+    """Return ids, texts, and labels where there is a column of them."""
+    rows = text_rows(data)
+    if rows is None:
+        raise InputError(f"{name} is {type(data).__name__}, expected a table with the columns id and text")
+    held = list(rows)
+    ids: NDArray[Any] = np.empty(len(held), dtype=object)
+    ids[:] = [at if key is None else key for at, (key, _, _) in enumerate(held)]
+    if len(set(ids.tolist())) < len(ids):
+        raise InputError(f"{name} has an id twice, expected each once")
+    labels = [more.get("label") for _, _, more in held]
+    return ids, [text for _, text, _ in held], labels if any(more for _, _, more in held) else None
+
+
+def _codes(labels: list[Any] | None, classes: tuple[Hashable, ...], name: str) -> Ints | None:
+    """Return positions of labels among the classes, -1 where there is none; None for no labels at all."""
+    if labels is None or all(label is None or label != label for label in labels):
+        return None
+    position = {label: at for at, label in enumerate(classes)}
+    for at, label in enumerate(labels):
+        if label is not None and label == label and label not in position:
+            raise InputError(
+                f"{name}, row {at}: label {label!r} is not one of the classes {list(classes)!r:.200}"
+            )
+    return np.array([position.get(label, -1) for label in labels], dtype=np.int64)
