@@ -104,7 +104,7 @@ class Loop(Shown):
         self._names = {"strategy": strategy, "classifier": classifier, "encoder": encoder}
         self._pred_probs = pred_probs
         self._features = None if features is None else np.asarray(array(features))
-        self._cache = None if cache is None else FeatureCache(cache)
+        self._cache = None if cache is None else FeatureCache(Path(cache))
         self._views: Views | None = None
         self._rows: Any = None
         self._rng = generator(rng)

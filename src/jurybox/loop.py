@@ -281,7 +281,7 @@ def play_round(
 def _combined(annotations: Annotations, p: Floats, strategy: Strategy) -> Floats:
     """Return the probabilities that a strategy takes of those of several models (P, N, K)."""
     if len(p) == 1:
-        return p[0]
+        return np.asarray(p[0])
     return p if strategy.ensembles else np.asarray(calibrated(annotations, p).mean(axis=0))
 
 
