@@ -168,7 +168,8 @@ def reads_files(command: Callable[..., None]) -> Callable[..., None]:
 
     @wraps(command)
     def run(**given: Any) -> None:
-        command(**given, reading=FileReading(**{name: given.pop(name) for name in ours}))
+        reading = FileReading(**{name: given.pop(name) for name in ours})
+        command(**given, reading=reading)
 
     parameters: list[Parameter] = []
     for name, parameter in signature(command).parameters.items():
