@@ -62,7 +62,8 @@ def api() -> str:
         if own:
             members = "".join(f"        - {name}\n" for name in own)
             parts.append(
-                f"## {module}\n\n::: {module}\n    options:\n      show_root_heading: false\n      members:\n{members}"
+                f"## {module}\n\n::: {module}\n    options:\n      show_root_heading: false\n      "
+                f"members:\n{members}"
             )
     return "\n".join(parts)
 
@@ -96,7 +97,8 @@ def rest() -> str:
     for path, methods in document()["paths"].items():
         for method, route in methods.items():
             parts.append(
-                f"## `{method.upper()} {path}`\n\n{route.get('summary', '')}. {route.get('description', '')}\n"
+                f"## `{method.upper()} {path}`\n\n{route.get('summary', '')}. "
+                f"{route.get('description', '')}\n"
             )
             rows = [
                 f"| `{taken['name']}` | {taken['in']} | {'yes' if taken.get('required') else 'no'} | "

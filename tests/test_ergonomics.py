@@ -207,8 +207,12 @@ def test_exchanged_columns_shuffled_rows_and_in_sample_probabilities_are_warned_
     exchanged = warned(annotations, p.to_numpy()[:, ::-1])
     assert len(exchanged) == 1
     assert "columns were exchanged: where people say 'yes' they say 'no'" in exchanged[0]
-    majority: Floats = np.eye(2)[jb.majority_vote(annotations).labels] * 0.98 + 0.01
-    (in_sample,) = warned(annotations, majority)
+    rng = np.random.default_rng(0)
+    truth = rng.integers(2, size=600)
+    said = np.where(rng.random((600, 2)) < 0.75, truth[:, None], 1 - truth[:, None]).astype(object)
+    said[200:, 1] = None  # most texts have one label, and a model that saw it repeats it
+    learnt: Floats = np.eye(2)[said[:, 0].astype(int)] * 0.98 + 0.01
+    (in_sample,) = warned(jb.Annotations.from_wide(said), learnt)
     assert "look in-sample" in in_sample
     three = np.arange(N) % 3
     many = jb.Annotations.from_wide(np.column_stack([three, three]))

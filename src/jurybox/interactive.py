@@ -281,8 +281,7 @@ class Loop(Shown):
     def headline(self) -> str:
         """Return sizes and rounds."""
         a = self._annotations
-        active = int((a.labels_per_annotator > 0).sum())
-        told = f"{len(a):,} annotations by {active} annotators, {self.n_rounds} rounds"
+        told = f"{len(a):,} annotations by {len(self._known())} annotators, {self.n_rounds} rounds"
         return f"Loop({a.n_texts:,} texts, classes {', '.join(map(str, a.classes))}: {told})"
 
     def to_frame(self) -> DataFrame:
