@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from jurybox import Annotations
 from jurybox.arrays import Floats, Ints
+from jurybox.classifiers.calibrated import CalibratedFitted
 from jurybox.loop import Round, Settings, play_round
 from jurybox.trust.estimates import estimate_from_audit
 from jurybox.trust.intervals import wilson
@@ -99,8 +100,8 @@ def run(seed: int) -> dict[str, Judged]:
             collect(world, rows, np.array([text]), sum(known == text for known, _, _ in rows) + 1, rng)
         previous = play(world, rows, audit, rng, previous)
         order = previous.ranking.texts
-    if previous is None or previous.classifier is None:
-        raise ValueError("no round could be played")
+    if previous is None or not isinstance(previous.classifier, CalibratedFitted):
+        raise TypeError("expected a round of the default classifier")
     found = {"before": judge(world, rows, audit, previous.pred_probs, rng)}
 
     more = rng.choice(np.setdiff1d(np.arange(POOL), audit), size=GROWN - FIRST, replace=False)
