@@ -145,6 +145,20 @@ def test_it_stops_where_the_server_does_and_goes_on_later(project: Project, serv
     assert max(server.paid.values()) == 1
 
 
+def test_a_text_that_the_server_refuses_does_not_stop_the_others(
+    project: Project, server: ChatServer
+) -> None:
+    def picky(n: int, body: dict[str, Any]) -> Any:
+        return (400, {"error": {"message": "too long"}}) if text_of(body) == "text 0" else echo(n, body)
+
+    server.behaviour = picky
+    project.machines.add("mini", model(server), price=PRICE)
+    asked = project.machines.ask("mini")
+    assert asked.answers == N - 1
+    assert "too long" in asked.ended
+    assert (tally(project).lost, tally(project).answers) == (0, N - 1)
+
+
 def test_a_lost_answer_is_counted_and_not_asked_again(project: Project, server: ChatServer) -> None:
     def cut(n: int, body: dict[str, Any]) -> Any:
         return None if n == 2 else echo(n, body)

@@ -20,6 +20,9 @@ __all__ = ["AskOptions", "Asked", "Worker", "most_of", "summary"]
 
 Ask: TypeAlias = Callable[[str, str], MachineAnswer]
 
+_PATIENCE = 3
+"""Refusals in a row that end it: one alone may be of its text, such as one that is too long."""
+
 
 @dataclass(frozen=True)
 class AskOptions:
@@ -103,6 +106,7 @@ class Worker:
             self._mark = mark(connection, machine)
         self._found: list[MachineAnswer] = []
         self._ended = "done"
+        self._refused, self._problem = 0, ""
 
     def run(self, limit: int | None, progress: Callable[[int, int], None], *, again: bool) -> Asked:
         """Ask until nothing is left, or something ends it."""
@@ -129,6 +133,8 @@ class Worker:
                     progress(len(self._found), len(todo))
         with self._store.read() as connection:
             left = responses.read_tally(connection, self._machine).lost
+        if self._ended == "done" and self._problem:
+            self._ended = self._problem
         if self._ended == "done" and limit is not None and len(todo) == limit:
             self._ended = "limit"
         return summary(self._machine, self._found, left, self._ended)
@@ -185,10 +191,14 @@ class Worker:
                     answer = future.result()
                     responses.write_answer(connection, self._machine, number, answer, now=self._clock())
                     self._found.append(answer)
+                    self._refused = 0
                 elif not isinstance(error, AnswerLostError):
                     responses.unclaim(connection, self._machine, [number])
             if error is not None:
-                self._ended = str(error)
+                self._problem = str(error)
+                self._refused += 1
+                if isinstance(error, AnswerLostError) or self._refused >= _PATIENCE:
+                    self._ended = self._problem
                 if not isinstance(error, AnswerLostError | RefusedError):
                     raise error
 

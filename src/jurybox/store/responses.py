@@ -187,7 +187,7 @@ def claim(
     if connection.scalar(sa.select(machines.c.stopped_at).where(machines.c.id == machine.id)) is not None:
         raise ConflictError(f"{machine.title} was stopped; jurybox machine ask --resume asks it again")
     rows: list[dict[str, Any]] = []
-    left = budget - spent(connection)
+    left = budget - spent(connection) if any(most.values()) else 0.0
     for text, price in most.items():
         if price and price > left + 1e-12:  # what is free may be asked by whoever has spent too much
             break
