@@ -212,6 +212,14 @@ def test_an_expert_names_the_class_on_a_scale() -> None:
     assert found.labels[:3].tolist() == [4, 2, 1]
 
 
+def test_a_single_label_stands_where_no_classifier_speaks() -> None:
+    ratings = np.random.default_rng(0).choice(5, 200, p=[0.05, 0.05, 0.1, 0.2, 0.6])
+    a = Annotations.from_indices(
+        np.arange(200), np.arange(200) % 9, ratings, texts=200, annotators=9, classes=5, scale=(1, 2, 3, 4, 5)
+    )
+    np.testing.assert_array_equal(estimate_consensus(a).labels, ratings)
+
+
 def test_the_nearest_class_has_the_least_expected_square() -> None:
     posterior = np.random.default_rng(0).dirichlet(np.ones(5), 200)
     ranks = np.arange(5.0)

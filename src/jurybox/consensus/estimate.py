@@ -12,8 +12,9 @@ surest model, or four unanimous annotators; it stays an annotation, which more o
 can outweigh.
 
 On a scale (`jurybox.Annotations.scale`) the label is the class nearest to the mean, by rank, of what the
-majority would say: it has the least expected squared distance to it. The *position* is what a large crowd
-would answer on average, in the classes' numbers.
+majority would say: it has the least expected squared distance to it. Where one label is all that is known of
+a text it remains the largest share. The *position* is what a large crowd would answer on average, in the
+classes' numbers.
 """
 
 from __future__ import annotations
@@ -251,7 +252,10 @@ def _result(
     experts: Bools,
     without_model: bool,
 ) -> EstimatedConsensus:
-    labels = shares.argmax(axis=1) if annotations.scale is None else nearest_class(posterior)
+    labels = shares.argmax(axis=1)
+    if annotations.scale is not None:
+        known = ~without_model | (annotations.n_labels > 1)
+        labels = np.where(known, nearest_class(posterior), labels)
     reviewed = np.flatnonzero(np.bincount(annotations.text, experts[annotations.annotator], len(labels)))
     labels[reviewed] = posterior[reviewed].argmax(axis=1)
     if without_model:

@@ -114,7 +114,7 @@ class Problem:
         sizes = [size for size, _ in blocks.values()]
         scale = np.repeat([scale for _, scale in blocks.values()], sizes)
         widest = {"crowd": prior.crowd, "mixing": prior.mixing, "ability": prior.ability, "weight": 0.0}
-        widest |= {"abilities": prior.ability, "nearer": prior.nearer}
+        widest |= {"abilities": prior.ability, "nearer": prior.nearer, "tilt": prior.tilt}
         self._rank = np.zeros(K) if e.rank is None else e.rank
         self._apart = np.abs(self._rank[:, None] - self._rank)
         self._prior_deviation = np.repeat(

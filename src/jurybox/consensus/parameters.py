@@ -75,6 +75,6 @@ def standard_deviations(e: Evidence, prior: TypesPrior) -> dict[str, tuple[int, 
         "gate": (D, prior.gate),
         "gates": (per_class * D, prior.gate),
         "nearer": (int(on_scale), prior.nearer * less),
-        "tilt": (e.n_annotators if on_scale else 0, prior.tilt),
+        "tilt": (e.n_annotators if on_scale else 0, prior.tilt * less),
         "weight": (max(per_class, 1) * D, 1.0),
     }
