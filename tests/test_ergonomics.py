@@ -354,7 +354,7 @@ def test_a_seed_is_as_good_as_a_generator() -> None:
     for method in (jb.crowdlab, jb.activelab, jb.majority_vote, jb.dawid_skene):
         one, two = method(annotations, p, rng=7), method(annotations, p, rng=np.random.default_rng(7))
         a, b = (one, two) if method is jb.activelab else (one.labels, two.labels)
-        assert np.array_equal(a, b)
+        assert np.array_equal(np.asarray(a), np.asarray(b))
     assert jb.random_scores(5, 1).tolist() == jb.random_scores(5, np.random.default_rng(1)).tolist()
 
 
@@ -392,10 +392,10 @@ def test_objects_are_taken_wherever_names_are() -> None:
 
 
 def test_functions_and_objects_encode() -> None:
-    (encoder,) = get_encoders(lambda texts: [[len(text), 1.0] for text in texts])
+    (encoder,) = get_encoders(lambda texts: [[len(text), 1.0] for text in texts])  # type: ignore[arg-type]
     views = jb.fit_views([encoder], ["a", "bb", "ccc"])
     assert len(views.rows(["dddd"])) == 1
-    (other,) = get_encoders(lambda texts: [[len(text), 2.0] for text in texts])
+    (other,) = get_encoders(lambda texts: [[len(text), 2.0] for text in texts])  # type: ignore[arg-type]
     assert other.name != encoder.name, "two functions are not one in the cache"
 
 

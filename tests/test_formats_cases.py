@@ -11,7 +11,7 @@ import pytest
 from jurybox import formats
 from jurybox.cli.app import app, run
 from jurybox.errors import FormatError
-from jurybox.formats import AnnotationRecord, Batch, ReadOptions
+from jurybox.formats import AnnotationRecord, ReadOptions, RecordBatch
 from jurybox.project import Project
 
 CASES = Path(__file__).parent / "cases"
@@ -175,11 +175,11 @@ def test_skips_and_known_labels_end_loans_too(location: str) -> None:
         label = AnnotationRecord("1", "ana", "polite")
         project.add_annotations([label])
         assert [task.text_id for task in project.next_tasks("ana", 2).tasks] == ["2"]
-        added = project.add([Batch((), (label,), skips=(formats.SkipRecord("2", "ana"),))])
+        added = project.add([RecordBatch((), (label,), skips=(formats.SkipRecord("2", "ana"),))])
         assert (added.known_annotations, added.skips) == (1, 1)
         assert project.next_tasks("ana", 2).tasks == ()
         assert [(skip.text_id, skip.annotator) for skip in project.export().skips] == [("2", "ana")]
-        assert project.add([Batch((), (), skips=(formats.SkipRecord("2", "ana"),))]).skips == 0
+        assert project.add([RecordBatch((), (), skips=(formats.SkipRecord("2", "ana"),))]).skips == 0
 
 
 def test_a_folder_as_a_project_is_refused_by_name(jurybox: Run, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ import pytest
 
 from jurybox import formats
 from jurybox.errors import FormatError, InputError
-from jurybox.formats import AnnotationRecord, Batch, ReadOptions, TextRecord
+from jurybox.formats import AnnotationRecord, ReadOptions, RecordBatch, TextRecord
 
 
 def write(folder: Path, name: str, content: str | bytes) -> Path:
@@ -383,7 +383,7 @@ def test_a_folder_of_texts_and_annotations(tmp_path: Path) -> None:
 def test_batches_name_their_file_and_rows(tmp_path: Path) -> None:
     write(tmp_path, "texts.csv", "id,text\n1,hi\n\n2,ho\n")
     write(tmp_path, "annotations.csv", LONG)
-    batches: list[Batch] = list(formats.read(tmp_path).batches())
+    batches: list[RecordBatch] = list(formats.read(tmp_path).batches())
     assert [Path(batch.file).name for batch in batches] == ["texts.csv", "annotations.csv"]
     assert [text.row for text in batches[0].texts] == [1, 2]
     assert [label.row for label in batches[1].annotations] == [1, 2, 3]

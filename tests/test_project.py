@@ -9,7 +9,7 @@ import pytest
 
 from jurybox.datasets import Dataset, load
 from jurybox.errors import ConflictError, InputError
-from jurybox.formats.records import Batch
+from jurybox.formats.records import RecordBatch
 from jurybox.project import Project
 from jurybox.store.records import NothingLeft, Role
 from jurybox.store.settings import ProjectSettings
@@ -170,7 +170,7 @@ def test_what_was_exported_makes_an_equal_project(
     export = project.export()
     copy = tmp_path_factory.mktemp("copy") / "copy.db"
     with Project.create(copy, classes=export.classes) as other:
-        other.add([Batch(list(export.texts), list(export.annotations))])
+        other.add([RecordBatch(list(export.texts), list(export.annotations))])
         assert list(other.reading.texts()) == list(project.reading.texts())
         # Annotators are numbered as they come, so the order within a text may differ.
         assert sorted(other.reading.annotation_records()) == sorted(project.reading.annotation_records())

@@ -13,7 +13,7 @@ import pytest
 import sqlalchemy as sa
 
 from jurybox.errors import ConflictError, FormatError, InputError, StoreError
-from jurybox.formats.records import AnnotationRecord, Batch, TextRecord
+from jurybox.formats.records import AnnotationRecord, RecordBatch, TextRecord
 from jurybox.project import Project
 from jurybox.store import arrivals, importer, rounds, schema, snapshots
 from jurybox.store.settings import ProjectSettings
@@ -50,10 +50,10 @@ def test_people_label_while_an_import_is_under_way(project: Project) -> None:
     def label() -> None:
         seen.append((project.status().texts, served(project, "ana", 1)))
 
-    def batches() -> Iterator[Batch]:
+    def batches() -> Iterator[RecordBatch]:
         for part in range(3):
             texts = new_texts(1200, f"p{part}-")
-            yield Batch(texts, [AnnotationRecord(text.id, "bo", "yes") for text in texts[:100]])
+            yield RecordBatch(texts, [AnnotationRecord(text.id, "bo", "yes") for text in texts[:100]])
             person = threading.Thread(target=label, daemon=True)
             person.start()
             person.join(60)  # without end where a label waits for the import to end
@@ -69,14 +69,14 @@ def test_people_label_while_an_import_is_under_way(project: Project) -> None:
 
 KILLED = """
 import os, sys
-from jurybox.formats.records import AnnotationRecord, Batch, TextRecord
+from jurybox.formats.records import AnnotationRecord, RecordBatch, TextRecord
 from jurybox.project import Project
 from jurybox.store import importer
 
 def batches():
     for part in range(3):
         texts = [TextRecord(f"n{part}-{i}", "x") for i in range(1500)]
-        yield Batch(texts, [AnnotationRecord(text.id, "bo", "yes") for text in texts])
+        yield RecordBatch(texts, [AnnotationRecord(text.id, "bo", "yes") for text in texts])
     if sys.argv[2] == "before":
         os._exit(7)
 
@@ -107,20 +107,20 @@ def test_a_killed_import_is_in_wholly_or_not_at_all(
 def test_one_import_at_a_time(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importer, "_PATIENCE", 0.0)
 
-    def batches() -> Iterator[Batch]:
+    def batches() -> Iterator[RecordBatch]:
         with pytest.raises(ConflictError, match="another import"):
             project.add_texts(["late"])
-        yield Batch(new_texts(3), [])
+        yield RecordBatch(new_texts(3), [])
 
     assert project.add(batches()).texts == 3
 
 
 def test_an_import_that_lost_its_lock_adds_nothing(project: Project) -> None:
-    def batches() -> Iterator[Batch]:
-        yield Batch(new_texts(3), [])
+    def batches() -> Iterator[RecordBatch]:
+        yield RecordBatch(new_texts(3), [])
         with project.store.write() as connection:  # as the next one does that finds the lock free
             arrivals.begin_import(connection)
-        yield Batch(new_texts(3, "m"), [])
+        yield RecordBatch(new_texts(3, "m"), [])
 
     with pytest.raises(StoreError, match="another import has begun"):
         project.add(batches())
@@ -130,8 +130,8 @@ def test_an_import_that_lost_its_lock_adds_nothing(project: Project) -> None:
 def test_a_label_given_during_an_import_is_not_given_twice(project: Project) -> None:
     labels = [AnnotationRecord("t3", "ana", "yes", row=8), AnnotationRecord("t4", "ana", "no", row=9)]
 
-    def batches(mine: str) -> Iterator[Batch]:
-        yield Batch([], labels)
+    def batches(mine: str) -> Iterator[RecordBatch]:
+        yield RecordBatch([], labels)
         if project.status().annotations == 0:
             project.people.add("ana")
             project.submit("t3", "yes", annotator="ana")
@@ -203,7 +203,7 @@ def test_new_classes_cost_the_same_each_and_a_thousand_are_enough(project: Proje
         for record in records:
             if record.annotator not in {person.name for person in project.people.all()}:
                 project.people.add(record.annotator)
-        counts.append(statements(project, lambda: project.add([Batch([], records)], add_classes=True)))
+        counts.append(statements(project, lambda: project.add([RecordBatch([], records)], add_classes=True)))
 
     counts: list[int] = []
     add(0, 20)
@@ -211,7 +211,7 @@ def test_new_classes_cost_the_same_each_and_a_thousand_are_enough(project: Proje
     assert counts[1] <= counts[0] + 40  # a person's counter each
     labels = [AnnotationRecord("t0", f"b{i}", f"more {i}", row=i + 1) for i in range(939)]
     with pytest.raises(FormatError, match=r"row 939, column 'label', value 'more 938': .*more than 1,000"):
-        project.add([Batch([], labels)], add_classes=True)
+        project.add([RecordBatch([], labels)], add_classes=True)
     assert len(project.classes) == 62
     with project.store.write() as connection, pytest.raises(InputError, match="1,001 classes, expected at"):
         add_classes(connection, [f"more {i}" for i in range(939)])

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from jurybox.errors import ConflictError, FormatError, InputError
-from jurybox.formats.records import AnnotationRecord, Batch, TextRecord
+from jurybox.formats.records import AnnotationRecord, RecordBatch, TextRecord
 from jurybox.project import Project
 from jurybox.store.records import Added
 from jurybox.store.settings import ProjectSettings
@@ -117,7 +117,7 @@ def test_unknown_texts_and_labels_are_refused_with_their_row(project: Project) -
 
 @pytest.mark.slow
 def test_labels_may_become_classes(project: Project) -> None:
-    batch = Batch([TextRecord("a", "x")], [label("a", "ana", "maybe")])
+    batch = RecordBatch([TextRecord("a", "x")], [label("a", "ana", "maybe")])
     project.add([batch], add_classes=True)
     assert project.classes == ("no", "yes", "maybe")
     assert project.status().class_counts == {"no": 0, "yes": 0, "maybe": 1}
@@ -125,10 +125,10 @@ def test_labels_may_become_classes(project: Project) -> None:
 
 @pytest.mark.slow
 def test_an_import_that_fails_late_leaves_nothing(project: Project) -> None:
-    def batches() -> Iterator[Batch]:
+    def batches() -> Iterator[RecordBatch]:
         for i in range(3):
             texts = [TextRecord(f"{i}-{j}", "x") for j in range(4000)]
-            yield Batch(texts, [label(f"{i}-{j}", f"a{j % 5}", "yes") for j in range(4000)])
+            yield RecordBatch(texts, [label(f"{i}-{j}", f"a{j % 5}", "yes") for j in range(4000)])
         raise FormatError("the file ends in the middle of a row", row=12_001)
 
     with pytest.raises(FormatError, match="row 12001"):

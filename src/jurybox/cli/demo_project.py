@@ -38,11 +38,11 @@ def make_demo_project(
     rounds, batch
         Rounds to play, and labels of each.
     """
-    from jurybox.formats import Batch
+    from jurybox.formats import RecordBatch
     from jurybox.project import Project
     from jurybox.store.settings import ProjectSettings
 
-    first = Batch(list(_texts(data)), list(_labels(data)))
+    first = RecordBatch(list(_texts(data)), list(_labels(data)))
     settings = ProjectSettings(
         batch=batch,
         encoder=encoder,

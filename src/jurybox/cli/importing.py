@@ -16,7 +16,7 @@ from jurybox.cli.output import ProgressBar, is_terminal, note, say, table, warn
 from jurybox.errors import FormatError, InputError
 
 if TYPE_CHECKING:
-    from jurybox.formats import Batch, FilePlan, ImportPlan, ReadOptions, Source
+    from jurybox.formats import FilePlan, ImportPlan, ReadOptions, RecordBatch, Source
     from jurybox.store.records import Added
 
 __all__ = ["Columns", "Delimiter", "Encoding", "FileFormat", "Ignored", "Strict", "Yes"]
@@ -196,7 +196,7 @@ class Feed:
         self._move = move
         self._file = str(source.path)
 
-    def __iter__(self) -> Iterator[Batch]:
+    def __iter__(self) -> Iterator[RecordBatch]:
         rows = 0
         for batch in self._source.batches():
             self._file = batch.file

@@ -23,11 +23,11 @@ from jurybox.consensus.crowdlab import (
 from jurybox.consensus.majority import majority_labels
 from jurybox.consensus.result import describe_annotators, mean_per_annotator, summarise
 
-__all__ = ["Judge", "Verdict"]
+__all__ = ["CrowdVerdict", "Judge"]
 
 
 @dataclass(frozen=True)
-class Verdict:
+class CrowdVerdict:
     """One consensus method's labels (N,), what they were weighed from, and their quality (N,)."""
 
     labels: Ints
@@ -57,7 +57,7 @@ class Judge:
         self.score_kwargs = dict(score_kwargs or {})
         self.majority = majority_labels(self.annotations, self.p.mean(axis=0), np.random.default_rng(0))
 
-    def verdict(self, method: str) -> Verdict:
+    def verdict(self, method: str) -> CrowdVerdict:
         """Return the consensus by one method."""
         labels = self.majority
         fit = self._weigh(labels)
@@ -66,10 +66,10 @@ class Judge:
             fit = self._weigh(labels)
         agreement = summarise(self.annotations, labels)
         quality = agreement if self.by_agreement else self._score(labels, fit.posterior)
-        return Verdict(labels, fit, agreement, quality)
+        return CrowdVerdict(labels, fit, agreement, quality)
 
     def report(
-        self, verdicts: Mapping[str, Verdict], detailed: bool, stats: bool, verbose: bool
+        self, verdicts: Mapping[str, CrowdVerdict], detailed: bool, stats: bool, verbose: bool
     ) -> dict[str, Any]:
         """Return the frames that were asked for; the first verdict is the main one."""
         if verbose and not self.by_agreement:
@@ -105,7 +105,7 @@ class Judge:
     def _score(self, labels: Ints, posterior: Floats) -> Floats:
         return label_quality(labels, posterior, np.zeros_like(labels), 1, **self.score_kwargs)
 
-    def _annotation_scores(self, verdict: Verdict, score_kwargs: Mapping[str, Any]) -> Floats:
+    def _annotation_scores(self, verdict: CrowdVerdict, score_kwargs: Mapping[str, Any]) -> Floats:
         return label_quality(
             self.annotations.label.astype(np.int64),
             verdict.fit.posterior[self.annotations.text],
@@ -120,7 +120,7 @@ class Judge:
         frame = pd.DataFrame(cells, index=self.wide.index, columns=self.wide.annotators)
         return frame.add_prefix("quality_annotator_")
 
-    def _annotator_stats(self, verdict: Verdict, scores: Floats) -> pd.DataFrame:
+    def _annotator_stats(self, verdict: CrowdVerdict, scores: Floats) -> pd.DataFrame:
         if self.by_agreement:
             shared = self.annotations.n_labels[self.annotations.text] > 1
             agrees = self.annotations.label == verdict.labels[self.annotations.text]

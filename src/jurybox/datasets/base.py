@@ -1,4 +1,4 @@
-"""What a benchmark data set is made of, and how the annotations to start from are drawn."""
+"""What a benchmark data set is made of."""
 
 from __future__ import annotations
 
@@ -10,12 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jurybox.annotations import Annotations
-from jurybox.arrays import Rng, generator
+from jurybox.arrays import Rng
+from jurybox.datasets.frames import parts_of_frames, parts_of_rows
 from jurybox.errors import InputError, require
 from jurybox.scales import numbers_of
-
-N_INITIAL = 100
-LABELS_PER_INITIAL = 2
 
 
 @dataclass(frozen=True)
@@ -124,11 +122,8 @@ class Dataset:
         >>> Dataset.from_frames(texts, said, test=test).answers
         Annotations(3 texts, 2 annotators, 2 classes, 3 annotations)
         """
-        from jurybox.datasets.frames import from_frames
-
-        return from_frames(
-            texts, annotations, test=test, classes=classes, columns=columns, name=name, seed=seed
-        )
+        known = {"test": test, "classes": classes, "columns": columns, "name": name, "seed": seed}
+        return cls(**parts_of_frames(texts, annotations, **known))
 
     @classmethod
     def from_hub(cls, repository: str, *, split: str = "train", **frames: Any) -> Dataset:
@@ -146,10 +141,8 @@ class Dataset:
         InputError
             As `from_frames`.
         """
-        from jurybox.datasets.frames import from_rows
-
         rows = require("datasets", extra="hub").load_dataset(repository, split=split)
-        return from_rows(rows, name=repository, **frames)
+        return cls(**parts_of_rows(rows, name=repository, **frames))
 
     @property
     def classes(self) -> tuple[Any, ...]:
@@ -189,52 +182,3 @@ def _check_same(name: str, got: Any, other: str, expected: Any) -> None:
             "the same "
             "order: pass texts=, annotators= and classes= to Annotations.from_long"
         )
-
-
-def draw_initial(
-    answers: Annotations,
-    rng: Rng,
-    *,
-    n_texts: int = N_INITIAL,
-    labels_per_text: int = LABELS_PER_INITIAL,
-) -> Annotations:
-    """Draw the annotations to start from: a few of those of some texts, both at random.
-
-    Texts with fewer annotations than wanted come in only when others do not suffice.
-
-    Parameters
-    ----------
-    answers
-        All annotations.
-    n_texts, labels_per_text
-        How many texts, and how many annotations of each; fewer where there are no more.
-
-    Examples
-    --------
-    >>> answers = Annotations.from_wide([[0, 1, 1], [1, 1, None], [None, None, None]])
-    >>> draw_initial(answers, np.random.default_rng(0), n_texts=2).n_labels
-    array([2, 2, 0])
-    """
-    rng = generator(rng)
-    shuffled = rng.permutation(np.flatnonzero(answers.labelled))
-    enough = answers.n_labels[shuffled] >= labels_per_text
-    chosen = np.concatenate([shuffled[enough], shuffled[~enough]])[:n_texts]
-    kept = np.isin(answers.text, chosen) & (_rank_within_text(answers, rng) < labels_per_text)
-    return Annotations.from_indices(
-        answers.text[kept],
-        answers.annotator[kept],
-        answers.label[kept],
-        texts=answers.texts,
-        annotators=answers.annotators,
-        classes=answers.classes,
-        scale=answers.scale,
-    )
-
-
-def _rank_within_text(answers: Annotations, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Count the annotations of each text from 0, in random order, shape (L,)."""
-    order = np.lexsort((rng.random(answers.n_annotations), answers.text))
-    rank = np.empty(answers.n_annotations, dtype=np.int64)
-    first = np.concatenate([[0], np.cumsum(answers.n_labels)[:-1]])
-    rank[order] = np.arange(answers.n_annotations) - first[answers.text[order]]
-    return rank

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from jurybox.annotations import Annotations
 from jurybox.arrays import DataFrame
-from jurybox.datasets.base import Dataset, draw_initial
+from jurybox.datasets.base import Dataset
+from jurybox.datasets.splits import TEST_SHARE, draw_initial, majority
 from jurybox.errors import FormatError
 
 _log = logging.getLogger("jurybox.datasets")
@@ -21,7 +22,6 @@ _log = logging.getLogger("jurybox.datasets")
 TEXTS = "texts.csv"
 ANNOTATIONS = "annotations.csv"
 SPLITS = ("", "train", "dev", "test")
-TEST_SHARE = 0.2
 
 
 @dataclass(frozen=True)
@@ -81,20 +81,6 @@ def load_folder(folder: Path, *, seed: int = 0) -> Dataset:
         test_labels=truth[test],
         gold=gold if (gold >= 0).any() else None,
     )
-
-
-def majority(annotations: Annotations) -> NDArray[np.int64]:
-    """Most frequent label of each text, -1 where there is none; ties go to the class frequent overall.
-
-    Examples
-    --------
-    >>> majority(Annotations.from_wide([[0, 1], [1, 1], [None, None]]))
-    array([ 1,  1, -1])
-    """
-    counts = annotations.counts
-    share = counts.sum(axis=0) / max(counts.sum(), 1)
-    winner: NDArray[np.int64] = np.argmax(counts + 0.5 * share, axis=1)
-    return np.where(annotations.n_labels > 0, winner, -1)
 
 
 def _answers(annotations: Annotations, pool: NDArray[np.int64]) -> Annotations:

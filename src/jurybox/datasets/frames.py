@@ -10,15 +10,14 @@ from numpy.typing import NDArray
 
 from jurybox.annotations import Annotations
 from jurybox.arrays import Ints, Rng, generator
-from jurybox.datasets.base import Dataset, draw_initial
-from jurybox.datasets.folder import TEST_SHARE, majority
+from jurybox.datasets.splits import TEST_SHARE, draw_initial, majority
 from jurybox.errors import InputError
 from jurybox.inputs import table, text_rows
 
-__all__ = ["from_frames", "from_rows"]
+__all__ = ["parts_of_frames", "parts_of_rows"]
 
 
-def from_frames(
+def parts_of_frames(
     texts: Any,
     annotations: Any,
     *,
@@ -27,8 +26,8 @@ def from_frames(
     columns: Mapping[str, Hashable] | None,
     name: str,
     seed: Rng,
-) -> Dataset:
-    """Make a data set; see `Dataset.from_frames`."""
+) -> dict[str, Any]:
+    """Return what a data set is made of; see `jurybox.datasets.base.Dataset.from_frames`."""
     rng = generator(seed)
     ids, words, labels = _texts(texts, "texts")
     answers = annotations
@@ -62,23 +61,26 @@ def from_frames(
             f"got {len(ids)} texts for the pool and {len(test_ids)} to test on, expected some of each"
         )
     answers = answers.subset(annotators=np.flatnonzero(answers.labels_per_annotator))
-    return Dataset(
-        name=name,
-        texts=ids,
-        pool_texts=tuple(words),
-        initial=draw_initial(answers, rng),
-        answers=answers,
-        test_ids=test_ids,
-        test_texts=tuple(test_words),
-        test_labels=test_labels,
-        gold=gold,
-    )
+    return {
+        "name": name,
+        "texts": ids,
+        "pool_texts": tuple(words),
+        "initial": draw_initial(answers, rng),
+        "answers": answers,
+        "test_ids": test_ids,
+        "test_texts": tuple(test_words),
+        "test_labels": test_labels,
+        "gold": gold,
+    }
 
 
-def from_rows(
+def parts_of_rows(
     rows: Any, *, name: str, columns: Mapping[str, Hashable] | None = None, **frames: Any
-) -> Dataset:
-    """Make a data set from rows of an annotation each, with the text in each; see `Dataset.from_hub`."""
+) -> dict[str, Any]:
+    """Return what a data set is made of, from rows with a text and one annotation of it each.
+
+    See `jurybox.datasets.base.Dataset.from_hub`.
+    """
     frame = table(rows)
     if frame is None:
         raise InputError(f"got {type(rows).__name__}, expected a table with a row per annotation")
@@ -90,7 +92,7 @@ def from_rows(
     once = frame.drop_duplicates(id_column)
     texts = {"id": once[id_column].tolist(), "text": once[names["text"]].tolist()}
     theirs = {own: names.get(own, own) for own in ("annotator", "label")}
-    return from_frames(
+    return parts_of_frames(
         texts,
         frame[[id_column, *theirs.values()]],
         columns={"text": id_column, **theirs},

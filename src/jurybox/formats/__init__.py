@@ -8,10 +8,10 @@ from jurybox.formats.plan import ColumnPlan, FilePlan, Finding, ImportPlan
 from jurybox.formats.records import (
     AnnotationRecord,
     AnnotatorRecord,
-    Batch,
     ConsensusRecord,
     Export,
     GoldRecord,
+    RecordBatch,
     SkipRecord,
     TextRecord,
 )
@@ -22,7 +22,6 @@ __all__ = [
     "EXPORT_FORMATS",
     "AnnotationRecord",
     "AnnotatorRecord",
-    "Batch",
     "ColumnPlan",
     "ConsensusRecord",
     "Export",
@@ -31,6 +30,7 @@ __all__ = [
     "GoldRecord",
     "ImportPlan",
     "ReadOptions",
+    "RecordBatch",
     "SkipRecord",
     "Source",
     "TextRecord",

@@ -18,11 +18,11 @@ __all__ = [
     "MISSING",
     "AnnotationRecord",
     "AnnotatorRecord",
-    "Batch",
     "ConsensusRecord",
     "Export",
     "GoldRecord",
     "Record",
+    "RecordBatch",
     "Row",
     "SkipRecord",
     "Table",
@@ -155,7 +155,7 @@ class AnnotatorRecord(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Batch:
+class RecordBatch:
     """A bounded part of a file: the texts and the annotations of some consecutive rows.
 
     A text comes no later than its first annotation of the same file, except where texts and annotations
@@ -286,7 +286,7 @@ def _age(record: AnnotationRecord | SkipRecord) -> tuple[float, int]:
     return (float("-inf") if record.time is None else record.time.timestamp(), record.row)
 
 
-def batched(records: Iterable[Record], file: str) -> Iterator[Batch]:
+def batched(records: Iterable[Record], file: str) -> Iterator[RecordBatch]:
     """Gather records into batches of bounded size."""
     texts: list[TextRecord] = []
     annotations: list[AnnotationRecord] = []
@@ -305,7 +305,7 @@ def batched(records: Iterable[Record], file: str) -> Iterator[Batch]:
             gold.append(record)
         full = len(texts) + len(annotations) + len(gold) + len(skips) >= _BATCH_ROWS
         if full or characters > _BATCH_CHARACTERS:
-            yield Batch(texts, annotations, file, gold, skips)
+            yield RecordBatch(texts, annotations, file, gold, skips)
             texts, annotations, gold, skips, characters = [], [], [], [], 0
     if texts or annotations or gold or skips:
-        yield Batch(texts, annotations, file, gold, skips)
+        yield RecordBatch(texts, annotations, file, gold, skips)

@@ -15,7 +15,14 @@ from jurybox.formats.detect import FORMATS, sniff_format
 from jurybox.formats.opening import Part, open_part
 from jurybox.formats.options import ReadOptions
 from jurybox.formats.plan import FilePlan, Finding, ImportPlan, count
-from jurybox.formats.records import AnnotationRecord, Batch, GoldRecord, Record, batched, without_repeats
+from jurybox.formats.records import (
+    AnnotationRecord,
+    GoldRecord,
+    Record,
+    RecordBatch,
+    batched,
+    without_repeats,
+)
 from jurybox.formats.values import by_size
 
 __all__ = ["MANIFEST", "Source", "read"]
@@ -115,7 +122,7 @@ class Source:
             f"has no column {column!r} of few values; there are {known or 'none'}", file=str(self.path)
         )
 
-    def batches(self) -> Iterator[Batch]:
+    def batches(self) -> Iterator[RecordBatch]:
         """Read the records, in batches of bounded size; each call reads anew.
 
         Raises

@@ -16,7 +16,7 @@ from sqlalchemy.engine import Connection
 from jurybox.annotations import Annotations, Duplicates
 from jurybox.arrays import DataFrame
 from jurybox.consensus import Consensus
-from jurybox.formats import AnnotationRecord, Batch, Export, ReadOptions, TextRecord, read
+from jurybox.formats import AnnotationRecord, Export, ReadOptions, RecordBatch, TextRecord, read
 from jurybox.interactive import Loop
 from jurybox.project.arriving import annotation_records, text_records
 from jurybox.project.audit import Audit
@@ -100,7 +100,7 @@ class Project(Labelling):
         *,
         classes: Sequence[str],
         texts: Iterable[TextLike] = (),
-        batches: Iterable[Batch] = (),
+        batches: Iterable[RecordBatch] = (),
         name: str | None = None,
         guidelines: str = "",
         settings: ProjectSettings | None = None,
@@ -222,10 +222,12 @@ class Project(Labelling):
             For an unknown text or label, with its row; nothing is added.
         """
         records = annotation_records(annotations, columns, self.classes)
-        return self.add((Batch((), part) for part in ranks.chunks(records, 5_000)), duplicates=duplicates)
+        return self.add(
+            (RecordBatch((), part) for part in ranks.chunks(records, 5_000)), duplicates=duplicates
+        )
 
     def add(
-        self, batches: Iterable[Batch], *, duplicates: Duplicates = "error", add_classes: bool = False
+        self, batches: Iterable[RecordBatch], *, duplicates: Duplicates = "error", add_classes: bool = False
     ) -> Added:
         """Add a file's texts and annotations, streamed, all or none.
 
@@ -407,7 +409,7 @@ def _importer_within(connection: Connection, *, now: float, duplicates: Duplicat
     return Importer(here, here, now=now, duplicates=duplicates)
 
 
-def _fill(importer: Importer, batches: Iterable[Batch]) -> Added:
+def _fill(importer: Importer, batches: Iterable[RecordBatch]) -> Added:
     gold: dict[str, str | None] = {}
     for batch in batches:
         importer.add_texts(batch.texts)

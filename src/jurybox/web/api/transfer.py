@@ -18,7 +18,7 @@ from starlette.responses import FileResponse
 
 from jurybox.annotations import Duplicates
 from jurybox.errors import FormatError
-from jurybox.formats import Batch, FilePlan, Finding, ReadOptions, read
+from jurybox.formats import FilePlan, Finding, ReadOptions, RecordBatch, read
 from jurybox.formats.write import ExportFormat
 from jurybox.project import Project
 from jurybox.store.records import Added
@@ -176,7 +176,7 @@ def names_of_client(path: Path, filename: str) -> Iterator[None]:
 def _preview(path: Path, filename: str, options: ReadOptions) -> Preview:
     with names_of_client(path, filename):
         source = read(path, options)
-        batch = next(source.batches(), Batch((), ()))
+        batch = next(source.batches(), RecordBatch((), ()))
         plan = source.plan
     labels: Mapping[str, None] = dict.fromkeys(record.label for record in batch.annotations)
     return Preview(
