@@ -80,7 +80,8 @@ def rows(report: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
     """Yield set, number of given labels, and figures by method."""
     for name, figures in sorted(report["sets"].items()):
         for k, methods in figures["k"].items():
-            yield name + ("*" if name in CHOSEN else ""), k, methods
+            seeds = f" ({figures['seeds']} seed)" if "seeds" in figures else ""
+            yield name + ("*" if name in CHOSEN else "") + seeds, k, methods
 
 
 if __name__ == "__main__":
