@@ -2,8 +2,9 @@
 
 Both arms have the same features (TF-IDF), head, calibration, first labels and held-out texts; one takes
 targets, consensus and score from text types, the other from ``frozen_em``. Batches of 75, as many labels in
-all as in ``label_efficiency.py``. Stored of each seed: means over the rounds of the accuracy and macro-F1 on test
-texts, of the accuracy of the consensus of the arm's own labelled texts, and on held-out texts of the pool.
+all as in ``label_efficiency.py``. Stored of each seed: means over the rounds of the accuracy and macro-F1 on
+test texts, of the accuracy of the consensus of the arm's own labelled texts, and on held-out texts of the
+pool.
 
     python benchmarks/loop_consensus.py demo ../shared/data/stanford-politeness ../shared/data/hs-brexit
 """

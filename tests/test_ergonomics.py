@@ -308,7 +308,7 @@ def test_a_project_takes_frames_of_texts_and_annotations_and_refuses_others(tmp_
         assert project.add_annotations(project.annotations().subset(annotators=[0])).annotations == 0
         project.add_texts([("c", "never seen")])
         frame = project.to_frame()
-    assert frame.loc["a", ["text", "label", "is_guess"]].tolist() == ["fine", "yes", False]
+    assert list(frame[["text", "label", "is_guess"]].loc["a"]) == ["fine", "yes", False]
     assert frame.loc["c", "n_annotations"] == 0
     with pytest.raises(jb.InputError, match="expected text and, where texts have one, id"):
         jb.Project.create(

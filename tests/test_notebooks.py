@@ -33,6 +33,6 @@ def test_a_notebook_prints_what_it_shows(path: Path, monkeypatch: pytest.MonkeyP
 
     monkeypatch.setenv("PYTHONPATH", str(ROOT / "src"))
     notebooks = runner()
-    shown = notebooks.printed(nbformat.read(path, as_version=4))
+    shown = notebooks.printed(nbformat.read(path, as_version=4))  # type: ignore[no-untyped-call]
     assert any(shown), "a notebook that prints nothing cannot be checked"
     assert notebooks.printed(notebooks.run(path)) == shown
