@@ -68,15 +68,12 @@ def test_nothing_is_known_without_labels_and_model() -> None:
 @pytest.mark.parametrize("K", [2, 3, 30])
 def test_answers_are_distributions_for_any_number_of_classes(K: int) -> None:
     rng = np.random.default_rng(K)
-    annotations = Annotations.from_indices(
-        np.repeat(np.arange(90), 2),
-        np.tile([0, 1, 1, 2], 45),
-        rng.integers(0, K, 180),
-        texts=91,
-        annotators=3,
-        classes=K,
-    )
     p = rng.dirichlet(np.ones(K), 91)
+    text = np.repeat(np.arange(90), 2)
+    label = np.where(rng.random(180) < 0.7, p[text].argmax(axis=1), rng.integers(0, K, 180))
+    annotations = Annotations.from_indices(
+        text, np.tile([0, 1, 1, 2], 45), label, texts=91, annotators=3, classes=K
+    )
     found = estimate_opinions(annotations, p)
     said = found.answers(np.tile([0, 5, 90], 3), np.repeat([0, 1, 2], 3))
     assert said.shape == (9, K)
