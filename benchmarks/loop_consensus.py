@@ -1,16 +1,9 @@
 """What text types do to the loop: `default` beside itself with the EM that was its consensus before.
 
-Both arms have the same features (TF-IDF), head, calibration, first labels and held-out texts; one takes
-<<<<<<< HEAD
-targets, consensus and score from text types, the other from ``frozen_em``. Batches of 75, as many labels in
-all as in ``label_efficiency.py``. Stored of each seed: means over the rounds of the accuracy and macro-F1 on
-test texts, of the accuracy of the consensus of the arm's own labelled texts, and on held-out texts of the
-pool.
-=======
-targets, consensus and score from text types, the other from ``frozen_em``. Batches of 75 give as many labels in
-all as ``label_efficiency.py`` has. Stored of each seed are the means over the rounds: accuracy and macro-F1 on
-test texts, accuracy of the consensus of the arm's own labelled texts, and accuracy on held-out texts.
->>>>>>> 52dc5e7 (Compare the loop with text types and with the EM before, on fresh seeds)
+Both arms have the same features (TF-IDF), head, calibration, first labels and held-out texts. One takes
+targets, consensus and score from text types, the other from ``frozen_em``. Batches of 75 give as many labels
+in all as ``label_efficiency.py`` has. Stored of each seed are means over the rounds: accuracy and macro-F1
+on test texts, accuracy of the consensus of the arm's own labelled texts, and accuracy on held-out texts.
 
     python benchmarks/loop_consensus.py demo ../shared/data/stanford-politeness ../shared/data/hs-brexit
 """
