@@ -39,15 +39,29 @@ class Judged(Protocol):
     """What is known of a project, by whatever record holds it."""
 
     @property
-    def basis(self) -> Basis: ...  # noqa: D102 - see `ProjectBelief`
+    def basis(self) -> Basis:
+        """What it rests on."""
+        ...
+
     @property
-    def accuracy(self) -> tuple[Accuracy, ...]: ...  # noqa: D102
+    def accuracy(self) -> tuple[Accuracy, ...]:
+        """How good model and consensus are."""
+        ...
+
     @property
-    def annotators(self) -> tuple[AnnotatorBelief, ...]: ...  # noqa: D102
+    def annotators(self) -> tuple[AnnotatorBelief, ...]:
+        """What is believed of each annotator."""
+        ...
+
     @property
-    def forecast(self) -> AccuracyForecast | None: ...  # noqa: D102
+    def forecast(self) -> AccuracyForecast | None:
+        """What further labels would bring."""
+        ...
+
     @property
-    def verdicts(self) -> tuple[RoundVerdicts, ...]: ...  # noqa: D102
+    def verdicts(self) -> tuple[RoundVerdicts, ...]:
+        """What the stop rules said, round by round."""
+        ...
 
 
 @dataclass(frozen=True)

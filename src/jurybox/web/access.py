@@ -314,6 +314,7 @@ def require_role(role: Role) -> Callable[..., Awaitable[User]]:
         user: Annotated[User | None, Depends(current_user)],
         csrf_token: Annotated[str, Depends(sent_csrf_token)],
     ) -> User:
+        """Return who asks, if they may."""
         user = admitted(user, role)
         if user.csrf_token and request.method not in SAFE_METHODS and not same(csrf_token, user.csrf_token):
             raise ForbiddenError(

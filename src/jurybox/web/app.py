@@ -201,6 +201,7 @@ def create_app(project_location: str | PathLike[str], *, settings: WebSettings |
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        """Keep what runs beside the requests going while the server does."""
         tasks: list[Vitals | Courier] = [vitals, *([Courier(server)] if settings.webhooks else [])]
         for task in tasks:
             task.start()

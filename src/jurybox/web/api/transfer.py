@@ -100,6 +100,7 @@ async def import_file(
     options = ReadOptions(annotator=annotator)
 
     def add(path: Path) -> Added:
+        """Add the file that lies at a path."""
         known = options if add_classes else replace(options, classes=project.classes)
         with names_of_client(path, filename):
             source = read(path, known)
