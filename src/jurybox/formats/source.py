@@ -30,7 +30,10 @@ __all__ = ["MANIFEST", "Source", "read"]
 MANIFEST = "project.json"
 """The file in an exported folder that says what it is."""
 
-DERIVED_COLUMNS = ("label", "quality", "agreement", "n_annotations", "probabilities", "shares", "share_error")
+DERIVED_COLUMNS = (
+    *("label", "label_by", "is_guess", "quality", "agreement", "n_annotations", "probabilities"),
+    *("shares", "share_error", "position", "position_low", "position_high"),
+)
 """Columns of an exported data set that follow from its annotations."""
 
 _DATA = (
