@@ -45,6 +45,7 @@ def test_the_first_project_starts_as_written(tmp_path: Path) -> None:
 def test_links_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#\s]+)", page.read_text(encoding="utf-8")):
         if not re.match(r"[a-z]+:", target):
+            target = re.sub(r"^(notebooks/.*)\.md$", r"\1.ipynb", target)  # the site makes a page of each
             assert (page.parent / target).exists(), f"{page.name} links to {target}, which is not there"
 
 

@@ -177,7 +177,7 @@ def test_what_is_taken_back_is_lent_again_from_front_and_base(project: Project) 
 
 
 @pytest.mark.slow
-def test_texts_that_come_later_follow_and_those_of_the_audit_come_first(location: str) -> None:
+def test_texts_that_come_later_follow_but_for_those_of_the_audit(location: str) -> None:
     settings = PLAIN.updated({"audit_size": 1000, "audit_share": 0.5, "audit_labels": 1})
     texts = [(f"t{i}", f"text {i}") for i in range(N)]
     with Project.create(location, classes=["no", "yes"], texts=texts, settings=settings) as project:
@@ -191,7 +191,7 @@ def test_texts_that_come_later_follow_and_those_of_the_audit_come_first(location
         assert audit & late
         assert late - audit
         order = [text for text in served(project, "ana") if text != "t0"]
-        assert {*order[: len(audit)]} == audit
+        assert audit <= {*order[: -len(late - audit)]}
         assert {*order[-len(late - audit) :]} == late - audit
         assert len(order) == len({*order}) == N + len(late) - 1
 
