@@ -186,7 +186,8 @@ def cut_off(page: Page) -> list[str]:
     A matrix of all people is as wide as they are many, and may be scrolled sideways.
     """
     cut: list[str] = page.evaluate(
-        """() => [...document.querySelectorAll('main .table-scroll:not(:has(.heat)), main button, main .button')]
+        """() => [...document.querySelectorAll('main .table-scroll, main button, main .button')]
+          .filter(at => !at.querySelector('.heat'))
           .filter(at => at.scrollWidth > at.clientWidth + 1 || at.scrollHeight > at.clientHeight + 1)
           .map(at => at.outerHTML.slice(0, 200))"""
     )
