@@ -179,7 +179,9 @@ def _stored_annotations(project: Project, *, ever: bool = False) -> dict[int, tu
     annotations, texts = schema.annotations, schema.texts
     annotators, classes = schema.annotators, schema.classes
     query = sa.select(annotations.c.id, texts.c.external_id, annotators.c.name, classes.c.name).select_from(
-        annotations.join(texts, texts.c.id == annotations.c.text_id).join(annotators).join(classes)
+        annotations.join(texts, texts.c.id == annotations.c.text_id)
+        .join(annotators)
+        .join(classes, classes.c.id == annotations.c.class_id)
     )
     with project.store.read() as connection:
         rows = connection.execute(query if ever else query.where(schema.is_standing))

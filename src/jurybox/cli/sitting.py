@@ -189,7 +189,7 @@ def read_choice(line: str, keys: Mapping[str, str], commands: Mapping[str, str])
     Examples
     --------
     >>> read_choice("f two questions in one", {"1": "polite"}, {"f": "flag"})
-    Choice(command='flag', words='two questions in one')
+    Pressed(command='flag', words='two questions in one')
     """
     if line in keys.values():
         return Pressed("label", line)
