@@ -357,10 +357,10 @@ def test_many_classes_and_suggestions(browser: Browser, tmp_path: Path) -> None:
             assert violations(page) == []
             assert cut_off(page) == []
             page.keyboard.type("class 11")
-            expect(page.locator("button.class:visible")).to_have_count(1)
+            expect(page.locator(".classes .class:visible")).to_have_count(1)
             label_and_expect(page, "Enter", "class 11")
             page.keyboard.type("class 37")
-            expect(page.locator("button.class:visible")).to_have_count(1)
+            expect(page.locator(".classes .class:visible")).to_have_count(1)
             label_and_expect(page, "Enter", "class 37")
             expect(page.locator("#labelling")).to_have_attribute("data-unsent", "0")
             assert [decision.label for decision in project.reading.decisions("ana", 2)] == [
