@@ -84,13 +84,19 @@ def best_shared(
     connection: Connection, state: ProjectState, annotator_id: int, n: int, now: float
 ) -> Sequence[sa.Row[Any]]:
     """Find texts that somebody else has labelled lately and that want a label from this annotator, too."""
-    values = {"annotator": annotator_id, "now": now}
+    values = {"annotator": annotator_id, "now": now, "n": 1}
     rounds = dict.fromkeys((state.current_round, state.base_round))
-    found: dict[int, sa.Row[Any]] = {}
+    places: dict[int, sa.Row[Any]] = {}
     for number in rounds:  # a text of the front has its place there
-        rows = connection.execute(_shared(), {**values, "round": number}).all()
-        found = {row.text_id: row for row in rows} | found
-    return sorted(found.values(), key=order)[:n]
+        rows = connection.execute(_shared(), {"annotator": annotator_id, "round": number}).all()
+        places = {row.text_id: row for row in rows} | places
+    found: list[sa.Row[Any]] = []
+    for place in sorted(places.values(), key=order):
+        if len(found) == n:
+            break
+        here = {**values, "round": place.round_id, "text": place.text_id}
+        found += connection.execute(_free_text(), here).all()
+    return found
 
 
 def own_place(connection: Connection, state: ProjectState, text_id: int) -> sa.Row[Any]:
@@ -145,21 +151,25 @@ def _free() -> sa.Select[Any]:
 
 
 @cache
+def _free_text() -> sa.Select[Any]:
+    """Return the place of one text, if it is free: no more places are held than are about to be lent."""
+    return _free().where(schema.ranking.c.text_id == sa.bindparam("text", type_=sa.Integer))
+
+
+@cache
 def _shared() -> sa.Select[Any]:
-    """Free texts among those labelled last; sorted by nobody, lest a planner reads the queue in its order."""
-    leases, ranking, annotations = schema.leases, schema.ranking, schema.annotations
-    now = sa.bindparam("now", type_=sa.Double)
-    lent = _looked_up(leases.c.text_id == ranking.c.text_id, schema.is_lent(leases, now))
+    """Open places of texts labelled last; sorted by nobody, lest a planner reads the queue in its order."""
+    ranking, annotations = schema.ranking, schema.annotations
     recent = (
         sa.select(annotations.c.text_id)
         .where(schema.is_counted, annotations.c.annotator_id != _ANNOTATOR)
         .order_by(annotations.c.id.desc())
         .limit(_RECENT)
     )
-    return (
-        _wanted()
-        .where(~lent, ranking.c.text_id.in_(sa.select(recent.subquery().c.text_id)))
-        .with_for_update(of=ranking, skip_locked=True)
+    return sa.select(ranking.c.round_id, ranking.c.position, ranking.c.text_id).where(
+        ranking.c.round_id == sa.bindparam("round", type_=sa.Integer),
+        ranking.c.open,
+        ranking.c.text_id.in_(sa.select(recent.subquery().c.text_id)),
     )
 
 
