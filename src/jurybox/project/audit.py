@@ -143,7 +143,8 @@ def plan_audit(inputs: Moment, accuracy: Sequence[Accuracy]) -> AuditPlan:
     def size(n: int) -> AuditSize:
         labels = open_labels + (n - texts) * settings.audit_labels
         price = settings.cost_per_label
-        known = (within, counted) if within is not None and counted >= _LEAST else None
+        tells = counted >= _LEAST or n == counted  # what was found holds for a sample of its own size
+        known = (within, counted) if within is not None and tells else None
         return AuditSize(n, expected_width(n, known), labels, None if price is None else price * labels)
 
     needed = next((n for n in range(max(texts, 1), N + 1) if size(n).within <= WITHIN), None)
