@@ -35,7 +35,7 @@ from jurybox.errors import FitError, InputError
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
-__all__ = ["FinalModel", "train_final"]
+__all__ = ["FinalModel", "installed_versions", "train_final"]
 
 MODEL_FILE = "model.joblib"
 DESCRIPTION_FILE = "jurybox.json"
@@ -339,15 +339,16 @@ def _new_folder(out: Path, overwrite: bool) -> Iterator[Path]:
 
 def _describe(final: FinalModel, folder: Path) -> None:
     """Write what the model is, for programs and for people."""
-    description = {**asdict(final), "versions": _versions()}
+    description = {**asdict(final), "versions": installed_versions(_PACKAGES)}
     del description["folder"]
     (folder / DESCRIPTION_FILE).write_text(json.dumps(description, indent=1, default=str) + "\n", "utf-8")
     (folder / "README.md").write_text(_readme(final), "utf-8")
 
 
-def _versions() -> dict[str, str]:
+def installed_versions(packages: Sequence[str]) -> dict[str, str]:
+    """Return the versions of those packages that are installed, by name."""
     found = {}
-    for package in _PACKAGES:
+    for package in packages:
         try:
             found[package] = version(package)
         except PackageNotFoundError:

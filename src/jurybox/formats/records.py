@@ -16,6 +16,7 @@ from jurybox.errors import FormatError
 
 __all__ = [
     "MISSING",
+    "POSITION",
     "AnnotationRecord",
     "AnnotatorRecord",
     "ConsensusRecord",
@@ -31,6 +32,10 @@ __all__ = [
     "later_only",
     "without_repeats",
 ]
+
+
+POSITION = ("position", "position_low", "position_high")
+"""Columns of where a text is on a scale, and of the bounds of that."""
 
 
 class TextRecord(NamedTuple):

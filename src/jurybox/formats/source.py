@@ -16,6 +16,7 @@ from jurybox.formats.opening import Part, open_part
 from jurybox.formats.options import ReadOptions
 from jurybox.formats.plan import FilePlan, Finding, ImportPlan, count
 from jurybox.formats.records import (
+    POSITION,
     AnnotationRecord,
     GoldRecord,
     Record,
@@ -32,7 +33,7 @@ MANIFEST = "project.json"
 
 DERIVED_COLUMNS = (
     *("label", "label_by", "is_guess", "quality", "agreement", "n_annotations", "probabilities"),
-    *("shares", "share_error", "position", "position_low", "position_high"),
+    *("shares", "share_error", *POSITION),
 )
 """Columns of an exported data set that follow from its annotations."""
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from jurybox.errors import InputError, require
-from jurybox.formats.records import AnnotationRecord, ConsensusRecord, Export, SkipRecord
+from jurybox.formats.records import POSITION, AnnotationRecord, ConsensusRecord, Export, SkipRecord
 from jurybox.formats.values import as_json
-from jurybox.formats.write_tables import POSITION, grouped
+from jurybox.formats.write_tables import grouped
 
 __all__ = ["LABEL_CONTROL", "write_huggingface", "write_label_studio"]
 

@@ -11,12 +11,18 @@ from pathlib import Path
 from typing import Generic, Literal, TextIO, TypeAlias, TypeVar
 
 from jurybox.errors import InputError, require
-from jurybox.formats.records import AnnotationRecord, ConsensusRecord, Export, SkipRecord, TextRecord
+from jurybox.formats.records import (
+    POSITION,
+    AnnotationRecord,
+    ConsensusRecord,
+    Export,
+    SkipRecord,
+    TextRecord,
+)
 from jurybox.formats.spreadsheet import ESCAPED_COLUMN, escape, join_names
 from jurybox.formats.values import as_json
 
 __all__ = [
-    "POSITION",
     "TABLES",
     "Column",
     "OutTable",
@@ -29,7 +35,6 @@ __all__ = [
     "write_rows",
 ]
 
-POSITION = ("position", "position_low", "position_high")
 TABLES = ("texts", "annotations", "consensus", "annotators", "gold", "skips")
 
 R = TypeVar("R", AnnotationRecord, ConsensusRecord, SkipRecord)

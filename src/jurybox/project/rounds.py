@@ -185,6 +185,8 @@ class Rounds(ProjectPart):
 
         with self.store.read() as connection:
             known = machines.read_machines(connection)
+            if not known:
+                return None
             found = responses.read_responses(connection, known)
         return MachineVotes(len(known), found.votes(len(known), N, K)) if (found.label >= 0).any() else None
 

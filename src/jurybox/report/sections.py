@@ -8,7 +8,6 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from importlib.metadata import PackageNotFoundError, version
 
 import numpy as np
 
@@ -20,6 +19,7 @@ from jurybox.project.gold import GoldScore
 from jurybox.project.opinions import SharesBelief
 from jurybox.project.stopping import AccuracyForecast, RoundVerdicts
 from jurybox.project.texts import ConsensusBelief
+from jurybox.training import installed_versions
 from jurybox.trust.savings import Savings
 from jurybox.trust.suspects import Suspect
 
@@ -247,13 +247,7 @@ def spread(values: Sequence[float]) -> Spread | None:
 def _versions() -> dict[str, str]:
     from jurybox import __version__
 
-    found = {"jurybox": __version__, "python": platform.python_version()}
-    for package in _PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
+    return {"jurybox": __version__, "python": platform.python_version(), **installed_versions(_PACKAGES)}
 
 
 @dataclass(frozen=True)
