@@ -148,6 +148,13 @@ def test_a_round_trains_on_shares_and_stops_asking_where_they_are_known() -> Non
     assert not play_round(some, features, Settings(max_labels=20), np.random.default_rng(0)).known.any()
 
 
+def test_a_strategy_whose_consensus_knows_no_shares_is_refused() -> None:
+    annotations, _, features = crowd()
+    settings = Settings(get_strategy("activelab"), target="shares")
+    with pytest.raises(InputError, match=r"'shares'.*estimate_consensus"):
+        play_round(annotations, features, settings, 0)
+
+
 SETTINGS = ProjectSettings(
     encoder="tfidf", target="shares", audit_size=6, audit_share=0.5, audit_labels=2, least_gain=0.08, batch=5
 )

@@ -83,14 +83,13 @@ def many(given: Any) -> bool:
 def with_ids(function: Oracle) -> Oracle:
     """Let a function of a text alone be called with its id, too."""
     try:
-        inspect.signature(function).bind("", "")
-    except TypeError:
-        return lambda text, _: function(text)
-    except ValueError:  # built-in functions do not always say
+        signature = inspect.signature(function)
+        signature.bind("", "")
+    except (TypeError, ValueError):  # it takes no second value, or is built in and does not say
         return lambda text, _: function(text)
     required = [
         p
-        for p in inspect.signature(function).parameters.values()
+        for p in signature.parameters.values()
         if p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
     ]
     return function if len(required) == 2 else lambda text, _: function(text)
@@ -162,8 +161,7 @@ def write_state(path: Path, state: dict[str, Any]) -> None:
     except (PicklingError, TypeError, AttributeError, ValueError) as error:
         raise InputError(
             f"the loop cannot be saved: {error!s:.200}; give strategy, classifier and encoder by name, or "
-            "by an "
-            "entry point (jurybox.plugins)"
+            "by an entry point (jurybox.plugins)"
         ) from error
 
 

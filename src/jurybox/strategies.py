@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Literal, TypeAlias, cast
+from typing import Literal, TypeAlias
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from jurybox.annotations import Annotations
 from jurybox.arrays import Bools, Floats, Ints, Rng, generator
 from jurybox.consensus import Consensus, EstimatedConsensus, estimate_consensus, majority_vote
 from jurybox.consensus.crowdlab import infer
-from jurybox.consensus.opinions import opinions_of
+from jurybox.consensus.opinions import Opinions, opinions_of
 from jurybox.errors import InputError
 from jurybox.plugins import brought, names_of
 from jurybox.scales import distances
@@ -260,13 +260,27 @@ def by_consensus(
 
 def by_shares(_a: Annotations, p: Floats, consensus: Consensus, _: np.random.Generator) -> Floats:
     """Ask where a label tells most of the shares of people who would say each class."""
-    return np.asarray(1 - opinions_of(cast("EstimatedConsensus", consensus), p).gain)
+    return np.asarray(1 - _opinions(consensus, p).gain)
 
 
 def known_shares(annotations: Annotations, p: Floats, consensus: Consensus, least_gain: float) -> Bools:
-    """Return of which labelled texts (N,) another label would tell less than it should: see `Opinions`."""
-    gain = opinions_of(cast("EstimatedConsensus", consensus), p).gain
-    return np.asarray(annotations.labelled & (gain < least_gain))
+    """Return of which labelled texts (N,) another label would tell less than it should: see `Opinions`.
+
+    Raises
+    ------
+    InputError
+        If the consensus, of a strategy of one's own, knows no shares.
+    """
+    return np.asarray(annotations.labelled & (_opinions(consensus, p).gain < least_gain))
+
+
+def _opinions(consensus: Consensus, p: Floats) -> Opinions:
+    if not isinstance(consensus, EstimatedConsensus):
+        raise InputError(
+            f"with target 'shares' the strategy's consensus is a {type(consensus).__name__}, expected what "
+            "jurybox.estimate_consensus returns: it knows what share of people would say each class"
+        )
+    return opinions_of(consensus, p)
 
 
 def new_first(score: Callable[[Floats], Floats]) -> Score:
