@@ -67,6 +67,7 @@ def test_a_project_begins_with_texts_then_people(tmp_path: Path) -> None:
         assert project.beliefs.now().advice.step is Step.START
 
 
+@pytest.mark.slow
 def test_an_interval_too_wide_asks_for_audit_texts_with_their_price(played: Any) -> None:
     project, belief = played
     advice = advise(project.beliefs.now().inputs, belief)

@@ -52,6 +52,7 @@ def oracle_alpha(wide: NDArray[Any], level: Level, values: NDArray[Any]) -> floa
     return float(krippendorff.alpha(value_counts=counts, value_domain=values, level_of_measurement=level))
 
 
+@pytest.mark.slow
 @given(wide=tables, level=st.sampled_from(LEVELS))
 def test_krippendorff_alpha_is_that_of_the_reference(wide: NDArray[Any], level: Level) -> None:
     ours = krippendorff_alpha(Annotations.from_wide(wide, classes=range(7)), level=level)
@@ -111,6 +112,7 @@ def naive_fleiss(wide: NDArray[Any]) -> float:
     return math.nan if chance == 1 else float((np.mean(pair_agreement) - chance) / (1 - chance))
 
 
+@pytest.mark.slow
 @given(wide=tables)
 def test_fleiss_kappa_is_the_mean_over_texts_of_agreeing_pairs(wide: NDArray[Any]) -> None:
     ours = fleiss_kappa(Annotations.from_wide(wide, classes=range(7)))

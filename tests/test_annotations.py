@@ -39,6 +39,7 @@ def test_the_order_of_rows_does_not_matter(annotations: Annotations, random: Any
     assert same(again, annotations)
 
 
+@pytest.mark.slow
 @given(annotation_sets())
 def test_long_and_wide_forms_give_the_same_annotations(annotations: Annotations) -> None:
     pool: dict[str, Any] = {
@@ -60,6 +61,7 @@ def test_counts_equal_a_naive_loop(annotations: Annotations) -> None:
     assert annotations.labels_per_annotator.sum() == len(annotations) == counts.sum()
 
 
+@pytest.mark.slow
 @given(annotation_sets(), st.integers(0, 2**32 - 1))
 def test_subset_keeps_the_chosen_texts_in_the_order_given(annotations: Annotations, seed: int) -> None:
     rng = np.random.default_rng(seed)

@@ -67,6 +67,7 @@ def test_all_texts_outside_have_the_same_chance(tmp_path: Path) -> None:
     assert all(8 < drawn[f"t{n}"] < 32 for n in range(10)), drawn
 
 
+@pytest.mark.slow
 def test_the_next_round_leaves_the_drawn_texts_out_and_only_it_is_judged_by_them(project: Project) -> None:
     project.people.add("ana")
     label(project, "ana", 40)
@@ -84,6 +85,7 @@ def test_the_next_round_leaves_the_drawn_texts_out_and_only_it_is_judged_by_them
     assert [one.n_texts for one in judged] == [10, len(labelled & joined)]
 
 
+@pytest.mark.slow
 def test_a_warm_start_from_a_round_that_learnt_from_them_is_forgotten(project: Project) -> None:
     project.people.add("ana")
     label(project, "ana", 40)
@@ -96,6 +98,7 @@ def test_a_warm_start_from_a_round_that_learnt_from_them_is_forgotten(project: P
     assert audit.size == 1
 
 
+@pytest.mark.slow
 def test_drawn_texts_are_asked_for_until_they_have_their_labels(project: Project) -> None:
     project.people.add("ana")
     label(project, "ana", 30)
@@ -115,6 +118,7 @@ def test_texts_that_come_later_are_drawn_at_the_rate_of_the_larger_sample(projec
     assert len(project.audit.texts()) - before in (50, 51)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", [0, -1, 51])
 def test_it_grows_by_no_more_texts_than_there_are(project: Project, n: int) -> None:
     with pytest.raises(InputError, match="expected 1 to 50"):
@@ -122,6 +126,7 @@ def test_it_grows_by_no_more_texts_than_there_are(project: Project, n: int) -> N
     assert len(project.audit.texts()) == 10
 
 
+@pytest.mark.slow
 def test_the_plan_says_what_further_texts_bring_and_cost(project: Project) -> None:
     plan = project.beliefs.now().audit_plan
     assert (plan.texts, plan.labelled, plan.within) == (10, 0, None)

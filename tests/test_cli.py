@@ -156,6 +156,7 @@ def test_next_hands_out_texts_for_another_tool(jurybox_in: Jurybox, project: str
     assert lent[0]["text_id"] in jurybox_in("next", project, "-a", "ana")
 
 
+@pytest.mark.slow
 def test_next_says_why_there_is_nothing(
     jurybox_in: Jurybox, project: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -142,6 +142,7 @@ def test_status_says_how_good_and_whether_to_stop(jurybox: Jurybox, path: str) -
         assert words in shown
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("n", "shown"), [("1", 1), ("3", 3), ("50", 4)])
 def test_no_more_texts_than_asked_for(jurybox: Jurybox, path: str, n: str, shown: int) -> None:
     assert len(json.loads(jurybox("review", path, "--json", "-n", n))) == shown

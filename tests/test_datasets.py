@@ -70,6 +70,7 @@ def test_demo_annotators_are_as_reliable_as_it_says(demo: Dataset) -> None:
     assert demo.reliability.min() == 0.5
 
 
+@pytest.mark.slow
 def test_demo_initial_annotations_are_among_the_answers(demo: Dataset) -> None:
     triplets = set(zip(demo.answers.text, demo.answers.annotator, demo.answers.label, strict=True))
     initial = set(zip(demo.initial.text, demo.initial.annotator, demo.initial.label, strict=True))

@@ -115,6 +115,7 @@ def naive_joint(crowd: Crowd, confusion: Array, prior: Array) -> Array:
     return joint
 
 
+@pytest.mark.slow
 @settings(max_examples=40)
 @given(
     crowd=crowds,

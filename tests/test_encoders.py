@@ -154,6 +154,7 @@ def test_transformer_reads_other_architectures(tmp_path: Path) -> None:
     assert np.allclose(encoder.encode(TEXTS), by_hand(folder, TEXTS), atol=1e-5)
 
 
+@pytest.mark.slow
 @needs_transformers
 def test_transformer_takes_any_text(tiny: Path) -> None:
     encoder = TransformerEncoder(tiny)

@@ -274,6 +274,7 @@ def test_parts_of_a_data_set_in_another_order_are_refused(initial: jb.Annotation
         )
 
 
+@pytest.mark.slow
 def test_data_sets_from_frames_are_those_of_the_parts() -> None:
     demo = jb.datasets.load("demo")
     texts = pd.DataFrame({"id": demo.texts, "text": demo.pool_texts})
@@ -293,6 +294,7 @@ def test_data_sets_from_frames_are_those_of_the_parts() -> None:
         Dataset.from_frames(texts, demo.answers, test={"id": ["x"], "text": ["y"], "label": ["meh"]})
 
 
+@pytest.mark.slow
 def test_a_project_takes_frames_of_texts_and_annotations_and_refuses_others(tmp_path: Path) -> None:
     texts = pd.DataFrame({"id": ["a", "b"], "text": ["fine", "bad"], "source": ["mail", "web"]})
     said = pd.DataFrame({"text": ["a", "b"], "annotator": ["ana", "ana"], "label": ["yes", "no"]})

@@ -113,6 +113,7 @@ def test_wrong_masks_are_refused() -> None:
         estimate_consensus(annotations, experts=[0, 0, 0, 0, 1])
 
 
+@pytest.mark.slow
 def test_a_round_trains_on_what_the_reviewer_says() -> None:
     annotations, truth = crowd_with_reviewer()
     rng = np.random.default_rng(0)

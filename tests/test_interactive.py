@@ -100,6 +100,7 @@ def test_probabilities_of_ones_own_take_the_place_of_a_classifier(strategy: str,
     assert asked.round.diagnostics["classifier"] == "own probabilities"
 
 
+@pytest.mark.slow
 def test_a_loop_that_is_loaded_goes_on_as_the_other_would_have(tmp_path: Path) -> None:
     one = loop(rng=5, random_share=0.3).run(answer, budget=12)
     one.skip("t3")

@@ -140,6 +140,7 @@ def test_a_file_name_means_one_thing() -> None:
     assert {stem: names for stem, names in found.items() if len(names) > 1} == {}
 
 
+@pytest.mark.slow
 def test_a_public_class_or_alias_means_one_thing() -> None:
     found = defaultdict(list)
     for path in SOURCE.rglob("*.py"):
@@ -148,6 +149,7 @@ def test_a_public_class_or_alias_means_one_thing() -> None:
     assert {name: files for name, files in found.items() if len(files) > 1} == {}
 
 
+@pytest.mark.slow
 def test_imports_have_no_circle() -> None:
     names = {dotted(path): path for path in SOURCE.rglob("*.py")}
     imports = {name: {one for one in imported(path) if one in names} - {name} for name, path in names.items()}

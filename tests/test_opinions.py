@@ -174,6 +174,7 @@ def label(project: Project, n: int) -> int:
     return given
 
 
+@pytest.mark.slow
 def test_a_project_stops_asking_about_texts_whose_shares_are_known(location: str, tmp_path: Path) -> None:
     with Project.create(location, classes=["bad", "good"], texts=TEXTS, settings=SETTINGS) as project:
         unknown = project.beliefs.now().shares
@@ -230,6 +231,7 @@ def test_settings_are_checked() -> None:
         ProjectSettings(target="shares", strategy="activelab")
 
 
+@pytest.mark.slow
 def test_the_command_line_makes_and_shows_such_a_project(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

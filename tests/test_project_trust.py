@@ -101,6 +101,7 @@ def test_wrong_labels_come_first_with_all_that_is_known(labelled: Project) -> No
         assert sum(one.model.values()) == pytest.approx(1, abs=1e-5)
 
 
+@pytest.mark.slow
 def test_votes_carry_comments_and_reviewers_outweigh(project: Project) -> None:
     for name in ("ana", "ben", "eva"):
         project.people.add(name)

@@ -99,6 +99,7 @@ def test_several_at_a_time_come_in_the_same_order(project: Project) -> None:
     assert [task.text_id for task in project.next_tasks("bo", 2).tasks] == named([4, 5])
 
 
+@pytest.mark.slow
 def test_every_text_is_asked_for_once_before_any_is_twice(project: Project) -> None:
     unlabelled = named([*NEWER[:FRONT], *(i for i in BASE if i not in NEWER[:FRONT])])
     half = served(project, "ana", N // 2)
@@ -117,6 +118,7 @@ def test_nothing_is_asked_for_beyond_its_labels_whatever_ranking_it_is_in(projec
         assert nothing.why is Why.FINISHED
 
 
+@pytest.mark.slow
 def test_what_was_labelled_in_one_front_is_so_in_the_next_and_in_the_base(project: Project) -> None:
     served(project, "ana", 2)
     publish(project, [7, 8, 9, 10])

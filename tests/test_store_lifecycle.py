@@ -211,6 +211,7 @@ def test_only_what_must_last_waits_for_the_disk(
         assert str(connection.exec_driver_sql(question).scalar()) in expected
 
 
+@pytest.mark.slow
 def test_locks_end_with_their_process(location: str) -> None:
     code = (
         "import sys\nfrom jurybox.store.engine import read_location\n"

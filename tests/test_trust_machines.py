@@ -133,6 +133,7 @@ def test_the_power_is_that_of_the_oracle() -> None:
     assert found.share.high - found.share.low == pytest.approx(float(high[0] - low[0]), rel=0.03)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("skill", [0.0, 1.0])
 def test_shares_cover_the_truth_and_are_narrower_where_the_model_knows(skill: float) -> None:
     covered, width, plain = 0, [], []

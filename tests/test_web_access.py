@@ -175,6 +175,7 @@ def test_the_csrf_token_comes_as_header_or_field(own: Stage) -> None:
     assert browser.get("/api/v1/me").status_code == 401
 
 
+@pytest.mark.slow
 def test_the_csrf_token_of_another_session_is_refused(own: Stage) -> None:
     browser = own.browser("ana")
     browser.headers["X-CSRF-Token"] = csrf_token(own.browser("bo"))
@@ -191,6 +192,7 @@ def test_the_cookie_is_out_of_reach_of_scripts_and_other_sites(own: Stage) -> No
         assert "Secure" in client.get(f"/join/{token_of('ana')}").headers["set-cookie"]
 
 
+@pytest.mark.slow
 def test_a_session_that_was_tampered_with_is_none(own: Stage) -> None:
     name, cookie = session_cookie(own.browser("ana")) or ("", "")
     body, _, signature = cookie.rpartition(".")
@@ -264,6 +266,7 @@ def test_paths_that_lead_elsewhere(path: str) -> None:
     assert safe_path(path) == "/"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", ["/", "/sign-in", "/healthz", "/nothing", "/api/v1/me", "/static/nothing"])
 def test_headers_are_on_every_answer(shown: Stage, path: str) -> None:
     headers = shown.client().get(path).headers

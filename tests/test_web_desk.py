@@ -24,6 +24,7 @@ def owner(own: Stage) -> TestClient:
     return own.browser("olga")
 
 
+@pytest.mark.slow
 def test_the_overview_says_what_to_do_first(own: Stage, owner: TestClient) -> None:
     page = owner.get("/manage").text
     verdict = re.search(r'<section class="verdict.*?</section>', page, re.S)
@@ -34,6 +35,7 @@ def test_the_overview_says_what_to_do_first(own: Stage, owner: TestClient) -> No
     assert own.project.beliefs.now().advice.step == "start"
 
 
+@pytest.mark.slow
 def test_the_audit_sample_grows_by_a_button(own: Stage, owner: TestClient) -> None:
     assert owner.post("/manage/audit", data={"texts": 5}).headers["location"] == "/manage/audit"
     assert len(own.project.audit.texts()) == 5
@@ -45,6 +47,7 @@ def test_the_audit_sample_grows_by_a_button(own: Stage, owner: TestClient) -> No
     assert own.browser("rita").get("/manage/audit").status_code == 403
 
 
+@pytest.mark.slow
 def test_labels_are_left_out_and_counted_again_from_the_history(own: Stage, owner: TestClient) -> None:
     own.project.submit("t1", "yes", annotator="ana")
     assert "Leave labels out" in owner.get("/manage/people").text
@@ -60,6 +63,7 @@ def test_labels_are_left_out_and_counted_again_from_the_history(own: Stage, owne
     assert owner.post("/manage/history", data={"event": event.number}).status_code == 409
 
 
+@pytest.mark.slow
 def test_people_are_sorted_by_any_figure_and_back(own: Stage, owner: TestClient) -> None:
     for text in ("t1", "t2"):
         own.project.submit(text, "yes", annotator="bo")
@@ -77,6 +81,7 @@ def test_people_are_sorted_by_any_figure_and_back(own: Stage, owner: TestClient)
     assert 'aria-sort="ascending"' in owner.get("/manage/people?sort=people.quality").text
 
 
+@pytest.mark.slow
 def test_several_people_are_invited_at_once_or_none(own: Stage, owner: TestClient) -> None:
     page = owner.post("/manage/people/several", data={"names": "cem\n dia@example.org \n\n"})
     assert page.status_code == 200
@@ -92,6 +97,7 @@ def test_several_people_are_invited_at_once_or_none(own: Stage, owner: TestClien
     assert owner.post("/manage/people", data={"name": "Bo"}).status_code == 409
 
 
+@pytest.mark.slow
 def test_withdrawing_asks_first_and_says_so_afterwards(own: Stage, owner: TestClient) -> None:
     page = owner.get("/manage/people").text
     assert "The link and all sessions of ana end now; the labels stay." in page
@@ -100,6 +106,7 @@ def test_withdrawing_asks_first_and_says_so_afterwards(own: Stage, owner: TestCl
     assert not own.project.people.has_token("ana")
 
 
+@pytest.mark.slow
 def test_guidelines_are_markdown_without_html_and_keep_their_versions(own: Stage, owner: TestClient) -> None:
     owner.post("/manage/guidelines", data={"text": "Be **fair**."})
     owner.post("/manage/guidelines", data={"text": "Be *kind*.\n\n<script>x()</script> [a](javascript:x)"})
@@ -114,6 +121,7 @@ def test_guidelines_are_markdown_without_html_and_keep_their_versions(own: Stage
     assert own.browser("ana").post("/manage/guidelines/preview", data={"text": ""}).status_code == 403
 
 
+@pytest.mark.slow
 def test_guidelines_are_read_before_the_first_label_and_after_a_change(own: Stage) -> None:
     def read_first() -> str:
         found = re.search(r'"read_first": ?"(\w*)"', ana.get("/label").text.replace("&#34;", '"'))
@@ -130,6 +138,7 @@ def test_guidelines_are_read_before_the_first_label_and_after_a_change(own: Stag
     assert read_first() == "changed"
 
 
+@pytest.mark.slow
 def test_progress_counts_every_label(own: Stage) -> None:
     own.project.submit("t1", "yes", annotator="bo")
     page = own.browser("ana").get("/label").text
@@ -137,6 +146,7 @@ def test_progress_counts_every_label(own: Stage) -> None:
     assert '<progress id="progress" max="24" value="1"' in page
 
 
+@pytest.mark.slow
 def test_agreement_is_shown_for_all_and_for_every_two_people(own: Stage, owner: TestClient) -> None:
     assert "No two people have labelled the same text yet." in owner.get("/manage/agreement").text
     for text, said in (("t1", "yes"), ("t2", "no"), ("t3", "no")):
@@ -150,6 +160,7 @@ def test_agreement_is_shown_for_all_and_for_every_two_people(own: Stage, owner: 
     assert owner.get("/manage/trust").text.count('href="/manage/agreement"') == 1
 
 
+@pytest.mark.slow
 def test_the_wizard_says_what_each_size_of_the_audit_sample_tells(tmp_path: Path) -> None:
     app = create_app(str(tmp_path / "new.db"), settings=web_settings())
     client = TestClient(app, headers={"Authorization": f"Bearer {OWNER_TOKEN}"}, follow_redirects=False)

@@ -95,6 +95,7 @@ def test_the_paths_that_are_named_exist(own: Stage) -> None:
         assert owner.post(path).status_code not in (404, 405)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "host", ["evil.example", "evil.example:8765", "localhost.evil.example", "", "10.0.0.1"]
 )

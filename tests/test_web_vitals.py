@@ -95,6 +95,7 @@ def test_causes_are_told_apart(own: Stage, vitals: Vitals, name: str, cause: str
     assert healthz(own).status_code == 200
 
 
+@pytest.mark.slow
 def test_a_database_that_is_held_by_others_is_late(own: Stage) -> None:
     now = [0.0]
     vitals = own.app.state.vitals = Vitals(own.app.state.server, clock=lambda: now[0], learner=lambda: False)
