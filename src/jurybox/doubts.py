@@ -132,6 +132,11 @@ def _ceiling(annotations: Annotations) -> float | None:
 
 
 def _exceeds(values: Floats, bound: float) -> bool:
-    """Whether the mean of values is above a bound by more than four standard errors."""
-    error = float(values.std()) / np.sqrt(len(values))
+    """Whether the mean of values in [-1, 1] is above a bound by more than four standard errors.
+
+    The larger of two standard errors counts, what values show and what a share at the bound would: few texts
+    that are all alike show none.
+    """
+    variance = max(float(values.var()), abs(bound) * (1 - abs(bound)))
+    error = np.sqrt(variance / len(values))
     return bool(values.mean() - bound > _SURE * max(error, 1 / len(values)))
