@@ -60,12 +60,13 @@ class Tally:
     examples: list[str] = field(default_factory=list)
 
 
-def measure(store: str, options: argparse.Namespace) -> dict[str, Any]:
-    """Let all events happen on one kind of store, in random order."""
+def measure(store: str, options: argparse.Namespace, *, clock: bool) -> dict[str, Any]:
+    """Let all events that need a clock that can be set, or all others, happen in random order."""
     rng = random.Random(options.seed)  # noqa: S311
-    stage = Stage(store, n_texts=options.texts, n_people=options.people, pace=options.pace)
+    stage = Stage(store, n_texts=options.texts, n_people=options.people, pace=options.pace, clock=clock)
     try:
-        kinds = [kind for kind in KINDS if kind.possible(stage) and options.only in ("", kind.name)]
+        wanted = [kind for kind in KINDS if kind.clock == clock and options.only in ("", kind.name)]
+        kinds = [kind for kind in wanted if kind.possible(stage)]
         events = [kind for kind in kinds for _ in range(max(1, round(options.scale * kind.events)))]
         rng.shuffle(events)
         torture = Torture(stage, rng)
@@ -89,7 +90,7 @@ def measure(store: str, options: argparse.Namespace) -> dict[str, Any]:
             "store": store,
             "settings": {name: getattr(options, name) for name in _SETTINGS},
             "kinds": {name: asdict(tally) for name, tally in tallies.items()},
-            "not_possible_here": [kind.name for kind in KINDS if not kind.possible(stage)],
+            "not_possible_here": [kind.name for kind in wanted if kind not in kinds],
             "rounds": stage.rounds(),
             "imports_acknowledged": sum(torture.imports.values()),
             "refusals": dict(stage.crowd.refusals),
@@ -182,7 +183,7 @@ def together(runs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Count the events of several runs together, a store each; what else is known is that of the last run."""
     found: dict[str, dict[str, Any]] = {}
     for run in runs:
-        earlier = found.get(run["store"], {"kinds": {}, "seconds": 0})
+        earlier = found.get(run["store"], {"kinds": {}, "seconds": 0, "not_possible_here": []})
         kinds = {
             name: {what: tally[what] + earlier["kinds"].get(name, asdict(Tally()))[what] for what in tally}
             for name, tally in run["kinds"].items()
@@ -191,6 +192,7 @@ def together(runs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
             **run,
             "kinds": {**earlier["kinds"], **kinds},
             "seconds": earlier["seconds"] + run["seconds"],
+            "not_possible_here": sorted({*earlier["not_possible_here"], *run.get("not_possible_here", [])}),
         }
     return list(found.values())
 
@@ -218,7 +220,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that disks and servers are put away
     stores = ["sqlite", "postgresql"] if options.store == "both" else [options.store]
     machine = {"python": platform.python_version(), "system": platform.platform(), "cores": os.cpu_count()}
-    runs = [measure(store, options) for store in stores]
+    clocks = sorted({kind.clock for kind in KINDS if options.only in ("", kind.name)})
+    runs = [measure(store, options, clock=clock) for store in stores for clock in clocks]
     earlier = json.loads(options.out.read_text())["stores"] if options.out.exists() else []
     kept = [run for run in earlier if options.more or run["store"] not in stores]
     result: dict[str, Any] = {"machine": machine, "stores": together([*kept, *runs])}

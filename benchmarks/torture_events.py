@@ -12,7 +12,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from torture_processes import Trap, alive, kill
+from torture_processes import LIBFAKETIME, Trap, alive, kill
 from torture_stage import Stage
 
 __all__ = ["IMPORT", "KINDS", "Kind", "Torture"]
@@ -265,6 +265,8 @@ class Kind:
     events: int
     act: Callable[[Torture], None]
     possible: Callable[[Stage], bool] = lambda _stage: True
+    clock: bool = False
+    """Whether it needs processes whose clock can be set."""
 
 
 def _on_sqlite(stage: Stage) -> bool:
@@ -288,6 +290,6 @@ KINDS = (
     Kind("read-only", 15, make_read_only, lambda stage: not stage.is_sqlite or stage.has_own_disk),
     Kind("file removed", 20, remove_file, _on_sqlite),
     Kind("file replaced by a copy", 20, replace_file, _on_sqlite),
-    Kind("clock stepped", 20, step_clock, lambda stage: stage.nursery.has_clock),
+    Kind("clock stepped", 20, step_clock, lambda _stage: LIBFAKETIME.exists(), clock=True),
     Kind("import killed", 60, kill_import),
 )

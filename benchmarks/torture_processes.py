@@ -57,13 +57,15 @@ class Nursery:
     ----------
     folder
         Where the trap, the clock, later versions of the schema and the log are.
+    clock
+        Whether their clock can be set. Threads that wait for each other take a core then, so only where
+        it is wanted.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, clock: bool) -> None:
         self.folder = folder
-        self.has_clock = LIBFAKETIME.exists()
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-        if self.has_clock:
+        if clock:
             self.set_clock("+0")
             environment |= {
                 "LD_PRELOAD": str(LIBFAKETIME),

@@ -88,9 +88,11 @@ class Stage:
         ``"sqlite"`` or ``"postgresql"``.
     n_texts, n_people, pace
         Size of the project, how many label, and the seconds between two things that each of them does.
+    clock
+        Whether the clock of server and learner can be set.
     """
 
-    def __init__(self, store: str, *, n_texts: int, n_people: int, pace: float) -> None:
+    def __init__(self, store: str, *, n_texts: int, n_people: int, pace: float, clock: bool) -> None:
         # Not below a test's own folder: PostgreSQL runs as another user where this runs as root.
         self.folder = Path(tempfile.mkdtemp(prefix="jurybox-torture-"))
         self.folder.chmod(0o755)
@@ -103,12 +105,12 @@ class Stage:
         self.server: int | None = None
         self.learner: int | None = None
         try:
-            self._set_up(store, n_texts, n_people, pace)
+            self._set_up(store, n_texts, n_people, pace, clock)
         except BaseException:
             self.close()
             raise
 
-    def _set_up(self, store: str, n_texts: int, n_people: int, pace: float) -> None:
+    def _set_up(self, store: str, n_texts: int, n_people: int, pace: float, clock: bool) -> None:
         if store == "sqlite":
             self.path = self.disk / "project.db"
             self.location = str(self.path)
@@ -117,7 +119,7 @@ class Stage:
             self.location = f"{self.postgres.uri}&schema=torture"
         shutil.copytree(_MIGRATIONS, self.folder / "migrations")
         lifecycle._FOLDER = self.folder / "migrations"
-        self.nursery = Nursery(self.folder)
+        self.nursery = Nursery(self.folder, clock=clock)
         tokens = make_project(self.location, n_texts, n_people, batch=4)
         with Project.open(self.location) as project:
             project.configure(max_labels=n_people, enough_agreement=None, audit_size=20)
