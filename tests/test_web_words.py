@@ -14,10 +14,11 @@ import jurybox.web
 from jurybox.drawing import Bar, Mark, Series, Whisker, bars, columns, curves, whiskers
 from jurybox.errors import FormatError
 from jurybox.learner import LearnerPhase
+from jurybox.project.labeller import SKIP_REASONS
+from jurybox.scales import CLASS_KEYS
 from jurybox.store.browse import TextState
 from jurybox.store.records import Role, Why
 from jurybox.web.i18n import LANGUAGES, Catalogue, Message, choose_language, get_catalogue
-from jurybox.web.pages.labelling import CLASS_KEYS, SKIP_REASONS
 from jurybox.web.pages.settings import CHOICES, GROUPS
 from jurybox.web.pages.trust import heat_table
 from jurybox.web.render import environment, explain

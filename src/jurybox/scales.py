@@ -17,6 +17,7 @@ from jurybox.coding import as_number
 from jurybox.errors import InputError
 
 __all__ = [
+    "CLASS_KEYS",
     "MOST_POINTS",
     "Scale",
     "check_scale",
@@ -29,6 +30,9 @@ __all__ = [
 ]
 
 Scale: TypeAlias = tuple[float, ...]
+
+CLASS_KEYS = "123456789abdeijklmnopqrtvwxyz"
+"""Keys of the classes in order, wherever people label: c, f, g, h, s and u do other things."""
 
 MOST_POINTS = 12  # as many classes as can be told apart by their confusions
 

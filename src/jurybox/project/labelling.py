@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from jurybox.errors import InputError, NotFoundError
 from jurybox.project.handle import ProjectPart
+from jurybox.project.labeller import open_labeller
+from jurybox.project.reading import Reading
 from jurybox.store import decisions, loans, people, queue
 from jurybox.store.checks import check_seconds, storable
 from jurybox.store.records import NothingLeft, Receipt, Task, Tasks
@@ -22,6 +26,21 @@ class Labelling(ProjectPart):
     with ``direct=True``, which is how an id is meant that comes without a `Task`, the owner speaks for the
     annotator. A label that came without a loan has the origin ``direct``.
     """
+
+    def label(self, annotator: str) -> Any:
+        """Return a widget that lets an annotator label in this notebook, with the keys of the labelling page.
+
+        Show it as the last line of a cell. What is pressed goes through `submit`, `skip`, `flag` and `undo`
+        as a task of this annotator, under the same limits as in the web app; a name that is new is added.
+
+        Raises
+        ------
+        InputError
+            If the name cannot be stored.
+        MissingExtraError
+            If anywidget is not installed.
+        """
+        return open_labeller(self, Reading(self.store, self._clock), annotator)
 
     def next_task(self, annotator: str) -> Task | NothingLeft:
         """Lend an annotator the text to label now: the one already in hand, else the best free one.

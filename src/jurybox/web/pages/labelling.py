@@ -10,21 +10,17 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Form, Request
 from starlette.responses import HTMLResponse, RedirectResponse
 
-from jurybox.scales import class_keys
+from jurybox.project.labeller import SKIP_REASONS
+from jurybox.scales import CLASS_KEYS, class_keys
 from jurybox.store.records import Decision, GuidelineVersion, NothingLeft, Task, Why
 from jurybox.web.access import Annotator, User, annotator_only
 from jurybox.web.i18n import Catalogue
 from jurybox.web.render import catalogue_of, render
 from jurybox.web.state import get_project, get_server
 
-__all__ = ["CLASS_KEYS", "router"]
+__all__ = ["router"]
 
 router = APIRouter(include_in_schema=False)
-
-CLASS_KEYS = "123456789abdeijklmnopqrtvwxyz"
-"""Keys of the classes in order: c, f, g, h, s and u do other things."""
-
-SKIP_REASONS = ("unsure", "unclear", "several", "none", "distressing")
 
 _DAY = 86_400
 

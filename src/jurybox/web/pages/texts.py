@@ -12,12 +12,11 @@ from starlette.responses import HTMLResponse, RedirectResponse
 
 from jurybox.drawing import Bar, bars
 from jurybox.project.beliefs import TextBelief, TextBeliefs
-from jurybox.scales import class_keys
+from jurybox.scales import CLASS_KEYS, class_keys
 from jurybox.store.browse import AnnotationFilter, Page, TextFilter, TextRow, TextState
 from jurybox.store.records import Role
 from jurybox.web.access import Reviewer, may, owner_only, reviewer_only
 from jurybox.web.i18n import Catalogue
-from jurybox.web.pages.labelling import CLASS_KEYS
 from jurybox.web.panels import Chart
 from jurybox.web.render import catalogue_of, render
 from jurybox.web.state import get_project
