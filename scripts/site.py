@@ -1,13 +1,16 @@
 """Pages of the site that are generated: the reference of every public name, commands, REST, notebooks.
 
-mkdocs calls `on_files` (``hooks`` in ``mkdocs.yml``); nothing is written into the repository.
+mkdocs calls `on_files` and `on_page_markdown` (``hooks`` in ``mkdocs.yml``); nothing is written into the
+repository.
 """
 
 from __future__ import annotations
 
 import importlib
 import json
+import logging
 import pkgutil
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -33,6 +36,30 @@ def on_files(files: Any, config: Any) -> Any:
     for name, content in pages.items():
         files.append(File.generated(config, name, content=content))
     return files
+
+
+def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:  # noqa: ARG001 — as it is called
+    """Name the files of the repository that pages link to; one that is missing is a warning, and so an error."""
+    text, missing = inside(markdown, page.file.src_uri)
+    for target in missing:
+        logging.getLogger("mkdocs.hooks.site").warning("%s: there is no %s", page.file.src_uri, target)
+    return text
+
+
+def inside(markdown: str, place: str) -> tuple[str, list[str]]:
+    """Return a page with links out of ``docs`` as names of files, and those of them that do not exist."""
+    missing = []
+
+    def named(link: re.Match[str]) -> str:
+        target = (DOCS / place).parent.joinpath(link[2]).resolve()
+        if target.is_relative_to(DOCS):
+            return link[0]
+        if not target.exists():
+            missing.append(link[2])
+        name = target.relative_to(DOCS.parent) if target.is_relative_to(DOCS.parent) else target.name
+        return f"`{name}`" if link[1].strip("`") in (str(name), name.name) else f"{link[1]} (`{name}`)"
+
+    return re.sub(r"\[([^\]]*)\]\((\.\.[^)#\s]*)(?:#[^)\s]*)?\)", named, markdown), missing
 
 
 def public_modules() -> Iterator[str]:

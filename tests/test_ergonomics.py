@@ -18,7 +18,8 @@ from jurybox.datasets import Dataset
 from jurybox.doubts import find_doubt
 from jurybox.encoders import get_encoders
 from jurybox.formats import write
-from jurybox.inputs import probabilities, table
+from jurybox.inputs import table
+from jurybox.labelled import probabilities
 from jurybox.strategies import STRATEGIES, get_strategy
 
 N = 120

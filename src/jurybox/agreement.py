@@ -18,6 +18,7 @@ from jurybox.annotations import Annotations
 from jurybox.arrays import DataFrame, Floats, Ints, freeze
 from jurybox.coding import as_number
 from jurybox.display import Shown
+from jurybox.doubts import as_annotations
 from jurybox.errors import InputError
 
 __all__ = [
@@ -165,6 +166,7 @@ def krippendorff_alpha(annotations: Annotations, *, level: Level = "nominal") ->
     """
     if level not in ("nominal", "ordinal", "interval"):
         raise InputError(f"level is {level!r}, expected 'nominal', 'ordinal' or 'interval'")
+    annotations = as_annotations(annotations)
     coincidences = _coincidences(annotations)
     margin: Floats = coincidences.sum(axis=1)
     undefined = _undefined(annotations, margin)
@@ -205,6 +207,7 @@ def fleiss_kappa(annotations: Annotations) -> Agreement:
     >>> round(fleiss_kappa(annotations).value, 3)
     0.654
     """
+    annotations = as_annotations(annotations)
     counts = annotations.counts[annotations.n_labels > 1]
     undefined = _undefined(annotations, counts.sum(axis=0))
     if undefined is not None:
@@ -257,6 +260,7 @@ def cohen_kappa(annotations: Annotations, *, weights: Weighting = "none") -> Pai
     """
     if weights not in ("none", "quadratic"):
         raise InputError(f"weights is {weights!r}, expected 'none' or 'quadratic'")
+    annotations = as_annotations(annotations)
     if weights == "quadratic":
         return _quadratic_kappa(annotations)
     overlap, agreeing, by_chance = _pairwise_counts(annotations)

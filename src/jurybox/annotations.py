@@ -124,16 +124,12 @@ class Annotations(Shown):
     @cached_property
     def n_labels(self) -> Ints:
         """How many labels each text has, shape (N,)."""
-        n_labels = np.bincount(self.text, minlength=self.n_texts)
-        freeze(n_labels)
-        return n_labels
+        return _counted(self.text, self.n_texts)
 
     @cached_property
     def labels_per_annotator(self) -> Ints:
         """How many labels each annotator gave, shape (M,)."""
-        n_labels = np.bincount(self.annotator, minlength=self.n_annotators)
-        freeze(n_labels)
-        return n_labels
+        return _counted(self.annotator, self.n_annotators)
 
     @property
     def labelled(self) -> Bools:
@@ -168,8 +164,9 @@ class Annotations(Shown):
         texts, annotators
             The pool and its order, and the annotators; default: those seen, in order of appearance.
         classes
-            Name of each class. Default: the distinct labels, sorted; 0, 1, …, max for integer labels that
-            count from 0. Integer labels with text names are positions in ``classes``.
+            Name of each class. Default: ordered categories as they are declared; else the distinct labels,
+            sorted; 0, 1, …, max for integer labels that count from 0. Integer labels with text names are
+            positions in ``classes``.
         duplicates
             What to do when an annotator labelled a text twice: ``"error"``, or keep the ``"last"`` row.
         scale
@@ -188,14 +185,15 @@ class Annotations(Shown):
         >>> Annotations.from_long(["t1", "t1"], ["ana", "bo"], [1, 4], scale=True).classes
         (1, 2, 3, 4)
         """
-        text_column, annotator_column, label_column = long_columns(data, annotator, label, columns)
-        text_codes, text_ids = encode(text_column, texts, "text")
-        annotator_codes, annotator_ids = encode(annotator_column, annotators, "annotator")
-        if not len(label_column) == len(text_column) == len(annotator_column):
-            return cls._build(text_codes, annotator_codes, label_column, text_ids, annotator_ids, (), "error")
-        missing, markers = missing_labels(label_column, classes)
+        given = long_columns(data, annotator, label, columns)
+        classes = given.classes if classes is None else class_names(classes)
+        text_codes, text_ids = encode(given.text, texts, "text")
+        annotator_codes, annotator_ids = encode(given.annotator, annotators, "annotator")
+        if not len(given.label) == len(given.text) == len(given.annotator):
+            return cls._build(text_codes, annotator_codes, given.label, text_ids, annotator_ids, (), "error")
+        missing, markers = missing_labels(given.label, classes)
         (rows,) = np.nonzero(~missing)
-        values = label_column[rows]
+        values = given.label[rows]
         label_codes, names = encode_labels(values, scale_classes(values, classes, scale), row=rows)
         who, what = annotator_codes[rows], text_codes[rows]
         built = cls._build(what, who, label_codes, text_ids, annotator_ids, names, duplicates, rows)
@@ -235,6 +233,7 @@ class Annotations(Shown):
         array([1, 2, 0])
         """
         wide = wide_cells(labels, columns)
+        classes = wide.classes if classes is None else class_names(classes)
         missing, markers = missing_labels(wide.cells, classes)
         text, annotator = np.nonzero(~missing)
         values = wide.cells[~missing]
@@ -409,3 +408,9 @@ class Annotations(Shown):
         cells: Floats = np.full((self.n_texts, self.n_annotators), np.nan)
         cells[self.text, self.annotator] = self.label
         return pd.DataFrame(cells, index=pd.Index(self.texts), columns=pd.Index(self.annotators))
+
+
+def _counted(positions: Index, size: int) -> Ints:
+    counts = np.bincount(positions, minlength=size)
+    freeze(counts)
+    return counts

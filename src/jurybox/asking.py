@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from pickle import PicklingError
@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from jurybox.annotations import Annotations
 from jurybox.arrays import DataFrame, Floats
 from jurybox.atomic import new_file
+from jurybox.coding import class_names, identifiers
 from jurybox.display import Shown
 from jurybox.errors import InputError
-from jurybox.inputs import table, text_rows
+from jurybox.inputs import array, text_rows
 
 __all__ = [
     "Batch",
@@ -120,11 +121,11 @@ def read_texts(texts: Any) -> tuple[NDArray[Any], tuple[str, ...]]:
     """Return ids and texts."""
     if isinstance(texts, str):
         raise InputError("texts is one string, expected several texts: pass [text] to label one")
-    rows = text_rows(texts) if table(texts) is not None else None
+    rows = text_rows(texts)
     if rows is not None:
         pairs: list[tuple[Any, Any]] = [(key, text) for key, text, _ in rows]
     else:
-        pairs = [(None, each) if isinstance(each, str) else tuple(each) for each in texts]
+        pairs = [_pair(at, each) for at, each in enumerate(array(texts))]
     if all(key is None for key, _ in pairs):
         ids: NDArray[Any] = np.arange(len(pairs))
     else:
@@ -133,13 +134,21 @@ def read_texts(texts: Any) -> tuple[NDArray[Any], tuple[str, ...]]:
     for at, (_, text) in enumerate(pairs):
         if not isinstance(text, str):
             raise InputError(f"row {at}: text is {text!r:.40}, expected a text; replace missing ones by ''")
-    if len(set(ids.tolist())) < len(ids):
-        raise InputError("texts has an id twice, expected each once")
-    return ids, tuple(text for _, text in pairs)
+    return identifiers(ids, "text"), tuple(text for _, text in pairs)
 
 
-def start_annotations(annotations: Any, ids: NDArray[Any], classes: tuple[Hashable, ...]) -> Annotations:
+def _pair(at: int, given: Any) -> tuple[Any, Any]:
+    """Return id, or None, and text of what stands in a list of texts."""
+    if isinstance(given, str):
+        return None, given
+    if isinstance(given, tuple | list) and len(given) == 2:
+        return given[0], given[1]
+    raise InputError(f"row {at}: text is {given!r:.40}, expected a text, or a pair of id and text")
+
+
+def start_annotations(annotations: Any, ids: NDArray[Any], named: Sequence[Hashable]) -> Annotations:
     """Return what is known at the start, over the texts and classes of the loop."""
+    classes = class_names(named)
     if annotations is None:
         return Annotations.from_indices([], [], [], texts=ids, annotators=[], classes=classes)
     if isinstance(annotations, Annotations):

@@ -12,7 +12,7 @@ import numpy as np
 
 from jurybox.annotations import Annotations
 from jurybox.arrays import Floats
-from jurybox.inputs import probabilities
+from jurybox.labelled import probabilities
 
 __all__ = ["fit_temperature", "scale_probabilities"]
 

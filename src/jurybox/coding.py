@@ -29,6 +29,8 @@ __all__ = [
     "missing_labels",
     "missing_values",
     "positions",
+    "refuse_truth_values",
+    "refuse_unordered",
     "renumber",
 ]
 
@@ -141,14 +143,34 @@ def encode(
     codes = pd.Index(names).get_indexer(pd.Index(values)).astype(np.int64)
     if (codes < 0).any():
         row = int((codes < 0).argmax())
-        raise InputError(f"row {row}: {name} {values[row]!r} is not among the {len(names)} given as {name}s=")
+        raise InputError(
+            f"row {row}: {name} {values[row]!r:.60} is not among the {len(names)} given as {name}s=, which "
+            f"start with {names[:3].tolist()!r:.100}"
+        )
     return codes, names
+
+
+def refuse_unordered(names: Any, what: str) -> None:
+    """Raise InputError unless something can be names in an order: no single text, number, set or table.
+
+    Examples
+    --------
+    >>> refuse_unordered({"no", "yes"}, "classes")
+    Traceback (most recent call last):
+    ...
+    jurybox.errors.InputError: classes is a set, expected names in their order, such as ['a', 'b']
+    """
+    if isinstance(names, str | int | set | frozenset) or hasattr(names, "columns"):
+        raise InputError(
+            f"{what} is a {type(names).__name__}, expected names in their order, such as ['a', 'b']"
+        )
 
 
 def identifiers(known: Iterable[Any], name: str) -> NDArray[Any]:
     """Return identifiers as an array of their own, or raise if one appears twice."""
     import pandas as pd
 
+    refuse_unordered(known, f"{name}s")
     unique = known.copy() if isinstance(known, np.ndarray) else pd.Index(known).to_numpy()
     repeated = pd.Index(unique).duplicated()
     if repeated.any():
@@ -158,8 +180,9 @@ def identifiers(known: Iterable[Any], name: str) -> NDArray[Any]:
 
 
 def class_names(classes: Sequence[Hashable]) -> tuple[Hashable, ...]:
-    """Return the classes as a tuple, or raise if one appears twice."""
-    names = tuple(classes)
+    """Return the classes as a tuple, or raise if one appears twice, or they have no order."""
+    refuse_unordered(classes, "classes")
+    names = tuple(name.item() if isinstance(name, np.generic) else name for name in classes)
     repeated = [name for position, name in enumerate(names) if name in names[:position]]
     if repeated:
         raise InputError(f"class {repeated[0]!r} appears twice in classes=, expected each class once")
@@ -182,8 +205,10 @@ def encode_labels(
         names = _counted(_whole(numbers, rows))
     elif names is None:
         names = tuple(sorted(set(values.tolist()), key=_in_order))
+        _refuse_lookalikes(names)
     by_position = numbers is not None and all(isinstance(name, str) for name in names)
     if numbers is not None and by_position:
+        refuse_truth_values(values, names)
         codes = _whole(numbers, rows)
         outside = (codes < 0) | (codes >= len(names))
     else:
@@ -196,6 +221,33 @@ def encode_labels(
             f"row {rows[first]}: label {values[first]!r} is not one of the classes {_listed(names)}"
         )
     return codes, names
+
+
+def refuse_truth_values(values: NDArray[Any], names: Sequence[Hashable]) -> None:
+    """Raise InputError for labels that are True and False where classes have names: which is which?
+
+    Examples
+    --------
+    >>> refuse_truth_values(np.array([True]), ["yes", "no"])
+    Traceback (most recent call last):
+    ...
+    jurybox.errors.InputError: labels are True and False, expected the classes 'yes', 'no', by name or position
+    """
+    if len(values) and all(isinstance(value, bool) for value in values.tolist()):
+        raise InputError(
+            f"labels are True and False, expected the classes {_listed(tuple(names))}, by name or position"
+        )
+
+
+def _refuse_lookalikes(names: tuple[Hashable, ...]) -> None:
+    """Refuse a number that is a label in text form as well: they would be two classes."""
+    numbers = {as_number(name): name for name in names if not isinstance(name, str)}
+    for name in names:
+        if isinstance(name, str) and as_number(name) in numbers:
+            raise InputError(
+                f"labels {numbers[as_number(name)]!r} (a number) and {name!r} (a text) would be two classes; "
+                "make the column one type, for instance with .astype(str)"
+            )
 
 
 def _counted(labels: Ints) -> tuple[int, ...]:

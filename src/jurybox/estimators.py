@@ -13,10 +13,12 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from jurybox.annotations import Annotations
 from jurybox.arrays import Floats
 from jurybox.classifiers import get_classifier
+from jurybox.coding import missing_values
 from jurybox.consensus import estimate_consensus
 from jurybox.encoders import fit_views, get_encoders
 from jurybox.errors import InputError
-from jurybox.inputs import array, probabilities, table
+from jurybox.inputs import array, is_counted, table
+from jurybox.labelled import places_of, probabilities
 
 __all__ = ["EncoderTransformer", "JuryClassifier"]
 
@@ -62,15 +64,18 @@ class JuryClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         ----------
         X : sequence of n texts, or array of shape (n, D)
             Texts or features.
-        y : sequence of n labels, array or table of shape (n, K), or Annotations of n texts
+        y : sequence of n labels, array or table of shape (n, K), or Annotations
             Labels; distributions over the classes 0 … K-1, or over a table's columns; or what annotators
-            said. A text without annotations is not learnt from.
+            said, of the texts in the order of ``X``, or, where ``X`` is a pandas object whose index does more
+            than count, of the texts that it names. A text without annotations is not learnt from.
 
         Raises
         ------
         InputError
-            If the lengths differ.
+            If the lengths differ, a label is missing, or an index names a text that the annotations lack.
         """
+        if isinstance(y, Annotations) and hasattr(X, "iloc") and not is_counted(X.index):
+            y = y.subset(texts=places_of(X.index, y.texts, "X"))
         rows = self._read(X, reset=True)
         targets, weights = self._targets(rows, y)
         if self._are_texts(rows):
@@ -108,6 +113,9 @@ class JuryClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             return targets / targets.sum(axis=1, keepdims=True), np.ones(len(targets))
         check_classification_targets(y)
         labels = np.asarray(y)
+        if (missing := missing_values(labels)).any():
+            row = int(missing.reshape(len(labels), -1).any(axis=1).argmax())
+            raise InputError(f"y, row {row}: the label is missing, expected a class; leave such rows out")
         if labels.ndim == 2:
             labels = _flattened(labels)
         if labels.dtype.kind == "O":

@@ -6,24 +6,25 @@ arrays, series and lists are columns or cells. None of these libraries is import
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, KeysView, Mapping, Sequence, ValuesView
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from jurybox.arrays import DataFrame, Floats, check_probabilities
+from jurybox.arrays import DataFrame
 from jurybox.coding import identifiers, missing_values
 from jurybox.errors import InputError, InputTypeError
 
 __all__ = [
     "COLUMNS",
+    "ID_NAMES",
+    "Long",
     "Wide",
     "array",
-    "ensemble",
+    "is_counted",
     "long_columns",
-    "probabilities",
     "table",
     "text_rows",
     "wide_cells",
@@ -31,9 +32,14 @@ __all__ = [
 
 COLUMNS = ("text", "annotator", "label")
 
-_IDS = ("id", "text_id", "uid", "text")
+ID_NAMES = ("id", "text_id", "uid", "text")
+"""What a column with the texts' ids is called."""
+
 _TEXTS = ("text", "sentence", "document", "content")
+_NO_ANNOTATORS = {*ID_NAMES, *_TEXTS, "index", "unnamed: 0"}
 _LEAST_DISTINCT = 5
+_LEAST_ROWS = 10
+_MOST_COLUMNS = 100
 
 
 def table(data: Any) -> DataFrame | None:
@@ -42,13 +48,16 @@ def table(data: Any) -> DataFrame | None:
     Parameters
     ----------
     data
-        A frame of pandas or polars, an Arrow table, a Hugging Face data set (its class labels by name), a
-        list of records, or a dict of columns.
+        A frame of pandas or polars, an Arrow table, a Hugging Face data set, a list of records, or a dict of
+        columns. Classes that are declared with their order (`ordered` categories of pandas, ``Enum`` of
+        polars, class labels of Hugging Face) become ordered categories, by name.
 
     Raises
     ------
     InputTypeError
         For several data sets under one name: choose a split.
+    InputError
+        For columns of different lengths.
 
     Examples
     --------
@@ -64,35 +73,65 @@ def table(data: Any) -> DataFrame | None:
     library = type(data).__module__.partition(".")[0]
     if library == "polars" and type(data).__name__ in ("DataFrame", "LazyFrame"):
         held = data.collect() if hasattr(data, "collect") else data
-        return pd.DataFrame(held.to_dict(as_series=False))
-    if library == "datasets":
+        return pd.DataFrame({name: _listed(held[name]) for name in held.columns})
+    if library == "datasets" and hasattr(data, "column_names"):
         return _saved(data)
     if library == "pyarrow" and hasattr(data, "column_names"):
         arrow: DataFrame = data.to_pandas()
         return arrow
     if isinstance(data, Mapping):
-        return pd.DataFrame({name: list(array(column)) for name, column in data.items()})
+        return _of_columns({name: _cells(name, column) for name, column in data.items()})
     if isinstance(data, list | tuple) and len(data) and all(isinstance(row, Mapping) for row in data):
         return pd.DataFrame.from_records(data)
     return None
 
 
+def _listed(column: Any) -> Any:
+    """Return a column of polars as plain values, or as categories where these are declared."""
+    import pandas as pd
+
+    known = column.dtype.categories if type(column.dtype).__name__ == "Enum" else None
+    return column.to_list() if known is None else pd.Categorical(column.to_list(), list(known), ordered=True)
+
+
+def _cells(name: Hashable, column: Any) -> list[Any]:
+    if isinstance(column, str) or not isinstance(held := array(column), Iterable):
+        raise InputError(f"got a dict with {column!r:.40} as {name!r}, expected columns: a list a name")
+    return list(held)
+
+
+def _of_columns(columns: Mapping[Any, list[Any]]) -> DataFrame:
+    import pandas as pd
+
+    lengths = {name: len(column) for name, column in columns.items()}
+    if len(set(lengths.values())) > 1:
+        raise InputError(f"columns have different lengths: {lengths!r:.200}")
+    return pd.DataFrame(dict(columns))
+
+
 def _saved(data: Any) -> DataFrame:
-    """Return a Hugging Face data set as a frame; class labels are names, not numbers."""
+    """Return a Hugging Face data set as a frame; class labels are ordered categories, not numbers."""
+    import pandas as pd
+
     if isinstance(data, Mapping):
         splits = ", ".join(map(repr, data))
         raise InputTypeError(f"got several data sets ({splits}), expected one: choose a split, data['…']")
-    frame: DataFrame = data.with_format(None).to_pandas()
-    for name, feature in data.features.items():
+    plain = data.with_format(None)
+    frame = plain.to_pandas() if hasattr(plain, "to_pandas") else pd.DataFrame.from_records(list(plain))
+    for name, feature in (data.features or {}).items():
         if names := getattr(feature, "names", None):
-            frame[name] = [
-                None if code is None or code != code or code < 0 else names[int(code)] for code in frame[name]
-            ]
+            codes = pd.to_numeric(frame[name]).fillna(-1).astype(int)
+            frame[name] = pd.Categorical.from_codes(codes.clip(lower=-1), names, ordered=True)
     return frame
 
 
 def array(values: Any) -> Any:
-    """Return series, tensors, Arrow arrays and sparse matrices as NumPy arrays; all else as it is.
+    """Return series, tensors, Arrow arrays and sparse matrices as NumPy arrays, and generators as lists.
+
+    Raises
+    ------
+    InputError
+        For a set, which has no order.
 
     Examples
     --------
@@ -102,8 +141,13 @@ def array(values: Any) -> Any:
     """
     if isinstance(values, np.ndarray | list | tuple):
         return values
+    if isinstance(values, set | frozenset):
+        raise InputError("got a set, which has no order; expected a list, an array or a table")
+    if isinstance(values, Iterator | KeysView | ValuesView):
+        return list(values)
     if hasattr(values, "detach"):
-        return values.detach().cpu().numpy()
+        tensor = values.detach().cpu()
+        return (tensor.float() if "bfloat16" in str(tensor.dtype) else tensor).numpy()
     if hasattr(values, "toarray"):
         return values.toarray()
     if hasattr(values, "to_pylist"):
@@ -111,15 +155,25 @@ def array(values: Any) -> Any:
     return values.to_numpy() if hasattr(values, "to_numpy") else values
 
 
+@dataclass(frozen=True)
+class Long:
+    """Text, annotator and label of each annotation, and the classes where the column declares them."""
+
+    text: NDArray[Any]
+    annotator: NDArray[Any]
+    label: NDArray[Any]
+    classes: tuple[Hashable, ...] | None = None
+
+
 def long_columns(
-    data: Any, annotator: Any, label: Any, columns: Mapping[str, Hashable] | None
-) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    data: Any, annotator: Any = None, label: Any = None, columns: Mapping[str, Hashable] | None = None
+) -> Long:
     """Return text, annotator and label of each annotation, from a table or three sequences.
 
     Raises
     ------
     InputError
-        If a column is missing, or there are not three sequences.
+        If a column is missing, there are not three sequences, or series of them have different indexes.
     """
     frame = table(data)
     if frame is not None:
@@ -130,13 +184,32 @@ def long_columns(
                 f"the frame has the columns {list(frame.columns)}, expected {list(COLUMNS)}; "
                 f"{', '.join(absent)} missing: pass columns={{{absent[0]!r}: '…'}} with the name it has here"
             )
-        parts: tuple[Any, ...] = tuple(renamed[name].to_numpy() for name in COLUMNS)
+        parts: tuple[Any, ...] = tuple(renamed[name] for name in COLUMNS)
     elif annotator is None or label is None:
         parts = _triplets(data)
     else:
         parts = (data, annotator, label)
-    text, annotators, labels = (_vector(part, name) for part, name in zip(parts, COLUMNS, strict=True))
-    return text, annotators, labels
+        _refuse_other_rows(parts)
+    text, people, labels = (_vector(part, name) for part, name in zip(parts, COLUMNS, strict=True))
+    return Long(text, people, labels, _declared([parts[2]]))
+
+
+def _refuse_other_rows(parts: Sequence[Any]) -> None:
+    """Refuse series with different indexes: their rows do not belong together as they stand."""
+    series = [(name, part) for name, part in zip(COLUMNS, parts, strict=True) if hasattr(part, "iloc")]
+    for name, part in series[1:]:
+        if not part.index.equals(series[0][1].index):
+            raise InputError(
+                f"{name} has another index than {series[0][0]}: pass one frame with all three, or "
+                ".to_numpy() of each where they are in the same order"
+            )
+
+
+def _declared(columns: Sequence[Any]) -> tuple[Hashable, ...] | None:
+    """Return the classes that all these columns declare with their order, or None."""
+    kinds = [getattr(column, "dtype", None) for column in columns]
+    known = {tuple(kind.categories) if getattr(kind, "ordered", False) else None for kind in kinds}
+    return known.pop() if len(known) == 1 else None
 
 
 def _triplets(data: Any) -> tuple[list[Any], ...]:
@@ -170,7 +243,7 @@ def _vector(values: Any, name: str) -> NDArray[Any]:
         listed = list(given)
         held = np.empty(len(listed), dtype=object)
         for at, value in enumerate(listed):  # as a whole, lists in the cells would be taken for dimensions
-            held[at] = value
+            held[at] = value.item() if getattr(value, "ndim", None) == 0 else value
     if held.ndim != 1:
         raise InputError(f"{name} has {held.ndim} dimensions, expected 1: one value per annotation")
     return held
@@ -178,11 +251,12 @@ def _vector(values: Any, name: str) -> NDArray[Any]:
 
 @dataclass(frozen=True)
 class Wide:
-    """Cells of shape (N, M) and what rows and columns are called."""
+    """Cells of shape (N, M), names of rows and columns, and the classes where all columns declare them."""
 
     cells: NDArray[Any]
     texts: NDArray[Any]
     annotators: NDArray[Any]
+    classes: tuple[Hashable, ...] | None = None
 
 
 def wide_cells(labels: Any, columns: Mapping[str, Hashable] | None) -> Wide:
@@ -198,16 +272,35 @@ def wide_cells(labels: Any, columns: Mapping[str, Hashable] | None) -> Wide:
     frame = table(labels)
     if frame is None:
         held = array(labels)
-        cells = held if isinstance(held, np.ndarray) else np.array(held, dtype=object)
+        cells = held if isinstance(held, np.ndarray) else _grid(held)
         if cells.ndim != 2:
             raise InputError(
                 f"labels has {cells.ndim} dimension(s), expected 2: a row per text, a column per annotator"
             )
+        if cells.shape[0] >= 2 * _LEAST_ROWS:
+            _refuse_texts([cells[:, at] for at in range(cells.shape[1])], list(range(cells.shape[1])))
         return Wide(cells, np.arange(cells.shape[0]), np.arange(cells.shape[1]))
     if columns:
         frame = _renamed(frame, columns, ("text",)).set_index("text")
-    _refuse_texts(frame)
-    return Wide(frame.to_numpy(), identifiers(frame.index, "text"), identifiers(frame.columns, "annotator"))
+    parts = [frame.iloc[:, at] for at in range(frame.shape[1])]
+    _refuse_texts([part.to_numpy() for part in parts], list(frame.columns))
+    texts, people = identifiers(frame.index, "text"), identifiers(frame.columns, "annotator")
+    return Wide(frame.to_numpy(), texts, people, _declared(parts))
+
+
+def _grid(rows: Any) -> NDArray[Any]:
+    """Return rows as cells (N, M); a list in a cell stays one, and is refused where labels are read."""
+    listed = [list(array(row)) if _is_row(row) else row for row in rows]
+    if not any(isinstance(row, list) for row in listed):
+        return np.array(listed, dtype=object)
+    for at, row in enumerate(listed):
+        if not isinstance(row, list) or len(row) != len(listed[0]):
+            raise InputError(f"row {at} is {row!r:.60}, expected a cell for each annotator, as in row 0")
+    return np.stack([_vector(row, "row") for row in listed])
+
+
+def _is_row(row: Any) -> bool:
+    return isinstance(row, Iterable) and not isinstance(row, str | Mapping) and getattr(row, "ndim", 1) > 0
 
 
 def _stored_cells(labels: Any) -> Wide:
@@ -218,21 +311,25 @@ def _stored_cells(labels: Any) -> Wide:
     return Wide(cells, np.arange(stored.shape[0]), np.arange(stored.shape[1]))
 
 
-def _refuse_texts(frame: DataFrame) -> None:
-    """Refuse a column of texts or ids: nearly each value once, none of them in another column."""
-    values = [frame.iloc[:, at].to_numpy() for at in range(frame.shape[1])]
+def _refuse_texts(values: Sequence[NDArray[Any]], names: Sequence[Hashable]) -> None:
+    """Refuse a column of texts or ids: called so, or nearly each value once and few of them elsewhere."""
+    if len(values) > _MOST_COLUMNS:
+        return
     held = [_distinct(column) for column in values]
-    for at, column in enumerate(values):
-        present = int((~missing_values(column)).sum())
-        if held[at] is None or len(held[at] or ()) < max(_LEAST_DISTINCT, 0.9 * present):
+    for at, (column, found) in enumerate(zip(values, held, strict=True)):
+        if not found:
             continue
-        others: set[Any] = set().union(*(found for other, found in enumerate(held) if other != at and found))
-        if held[at] and not held[at] & others:  # type: ignore[operator]
-            name = frame.columns[at]
+        present = int((~missing_values(column)).sum())
+        shared = len(found.intersection(*[set().union(*(one for one in held[:at] + held[at + 1 :] if one))]))
+        called = str(names[at]).lower() in _NO_ANNOTATORS and not shared
+        apart = len(found) >= max(_LEAST_DISTINCT, 0.9 * present) and not shared
+        counted = len(found) == len(column) >= _LEAST_ROWS and shared < len(found) / 2
+        if called or apart or counted:
             raise InputError(
-                f"column {name!r} has {len(held[at] or ())} different values in {present} rows, from row 0: "
-                f"{column[0]!r:.40}, none of them in another column: a text or an id, not labels of an "
-                f"annotator; pass columns={{'text': {name!r}}} if it is the text's id, or drop it"
+                f"column {names[at]!r} has {len(found)} different values in {present} rows, from row 0: "
+                f"{column[0]!r:.40}, {shared or 'none'} of them in another column: a text or an id, not "
+                f"labels of an annotator; pass columns={{'text': {names[at]!r}}} if it is the text's id, or "
+                "drop it"
             )
 
 
@@ -244,115 +341,16 @@ def _distinct(column: NDArray[Any]) -> set[Any] | None:
         return None
 
 
-def probabilities(
-    pred_probs: Any,
-    texts: NDArray[Any] | None = None,
-    classes: Sequence[Hashable] | None = None,
-    name: str = "pred_probs",
-) -> Floats:
-    """Return class probabilities (N, K), rows in the order of texts and columns in that of classes.
-
-    Parameters
-    ----------
-    pred_probs
-        A table, whose index (or column ``text``, ``text_id`` or ``id``) names texts and whose columns name
-        classes: it is aligned by both. An array has them in order.
-    texts : ndarray, shape (N,), optional
-        Names of the texts; default: as they come.
-    classes : sequence of K, optional
-        Names of the classes; default: as they come.
-    name
-        The argument's name, for the message.
-
-    Raises
-    ------
-    InputError
-        If a text or class has no row or column or is unknown, or the values are no probabilities.
+def is_counted(index: Any) -> bool:
+    """Whether an index of pandas just counts the rows: it says nothing of their order.
 
     Examples
     --------
     >>> import pandas as pd
-    >>> frame = pd.DataFrame({"yes": [0.9, 0.2], "no": [0.1, 0.8]}, index=["t2", "t1"])
-    >>> probabilities(frame, np.array(["t1", "t2"]), ("no", "yes"))
-    array([[0.8, 0.2],
-           [0.1, 0.9]])
+    >>> is_counted(pd.RangeIndex(3)), is_counted(pd.Index([2, 0, 1]))
+    (True, False)
     """
-    shape = None if texts is None else len(texts), None if classes is None else len(classes)
-    frame = None if isinstance(pred_probs, np.ndarray) else table(pred_probs)
-    if frame is None:
-        return check_probabilities(array(pred_probs), shape, name)
-    unnamed = type(pred_probs).__module__.partition(".")[0] != "pandas"
-    id_column = next((column for column in _IDS if column in frame.columns), None)
-    if id_column is not None and (classes is None or id_column not in classes):
-        frame, unnamed = frame.set_index(id_column), False
-    if classes is not None:
-        frame = frame.iloc[:, _places(frame.columns, classes, "class", name)]
-    if texts is not None and not (unnamed and len(frame) == len(texts)):
-        frame = frame.iloc[_places(frame.index, texts, "text", name)]
-    return check_probabilities(frame.to_numpy(dtype=np.float64), shape, name)
-
-
-def _places(labels: Any, wanted: Any, kind: str, name: str) -> NDArray[np.int64]:
-    """Return where each wanted text or class is among the labels of a frame."""
-    import pandas as pd
-
-    axis, found = ("columns start", "column") if kind == "class" else ("index starts", "row")
-    if labels.has_duplicates:
-        twice = labels[labels.duplicated()][0]
-        raise InputError(f"{name}: {kind} {twice!r} has two {found}s, expected one each")
-    names = pd.Index(list(wanted), dtype=object)
-    numbered = kind == "class" and all(isinstance(each, str) for each in names)
-    if numbered and pd.api.types.is_integer_dtype(labels):
-        names = pd.Index(
-            range(len(names)), dtype=object
-        )  # integers beside names are positions, as for labels
-    tried = ((labels.astype(object), names), (labels.map(str), names.map(str)))
-    for have, want in tried:
-        if have.is_unique and want.is_unique and not (have.get_indexer(want) < 0).any():
-            extra = ~have.isin(want)
-            if extra.any():
-                raise InputError(
-                    f"{name}: {found} {labels[int(extra.argmax())]!r} is none of the {len(names)} "
-                    f"{_plural(kind)} "
-                    f"of the annotations; {_advice(kind)}"
-                )
-            return np.asarray(have.get_indexer(want), dtype=np.int64)
-    missing = names[labels.map(str).get_indexer(names.map(str)) < 0]
-    raise InputError(
-        f"{name}: no {found} for {kind} {(list(missing) or list(names))[0]!r}; the frame's {axis} "
-        f"with {list(labels[:3])}; {_advice(kind)}"
-    )
-
-
-def _plural(kind: str) -> str:
-    return "classes" if kind == "class" else f"{kind}s"
-
-
-def _advice(kind: str) -> str:
-    if kind == "class":
-        return "name the columns as the classes are, or pass an array with columns in the order of classes"
-    return "make the texts' ids the index, or pass an array with rows in the order of annotations.texts"
-
-
-def ensemble(pred_probs: Any, texts: NDArray[Any], classes: Sequence[Hashable]) -> Floats:
-    """Return probabilities as shape (P, N, K), from one model (N, K) or several.
-
-    Raises
-    ------
-    InputError
-        As `probabilities`; or where there is no model.
-    """
-    several = isinstance(pred_probs, list | tuple) and any(table(each) is not None for each in pred_probs)
-    if several and not all(isinstance(each, Mapping) and "text" in each for each in pred_probs):
-        return np.stack([probabilities(each, texts, classes) for each in pred_probs])
-    if table(pred_probs) is not None:
-        return probabilities(pred_probs, texts, classes)[None]
-    p = np.asarray(array(pred_probs), dtype=np.float64)
-    if p.ndim != 3:
-        return check_probabilities(p, (len(texts), len(classes)))[None]
-    if len(p) == 0:
-        raise InputError("pred_probs holds no model, expected at least one")
-    return check_probabilities(p, (None, len(texts), len(classes)))
+    return index.dtype.kind in "iu" and np.array_equal(index.to_numpy(), np.arange(len(index)))
 
 
 def text_rows(
@@ -360,27 +358,29 @@ def text_rows(
 ) -> Iterator[tuple[Any, Any, dict[str, Any]]] | None:
     """Return id (None where there is none), text and further values of each row of a table of texts.
 
-    None where ``data`` is no table.
+    A series is its texts, a dict of strings ids and texts. Ids are a column that is called so, else an index
+    that does more than count. None where ``data`` is no table.
 
     Raises
     ------
     InputError
         If the table has no column of texts.
     """
-    frame = table(data)
+    if isinstance(data, Mapping) and data and all(isinstance(text, str) for text in data.values()):
+        return ((key, text, {}) for key, text in data.items())
+    frame = data.to_frame("text") if _is_series(data) else table(data)
     if frame is None:
         return None
     renamed = _renamed(frame, columns, ("id", "text"))
     text = next((name for name in _TEXTS if name in renamed.columns), None)
     if text is None:
         raise InputError(
-            f"the frame has the columns {list(frame.columns)}, expected text and, where texts have one, id: "
-            "pass columns={'text': '…'} with the name it has here"
+            f"the frame has the columns {list(frame.columns)!r:.200}, expected text and, where texts have "
+            "one, id: pass columns={'text': '…'} with the name it has here"
         )
     ids = next((name for name in ("id", "text_id", "uid") if name in renamed.columns), None)
     rest = [name for name in renamed.columns if name not in (ids, text)]
-    indexed = ids is None and renamed.index.dtype.kind in "OU"
-    keys = renamed.index if indexed else renamed[ids] if ids is not None else [None] * len(renamed)
+    keys = renamed[ids].tolist() if ids is not None else _index_ids(renamed.index)
     further = (
         zip(*(renamed[name].tolist() for name in rest), strict=True) if rest else iter([()] * len(renamed))
     )
@@ -388,3 +388,13 @@ def text_rows(
         (key, value, dict(zip(map(str, rest), more, strict=True)))
         for key, value, more in zip(keys, renamed[text].tolist(), further, strict=True)
     )
+
+
+def _is_series(data: Any) -> bool:
+    return hasattr(data, "iloc") and hasattr(data, "to_frame")
+
+
+def _index_ids(index: Any) -> list[Any]:
+    """Return the labels of an index as ids: names, or numbers each of which is there once, out of count."""
+    named = index.dtype.kind in "OU" or (not is_counted(index) and index.is_unique)
+    return list(index) if named else [None] * len(index)

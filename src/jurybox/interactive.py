@@ -28,7 +28,8 @@ from jurybox.display import Shown, watching
 from jurybox.doubts import doubt
 from jurybox.encoders import FeatureCache, Views, fit_views, get_encoders
 from jurybox.errors import ConflictError, InputError
-from jurybox.inputs import array, ensemble
+from jurybox.inputs import array
+from jurybox.labelled import ensemble, rows_by_text
 from jurybox.loop import Round, Settings, play_round
 
 if TYPE_CHECKING:
@@ -56,8 +57,8 @@ class Loop(Shown):
     pred_probs
         In place of a classifier of ours: out-of-sample probabilities of a model, or of several, or a function
         from the annotations so far to these, called before each round.
-    features : ndarray, shape (N, D), optional
-        In place of an encoder.
+    features : table or array, shape (N, D), optional
+        In place of an encoder; a pandas frame is aligned by its index.
     batch, max_labels, random_share
         As in `Settings`.
     cache
@@ -103,13 +104,13 @@ class Loop(Shown):
         self.settings = Settings(strategy, batch, max_labels, random_share, classifier)
         self._names = {"strategy": strategy, "classifier": classifier, "encoder": encoder}
         self._pred_probs = pred_probs
-        self._features = None if features is None else np.asarray(array(features))
+        self._features = None if features is None else rows_by_text(features, self.text_ids, "features")
         self._cache = None if cache is None else FeatureCache(Path(cache))
         self._views: Views | None = None
         self._rows: Any = None
         self._rng = generator(rng)
         self._place = {text_id: at for at, text_id in enumerate(self.text_ids.tolist())}
-        self._annotations = start_annotations(annotations, self.text_ids, tuple(classes))
+        self._annotations = start_annotations(annotations, self.text_ids, classes)
         self._skipped = np.zeros(len(self.texts), dtype=bool)
         self._round: Round | None = None
         self._fresh_for: tuple[Any, ...] | None = None
@@ -248,15 +249,13 @@ class Loop(Shown):
         asking = {name: with_ids(function) for name, function in several.items()}
         watch, bought = watching(progress, "labels"), 0
         while bought < budget and len(batch := self.ask(tuple(asking))):
-            answered = 0
             for text_id, text in list(batch)[: budget - bought]:
                 answer = first_answer(asking, self._annotations, self._at(text_id), text, text_id)
                 if answer is None:
                     self.skip(text_id)
                 else:
                     self.tell(text_id, *answer)
-                    answered += 1
-            bought += answered
+                    bought += 1
             if watch is not None:
                 watch(bought, budget)
         return self

@@ -1,17 +1,27 @@
-"""Values by text: a series where texts have names, an array where they are just numbered."""
+"""Values by text: out come series where texts have names, in go frames that are put in the texts' order."""
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from jurybox.arrays import Floats, Series
+from jurybox.arrays import Floats, Ints, Series, check_probabilities
 from jurybox.errors import InputError
-from jurybox.inputs import array
+from jurybox.inputs import ID_NAMES, array, is_counted, table
 
-__all__ = ["by_text", "labelled_as", "named", "scores_of"]
+__all__ = [
+    "by_text",
+    "ensemble",
+    "labelled_as",
+    "named",
+    "places_of",
+    "probabilities",
+    "rows_by_text",
+    "scores_of",
+]
 
 
 def named(identifiers: NDArray[Any]) -> bool:
@@ -59,3 +69,162 @@ def scores_of(scores: Any, texts: NDArray[Any]) -> Any:
             f"scores has no value for text {texts[int((places < 0).argmax())]!r}, expected one a text"
         )
     return scores.to_numpy()[places]
+
+
+def rows_by_text(data: Any, texts: NDArray[Any], name: str) -> Any:
+    """Return rows (N, ...) in the order of texts: a pandas object by its index, all else as it comes.
+
+    Raises
+    ------
+    InputError
+        If a text has no row, or there are not as many rows as texts.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> rows_by_text(pd.DataFrame({"length": [4, 2]}, index=["t2", "t1"]), np.array(["t1", "t2"]), "features")
+    array([[2],
+           [4]])
+    """
+    held = array(data)
+    if hasattr(held, "__len__") and len(held) != len(texts):
+        raise InputError(f"{name} has {len(held)} rows, expected {len(texts)}: one a text")
+    if not hasattr(data, "iloc") or is_counted(data.index):
+        return held
+    return data.iloc[_places(data.index, texts, "text", name)].to_numpy()
+
+
+def places_of(wanted: Any, texts: NDArray[Any], name: str) -> Ints:
+    """Return the positions of some texts, by their identifiers.
+
+    Raises
+    ------
+    InputError
+        If one is unknown.
+
+    Examples
+    --------
+    >>> places_of(["t2"], np.array(["t1", "t2"]), "X")
+    array([1])
+    """
+    import pandas as pd
+
+    places = pd.Index(texts).get_indexer(pd.Index(wanted))
+    if (places < 0).any():
+        row = int((places < 0).argmax())
+        raise InputError(
+            f"{name}, row {row}: the annotations have no text {list(wanted)[row]!r}; theirs start with "
+            f"{texts[:3].tolist()}"
+        )
+    return np.asarray(places, dtype=np.int64)
+
+
+def probabilities(
+    pred_probs: Any,
+    texts: NDArray[Any] | None = None,
+    classes: Sequence[Hashable] | None = None,
+    name: str = "pred_probs",
+) -> Floats:
+    """Return class probabilities (N, K), rows in the order of texts and columns in that of classes.
+
+    Parameters
+    ----------
+    pred_probs
+        A table, whose index (or column ``text``, ``text_id`` or ``id``) names texts and whose columns name
+        classes: it is aligned by both. An array has them in order.
+    texts : ndarray, shape (N,), optional
+        Names of the texts; default: as they come.
+    classes : sequence of K, optional
+        Names of the classes; default: as they come.
+    name
+        The argument's name, for the message.
+
+    Raises
+    ------
+    InputError
+        If a text or class has no row or column or is unknown, or the values are no probabilities.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> frame = pd.DataFrame({"yes": [0.9, 0.2], "no": [0.1, 0.8]}, index=["t2", "t1"])
+    >>> probabilities(frame, np.array(["t1", "t2"]), ("no", "yes"))
+    array([[0.8, 0.2],
+           [0.1, 0.9]])
+    """
+    shape = None if texts is None else len(texts), None if classes is None else len(classes)
+    frame = None if isinstance(pred_probs, np.ndarray) else table(pred_probs)
+    if frame is None:
+        return check_probabilities(array(pred_probs), shape, name)
+    unnamed = type(pred_probs).__module__.partition(".")[0] != "pandas"
+    id_column = next((column for column in ID_NAMES if column in frame.columns), None)
+    if id_column is not None and (classes is None or id_column not in classes):
+        frame, unnamed = frame.set_index(id_column), False
+    if classes is not None:
+        frame = frame.iloc[:, _places(frame.columns, classes, "class", name)]
+    if texts is not None and not (unnamed and len(frame) == len(texts)):
+        frame = frame.iloc[_places(frame.index, texts, "text", name)]
+    return check_probabilities(frame.to_numpy(dtype=np.float64), shape, name)
+
+
+def _places(labels: Any, wanted: Any, kind: str, name: str) -> Ints:
+    """Return where each wanted text or class is among the labels of a frame."""
+    import pandas as pd
+
+    axis, found = ("columns start", "column") if kind == "class" else ("index starts", "row")
+    if labels.has_duplicates:
+        twice = labels[labels.duplicated()][0]
+        raise InputError(f"{name}: {kind} {twice!r} has two {found}s, expected one each")
+    names = pd.Index(list(wanted), dtype=object)
+    numbered = kind == "class" and all(isinstance(each, str) for each in names)
+    if numbered and pd.api.types.is_integer_dtype(labels):
+        names = pd.Index(
+            range(len(names)), dtype=object
+        )  # integers beside names are positions, as for labels
+    tried = ((labels.astype(object), names), (labels.map(str), names.map(str)))
+    for have, want in tried:
+        if have.is_unique and want.is_unique and not (have.get_indexer(want) < 0).any():
+            extra = ~have.isin(want)
+            if extra.any():
+                raise InputError(
+                    f"{name}: {found} {labels[int(extra.argmax())]!r} is none of the {len(names)} "
+                    f"{_plural(kind)} "
+                    f"of the annotations; {_advice(kind)}"
+                )
+            return np.asarray(have.get_indexer(want), dtype=np.int64)
+    missing = names[labels.map(str).get_indexer(names.map(str)) < 0]
+    raise InputError(
+        f"{name}: no {found} for {kind} {(list(missing) or list(names))[0]!r}; the frame's {axis} "
+        f"with {list(labels[:3])}; {_advice(kind)}"
+    )
+
+
+def _plural(kind: str) -> str:
+    return "classes" if kind == "class" else f"{kind}s"
+
+
+def _advice(kind: str) -> str:
+    if kind == "class":
+        return "name the columns as the classes are, or pass an array with columns in the order of classes"
+    return "make the texts' ids the index, or pass an array with rows in the order of annotations.texts"
+
+
+def ensemble(pred_probs: Any, texts: NDArray[Any], classes: Sequence[Hashable]) -> Floats:
+    """Return probabilities as shape (P, N, K), from one model (N, K) or several.
+
+    Raises
+    ------
+    InputError
+        As `probabilities`; or where there is no model.
+    """
+    several = isinstance(pred_probs, list | tuple) and any(table(each) is not None for each in pred_probs)
+    if several and not all(isinstance(each, Mapping) and "text" in each for each in pred_probs):
+        return np.stack([probabilities(each, texts, classes) for each in pred_probs])
+    if table(pred_probs) is not None:
+        return probabilities(pred_probs, texts, classes)[None]
+    p = np.asarray(array(pred_probs), dtype=np.float64)
+    if p.ndim != 3:
+        return check_probabilities(p, (len(texts), len(classes)))[None]
+    if len(p) == 0:
+        raise InputError("pred_probs holds no model, expected at least one")
+    return check_probabilities(p, (None, len(texts), len(classes)))

@@ -24,8 +24,9 @@ from jurybox.classifiers.pooled import MachineVotes, pool_machines, uncertainty_
 from jurybox.consensus import Consensus
 from jurybox.consensus.crowdlab import calibrated
 from jurybox.display import Shown
+from jurybox.doubts import as_annotations
 from jurybox.errors import InputError
-from jurybox.inputs import ensemble
+from jurybox.labelled import ensemble, rows_by_text
 from jurybox.ranking import Ranking, rank_texts
 from jurybox.strategies import Strategy, Target, get_strategy, known_shares
 
@@ -180,8 +181,8 @@ def play_round(
     ----------
     annotations
         Annotations of the pool of N texts in K >= 2 classes.
-    features : ndarray, shape (N, D), or sequence of N texts
-        What the classifier takes.
+    features : table or array, shape (N, D), or sequence of N texts
+        What the classifier takes; a pandas object is aligned by its index.
     settings
         Strategy, batch, caps and classifier.
     rng
@@ -216,9 +217,9 @@ def play_round(
     InputError
         If features and annotations differ in length, or K < 2.
     """
-    rng = generator(rng)
-    if pred_probs is None and len(features) != annotations.n_texts:
-        raise InputError(f"features has {len(features)} rows, expected {annotations.n_texts}, one per text")
+    annotations, rng = as_annotations(annotations), generator(rng)
+    if pred_probs is None:
+        features = rows_by_text(features, annotations.texts, "features")
     if machines is not None and len(machines.votes) != annotations.n_texts:
         raise InputError(f"machines has {len(machines.votes)} texts, expected {annotations.n_texts}")
     if annotations.n_classes < 2:

@@ -30,7 +30,7 @@ def names_of(kind: str) -> list[str]:
     return sorted(found.name for found in entry_points(group=f"jurybox.{kind}"))
 
 
-def brought(kind: str, name: str, has: str) -> Any | None:
+def brought(kind: str, name: str, *has: str) -> Any | None:
     """Return what an installed package calls by a name, or None where none does.
 
     Parameters
@@ -39,8 +39,8 @@ def brought(kind: str, name: str, has: str) -> Any | None:
         ``"strategies"``, ``"encoders"`` or ``"classifiers"``.
     name
         As in the entry point.
-    has
-        An attribute that the object has; without it, the object is called to make one that has.
+    *has
+        Attributes of which the object has one; without, the object is called to make one that has.
 
     Raises
     ------
@@ -52,16 +52,21 @@ def brought(kind: str, name: str, has: str) -> Any | None:
     return None
 
 
-def _made(found: EntryPoint, has: str) -> Any:
+def _made(found: EntryPoint, has: tuple[str, ...]) -> Any:
     try:
         held = found.load()
-        made = held if hasattr(held, has) and not isinstance(held, type) else held()
+        made = held if _has(held, has) and not isinstance(held, type) else held()
     except Exception as error:
         raise InputError(
             f"{found.group}: {found.name!r} ({found.value}) cannot be loaded: {error!s:.300}"
         ) from error
-    if not hasattr(made, has):
+    if not _has(made, has):
         raise InputError(
-            f"{found.group}: {found.name!r} ({found.value}) is {made!r:.80}, expected one with {has!r}"
+            f"{found.group}: {found.name!r} ({found.value}) is {made!r:.80}, expected one with "
+            f"{' or '.join(map(repr, has))}"
         )
     return made
+
+
+def _has(made: Any, attributes: tuple[str, ...]) -> bool:
+    return any(hasattr(made, name) for name in attributes)

@@ -15,10 +15,9 @@ from jurybox.annotations import Annotations
 from jurybox.arrays import Bools, Floats, Ints, Rng, generator, total_by
 from jurybox.consensus.crowdlab import calibrated, check_ensemble, settle
 from jurybox.consensus.majority import majority_labels
-from jurybox.doubts import doubt
+from jurybox.doubts import as_annotations, doubt
 from jurybox.errors import InputError
-from jurybox.inputs import probabilities
-from jurybox.labelled import by_text, labelled_as, scores_of
+from jurybox.labelled import by_text, labelled_as, probabilities, scores_of
 
 __all__ = [
     "activelab",
@@ -72,6 +71,7 @@ def activelab(annotations: Annotations, pred_probs: Any, *, rng: Rng | None = No
     >>> activelab(annotations, p).argsort()
     array([3, 1, 0, 2])
     """
+    annotations = as_annotations(annotations)
     rng = generator(rng)
     p = check_ensemble(annotations, pred_probs)
     for each in p:
@@ -214,6 +214,7 @@ def disagreement(annotations: Annotations) -> Any:
     >>> disagreement(Annotations.from_wide([[0, 0], [0, 1], [1, None]]))
     array([1., 0., 1.])
     """
+    annotations = as_annotations(annotations)
     shares = annotations.counts / np.maximum(annotations.n_labels, 1)[:, None]
     scores = np.asarray(1 - entr(shares).sum(axis=1) / np.log(max(annotations.n_classes, 2)))
     return by_text(scores, annotations.texts, "disagreement")
@@ -296,7 +297,7 @@ def select_batch(
     >>> select_batch([0.1, 0.2, 0.3], annotations, size=2, max_labels=2, rng=np.random.default_rng(0))
     array([1, 2])
     """
-    rng = generator(rng)
+    annotations, rng = as_annotations(annotations), generator(rng)
     if size < 1:
         raise InputError(f"size is {size}, expected at least 1")
     if max_labels is not None and max_labels < 1:

@@ -1,4 +1,4 @@
-"""Labelling in a notebook: the widget's script in a real browser, its kernel's side real, a stored project behind."""
+"""Labelling in a notebook: the widget's script in a real browser, and a stored project behind it."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from jurybox.classifiers.base import Classifier, Fitted, check_targets
 from jurybox.errors import InputError
-from jurybox.plugins import brought
+from jurybox.plugins import brought, names_of
 
 __all__ = ["Classifier", "Fitted", "check_targets", "get_classifier"]
 
@@ -64,7 +64,8 @@ def get_classifier(name: str | Any = "head", *, model: str | Path = "minilm", se
         return EstimatorClassifier(name, seed=seed)
     if name.startswith("sklearn:"):
         return EstimatorClassifier(estimator_by_name(name.removeprefix("sklearn:")), seed=seed)
+    others = "".join(f"{other!r}, " for other in names_of("classifiers"))
     raise InputError(
-        f"classifier {name!r} is unknown; expected 'head', 'transformer', 'sklearn:' and the name of a "
-        "classifier such as 'sklearn:ensemble.RandomForestClassifier', or an instance"
+        f"classifier {name!r} is unknown; expected 'head', 'transformer', {others}'sklearn:' and the name of "
+        "a classifier such as 'sklearn:ensemble.RandomForestClassifier', or an instance"
     )

@@ -16,9 +16,9 @@ from jurybox.arrays import Floats, Ints, Rng, generator, total_by
 from jurybox.calibration import scale_probabilities, search_temperature
 from jurybox.consensus.majority import majority_labels
 from jurybox.consensus.result import Consensus, describe_annotators, mean_per_annotator, summarise
-from jurybox.doubts import doubt
+from jurybox.doubts import as_annotations, doubt
 from jurybox.errors import InputError
-from jurybox.inputs import ensemble
+from jurybox.labelled import ensemble
 
 __all__ = ["ConsensusRule", "CrowdlabConsensus", "crowdlab"]
 
@@ -104,6 +104,7 @@ def crowdlab(
     """
     if consensus not in ("best_quality", "majority_vote"):
         raise InputError(f"consensus is {consensus!r}, expected 'best_quality' or 'majority_vote'")
+    annotations = as_annotations(annotations)
     p = check_ensemble(annotations, pred_probs)
     for each in p:
         doubt(annotations, each)

@@ -17,9 +17,9 @@ from jurybox.annotations import Annotations
 from jurybox.arrays import Floats, Ints, Rng, generator
 from jurybox.consensus.majority import majority_labels
 from jurybox.consensus.result import UNKNOWN, Consensus, describe_annotators, summarise
-from jurybox.doubts import doubt
+from jurybox.doubts import as_annotations, doubt
 from jurybox.errors import InputError
-from jurybox.inputs import probabilities
+from jurybox.labelled import probabilities
 
 __all__ = ["Smoothing", "dawid_skene"]
 
@@ -132,6 +132,7 @@ def dawid_skene(
     >>> result.labels[-3:], result.annotators.quality.round(1)
     (array([0, 1, 0]), array([1. , 1. , 0.2]))
     """
+    annotations = as_annotations(annotations)
     rng = generator(rng)
     _check(annotations, max_iterations, tolerance)
     prior = None

@@ -34,9 +34,9 @@ from jurybox.consensus.fitting import draw_types, fit_types
 from jurybox.consensus.prior import DEFAULT_PRIOR, majority_for
 from jurybox.consensus.result import UNKNOWN, Consensus, describe_annotators, summarise
 from jurybox.consensus.text_types import EXPERT_ERROR, TextTypes
-from jurybox.doubts import doubt
+from jurybox.doubts import as_annotations, doubt
 from jurybox.errors import InputError
-from jurybox.inputs import probabilities
+from jurybox.labelled import probabilities
 
 __all__ = ["EstimatedConsensus", "draw_consensus", "estimate_consensus", "nearest_class"]
 
@@ -125,6 +125,7 @@ def estimate_consensus(
         raise InputError(f"trust is {trust}, expected a number of at least 0")
     if max_iterations < 1:
         raise InputError(f"max_iterations is {max_iterations}, expected at least 1")
+    annotations = as_annotations(annotations)
     known = _Known.of(annotations, pred_probs, experts)
     if check:
         doubt(annotations, known.p)

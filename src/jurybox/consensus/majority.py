@@ -9,7 +9,8 @@ import numpy as np
 from jurybox.annotations import Annotations
 from jurybox.arrays import Bools, Floats, Ints, Rng, generator, total_by
 from jurybox.consensus.result import UNKNOWN, Consensus, describe_annotators, mean_per_annotator, summarise
-from jurybox.inputs import probabilities
+from jurybox.doubts import as_annotations
+from jurybox.labelled import probabilities
 
 __all__ = ["majority_vote"]
 
@@ -51,6 +52,7 @@ def majority_vote(
     >>> majority_vote(votes).labels
     array([0, 1, 0])
     """
+    annotations = as_annotations(annotations)
     rng = generator(rng)
     p = None
     if pred_probs is not None:

@@ -22,14 +22,17 @@ of what was expected before them (linear opinion pool: Stone 1961, Annals of Mat
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from jurybox.annotations import Annotations
-from jurybox.arrays import Floats, Ints, check_probabilities, freeze
+from jurybox.arrays import Floats, Ints, freeze
 from jurybox.consensus.estimate import EstimatedConsensus, estimate_consensus
+from jurybox.doubts import as_annotations
 from jurybox.errors import InputError
+from jurybox.labelled import probabilities
 
 __all__ = ["Opinions", "cross_entropy", "estimate_opinions", "manhattan", "opinions_of"]
 
@@ -116,7 +119,7 @@ class Opinions:
 
 
 def estimate_opinions(
-    annotations: Annotations, pred_probs: ArrayLike | None = None, *, experts: ArrayLike | None = None
+    annotations: Annotations, pred_probs: Any = None, *, experts: ArrayLike | None = None
 ) -> Opinions:
     """Estimate what share of people would say each class of each text.
 
@@ -139,7 +142,8 @@ def estimate_opinions(
     >>> found.shares[[0, 4], 0].round(1).tolist()
     [0.9, 0.5]
     """
-    p = None if pred_probs is None else check_probabilities(pred_probs, annotations.counts.shape)
+    annotations = as_annotations(annotations)
+    p = None if pred_probs is None else probabilities(pred_probs, annotations.texts, annotations.classes)
     return opinions_of(estimate_consensus(annotations, p, experts=experts), p)
 
 

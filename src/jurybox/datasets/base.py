@@ -127,12 +127,15 @@ class Dataset:
 
     @classmethod
     def from_hub(cls, repository: str, *, split: str = "train", **frames: Any) -> Dataset:
-        """Make a data set from one of the hub with a row per annotation; needs the extra ``hub``.
+        """Make a data set from one of the hub; needs the extra ``hub``.
+
+        Its rows are annotations, or texts with a list of ``annotations`` each, as a project's export to the
+        hub has them.
 
         Parameters
         ----------
         repository, split
-            Which data set, and which part of it.
+            Which data set (of the hub, or a folder of files), and which part of it.
         **frames
             As `from_frames`; ``columns`` names the columns of id, text, annotator and label.
 

@@ -9,12 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jurybox.annotations import Annotations
-from jurybox.arrays import Ints, Rng, generator
+from jurybox.arrays import DataFrame, Ints, Rng, generator
+from jurybox.coding import identifiers, missing_labels
 from jurybox.datasets.splits import TEST_SHARE, draw_initial, majority
 from jurybox.errors import InputError
 from jurybox.inputs import table, text_rows
 
 __all__ = ["parts_of_frames", "parts_of_rows"]
+
+_NESTED = {"id", "text", "annotations"}
 
 
 def parts_of_frames(
@@ -84,6 +87,8 @@ def parts_of_rows(
     frame = table(rows)
     if frame is None:
         raise InputError(f"got {type(rows).__name__}, expected a table with a row per annotation")
+    if set(frame.columns) >= _NESTED and not columns:
+        return _parts_of_texts(frame, name=name, **frames)
     names = {"text": "text", **(columns or {})}
     id_column = names.get("id", "id" if "id" in frame.columns else names["text"])
     missing = [column for column in (id_column, *names.values()) if column not in frame.columns]
@@ -101,6 +106,22 @@ def parts_of_rows(
     )
 
 
+def _parts_of_texts(frame: DataFrame, *, name: str, **frames: Any) -> dict[str, Any]:
+    """Return what a data set is made of, from rows with a text and the list of its annotations, as we export.
+
+    The label of such a row is a consensus, or a guess: it is not what is tested on.
+    """
+    said = [
+        {"text": text_id, "annotator": one["annotator"], "label": one["label"]}
+        for text_id, given in zip(frame["id"], frame["annotations"], strict=True)
+        for one in given
+    ]
+    known = getattr(frame["label"].dtype, "categories", None) if "label" in frame.columns else None
+    classes = None if known is None else list(known)
+    settings = {"test": None, "classes": classes, "columns": None, "seed": 0, **frames}
+    return parts_of_frames(frame[["id", "text"]], said, name=name, **settings)
+
+
 def _texts(data: Any, name: str) -> tuple[NDArray[Any], list[str], list[Any] | None]:
     """Return ids, texts, and labels where there is a column of them."""
     rows = text_rows(data)
@@ -109,20 +130,24 @@ def _texts(data: Any, name: str) -> tuple[NDArray[Any], list[str], list[Any] | N
     held = list(rows)
     ids: NDArray[Any] = np.empty(len(held), dtype=object)
     ids[:] = [at if key is None else key for at, (key, _, _) in enumerate(held)]
-    if len(set(ids.tolist())) < len(ids):
-        raise InputError(f"{name} has an id twice, expected each once")
+    ids = identifiers(ids, f"{name}: id")
     labels = [more.get("label") for _, _, more in held]
     return ids, [text for _, text, _ in held], labels if any(more for _, _, more in held) else None
 
 
 def _codes(labels: list[Any] | None, classes: tuple[Hashable, ...], name: str) -> Ints | None:
     """Return positions of labels among the classes, -1 where there is none; None for no labels at all."""
-    if labels is None or all(label is None or label != label for label in labels):
+    if labels is None:
         return None
+    held: NDArray[Any] = np.empty(len(labels), dtype=object)
+    held[:] = labels
+    missing, _ = missing_labels(held, classes)
+    codes: Ints = np.full(len(labels), -1, dtype=np.int64)
     position = {label: at for at, label in enumerate(classes)}
-    for at, label in enumerate(labels):
-        if label is not None and label == label and label not in position:
+    for at in np.flatnonzero(~missing):
+        if held[at] not in position:
             raise InputError(
-                f"{name}, row {at}: label {label!r} is not one of the classes {list(classes)!r:.200}"
+                f"{name}, row {at}: label {held[at]!r} is not one of the classes {list(classes)!r:.200}"
             )
-    return np.array([position.get(label, -1) for label in labels], dtype=np.int64)
+        codes[at] = position[held[at]]
+    return None if missing.all() else codes

@@ -106,8 +106,8 @@ def get_encoder(name: str | Path, *, layers: Layers = "all") -> Encoder:
     Parameters
     ----------
     name
-        ``"tfidf"``; ``"minilm"``: the packaged frozen transformer; a model folder or the hub id of any
-        Hugging Face encoder.
+        ``"tfidf"``; ``"minilm"``: the packaged frozen transformer; a name that an installed package brings
+        along (`jurybox.plugins`); a model folder or the hub id of any Hugging Face encoder.
     layers
         Hidden layers that make a frozen transformer's features: ``"all"`` of them or the ``"last"``.
 
@@ -133,7 +133,7 @@ def get_encoder(name: str | Path, *, layers: Layers = "all") -> Encoder:
         return TfidfEncoder()
     if name == "minilm":
         return _minilm(layers, "frozen transformer all-MiniLM-L6-v2 (packaged weights): asked for by name")
-    if (found := brought("encoders", str(name), "encode")) is not None:
+    if (found := brought("encoders", str(name), "encode", "transform")) is not None:
         return as_encoder(found)
     folder = model_folder(name)
     where = "local folder" if Path(name).is_dir() else "Hugging Face hub"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import CodeType, FunctionType
 from typing import Any, Self
 
 import numpy as np
@@ -108,11 +110,23 @@ def as_encoder(given: Any) -> Encoder:
 
 
 def _identity(given: Any) -> str:
-    """Return a digest of all that an object's features depend on: the code of a function, else its state."""
+    """Return a digest of all that an object's features depend on: what a function uses, else its state."""
     from joblib import hash as digest
 
-    code = getattr(given, "__code__", None)
     try:
-        return str(digest((code.co_code, repr(code.co_consts), code.co_names) if code is not None else given))
+        return str(digest(_used(given) if isinstance(given, FunctionType) else given))
     except Exception:  # whatever cannot be pickled has an identity for itself, and is never found in a cache
         return uuid.uuid4().hex
+
+
+def _used(function: FunctionType) -> list[Any]:
+    """Return a function's code, and the values outside it that this names: two models make two encoders."""
+    held = inspect.getclosurevars(function)
+    outside = {**held.globals, **held.nonlocals}
+    values = {name: value for name, value in outside.items() if not inspect.ismodule(value)}
+    return [*_code(function.__code__), function.__defaults__, function.__kwdefaults__, values]
+
+
+def _code(code: CodeType) -> list[Any]:
+    inner = [_code(each) if isinstance(each, CodeType) else each for each in code.co_consts]
+    return [code.co_code, code.co_names, inner]

@@ -6,11 +6,15 @@ from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from jurybox.annotations import Annotations
+from jurybox.coding import encode, encode_labels, missing_labels, refuse_truth_values
 from jurybox.errors import InputError
 from jurybox.formats.records import AnnotationRecord, TextRecord
 from jurybox.formats.values import as_json, as_text, id_of_text
-from jurybox.inputs import table, text_rows
+from jurybox.inputs import long_columns, table, text_rows
 from jurybox.store.checks import named_texts
 
 __all__ = ["annotation_records", "is_table", "records_of_table", "text_records"]
@@ -28,7 +32,8 @@ def is_table(data: Any) -> bool:
     """
     if isinstance(data, list | tuple):
         return bool(data) and isinstance(data[0], Mapping)
-    return isinstance(data, Mapping) or hasattr(data, "columns") or hasattr(data, "column_names")
+    kinds = ("columns", "column_names", "iloc")
+    return isinstance(data, Mapping) or any(hasattr(data, kind) for kind in kinds)
 
 
 def records_of_table(rows: Iterator[tuple[Any, Any, dict[str, Any]]]) -> Iterator[TextRecord]:
@@ -47,31 +52,63 @@ def annotation_records(
 ) -> Iterable[AnnotationRecord]:
     """Return records of annotations: of a table, of `Annotations`, or as they come.
 
-    Integer labels are positions in the classes unless a class is called so.
+    Integer labels are positions in the classes unless a class is called so; rows without a label are none.
 
     Raises
     ------
     InputError
         As `Annotations.from_long`.
     """
-    held = annotations
-    if not isinstance(held, Annotations):
-        if not is_table(annotations):
-            return annotations if isinstance(annotations, Iterable) else _refused(annotations)
-        held = Annotations.from_long(table(annotations), columns=columns, duplicates="last")
-    names = [as_text(name) for name in held.classes]
-    if not set(names) <= set(classes) and all(isinstance(name, int) for name in held.classes):
-        codes = [int(name) for name in held.classes]  # type: ignore[call-overload]
-        if codes and min(codes) >= 0 and max(codes) < len(classes):
-            names = [classes[code] for code in codes]
-    texts, people = (
-        [as_text(text) for text in held.texts.tolist()],
-        [as_text(m) for m in held.annotators.tolist()],
-    )
+    if isinstance(annotations, Annotations):
+        held = annotations
+        texts, people = (
+            [as_text(name) for name in known.tolist()] for known in (held.texts, held.annotators)
+        )
+        return _records(held.text, held.annotator, held.label, texts, people, _names(held.classes, classes))
+    if not is_table(annotations):
+        return annotations if isinstance(annotations, Iterable) else _refused(annotations)
+    given = long_columns(table(annotations), columns=columns)
+    text, text_ids = encode(given.text, None, "text")
+    who, person_ids = encode(given.annotator, None, "annotator")
+    missing, _ = missing_labels(given.label, classes)
+    rows = np.flatnonzero(~missing)
+    refuse_truth_values(given.label[rows], classes)
+    what, named = encode_labels(given.label[rows], given.classes or _numbers(given.label[rows]), row=rows)
+    texts, people = ([as_text(name) for name in known.tolist()] for known in (text_ids, person_ids))
+    return _records(text[rows], who[rows], what, texts, people, _names(named, classes), rows + 1)
+
+
+def _records(
+    text: NDArray[np.integer],
+    annotator: NDArray[np.integer],
+    label: NDArray[np.integer],
+    texts: Sequence[str],
+    people: Sequence[str],
+    names: Sequence[str],
+    rows: Iterable[int] | None = None,
+) -> Iterator[AnnotationRecord]:
+    numbered = range(1, len(text) + 1) if rows is None else rows
     return (
-        AnnotationRecord(texts[i], people[j], names[k], row=row)
-        for row, (i, j, k) in enumerate(zip(held.text, held.annotator, held.label, strict=True), start=1)
+        AnnotationRecord(texts[i], people[j], names[k], row=int(row))
+        for row, i, j, k in zip(numbered, text, annotator, label, strict=True)
     )
+
+
+def _numbers(labels: NDArray[Any]) -> list[Any] | None:
+    """Return the different labels where they are numbers: which classes they are, the project says."""
+    if any(isinstance(label, str) for label in labels.tolist()):
+        return None
+    return sorted({int(label) if label == int(label) else label for label in labels.tolist()})
+
+
+def _names(known: Sequence[Hashable], classes: Sequence[str]) -> list[str]:
+    """Return the classes that labels mean: a whole number is the class of that name, else a position."""
+    names = [as_text(name) for name in known]
+    if set(names) <= set(classes) or not all(isinstance(name, int) for name in known):
+        return names
+    numbers = [int(name) for name in known]  # type: ignore[call-overload]
+    within = numbers and min(numbers) >= 0 and max(numbers) < len(classes)
+    return [classes[number] for number in numbers] if within else names
 
 
 def _refused(annotations: Any) -> Iterable[AnnotationRecord]:

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
+from jurybox.coding import refuse_unordered
 from jurybox.errors import ConflictError, InputError, StoreError
 from jurybox.scales import Scale, numbers_of
 from jurybox.store import schema
@@ -257,6 +258,7 @@ def add_classes(connection: Connection, names: Iterable[str]) -> int:
     ConflictError
         If there is such a class.
     """
+    refuse_unordered(names, "classes")
     serialise(connection, "numbering")
     known = dict.fromkeys(read_classes(connection))
     first = len(known)

@@ -47,7 +47,7 @@ from jurybox.consensus import draw_consensus
 from jurybox.consensus.estimate import check_experts
 from jurybox.consensus.text_types import TextTypes
 from jurybox.errors import InputError
-from jurybox.inputs import probabilities
+from jurybox.labelled import probabilities
 from jurybox.trust.intervals import Interval, share_of_singles
 from jurybox.trust.tables import draw_tables, summarise, summarise_margins
 

@@ -23,7 +23,7 @@ from jurybox.consensus.crowdlab import calibrated, infer
 from jurybox.consensus.estimate import check_experts
 from jurybox.consensus.result import UNKNOWN
 from jurybox.errors import InputError
-from jurybox.inputs import probabilities
+from jurybox.labelled import probabilities
 from jurybox.scales import distances
 from jurybox.trust.guidelines import GuidelineProblem, above_chance, guideline_problems
 

@@ -11,7 +11,7 @@ from jurybox.annotations import Annotations
 from jurybox.arrays import Bools, Floats, Rng, generator
 from jurybox.consensus.evidence import FEW_CLASSES
 from jurybox.errors import InputError
-from jurybox.inputs import probabilities
+from jurybox.labelled import probabilities
 from jurybox.trust.posterior import Draws, draw_posterior
 
 __all__ = ["Observed"]

@@ -37,7 +37,7 @@ from scipy.sparse import csr_array
 from jurybox.annotations import Annotations
 from jurybox.arrays import Bools, Floats, Ints, Rng, freeze, generator
 from jurybox.errors import InputError
-from jurybox.inputs import probabilities
+from jurybox.labelled import probabilities
 from jurybox.trust.copying import HabitPrior, Pairs, draw_classes, find_sources
 from jurybox.trust.habits import (
     CAREFUL,
