@@ -38,7 +38,7 @@ def on_files(files: Any, config: Any) -> Any:
     return files
 
 
-def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:  # noqa: ARG001 — as it is called
+def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:  # noqa: ARG001
     """Name the files of the repository that pages link to; one that is missing is a warning, and so an error."""
     text, missing = inside(markdown, page.file.src_uri)
     for target in missing:

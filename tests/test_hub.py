@@ -1,9 +1,9 @@
-"""To the Hugging Face hub and back, with the libraries' own code: only where it would speak to the hub, a folder."""
+"""To the Hugging Face hub and back, with the libraries' own code; a folder stands in for the hub."""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -50,12 +50,12 @@ class Hub:
         self.made[repo_id] = how
         return SimpleNamespace(repo_id=repo_id)
 
-    def preupload_lfs_files(self, repo_id: str, additions: Any, **_: Any) -> None:
+    def preupload_lfs_files(self, additions: Any, **_: Any) -> None:
         for addition in additions:
             with addition.as_file() as file:
                 self.uploaded[addition.path_in_repo] = file.read()
 
-    def create_commit(self, repo_id: str, operations: Any, **_: Any) -> Any:
+    def create_commit(self, _repo_id: str, operations: Any, **_: Any) -> Any:
         if self.fails:
             raise OSError("the line is cut")
         for operation in operations:
@@ -69,6 +69,10 @@ class Hub:
         return SimpleNamespace(oid="1" * 40)
 
 
+def in_place_of(ours: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda _api, *given, **named: ours(*given, **named)
+
+
 @pytest.fixture
 def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Hub:
     from fsspec.implementations.dirfs import DirFileSystem
@@ -77,15 +81,9 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Hub:
     kept = Hub(tmp_path / "hub")
     kept.folder.mkdir()
     for name in ("repo_info", "create_repo", "preupload_lfs_files", "create_commit"):
-
-        def call(_: Any, *args: Any, ours: Any = getattr(kept, name), **options: Any) -> Any:
-            return ours(*args, **options)
-
-        monkeypatch.setattr(huggingface_hub.HfApi, name, call)
-    monkeypatch.setattr(
-        "datasets.dataset_dict.DirFileSystem",
-        lambda fs, path: DirFileSystem(path=str(kept.folder), fs=LocalFileSystem()),
-    )
+        monkeypatch.setattr(huggingface_hub.HfApi, name, in_place_of(getattr(kept, name)))
+    files = DirFileSystem(path=str(kept.folder), fs=LocalFileSystem())
+    monkeypatch.setattr("datasets.dataset_dict.DirFileSystem", lambda **_: files)
     return kept
 
 
@@ -157,6 +155,6 @@ def test_rows_of_annotations_come_from_the_hub_by_the_names_they_have_there(
     }
     assert len(data.texts) + len(data.test_ids) == 10
     assert (data.answers.n_labels == 2).all()
-    with pytest.raises(jb.InputError, match="there is no column 'text'.*pass columns="):
+    with pytest.raises(jb.InputError, match=r"there is no column 'text'.*pass columns="):
         Dataset.from_hub(str(folder))
     shutil.rmtree(folder)

@@ -87,7 +87,7 @@ def test_a_strategy_an_encoder_and_a_classifier_are_found_by_name() -> None:
     np.testing.assert_array_equal(lengths.encode(["aha", "x"]), [[3, 2], [1, 0]])
     (hashed,) = get_encoders("tiny-hashed")
     assert hashed.encode(["one text"]).shape == (1, 32)
-    assert [each.name for each in get_encoders("tiny-lengths+tfidf")][0] == lengths.name
+    assert get_encoders("tiny-lengths+tfidf")[0].name == lengths.name
     assert "LogisticRegression(C=3.0)" in get_classifier("tiny-regression").name
 
 

@@ -224,18 +224,18 @@ def encode_labels(
 
 
 def refuse_truth_values(values: NDArray[Any], names: Sequence[Hashable]) -> None:
-    """Raise InputError for labels that are True and False where classes have names: which is which?
+    """Raise InputError for labels that are True and False where classes have other names.
 
     Examples
     --------
     >>> refuse_truth_values(np.array([True]), ["yes", "no"])
     Traceback (most recent call last):
     ...
-    jurybox.errors.InputError: labels are True and False, expected the classes 'yes', 'no', by name or position
+    jurybox.errors.InputError: labels are True and False, expected classes by name or position: 'yes', 'no'
     """
     if len(values) and all(isinstance(value, bool) for value in values.tolist()):
         raise InputError(
-            f"labels are True and False, expected the classes {_listed(tuple(names))}, by name or position"
+            f"labels are True and False, expected classes by name or position: {_listed(tuple(names))}"
         )
 
 
