@@ -39,7 +39,7 @@ def on_files(files: Any, config: Any) -> Any:
 
 
 def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:  # noqa: ARG001
-    """Name the files of the repository that pages link to; one that is missing is a warning, and so an error."""
+    """Name the files of the repository that pages link to; one that is missing is an error of the build."""
     text, missing = inside(markdown, page.file.src_uri)
     for target in missing:
         logging.getLogger("mkdocs.hooks.site").warning("%s: there is no %s", page.file.src_uri, target)
