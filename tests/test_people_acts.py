@@ -75,29 +75,29 @@ def test_everything_is_in_the_history_and_undone_once(project: Project) -> None:
     label(project, "ana", 3)
     project.people.pause("ana", by="lead")
     project.people.leave_out("ana", by="lead")
-    out, paused = project.people.history.last()
+    out, paused = project.edit.history.last()
     assert [(event.actor, event.verb, event.subject) for event in (paused, out)] == [
         ("lead", "pause", "ana"),
         ("lead", "leave out", "ana"),
     ]
-    back = project.people.history.undo(out.number, by="second lead")
+    back = project.edit.history.undo(out.number, by="second lead")
     assert (back.verb, back.actor) == ("count", "second lead")
     assert not project.people.get("ana").left_out
-    project.people.history.undo(paused.number)
+    project.edit.history.undo(paused.number)
     assert project.people.get("ana").standing is Standing.ACTIVE
     with pytest.raises(ConflictError, match="twice"):
-        project.people.history.undo(out.number)
+        project.edit.history.undo(out.number)
     with pytest.raises(NotFoundError):
-        project.people.history.undo(99)
-    assert len(project.people.history.last()) == 4
+        project.edit.history.undo(99)
+    assert len(project.edit.history.last()) == 4
 
 
 def test_a_larger_audit_sample_cannot_be_undone(project: Project) -> None:
     project.audit.grow(3, by="lead")
-    (event,) = project.people.history.last()
+    (event,) = project.edit.history.last()
     assert (event.verb, event.subject) == ("grow audit", "3")
     with pytest.raises(ConflictError, match="cannot be undone"):
-        project.people.history.undo(event.number)
+        project.edit.history.undo(event.number)
 
 
 @pytest.mark.parametrize("overlap", [0, 8])

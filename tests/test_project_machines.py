@@ -19,7 +19,7 @@ from jurybox.errors import ConflictError, FormatError, InputError, NotFoundError
 from jurybox.machines import Keywords, LanguageModel, Price
 from jurybox.project import Project
 from jurybox.project.asking import AskOptions
-from jurybox.store.browse import TextFilter, TextState
+from jurybox.store.filters import TextFilter, TextState
 from jurybox.store.records import Role
 from jurybox.store.settings import ProjectSettings
 from support.chat_server import TOKENS, ChatServer, completion, serving, text_of

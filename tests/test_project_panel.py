@@ -18,7 +18,7 @@ from jurybox.formats.plain import plain
 from jurybox.loop import Settings, play_round
 from jurybox.machines import Keywords
 from jurybox.project import Project
-from jurybox.store.browse import TextFilter, TextState
+from jurybox.store.filters import TextFilter, TextState
 from jurybox.store.records import Role
 from jurybox.store.settings import ProjectSettings
 

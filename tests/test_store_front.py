@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from jurybox.project import Project
 from jurybox.store import rounds, snapshots
-from jurybox.store.browse import TextFilter, TextState
+from jurybox.store.filters import TextFilter, TextState
 from jurybox.store.queue import Terms, next_tasks
 from jurybox.store.records import NothingLeft, Role, Task, Why
 from jurybox.store.settings import ProjectSettings

@@ -16,7 +16,7 @@ from jurybox.formats import read, write
 from jurybox.formats.records import AnnotationRecord
 from jurybox.project import Project
 from jurybox.store import rounds, snapshots
-from jurybox.store.browse import AnnotationFilter, TextFilter, TextState
+from jurybox.store.filters import AnnotationFilter, TextFilter, TextState
 from jurybox.store.records import NothingLeft, Role, Task, Why
 from jurybox.store.settings import ProjectSettings
 from support.store import Clock

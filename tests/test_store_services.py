@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from jurybox.project import Project
-from jurybox.store.browse import AnnotationFilter, TextFilter, TextState
+from jurybox.store.filters import AnnotationFilter, TextFilter, TextState
 from jurybox.store.records import Task
 from jurybox.store.settings import ProjectSettings
 

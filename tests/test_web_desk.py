@@ -57,7 +57,7 @@ def test_labels_are_left_out_and_counted_again_from_the_history(own: Stage, owne
     page = owner.get("/manage/history").text
     assert "Left out the labels of ana" in page
     assert "olga" in page
-    (event,) = own.project.people.history.last()
+    (event,) = own.project.edit.history.last()
     assert owner.post("/manage/history", data={"event": event.number}).status_code == 303
     assert not own.project.people.get("ana").left_out
     assert owner.post("/manage/history", data={"event": event.number}).status_code == 409

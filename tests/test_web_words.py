@@ -16,7 +16,7 @@ from jurybox.errors import FormatError
 from jurybox.learner import LearnerPhase
 from jurybox.project.labeller import SKIP_REASONS
 from jurybox.scales import CLASS_KEYS
-from jurybox.store.browse import TextState
+from jurybox.store.filters import TextState
 from jurybox.store.records import Role, Why
 from jurybox.web.i18n import LANGUAGES, Catalogue, Message, choose_language, get_catalogue
 from jurybox.web.pages.settings import CHOICES, GROUPS

@@ -192,6 +192,7 @@ class Beliefs:
             found.annotations.texts,
             found.n_predicted,
             self.opinions,
+            found.evidence.withdrawn,
         )
 
     @_Once

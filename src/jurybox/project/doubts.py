@@ -11,7 +11,8 @@ from sqlalchemy.engine import Connection
 
 from jurybox.arrays import Floats, Ints
 from jurybox.project.basis import Moment
-from jurybox.store.browse import AnnotationFilter, find_annotations
+from jurybox.store.browse import find_annotations
+from jurybox.store.filters import AnnotationFilter
 from jurybox.store.overview import read_text
 from jurybox.trust.intervals import Interval
 from jurybox.trust.labels import Contested, LabelErrors, contested_texts, guideline_problems, label_errors

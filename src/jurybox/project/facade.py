@@ -21,6 +21,7 @@ from jurybox.interactive import Loop
 from jurybox.project.arriving import annotation_records, text_records
 from jurybox.project.audit import Audit
 from jurybox.project.beliefs import BeliefSource
+from jurybox.project.editing import Editing
 from jurybox.project.gold import Gold
 from jurybox.project.labelling import Labelling
 from jurybox.project.machines import Machines
@@ -61,10 +62,9 @@ class Project(Labelling):
         Texts whose label is known; the sample that was drawn at random.
     beliefs
         What is believed of texts and people, and as a whole.
-    reading
-        Pages of rows, records of everything, where labels come from.
-    tuning, notes
-        The encoder that learns; what services remember.
+    reading, edit, tuning, notes
+        Pages of rows, records of everything; what owners change in bulk, and its undoing; the encoder that
+        learns; what services remember.
 
     Examples
     --------
@@ -92,6 +92,7 @@ class Project(Labelling):
         self.tuning = Tuning(store, clock, cache)
         self._rounds = Rounds(store, clock, cache, self.tuning)
         self.beliefs = BeliefSource(store, clock, self._rounds.random_arm)
+        self.edit = Editing(store, clock, self.beliefs)
 
     @classmethod
     def create(

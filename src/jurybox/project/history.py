@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy.engine import Connection
 
 from jurybox.errors import ConflictError
 from jurybox.project.handle import ProjectPart
-from jurybox.store import loans, people
+from jurybox.store import classes, editing, loans, people, state
 from jurybox.store.history import HistoryEvent, mark_undone, note_event, read_event, read_events
 from jurybox.store.records import Standing
 
-__all__ = ["UNDONE_BY", "History", "HistoryEvent", "act_on_person"]
+__all__ = ["UNDOABLE", "History", "HistoryEvent", "act_on_person"]
 
-UNDONE_BY: Mapping[str, str] = {
-    "pause": "resume",
-    "resume": "pause",
-    "leave out": "count",
-    "count": "leave out",
-}
-"""Verbs that can be undone, and what undoes each."""
+
+@dataclass(frozen=True)
+class _Undone:
+    """What an undoing is called in the trail, and what belongs to it."""
+
+    verb: str
+    subject: str
+    detail: Mapping[str, Any]
 
 
 class History(ProjectPart):
@@ -32,37 +35,48 @@ class History(ProjectPart):
             return read_events(connection, limit)
 
     def undo(self, number: int, *, by: str | None = None) -> HistoryEvent:
-        """Undo an event by its opposite, which has a place of its own in the trail; return that.
+        """Undo an event; that has a place of its own in the trail, and is returned.
 
         Raises
         ------
         NotFoundError
             If there is no such event.
         ConflictError
-            If it was undone already, or nothing undoes it.
+            If it was undone already, nothing undoes it, or what was done since stands in the way.
         """
         with self.store.write() as connection:
+            editing.alone(connection)
             event = read_event(connection, number)
-            opposite = UNDONE_BY.get(event.verb)
-            if opposite is None or event.undone_by is not None:
+            reverse = UNDOABLE.get(event.verb)
+            if reverse is None or event.undone_by is not None:
                 raise ConflictError(
                     f"event {number}, {event.verb} {event.subject!r}, cannot be undone"
                     + (" twice" if event.undone_by is not None else ""),
                     code="not_undone",
                 )
-            mine = act_on_person(connection, opposite, event.subject, by=by, now=self._clock())
+            now = self._clock()
+            done = reverse(connection, event, now)
+            mine = note_event(connection, done.verb, done.subject, by=by, now=now, detail=done.detail)
             mark_undone(connection, number, mine)
             return read_event(connection, mine)
 
 
 def act_on_person(connection: Connection, verb: str, name: str, *, by: str | None, now: float) -> int:
-    """Do one of the things of `UNDONE_BY` to a person and write it down; return the event's number.
+    """Pause or resume a person, leave out their labels or count them, and write it down; return the number.
 
     Raises
     ------
     NotFoundError
         If there is no such person.
     """
+    _act(connection, verb, name, now)
+    return note_event(connection, verb, name, by=by, now=now)
+
+
+def _act(connection: Connection, verb: str, name: str, now: float) -> None:
+    person = people.find_annotator(connection, name)
+    if person is not None and person.standing == Standing.REMOVED:
+        raise ConflictError(f"{name!r} is removed; undo that first", code="removed")
     if verb in ("leave out", "count"):
         people.leave_out(connection, name, verb == "leave out", now=now)
     else:
@@ -70,4 +84,88 @@ def act_on_person(connection: Connection, verb: str, name: str, *, by: str | Non
         people.update_annotator(connection, name, standing=standing.value)
     if verb == "pause":
         loans.give_back_all(connection, name)
-    return note_event(connection, verb, name, by=by, now=now)
+
+
+def _opposite(verb: str) -> Callable[[Connection, HistoryEvent, float], _Undone]:
+    def reverse(connection: Connection, event: HistoryEvent, now: float) -> _Undone:
+        _act(connection, verb, event.subject, now)
+        return _Undone(verb, event.subject, {})
+
+    return reverse
+
+
+def _restore_labels(connection: Connection, event: HistoryEvent, now: float) -> _Undone:
+    back = editing.restore_labels(connection, event.detail["labels"], now=now)
+    return _Undone("restore labels", str(len(back)), {"labels": back})
+
+
+def _restore_texts(connection: Connection, event: HistoryEvent, now: float) -> _Undone:
+    editing.restore_texts(connection, event.detail, now=now)
+    return _Undone("restore texts", event.subject, {})
+
+
+def _close(connection: Connection, event: HistoryEvent, _now: float) -> _Undone:
+    editing.close_again(connection, event.detail)
+    return _Undone("close", event.subject, {})
+
+
+def _take_back(connection: Connection, event: HistoryEvent, _now: float) -> _Undone:
+    editing.take_back(connection, event.detail)
+    return _Undone("take back", event.subject, {"name": event.detail["name"]})
+
+
+def _gold_before(connection: Connection, event: HistoryEvent, now: float) -> _Undone:
+    detail = editing.change_gold(connection, event.detail["before"], now=now)
+    return _Undone("gold", event.subject, detail)
+
+
+def _name_before(connection: Connection, event: HistoryEvent, _now: float) -> _Undone:
+    before, after = event.detail["before"], event.detail["after"]
+    rename(connection, event.verb, after, before)
+    return _Undone(event.verb, before, {"before": after, "after": before})
+
+
+def _split(connection: Connection, event: HistoryEvent, now: float) -> _Undone:
+    classes.split(connection, event.detail, now=now)
+    return _Undone("split classes", event.subject, {"into": event.detail["into"]})
+
+
+def _put_back(connection: Connection, event: HistoryEvent, now: float) -> _Undone:
+    people.update_annotator(connection, event.subject, standing=event.detail["standing"])
+    editing.restore_labels(connection, event.detail["labels"], now=now)
+    return _Undone("put back", event.subject, {})
+
+
+def rename(connection: Connection, verb: str, old: str, new: str) -> None:
+    """Rename what the verb says: the project, a class or a person.
+
+    Raises
+    ------
+    NotFoundError, InputError, ConflictError
+        As `jurybox.store.people.rename` and `jurybox.store.classes.rename`.
+    """
+    if verb == "rename project":
+        state.write_state(connection, name=new)
+    elif verb == "rename class":
+        classes.rename(connection, old, new)
+    else:
+        people.rename(connection, old, new)
+
+
+UNDOABLE: Mapping[str, Callable[[Connection, HistoryEvent, float], _Undone]] = {
+    "pause": _opposite("resume"),
+    "resume": _opposite("pause"),
+    "leave out": _opposite("count"),
+    "count": _opposite("leave out"),
+    "delete labels": _restore_labels,
+    "delete texts": _restore_texts,
+    "reopen": _close,
+    "assign": _take_back,
+    "gold": _gold_before,
+    "rename project": _name_before,
+    "rename class": _name_before,
+    "rename person": _name_before,
+    "merge classes": _split,
+    "remove person": _put_back,
+}
+"""Verbs that can be undone, and what undoes each."""

@@ -86,12 +86,15 @@ class Labelling(ProjectPart):
             return queue.renew(connection, annotator, text_id, now=self._clock())
 
     def release(self, annotator: str, text_id: str) -> None:
-        """Give a text back without a decision; nothing happens if it is not in hand, or does not exist."""
+        """Give a text back without a decision; nothing happens if it is not in hand, or does not exist.
+
+        A text that an owner has assigned to this person stays theirs.
+        """
         with self.store.write(durable=False) as connection:
             holder = people.lock_annotator(connection, annotator)
             number = loans.text_number(connection, text_id)
             if number is not None:
-                loans.give_back(connection, holder.id, number)
+                loans.give_back(connection, holder.id, number, assigned=False)
 
     def submit(
         self,

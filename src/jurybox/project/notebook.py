@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from jurybox.annotations import Annotations
 from jurybox.arrays import DataFrame
 from jurybox.consensus import Consensus
@@ -21,7 +23,8 @@ def frame_of(texts: Iterable[TextRecord], consensus: Consensus) -> DataFrame:
     """Return one row per text; see `Project.to_frame`."""
     believed = consensus.to_frame().rename_axis("text_id")
     words = {record.id: record.text for record in texts}
-    believed.insert(0, "text", [words.get(text_id) for text_id in believed.index])
+    believed = believed[believed.index.isin(words)]  # deleted texts are none of them
+    believed.insert(0, "text", [words[text_id] for text_id in believed.index])
     believed["is_guess"] = (believed["n_annotations"] == 0) & believed["label"].notna()
     return believed
 
@@ -35,4 +38,7 @@ def loop_of(
 ) -> Loop:
     """Return a loop in memory; see `Project.to_loop`."""
     known = {**{name: getattr(settings, name) for name in _KEPT}, "rng": settings.seed, **changes}
-    return Loop([(record.id, record.text) for record in texts], classes, annotations=annotations, **known)
+    pairs = [(record.id, record.text) for record in texts]
+    ids = {text_id for text_id, _ in pairs}
+    here = [place for place, text_id in enumerate(annotations.texts) if text_id in ids]
+    return Loop(pairs, classes, annotations=annotations.subset(texts=np.array(here, dtype=int)), **known)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from jurybox.errors import NotFoundError
 from jurybox.project.handle import ProjectPart
-from jurybox.project.history import History, act_on_person
+from jurybox.project.history import act_on_person
 from jurybox.store import loans, people, state
 from jurybox.store.records import AnnotatorInfo, Role
 from jurybox.store.state import SessionKey
@@ -93,11 +93,6 @@ class People(ProjectPart):
     def count_again(self, name: str, *, by: str | None = None) -> None:
         """Let the labels count of a person who was left out."""
         self._act_on("count", name, by)
-
-    @property
-    def history(self) -> History:
-        """What owners have done, and how it is undone."""
-        return History(self.store, self._clock)
 
     def set_cap(self, name: str, cap: int | None) -> None:
         """Limit how many annotations a person may give; None lifts the limit."""

@@ -19,14 +19,8 @@ from jurybox.formats.records import (
 from jurybox.project.beliefs import AnnotatorBelief, Beliefs, TextBelief
 from jurybox.project.handle import ProjectPart
 from jurybox.store import browse, decisions, overview, rounds, services, snapshots, state
-from jurybox.store.browse import (
-    AnnotationFilter,
-    AnnotationRow,
-    Page,
-    QueueRow,
-    TextFilter,
-    TextRow,
-)
+from jurybox.store.browse import AnnotationRow, Page, QueueRow, TextRow
+from jurybox.store.filters import AnnotationFilter, TextFilter
 from jurybox.store.gold import read_gold
 from jurybox.store.records import AnnotatorProgress, Decision, Flag, GuidelineVersion, RoundInfo
 from jurybox.store.releases import read_released

@@ -74,7 +74,10 @@ class TextBelief:
 
 @dataclass(frozen=True, eq=False)
 class TextBeliefs(Sequence[TextBelief]):
-    """What is believed of all texts, in their order; records are made as they are asked for."""
+    """What is believed of all texts, in their order; records are made as they are asked for.
+
+    Deleted texts are none of them, though they have positions in the consensus.
+    """
 
     basis: Basis
     classes: tuple[str, ...]
@@ -82,9 +85,10 @@ class TextBeliefs(Sequence[TextBelief]):
     ids: NDArray[Any]
     n_predicted: int
     opinions: Opinions | None
+    withdrawn: Ints
 
     def __len__(self) -> int:
-        return len(self.ids)
+        return len(self._shown)
 
     @overload
     def __getitem__(self, place: int) -> TextBelief: ...
@@ -93,11 +97,11 @@ class TextBeliefs(Sequence[TextBelief]):
     def __getitem__(self, place: int | slice) -> TextBelief | list[TextBelief]:
         """Return the belief about the text at a place, or at several."""
         if isinstance(place, slice):
-            return [self._belief(i) for i in range(*place.indices(len(self)))]
-        return self._belief(range(len(self))[place])
+            return [self._belief(int(i)) for i in self._shown[place]]
+        return self._belief(int(self._shown[place]))
 
     def __iter__(self) -> Iterator[TextBelief]:
-        return map(self._belief, range(len(self)))
+        return (self._belief(int(i)) for i in self._shown)
 
     def find(self, text_id: str) -> TextBelief | None:
         """Return the belief about a text; None where it came later."""
@@ -106,13 +110,18 @@ class TextBeliefs(Sequence[TextBelief]):
 
     @cached_property
     def doubtful(self) -> Ints:
-        """Places of the labelled texts, the least sure first."""
-        labelled = np.flatnonzero(self.consensus.n_annotations)
-        return labelled[np.argsort(self.consensus.quality[labelled], kind="stable")]
+        """Places of the labelled texts in this sequence, the least sure first."""
+        labelled = np.flatnonzero(self.consensus.n_annotations[self._shown])
+        return labelled[np.argsort(self.consensus.quality[self._shown[labelled]], kind="stable")]
+
+    @cached_property
+    def _shown(self) -> Ints:
+        """Positions of the texts that are not deleted."""
+        return np.setdiff1d(np.arange(len(self.ids)), self.withdrawn, assume_unique=True)
 
     @cached_property
     def _places(self) -> Mapping[str, int]:
-        return {str(text_id): place for place, text_id in enumerate(self.ids)}
+        return {str(self.ids[place]): int(place) for place in self._shown}
 
     def _belief(self, i: int) -> TextBelief:
         consensus, label = self.consensus, int(self.consensus.labels[i])

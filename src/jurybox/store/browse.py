@@ -6,7 +6,6 @@ import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any, Generic, TypeVar
 
 import sqlalchemy as sa
@@ -14,22 +13,23 @@ from sqlalchemy.engine import Connection
 
 from jurybox.errors import NotFoundError
 from jurybox.store import schema
+from jurybox.store.filters import AnnotationFilter, TextFilter, annotation_conditions, text_conditions
+from jurybox.store.overview import count_texts
 from jurybox.store.places import count_open, in_front
 from jurybox.store.ranks import order
 from jurybox.store.records import AnnotatorProgress
 from jurybox.store.state import ProjectState, read_state
 
 __all__ = [
-    "AnnotationFilter",
     "AnnotationRow",
     "Page",
     "QueueRow",
-    "TextFilter",
     "TextRow",
-    "TextState",
     "count_queue",
     "find_annotations",
     "find_texts",
+    "matching_annotations",
+    "matching_texts",
     "read_progress",
     "read_queue",
     "read_text_row",
@@ -38,44 +38,12 @@ __all__ = [
 Row = TypeVar("Row")
 
 
-class TextState(StrEnum):
-    """How far a text is."""
-
-    UNLABELLED = "unlabelled"
-    LABELLED = "labelled"
-    OPEN = "open"
-    FINISHED = "finished"
-    DISAGREED = "disagreed"
-    FLAGGED = "flagged"
-    AUDIT = "audit"
-
-
 @dataclass(frozen=True)
 class Page(Generic[Row]):
     """Some rows, and where the next ones begin: pass `next` as `after`. None at the end."""
 
     items: tuple[Row, ...]
     next: int | None
-
-
-@dataclass(frozen=True)
-class TextFilter:
-    """Which texts; what is left out does not matter.
-
-    Parameters
-    ----------
-    search
-        A part of the text or of its id; upper and lower case are one.
-    state
-        How far the text is.
-    label, annotator
-        Texts that were given this label, or any by this annotator; with both, this label by this annotator.
-    """
-
-    search: str = ""
-    state: TextState | None = None
-    label: str | None = None
-    annotator: str | None = None
 
 
 @dataclass(frozen=True)
@@ -100,16 +68,6 @@ class TextRow:
     reason: str
     score: float | None
     selection_probability: float | None
-
-
-@dataclass(frozen=True)
-class AnnotationFilter:
-    """Which annotations that stand; what is left out does not matter."""
-
-    text_id: str | None = None
-    annotator: str | None = None
-    label: str | None = None
-    search: str = ""
 
 
 @dataclass(frozen=True)
@@ -159,7 +117,7 @@ def find_texts(
         The `Page.next` of the page before.
     """
     texts = schema.texts
-    query = _ranked_texts(connection).where(*_text_conditions(chosen))
+    query = _ranked_texts(connection).where(*text_conditions(chosen))
     query = query.order_by(texts.c.id).limit(limit + 1)
     if after is not None:
         query = query.where(texts.c.id > after)
@@ -167,6 +125,23 @@ def find_texts(
     labels = _labels(connection, [row.id for row in rows])
     items = tuple(_text_row(row, labels.get(row.id, {})) for row in rows[:limit])
     return Page(items, rows[limit - 1].id if len(rows) > limit else None)
+
+
+def matching_texts(connection: Connection, chosen: TextFilter) -> list[str]:
+    """Return the ids of all texts that fit, in their order."""
+    query = _ranked_texts(connection).where(*text_conditions(chosen)).order_by(schema.texts.c.id)
+    return list(connection.scalars(query.with_only_columns(schema.texts.c.external_id)))
+
+
+def matching_annotations(connection: Connection, chosen: AnnotationFilter) -> list[int]:
+    """Return the numbers of all annotations that stand and fit, in their order."""
+    annotations, texts = schema.annotations, schema.texts
+    query = (
+        sa.select(annotations.c.id)
+        .join(texts, texts.c.id == annotations.c.text_id)
+        .where(schema.is_standing, *annotation_conditions(chosen))
+    )
+    return list(connection.scalars(query.order_by(annotations.c.id)))
 
 
 def read_text_row(connection: Connection, text_id: str) -> TextRow:
@@ -202,7 +177,7 @@ def find_annotations(
             .join(annotators, annotators.c.id == annotations.c.annotator_id)
             .join(classes, classes.c.id == annotations.c.class_id)
         )
-        .where(schema.is_standing, *_annotation_conditions(chosen))
+        .where(schema.is_standing, *annotation_conditions(chosen))
         .order_by(annotations.c.id.desc())
         .limit(limit + 1)
     )
@@ -267,8 +242,7 @@ def read_progress(connection: Connection, name: str, *, since: float) -> Annotat
     """Return how far an annotator is (all zeros for an unknown one), and the project."""
     annotations, annotators = schema.annotations, schema.annotators
     person = connection.execute(sa.select(annotators).where(annotators.c.name == name)).one_or_none()
-    last_text = connection.scalar(sa.select(sa.func.max(schema.texts.c.id)))
-    n_texts = 0 if last_text is None else last_text + 1
+    n_texts = count_texts(connection)
     recent = sa.select(sa.func.count()).where(
         annotations.c.annotator_id == (-1 if person is None else person.id),
         schema.is_standing,
@@ -304,66 +278,6 @@ def _behind(state: ProjectState) -> sa.ColumnElement[bool]:
     """Places in the base of texts that the front leaves out."""
     ranking = schema.ranking
     return sa.and_(ranking.c.round_id == state.base_round, ~in_front(ranking.c.text_id, state.current_round))
-
-
-def _text_conditions(chosen: TextFilter) -> list[sa.ColumnElement[bool]]:
-    texts, annotations, ranking = schema.texts, schema.annotations, schema.ranking
-    conditions: list[sa.ColumnElement[bool]] = []
-    if chosen.search:
-        conditions.append(
-            sa.or_(
-                texts.c.text.icontains(chosen.search, autoescape=True),
-                texts.c.external_id.icontains(chosen.search, autoescape=True),
-            )
-        )
-    of_text = sa.and_(annotations.c.text_id == texts.c.id, schema.is_standing)
-    given = sa.exists().where(of_text)
-    if chosen.label is not None:
-        given = given.where(annotations.c.class_id.in_(_class_ids(chosen.label)))
-    if chosen.annotator is not None:
-        given = given.where(annotations.c.annotator_id.in_(_annotator_ids(chosen.annotator)))
-    if chosen.label is not None or chosen.annotator is not None:
-        conditions.append(given)
-    several = sa.select(sa.func.count(annotations.c.class_id.distinct())).where(of_text).scalar_subquery() > 1
-    states: dict[TextState, sa.ColumnElement[bool]] = {
-        TextState.UNLABELLED: ~sa.exists().where(of_text),
-        TextState.LABELLED: sa.exists().where(of_text),
-        TextState.OPEN: ranking.c.open,
-        TextState.FINISHED: ~ranking.c.open,
-        TextState.DISAGREED: several,
-        TextState.FLAGGED: sa.exists().where(schema.flags.c.text_id == texts.c.id),
-        TextState.AUDIT: sa.exists().where(schema.audit.c.text_id == texts.c.id),
-    }
-    if chosen.state is not None:
-        conditions.append(states[chosen.state])
-    return conditions
-
-
-def _annotation_conditions(chosen: AnnotationFilter) -> list[sa.ColumnElement[bool]]:
-    annotations, texts = schema.annotations, schema.texts
-    conditions: list[sa.ColumnElement[bool]] = []
-    if chosen.text_id is not None:
-        conditions.append(texts.c.external_id == chosen.text_id)
-    if chosen.annotator is not None:
-        conditions.append(annotations.c.annotator_id.in_(_annotator_ids(chosen.annotator)))
-    if chosen.label is not None:
-        conditions.append(annotations.c.class_id.in_(_class_ids(chosen.label)))
-    if chosen.search:
-        conditions.append(
-            sa.or_(
-                texts.c.text.icontains(chosen.search, autoescape=True),
-                annotations.c.comment.icontains(chosen.search, autoescape=True),
-            )
-        )
-    return conditions
-
-
-def _class_ids(name: str) -> sa.Select[Any]:
-    return sa.select(schema.classes.c.id).where(schema.classes.c.name == name)
-
-
-def _annotator_ids(name: str) -> sa.Select[Any]:
-    return sa.select(schema.annotators.c.id).where(schema.annotators.c.name == name)
 
 
 def _labels(connection: Connection, text_ids: list[int]) -> dict[int, dict[str, int]]:

@@ -1,4 +1,4 @@
-"""The trail: what owners have done, and by whom; nothing is ever deleted from it.
+"""The trail: what owners have done, and by whom; nothing is ever deleted from it but the name of who is erased.
 
 Labels have a trail of their own, `schema.annotations`. Here is what concerns people and the project as a
 whole.
@@ -16,7 +16,7 @@ from sqlalchemy.engine import Connection
 from jurybox.errors import NotFoundError
 from jurybox.store import schema
 
-__all__ = ["HistoryEvent", "mark_undone", "note_event", "read_event", "read_events"]
+__all__ = ["HistoryEvent", "forget_name", "mark_undone", "note_event", "read_event", "read_events"]
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,8 @@ class HistoryEvent:
     actor
         Who did it; None where nobody was signed in, as on the command line.
     verb
-        What: ``pause``, ``resume``, ``leave out``, ``count``, ``grow audit``, ``settings``, ``class``,
-        ``guidelines``.
+        What, such as ``pause``, ``grow audit`` or ``delete texts``; `jurybox.project.history` has those that
+        can be undone.
     subject
         To whom or what.
     detail
@@ -87,6 +87,31 @@ def read_event(connection: Connection, number: int) -> HistoryEvent:
     if row is None:
         raise NotFoundError(f"there is no event {number} in the history")
     return _event(row)
+
+
+def forget_name(connection: Connection, name: str, pseudonym: str) -> None:
+    """Put a pseudonym in place of a person's name in the trail, and of the names that they had before."""
+    history = schema.history
+    events = [_event(row) for row in connection.execute(sa.select(history).order_by(history.c.id.desc()))]
+    names = {name}
+    for event in events:  # the latest first: each may tell of an earlier name
+        if event.verb == "rename person" and event.detail.get("after") in names:
+            names.add(event.detail["before"])
+    for event in events:
+        changed = {
+            "actor": pseudonym if event.actor in names else event.actor,
+            "subject": pseudonym if event.subject in names else event.subject,
+            "detail": {
+                key: pseudonym if isinstance(value, str) and value in names else value
+                for key, value in event.detail.items()
+            },
+        }
+        if (changed["actor"], changed["subject"], changed["detail"]) != (
+            event.actor,
+            event.subject,
+            event.detail,
+        ):
+            connection.execute(sa.update(history).where(history.c.id == event.number).values(**changed))
 
 
 def _event(row: sa.Row[Any]) -> HistoryEvent:

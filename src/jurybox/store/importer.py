@@ -350,7 +350,8 @@ def _text_numbers(
 ) -> Mapping[str, int]:
     texts = schema.stored_texts
     ids = {record.text_id for record in chunk}
-    query = sa.select(texts.c.external_id, texts.c.id).where(texts.c.external_id.in_(ids))
+    here = texts.c.external_id.in_(ids), texts.c.withdrawn_at.is_(None)
+    query = sa.select(texts.c.external_id, texts.c.id).where(*here)
     return {row.external_id: row.id for row in connection.execute(query)}
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
@@ -10,19 +12,36 @@ from jurybox.store import gold, schema
 from jurybox.store.rows import remember
 
 __all__ = [
+    "ASSIGNED",
     "find_text",
     "give_back",
     "give_back_all",
     "release",
     "release_decided",
+    "take_from_others",
     "text_number",
 ]
 
+ASSIGNED = "assigned"
+"""The reason of texts that an owner has given to one person; they stay when their page is left."""
 
-def give_back(connection: Connection, annotator_id: int, text_id: int) -> None:
-    """Take a text back without a decision; nothing happens if the annotator does not hold it."""
+
+def give_back(connection: Connection, annotator_id: int, text_id: int, *, assigned: bool = True) -> None:
+    """Take a text back without a decision; nothing happens if the annotator does not hold it.
+
+    Parameters
+    ----------
+    assigned
+        Also a text that an owner has given to this person.
+    """
     for leases in (schema.leases, schema.gold_leases):
-        _end(connection, leases, leases.c.annotator_id == annotator_id, leases.c.text_id == text_id)
+        mine = leases.c.annotator_id == annotator_id, leases.c.text_id == text_id
+        _end(connection, leases, *mine, *(() if assigned else (leases.c.reason != ASSIGNED,)))
+
+
+def take_from_others(connection: Connection, text_ids: Sequence[int]) -> None:
+    """Take texts back from whoever holds them, who may still answer."""
+    _end(connection, schema.leases, schema.leases.c.text_id.in_(text_ids))
 
 
 def give_back_all(connection: Connection, name: str) -> None:

@@ -77,8 +77,10 @@ def read_status(connection: Connection, *, now: float) -> Status:
 
 
 def count_texts(connection: Connection) -> int:
-    """Return N; the texts are numbered from 0 without gaps."""
-    return int(connection.scalar(sa.select(schema.project.c.n_texts)) or 0)
+    """Return how many texts the project has; deleted ones do not count."""
+    withdrawn = schema.stored_texts.c.withdrawn_at
+    gone = sa.select(sa.func.count()).where(withdrawn.is_not(None)).scalar_subquery()
+    return int(connection.scalar(sa.select(schema.project.c.n_texts - gone)) or 0)
 
 
 def read_text(connection: Connection, external_id: str) -> TextRecord:
@@ -97,8 +99,8 @@ def read_text(connection: Connection, external_id: str) -> TextRecord:
 
 
 def pool_texts(connection: Connection, start: int, stop: int) -> list[str]:
-    """Return the texts from one position up to another."""
-    texts = schema.texts
+    """Return the texts from one position up to another, deleted ones in their places."""
+    texts = schema.stored_texts
     wanted = (texts.c.id >= start) & (texts.c.id < stop)
     return list(connection.scalars(sa.select(texts.c.text).where(wanted).order_by(texts.c.id)))
 

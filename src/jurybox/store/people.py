@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import floor
 from typing import Any
 
@@ -11,6 +12,7 @@ from sqlalchemy.engine import Connection
 from jurybox.errors import ConflictError, InputError, NotFoundError
 from jurybox.store import schema
 from jurybox.store.checks import storable
+from jurybox.store.history import forget_name
 from jurybox.store.locks import serialise
 from jurybox.store.ranks import settle
 from jurybox.store.records import AnnotatorInfo, Role, Standing
@@ -23,6 +25,7 @@ __all__ = [
     "add_annotator",
     "annotator_numbers",
     "ensure_annotator",
+    "erase",
     "find_annotator",
     "find_owner_in_session",
     "find_person_in_session",
@@ -33,6 +36,8 @@ __all__ = [
     "lock_annotator",
     "person_of",
     "read_annotators",
+    "remove",
+    "rename",
     "share_of",
     "update_annotator",
 ]
@@ -184,9 +189,7 @@ def update_annotator(connection: Connection, name: str, **values: object) -> Non
         _check_cap(values["cap"])
     if "max_share" in values:
         check_max_share(values["max_share"])
-    update = sa.update(schema.annotators).where(schema.annotators.c.name == name).values(**values)
-    if connection.execute(update).rowcount == 0:
-        raise NotFoundError(f"there is no annotator {name!r}")
+    _set(connection, name, values)
 
 
 def leave_out(connection: Connection, name: str, left_out: bool, *, now: float) -> None:
@@ -208,6 +211,79 @@ def leave_out(connection: Connection, name: str, left_out: bool, *, now: float) 
     write_note(connection, ROUND_REQUEST, {"pending": True}, now=now)
 
 
+def rename(connection: Connection, old: str, new: str) -> None:
+    """Give a person another name; labels, link and sessions are theirs as before.
+
+    Raises
+    ------
+    NotFoundError
+        If there is no such person.
+    InputError
+        If the new name is empty.
+    ConflictError
+        If it is taken.
+    """
+    storable(new, "annotator", empty=False)
+    serialise(connection, "numbering")
+    if find_annotator(connection, new) is not None:
+        raise ConflictError(f"there is an annotator {new!r} already", code="name_taken", name=new)
+    _set(connection, old, {"name": new})
+
+
+def remove(connection: Connection, name: str) -> Mapping[str, Any]:
+    """End a person's link and give them nothing more; return what held before, for `put_back`.
+
+    Raises
+    ------
+    NotFoundError
+        If there is no such person.
+    ConflictError
+        If there is no other owner, or the person is removed already.
+    """
+    person = lock_annotator(connection, name)
+    if person.standing == Standing.REMOVED:
+        raise ConflictError(f"{name!r} is removed already", code="removed")
+    owners = sa.select(sa.func.count()).where(
+        schema.annotators.c.role == Role.OWNER.value,
+        schema.annotators.c.standing != Standing.REMOVED.value,
+        schema.annotators.c.id != person.id,
+    )
+    if person.role == Role.OWNER and not connection.scalar(owners):
+        raise ConflictError(f"{name!r} is the only owner; make somebody else an owner first", code="last_owner")
+    before = {"standing": person.standing, "role": person.role}
+    gone = {"standing": Standing.REMOVED.value, "token_hash": None, "token_ends_at": None}
+    update_annotator(connection, name, **gone)
+    return before
+
+
+def erase(connection: Connection, name: str) -> str:
+    """Put a pseudonym in place of a person's name, wherever it stands; return the pseudonym.
+
+    The labels stay. Earlier names go, too, and names in the trail.
+
+    Raises
+    ------
+    NotFoundError, ConflictError
+        As `remove`.
+    """
+    serialise(connection, "numbering")
+    person = lock_annotator(connection, name)
+    if person.standing != Standing.REMOVED:
+        remove(connection, name)
+    pseudonym = f"erased-{person.id + 1}"
+    while find_annotator(connection, pseudonym) is not None:
+        pseudonym += "x"
+    _set(connection, name, {"name": pseudonym})
+    for column in (
+        schema.flags.c.answered_by,
+        schema.searches.c.made_by,
+        schema.machines.c.made_by,
+    ):
+        connection.execute(sa.update(column.table).where(column == name).values({column.name: pseudonym}))
+    forget_name(connection, name, pseudonym)
+    return pseudonym
+
+
 def person_of(row: sa.Row[Any]) -> AnnotatorInfo:
     """Return the person that a row of `schema.annotators` says."""
     return AnnotatorInfo(
@@ -222,6 +298,12 @@ def person_of(row: sa.Row[Any]) -> AnnotatorInfo:
         token_ends_at=row.token_ends_at,
         left_out=row.left_out,
     )
+
+
+def _set(connection: Connection, name: str, values: Mapping[str, object]) -> None:
+    update = sa.update(schema.annotators).where(schema.annotators.c.name == name).values(dict(values))
+    if connection.execute(update).rowcount == 0:
+        raise NotFoundError(f"there is no annotator {name!r}")
 
 
 def _found(connection: Connection, statement: sa.Select[Any], values: dict[str, Any]) -> AnnotatorInfo | None:
@@ -259,7 +341,11 @@ _IN_SESSION = (
 )
 _TOKEN_IN_SESSION = _IN_SESSION.where(schema.annotators.c.token_hash == sa.bindparam("token"))
 _OWNER_IN_SESSION = (
-    _IN_SESSION.where(schema.annotators.c.role == Role.OWNER.value).order_by(schema.annotators.c.id).limit(1)
+    _IN_SESSION.where(
+        schema.annotators.c.role == Role.OWNER.value, schema.annotators.c.standing != Standing.REMOVED.value
+    )
+    .order_by(schema.annotators.c.id)
+    .limit(1)
 )
 _NUMBER = sa.select(schema.annotators.c.id).where(_NAMED)
 _GIVEN = sa.select(sa.func.sum(schema.annotators.c.n_annotations))

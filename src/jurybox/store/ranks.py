@@ -36,13 +36,16 @@ from jurybox.store.settings import ProjectSettings
 from jurybox.store.state import ProjectState
 
 __all__ = [
+    "AGAIN",
     "AUDIT",
     "LATER_BAND",
     "PASS",
     "RANKED_BAND",
     "audit_places",
     "chunks",
+    "close_withdrawn",
     "enqueue",
+    "mark_again",
     "mark_audit",
     "mark_gold",
     "order",
@@ -53,6 +56,7 @@ __all__ = [
 ]
 
 AUDIT = "audit"
+AGAIN = "again"
 RANKED_BAND = 1 << 32
 LATER_BAND = 1 << 39
 PASS = 1 << 40
@@ -187,11 +191,52 @@ def mark_gold(connection: Connection, state: ProjectState, text_ids: Iterable[in
     """Take gold texts out of the queue, and put those back that are none; not in the audit sample."""
     ranking, gold = schema.ranking, schema.gold
     is_gold = sa.exists().where(gold.c.text_id == ranking.c.text_id)
-    cap = sa.case((is_gold, 0), else_=state.settings.max_labels)
+    cap = sa.case((is_gold, 0), (ranking.c.again, ranking.c.cap), else_=state.settings.max_labels)
     for chunk in chunks(text_ids, _CHUNK):
         here = sa.and_(_holds(state), ranking.c.text_id.in_(chunk))
         connection.execute(sa.update(ranking).where(here, ranking.c.reason != AUDIT).values(cap=cap))
         settle(connection, state, chunk)
+
+
+def mark_again(connection: Connection, state: ProjectState, text_ids: Iterable[int]) -> None:
+    """Put reopened texts first, until they have the labels that they want; others back where the rules say.
+
+    A text that is reopened no more gets its own place again with the next ranking.
+    """
+    ranking, reopened = schema.ranking, schema.reopened
+    wish = sa.select(reopened.c.labels).where(reopened.c.text_id == ranking.c.text_id).scalar_subquery()
+    is_again = sa.exists().where(reopened.c.text_id == ranking.c.text_id)
+    usual = sa.case((ranking.c.reason == AUDIT, state.settings.audit_labels), else_=state.settings.max_labels)
+    for chunk in chunks(text_ids, _CHUNK):
+        here = sa.and_(_holds(state), ranking.c.text_id.in_(chunk))
+        lifted = sa.case((wish > usual, wish), else_=usual)
+        connection.execute(
+            sa.update(ranking)
+            .where(here, is_again)
+            .values(
+                again=sa.true(),
+                base=0,
+                labels=0,
+                wanted=wish,
+                cap=lifted,
+                reason=sa.case((ranking.c.reason == AUDIT, AUDIT), else_=AGAIN),
+                selection_probability=None,
+            )
+        )
+        connection.execute(
+            sa.update(ranking).where(here, ranking.c.again, ~is_again).values(again=sa.false(), cap=usual)
+        )
+        mark_gold(connection, state, chunk)  # settles them, too: gold texts are asked for in another way
+        if state.has_front:
+            _bring_forward(connection, state, chunk)
+
+
+def close_withdrawn(connection: Connection, state: ProjectState) -> None:
+    """Take deleted texts out of the queue."""
+    ranking, texts = schema.ranking, schema.stored_texts
+    gone = sa.select(texts.c.id).where(texts.c.withdrawn_at.is_not(None))
+    update = sa.update(ranking).where(_holds(state), ranking.c.text_id.in_(gone))
+    connection.execute(update.values(cap=0, open=sa.false(), again=sa.false()))
 
 
 def settle(connection: Connection, state: ProjectState, text_ids: Iterable[int]) -> None:
@@ -199,7 +244,8 @@ def settle(connection: Connection, state: ProjectState, text_ids: Iterable[int])
 
     A text is finished when it has as many labels as it may get (a gold text may get none from the queue),
     when enough labels all agree (the audit sample excepted), when a reviewer has decided, or, where shares of
-    answers are wanted, when the last round found them known: then its cap is what it has.
+    answers are wanted, when the last round found them known: then its cap is what it has. A reopened text
+    wants labels up to its cap.
     """
     for chunk in chunks(text_ids, _CHUNK):
         standing = {row.text_id: row for row in connection.execute(_STANDING, {"texts": chunk})}
@@ -228,6 +274,8 @@ def settle_all(connection: Connection, state: ProjectState) -> None:
         sa.select(schema.annotations.c.text_id).where(schema.is_standing).distinct()
     ).all()
     settle(connection, state, labelled)
+    mark_again(connection, state, connection.scalars(sa.select(schema.reopened.c.text_id)).all())
+    close_withdrawn(connection, state)
 
 
 def chunks(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
@@ -285,7 +333,8 @@ def _settle_statement() -> sa.Update:
     passes = sa.case((more > 0, more), else_=0)
     agreed = sa.bindparam("agreed", type_=sa.Boolean)
     reviewed = sa.bindparam("reviewed", type_=sa.Boolean)
-    wants = sa.and_(n < ranking.c.cap, sa.not_(reviewed), sa.or_(ranking.c.reason == AUDIT, sa.not_(agreed)))
+    unsettled = sa.and_(sa.not_(reviewed), sa.or_(ranking.c.reason == AUDIT, sa.not_(agreed)))
+    wants = sa.and_(n < ranking.c.cap, sa.or_(ranking.c.again, unsettled))
     return (
         sa.update(ranking)
         .where(

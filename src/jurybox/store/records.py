@@ -12,6 +12,7 @@ __all__ = [
     "AnnotatorInfo",
     "AnnotatorProgress",
     "Decision",
+    "Fault",
     "Flag",
     "NothingLeft",
     "Receipt",
@@ -34,10 +35,19 @@ class Role(StrEnum):
 
 
 class Standing(StrEnum):
-    """Whether an annotator gets tasks at present."""
+    """Whether an annotator gets tasks at present; who is removed has no way in and is in no list."""
 
     ACTIVE = "active"
     PAUSED = "paused"
+    REMOVED = "removed"
+
+
+class Fault(StrEnum):
+    """Why labels were wrong that a reviewer has overruled."""
+
+    CARELESS = "careless"
+    GUIDELINE = "guideline"
+    AMBIGUOUS = "ambiguous"
 
 
 class Why(StrEnum):
@@ -187,12 +197,27 @@ class GuidelineVersion:
 
 @dataclass(frozen=True)
 class Flag:
-    """A remark about a text for the owner."""
+    """A remark about a text for the owner, and what was said to it.
 
+    Attributes
+    ----------
+    number
+        Its number, from 1.
+    answer, answered_by, answered_at
+        What a reviewer has answered, if anything.
+    resolved_at
+        When it was settled; None while it is open.
+    """
+
+    number: int
     text_id: str
     annotator: str
     comment: str
     time: float
+    answer: str = ""
+    answered_by: str | None = None
+    answered_at: float | None = None
+    resolved_at: float | None = None
 
 
 @dataclass(frozen=True)

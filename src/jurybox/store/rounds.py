@@ -31,6 +31,8 @@ from jurybox.store.ranks import (
     RANKED_BAND,
     audit_places,
     chunks,
+    close_withdrawn,
+    mark_again,
     mark_audit,
     mark_gold,
     rules,
@@ -360,6 +362,8 @@ def _take_over(
     mark_audit(connection, state, joined)
     settle(connection, state, joined)
     mark_gold(connection, state, {*snapshot.gold.tolist()} ^ {*connection.scalars(sa.select(gold))})
+    mark_again(connection, state, connection.scalars(sa.select(schema.reopened.c.text_id)).all())
+    close_withdrawn(connection, state)
     since = _since(connection, snapshot)
     settle(connection, state, np.unique(since[~np.isin(since[:, 0], settled), 1]).tolist())
 

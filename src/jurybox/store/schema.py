@@ -31,6 +31,7 @@ from sqlalchemy import (
     text,
 )
 
+from jurybox.store.schema_desk import flags, history, reopened, rulings, searches, services
 from jurybox.store.schema_machines import Serial, machines, metadata, released, responses, shown
 
 __all__ = ["annotations", "annotators", "arrays", "audit", "classes", "ended_sessions", "flags", "gold"]
@@ -42,9 +43,12 @@ __all__ += [
     "project",
     "ranking",
     "released",
+    "reopened",
     "replies",
     "responses",
     "rounds",
+    "rulings",
+    "searches",
 ]
 __all__ += ["served", "services", "shown", "skips", "stored_texts", "texts", "unsettled"]
 
@@ -119,9 +123,18 @@ stored_texts = Table(
     Column("external_id", Text, nullable=False, unique=True),
     Column("text", Text, nullable=False),
     Column("metadata", Text),
+    Column("withdrawn_at", Double),
 )
-"""`metadata` is a JSON object as text. Only imports use this table: a million rows cannot be written in a
-moment, so they are written little by little behind the last text, and one number lets all in at once."""
+"""`metadata` is a JSON object as text. A million rows cannot be written in a moment, so imports write them
+little by little behind the last text, and one number lets all in at once. A text that an owner has deleted is
+kept here with the time of that: its number is a position in arrays, and the deletion can be undone."""
+
+Index(
+    "ix_texts_withdrawn_at",
+    stored_texts.c.withdrawn_at,
+    sqlite_where=stored_texts.c.withdrawn_at.is_not(None),
+    postgresql_where=stored_texts.c.withdrawn_at.is_not(None),
+)
 
 # In a MetaData of its own: a view is no table to be made, filled or restored.
 texts = Table(
@@ -132,7 +145,7 @@ texts = Table(
     Column("text", Text, nullable=False),
     Column("metadata", Text),
 )
-"""The texts of the project: a view of `stored_texts` that leaves out what an import has not finished.
+"""The texts of the project: a view of `stored_texts` without deleted ones and those of an unfinished import.
 
 The plus sign keeps SQLite from reasoning that a text of the queue, too, has a smaller number: it would look
 up all places of such texts, and sort them, instead of reading the queue in its order.
@@ -143,7 +156,7 @@ event.listen(
     "after_create",
     DDL(  # type: ignore[no-untyped-call]  # SQLAlchemy's own
         "CREATE VIEW visible_texts AS SELECT id, external_id, text, metadata FROM texts "
-        "WHERE +id < (SELECT n_texts FROM project)"
+        "WHERE +id < (SELECT n_texts FROM project) AND withdrawn_at IS NULL"
     ),
 )
 
@@ -240,17 +253,6 @@ Index(
 
 Index("ix_skips_annotator", skips.c.annotator_id, skips.c.id)
 
-flags = Table(
-    "flags",
-    metadata,
-    Column("id", Serial, primary_key=True),
-    Column("text_id", ForeignKey("texts.id"), nullable=False),
-    Column("annotator_id", ForeignKey("annotators.id"), nullable=False),
-    Column("comment", Text, nullable=False),
-    Column("created_at", Double, nullable=False),
-)
-Index("ix_flags_annotator", flags.c.annotator_id)
-
 leases = Table(
     "leases",
     metadata,
@@ -339,12 +341,14 @@ ranking = Table(
     Column("wanted", SmallInteger, nullable=False),
     Column("cap", SmallInteger, nullable=False),
     Column("open", Boolean, nullable=False),
+    Column("again", Boolean, nullable=False, server_default=false()),
     Column("score", Double),
     Column("selection_probability", Double),
     Column("reason", String(32), nullable=False),
     sqlite_with_rowid=False,
 )
-"""The places of texts in the ranking of a round: of all texts, or of its front, see `jurybox.store.ranks`."""
+"""The places of texts in the ranking of a round: of all texts, or of its front, see `jurybox.store.ranks`.
+`again` says that the text was reopened: it wants labels up to its cap, whatever they say."""
 
 Index(
     "ix_ranking_open",
@@ -393,25 +397,3 @@ replies = Table(
     Column("created_at", Double, nullable=False),
 )
 """What was answered under an idempotency key, see `jurybox.store.gate`; labels carry theirs themselves."""
-
-history = Table(
-    "history",
-    metadata,
-    Column("id", Serial, primary_key=True),
-    Column("created_at", Double, nullable=False),
-    Column("actor", Text),
-    Column("verb", String(32), nullable=False),
-    Column("subject", Text, nullable=False),
-    Column("detail", JSON, nullable=False),
-    Column("undone_by", BigInteger),
-)
-"""What owners have done, see `jurybox.store.history`; nothing is ever deleted from it."""
-
-services = Table(
-    "services",
-    metadata,
-    Column("name", String(64), primary_key=True),
-    Column("value", JSON, nullable=False),
-    Column("updated_at", Double, nullable=False),
-)
-"""Small notes of what runs around the project, see `jurybox.store.services`."""

@@ -101,14 +101,13 @@ def read_pulse(connection: Connection) -> Pulse:
         sa.func.count(), sa.func.max(annotations.c.id), sa.func.max(annotations.c.created_at)
     ).where(annotations.c.id > seen)
     pending, last, last_at = connection.execute(news).one()
-    last_text = connection.scalar(sa.select(sa.func.max(schema.texts.c.id)))
     return Pulse(
         current_round=current,
         last=last or seen,
         pending=pending,
         last_at=last_at,
         open_texts=count_open(connection),
-        texts=0 if last_text is None else last_text + 1,
+        texts=connection.scalar(sa.select(schema.project.c.n_texts)) or 0,
     )
 
 

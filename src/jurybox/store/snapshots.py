@@ -94,7 +94,7 @@ def read_annotations(connection: Connection, *, last: int | None = None) -> Anno
         for part in connection.execute(query).partitions(50_000)
     ]
     triplets = np.concatenate([np.empty(0, dtype=np.int32), *parts]).reshape(-1, 3)
-    texts = connection.scalars(sa.select(schema.texts.c.external_id).order_by(schema.texts.c.id)).all()
+    texts = _all_ids(connection)
     people = connection.scalars(sa.select(schema.annotators.c.name).order_by(schema.annotators.c.id)).all()
     return Annotations.from_indices(
         triplets[:, 0],
@@ -167,6 +167,8 @@ class StandingLabels:
         Positions of the audit sample.
     suggested : ndarray of bool, shape (L,)
         Which were given with a model's opinion on the screen.
+    withdrawn : ndarray of int, shape (D,)
+        Positions of deleted texts, ascending; they have no annotations.
     """
 
     annotations: Annotations
@@ -175,6 +177,7 @@ class StandingLabels:
     experts: NDArray[np.bool_]
     audit: NDArray[np.int64]
     suggested: NDArray[np.bool_]
+    withdrawn: NDArray[np.int64]
 
 
 def one_moment(connection: Connection) -> None:
@@ -200,6 +203,7 @@ def read_fingerprint(connection: Connection) -> str:
     known = sa.select(sa.func.count(), sa.func.sum(gold.c.text_id), sa.func.max(gold.c.created_at))
     state, pulse = read_state(connection), read_pulse(connection)
     parts = (
+        connection.scalar(sa.select(sa.func.count()).select_from(_WITHDRAWN.subquery())),
         (state.settings, state.audit_rate, pulse.current_round, pulse.last, pulse.pending, pulse.texts),
         read_classes(connection),
         connection.execute(people.order_by(annotators.c.id)).all(),
@@ -211,11 +215,11 @@ def read_fingerprint(connection: Connection) -> str:
 
 def read_evidence(connection: Connection) -> StandingLabels:
     """Read everything that stands, in the order of `Annotations`: by text, then annotator."""
-    annotators, texts = schema.annotators, schema.texts
+    annotators = schema.annotators
     rows = connection.execute(_STANDING).all()  # one statement, so that its columns fit each other
     triplets = np.array([row[:3] for row in rows], dtype=np.int64).reshape(-1, 3)
     measured = np.array([row[3:5] for row in rows], dtype=np.float64).reshape(-1, 2)
-    ids = connection.scalars(sa.select(texts.c.external_id).order_by(texts.c.id)).all()
+    ids = _all_ids(connection)
     people = connection.execute(
         sa.select(annotators.c.name, annotators.c.role).order_by(annotators.c.id)
     ).all()
@@ -234,8 +238,15 @@ def read_evidence(connection: Connection) -> StandingLabels:
         experts=np.array([person.role in (Role.REVIEWER, Role.OWNER) for person in people], dtype=bool),
         audit=read_audit(connection),
         suggested=np.array([row.suggested_by is not None for row in rows], dtype=bool),
+        withdrawn=np.array(connection.scalars(_WITHDRAWN).all(), dtype=np.int64),
     )
 
+
+_WITHDRAWN = (
+    sa.select(schema.stored_texts.c.id)
+    .where(schema.stored_texts.c.withdrawn_at.is_not(None))
+    .order_by(schema.stored_texts.c.id)
+)
 
 _MACHINES = sa.select(
     sa.func.count(),
@@ -363,6 +374,12 @@ def _place_in_text(text: NDArray[np.int64], counted: NDArray[np.bool_]) -> NDArr
     before: NDArray[np.int64] = np.cumsum(counted) - counted
     starts = np.searchsorted(text, text)
     return np.asarray(before - before[starts], dtype=np.int64)
+
+
+def _all_ids(connection: Connection) -> Sequence[str]:
+    """Return the ids of all N texts, deleted ones among them: a text's number is its position."""
+    texts, N = schema.stored_texts, sa.select(schema.project.c.n_texts).scalar_subquery()
+    return connection.scalars(sa.select(texts.c.external_id).where(texts.c.id < N).order_by(texts.c.id)).all()
 
 
 def _names(values: Sequence[str]) -> NDArray[Any]:

@@ -14,7 +14,8 @@ from jurybox.formats.plain import plain
 from jurybox.project import Project
 from jurybox.project.beliefs import AnnotatorBelief, ProjectBelief, TextBelief
 from jurybox.project.panel import PanelBelief
-from jurybox.store.browse import AnnotationFilter, AnnotationRow, QueueRow, TextFilter, TextRow, TextState
+from jurybox.store.browse import AnnotationRow, QueueRow, TextRow
+from jurybox.store.filters import AnnotationFilter, TextFilter, TextState
 from jurybox.store.records import Flag
 from jurybox.web.access import owner_only, reviewer_only
 from jurybox.web.api.fields import After, Limit, Name, PageOut, PathName, Search, TextId

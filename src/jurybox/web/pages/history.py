@@ -8,7 +8,7 @@ from fastapi import APIRouter, Form, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from jurybox.errors import ConflictError, NotFoundError
-from jurybox.project.history import UNDONE_BY
+from jurybox.project.history import UNDOABLE
 from jurybox.web.access import Owner, owner_only
 from jurybox.web.render import catalogue_of, explain, render
 from jurybox.web.state import get_project
@@ -28,13 +28,13 @@ def history_page(request: Request) -> HTMLResponse:
 def undo_event(request: Request, owner: Owner, event: Annotated[int, Form(ge=1)]) -> Response:
     """Undo one event."""
     try:
-        get_project(request).people.history.undo(event, by=owner.name)
+        get_project(request).edit.history.undo(event, by=owner.name)
     except (ConflictError, NotFoundError) as error:
         return _page(request, problem=explain(catalogue_of(request), error))
     return RedirectResponse("/manage/history", 303)
 
 
 def _page(request: Request, *, problem: str = "") -> HTMLResponse:
-    events = get_project(request).people.history.last()
-    values = {"events": events, "undoable": {*UNDONE_BY}, "problem": problem}
+    events = get_project(request).edit.history.last()
+    values = {"events": events, "undoable": {*UNDOABLE}, "problem": problem}
     return render(request, "manage/history.html", values, status=409 if problem else 200)

@@ -13,7 +13,8 @@ from starlette.responses import HTMLResponse, RedirectResponse
 from jurybox.drawing import Bar, bars
 from jurybox.project.beliefs import TextBelief, TextBeliefs
 from jurybox.scales import CLASS_KEYS, class_keys
-from jurybox.store.browse import AnnotationFilter, Page, TextFilter, TextRow, TextState
+from jurybox.store.browse import Page, TextRow
+from jurybox.store.filters import AnnotationFilter, TextFilter, TextState
 from jurybox.store.records import Role
 from jurybox.web.access import Reviewer, may, owner_only, reviewer_only
 from jurybox.web.i18n import Catalogue

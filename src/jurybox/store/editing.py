@@ -1,0 +1,325 @@
+"""What owners do to many texts or labels at once; what each returns is enough to undo it.
+
+Nothing is removed: labels that are taken back stay as rows that do not stand, and texts that are deleted stay
+behind the view that everybody reads. No ranking takes over, nobody labels and no import places texts
+meanwhile, so a text is either as before or as after.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from jurybox.errors import NotFoundError
+from jurybox.store import schema
+from jurybox.store.gold import set_gold
+from jurybox.store.locks import serialise
+from jurybox.store.loans import ASSIGNED, take_from_others
+from jurybox.store.people import lock_annotator
+from jurybox.store.ranks import chunks, close_withdrawn, mark_again, mark_audit, mark_gold, settle
+from jurybox.store.rows import count
+from jurybox.store.services import ROUND_REQUEST, write_note
+from jurybox.store.state import read_state, write_state
+
+__all__ = [
+    "LONGEST_ASSIGNMENT",
+    "alone",
+    "assign",
+    "close_again",
+    "delete_labels",
+    "labels_of",
+    "reopen",
+    "restore_labels",
+    "restore_texts",
+    "take_back",
+    "text_numbers",
+    "withdraw_texts",
+]
+
+LONGEST_ASSIGNMENT = 30 * 86_400.0
+"""Seconds after which a text that was assigned to somebody goes to anybody."""
+
+_CHUNK = 500
+_DELETED = "delete"
+
+Detail = Mapping[str, Any]
+
+
+def alone(connection: Connection) -> None:
+    """Let nobody label, place texts, number classes or publish a round until the transaction ends."""
+    for what in ("placing", "numbering", "round"):  # in this order everywhere, see `arrivals.place_part`
+        serialise(connection, what)
+
+
+def text_numbers(connection: Connection, ids: Iterable[str]) -> list[int]:
+    """Return the numbers of texts, in the order of their ids.
+
+    Raises
+    ------
+    NotFoundError
+        If there is no text of one of them.
+    """
+    texts, numbers = schema.texts, dict[str, int]()
+    wanted = list(dict.fromkeys(ids))
+    for chunk in chunks(wanted, _CHUNK):
+        query = sa.select(texts.c.external_id, texts.c.id).where(texts.c.external_id.in_(chunk))
+        numbers.update((row.external_id, row.id) for row in connection.execute(query))
+    for one in wanted:
+        if one not in numbers:
+            raise NotFoundError(f"there is no text with id {one!r} in this project")
+    return [numbers[one] for one in wanted]
+
+
+def labels_of(
+    connection: Connection, *, texts: Iterable[int] = (), annotator: int | None = None
+) -> list[int]:
+    """Return the annotations that stand of some texts, or of a person."""
+    annotations = schema.annotations
+    query = sa.select(annotations.c.id).where(schema.is_standing).order_by(annotations.c.id)
+    if annotator is not None:
+        return list(connection.scalars(query.where(annotations.c.annotator_id == annotator)))
+    return [
+        number
+        for chunk in chunks(texts, _CHUNK)
+        for number in connection.scalars(query.where(annotations.c.text_id.in_(chunk)))
+    ]
+
+
+def delete_labels(connection: Connection, numbers: Iterable[int], *, now: float) -> list[int]:
+    """Take annotations back that stand, each by a row of its own; return which they were."""
+    annotations = schema.annotations
+    done: list[int] = []
+    for chunk in chunks(dict.fromkeys(numbers), _CHUNK):
+        standing = sa.select(annotations).where(schema.is_standing, annotations.c.id.in_(chunk))
+        rows = connection.execute(standing.order_by(annotations.c.id)).all()
+        tombs = [
+            {**_copied(row), "class_id": None, "created_at": now, "comment": "", "origin": _DELETED}
+            for row in rows
+        ]
+        _retire(connection, [row.id for row in rows], _insert(connection, tombs))
+        _recount(connection, rows, -1)
+        done += [row.id for row in rows]
+    return done
+
+
+def restore_labels(connection: Connection, numbers: Iterable[int], *, now: float) -> list[int]:
+    """Let annotations stand again that were taken back, as rows of their own; return those rows.
+
+    Where the person has labelled the text anew since, or the text is deleted, the old label stays away.
+    """
+    annotations, texts = schema.annotations, schema.texts
+    other = annotations.alias()
+    since = sa.exists().where(
+        other.c.text_id == annotations.c.text_id,
+        other.c.annotator_id == annotations.c.annotator_id,
+        other.c.retired_by.is_(None),
+        other.c.class_id.is_not(None),
+    )
+    done: list[int] = []
+    for chunk in chunks(numbers, _CHUNK):
+        old = (
+            sa.select(annotations)
+            .join(texts, texts.c.id == annotations.c.text_id)
+            .where(annotations.c.id.in_(chunk), annotations.c.class_id.is_not(None), ~since)
+            .order_by(annotations.c.id)
+        )
+        rows = connection.execute(old).all()
+        done += _insert(connection, [_copied(row) for row in rows])
+        _recount(connection, rows, 1)
+    return done
+
+
+def withdraw_texts(connection: Connection, numbers: Sequence[int], *, now: float) -> Detail:
+    """Delete texts: with their labels, out of everybody's hands, the queue, the audit sample and gold."""
+    gold, audit, texts = schema.gold, schema.audit, schema.stored_texts
+    labels = delete_labels(connection, labels_of(connection, texts=numbers), now=now)
+    known: list[list[int]] = []
+    drawn: list[int] = []
+    for chunk in chunks(numbers, _CHUNK):
+        is_gold, is_drawn = gold.c.text_id.in_(chunk), audit.c.text_id.in_(chunk)
+        query = sa.select(gold.c.text_id, gold.c.class_id).where(is_gold)
+        known += [list(row) for row in connection.execute(query)]
+        drawn += connection.scalars(sa.select(audit.c.text_id).where(is_drawn)).all()
+        for table in (gold, audit, schema.leases, schema.gold_leases, schema.served, schema.reopened):
+            connection.execute(sa.delete(table).where(table.c.text_id.in_(chunk)))
+        connection.execute(sa.update(texts).where(texts.c.id.in_(chunk)).values(withdrawn_at=now))
+    _count_gold(connection)
+    close_withdrawn(connection, read_state(connection))
+    _ask_for_round(connection, now)
+    return {"texts": [*numbers], "labels": labels, "gold": known, "audit": drawn}
+
+
+def restore_texts(connection: Connection, detail: Detail, *, now: float) -> None:
+    """Undo a deletion of texts, by what it returned."""
+    texts, numbers, state = schema.stored_texts, detail["texts"], read_state(connection)
+    for chunk in chunks(numbers, _CHUNK):
+        connection.execute(sa.update(texts).where(texts.c.id.in_(chunk)).values(withdrawn_at=None))
+    restore_labels(connection, detail["labels"], now=now)
+    if detail["gold"]:
+        rows = [{"text_id": t, "class_id": k, "created_at": now} for t, k in detail["gold"]]
+        connection.execute(sa.insert(schema.gold), rows)
+        _count_gold(connection)
+    if detail["audit"]:
+        connection.execute(
+            sa.insert(schema.audit), [{"text_id": t, "drawn_at": now} for t in detail["audit"]]
+        )
+        mark_audit(connection, state, detail["audit"])
+    mark_gold(connection, read_state(connection), numbers)
+    settle(connection, state, numbers)
+    _ask_for_round(connection, now)
+
+
+def reopen(connection: Connection, numbers: Sequence[int], labels: int) -> Detail:
+    """Ask for so many further labels of texts, first of all, whatever those that they have say."""
+    reopened, annotations = schema.reopened, schema.annotations
+    before: list[list[int]] = []
+    rows: list[dict[str, int]] = []
+    for chunk in chunks(numbers, _CHUNK):
+        query = sa.select(reopened.c.text_id, reopened.c.labels).where(reopened.c.text_id.in_(chunk))
+        before += [list(row) for row in connection.execute(query)]
+        tally = (
+            sa.select(annotations.c.text_id, sa.func.count())
+            .where(schema.is_counted, annotations.c.text_id.in_(chunk))
+            .group_by(annotations.c.text_id)
+        )
+        given = {text: n for text, n in connection.execute(tally)}
+        rows += [{"text_id": text, "labels": given.get(text, 0) + labels} for text in chunk]
+    _write_reopened(connection, rows)
+    return {"texts": [*numbers], "before": before}
+
+
+def close_again(connection: Connection, detail: Detail) -> None:
+    """Undo `reopen`, by what it returned: the texts want what the rules say."""
+    known = {text for text, _ in detail["before"]}
+    rows = [{"text_id": text, "labels": n} for text, n in detail["before"]]
+    forgotten = [text for text in detail["texts"] if text not in known]
+    for chunk in chunks(forgotten, _CHUNK):
+        connection.execute(sa.delete(schema.reopened).where(schema.reopened.c.text_id.in_(chunk)))
+    mark_again(connection, read_state(connection), forgotten)
+    _write_reopened(connection, rows)
+
+
+def assign(connection: Connection, numbers: Sequence[int], name: str, *, now: float) -> Detail:
+    """Give texts to one person alone, before all others; those that he or she knows are left out.
+
+    Who had one on the screen may still answer. A text that wanted no label wants one more.
+
+    Raises
+    ------
+    NotFoundError
+        If there is no such person.
+    """
+    person, state, ranking = lock_annotator(connection, name), read_state(connection), schema.ranking
+    known = {
+        number
+        for table, stands in ((schema.annotations, schema.is_standing), (schema.skips, _stands))
+        for number in connection.scalars(
+            sa.select(table.c.text_id).where(table.c.annotator_id == person.id, stands)
+        )
+    } | {*connection.scalars(sa.select(schema.gold.c.text_id))}
+    texts = [number for number in numbers if number not in known]
+    open_now = {
+        number
+        for chunk in chunks(texts, _CHUNK)
+        for number in connection.scalars(
+            sa.select(ranking.c.text_id).where(
+                ranking.c.round_id == state.base_round, ranking.c.open, ranking.c.text_id.in_(chunk)
+            )
+        )
+    }
+    closed = [number for number in texts if number not in open_now]
+    again = reopen(connection, closed, 1) if closed else {"texts": [], "before": []}
+    for chunk in chunks(texts, _CHUNK):
+        take_from_others(connection, chunk)
+        rows = [
+            {
+                "text_id": number,
+                "annotator_id": person.id,
+                "issued_at": now,
+                "expires_at": now + LONGEST_ASSIGNMENT,
+                "seconds": LONGEST_ASSIGNMENT,
+                "round_id": state.current_round,
+                "reason": ASSIGNED,
+            }
+            for number in chunk
+        ]
+        connection.execute(sa.insert(schema.leases), rows)
+    return {"texts": texts, "annotator": person.id, "reopened": dict(again)}
+
+
+def take_back(connection: Connection, detail: Detail) -> None:
+    """Undo `assign`, by what it returned: texts that the person has not decided go to anybody."""
+    leases = schema.leases
+    for chunk in chunks(detail["texts"], _CHUNK):
+        mine = leases.c.text_id.in_(chunk), leases.c.annotator_id == detail["annotator"]
+        connection.execute(sa.delete(leases).where(*mine, leases.c.reason == ASSIGNED))
+    close_again(connection, detail["reopened"])
+
+
+def change_gold(connection: Connection, labels: Mapping[str, str | None], *, now: float) -> Detail:
+    """Do as `jurybox.store.gold.set_gold`, and return what held before and holds now."""
+    gold, texts, classes = schema.gold, schema.texts, schema.classes
+    before: dict[str, str | None] = dict.fromkeys(labels)
+    for chunk in chunks(labels, _CHUNK):
+        query = (
+            sa.select(texts.c.external_id, classes.c.name)
+            .select_from(gold.join(texts, texts.c.id == gold.c.text_id).join(classes))
+            .where(texts.c.external_id.in_(chunk))
+        )
+        before.update((text, label) for text, label in connection.execute(query))
+    set_gold(connection, labels, now=now)
+    return {"before": before, "after": dict(labels)}
+
+
+_stands = schema.skips.c.retired_at.is_(None)
+
+
+def _write_reopened(connection: Connection, rows: Sequence[Mapping[str, int]]) -> None:
+    if not rows:
+        return
+    reopened, numbers = schema.reopened, [row["text_id"] for row in rows]
+    for chunk in chunks(numbers, _CHUNK):
+        connection.execute(sa.delete(reopened).where(reopened.c.text_id.in_(chunk)))
+    connection.execute(sa.insert(reopened), rows)
+    mark_again(connection, read_state(connection), numbers)
+
+
+def _copied(row: sa.Row[Any]) -> dict[str, Any]:
+    """Return a row's values for another one in its place; the key belongs to the request that made it."""
+    left_out = ("id", "retired_by", "idempotency_key")
+    return {name: value for name, value in row._mapping.items() if name not in left_out}
+
+
+def _insert(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> list[int]:
+    if not rows:
+        return []
+    numbers = sa.insert(schema.annotations).returning(schema.annotations.c.id, sort_by_parameter_order=True)
+    return list(connection.scalars(numbers, rows))
+
+
+def _retire(connection: Connection, old: Sequence[int], new: Sequence[int]) -> None:
+    annotations = schema.annotations
+    retire = sa.update(annotations).where(annotations.c.id == sa.bindparam("a_old"))
+    if old:
+        rows = [{"a_old": one, "a_new": other} for one, other in zip(old, new, strict=True)]
+        connection.execute(retire.values(retired_by=sa.bindparam("a_new")), rows)
+
+
+def _recount(connection: Connection, rows: Sequence[sa.Row[Any]], by: int) -> None:
+    """Bring counters of people and places of texts up to date with labels that came or went."""
+    for annotator, n in Counter(row.annotator_id for row in rows).items():
+        count(connection, annotator, n_annotations=by * n)
+    settle(connection, read_state(connection), {row.text_id for row in rows})
+
+
+def _count_gold(connection: Connection) -> None:
+    n = sa.select(sa.func.count()).select_from(schema.gold)
+    write_state(connection, n_gold=connection.scalar(n))
+
+
+def _ask_for_round(connection: Connection, now: float) -> None:
+    write_note(connection, ROUND_REQUEST, {"pending": True}, now=now)

@@ -1,0 +1,116 @@
+"""Which texts and annotations: what people search by, and what it means in the database."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import sqlalchemy as sa
+
+from jurybox.store import schema
+
+__all__ = ["AnnotationFilter", "TextFilter", "TextState", "annotation_conditions", "text_conditions"]
+
+
+class TextState(StrEnum):
+    """How far a text is."""
+
+    UNLABELLED = "unlabelled"
+    LABELLED = "labelled"
+    OPEN = "open"
+    FINISHED = "finished"
+    DISAGREED = "disagreed"
+    FLAGGED = "flagged"
+    AUDIT = "audit"
+
+
+@dataclass(frozen=True)
+class TextFilter:
+    """Which texts; what is left out does not matter.
+
+    Parameters
+    ----------
+    search
+        A part of the text or of its id; upper and lower case are one.
+    state
+        How far the text is.
+    label, annotator
+        Texts that were given this label, or any by this annotator; with both, this label by this annotator.
+    """
+
+    search: str = ""
+    state: TextState | None = None
+    label: str | None = None
+    annotator: str | None = None
+
+
+@dataclass(frozen=True)
+class AnnotationFilter:
+    """Which annotations that stand; what is left out does not matter."""
+
+    text_id: str | None = None
+    annotator: str | None = None
+    label: str | None = None
+    search: str = ""
+
+
+def text_conditions(chosen: TextFilter) -> list[sa.ColumnElement[bool]]:
+    """Return what texts fulfil that fit, in a query that has them with their places in the ranking."""
+    texts, annotations, ranking = schema.texts, schema.annotations, schema.ranking
+    conditions: list[sa.ColumnElement[bool]] = []
+    if chosen.search:
+        conditions.append(
+            sa.or_(
+                texts.c.text.icontains(chosen.search, autoescape=True),
+                texts.c.external_id.icontains(chosen.search, autoescape=True),
+            )
+        )
+    of_text = sa.and_(annotations.c.text_id == texts.c.id, schema.is_standing)
+    given = sa.exists().where(of_text)
+    if chosen.label is not None:
+        given = given.where(annotations.c.class_id.in_(_class_ids(chosen.label)))
+    if chosen.annotator is not None:
+        given = given.where(annotations.c.annotator_id.in_(_annotator_ids(chosen.annotator)))
+    if chosen.label is not None or chosen.annotator is not None:
+        conditions.append(given)
+    several = sa.select(sa.func.count(annotations.c.class_id.distinct())).where(of_text).scalar_subquery() > 1
+    states: dict[TextState, sa.ColumnElement[bool]] = {
+        TextState.UNLABELLED: ~sa.exists().where(of_text),
+        TextState.LABELLED: sa.exists().where(of_text),
+        TextState.OPEN: ranking.c.open,
+        TextState.FINISHED: ~ranking.c.open,
+        TextState.DISAGREED: several,
+        TextState.FLAGGED: sa.exists().where(schema.flags.c.text_id == texts.c.id),
+        TextState.AUDIT: sa.exists().where(schema.audit.c.text_id == texts.c.id),
+    }
+    if chosen.state is not None:
+        conditions.append(states[chosen.state])
+    return conditions
+
+
+def annotation_conditions(chosen: AnnotationFilter) -> list[sa.ColumnElement[bool]]:
+    """Return what annotations fulfil that fit, in a query that has them with their texts."""
+    annotations, texts = schema.annotations, schema.texts
+    conditions: list[sa.ColumnElement[bool]] = []
+    if chosen.text_id is not None:
+        conditions.append(texts.c.external_id == chosen.text_id)
+    if chosen.annotator is not None:
+        conditions.append(annotations.c.annotator_id.in_(_annotator_ids(chosen.annotator)))
+    if chosen.label is not None:
+        conditions.append(annotations.c.class_id.in_(_class_ids(chosen.label)))
+    if chosen.search:
+        conditions.append(
+            sa.or_(
+                texts.c.text.icontains(chosen.search, autoescape=True),
+                annotations.c.comment.icontains(chosen.search, autoescape=True),
+            )
+        )
+    return conditions
+
+
+def _class_ids(name: str) -> sa.Select[Any]:
+    return sa.select(schema.classes.c.id).where(schema.classes.c.name == name)
+
+
+def _annotator_ids(name: str) -> sa.Select[Any]:
+    return sa.select(schema.annotators.c.id).where(schema.annotators.c.name == name)

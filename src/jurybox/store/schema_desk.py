@@ -1,0 +1,83 @@
+"""Tables of what owners see and do: remarks, rulings, the trail, searches kept by name, notes of services."""
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    Double,
+    ForeignKey,
+    Index,
+    SmallInteger,
+    String,
+    Table,
+    Text,
+)
+
+from jurybox.store.schema_machines import Serial, metadata
+
+__all__ = ["flags", "history", "reopened", "rulings", "searches", "services"]
+
+flags = Table(
+    "flags",
+    metadata,
+    Column("id", Serial, primary_key=True),
+    Column("text_id", ForeignKey("texts.id"), nullable=False),
+    Column("annotator_id", ForeignKey("annotators.id"), nullable=False),
+    Column("comment", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("answer", Text, nullable=False, server_default=""),
+    Column("answered_by", Text),
+    Column("answered_at", Double),
+    Column("resolved_at", Double),
+)
+"""Remarks of annotators, and what a reviewer says to them."""
+
+Index("ix_flags_annotator", flags.c.annotator_id)
+
+rulings = Table(
+    "rulings",
+    metadata,
+    Column("annotation_id", ForeignKey("annotations.id"), primary_key=True, autoincrement=False),
+    Column("reason", String(16), nullable=False),
+)
+"""Why labels before a reviewer's decision were wrong, as `jurybox.store.records.Fault` says."""
+
+searches = Table(
+    "searches",
+    metadata,
+    Column("name", String(200), primary_key=True),
+    Column("query", Text, nullable=False),
+    Column("made_by", Text),
+    Column("created_at", Double, nullable=False),
+)
+"""Searches among texts that an owner has kept: the query of the page's address."""
+
+reopened = Table(
+    "reopened",
+    metadata,
+    Column("text_id", ForeignKey("texts.id"), primary_key=True, autoincrement=False),
+    Column("labels", SmallInteger, nullable=False),
+)
+"""Texts that an owner wants to be labelled again, until they have so many labels."""
+
+history = Table(
+    "history",
+    metadata,
+    Column("id", Serial, primary_key=True),
+    Column("created_at", Double, nullable=False),
+    Column("actor", Text),
+    Column("verb", String(32), nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("detail", JSON, nullable=False),
+    Column("undone_by", BigInteger),
+)
+"""What owners have done, see `jurybox.store.history`; nothing is ever deleted from it."""
+
+services = Table(
+    "services",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("value", JSON, nullable=False),
+    Column("updated_at", Double, nullable=False),
+)
+"""Small notes of what runs around the project, see `jurybox.store.services`."""

@@ -1,0 +1,294 @@
+"""Work on many texts and labels, names, classes and people: what it does, and that its undoing undoes it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from jurybox import Project
+from jurybox.errors import ConflictError, InputError, NotFoundError
+from jurybox.store.filters import AnnotationFilter, TextFilter, TextState
+from jurybox.store.records import Role, Standing, Task
+from jurybox.store.settings import ProjectSettings
+from test_store_front import publish
+
+SETTINGS = ProjectSettings(
+    encoder="tfidf", audit_size=6, audit_share=0.3, audit_labels=2, max_labels=2, overlap=0, tuning=False
+)
+N = 30
+
+
+@pytest.fixture
+def project(location: str, tmp_path: Path) -> Iterator[Project]:
+    texts = [(f"t{n}", f"text {n}") for n in range(N)]
+    with Project.create(
+        location, texts=texts, classes=["no", "yes", "maybe"], settings=SETTINGS, cache=tmp_path
+    ) as project:
+        for name in ("ana", "bo", "cy"):
+            project.people.add(name)
+        project.people.add("olga", role=Role.OWNER)
+        yield project
+
+
+def label(project: Project, annotator: str, n: int, said: str = "yes") -> list[str]:
+    done: list[str] = []
+    while len(done) < n and isinstance(task := project.next_task(annotator), Task):
+        project.submit(task, said)
+        done.append(task.text_id)
+    return done
+
+
+def state(project: Project) -> Any:
+    """Return all that a reader can tell of a project."""
+    status = project.status()
+    return (
+        (status.texts, status.labelled_texts, status.finished_texts, status.annotations, status.audit_texts),
+        status.class_counts,
+        sorted(record[:3] for record in project.reading.annotation_records()),
+        [row.open for row in project.reading.find_texts(limit=N).items],
+        project.gold.labels(),
+        project.audit.texts(),
+        [(p.name, p.standing, p.n_annotations) for p in project.people.all()],
+        [one.label for one in project.beliefs.now().texts if one.n_annotations],
+    )
+
+
+def undo_last(project: Project) -> None:
+    project.edit.history.undo(project.edit.history.last(1)[0].number, by="olga")
+
+
+def test_labels_go_and_come_back(project: Project) -> None:
+    mine = label(project, "ana", 8)
+    label(project, "bo", 4, "no")
+    before = state(project)
+    found = project.edit.matching_annotations(AnnotationFilter(annotator="ana"))
+    assert project.edit.delete_labels(found[:5], by="olga") == 5
+    assert project.people.get("ana").n_annotations == 3
+    assert project.status().annotations == 7
+    assert project.edit.delete_labels(found[:5]) == 0  # they do not stand any more
+    assert len(project.edit.history.last()) == 1
+    event = project.edit.history.last()[0]
+    assert (event.verb, event.subject, event.actor) == ("delete labels", "5", "olga")
+    project.submit(mine[0], "no", annotator="ana")  # said anew: the old label does not come back
+    undo_last(project)
+    assert project.people.get("ana").n_annotations == 8
+    rows = {row.text_id: row for row in project.reading.find_annotations(AnnotationFilter(annotator="ana")).items}
+    assert (rows[mine[0]].label, rows[mine[1]].label) == ("no", "yes")
+    assert rows[mine[1]].origin == "queue"
+    project.edit.delete_labels_of([mine[0]])
+    undo_last(project)
+    project.edit.delete_labels([rows[mine[0]].number])
+    project.submit(mine[0], "yes", annotator="ana")
+    assert state(project)[:2] == before[:2]
+
+
+def test_deleted_texts_are_nowhere_until_they_are_back(project: Project) -> None:
+    label(project, "ana", 9)
+    held = project.next_task("bo").text_id  # type: ignore[union-attr]
+    project.gold.set("t3", "no")
+    before = state(project)
+    audited = project.audit.texts()[0]
+    gone = [audited, "t3", held, "t29"]
+    gone = list(dict.fromkeys(gone))
+    assert project.edit.delete_texts(gone) == len(gone)
+    assert project.status().texts == N - len(gone)
+    for ids in (
+        [text.id for text in project.reading.texts()],
+        [one.text_id for one in project.beliefs.now().texts],
+        [record.text_id for record in project.reading.annotation_records()],
+        [row.text_id for row in project.reading.find_texts(limit=N).items],
+        [row.text_id for row in project.reading.queue()],
+        list(project.to_frame().index),
+        project.audit.texts(),
+        list(project.gold.labels()),
+        project.edit.matching(TextFilter()),
+    ):
+        assert not {*ids} & {*gone}
+    assert project.annotations().n_texts == N  # numbers are positions
+    for act in (project.reading.text_row, project.edit.delete_texts):
+        with pytest.raises(NotFoundError):
+            act(["t29"] if act == project.edit.delete_texts else "t29")  # type: ignore[operator]
+    with pytest.raises(ConflictError):
+        project.submit(held, "yes", annotator="bo", direct=False)
+    assert project.to_loop().annotations.n_texts == N - len(gone)
+    asked = {row.text_id for row in project.reading.queue(N)}
+    publish(project, list(range(N)))  # a round that began before does not bring them back
+    assert {row.text_id for row in project.reading.queue(N)} <= asked
+    project.configure(max_labels=3)
+    assert not {row.text_id for row in project.reading.queue(N)} & {*gone}
+    project.configure(max_labels=2)
+    number = next(e.number for e in project.edit.history.last() if e.verb == "delete texts")
+    project.edit.history.undo(number)
+    after = state(project)
+    assert after[:3] == before[:3]
+    assert after[4:] == before[4:]
+
+
+def test_reopened_texts_are_asked_for_first_whatever_their_labels_say(project: Project) -> None:
+    mine = label(project, "ana", 4)
+    assert label(project, "bo", 4) == mine
+    project.adjudicate(mine[0], "no", reviewer="olga")
+    row = project.reading.text_row(mine[0])
+    assert not row.open
+    project.edit.reopen(mine[:1], by="olga")
+    assert project.reading.text_row(mine[0]).open
+    assert project.reading.queue(1)[0].text_id == mine[0]
+    undo_last(project)
+    assert not project.reading.text_row(mine[0]).open
+    project.edit.reopen(mine[:1])
+    publish(project, list(range(N))[::-1])
+    assert project.reading.queue(1)[0].text_id == mine[0]
+    assert label(project, "cy", 1) == mine[:1]
+    assert not project.reading.text_row(mine[0]).open
+    for labels in (0, 101):
+        with pytest.raises(InputError):
+            project.edit.reopen(mine[:1], labels)
+
+
+def test_an_assigned_text_goes_to_one_person_even_when_their_page_is_left(project: Project) -> None:
+    known = label(project, "ana", 3)
+    label(project, "bo", 3)
+    assert project.edit.assign([*known, "t20", "t21"], "ana") == 2
+    assert project.edit.assign(known[:1], "cy") == 1  # it wanted no label any more
+    first = [task.text_id for task in project.next_tasks("ana", 3).tasks]
+    assert {*first[:2]} == {"t20", "t21"}
+    project.release("ana", "t20")
+    assert "t20" in [task.text_id for task in project.next_tasks("ana", 3).tasks]
+    others = [task.text_id for task in project.next_tasks("bo", N).tasks]
+    assert not {"t20", "t21", known[0]} & {*others}
+    receipt = project.submit("t20", "yes", annotator="ana", direct=False)
+    assert receipt.label == "yes"
+    row = project.reading.find_annotations(AnnotationFilter(text_id="t20")).items[0]
+    assert row.reason == "assigned"
+    assert project.next_task("cy").text_id == known[0]  # type: ignore[union-attr]
+    for event in project.edit.history.last():
+        project.edit.history.undo(event.number)
+    assert project.status().on_loan == len(others) + 1  # what ana borrowed from the queue
+    with pytest.raises(NotFoundError):
+        project.edit.assign(["t20"], "nobody")
+
+
+def test_gold_by_one_label_or_by_the_consensus(project: Project) -> None:
+    mine = label(project, "ana", 3)
+    assert project.edit.make_gold([*mine, "t29"]) == 3  # t29 has no consensus
+    assert project.gold.labels() == dict.fromkeys(sorted(mine, key=lambda one: int(one[1:])), "yes")
+    project.edit.make_gold(mine[:2], "no")
+    assert sorted(project.gold.labels().values()) == ["no", "no", "yes"]
+    undo_last(project)
+    assert {*project.gold.labels().values()} == {"yes"}
+    undo_last(project)  # the undoing, too, is undone
+    assert sorted(project.gold.labels().values()) == ["no", "no", "yes"]
+    with pytest.raises(InputError):
+        project.edit.make_gold(mine, "perhaps")
+
+
+def test_names_change_and_change_back(project: Project) -> None:
+    label(project, "ana", 2)
+    before = state(project)
+    project.edit.rename("Another title", by="olga")
+    project.edit.rename_class("yes", "sure")
+    project.edit.rename_person("ana", "Ana B.")
+    assert project.name == "Another title"
+    assert project.classes == ("no", "sure", "maybe")
+    assert project.people.get("Ana B.").n_annotations == 2
+    assert [record.label for record in project.reading.annotation_records()] == ["sure", "sure"]
+    for wrong in (
+        lambda: project.edit.rename_class("sure", "no"),
+        lambda: project.edit.rename_person("bo", "cy"),
+    ):
+        with pytest.raises(ConflictError):
+            wrong()
+    for event in project.edit.history.last():
+        project.edit.history.undo(event.number)
+    assert state(project) == before
+
+
+@pytest.mark.parametrize(("old", "into"), [("no", "maybe"), ("maybe", "no"), ("yes", "no")])
+def test_two_classes_become_one_and_two_again(project: Project, old: str, into: str) -> None:
+    for name, said in (("ana", "no"), ("bo", "yes"), ("cy", "maybe")):
+        label(project, name, 4, said)
+    project.change("cy", project.reading.decisions("cy")[0].text_id, "yes")
+    project.gold.set("t29", old)
+    publish(project, list(range(N)))
+    probabilities = project.reading.probabilities("t5")
+    assert probabilities is not None
+    before = state(project)
+    project.edit.merge_classes(old, into, by="olga")
+    left = [name for name in ("no", "yes", "maybe") if name != old]
+    assert list(project.classes) == left
+    counts = project.status().class_counts
+    assert sum(counts.values()) == 12
+    assert counts[into] == before[1][into] + before[1][old]
+    assert project.gold.labels() == {"t29": into}
+    merged = project.reading.probabilities("t5")
+    assert merged is not None
+    assert list(merged) == left
+    assert np.isclose(merged[into], probabilities[old] + probabilities[into])
+    assert project.beliefs.now().texts[0].label in (*left, None)
+    project.add_class("new")
+    undo_last(project)
+    assert project.classes == (*("no", "yes", "maybe"), "new")
+    after = state(project)
+    assert {name: n for name, n in after[1].items() if name != "new"} == before[1]
+    assert after[2] == before[2]
+    assert after[4] == before[4]
+
+
+def test_a_class_alone_is_not_merged_away(project: Project) -> None:
+    project.edit.merge_classes("maybe", "no")
+    for old, into in (("yes", "no"), ("no", "no"), ("never", "no")):
+        with pytest.raises(InputError):
+            project.edit.merge_classes(old, into)
+
+
+def test_somebody_is_removed_with_their_labels_and_put_back(project: Project) -> None:
+    label(project, "ana", 3)
+    label(project, "bo", 3, "no")
+    before = state(project)
+    project.people.set_token("ana", "hash")
+    assert project.edit.remove_person("ana", labels=True, by="olga") == 3
+    assert project.people.get("ana").standing == Standing.REMOVED
+    assert not project.people.has_token("ana")
+    assert not project.next_task("ana")
+    assert project.status().annotations == 3
+    for act in (project.people.resume, project.people.pause, project.edit.remove_person):
+        with pytest.raises(ConflictError):
+            act("ana")
+    undo_last(project)
+    assert state(project) == before
+    assert project.edit.remove_person("bo") == 0  # their labels stay
+    assert project.status().annotations == 6
+    with pytest.raises(ConflictError, match="only owner"):
+        project.edit.remove_person("olga")
+
+
+def test_whoever_is_erased_has_no_name_left_and_their_labels_stay(project: Project) -> None:
+    label(project, "ana", 3)
+    project.people.pause("ana", by="olga")
+    project.edit.rename_person("ana", "Ana Banana", by="olga")
+    project.edit.assign(["t20"], "Ana Banana", by="Ana Banana")
+    pseudonym = project.edit.erase_person("Ana Banana", by="olga")
+    assert project.people.get(pseudonym).n_annotations == 3
+    assert project.people.get(pseudonym).standing == Standing.REMOVED
+    events = project.edit.history.last()
+    assert events[0].verb == "erase person"
+    assert "ana" not in repr(events).lower()
+    assert {record.annotator for record in project.reading.annotation_records()} == {pseudonym}
+    with pytest.raises(ConflictError):
+        project.edit.history.undo(events[0].number)
+    with pytest.raises(NotFoundError):
+        project.people.get("Ana Banana")
+
+
+def test_all_that_match_a_search(project: Project) -> None:
+    mine = label(project, "ana", 4)
+    assert project.edit.matching(TextFilter(search="text 2")) == ["t2", *(f"t{n}" for n in range(20, 30))]
+    assert {*project.edit.matching(TextFilter(state=TextState.LABELLED))} == {*mine}
+    assert len(project.edit.matching_annotations(AnnotationFilter(label="yes"))) == 4
+    with pytest.raises(NotFoundError):
+        project.edit.reopen(["t1", "no such text"])
+    assert project.edit.history.last() == []
