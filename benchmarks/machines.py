@@ -1,8 +1,10 @@
 """Language models beside people: people alone, the best model, all models as voters, and our panel.
 
 Run with ``python benchmarks/machines.py --data ../shared/data/alttest [--data FOLDER ...] [--draws 20]
-[--out FILE] [--page docs/machines.md]``. A folder holds ``people.csv`` and ``llms.csv`` (item, annotator,
-label), or such folders.
+[--out FILE] [--page docs/machines.md] [--runs FILE]``. A folder holds ``people.csv`` and ``llms.csv`` (item,
+annotator, label), or such folders. One draw is made of every set before the next, and what is known is
+written after each; with ``--runs``, a file of JSON lines, each draw is kept as it comes, and those that the
+file holds are not made again.
 
 Truth is the majority of all people's labels of an item, ties left out. A draw gives some items labels of
 people: 50, 200 or 800 labels, one an item on at most 80 % of the items, then second ones and so on, so that
@@ -48,6 +50,8 @@ MEASURES = ("accuracy", "log_loss", "ece")
 MOST_LABELLED = 0.8
 BINS = 10
 Scores: TypeAlias = dict[str, float]
+Run: TypeAlias = dict[str, tuple[Scores, Scores]]
+Runs: TypeAlias = dict[tuple[str, int, int], Run]
 
 
 @dataclass(frozen=True)
@@ -81,31 +85,45 @@ class Answers:
 
 
 def main() -> None:
-    """Measure every folder, and write after each what is known."""
+    """Measure every folder, a draw of each in turn, and write after each what is known."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--data", type=Path, action="append")
     parser.add_argument("--draws", type=int, default=20)
     parser.add_argument("--out", type=Path, default=OUT)
+    parser.add_argument("--runs", type=Path, help="a file to keep each draw in, and to go on from")
     parser.add_argument("--page", type=Path, help="a page of the documentation to write the table into")
     arguments = parser.parse_args()
-    report: dict[str, Any] = {
-        "made": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": platform.platform(),
-        "draws": arguments.draws,
-        "sets": {},
-        "all_items": {},
-        "differences": {},
-        "sources": {},
-    }
-    for folder in folders(arguments.data or [HERE.parent.parent / "shared" / "data" / "alttest"]):
-        answers = read(folder)
-        measure(answers, arguments.draws, report)
-        arguments.out.write_text(json.dumps(report, indent=1), encoding="utf-8")
-        print(f"{answers.name}: {json.dumps(report['sets'][answers.name])}", flush=True)
+    named = arguments.data or [HERE.parent.parent / "shared" / "data" / "alttest"]
+    sets = [read(folder) for folder in folders(named)]
+    runs = kept_runs(arguments.runs)
+    for seed in range(arguments.draws):
+        for answers in sets:
+            for budget in BUDGETS:
+                if (answers.name, budget, seed) not in runs:
+                    runs[answers.name, budget, seed] = run = measure(answers, budget, seed)
+                    keep_run(arguments.runs, answers.name, budget, seed, run)
+        report = summarise(sets, runs, seed + 1)
+        arguments.out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+        print(f"draw {seed + 1}: {json.dumps(report['sets'])}", flush=True)
     if arguments.page:
         write_table(report, arguments.page)
+
+
+def kept_runs(path: Path | None) -> Runs:
+    """Return the draws that a file holds."""
+    if path is None or not path.exists():
+        return {}
+    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    return {(row["set"], row["budget"], row["seed"]): row["run"] for row in rows}
+
+
+def keep_run(path: Path | None, name: str, budget: int, seed: int, run: Run) -> None:
+    """Add a draw to a file."""
+    if path is not None:
+        with path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"set": name, "budget": budget, "seed": seed, "run": run}) + "\n")
 
 
 def folders(named: list[Path]) -> Iterator[Path]:
@@ -157,42 +175,54 @@ def same_words(words: set[str], classes: list[str]) -> dict[str, int]:
     return found
 
 
-def measure(answers: Answers, draws: int, report: dict[str, Any]) -> None:
-    """Fill in a folder's figures."""
-    n_classes, truth = len(answers.classes), answers.truth
-    unlabelled, everywhere, differences = {}, {}, {}
-    for budget in BUDGETS:
-        runs: list[dict[str, tuple[Scores, Scores]]] = []
-        for seed in range(draws):
-            given = draw(answers, budget, np.random.default_rng(seed))
-            rest = (truth >= 0) & ~np.isin(np.arange(len(truth)), answers.item[given])
-            known = truth >= 0
-            runs.append(
-                {
-                    name: (scores(p[rest], truth[rest]), scores(p[known], truth[known]))
-                    for name, p in predictions(answers, given, n_classes).items()
+def measure(answers: Answers, budget: int, seed: int) -> Run:
+    """Return the scores of each method in a draw, on items without human labels and on all."""
+    truth = answers.truth
+    given = draw(answers, budget, np.random.default_rng(seed))
+    known = truth >= 0
+    rest = known & ~np.isin(np.arange(len(truth)), answers.item[given])
+    return {
+        name: (scores(p[rest], truth[rest]), scores(p[known], truth[known]))
+        for name, p in predictions(answers, given, len(answers.classes)).items()
+    }
+
+
+def summarise(sets: list[Answers], runs: Runs, draws: int) -> dict[str, Any]:
+    """Return means and paired differences of so many draws."""
+    report: dict[str, Any] = {
+        "made": datetime.now(UTC).isoformat(timespec="seconds"),
+        "machine": platform.platform(),
+        "draws": draws,
+        "sets": {},
+        "all_items": {},
+        "differences": {},
+        "sources": {},
+    }
+    for answers in sets:
+        for budget in BUDGETS:
+            mine = [runs[answers.name, budget, seed] for seed in range(draws)]
+            unlabelled, everywhere = (means([{m: run[m][at] for m in run} for run in mine]) for at in (0, 1))
+            place = answers.name, str(budget)
+            _put(report["sets"], place, {name: unlabelled[name] for name in METHODS})
+            _put(report["all_items"], place, everywhere)
+            found = {
+                f"{name} - {rival}": {
+                    what: interval([run[name][0][what] - run[rival][0][what] for run in mine])
+                    for what in MEASURES
                 }
-            )
-        unlabelled[str(budget)] = means([{m: both[0] for m, both in run.items()} for run in runs])
-        everywhere[str(budget)] = means([{m: both[1] for m, both in run.items()} for run in runs])
-        differences[str(budget)] = {
-            f"{name} - {rival}": {
-                what: interval([run[name][0][what] - run[rival][0][what] for run in runs])
-                for what in MEASURES
+                for name, rival in DIFFERENCES
             }
-            for name, rival in DIFFERENCES
+            _put(report["differences"], place, found)
+        votes = votes_of(answers.machines, len(answers.classes))
+        report["sources"][answers.name] = {
+            "classes": answers.classes,
+            "effective_votes": float(effective_votes(votes, len(answers.sources)).sum()),
         }
-    report["sets"][answers.name] = {
-        budget: {name: found[name] for name in METHODS} for budget, found in unlabelled.items()
-    }
-    report["all_items"][answers.name] = everywhere
-    report["differences"][answers.name] = differences
-    report["sources"][answers.name] = {
-        "classes": answers.classes,
-        "effective_votes": float(
-            effective_votes(votes_of(answers.machines, n_classes), len(answers.sources)).sum()
-        ),
-    }
+    return report
+
+
+def _put(report: dict[str, Any], place: tuple[str, str], found: Any) -> None:
+    report.setdefault(place[0], {})[place[1]] = found
 
 
 def draw(answers: Answers, budget: int, rng: np.random.Generator) -> Ints:

@@ -9,15 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jurybox.cli.output import bar, note, number, print_json, say, share, table, warn
+from jurybox.cli.machine_tables import show_asked, show_panel, show_quote, show_reports
+from jurybox.cli.output import bar, number, print_json, say, share
 from jurybox.cli.projects import AsJson, ProjectLocation, examples, open_project
 from jurybox.errors import InputError
 
 if TYPE_CHECKING:
     from jurybox.machines import MachineSpec
-    from jurybox.project.asking import Asked
-    from jurybox.project.machines import MachineReport, Quote
-    from jurybox.project.panel import PanelBelief
 
 __all__ = ["register"]
 
@@ -48,6 +46,7 @@ def register(app: typer.Typer) -> None:
         epilog=examples(
             "machine ask reviews.db mini --dry-run",
             "machine ask reviews.db mini --budget 2.50 --per-minute 300",
+            "machine ask reviews.db mini --worth",
             "machine ask reviews.db mini --write-batch questions.jsonl",
             "machine ask reviews.db mini --read-batch answers.jsonl",
         )
@@ -168,6 +167,10 @@ def ask(
         bool,
         typer.Option("--dry-run", help="Say what would be sent and what it costs at most; send nothing."),
     ] = False,
+    worth: Annotated[
+        bool,
+        typer.Option("--worth", help="Only where an answer brings more for its price than a person's label."),
+    ] = False,
     again: Annotated[
         bool, typer.Option("--again", help="Ask lost questions, too, though they may be paid for twice.")
     ] = False,
@@ -208,20 +211,20 @@ def ask(
 ) -> None:
     """Ask a machine about texts that it was not asked about, those first that people have labelled.
 
-    Killed at any time, it goes on where it was, and pays for nothing twice.
+    Then those of which an answer is expected to set most right. Killed at any time, it goes on where it was, and pays for nothing twice.
     """
     from jurybox.formats.plain import plain
     from jurybox.learner import request_round
     from jurybox.project.asking import AskOptions
 
-    options = AskOptions(budget, per_minute, concurrency, timeout, retries)
+    options = AskOptions(budget, per_minute, concurrency, timeout, retries, worth)
     with open_project(project) as opened:
         machines = opened.machines
         if resume:
             machines.resume(name, version=version)
         if dry_run:
             quote = machines.quote(name, version=version, limit=limit, options=options)
-            print_json(plain(quote)) if as_json else _show_quote(quote)
+            print_json(plain(quote)) if as_json else show_quote(quote)
             return
         if write_batch is not None:
             n = machines.write_batch(name, write_batch, version=version, limit=limit, options=options)
@@ -236,8 +239,8 @@ def ask(
                 )
         if asked.answers:
             request_round(opened)
-    print_json(plain(asked)) if as_json else _show_asked(asked)
-    if asked.ended not in ("done", "limit"):
+    print_json(plain(asked)) if as_json else show_asked(asked)
+    if asked.ended not in ("done", "limit", "worth"):
         raise InputError(f"{asked.machine} ended early: {_REASONS.get(asked.ended, asked.ended)}")
 
 
@@ -267,8 +270,8 @@ def show(project: ProjectLocation, as_json: AsJson = False) -> None:
     if not reports:
         say("there are no machines; jurybox machine add makes one")
         return
-    _show_reports(reports)
-    _show_panel(panel)
+    show_reports(reports)
+    show_panel(panel)
 
 
 def release(
@@ -348,58 +351,3 @@ def _pairs(given: Sequence[str]) -> list[tuple[str, str]]:
             raise InputError(f"got {one!r}, expected CLASS=…")
         pairs.append((name, rest))
     return pairs
-
-
-def _show_quote(quote: Quote) -> None:
-    for prompt in quote.prompts:
-        for role, content in prompt:
-            say(f"[{role}]\n{content}\n")
-        say("—" * 20)
-    say(f"{quote.machine}: {quote.texts:,} texts, at most {number(quote.most, 4)} in all")
-    say(f"spent so far {number(quote.spent, 4)}, budget {number(quote.budget, 4)}")
-    if quote.spent + quote.most > quote.budget:
-        warn("the budget may end before the texts do")
-
-
-def _show_asked(asked: Asked) -> None:
-    none = f", {asked.without_label:,} of them without a class" if asked.without_label else ""
-    say(f"{asked.machine}: {asked.answers:,} answers{none}, price {number(asked.price, 4)}")
-    if asked.lost:
-        note(
-            f"{asked.lost:,} questions were sent and never answered; --again asks them again, at their price"
-        )
-
-
-def _show_reports(reports: Sequence[MachineReport]) -> None:
-    rows = []
-    for report in reports:
-        machine, tally = report.machine, report.tally
-        state = "stopped" if machine.stopped_at is not None else ""
-        counts = (tally.answers, tally.answers - tally.labels, tally.lost, tally.batched)
-        rows.append(
-            (
-                machine.title,
-                machine.kind,
-                *map(number, counts),
-                number(tally.price, 4),
-                machine.made_by,
-                state,
-            )
-        )
-    columns = ("machine", "kind", "answers", "no class", "lost", "in batches", "price", "by", "")
-    table([(name, "right" if 2 <= at <= 6 else "left") for at, name in enumerate(columns)], rows)
-
-
-def _show_panel(panel: PanelBelief) -> None:
-    rows = []
-    for one in panel.machines:
-        known = one.agreement
-        interval = "–" if known is None else f"{share(known.low)} to {share(known.high)}"
-        worth = "–" if one.worth is None else f"{one.worth:+.4f}"
-        agreed = share(None if known is None else known.estimate)
-        rows.append(
-            (f"{one.name} v{one.version}", number(one.texts), agreed, interval, number(one.voice, 2), worth)
-        )
-    columns = ("machine", "labelled texts", "as people", "95 % interval", "voice", "worth")
-    table([(name, "right" if at else "left") for at, name in enumerate(columns)], rows)
-    say(f"{len(rows)} machines, {panel.effective_votes:.1f} effective votes")

@@ -41,6 +41,9 @@ class AskOptions:
         Seconds to wait for an answer.
     retries
         How often a request is sent again that was refused for now.
+    worth
+        Ask only about texts of which an answer is expected to set right more for its price than a person's
+        label does for its own; before that can be told, about a few that people have labelled.
     """
 
     budget: float | None = None
@@ -48,6 +51,7 @@ class AskOptions:
     concurrency: int = 4
     timeout: float = 120.0
     retries: int = 5
+    worth: bool = False
 
     def __post_init__(self) -> None:
         if self.budget is not None and not self.budget >= 0:
@@ -78,7 +82,8 @@ class Asked:
     lost
         Texts whose question was sent once and whose answer never came, here or before.
     ended
-        Why there are no more: ``done``, ``limit``, ``budget``, ``stopped``, or what went wrong.
+        Why there are no more: ``done``, ``limit``, ``budget``, ``worth`` (a person's label brings more for
+        its price now), ``stopped``, or what went wrong.
     """
 
     machine: str
@@ -108,12 +113,18 @@ class Worker:
         self._ended = "done"
         self._refused, self._problem = 0, ""
 
-    def run(self, limit: int | None, progress: Callable[[int, int], None], *, again: bool) -> Asked:
-        """Ask until nothing is left, or something ends it."""
+    def run(
+        self,
+        waiting: Sequence[tuple[int, str]],
+        limit: int | None,
+        progress: Callable[[int, int], None],
+        *,
+        again: bool,
+    ) -> Asked:
+        """Ask about lost texts, if that is allowed, and waiting ones, until something ends it."""
         with self._store.read() as connection:
             lost = responses.read_lost(connection, self._machine)
             known = {number for number, _ in lost}
-            waiting = responses.read_waiting(connection, self._machine, limit)
         spec = self._machine.spec
         repeat = again or self._machine.price.is_free or (isinstance(spec, LanguageModel) and spec.once)
         todo = [*(lost if repeat else []), *waiting][:limit]

@@ -241,7 +241,9 @@ class Beliefs:
     @_Once
     def machines(self) -> PanelBelief:
         """What people's labels say of language models and rules, and how far these say the same."""
-        return judge_machines(self.inputs) if self._kept is None else self._kept.machines
+        if self._kept is not None:
+            return self._kept.machines
+        return judge_machines(self.inputs, self.posterior, self.forecast)
 
     @_Once
     def accuracy(self) -> tuple[Accuracy, ...]:

@@ -84,7 +84,6 @@ class Project(Labelling):
         super().__init__(store, clock)
         self.cache = cache
         self.people = People(store, clock)
-        self.machines = Machines(store, clock)
         self.gold = Gold(store, clock)
         self.audit = Audit(store, clock)
         self.reading = Reading(store, clock)
@@ -93,6 +92,7 @@ class Project(Labelling):
         self._rounds = Rounds(store, clock, cache, self.tuning)
         self.beliefs = BeliefSource(store, clock, self._rounds.random_arm)
         self.edit = Editing(store, clock, self.beliefs)
+        self.machines = Machines(store, clock, self.beliefs)
 
     @classmethod
     def create(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 from pathlib import Path
 
@@ -18,8 +18,11 @@ from jurybox.machines.rules import check_rule
 from jurybox.project.asking import Asked, AskOptions, Worker, most_of, summary
 from jurybox.project.basis import read_inputs
 from jurybox.project.handle import ProjectPart
+from jurybox.project.beliefs import BeliefSource
 from jurybox.project.release import ReleaseBelief, judge_replacement, judge_shares, plan_of, releasable
+from jurybox.project.whom import Waiting, texts_for
 from jurybox.store import machines, releases, responses
+from jurybox.store.engine import Store
 from jurybox.store.machines import Machine
 from jurybox.store.releases import Released
 from jurybox.store.responses import MachineTally
@@ -68,6 +71,10 @@ class MachineReport:
 
 class Machines(ProjectPart):
     """Adds machines, asks them, and says what they have done: ``project.machines``."""
+
+    def __init__(self, store: Store, clock: Callable[[], float], beliefs: BeliefSource) -> None:
+        super().__init__(store, clock)
+        self._beliefs = beliefs
 
     def add(self, name: str, spec: MachineSpec, *, price: Price | None = None, made_by: str = "") -> Machine:
         """Add a machine; of a name that is there, a new version, unless it is the same.
@@ -140,8 +147,8 @@ class Machines(ProjectPart):
         """Return what `ask` would send, and what it would cost at most; nothing is sent."""
         with self.store.read() as connection:
             machine = machines.find_machine(connection, name, version)
-            texts = responses.read_waiting(connection, machine, limit)
             spent, budget = responses.spent(connection), self._budget(options)
+        texts = self._waiting(machine, limit, options).texts
         prompts: tuple[tuple[tuple[str, str], ...], ...] = ()
         if isinstance(machine.spec, LanguageModel):
             prompts = tuple(
@@ -163,7 +170,8 @@ class Machines(ProjectPart):
     ) -> Asked:
         """Ask a machine about texts that it was not asked about, those first that people have labelled.
 
-        Each answer is in the database before the next question of its place is sent. Ended however, even
+        Where it cannot be asked about all, the others follow in the order of what an answer is expected to
+        set right (`jurybox.project.whom`). Each answer is in the database before the next question of its place is sent. Ended however, even
         killed, it goes on where it was, and nothing is paid for twice: a question that was sent and not
         answered is sent again where that costs nothing (the server knows the request by its key, or asks no
         price), and is counted as lost, and as paid, otherwise.
@@ -193,7 +201,9 @@ class Machines(ProjectPart):
             machine = machines.find_machine(connection, name, version)
         with self._alone(machine):
             worker = Worker(self.store, machine, options, self._budget(options), self._clock)
-            return worker.run(limit, progress, again=again)
+            waiting = self._waiting(machine, limit, options)
+            asked = worker.run(waiting.texts, limit, progress, again=again)
+        return replace(asked, ended="worth") if asked.ended == "done" and waiting.left_out else asked
 
     def plan_release(self, allowed: float) -> ReleaseBelief:
         """Return which labels may stand without a person; nothing is written.
@@ -300,7 +310,7 @@ class Machines(ProjectPart):
 
         with self.store.read() as connection:
             machine = machines.find_machine(connection, name, version)
-            texts = dict(responses.read_waiting(connection, machine, limit))
+        texts = dict(self._waiting(machine, limit, options).texts)
         model = _language_model(machine)
         most = {number: most_of(machine, text) for number, text in texts.items()}
         with self._alone(machine), self.store.write() as connection:
@@ -338,6 +348,17 @@ class Machines(ProjectPart):
                     found.append(answer)
             lost = responses.read_tally(connection, machine).lost
         return summary(machine, found, lost, "done")
+
+    def _waiting(self, machine: Machine, limit: int | None, options: AskOptions | None) -> Waiting:
+        """Return what a machine is to be asked about next, in order."""
+        worth = options is not None and options.worth
+        with self.store.read() as connection:
+            texts = responses.read_waiting(connection, machine)
+        if worth or not (machine.price.is_free and limit is None):  # else all are asked, in whatever order
+            now = self._beliefs.now()
+            forecast = now.forecast if worth else None
+            return texts_for(now.inputs, now.posterior, forecast, machine, texts, worth=worth).first(limit)
+        return Waiting(tuple(texts), 0)
 
     def _budget(self, options: AskOptions | None) -> float:
         if options is not None and options.budget is not None:

@@ -10,13 +10,15 @@ from numpy.typing import NDArray
 from jurybox.annotations import Annotations
 from jurybox.arrays import Floats, Ints
 from jurybox.classifiers.panel import Panel, effective_votes, source_correlation
+from jurybox.consensus import EstimatedConsensus
 from jurybox.project.basis import Basis, Moment
+from jurybox.project.stopping import AccuracyForecast
+from jurybox.project.whom import LEAST_KNOWN, WhomToAsk, whom_to_ask
 from jurybox.store.machines import Machine
 from jurybox.trust.intervals import Interval, wilson
 
 __all__ = ["MachineBelief", "PanelBelief", "judge_machines"]
 
-_LEAST_LABELS = 20  # below which leaving a machine out is not tried
 _MIX_UPS = 3
 _TINY = 1e-12
 
@@ -99,15 +101,20 @@ class PanelBelief:
         As how many machines that are independent of each other they count.
     say
         Share of the weight that they have in the last round's probabilities, beside the classifier.
+    whom
+        What a person's label and a machine's answer bring for their price; None before the first label.
     """
 
     basis: Basis
     machines: tuple[MachineBelief, ...]
     effective_votes: float
     say: float
+    whom: WhomToAsk | None
 
 
-def judge_machines(inputs: Moment) -> PanelBelief:
+def judge_machines(
+    inputs: Moment, consensus: EstimatedConsensus, forecast: AccuracyForecast | None
+) -> PanelBelief:
     """Return what is known of the machines, by labels that people gave without a model's opinion in view."""
     people = _unprompted(inputs)
     N, K = people.counts.shape
@@ -116,7 +123,7 @@ def judge_machines(inputs: Moment) -> PanelBelief:
     said = last.get("machines_say")
     say = float(said) if isinstance(said, int | float) else 0.0
     if not S:
-        return PanelBelief(inputs.basis, (), 0.0, say)
+        return PanelBelief(inputs.basis, (), 0.0, say, None)
     votes = inputs.responses.votes(S, N, K)
     voices, correlation = effective_votes(votes, S), source_correlation(votes, S)
     worth = _worths(votes, S, people, inputs.evidence.audit)
@@ -152,7 +159,8 @@ def judge_machines(inputs: Moment) -> PanelBelief:
             )
         )
     answering = votes.reshape(N, S, K).any(axis=(0, 2))
-    return PanelBelief(inputs.basis, tuple(found), float(voices[answering].sum()), say)
+    whom = whom_to_ask(inputs, consensus, forecast)
+    return PanelBelief(inputs.basis, tuple(found), float(voices[answering].sum()), say, whom)
 
 
 def _unprompted(inputs: Moment) -> Annotations:
@@ -190,7 +198,7 @@ def _share(agreed: Floats) -> Interval | None:
 def _halves(
     inputs: Moment, mine: Ints, rows: Ints, agreed: Floats
 ) -> tuple[Interval | None, Interval | None]:
-    if len(rows) < _LEAST_LABELS:
+    if len(rows) < LEAST_KNOWN:
         return None, None
     when = np.full(inputs.annotations.n_texts, np.nan)
     texts = inputs.responses.text[mine]
@@ -238,7 +246,7 @@ def _worths(votes: NDArray[np.float32], S: int, people: Annotations, audit: Ints
     trained[audit] = False
     rows = np.flatnonzero(trained & votes.any(axis=1))
     counts = people.counts[rows].astype(np.float64)
-    if S < 2 or len(rows) < _LEAST_LABELS:
+    if S < 2 or len(rows) < LEAST_KNOWN:
         return None
     whole = _loss(votes[rows], S, counts)
     K = votes.shape[1] // S

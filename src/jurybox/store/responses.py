@@ -129,7 +129,7 @@ def read_reviewed(connection: Connection) -> list[tuple[str, str]]:
     return [(row.text, row.name) for row in connection.execute(query)]
 
 
-def read_waiting(connection: Connection, machine: Machine, limit: int | None) -> list[tuple[int, str]]:
+def read_waiting(connection: Connection, machine: Machine) -> list[tuple[int, str]]:
     """Return numbers and texts that a machine was not asked about, those first that people have labelled.
 
     What people have labelled tells what the answers are worth; not of its examples, whose labels it was told.
@@ -141,7 +141,6 @@ def read_waiting(connection: Connection, machine: Machine, limit: int | None) ->
         sa.select(texts.c.id, texts.c.text)
         .where(~asked)
         .order_by(sa.case((labelled, 0), else_=1), texts.c.id)
-        .limit(limit)
     )
     shown = {text for text, _ in machine.spec.examples} if isinstance(machine.spec, LanguageModel) else ()
     return [(row.id, row.text) for row in connection.execute(query) if row.text not in shown]

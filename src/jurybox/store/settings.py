@@ -55,7 +55,8 @@ class ProjectSettings:
     budget
         Labels that are to be paid for; None: the stop rule ``budget`` is silent.
     cost_per_label
-        Price of a label in any currency, for reports.
+        Price of a label, in the currency of the machines' prices: for reports, and to weigh people against
+        machines.
     machine_budget
         What all language models of the project together may cost, in the currency of their prices.
     tuning

@@ -89,6 +89,7 @@ GROUPS = (
             Field("target_accuracy", Kind.PERCENT, 0, optional=True),
             Field("budget", optional=True),
             Field("cost_per_label", Kind.NUMBER, 0, optional=True),
+            Field("machine_budget", Kind.NUMBER, 0),
         ),
     ),
     Group("page", (Field("lease_seconds", Kind.NUMBER), Field("suggestions", Kind.SWITCH))),

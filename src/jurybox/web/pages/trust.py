@@ -19,7 +19,7 @@ from jurybox.web.panels import basis_words, range_words, rules, savings, trust_p
 from jurybox.web.render import catalogue_of, render
 from jurybox.web.state import get_project
 
-__all__ = ["heat_table", "router"]
+__all__ = ["heat_table", "router", "with_range"]
 
 router = APIRouter(prefix="/manage", include_in_schema=False, dependencies=[owner_only])
 
@@ -175,7 +175,7 @@ def _person_view(catalogue: Catalogue, person: AnnotatorBelief) -> PersonView:
     t, percent, number = catalogue.text, catalogue.percent, catalogue.number
     facts = [(t("column.annotations"), number(person.n_annotations))]
     facts += [
-        (t(name), _with_range(catalogue, found))
+        (t(name), with_range(catalogue, found))
         for name, found in (
             ("people.quality", person.quality),
             ("people.agreement", person.agreement_with_consensus),
@@ -191,7 +191,7 @@ def _person_view(catalogue: Catalogue, person: AnnotatorBelief) -> PersonView:
     if (effect := person.effect) is not None:
         facts.append((t("trust.effect"), catalogue.plural("trust.effect_note", effect.changed)))
     facts += [
-        (t("trust.mix_up", right=mix.right, said=mix.said), _with_range(catalogue, mix.share))
+        (t("trust.mix_up", right=mix.right, said=mix.said), with_range(catalogue, mix.share))
         for mix in person.mix_ups
     ]
     evidence = [] if person.suspect is None else list(person.suspect.evidence.items())
@@ -229,5 +229,6 @@ def _written(catalogue: Catalogue, name: str, value: float) -> str:
     return catalogue.percent(value)
 
 
-def _with_range(catalogue: Catalogue, one: Interval) -> str:
+def with_range(catalogue: Catalogue, one: Interval) -> str:
+    """Return a share with its interval, in words."""
     return f"{catalogue.percent(one.estimate)} ({range_words(catalogue, one)})"

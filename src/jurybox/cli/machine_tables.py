@@ -1,0 +1,94 @@
+"""What the commands `machine …` say of quotes, answers, machines and whom to ask next."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from jurybox.cli.output import note, number, say, share, table, warn
+
+if TYPE_CHECKING:
+    from jurybox.project.asking import Asked
+    from jurybox.project.machines import MachineReport, Quote
+    from jurybox.project.panel import PanelBelief
+    from jurybox.project.whom import WhomToAsk
+
+__all__ = ["show_asked", "show_panel", "show_quote", "show_reports"]
+
+
+def show_quote(quote: Quote) -> None:
+    """Say what asking would send and cost."""
+    for prompt in quote.prompts:
+        for role, content in prompt:
+            say(f"[{role}]\n{content}\n")
+        say("—" * 20)
+    say(f"{quote.machine}: {quote.texts:,} texts, at most {number(quote.most, 4)} in all")
+    say(f"spent so far {number(quote.spent, 4)}, budget {number(quote.budget, 4)}")
+    if quote.spent + quote.most > quote.budget:
+        warn("the budget may end before the texts do")
+
+
+def show_asked(asked: Asked) -> None:
+    """Say what asking came to."""
+    none = f", {asked.without_label:,} of them without a class" if asked.without_label else ""
+    say(f"{asked.machine}: {asked.answers:,} answers{none}, price {number(asked.price, 4)}")
+    if asked.ended == "worth":
+        say("about the rest a person's label brings more for its price, or nobody can tell yet: machine list")
+    if asked.lost:
+        note(
+            f"{asked.lost:,} questions were sent and never answered; --again asks them again, at their price"
+        )
+
+
+def show_reports(reports: Sequence[MachineReport]) -> None:
+    """List machines and what they have done."""
+    rows = []
+    for report in reports:
+        machine, tally = report.machine, report.tally
+        state = "stopped" if machine.stopped_at is not None else ""
+        counts = (tally.answers, tally.answers - tally.labels, tally.lost, tally.batched)
+        rows.append(
+            (
+                machine.title,
+                machine.kind,
+                *map(number, counts),
+                number(tally.price, 4),
+                machine.made_by,
+                state,
+            )
+        )
+    columns = ("machine", "kind", "answers", "no class", "lost", "in batches", "price", "by", "")
+    table([(name, "right" if 2 <= at <= 6 else "left") for at, name in enumerate(columns)], rows)
+
+
+def show_panel(panel: PanelBelief) -> None:
+    """List what people's labels say of them, and whom to ask next."""
+    rows = []
+    for one in panel.machines:
+        known = one.agreement
+        interval = "–" if known is None else f"{share(known.low)} to {share(known.high)}"
+        agreed = share(None if known is None else known.estimate)
+        figures = number(one.voice, 2), number(one.worth, 4)
+        rows.append((f"{one.name} v{one.version}", number(one.texts), agreed, interval, *figures))
+    columns = ("machine", "labelled texts", "as people", "95 % interval", "voice", "worth")
+    table([(name, "right" if at else "left") for at, name in enumerate(columns)], rows)
+    say(f"{len(rows)} machines, {panel.effective_votes:.1f} effective votes")
+    if panel.whom is not None:
+        _show_whom(panel.whom)
+
+
+def _show_whom(whom: WhomToAsk) -> None:
+    """Say what a label and answers bring for their price."""
+    rows = [
+        (
+            one.machine or "a person",
+            number(one.texts),
+            *(number(value, 4) for value in (one.gain, one.price, one.per_money)),
+        )
+        for one in whom.offers
+    ]
+    columns = ("whom to ask next", "texts", "sets right an answer", "price", "for one of money")
+    say("")
+    table([(name, "right" if at else "left") for at, name in enumerate(columns)], rows)
+    for one in whom.first[:3]:
+        say(f"{one.text_id}: {one.machine or 'a person'}, sets right {number(one.gain, 3)}")

@@ -1,0 +1,274 @@
+"""Whom to ask next: a person for a label or a machine for an answer, by what each is expected to set right."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from jurybox.arrays import Floats
+from jurybox.classifiers.panel import source_correlation
+from jurybox.consensus import EstimatedConsensus
+from jurybox.consensus.opinions import types_of
+from jurybox.errors import ConflictError
+from jurybox.project.basis import Moment
+from jurybox.project.stopping import AccuracyForecast
+from jurybox.store.machines import Machine
+from jurybox.trust.value import added_voice, answers_of_machine, gain_per_answer
+
+__all__ = ["LEAST_KNOWN", "NextAnswer", "Offer", "Waiting", "WhomToAsk", "texts_for", "whom_to_ask"]
+
+LEAST_KNOWN = 20
+"""Answers about texts that people have labelled, from which on it is told what a machine's answer is worth."""
+
+_SHOWN = 10
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What one more answer of somebody is expected to bring.
+
+    Attributes
+    ----------
+    machine
+        Name and version; None: a label of a person.
+    texts
+        Texts that they may be asked about.
+    gain
+        Texts whose consensus is set right by an answer, on average over the texts of a batch about which it
+        brings most; None where that is not known yet.
+    teaching
+        The part of it that a label brings to other texts, through the model, by the forecast of its accuracy;
+        0 for machines, which teach it nothing, and None before there is a forecast.
+    price
+        Of an answer; None where it is not known.
+    per_money
+        Gain for one unit of money; None where gain or price is not known, or nothing is paid.
+    """
+
+    machine: str | None
+    texts: int
+    gain: float | None
+    teaching: float | None
+    price: float | None
+    per_money: float | None
+
+
+@dataclass(frozen=True)
+class NextAnswer:
+    """An answer that brings more for its price than any other about this text."""
+
+    text_id: str
+    machine: str | None
+    gain: float
+    per_money: float | None
+
+
+@dataclass(frozen=True)
+class WhomToAsk:
+    """What answers bring for their price.
+
+    Attributes
+    ----------
+    offers
+        A person first, then machines that are not stopped.
+    first
+        The answers that bring most for their price, the best first; free ones before others. Empty where no
+        price of a label is set (``cost_per_label``).
+    """
+
+    offers: tuple[Offer, ...]
+    first: tuple[NextAnswer, ...]
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """Numbers and texts that a machine is to be asked about next, and how many are not worth its price."""
+
+    texts: tuple[tuple[int, str], ...]
+    left_out: int
+
+    def first(self, limit: int | None) -> Waiting:
+        """Return no more than so many of them."""
+        return replace(self, texts=self.texts[:limit])
+
+
+def whom_to_ask(
+    inputs: Moment, consensus: EstimatedConsensus, forecast: AccuracyForecast | None
+) -> WhomToAsk | None:
+    """Return what a label and what answers of machines bring; None before anybody has labelled a text."""
+    if not inputs.annotations.n_annotations:
+        return None
+    teaching = _teaching(inputs, forecast)
+    person = _gain_of_person(inputs, consensus) + (teaching or 0.0)
+    gains = [person, *gains_of_machines(inputs, consensus)]
+    prices = [inputs.settings.cost_per_label, *_prices(inputs)]
+    names = [None, *(machine.title for machine in inputs.machines)]
+    asked = [s for s in range(len(names)) if s == 0 or inputs.machines[s - 1].stopped_at is None]
+    offers = [_offer(inputs, names[s], gains[s], prices[s], teaching if s == 0 else 0.0) for s in asked]
+    first = () if prices[0] is None else _first(inputs, names, gains, prices, asked)
+    return WhomToAsk(tuple(offers), first)
+
+
+def texts_for(
+    inputs: Moment,
+    consensus: EstimatedConsensus,
+    forecast: AccuracyForecast | None,
+    machine: Machine,
+    waiting: Sequence[tuple[int, str]],
+    *,
+    worth: bool,
+) -> Waiting:
+    """Put texts in the order in which a machine is to be asked about them.
+
+    Those first that people have labelled, since they tell what its answers are worth, then those of which an
+    answer is expected to set most right.
+
+    Parameters
+    ----------
+    waiting
+        Numbers and texts that it was not asked about.
+    worth
+        Leave out those of which a person's label sets right more for its price. Where too little is known of
+        the machine, just as many labelled texts are left as tell what it is worth.
+
+    Raises
+    ------
+    ConflictError
+        If that is asked for, and what a label costs is not set.
+    """
+    price = inputs.settings.cost_per_label
+    if worth and not price:
+        raise ConflictError(
+            f"cost_per_label is {price}, expected a price: without it nothing tells what an answer is worth "
+            "beside a person's label; set it on the page Settings, or by project.configure(cost_per_label=…)"
+        )
+    N, place = inputs.annotations.n_texts, [one.id for one in inputs.machines].index(machine.id)
+    known = inputs.annotations.n_annotations > 0
+    gain = gains_of_machines(inputs, consensus)[place] if known else np.full(N, np.nan)
+    labelled = {number for number, _ in waiting if number < N and inputs.annotations.labelled[number]}
+    brings = {number: float(np.nan_to_num(gain[number])) for number, _ in waiting if number < N}
+    ordered = sorted(waiting, key=lambda one: (one[0] not in labelled, -brings.get(one[0], 0.0)))
+    if not worth:
+        return Waiting(tuple(ordered), 0)
+    own = _prices(inputs)[place]
+    if own is None or not np.isfinite(gain).any():
+        said = inputs.responses.text[inputs.responses.machine == place]
+        more = max(LEAST_KNOWN - int(inputs.annotations.labelled[said[said < N]].sum()), 0)
+        chosen = [one for one in ordered if one[0] in labelled][:more]
+    else:
+        person = whom_to_ask(inputs, consensus, forecast)
+        rival = 0.0 if person is None else person.offers[0].per_money or 0.0
+        chosen = [one for one in ordered if brings.get(one[0], 0.0) > rival * own]
+    return Waiting(tuple(chosen), len(ordered) - len(chosen))
+
+
+def gains_of_machines(inputs: Moment, consensus: EstimatedConsensus) -> list[Floats]:
+    """Return what an answer of each machine about each text is expected to set right, S arrays of shape (N,).
+
+    NaN where it has answered, and everywhere for a machine of which too little is known.
+    """
+    N, K = inputs.annotations.counts.shape
+    S = len(inputs.machines)
+    if not S:
+        return []
+    states, outcome, _ = _states(inputs, consensus)
+    responses = inputs.responses
+    inside = responses.text < N
+    said = np.full((N, S), -1, dtype=np.int64)
+    said[responses.text[inside], responses.machine[inside]] = responses.label[inside]
+    asked = np.zeros((N, S), dtype=bool)
+    asked[responses.text[inside], responses.machine[inside]] = True
+    correlation = source_correlation(responses.votes(S, N, K), S)
+    labelled = inputs.annotations.labelled
+    found = []
+    for s in range(S):
+        known = np.flatnonzero(labelled & (said[:, s] >= 0))
+        gain = np.full(N, np.nan)
+        if len(known) >= LEAST_KNOWN:
+            counts = np.zeros((K, K))
+            np.add.at(counts.T, said[known, s], consensus.posterior[known])
+            answering = (said[:, s] >= 0).sum() / asked[:, s].sum()
+            voice = added_voice(said >= 0, correlation, s)
+            gain = answering * voice * gain_per_answer(states, outcome @ answers_of_machine(counts), outcome)
+            gain[asked[:, s]] = np.nan
+        found.append(gain)
+    return found
+
+
+def _gain_of_person(inputs: Moment, consensus: EstimatedConsensus) -> Floats:
+    """Return what a label of somebody new is expected to set right of each text itself, shape (N,)."""
+    gain = gain_per_answer(*(_states(inputs, consensus)[at] for at in (0, 2, 1)))
+    closed = inputs.annotations.n_labels >= inputs.settings.max_labels
+    closed[inputs.evidence.audit] = True  # it is labelled to be judged by, whatever that brings
+    gain[closed] = np.nan
+    return gain
+
+
+def _states(inputs: Moment, consensus: EstimatedConsensus) -> tuple[Floats, Floats, Floats]:
+    """Return states of the texts (N, T), what the majority says of them and what one person does, (T, K).
+
+    A state is a class and a difficulty, where classes are few; else a class.
+    """
+    types = consensus.types
+    N, K = consensus.posterior.shape
+    if not types.evidence.few:
+        return consensus.posterior, np.eye(K), consensus.crowd
+    p = None if inputs.pred_probs is None else np.asarray(inputs.pred_probs, dtype=np.float64)
+    q = types_of(consensus, p, np.arange(N)).reshape(N, -1)
+    return q, types.majority.reshape(-1, K), types.answers.reshape(-1, K)
+
+
+def _teaching(inputs: Moment, forecast: AccuracyForecast | None) -> float | None:
+    """Return how many texts without a label one more label sets right, through the model."""
+    if forecast is None or not forecast.points:
+        return None
+    next_ = forecast.points[0]
+    better = (next_.accuracy.estimate - forecast.now.estimate) / next_.labels
+    return float(max(better, 0.0) * (~inputs.annotations.labelled).sum())
+
+
+def _prices(inputs: Moment) -> list[float | None]:
+    """Return the price of an answer of each machine: the mean so far."""
+    n = np.bincount(inputs.responses.machine, minlength=len(inputs.machines))
+    return [
+        0.0 if machine.price.is_free else float(paid / answers) if answers else None
+        for machine, paid, answers in zip(inputs.machines, inputs.machine_prices, n, strict=True)
+    ]
+
+
+def _offer(
+    inputs: Moment, name: str | None, gain: Floats, price: float | None, teaching: float | None
+) -> Offer:
+    best = np.sort(gain[~np.isnan(gain)])[::-1]
+    mean = float(best[: inputs.settings.batch].mean()) if len(best) else None
+    worth = mean / price if mean is not None and price else None
+    return Offer(name, len(best), mean, teaching, price, worth)
+
+
+def _first(
+    inputs: Moment,
+    names: list[str | None],
+    gains: list[Floats],
+    prices: list[float | None],
+    asked: list[int],
+) -> tuple[NextAnswer, ...]:
+    known = [s for s in asked if prices[s] is not None]
+    paid = np.array([prices[s] for s in known], dtype=np.float64)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        worth = np.array([gains[s] for s in known]) / paid[:, None]  # of what is free, infinite, or 0/0
+    worth = np.where(np.isnan(worth), 0.0, worth)
+    best = worth.argmax(axis=0)
+    gain = np.array([gains[s] for s in known])[best, np.arange(worth.shape[1])]
+    order = np.lexsort((-np.nan_to_num(gain), -worth.max(axis=0)))[:_SHOWN]
+    return tuple(
+        NextAnswer(
+            str(inputs.annotations.texts[i]),
+            names[known[best[i]]],
+            float(gain[i]),
+            float(worth[best[i], i]) if np.isfinite(worth[best[i], i]) else None,
+        )
+        for i in order
+        if worth[best[i], i] > 0
+    )
