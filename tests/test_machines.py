@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -50,8 +51,10 @@ class Impatient(Pace):
         super().__init__(None, sleep=self.pauses.append)
 
 
-def ask(server: ChatServer, price: Price = PRICE, pace: Pace | None = None, **more: Any) -> Any:
-    chat = Chat(model(server, **more), price, pace=pace or Impatient(), timeout=5.0, retries=3)
+def ask(
+    server: ChatServer, price: Price = PRICE, pace: Pace | None = None, timeout: float = 60.0, **more: Any
+) -> Any:
+    chat = Chat(model(server, **more), price, pace=pace or Impatient(), timeout=timeout, retries=3)
     try:
         return chat.ask("fine", "key-1")
     finally:
@@ -205,6 +208,22 @@ def test_silence_may_have_been_paid_for(server: ChatServer) -> None:
         server.memory.clear()
         assert ask(server, **harmless).label == 1
         assert len(server.bodies) == 2
+
+
+def test_a_server_that_is_too_slow_may_have_been_paid(server: ChatServer) -> None:
+    ended = threading.Event()
+
+    def slow(n: int, _body: dict[str, Any]) -> str:
+        if n == 0:
+            ended.wait()
+        return '{"label": "yes"}'
+
+    server.behaviour = slow
+    with pytest.raises(AnswerLostError, match="APITimeoutError"):
+        ask(server, timeout=0.2)
+    ended.set()
+    assert len(server.bodies) == 1
+    assert ask(server, timeout=30.0).label == 1
 
 
 def test_a_server_that_is_not_there_has_charged_nothing(server: ChatServer) -> None:

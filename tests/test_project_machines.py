@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -34,8 +35,8 @@ SETTINGS = ProjectSettings(audit_size=2, audit_share=0.2, machine_budget=1000.0)
 N = 12
 
 
-def _asked_more(server: ChatServer, seen: int, worker: subprocess.Popen[bytes]) -> bool:
-    return len(server.bodies) > seen or worker.poll() is not None
+def _asked_more(server: ChatServer, seen: int) -> bool:
+    return len(server.bodies) > seen
 
 
 def echo(_n: int, body: dict[str, Any]) -> str:
@@ -254,25 +255,55 @@ def test_a_batch_is_written_read_and_paid_once(project: Project, server: ChatSer
         project.machines.read_batch("mini", answers)
 
 
-def kill_again_and_again(path: Path, server: ChatServer, kills: int) -> None:
-    """Start workers and kill each when the server is about to answer, a different number of texts further."""
-    command = [sys.executable, "-m", "jurybox", "machine", "ask", str(path), "mini", "--budget", "1000"]
+WORKERS = """
+import os, sys
+import jurybox.machines.chat, openai
+from jurybox.project import Project
+from jurybox.project.asking import AskOptions
+
+for _ in sys.stdin:
+    worker = os.fork()
+    if not worker:
+        with Project.open(sys.argv[1]) as project:
+            project.machines.ask("mini", options=AskOptions(budget=1000.0))
+        os._exit(0)
+    print(worker, flush=True)
+    _, status = os.waitpid(worker, 0)
+    print("killed" if os.WIFSIGNALED(status) else "ended", flush=True)
+"""
+"""Asks in one process after the other, each a fork of one that has loaded everything."""
+
+
+def kill_again_and_again(location: str, server: ChatServer, kills: int) -> int:
+    """Kill workers soon after the server has got a question, each time a little later; return how many."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    for kill in range(kills):
-        seen = len(server.bodies)
-        worker = subprocess.Popen(
-            command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-        until(partial(_asked_more, server, seen, worker))
-        threading.Event().wait(0.002 * (kill % 23))
-        worker.send_signal(signal.SIGKILL)
-        worker.wait()
+    command = [sys.executable, "-c", WORKERS, location]
+    killed = 0
+    with subprocess.Popen(
+        command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
+    ) as parent:
+        assert parent.stdin is not None
+        assert parent.stdout is not None
+        for kill in range(kills):
+            seen = len(server.bodies)
+            parent.stdin.write("\n")
+            worker = int(parent.stdout.readline())
+            until(partial(_asked_more, server, seen))
+            threading.Event().wait(0.002 * (kill % 23))
+            os.kill(worker, signal.SIGKILL)  # not waited for yet, so that it cannot be another process
+            killed += parent.stdout.readline() == "killed\n"
+        parent.stdin.close()
+    return killed
 
 
-@pytest.mark.parametrize("kills", [3, pytest.param(50, marks=pytest.mark.long)])
+@pytest.mark.parametrize("kills", [4, pytest.param(50, marks=pytest.mark.long)])
 @pytest.mark.parametrize("once", [True, False], ids=["a server that remembers", "a server that does not"])
-def test_a_killed_worker_loses_nothing_and_pays_nothing_twice(
-    tmp_path: Path, server: ChatServer, kills: int, once: bool
+def test_killed_workers_lose_nothing_and_pay_nothing_twice(
+    location: str,
+    server: ChatServer,
+    kills: int,
+    once: bool,
+    record_property: Callable[[str, object], None],
 ) -> None:
     n = 30 * kills
     server.remembers = once
@@ -282,15 +313,60 @@ def test_a_killed_worker_loses_nothing_and_pays_nothing_twice(
         return echo(i, body)
 
     server.behaviour = slow
-    path = tmp_path / "project.db"
-    with Project.create(path, classes=CLASSES, texts=[(f"t{i}", f"text {i}") for i in range(n)]) as project:
+    texts = [(f"t{i}", f"text {i}") for i in range(n)]
+    with Project.create(location, classes=CLASSES, texts=texts) as project:
         project.machines.add("mini", model(server, once=once), price=PRICE)
-        kill_again_and_again(path, server, kills)
+        killed = kill_again_and_again(location, server, kills)
         server.behaviour = echo
         project.machines.ask("mini", options=AskOptions(budget=1000.0))
         found = tally(project)
+        twice = sum(paid > 1 for paid in server.paid.values())
+        for name, value in (("killed", killed), ("answers", found.answers), ("lost", found.lost)):
+            record_property(name, value)
+        told = f"{killed} killed: {found.answers} answers, {found.lost} counted as lost, {twice} paid twice"
+        print(told)  # noqa: T201 - shown by -rP
+        assert killed == kills
         assert found.answers + found.lost == n
-        assert max(server.paid.values()) == 1
+        assert twice == 0
         assert found.lost == 0 or not once
         assert sum(server.paid.values()) * COST <= found.price + 1e-9
         assert found.labels == found.answers
+
+
+def test_whatever_the_server_does_the_budget_holds_and_nothing_is_paid_twice(
+    project: Project, server: ChatServer
+) -> None:
+    project.add_texts([(f"u{i}", f"text {i}") for i in range(N, 80)])
+    rng = random.Random(0)
+
+    def anyhow(n: int, body: dict[str, Any]) -> Any:
+        return rng.choice(
+            [
+                echo(n, body),
+                echo(n, body),
+                '{"label": "hacked"}',
+                "no JSON {",
+                (200, "<html>out of order</html>"),
+                (429, {"error": {"message": "later"}}),
+                (500, {"error": {"message": "broken"}}),
+                (400, {"error": {"message": "too long"}}),
+                None,
+            ]
+        )
+
+    server.behaviour = anyhow
+    project.machines.add("mini", model(server), price=PRICE)
+    most = project.machines.quote("mini", limit=1).most
+    budget = 30 * most
+    for _ in range(60):
+        asked = project.machines.ask("mini", options=AskOptions(budget=budget, retries=0, concurrency=2))
+        assert sum(server.paid.values()) * COST <= budget
+        assert tally(project).price <= budget + 1e-9
+        if asked.ended in ("budget", "done"):
+            break
+    assert asked.ended in ("budget", "done")
+    assert max(server.paid.values()) == 1
+    found = tally(project)
+    assert sum(server.paid.values()) * COST <= found.price + 1e-9
+    assert found.answers > 20
+    assert found.lost > 0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,8 +15,10 @@ from jurybox.cli.app import app, run
 from jurybox.errors import ConflictError, InputError
 from jurybox.formats.plain import plain
 from jurybox.loop import Settings, play_round
-from jurybox.machines import Keywords
+from jurybox.machines import Keywords, Price
 from jurybox.project import Project
+from jurybox.project.asking import AskOptions
+from jurybox.project.whom import LEAST_KNOWN
 from jurybox.store.filters import TextFilter, TextState
 from jurybox.store.records import Role
 from jurybox.store.settings import ProjectSettings
@@ -99,10 +100,10 @@ def test_before_any_label_the_machines_order_the_queue_and_nothing_is_known() ->
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Iterator[Project]:
+def project(location: str) -> Iterator[Project]:
     texts = [(f"t{i}", f"{'good' if i % 2 else 'bad'} {'nice' if i % 3 else 'ugly'} {i}") for i in range(N)]
     settings = ProjectSettings(encoder="tfidf", audit_size=4, first_labels=1, tuning=False)
-    with Project.create(tmp_path / "p.db", classes=["no", "yes"], texts=texts, settings=settings) as project:
+    with Project.create(location, classes=["no", "yes"], texts=texts, settings=settings) as project:
         project.people.add("ana", role=Role.OWNER)
         for i in range(0, N, 2):
             project.submit(f"t{i}", "no", annotator="ana")
@@ -147,14 +148,71 @@ def test_versions_are_compared(project: Project) -> None:
     assert last.same_as_before == pytest.approx(30 / 50)
 
 
-def test_doors_show_the_same(project: Project, capsys: pytest.CaptureFixture[str]) -> None:
+def test_doors_show_the_same(project: Project, location: str, capsys: pytest.CaptureFixture[str]) -> None:
+    project.configure(cost_per_label=0.1)
     kept = project.beliefs.keep()
-    assert run(app, ["machine", "list", str(project.store.path), "--json"]) == 0
+    assert run(app, ["machine", "list", location, "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["panel"] == plain(kept.machines)
     assert [one["name"] for one in told["machines"]] == ["words", "copy", "other"]
-    assert run(app, ["machine", "list", str(project.store.path)]) == 0
-    assert "3 machines, 2.0 effective votes" in capsys.readouterr().out
+    assert run(app, ["machine", "list", location]) == 0
+    shown = capsys.readouterr().out
+    assert "3 machines, 2.0 effective votes" in shown
+    assert "whom to ask next" in shown
+    assert "a person" in shown
+
+
+def test_whom_to_ask_next(project: Project) -> None:
+    assert project.machines.reports()[0].tally.labels == N
+    before = project.beliefs.now().machines.whom
+    assert before is not None
+    assert before.first == ()  # no price of a label is set
+    project.configure(cost_per_label=0.1)
+    project.refit()
+    project.add_texts([(f"new{i}", f"good nice {i}") for i in range(5)])
+    project.refit()
+    whom = project.beliefs.now().machines.whom
+    assert whom is not None
+    person, words, copy, other = whom.offers
+    assert (person.machine, words.machine, other.machine) == (None, "words v1", "other v1")
+    assert (words.texts, words.price, words.per_money) == (5, 0.0, None)
+    assert person.gain is not None
+    assert person.per_money == pytest.approx(person.gain / 0.1)
+    assert words.gain is not None
+    assert other.gain is not None
+    assert words.gain >= other.gain  # who agrees with people more brings no less
+    assert copy.gain == pytest.approx(words.gain, abs=0.02)
+    gains = [one.gain for one in whom.first if one.machine is not None]
+    assert gains == sorted(gains, reverse=True)
+    project.machines.stop("words")
+    stopped = project.beliefs.now().machines.whom
+    assert stopped is not None
+    assert "words v1" not in {one.machine for one in stopped.offers}
+    for name in ("copy", "other"):
+        project.machines.ask(name)
+    done = project.beliefs.now().machines.whom
+    assert done is not None
+    assert [one.texts for one in done.offers[1:]] == [0, 0]
+
+
+def test_a_machine_is_asked_where_it_is_worth_its_price(project: Project) -> None:
+    worth = AskOptions(worth=True, budget=1000.0)
+    with pytest.raises(ConflictError, match="cost_per_label is None"):
+        project.machines.ask("words", options=worth)
+    project.configure(cost_per_label=1.0)
+    project.machines.add("new", Keywords({"yes": ("good",), "no": ("bad", "y")}), price=Price(answer=0.01))
+    asked = project.machines.ask("new", options=worth)
+    assert (asked.answers, asked.ended) == (LEAST_KNOWN, "worth")  # as many as tell what it is worth
+    project.refit()
+    whom = project.beliefs.now().machines.whom
+    assert whom is not None
+    assert whom.offers[-1].price == pytest.approx(0.01)
+    dear = project.machines.add(
+        "dear", Keywords({"yes": ("nice",), "no": ("ugly", "y")}), price=Price(answer=50)
+    )
+    project.machines.ask("dear", limit=LEAST_KNOWN, options=AskOptions(budget=5000.0))
+    asked = project.machines.ask("dear", options=worth)
+    assert (asked.machine, asked.answers, asked.ended) == (dear.title, 0, "worth")
 
 
 def test_a_label_given_with_an_opinion_in_view_says_so_and_judges_nobody(project: Project) -> None:
@@ -177,12 +235,12 @@ def test_a_label_given_with_an_opinion_in_view_says_so_and_judges_nobody(project
 
 
 @pytest.fixture
-def judged(tmp_path: Path) -> Iterator[Project]:
+def judged(location: str) -> Iterator[Project]:
     """Return a project with a large audit sample, labelled by three people, and a sure rule."""
     n = 300
     texts = [(f"t{i}", f"{'good' if i % 2 else 'bad'} {i}") for i in range(n)]
     settings = ProjectSettings(encoder="tfidf", audit_size=60, audit_share=0.5, tuning=False)
-    with Project.create(tmp_path / "r.db", classes=["no", "yes"], texts=texts, settings=settings) as project:
+    with Project.create(location, classes=["no", "yes"], texts=texts, settings=settings) as project:
         project.machines.add("words", Keywords({"yes": ("good",), "no": ("bad",)}))
         project.machines.ask("words")
         audit = [
@@ -198,7 +256,7 @@ def judged(tmp_path: Path) -> Iterator[Project]:
         yield project
 
 
-def test_labels_are_released_under_a_bound_and_marked(judged: Project, tmp_path: Path) -> None:
+def test_labels_are_released_under_a_bound_and_marked(judged: Project) -> None:
     found = judged.machines.plan_release(0.1)
     assert judged.machines.released() == []
     assert found.plan.error_bound is not None
@@ -221,13 +279,14 @@ def test_labels_are_released_under_a_bound_and_marked(judged: Project, tmp_path:
     assert judged.machines.released() == []
 
 
-def test_doors_of_release_and_replacement(judged: Project, capsys: pytest.CaptureFixture[str]) -> None:
-    path = str(judged.store.path)
-    assert run(app, ["machine", "release", path, "--error", "0.1", "--json"]) == 0
+def test_doors_of_release_and_replacement(
+    judged: Project, location: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(app, ["machine", "release", location, "--error", "0.1", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == plain(judged.machines.plan_release(0.1))
-    assert run(app, ["machine", "release", path, "--error", "0.01"]) == 0
+    assert run(app, ["machine", "release", location, "--error", "0.01"]) == 0
     assert "it takes 299 labelled texts" in capsys.readouterr().out
-    assert run(app, ["machine", "replace", path, "words"]) == 0
+    assert run(app, ["machine", "replace", location, "words"]) == 0
     assert "passed: it does as well as 3 of 3 people" in capsys.readouterr().out
     shares = judged.machines.shares()
     assert sum(one.share.estimate for one in shares) == pytest.approx(1, abs=0.02)

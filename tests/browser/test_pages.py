@@ -17,6 +17,8 @@ from playwright.sync_api import Browser, BrowserContext, Page, Response, expect
 from browser.conftest import TOKEN, Site, picture, serving, violations, window
 from jurybox import Project
 from jurybox.datasets import load
+from jurybox.machines import Keywords, Price
+from jurybox.project.asking import AskOptions
 from jurybox.store.records import Role
 from jurybox.store.settings import ProjectSettings
 from jurybox.web.access import invite
@@ -57,6 +59,7 @@ PAGES = {
     "person": "/manage/person?name=ana",
     "trust": "/manage/trust",
     "agreement": "/manage/agreement",
+    "machines": "/manage/machines",
     "audit": "/manage/audit",
     "history": "/manage/history",
     "settings": "/manage/settings",
@@ -131,6 +134,12 @@ def play(path: Path) -> Iterator[Project]:
                 label = "unhappy" if unhappy != (rng.random() < 0.1) else "happy"
                 project.submit(task, label, seconds=float(rng.gamma(4, 1.1)))
             project.refit()
+        words = {"unhappy": ("not", "never", "broken"), "happy": ("love", "great", "good", "perfect")}
+        project.machines.add("words", Keywords(words), made_by="olga")
+        project.machines.add("words", Keywords({**words, "happy": ("the", "it")}), price=Price(answer=0.001))
+        for version, limit in ((1, None), (2, 24)):
+            project.machines.ask("words", version=version, limit=limit, options=AskOptions(budget=1.0))
+        project.refit()
         project.people.add("dara", role=Role.REVIEWER)
         project.adjudicate("long", "happy", reviewer="dara", comment="Could be ironic.")
         project.flag("arabic", "Is Arabic meant to be in here?", annotator="ana")

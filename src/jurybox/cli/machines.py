@@ -211,7 +211,8 @@ def ask(
 ) -> None:
     """Ask a machine about texts that it was not asked about, those first that people have labelled.
 
-    Then those of which an answer is expected to set most right. Killed at any time, it goes on where it was, and pays for nothing twice.
+    Then those of which an answer is expected to set most right. Killed at any time, it goes on where it was,
+    and pays for nothing twice.
     """
     from jurybox.formats.plain import plain
     from jurybox.learner import request_round

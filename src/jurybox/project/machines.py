@@ -17,8 +17,8 @@ from jurybox.machines.prompts import first_messages
 from jurybox.machines.rules import check_rule
 from jurybox.project.asking import Asked, AskOptions, Worker, most_of, summary
 from jurybox.project.basis import read_inputs
-from jurybox.project.handle import ProjectPart
 from jurybox.project.beliefs import BeliefSource
+from jurybox.project.handle import ProjectPart
 from jurybox.project.release import ReleaseBelief, judge_replacement, judge_shares, plan_of, releasable
 from jurybox.project.whom import Waiting, texts_for
 from jurybox.store import machines, releases, responses
@@ -171,10 +171,10 @@ class Machines(ProjectPart):
         """Ask a machine about texts that it was not asked about, those first that people have labelled.
 
         Where it cannot be asked about all, the others follow in the order of what an answer is expected to
-        set right (`jurybox.project.whom`). Each answer is in the database before the next question of its place is sent. Ended however, even
-        killed, it goes on where it was, and nothing is paid for twice: a question that was sent and not
-        answered is sent again where that costs nothing (the server knows the request by its key, or asks no
-        price), and is counted as lost, and as paid, otherwise.
+        set right (`jurybox.project.whom`). Each answer is in the database before the next question of its
+        place is sent. Ended however, even killed, it goes on where it was, and nothing is paid for twice: a
+        question that was sent and not answered is sent again where that costs nothing (the server knows the
+        request by its key, or asks no price), and is counted as lost, and as paid, otherwise.
 
         Parameters
         ----------

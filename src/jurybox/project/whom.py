@@ -1,4 +1,4 @@
-"""Whom to ask next: a person for a label or a machine for an answer, by what each is expected to set right."""
+"""Whom to ask next: a person or a machine, by what an answer of each is expected to set right."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from jurybox.arrays import Floats
+from jurybox.arrays import Bools, Floats, Ints
 from jurybox.classifiers.panel import source_correlation
 from jurybox.consensus import EstimatedConsensus
 from jurybox.consensus.opinions import types_of
@@ -17,10 +17,20 @@ from jurybox.project.stopping import AccuracyForecast
 from jurybox.store.machines import Machine
 from jurybox.trust.value import added_voice, answers_of_machine, gain_per_answer
 
-__all__ = ["LEAST_KNOWN", "NextAnswer", "Offer", "Waiting", "WhomToAsk", "texts_for", "whom_to_ask"]
+__all__ = [
+    "LEAST_KNOWN",
+    "NextAnswer",
+    "Offer",
+    "Waiting",
+    "WhomToAsk",
+    "gain_of_person",
+    "gains_of_machines",
+    "texts_for",
+    "whom_to_ask",
+]
 
 LEAST_KNOWN = 20
-"""Answers about texts that people have labelled, from which on it is told what a machine's answer is worth."""
+"""Answers about texts that people have labelled, from which on a machine's answer is given a worth."""
 
 _SHOWN = 10
 
@@ -101,8 +111,7 @@ def whom_to_ask(
     if not inputs.annotations.n_annotations:
         return None
     teaching = _teaching(inputs, forecast)
-    person = _gain_of_person(inputs, consensus) + (teaching or 0.0)
-    gains = [person, *gains_of_machines(inputs, consensus)]
+    gains = [_of_person(inputs, consensus) + (teaching or 0.0), *_of_machines(inputs, consensus)]
     prices = [inputs.settings.cost_per_label, *_prices(inputs)]
     names = [None, *(machine.title for machine in inputs.machines)]
     asked = [s for s in range(len(names)) if s == 0 or inputs.machines[s - 1].stopped_at is None]
@@ -146,7 +155,7 @@ def texts_for(
         )
     N, place = inputs.annotations.n_texts, [one.id for one in inputs.machines].index(machine.id)
     known = inputs.annotations.n_annotations > 0
-    gain = gains_of_machines(inputs, consensus)[place] if known else np.full(N, np.nan)
+    gain = _of_machines(inputs, consensus)[place] if known else np.full(N, np.nan)
     labelled = {number for number, _ in waiting if number < N and inputs.annotations.labelled[number]}
     brings = {number: float(np.nan_to_num(gain[number])) for number, _ in waiting if number < N}
     ordered = sorted(waiting, key=lambda one: (one[0] not in labelled, -brings.get(one[0], 0.0)))
@@ -164,28 +173,31 @@ def texts_for(
     return Waiting(tuple(chosen), len(ordered) - len(chosen))
 
 
-def gains_of_machines(inputs: Moment, consensus: EstimatedConsensus) -> list[Floats]:
+def gains_of_machines(
+    consensus: EstimatedConsensus, pred_probs: Floats | None, votes: Floats, said: Ints, asked: Bools
+) -> list[Floats]:
     """Return what an answer of each machine about each text is expected to set right, S arrays of shape (N,).
 
     NaN where it has answered, and everywhere for a machine of which too little is known.
+
+    Parameters
+    ----------
+    consensus, pred_probs
+        What is believed of the texts, and the probabilities (N, K) that it was made from.
+    votes : ndarray, shape (N, S * K)
+        The answers, see `jurybox.classifiers.panel.votes_of`.
+    said : ndarray of int, shape (N, S)
+        The class that each machine named, -1 where none.
+    asked : ndarray of bool, shape (N, S)
+        Whether it has answered at all.
     """
-    N, K = inputs.annotations.counts.shape
-    S = len(inputs.machines)
-    if not S:
-        return []
-    states, outcome, _ = _states(inputs, consensus)
-    responses = inputs.responses
-    inside = responses.text < N
-    said = np.full((N, S), -1, dtype=np.int64)
-    said[responses.text[inside], responses.machine[inside]] = responses.label[inside]
-    asked = np.zeros((N, S), dtype=bool)
-    asked[responses.text[inside], responses.machine[inside]] = True
-    correlation = source_correlation(responses.votes(S, N, K), S)
-    labelled = inputs.annotations.labelled
+    K, S = consensus.posterior.shape[1], said.shape[1]
+    states, outcome, _ = _states(consensus, pred_probs)
+    correlation = source_correlation(votes, S)
     found = []
     for s in range(S):
-        known = np.flatnonzero(labelled & (said[:, s] >= 0))
-        gain = np.full(N, np.nan)
+        known = np.flatnonzero((consensus.n_annotations > 0) & (said[:, s] >= 0))
+        gain = np.full(len(said), np.nan)
         if len(known) >= LEAST_KNOWN:
             counts = np.zeros((K, K))
             np.add.at(counts.T, said[known, s], consensus.posterior[known])
@@ -197,16 +209,13 @@ def gains_of_machines(inputs: Moment, consensus: EstimatedConsensus) -> list[Flo
     return found
 
 
-def _gain_of_person(inputs: Moment, consensus: EstimatedConsensus) -> Floats:
+def gain_of_person(consensus: EstimatedConsensus, pred_probs: Floats | None) -> Floats:
     """Return what a label of somebody new is expected to set right of each text itself, shape (N,)."""
-    gain = gain_per_answer(*(_states(inputs, consensus)[at] for at in (0, 2, 1)))
-    closed = inputs.annotations.n_labels >= inputs.settings.max_labels
-    closed[inputs.evidence.audit] = True  # it is labelled to be judged by, whatever that brings
-    gain[closed] = np.nan
-    return gain
+    states, outcome, answers = _states(consensus, pred_probs)
+    return gain_per_answer(states, answers, outcome)
 
 
-def _states(inputs: Moment, consensus: EstimatedConsensus) -> tuple[Floats, Floats, Floats]:
+def _states(consensus: EstimatedConsensus, p: Floats | None) -> tuple[Floats, Floats, Floats]:
     """Return states of the texts (N, T), what the majority says of them and what one person does, (T, K).
 
     A state is a class and a difficulty, where classes are few; else a class.
@@ -215,9 +224,30 @@ def _states(inputs: Moment, consensus: EstimatedConsensus) -> tuple[Floats, Floa
     N, K = consensus.posterior.shape
     if not types.evidence.few:
         return consensus.posterior, np.eye(K), consensus.crowd
-    p = None if inputs.pred_probs is None else np.asarray(inputs.pred_probs, dtype=np.float64)
     q = types_of(consensus, p, np.arange(N)).reshape(N, -1)
     return q, types.majority.reshape(-1, K), types.answers.reshape(-1, K)
+
+
+def _of_machines(inputs: Moment, consensus: EstimatedConsensus) -> list[Floats]:
+    N, K = inputs.annotations.counts.shape
+    S, responses = len(inputs.machines), inputs.responses
+    inside = responses.text < N
+    place = responses.text[inside], responses.machine[inside]
+    said, asked = np.full((N, S), -1, dtype=np.int64), np.zeros((N, S), dtype=bool)
+    said[place], asked[place] = responses.label[inside], True
+    return gains_of_machines(consensus, _probabilities(inputs), responses.votes(S, N, K), said, asked)
+
+
+def _of_person(inputs: Moment, consensus: EstimatedConsensus) -> Floats:
+    """Return what a label brings; NaN of texts that have theirs, and of the audit, whose labels judge."""
+    gain = gain_of_person(consensus, _probabilities(inputs))
+    gain[inputs.annotations.n_labels >= inputs.settings.max_labels] = np.nan
+    gain[inputs.evidence.audit] = np.nan
+    return gain
+
+
+def _probabilities(inputs: Moment) -> Floats | None:
+    return None if inputs.pred_probs is None else np.asarray(inputs.pred_probs, dtype=np.float64)
 
 
 def _teaching(inputs: Moment, forecast: AccuracyForecast | None) -> float | None:

@@ -208,7 +208,8 @@ def read_fingerprint(connection: Connection) -> str:
         read_classes(connection),
         connection.execute(people.order_by(annotators.c.id)).all(),
         connection.execute(known).one(),
-        connection.execute(_MACHINES).one(),
+        connection.execute(_RESPONSES).one(),
+        connection.execute(_MACHINES).all(),
     )
     return hashlib.blake2b(repr(parts).encode(), digest_size=8).hexdigest()
 
@@ -248,13 +249,17 @@ _WITHDRAWN = (
     .order_by(schema.stored_texts.c.id)
 )
 
-_MACHINES = sa.select(
+_RESPONSES = sa.select(
     sa.func.count(),
     sa.func.max(schema.responses.c.answered_at),
     sa.func.sum(schema.responses.c.price),
-    sa.select(sa.func.count()).select_from(schema.machines).scalar_subquery(),
 )
 """What tells whether a machine has answered since."""
+
+_MACHINES = sa.select(schema.machines.c.id, schema.machines.c.price, schema.machines.c.stopped_at).order_by(
+    schema.machines.c.id
+)
+"""What can change of a machine."""
 
 _STANDING = (
     sa.select(

@@ -1,18 +1,18 @@
 """What one more answer is worth: by how much it is expected to lower the error of a consensus.
 
-A text is in state t with probability q_t (its class and difficulty), somebody answers l with probability A_tl,
-and a large crowd's majority says m with probability O_tm. The error of the best label is
+A text is in state t (its class and difficulty) with probability q_t, somebody answers l with probability
+A_tl, and a large crowd's majority says m with probability O_tm. The error of the best label is
 ``1 - max_m sum_t q_t O_tm``, and n answers lower it on average by
 
     g(n) = sum_y n! / prod_l y_l!  max_m sum_t q_t prod_l A_tl^y_l O_tm  -  max_m sum_t q_t O_tm,
 
 y the numbers of answers of each class, which sum to n. One answer can be worth nothing where two are worth
-something, since it alone changes no label; what counts is ``max_n g(n) / n`` (Frazier & Powell 2010, "Paradoxes
-in learning and the marginal value of information", Decision Analysis 7).
+something, since it alone changes no label; what counts is ``max_n g(n) / n`` (Frazier & Powell 2010,
+"Paradoxes in learning and the marginal value of information", Decision Analysis 7).
 
 A machine repeats what other machines have said. With the voices of `jurybox.classifiers.panel`,
-``w_s = 1 / sum_t max(0, R_st)`` over those that have answered, its answer adds ``V(T + s) - V(T)`` votes, V the
-sum of voices: nothing for a copy, one for a machine of its own mind. Its gain is counted in this proportion.
+``w_s = 1 / sum_t max(0, R_st)`` over those that have answered, its answer adds ``V(T + s) - V(T)`` votes, V
+the sum of voices: nothing for a copy, one for a machine of its own mind. Its gain counts in this proportion.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def expected_gain(states: ArrayLike, answers: ArrayLike, outcome: ArrayLike, n: 
 
     Examples
     --------
-    One answer, right in 80 % of the cases, decides what is a toss-up, and changes nothing where 90 % are known:
+    One answer, right in 80 % of the cases, decides what is a toss-up, and changes nothing at 90 %:
 
     >>> gains = expected_gain([[0.5, 0.5], [0.9, 0.1]], [[0.8, 0.2], [0.2, 0.8]], np.eye(2))
     >>> gains.round(3).tolist()
@@ -88,9 +88,7 @@ def gain_per_answer(states: ArrayLike, answers: ArrayLike, outcome: ArrayLike) -
     K = np.asarray(answers).shape[-1]
     sizes = [n for n in range(1, _MOST_ANSWERS + 1) if n == 1 or comb(K + n - 1, n) <= _MOST_OUTCOMES]
     parts = np.array_split(q, q.size // _CHUNK + 1)
-    found = [
-        np.max([expected_gain(part, answers, outcome, n) / n for n in sizes], axis=0) for part in parts
-    ]
+    found = [np.max([expected_gain(part, answers, outcome, n) / n for n in sizes], axis=0) for part in parts]
     return np.asarray(np.concatenate(found))
 
 
