@@ -7,7 +7,9 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
+from xml.sax.saxutils import escape
 
 POLITE, RUDE = "Could you take a look at this when you have time?", "What is wrong with you?"
 ANA_BO = {("ana", POLITE, "polite"), ("bo", POLITE, "rude"), ("ana", RUDE, "rude")}
@@ -32,12 +34,55 @@ def _lines(*values: object) -> bytes:
     return b"".join(_json(value) + b"\n" for value in values)
 
 
-def _zip(**files: bytes | str) -> bytes:
+def packed(files: Mapping[str, bytes | str]) -> bytes:
+    """Return an archive with these files by name."""
     held = io.BytesIO()
     with zipfile.ZipFile(held, "w") as archive:
         for name, content in files.items():
-            archive.writestr(name.replace("__", "/").replace("_DOT_", "."), content)
+            archive.writestr(name, content)
     return held.getvalue()
+
+
+def _zip(**files: bytes | str) -> bytes:
+    return packed({name.replace("__", "/").replace("_DOT_", "."): held for name, held in files.items()})
+
+
+_SHEET = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+_LINK = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+_PACKAGE = "http://schemas.openxmlformats.org/package/2006"
+
+
+def xlsx(sheets: Mapping[str, Sequence[Sequence[str | float]]]) -> bytes:
+    """Return a spreadsheet with these rows by the name of the sheet."""
+
+    def cell(value: str | float) -> str:
+        if isinstance(value, str):
+            return f'<c t="inlineStr"><is><t>{escape(value)}</t></is></c>'
+        return f"<c><v>{value}</v></c>"
+
+    rows = {name: ["".join(map(cell, row)) for row in held] for name, held in sheets.items()}
+    numbered = list(enumerate(rows, 1))
+    parts = {
+        "[Content_Types].xml": f'<Types xmlns="{_PACKAGE}/content-types"/>',
+        "_rels/.rels": f'<Relationships xmlns="{_PACKAGE}/relationships"><Relationship Id="r" '
+        f'Type="{_LINK}/officeDocument" Target="xl/workbook.xml"/></Relationships>',
+        "xl/workbook.xml": f'<workbook xmlns="{_SHEET}" xmlns:r="{_LINK}"><sheets>'
+        + "".join(f'<sheet name="{name}" sheetId="{at}" r:id="r{at}"/>' for at, name in numbered)
+        + "</sheets></workbook>",
+        "xl/_rels/workbook.xml.rels": f'<Relationships xmlns="{_PACKAGE}/relationships">'
+        + "".join(
+            f'<Relationship Id="r{at}" Type="{_LINK}/worksheet" Target="worksheets/s{at}.xml"/>'
+            for at, _ in numbered
+        )
+        + "</Relationships>",
+        **{
+            f"xl/worksheets/s{at}.xml": f'<worksheet xmlns="{_SHEET}"><sheetData>'
+            + "".join(f"<row>{row}</row>" for row in rows[name])
+            + "</sheetData></worksheet>"
+            for at, name in numbered
+        },
+    }
+    return packed(parts)
 
 
 def _result(control: str, kind: str, value: object) -> dict[str, object]:
@@ -194,6 +239,13 @@ SAMPLES: dict[str, Sample] = {
             "{n},{who},2024-05-02T09:12:33Z,{t},4.5,{label},{text},2024-05-02T09:12:33Z",
         ),
     ),
+    "label-studio csv ratings": Sample(
+        "ls.csv",
+        _table(
+            "annotation_id,annotator,created_at,id,lead_time,tone,text,updated_at",
+            '{n},{who},2024-05-02T09:12:33Z,{t},4.5,"[{{""choices"": [""{label}""]}}]",{text},',
+        ),
+    ),
     "doccano": Sample(
         "export.zip",
         _zip(
@@ -211,6 +263,13 @@ SAMPLES: dict[str, Sample] = {
         _zip(
             ana_DOT_csv=f"id,data,label,Comments\n1,{POLITE},polite,sure\n2,{RUDE},rude,\n",
             bo_DOT_csv=f"id,data,label,Comments\n1,{POLITE},rude,\n",
+        ),
+    ),
+    "doccano fasttext": Sample(
+        "export.zip",
+        _zip(
+            ana_DOT_txt=f"__label__polite {POLITE}\n__label__rude {RUDE}\n",
+            bo_DOT_txt=f"__label__rude {POLITE}\n",
         ),
     ),
     "argilla v1 server": Sample(
@@ -427,6 +486,35 @@ SAMPLES: dict[str, Sample] = {
         )
         + f'902,5/2/2024 09:12:33,false,9,5/2/2024 09:12:13,true,0.1,bo,polite,,"{RUDE}"\n'.encode(),
     ),
+    "appen json": Sample(
+        "job_1.json",
+        _lines(
+            *(
+                {
+                    "id": number,
+                    "data": {"text": text, "topic": "x"},
+                    "results": {
+                        "judgments": [
+                            {
+                                "id": 10 * number + at,
+                                "created_at": "2024-05-02T09:12:33+00:00",
+                                "worker_id": who,
+                                "tainted": who == "cy",
+                                "data": {"tone": label, "why": "tone of voice"},
+                            }
+                            for at, (who, label) in enumerate(given)
+                        ],
+                        "tone": {"agg": "polite", "confidence": 0.5},
+                    },
+                    "state": "finalized",
+                }
+                for number, text, given in (
+                    (1, POLITE, (("ana", "polite"), ("bo", "rude"), ("cy", "rude"))),
+                    (2, RUDE, (("ana", "rude"),)),
+                )
+            )
+        ),
+    ),
     "google forms": Sample(
         "Tone (Responses).csv",
         f'Timestamp,Username,"{POLITE}","{RUDE}"\n2024/05/02 9:12:33 AM GMT+2,ana,polite,rude\n2024/05/02 9:14:33 AM GMT+2,bo,rude,\n'.encode(),
@@ -579,6 +667,16 @@ SAMPLES: dict[str, Sample] = {
             }
         ),
         ("0", "1"),
+    ),
+    "a sheet a person": Sample(
+        "labels.xlsx",
+        xlsx(
+            {
+                "About": [["Labels of the spring campaign"]],
+                "ana": [["id", "text", "label"], [1, POLITE, "polite"], [2, RUDE, "rude"]],
+                "bo": [["id", "text", "label"], [1.0, POLITE, "rude"]],
+            }
+        ),
     ),
     "crowd-kit": Sample("frame.csv", _table("task,worker,label,text", "{t},{who},{label},{text}")),
 }

@@ -225,14 +225,15 @@ _OF_OBJECTS = {
     ),
     "prodigy": ("prodigy", "prodigy choice"),
     "lighttag": ("lighttag",),
-    "lewidi": ("lewidi", "parallel lists"),
+    "lewidi": ("lewidi", "lewidi of 2025", "parallel lists"),
+    "appen": ("appen json",),
     "json": ("annotations by name", "annotations in a list"),
 }
 _OF_TABLES = {
     "mturk": ("mturk", "mturk json", "mturk radio"),
     "toloka": ("toloka",),
     "appen": ("appen",),
-    "label-studio": ("label-studio csv",),
+    "label-studio": ("label-studio csv", "label-studio csv ratings"),
     "potato": ("potato tsv",),
     "qualtrics": ("qualtrics",),
     "auto": ("google forms", "a column a person", "crowd-kit"),

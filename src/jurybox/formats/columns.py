@@ -262,7 +262,9 @@ class _Guess:
         peek = [(as_name(row[at]), as_text(row[text]), as_name(row[who])) for row in self._peek()]
         n_texts = len({text for _, text, _ in peek})
         of_judgments = len({number for number, _, _ in peek}) == len(peek) > n_texts
-        if of_judgments and len({(text, who) for _, text, who in peek}) == len(peek):
+        plainly = len(peek) >= 1.5 * n_texts or plain_name(self.table.columns[at]) in JUDGMENT_IDS
+        plainly = plainly or self.table.columns[at].startswith("_") or bool(self._candidates("id"))
+        if of_judgments and plainly and len({(text, who) for _, text, who in peek}) == len(peek):
             name = self.table.columns[at]
             self.ignored[name] = "numbers the judgments, not the texts"
             others = [other for other in self._candidates("id") if not self._unique(other)]

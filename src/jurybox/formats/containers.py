@@ -29,6 +29,7 @@ _ZSTD = b"\x28\xb5\x2f\xfd"
 _MOST_BYTES = 1 << 35
 _MOST_FILES = 10_000
 _MOST_RATIO = 2_000
+_DEEPEST = 3
 
 
 def open_binary(path: Path) -> BinaryIO:
@@ -147,7 +148,7 @@ class Unpacked:
 
 
 def unpack(path: Path) -> Unpacked:
-    """Unpack a ZIP archive.
+    """Unpack a ZIP archive, and archives in it.
 
     Raises
     ------
@@ -156,23 +157,11 @@ def unpack(path: Path) -> Unpacked:
     """
     held = Unpacked()
     try:
-        with zipfile.ZipFile(path) as archive:
-            members = [member for member in archive.infolist() if _is_data(member)]
-            total = sum(member.file_size for member in members)
-            packed = max(sum(member.compress_size for member in members), 1)
-            if (
-                len(members) > _MOST_FILES
-                or total > _MOST_BYTES
-                or (total > 1 << 27 and total > _MOST_RATIO * packed)
-            ):
-                raise FormatError(
-                    "is an archive that unpacks to too much; unpack it yourself", file=str(path)
-                )
-            held.files += [_extracted(archive, member, held.folder) for member in members]
-    except (*BROKEN_FILE, RuntimeError, NotImplementedError, ValueError) as error:
+        held.files += _unpacked(path, held.folder, _MOST_BYTES, 1)
+    except (*BROKEN_FILE, FormatError, RuntimeError, NotImplementedError, ValueError) as error:
         held.drop()
         if isinstance(error, FormatError):
-            raise
+            raise error.within(str(path), error.problem) from error
         raise FormatError(
             f"is an archive that cannot be unpacked: {error}", file=str(path), code="binary"
         ) from error
@@ -180,6 +169,31 @@ def unpack(path: Path) -> Unpacked:
         held.drop()
         raise FormatError("is an archive without files", file=str(path), code="empty_file")
     return held
+
+
+def _unpacked(path: Path, folder: Path, most: int, depth: int) -> list[Path]:
+    """Unpack an archive into a folder, and those in it into folders of their names; return the files."""
+    with zipfile.ZipFile(path) as archive:
+        members = [member for member in archive.infolist() if _is_data(member)]
+        total = sum(member.file_size for member in members)
+        packed = max(sum(member.compress_size for member in members), 1)
+        too_dense = total > 1 << 27 and total > _MOST_RATIO * packed
+        if len(members) > _MOST_FILES or total > most or too_dense or depth > _DEEPEST:
+            raise FormatError("is an archive that unpacks to too much; unpack it yourself", file=str(path))
+        files = [_extracted(archive, member, folder) for member in members]
+    for file in [file for file in files if _starts_like_zip(file) and archive_kind(file) == "zip"]:
+        home = file.with_suffix("")
+        if home.exists():
+            home = file.with_name(f"{file.name}.unpacked")
+        files.remove(file)
+        files += _unpacked(file, home, most - total, depth + 1)
+        file.unlink()
+    return files
+
+
+def _starts_like_zip(file: Path) -> bool:
+    with file.open("rb") as opened:
+        return opened.read(4) == _ZIP
 
 
 def _is_data(held: zipfile.ZipInfo) -> bool:

@@ -16,7 +16,7 @@ __all__ = [
     "names_annotator",
     "plain_name",
 ]
-__all__ += ["family_of_labels", "role_of"]
+__all__ += ["family_of_labels", "header_at", "role_of"]
 
 ROLES = ("id", "text", "annotator", "label", "seconds", "comment", "time")
 
@@ -154,6 +154,26 @@ def is_known(name: str) -> bool:
     (True, False, True)
     """
     return role_of(name) is not None or names_annotator(name) or plain_name(name) in JUDGMENT_IDS
+
+
+_MOST_ABOVE = 10
+
+
+def header_at(rows: Sequence[Sequence[str]]) -> int:
+    """Return which of the first rows has the names of the columns: not a title above them.
+
+    Examples
+    --------
+    >>> header_at([["Labels of May"], ["id", "text", "rater"]]), header_at([["id", "text"], ["1", "a"]])
+    (1, 0)
+    """
+
+    def known(row: Sequence[str]) -> int:
+        return sum(is_known(cell.strip()) for cell in row)
+
+    if not rows or known(rows[0]) or sum(bool(cell.strip()) for cell in rows[0]) > 1:
+        return 0
+    return next((at for at, row in enumerate(rows[:_MOST_ABOVE]) if known(row) > 1), 0)
 
 
 def _words(name: str) -> list[str]:

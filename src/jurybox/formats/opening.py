@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,21 +10,22 @@ from pathlib import Path
 from jurybox.errors import FormatError
 from jurybox.formats.columns import guess_layout
 from jurybox.formats.detect import is_guess, sniff_encoding
+from jurybox.formats.names import is_known
 from jurybox.formats.options import ReadOptions
 from jurybox.formats.plan import ColumnPlan, FilePlan, Finding, Tally
-from jurybox.formats.read_binary import objects_of, open_feather, open_huggingface, open_parquet, open_sheet
+from jurybox.formats.read_binary import objects_of, open_feather, open_huggingface, open_parquet, open_sheets
 from jurybox.formats.read_csv import SAMPLE_ROWS, open_csv, open_lines
 from jurybox.formats.read_json import iter_objects, table_of_objects
 from jurybox.formats.records import Record, Table, later_only
 from jurybox.formats.rows import Layout, read_table
-from jurybox.formats.survey import Survey, survey
+from jurybox.formats.survey import Survey, listed, survey
 from jurybox.formats.tools import OBJECT_TOOLS, TABLE_TOOLS, object_tool, table_tool
 from jurybox.formats.tools.base import Context, ObjectTool, TableTool, read_items
 from jurybox.formats.tools.forms import QUALTRICS, TURNED, is_turned, turned, without_preamble
 from jurybox.formats.tools.inception import webanno_objects
 from jurybox.formats.values import LabelReader
 
-__all__ = ["Opening", "Part", "open_part"]
+__all__ = ["Opening", "Part", "open_part", "open_parts"]
 
 _Objects = Callable[[], Iterator[Mapping[str, object]]]
 
@@ -53,6 +54,10 @@ class Part:
     nobody: bool = False
     values: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
+    def remarked(self, finding: Finding) -> Part:
+        """Return the part with one more thing that a person should know."""
+        return replace(self, plan=replace(self.plan, findings=(*self.plan.findings, finding)))
+
     def renamed(self, file: str, shown: Callable[[str], str]) -> Part:
         """Return the part of a file by another name, also in its errors."""
 
@@ -63,6 +68,56 @@ class Part:
                 raise error.within(file, shown(error.problem)) from error
 
         return replace(self, plan=replace(self.plan, file=file), read=records)
+
+
+def open_parts(path: Path, form: str, options: ReadOptions) -> list[Part]:
+    """Open a file: of a spreadsheet every sheet, those with texts first.
+
+    A sheet that says nothing of who labelled is of the person whom its name names, unless that is the
+    program's. Sheets that hold neither texts nor labels are left out with a remark.
+
+    Raises
+    ------
+    FormatError
+        If it cannot be read, or what its columns are cannot be told.
+    """
+    sheets = open_sheets(path) if form == "sheet" else {}
+    if len(sheets) < 2:
+        return [open_part(path, form, options)]
+    parts: list[Part] = []
+    left: list[str] = []
+    for name, table in sheets.items():
+        opening = Opening(Path(table.file), form, options.format, options)
+        if not table.sample or (len(table.columns) == 1 and not is_known(table.columns[0])):
+            left.append(name)  # words about the other sheets
+            continue
+        try:
+            part = opening.table(table)
+            if part.nobody and options.annotator is None and not _PROGRAMS_NAME.fullmatch(name):
+                theirs = replace(options, annotator=name)
+                part = Opening(Path(table.file), form, options.format, theirs).table(table)
+                part = part.remarked(Finding(f"the name of the sheet is taken for the annotator: {name}"))
+            parts.append(part)
+        except FormatError:
+            left.append(name)
+    if not parts:
+        return [open_part(path, form, options)]
+    if left:
+        parts[0] = parts[0].remarked(
+            Finding(f"sheets left out, which hold neither texts nor labels: {listed(left)}")
+        )
+    return sorted(parts, key=lambda part: "text" not in part.plan.roles)
+
+
+def _first_sheet(path: Path) -> Table:
+    return next(iter(open_sheets(path).values()))
+
+
+_PROGRAMS_NAME = re.compile(
+    r"(?:sheet|tabelle|feuil|feuille|hoja|planilha|foglio|blad|лист|ورقة|data|labels?|annotations?|texts?)"
+    r"[ _]?\d*",
+    re.IGNORECASE,
+)
 
 
 def open_part(path: Path, form: str, options: ReadOptions, *, known_labels: bool = False) -> Part:
@@ -89,7 +144,7 @@ def open_part(path: Path, form: str, options: ReadOptions, *, known_labels: bool
         opening.encoding = options.encoding or sniff_encoding(path)
     if form in ("csv", "tsv"):
         table, opening.delimiter = open_csv(
-            path, opening.encoding or "", options.delimiter or ("\t" if form == "tsv" else None)
+            path, opening.encoding or "", options.delimiter, "\t" if form == "tsv" else None
         )
         return opening.table(table)
     if form == "lines":
@@ -100,7 +155,7 @@ def open_part(path: Path, form: str, options: ReadOptions, *, known_labels: bool
         "parquet": open_parquet,
         "arrow": open_feather,
         "huggingface": open_huggingface,
-        "sheet": open_sheet,
+        "sheet": _first_sheet,
     }
     if form in openers:
         return opening.table(openers[form](path))
@@ -118,6 +173,7 @@ class Opening:
     known_labels: bool = False
     encoding: str | None = None
     delimiter: str | None = None
+    preamble: int = 0
 
     def __post_init__(self) -> None:
         self.labels = LabelReader(self.options.classes, str(self.path), self.options.missing)
@@ -137,19 +193,21 @@ class Opening:
 
     def objects(self, read: _Objects) -> Part:
         """Open objects: of a tool, or else the rows of a table."""
-        sample = list(itertools.islice(read(), SAMPLE_ROWS))
+        sample, rows = _sample(read())
         if all(value == [] for found in sample for value in found.values()):  # as in {"examples": []}
             return Part(
-                FilePlan(str(self.path), self.form, "texts", self.encoding, findings=self.about_encoding()),
+                FilePlan(str(self.path), self.form, "texts", self.encoding, findings=self.about_file()),
                 lambda: iter(()),
             )
         tool = None if self.options.exact else object_tool(self.asked, sample)
         if tool is None:
             return self.table(table_of_objects(read, self.path))
-        return self.items(tool, read, sample)
+        return self.items(tool, read, sample, rows)
 
-    def items(self, tool: ObjectTool, read: _Objects, sample: Sequence[Mapping[str, object]]) -> Part:
-        """Open the objects of a tool."""
+    def items(
+        self, tool: ObjectTool, read: _Objects, sample: Sequence[Mapping[str, object]], rows: int
+    ) -> Part:
+        """Open the objects of a tool, of which there are so many."""
         about = self.context()
         columns, nobody = _fields_of(tool, sample, replace(about, tally=Tally(), annotator=None))
         plan = FilePlan(
@@ -158,23 +216,28 @@ class Opening:
             "nested",
             self.encoding,
             columns=columns,
-            rows=sum(1 for _ in read()),
-            findings=self.about_encoding(),
+            rows=rows,
+            findings=self.about_file(),
         )
 
         def records() -> Iterator[Record]:
             return read_items(tool.items(read(), about), about)
 
-        resubmits = tool.name == "prodigy"
-        return Part(plan, (lambda: later_only(records)) if resubmits else records, self.tally, nobody)
+        latest = (lambda: later_only(records, self.tally.clear)) if tool.name == "prodigy" else records
+        return Part(plan, latest, self.tally, nobody)
 
     def table(self, table: Table) -> Part:
         """Open a table: some have lists in their cells, as objects have."""
-        objects = [dict(zip(table.columns, row, strict=True)) for row in table.sample[:SAMPLE_ROWS]]
+        self.preamble = table.preamble
+        sample: Sequence[Mapping[str, object]] = [
+            dict(zip(table.columns, row, strict=True)) for row in table.sample[:SAMPLE_ROWS]
+        ]
         ours = self.form == "lines" or (self.options.exact and self.form != "huggingface")
-        tool = None if ours else object_tool(self.asked, objects)
+        if self.form in _WITH_LISTS:
+            sample, _ = _sample(objects_of(table))
+        tool = None if ours else object_tool(self.asked, sample)
         if tool is not None:
-            return self.items(tool, lambda: objects_of(table), objects)
+            return self.items(tool, lambda: objects_of(table), sample, sum(1 for _ in table.rows()))
         known = None if ours else table_tool(self.asked, table.columns)
         about = self.context()
         if known is QUALTRICS:
@@ -185,7 +248,7 @@ class Opening:
 
     def understood(self, table: Table, found: Survey, tool: TableTool | None) -> Part:
         """Open a table by what its columns hold."""
-        findings = self.about_encoding()
+        findings = self.about_file()
         form = self.form if tool is None else tool.name
         if self.asked == "google-forms" or is_turned(table, found, self.labels):
             if not (self.options.turn or self.asked in ("google-forms", "qualtrics")):
@@ -219,24 +282,43 @@ class Opening:
         def records() -> Iterator[Record]:
             return read_table(table, layout, self.labels, self.tally, annotator=self.options.annotator)
 
-        resubmits = tool is not None and tool.resubmits
         values = {
             column.name: [value for value in column.values if not self.labels.is_missing(value)]
             for column in found.columns
             if not column.many
         }
-        return Part(plan, (lambda: later_only(records)) if resubmits else records, self.tally, nobody, values)
+        resubmits = tool is not None and tool.resubmits
+        latest = (lambda: later_only(records, self.tally.clear)) if resubmits else records
+        return Part(plan, latest, self.tally, nobody, values)
 
-    def about_encoding(self) -> tuple[Finding, ...]:
-        """Say that the encoding was guessed, where it was."""
-        if self.encoding is None or self.options.encoding is not None or not is_guess(self.encoding):
-            return ()
-        return (
-            Finding(
-                f"is not UTF-8; its encoding is guessed to be {self.encoding}",
-                "--encoding NAME if letters look wrong",
-            ),
-        )
+    def about_file(self) -> tuple[Finding, ...]:
+        """Say that the encoding was guessed and rows were passed over, where it is so."""
+        findings = []
+        if self.encoding is not None and self.options.encoding is None and is_guess(self.encoding):
+            problem = f"is not UTF-8; its encoding is guessed to be {self.encoding}"
+            findings.append(Finding(problem, "--encoding NAME if letters look wrong"))
+        if self.preamble:
+            findings.append(Finding(f"rows above the names of the columns left out: {self.preamble}"))
+        return tuple(findings)
+
+
+_WITH_LISTS = ("parquet", "arrow", "huggingface")
+
+
+def _sample(objects: Iterator[Mapping[str, object]]) -> tuple[list[Mapping[str, object]], int]:
+    """Return the first objects and later ones that have a new field or kind of value, and how many there are.
+
+    Labels may come late: in a file that was sorted by them, thousands of objects have none.
+    """
+    sample: list[Mapping[str, object]] = []
+    seen: set[tuple[str, type, bool]] = set()
+    rows = 0
+    for rows, found in enumerate(objects, 1):
+        kinds = {(name, type(value), bool(value)) for name, value in found.items()}
+        if rows <= SAMPLE_ROWS or (len(sample) < 2 * SAMPLE_ROWS and not kinds <= seen):
+            sample.append(found)
+            seen |= kinds
+    return sample, rows
 
 
 def _as_known(finding: Finding) -> Finding:

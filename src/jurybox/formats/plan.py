@@ -202,7 +202,7 @@ class _Counts:
         self.texts = self.annotations = self.skips = self.rows = 0
         self.annotators: Counter[str] = Counter()
         self.classes: Counter[str] = Counter()
-        self.repeated = self.contradicting = self.row_of_contradiction = 0
+        self.repeated = self.again = self.contradicting = self.row_of_contradiction = 0
         self._ids: set[int] = set()
         self._texts: set[int] = set()
         self._pairs: dict[int, str] = {}
@@ -220,16 +220,19 @@ class _Counts:
             self._texts.add(key)
 
     def annotation(self, record: AnnotationRecord) -> None:
+        pair = hash((record.text_id, record.annotator))
+        known = self._pairs.get(pair)
+        if known == record.label:
+            self.again += 1
+            return
         self.annotations += 1
         for names, name in ((self.annotators, record.annotator), (self.classes, record.label)):
             if name in names or len(names) < _MOST_NAMES:
                 names[name] += 1
-        pair = hash((record.text_id, record.annotator))
-        known = self._pairs.get(pair)
         if known is None:
             if len(self._pairs) < _MOST_PAIRS:
                 self._pairs[pair] = record.label
-        elif known != record.label:
+        else:
             self.contradicting += 1
             self.row_of_contradiction = self.row_of_contradiction or record.row
 
@@ -241,6 +244,8 @@ class _Counts:
                 f"{self.row_of_contradiction}"
             )
             yield Finding(problem, "--replace to keep the later one", loses_labels=True, code="two_labels")
+        if self.again:
+            yield Finding(f"{self.again:,} labels are stated again, and count once")
         if self.repeated:
             yield Finding(f"{self.repeated:,} texts repeat an earlier one under another id")
         if self.skips:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from jurybox.errors import FormatError, require
+from jurybox.formats.names import header_at
 from jurybox.formats.read_csv import SAMPLE_ROWS
 from jurybox.formats.records import Row, Table
 from jurybox.formats.values import as_text
 
-__all__ = ["objects_of", "open_feather", "open_huggingface", "open_parquet", "open_sheet"]
+__all__ = ["objects_of", "open_feather", "open_huggingface", "open_parquet", "open_sheets"]
 
 _ROWS = 4096
 
@@ -33,8 +35,9 @@ def open_parquet(path: Path) -> Table:
     def rows() -> Iterator[Row]:
         try:
             with parquet.ParquetFile(path) as file:
+                names = _names_in(file.schema_arrow.metadata)
                 for batch in file.iter_batches(batch_size=_ROWS):
-                    yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
+                    yield from _rows_of(batch, names)
         except (arrow.ArrowException, OSError, UnicodeDecodeError, OverflowError) as error:
             raise FormatError(f"is no readable Parquet file: {_first_line(error)}", file=str(path)) from error
 
@@ -71,7 +74,7 @@ def open_feather(path: Path) -> Table:
     def rows() -> Iterator[Row]:
         try:
             for batch in batches():
-                yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
+                yield from _rows_of(batch, _names_in(batch.schema.metadata))
         except (arrow.ArrowException, OSError, UnicodeDecodeError, OverflowError) as error:
             raise FormatError(f"is no readable Arrow file: {_first_line(error)}", file=str(path)) from error
 
@@ -129,21 +132,45 @@ def objects_of(table: Table) -> Iterator[dict[str, object]]:
 
 
 def _class_names(features: Mapping[str, Any]) -> dict[str, Sequence[str]]:
-    return {name: feature.names for name, feature in features.items() if hasattr(feature, "names")}
+    """Return the names of classes by column, also of lists of classes."""
+    inner = {name: getattr(feature, "feature", feature) for name, feature in features.items()}
+    return {name: feature.names for name, feature in inner.items() if hasattr(feature, "names")}
+
+
+def _names_in(metadata: Mapping[bytes, bytes] | None) -> dict[str, Sequence[str]]:
+    """Return the names of classes that a data set of Hugging Face keeps in the metadata of its files."""
+    try:
+        features = json.loads((metadata or {}).get(b"huggingface", b"{}"))["info"]["features"]
+        inner = {name: feature.get("feature", feature) for name, feature in features.items()}
+        return {name: list(map(str, one["names"])) for name, one in inner.items() if "names" in one}
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return {}
+
+
+def _rows_of(batch: Any, names: Mapping[str, Sequence[str]]) -> Iterator[Row]:
+    columns = zip(batch.schema.names, batch.columns, strict=True)
+    return zip(*(_named(column.to_pylist(), names.get(name)) for name, column in columns), strict=True)
 
 
 def _named(values: Sequence[Any], names: Sequence[str] | None) -> Sequence[object]:
-    if names is None:
-        return values
-    return [None if value is None or value < 0 else names[value] for value in values]
+    """Return the names of numbered classes; below 0 there is none."""
+
+    def name(value: Any) -> object:
+        if isinstance(value, list):
+            return [name(one) for one in value]
+        if not isinstance(value, int) or value >= len(names or ()):
+            return value
+        return None if value < 0 or names is None else names[value]
+
+    return values if names is None else [name(value) for value in values]
 
 
 def _first_line(error: BaseException) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
-def open_sheet(path: Path) -> Table:
-    """Open an XLSX, XLS, XLSB or ODS file as a table.
+def open_sheets(path: Path) -> dict[str, Table]:
+    """Open an XLSX, XLS, XLSB or ODS file as a table a sheet, by name; empty sheets are none.
 
     Raises
     ------
@@ -167,17 +194,20 @@ def open_sheet(path: Path) -> Table:
         raise FormatError(
             "is no readable spreadsheet: it is damaged", file=str(path), code="binary"
         ) from error
-    filled = [rows for _, rows in sheets if rows]
+    filled = {name: rows for name, rows in sheets if rows}
     if not filled:
         raise FormatError("is empty", file=str(path), code="empty_file")
-    return _table(path, filled[0])
+    several = len(filled) > 1
+    return {name: _table(f"{path} [{name}]" if several else str(path), rows) for name, rows in filled.items()}
 
 
-def _table(path: Path, sheet: Sequence[Sequence[Any]]) -> Table:
-    header = tuple(as_text(name).strip() for name in sheet[0])
-    width = max((at + 1 for at, name in enumerate(header) if name), default=len(header))
+def _table(file: str, sheet: Sequence[Sequence[Any]]) -> Table:
+    above = header_at([[as_text(cell) for cell in row] for row in sheet[:20]])
+    sheet = sheet[above:]
+    width = max((at + 1 for row in sheet for at, cell in enumerate(row) if cell not in ("", None)), default=1)
+    header = tuple(as_text(name).strip() for name in (*sheet[0], *([""] * width))[:width])
 
     def rows() -> Iterator[Row]:
         return ((*row[:width], *([""] * (width - len(row)))) for row in sheet[1:])
 
-    return Table(str(path), header[:width], list(rows())[:SAMPLE_ROWS], rows)
+    return Table(file, header, list(itertools.islice(rows(), SAMPLE_ROWS)), rows, above)

@@ -10,8 +10,8 @@ from typing import IO
 
 from jurybox.errors import FormatError, InputError
 from jurybox.formats.containers import BROKEN_FILE, open_text
-from jurybox.formats.detect import sniff_delimiter
-from jurybox.formats.names import is_known
+from jurybox.formats.detect import DELIMITERS, sniff_delimiter
+from jurybox.formats.names import header_at, is_known
 from jurybox.formats.records import Row, Table
 from jurybox.formats.spreadsheet import ESCAPED_COLUMN, split_names, unescape
 from jurybox.formats.values import as_text
@@ -19,35 +19,39 @@ from jurybox.formats.values import as_text
 __all__ = ["MOST_CHARACTERS", "SAMPLE_ROWS", "open_csv", "open_lines", "wrong_bytes"]
 
 SAMPLE_ROWS = 1000
+_FASTTEXT = "__label__"
 MOST_CHARACTERS = 1 << 24
 """The longest row that is read: beyond 16 million characters it is a quote that nobody closed."""
 
 
-def open_csv(path: Path, encoding: str, delimiter: str | None) -> tuple[Table, str]:
+def open_csv(path: Path, encoding: str, delimiter: str | None, usual: str | None = None) -> tuple[Table, str]:
     """Open a CSV file; return it as a table, and its delimiter.
+
+    The `usual` delimiter is taken if it is there at all, and no other was named.
 
     Raises
     ------
     FormatError
         If it is empty, or a row is wrong.
     """
-    if delimiter is None:
-        with open_text(path, encoding) as file:
-            try:
-                lines = _first_lines(file)
-            except (UnicodeError, *BROKEN_FILE) as error:
-                raise wrong_bytes(error, path, encoding, row=None) from error
-        delimiter = _stated_delimiter(lines[0] if lines else "") or sniff_delimiter(lines, str(path))
-    elif len(delimiter) != 1 or delimiter in '"\r\n':
+    if delimiter is not None and (len(delimiter) != 1 or delimiter in '"\r\n'):
         raise InputError(f"delimiter is {delimiter!r}, expected one character such as ',' or ';' or a tab")
-    separator = delimiter
+    with open_text(path, encoding) as file:
+        try:
+            lines = _first_lines(file)
+        except (UnicodeError, *BROKEN_FILE) as error:
+            raise wrong_bytes(error, path, encoding, row=None) from error
+    stated = _stated_delimiter(lines[0]) if lines else None
+    likely = usual if usual is not None and lines and usual in lines[0] else None
+    separator, above = _shape(lines[stated is not None :], delimiter or stated or likely, str(path))
+    delimiter = separator
 
     def rows() -> Iterator[Row]:
-        read = _rows(path, encoding, separator)
+        read = _rows(path, encoding, separator, above)
         next(read, None)
         return read
 
-    read = _rows(path, encoding, delimiter)
+    read = _rows(path, encoding, separator, above)
     header = next(read, None)
     if header is None:
         raise FormatError("is empty", file=str(path), code="empty_file")
@@ -56,14 +60,30 @@ def open_csv(path: Path, encoding: str, delimiter: str | None) -> tuple[Table, s
         columns = tuple(map(unescape, columns))
         escaped = columns.index(ESCAPED_COLUMN)
         sample = list(itertools.islice(_restored(read, columns, escaped), SAMPLE_ROWS))
-        return Table(str(path), columns, sample, lambda: _restored(rows(), columns, escaped)), delimiter
+        restored = Table(str(path), columns, sample, lambda: _restored(rows(), columns, escaped), above)
+        return restored, delimiter
     if len(columns) == 1 and " " in columns[0] and not is_known(columns[0]):
         return open_lines(path, encoding), delimiter  # a text, not the name of a column
-    return Table(str(path), columns, list(itertools.islice(read, SAMPLE_ROWS)), rows), delimiter
+    return Table(str(path), columns, list(itertools.islice(read, SAMPLE_ROWS)), rows, above), delimiter
+
+
+def _shape(lines: Sequence[str], delimiter: str | None, file: str) -> tuple[str, int]:
+    """Return the delimiter of some first lines, and how many rows stand above the names of the columns."""
+    for separator in delimiter or DELIMITERS:
+        try:
+            first = list(itertools.islice(filter(None, csv.reader(lines, delimiter=separator)), 20))
+        except csv.Error:
+            continue
+        if above := header_at(first):
+            return separator, above
+    return delimiter or sniff_delimiter(lines, file), 0
 
 
 def open_lines(path: Path, encoding: str) -> Table:
-    """Open a file of one text a line as a table of one column; blank lines are none."""
+    """Open a file of one text a line as a table of one column; blank lines are none.
+
+    Lines of fastText, as doccano writes them, have the label in front: ``__label__polite Thank you.``
+    """
 
     def rows() -> Iterator[Row]:
         number = 0
@@ -80,7 +100,17 @@ def open_lines(path: Path, encoding: str) -> Table:
     sample = list(itertools.islice(rows(), SAMPLE_ROWS))
     if not sample:
         raise FormatError("is empty", file=str(path), code="empty_file")
+    if all(as_text(text).startswith(_FASTTEXT) for (text,) in sample):
+        return Table(str(path), ("label", "text"), [], lambda: map(_of_fasttext, rows()))
     return Table(str(path), ("text",), sample, rows)
+
+
+def _of_fasttext(row: Row) -> Row:
+    """Return label and text of a line; several labels stay in one cell, which is no class."""
+    labels, words = [], as_text(row[0]).split(" ")
+    while words and words[0].startswith(_FASTTEXT):
+        labels.append(words.pop(0).removeprefix(_FASTTEXT))
+    return (", ".join(labels), " ".join(words))
 
 
 def _stated_delimiter(line: str) -> str | None:
@@ -89,8 +119,11 @@ def _stated_delimiter(line: str) -> str | None:
     return bare[4:5] or "\t" if bare.lower().startswith("sep=") and len(bare) <= 5 else None
 
 
-def _rows(path: Path, encoding: str, delimiter: str) -> Iterator[Row]:
-    """Yield the rows that are not blank, the header first; all are as wide as the header."""
+def _rows(path: Path, encoding: str, delimiter: str, above: int) -> Iterator[Row]:
+    """Yield the rows that are not blank, the header first; all are as wide as the header.
+
+    The first rows, those above the header, are passed over.
+    """
     if csv.field_size_limit() < MOST_CHARACTERS:
         # The limit belongs to the process. It is only ever raised; what bounds memory is `_Lines`.
         csv.field_size_limit(MOST_CHARACTERS)
@@ -101,6 +134,9 @@ def _rows(path: Path, encoding: str, delimiter: str) -> Iterator[Row]:
             for row in csv.reader(lines, delimiter=delimiter, strict=True):
                 lines.characters = 0
                 if not row or (number < 0 and _stated_delimiter(delimiter.join(row)) is not None):
+                    continue
+                if above:
+                    above -= 1
                     continue
                 number += 1
                 width = width or len(row)

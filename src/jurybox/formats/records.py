@@ -234,12 +234,15 @@ class Table:
         The first rows.
     rows
         Returns all rows, each as wide as `columns`; one without cells was left out and counted.
+    preamble
+        How many rows above the names of the columns were passed over, such as a title.
     """
 
     file: str
     columns: tuple[str, ...]
     sample: Sequence[Row]
     rows: Callable[[], Iterator[Row]]
+    preamble: int = 0
 
 
 def without_repeats(records: Iterable[Record], file: str) -> Iterator[Record]:
@@ -273,13 +276,19 @@ def without_repeats(records: Iterable[Record], file: str) -> Iterator[Record]:
         yield record
 
 
-def later_only(read: Callable[[], Iterator[Record]]) -> Iterator[Record]:
-    """Leave out answers that the same person gave anew: the later one counts, by time and then by row."""
+def later_only(
+    read: Callable[[], Iterator[Record]], again: Callable[[], None] = lambda: None
+) -> Iterator[Record]:
+    """Leave out answers that the same person gave anew: the later one counts, by time and then by row.
+
+    All is read twice; `again` is called in between, so that nothing is counted twice.
+    """
     last: dict[tuple[str, str], tuple[float, int]] = {}
     for record in read():
         if isinstance(record, AnnotationRecord | SkipRecord):
             pair = (record.text_id, record.annotator)
             last[pair] = max(last.get(pair, (float("-inf"), 0)), _age(record))
+    again()
     for record in read():
         if not isinstance(record, AnnotationRecord | SkipRecord) or last[
             (record.text_id, record.annotator)

@@ -136,11 +136,14 @@ def read_table(
         At the first wrong cell.
     """
     reader = _RowReader(table, layout, labels, annotator, tally)
-    has_text, shape = layout.text is not None, layout.shape
+    has_text, shape, header = layout.text is not None, layout.shape, table.columns
     for number, row in enumerate(table.rows(), 1):
-        if not any(row) and all(cell is None or cell == "" for cell in row):
+        if all(map(_is_blank, row)):
             if row:
                 tally.note(Finding("blank rows left out"), number)
+            continue
+        if row[0] == header[0] and len(header) > 1 and tuple(map(as_text, row)) == header:
+            tally.note(Finding("rows left out that repeat the names of the columns"), number)
             continue
         text_id = reader.text_id(row, number)
         if has_text:
@@ -151,6 +154,10 @@ def read_table(
                 yield annotation
         elif shape == "wide":
             yield from reader.wide(row, number, text_id)
+
+
+def _is_blank(cell: object) -> bool:
+    return cell is None or cell != cell or (isinstance(cell, str) and not cell.strip())
 
 
 class _RowReader:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -12,7 +13,7 @@ from pathlib import Path
 from jurybox.errors import FormatError, InputError
 from jurybox.formats.containers import unpack
 from jurybox.formats.detect import FORMATS, sniff_format
-from jurybox.formats.opening import Part, open_part
+from jurybox.formats.opening import Part, open_part, open_parts
 from jurybox.formats.options import ReadOptions
 from jurybox.formats.plan import FilePlan, Finding, ImportPlan, count
 from jurybox.formats.records import (
@@ -180,7 +181,7 @@ def read(path: str | PathLike[str], options: ReadOptions | None = None) -> Sourc
             exact=True,
             classes=_classes(options, manifest),
         )
-    return replace(_source(location, [open_part(location, form, options)], manifest), options=options)
+    return replace(_source(location, open_parts(location, form, options), manifest), options=options)
 
 
 def _read_zip(path: Path, options: ReadOptions) -> Source:
@@ -196,9 +197,7 @@ def _read_zip(path: Path, options: ReadOptions) -> Source:
     try:
         if len(held.files) == 1:
             form = sniff_format(held.files[0])
-            if form == "zip":
-                raise FormatError("holds another archive; unpack it first", file=str(path), code="binary")
-            source = _source(path, [open_part(held.files[0], form, options)], None)
+            source = _source(path, open_parts(held.files[0], form, options), None)
         elif sniff_format(root) == "huggingface":
             source = read(root, options)
         else:
@@ -245,7 +244,8 @@ def _open_files(folder: Path, options: ReadOptions) -> list[Part]:
         for path in folder.rglob("*")
         if path.is_file() and not any(part.startswith(".") for part in path.relative_to(folder).parts)
     )
-    paths = [path for path in every if _is_data(path)]
+    paths = [path for path in every if _is_data(path)] or [path for path in every if _is_plain(path)]
+    stems = Counter(path.name.split(".")[0] for path in paths)
     if any("annotation" in path.parts for path in paths):  # INCEpTION: what curators decided is nobody's vote
         paths = [path for path in paths if "annotation" in path.parts and path.stem != "INITIAL_CAS"]
     if not paths:
@@ -253,20 +253,21 @@ def _open_files(folder: Path, options: ReadOptions) -> list[Part]:
         raise FormatError(problem, file=str(folder))
     parts = []
     for path in paths:
-        part = open_part(path, sniff_format(path), options)
-        person = _person(path)
-        if part.nobody and options.annotator is None and person:
-            part = open_part(path, sniff_format(path), replace(options, annotator=person))
+        form = sniff_format(path)
+        opened = open_parts(path, form, options)
+        person = _person(path, by_folder=stems[path.name.split(".")[0]] > 1)
+        if any(part.nobody for part in opened) and options.annotator is None and person:
             note = Finding(
                 f"the name of the file is taken for the annotator: {person}",
                 "--annotator NAME if somebody else gave these labels",
             )
-            part = replace(part, plan=replace(part.plan, findings=(*part.plan.findings, note)))
-        parts.append(part)
+            opened = open_parts(path, form, replace(options, annotator=person))
+            opened[0] = opened[0].remarked(note)
+        parts += opened
     left = [str(path.relative_to(folder)) for path in every if path not in paths]
     if left and parts:
         note = Finding(f"files left out: {', '.join(left[:8])}{' …' if left[8:] else ''}")
-        parts[0] = replace(parts[0], plan=replace(parts[0].plan, findings=(*parts[0].plan.findings, note)))
+        parts[0] = parts[0].remarked(note)
     return parts
 
 
@@ -276,9 +277,19 @@ def _is_data(path: Path) -> bool:
     return bool(suffixes and suffixes[-1] in _DATA) or path.name.isdigit()
 
 
-def _person(path: Path) -> str:
-    """Return whom the name of a file names, else its folder; nobody where both are words for data."""
-    names = (path.name.split(".")[0], path.parent.name)
+def _is_plain(path: Path) -> bool:
+    """Whether a file among others that are no tables has texts: not what explains them."""
+    return path.suffix.lower() == ".txt" and not path.stem.lower().startswith(
+        ("readme", "license", "licence")
+    )
+
+
+def _person(path: Path, *, by_folder: bool) -> str:
+    """Return whom the name of a file names, else its folder; nobody where both are words for data.
+
+    Where files of several folders have the same name, the folder comes first.
+    """
+    names = (path.name.split(".")[0], path.parent.name)[:: -1 if by_folder else 1]
     return next(
         (
             name

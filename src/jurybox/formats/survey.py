@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from jurybox.formats.names import NAMES, family_of_labels, is_result, names_annotator, plain_name
 from jurybox.formats.plan import Finding
 from jurybox.formats.records import Table
-from jurybox.formats.values import LabelReader, as_text
+from jurybox.formats.values import LabelReader, as_list, as_text
 
 __all__ = ["ColumnSurvey", "Survey", "class_valued", "listed", "survey", "unread", "voters"]
 
@@ -35,6 +35,8 @@ class ColumnSurvey:
         Whether it holds more or longer values than that.
     nested
         How many cells hold lists or objects.
+    inner
+        How often the first of these lists and objects hold each value.
     """
 
     name: str
@@ -42,6 +44,7 @@ class ColumnSurvey:
     values: Counter[str] = field(default_factory=Counter)
     many: bool = False
     nested: int = 0
+    inner: Counter[str] = field(default_factory=Counter)
 
     def add(self, cells: Sequence[object]) -> None:
         """Take in some cells."""
@@ -51,9 +54,13 @@ class ColumnSurvey:
         try:
             counts: Mapping[object, int] = Counter(cells)
         except TypeError:
-            self.nested += sum(isinstance(cell, list | dict) for cell in cells)
+            lists = [cell for cell in cells if isinstance(cell, list | dict)]
+            self.nested += len(lists)
+            for cell in lists[: _MOST_VALUES if len(self.inner) < _MOST_VALUES else 0]:
+                held = cell.values() if isinstance(cell, dict) else cell
+                self.inner.update(as_text(one).strip() for one in held if isinstance(one, str | int | float))
             counts = Counter("" if isinstance(cell, list | dict) else as_text(cell) for cell in cells)
-            self.filled += sum(isinstance(cell, list | dict) for cell in cells)
+            self.filled += len(lists)
         for value, n in counts.items():
             text = value if isinstance(value, str) else as_text(value)
             if text:
@@ -110,11 +117,28 @@ def listed(names: Sequence[str], most: int = 12) -> str:
 
 def class_valued(column: ColumnSurvey, labels: LabelReader) -> bool:
     """Whether at least half of what a column holds are classes, upper and lower case aside."""
-    if column.many or column.nested or labels.classes is None:
+    return not (column.many or column.nested) and _mostly_classes(column.values, labels)
+
+
+def _mostly_classes(values: Mapping[str, int], labels: LabelReader) -> bool:
+    if labels.classes is None:
         return False
-    held = {value: n for value, n in column.values.items() if not labels.is_missing(value)}
+    held = {value: n for value, n in values.items() if not labels.is_missing(value)}
     known = sum(n for value, n in held.items() if labels.knows(value) or labels.nearly(value))
     return known > 0 and 2 * known >= sum(held.values())
+
+
+def _lists_classes(column: ColumnSurvey, labels: LabelReader) -> bool:
+    """Whether a column holds lists of classes, as JSON has them or written as text."""
+    inner = column.inner
+    if not column.nested:
+        written = [value for value in column.values if value.startswith("[")]
+        inner = Counter(as_text(one) for value in written for one in as_list(value))
+    certain = labels.classes is not None and _distinctive(labels.classes)
+    return (certain or plain_name(column.name) in _LISTS) and _mostly_classes(inner, labels)
+
+
+_LISTS = ("annotations", "labels", "votes", "ratings", "answers", "judgments", "judgements")
 
 
 def voters(columns: Mapping[int, ColumnSurvey], rows: int, labels: LabelReader) -> tuple[int, ...]:
@@ -199,6 +223,11 @@ def unread(
         findings.append(
             Finding(f"taken for results or features, nobody's votes, and kept as metadata: {listed(results)}")
         )
+    lists = [column.name for column in columns if shape == "texts" and _lists_classes(column, labels)]
+    if lists:
+        problem = f"labels would be lost: nothing says who gave those in the lists of {listed(lists)}"
+        option = "a second list of annotators, or --keep COLUMN to keep it as metadata"
+        findings.append(Finding(problem, option, loses_labels=True, code="nobody"))
     known = any(plain_name(name) == "split" for name in names)  # a data set: its labels are known ones
     if rest and not asked and (shape == "wide" or (shape == "texts" and not known)):
         problem = f"labels would be lost: nothing says who gave what is in {listed(rest)}"

@@ -181,7 +181,12 @@ def _zoned(moment: datetime) -> datetime:
 
 
 def _since_1970(ticks: float) -> datetime:
-    """Read a number by its size: from 1973 to 5138, seconds, milliseconds and so on do not overlap."""
+    """Read a number by its size: from 1973 to 5138, seconds, milliseconds and so on do not overlap.
+
+    Days since the end of 1899, as spreadsheets count them, are smaller than all of these: 1982 to 2064.
+    """
+    if 30_000 <= ticks < 60_000:
+        return datetime(1899, 12, 30, tzinfo=UTC) + timedelta(seconds=round(ticks * 86400, 3))
     if not _OLDEST <= ticks < _TICKS[-1][0]:
         raise ValueError("is no time since 1970")
     scale = next(scale for most, scale in _TICKS if ticks < most)

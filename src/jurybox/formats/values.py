@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import difflib
 import hashlib
+import json
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -13,8 +15,8 @@ from datetime import time as clock
 from jurybox.coding import is_missing
 from jurybox.errors import FormatError
 
-__all__ = ["LabelReader", "Place", "as_json", "as_name", "as_text", "by_size", "checked", "id_of_text"]
-__all__ += ["problem_with"]
+__all__ = ["LabelReader", "Place", "as_json", "as_list", "as_name", "as_text", "by_size", "checked"]
+__all__ += ["id_of_text", "problem_with"]
 
 Place = tuple[str, int, str]
 """File, row and column."""
@@ -86,6 +88,38 @@ def as_json(value: object) -> object:
     if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray):
         return [as_json(held) for held in value]
     return as_text(value)
+
+
+_QUOTED = re.compile(r"""'[^']*'|"[^"]*"|[^\s'"]+""")
+
+
+def as_list(value: object) -> list[object]:
+    """Return a list: also of text as JSON, Python, NumPy or people write lists.
+
+    Examples
+    --------
+    >>> as_list("Ann1, Ann2"), as_list("[1 0]"), as_list("['a', 'b']"), as_list("['a' 'b']")
+    (['Ann1', 'Ann2'], ['1', '0'], ['a', 'b'], ['a', 'b'])
+    """
+    if isinstance(value, list | tuple):
+        return list(value)
+    if not isinstance(value, str):
+        return [] if value is None or value != value else [value]
+    bare = value.strip()
+    if bare[:1] in "[(" and bare[-1:] in ")]" and bare:
+        for read in (json.loads, ast.literal_eval):
+            if read is ast.literal_eval and "," not in bare:
+                break  # NumPy has blanks between, and Python would join 'a' 'b'
+            try:
+                held = read(bare)
+            except (ValueError, SyntaxError, RecursionError, MemoryError, TypeError):
+                continue
+            return list(held) if isinstance(held, list | tuple) else [held]
+        bare = bare[1:-1].strip()
+        if "," not in bare:
+            return [part.strip("'\"") for part in _QUOTED.findall(bare)]
+    separator = next((sign for sign in (";", "|", ",") if sign in bare), ",")
+    return [part.strip().strip("'\"") for part in bare.split(separator)] if bare else []
 
 
 def problem_with(value: object) -> str | None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from jurybox.formats.tools.argilla import Argilla
 from jurybox.formats.tools.base import ObjectTool, TableTool
-from jurybox.formats.tools.crowds import APPEN, MTURK, TOLOKA
+from jurybox.formats.tools.crowds import APPEN, MTURK, TOLOKA, AppenJson
 from jurybox.formats.tools.forms import QUALTRICS
 from jurybox.formats.tools.inception import CasJson
 from jurybox.formats.tools.label_studio import LABEL_STUDIO_TABLE, LabelStudio
@@ -17,7 +17,8 @@ from jurybox.formats.tools.spans import DOCCANO_TABLE, Doccano, LightTag, Prodig
 __all__ = ["OBJECT_TOOLS", "TABLE_TOOLS", "object_tool", "table_tool"]
 
 OBJECT_TOOLS: tuple[ObjectTool, ...] = (
-    *(CasJson(), LabelStudio(), LightTag(), Potato(), Prodigy(), Argilla(), Parallel(), Nested(), Doccano()),
+    *(CasJson(), AppenJson(), LabelStudio(), LightTag(), Potato(), Prodigy()),
+    *(Argilla(), Parallel(), Nested(), Doccano()),
 )
 TABLE_TOOLS: tuple[TableTool, ...] = (
     *(MTURK, TOLOKA, APPEN, LABEL_STUDIO_TABLE, POTATO_TABLE, QUALTRICS, DOCCANO_TABLE),

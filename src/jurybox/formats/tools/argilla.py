@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 
 from jurybox.formats.plan import Finding
-from jurybox.formats.tools.base import Answer, Context, Item, span_problem
+from jurybox.formats.tools.base import Answer, Context, Item, only_of_classes, span_problem
 from jurybox.formats.values import as_text
 
 __all__ = ["Argilla"]
@@ -55,13 +55,7 @@ class Argilla:
             wanted = about.given.get("label")
             asked = {name: held for name, held in by_question.items() if wanted in (None, name) and held}
             if len(asked) > 1:
-                names = ", ".join(sorted(asked))
-                raise about.wrong(
-                    f"has several questions ({names}); name the one of the label, e.g. --column "
-                    f"label={min(asked)}",
-                    row,
-                    "responses",
-                )
+                asked = only_of_classes(asked, _values, row, "responses", about)
             answers = [
                 answer
                 for name, held in asked.items()
@@ -94,6 +88,10 @@ class Argilla:
                     text_field,
                 ),
             )
+
+
+def _values(responses: Sequence[Mapping[str, object]]) -> list[object]:
+    return [one["value"] for one in responses if "value" in one]
 
 
 def _is_own(name: str, questions: Mapping[str, object]) -> bool:

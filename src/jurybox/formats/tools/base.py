@@ -14,7 +14,8 @@ from jurybox.formats.records import AnnotationRecord, Record, SkipRecord, Table,
 from jurybox.formats.times import TimeStyle, parse_seconds, parse_time
 from jurybox.formats.values import LabelReader, as_json, as_name, as_text, checked, id_of_text
 
-__all__ = ["Answer", "Context", "Item", "ObjectTool", "TableTool", "read_items", "span_problem", "who"]
+__all__ = ["Answer", "Context", "Item", "ObjectTool", "TableTool", "conversation", "only_of_classes"]
+__all__ += ["read_items", "span_problem", "who", "who_field"]
 
 _FIELDS = (
     *("annotator", "annotator_id", "annotatorId", "annotator_name", "annotated_by", "completed_by", "worker"),
@@ -42,13 +43,31 @@ def who(found: Mapping[str, object]) -> object:
     >>> who({"completed_by": {"id": 3, "email": "ana@example.org"}}), who({"label": "a"})
     ('ana@example.org', None)
     """
-    for name in _FIELDS:
-        person = found.get(name)
-        if isinstance(person, Mapping):
-            person = person.get("email") or person.get("username") or person.get("name") or person.get("id")
-        if not isinstance(person, list | Mapping) and as_text(person).strip():
-            return person
-    return None
+    return next((person for name in _FIELDS if (person := _named_in(found.get(name))) is not None), None)
+
+
+def who_field(found: Mapping[str, object]) -> str | None:
+    """Return the name of the field in which an object names its annotator."""
+    return next((name for name in _FIELDS if _named_in(found.get(name)) is not None), None)
+
+
+def _named_in(person: object) -> object:
+    if isinstance(person, Mapping):
+        person = person.get("email") or person.get("username") or person.get("name") or person.get("id")
+    return None if isinstance(person, list | Mapping) or not as_text(person).strip() else person
+
+
+def conversation(text: object) -> object:
+    r"""Return the turns of a conversation one below the other; anything else as it is.
+
+    Examples
+    --------
+    >>> conversation({"context": "Hi.", "response": "Oh great."})
+    'context: Hi.\nresponse: Oh great.'
+    """
+    if not isinstance(text, Mapping):
+        return text
+    return "\n".join(f"{name}: {as_text(turn)}" for name, turn in text.items())
 
 
 T = TypeVar("T")
@@ -294,6 +313,42 @@ def _string(about: Context, value: object, row: int, column: str) -> str:
     if isinstance(value, Mapping | list | bytes):
         raise about.wrong("is no text", row, column, value)
     return checked(as_text(value), (about.file, row, column))
+
+
+def only_of_classes(
+    found: Mapping[str, T], labels_of: Callable[[T], Sequence[object]], row: int, column: str, about: Context
+) -> dict[str, T]:
+    """Return, of several questions that were answered, the only one whose answers are classes.
+
+    Raises
+    ------
+    FormatError
+        If there is none such, or more than one.
+    """
+    known = {
+        name: one
+        for name, one in found.items()
+        if any(
+            about.labels.knows(as_text(label))
+            for held in labels_of(one)
+            for label in (held if isinstance(held, list) else [held])
+            if not isinstance(label, list | Mapping)
+        )
+    }
+    if len(known) != 1:
+        names = ", ".join(sorted(found))
+        raise about.wrong(
+            f"has several questions ({names}); name the one of the label, e.g. --column label={min(found)}",
+            row,
+            column,
+        )
+    for name in found.keys() - known.keys():
+        finding = Finding(
+            f"answers to {name!r} left out: they are none of the classes",
+            f"--column label={name} to read them",
+        )
+        about.tally.note(finding, row)
+    return known
 
 
 def span_problem(about: Context, row: int, column: str, value: object, control: str = "") -> FormatError:

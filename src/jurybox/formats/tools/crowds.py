@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from jurybox.formats.plan import Finding
 from jurybox.formats.records import Row, Table
 from jurybox.formats.times import TimeStyle, parse_time
-from jurybox.formats.tools.base import Context, TableTool
+from jurybox.formats.tools.base import Answer, Context, Item, TableTool, only_of_classes, who
 from jurybox.formats.values import as_text
 
-__all__ = ["APPEN", "MTURK", "TOLOKA"]
+__all__ = ["APPEN", "MTURK", "TOLOKA", "AppenJson"]
 
 
 def _without(
@@ -178,16 +178,15 @@ TOLOKA = TableTool(
 )
 
 
+_UNTRUSTED = "judgments of untrusted contributors (_tainted) left out"
+
+
 def _appen(table: Table, about: Context) -> Table:
     """Leave out judgments of untrusted contributors, and add how long each took."""
     spam = ("_tainted",)
 
     def reason(cells: Mapping[str, str]) -> str | None:
-        return (
-            "judgments of untrusted contributors (_tainted) left out"
-            if cells.get("_tainted", "").lower() == "true"
-            else None
-        )
+        return _UNTRUSTED if cells.get("_tainted", "").lower() == "true" else None
 
     kept = _without(table, reason, spam, about)
     if not {"_created_at", "_started_at"} <= set(table.columns) or "_seconds" in table.columns:
@@ -222,3 +221,61 @@ APPEN = TableTool(
     convert=_appen,
     month_first=True,
 )
+
+
+class AppenJson:
+    """Units with the judgments of all contributors in their `results`."""
+
+    name = "appen"
+    title = "Appen"
+    documentation = APPEN.documentation
+
+    def recognises(self, sample: Sequence[Mapping[str, object]]) -> bool:
+        """Whether objects are such units."""
+        return any(_judgments(found) is not None for found in sample)
+
+    def items(self, objects: Iterator[Mapping[str, object]], about: Context) -> Iterator[tuple[int, Item]]:
+        """Yield a text with its judgments; those of untrusted contributors are left out."""
+        for row, found in enumerate(objects, 1):
+            data = found.get("data")
+            if not isinstance(data, Mapping):
+                raise about.wrong("is no object", row, "data", data)
+            field = about.text_field(data, _APPEN_TEXTS, row)
+            judgments = [one for one in _judgments(found) or () if isinstance(one, Mapping)]
+            given: dict[str, list[tuple[Mapping[str, object], object]]] = {}
+            for one in judgments:
+                answers = one.get("data")
+                if one.get("tainted") is True or one.get("rejected") is True:
+                    about.tally.note(Finding(_UNTRUSTED), row)
+                elif isinstance(answers, Mapping):
+                    for question, label in answers.items():
+                        given.setdefault(as_text(question), []).append((one, label))
+            wanted = about.given.get("label")
+            asked = {name: held for name, held in given.items() if wanted in (None, name)}
+            if len(asked) > 1:
+                asked = only_of_classes(
+                    asked, lambda held: [label for _, label in held], row, "results", about
+                )
+            yield (
+                row,
+                Item(
+                    data[field],
+                    [
+                        Answer(who(one), label, time=one.get("created_at"), field="results")
+                        for held in asked.values()
+                        for one, label in held
+                    ],
+                    data.get(about.given.get("id", "id"), found.get("id")),
+                    about.metadata(data, [field, about.given.get("id", "id")], row),
+                    field,
+                ),
+            )
+
+
+_APPEN_TEXTS = ("text", "sentence", "content", "tweet", "comment", "review", "document", "message")
+
+
+def _judgments(found: Mapping[str, object]) -> list[object] | None:
+    results = found.get("results")
+    held = results.get("judgments") if isinstance(results, Mapping) else None
+    return held if isinstance(held, list) else None

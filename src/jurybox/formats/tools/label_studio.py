@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 
 from jurybox.formats.plan import Finding
-from jurybox.formats.tools.base import Answer, Context, Item, TableTool, span_problem, who
+from jurybox.formats.records import Row, Table
+from jurybox.formats.tools.base import Answer, Context, Item, TableTool, only_of_classes, span_problem, who
 from jurybox.formats.values import as_text
 
 __all__ = ["LABEL_STUDIO_TABLE", "LabelStudio"]
@@ -119,7 +121,7 @@ def _label(
         if wanted not in (None, control) or not isinstance(value, Mapping):
             continue
         label = _value(value, about)
-        if "start" in value or any(name.endswith("labels") for name in map(as_text, value)):
+        if _is_span(value):
             spans.append(control)
         elif label is not None:
             if control in found:
@@ -128,17 +130,16 @@ def _label(
                 )
             found[control] = (label, result)
     if len(found) > 1:
-        names = ", ".join(sorted(found))
-        raise about.wrong(
-            f"has several choices ({names}); name the control of the label, e.g. --column label={min(found)}",
-            row,
-            "result",
-        )
+        found = only_of_classes(found, lambda one: [one[0]], row, "result", about)
     if spans and not found:
         raise span_problem(about, row, "result", None, f" (control {spans[0]!r})")
     for _ in spans:
         about.tally.note(_SPANS_BESIDE, row)
     return next(iter(found.values()), (None, {}))
+
+
+def _is_span(value: Mapping[str, object]) -> bool:
+    return "start" in value or any(name.endswith("labels") for name in map(as_text, value))
 
 
 def _value(value: Mapping[str, object], about: Context) -> object:
@@ -171,6 +172,62 @@ def _remark(results: Sequence[Mapping[str, object]]) -> str:
     return "\n".join(typed)
 
 
+_KINDS = frozenset({"choices", "rating", "number", "taxonomy", "selected", "start"})
+
+
+def _results(cell: object) -> list[Mapping[str, object]]:
+    """Return the results that JSON_MIN and CSV leave in a cell; none if it holds anything else."""
+    if isinstance(cell, str):
+        if not cell.startswith(("[{", '{"')):
+            return []
+        try:
+            cell = json.loads(cell)
+        except (ValueError, RecursionError):
+            return []
+    held = cell if isinstance(cell, list) else [cell]
+    results = [one for one in held if isinstance(one, Mapping) and one.keys() & _KINDS]
+    return results if len(results) == len(held) else []
+
+
+def _labels_in(results: Sequence[Mapping[str, object]], about: Context) -> list[object]:
+    held = [_value(one, about) for one in results]
+    return [label for one in held for label in (one if isinstance(one, list) else [one])]
+
+
+def _convert(table: Table, about: Context) -> Table:
+    """Read what is wrapped: ``[{"rating": 4}]`` is 4. Several labels and spans are refused by name."""
+    wanted = about.given.get("label")
+    labelled = about.labels.classes is None or any(
+        about.labels.knows(as_text(label))
+        for row in table.sample
+        for cell in row
+        for label in (_labels_in(_results(cell), about) or [cell])
+        if not isinstance(label, list | Mapping)
+    )
+
+    def plain(cell: object, number: int, name: str) -> object:
+        results = _results(cell)
+        if not results or wanted not in (None, name):
+            return cell
+        if any(map(_is_span, results)):
+            if wanted == name or not labelled:
+                raise span_problem(about, number, name, None)
+            about.tally.note(_SPANS_BESIDE, number)
+            return cell
+        given = _labels_in(results, about)
+        if len(given) == 1:
+            return given[0]
+        if wanted == name or any(about.labels.knows(as_text(label)) for label in given):
+            raise about.wrong("holds several labels; expected one label a text", number, name, given)
+        return cell
+
+    def rows() -> Iterator[Row]:
+        for number, row in enumerate(table.rows(), 1):
+            yield tuple(plain(cell, number, name) for cell, name in zip(row, table.columns, strict=True))
+
+    return Table(table.file, table.columns, table.sample, rows)
+
+
 LABEL_STUDIO_TABLE = TableTool(
     name="label-studio",
     title="Label Studio",
@@ -183,5 +240,6 @@ LABEL_STUDIO_TABLE = TableTool(
         "time": ("updated_at", "created_at"),
     },
     bookkeeping=("annotation_id", "updated_at", "created_at", "agreement"),
+    convert=_convert,
     resubmits=True,
 )

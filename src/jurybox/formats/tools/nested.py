@@ -5,12 +5,10 @@ Our own JSON is of this kind, and many data sets are.
 
 from __future__ import annotations
 
-import ast
-import json
 from collections.abc import Iterator, Mapping, Sequence
 
-from jurybox.formats.tools.base import Answer, Context, Item, who
-from jurybox.formats.values import as_text
+from jurybox.formats.tools.base import Answer, Context, Item, conversation, who, who_field
+from jurybox.formats.values import as_list, as_text
 
 __all__ = ["Nested", "Parallel"]
 
@@ -63,18 +61,23 @@ class Nested:
             )
             has_text = "text" in about.given or any(isinstance(found.get(name), str) for name in _TEXTS)
             text_field = about.text_field(found, _TEXTS, row) if has_text else "text"
+            person, label = who_field(found), next((name for name in _LABELS if name in found), None)
             id_field = about.given.get("id") or next(
                 (name for name in _IDS if found.get(name) not in (None, "")), "id"
             )
             held = None if field is None else found[field]
             if field is None and isinstance(found.get("annotations"), str | int | float):
                 raise about.wrong("is no list of annotations", row, "annotations", found["annotations"])
-            answers = [] if field is None else list(_answers(held, field, row, about))
             used = [text_field, id_field, field or "annotations", "annotations"]
+            answers = [] if field is None else list(_answers(held, field, row, about))
+            known = label is not None and about.labels.nearly(as_text(found[label]))
+            if field is None and person is not None and label is not None and known:
+                answers = [_answer(found, who(found), label)]
+                used += [person, label, "seconds", "comment", "time"]
             yield (
                 row,
                 Item(
-                    found.get(text_field),
+                    conversation(found.get(text_field)),
                     answers,
                     found.get(id_field),
                     about.metadata(found, used, row),
@@ -94,11 +97,40 @@ def _field(found: Mapping[str, object]) -> str | None:
         if (
             isinstance(held, Mapping)
             and held
-            and not any(isinstance(one, list) for one in held.values())
+            and (
+                name == "annotations"
+                or _rows(held)
+                or not any(isinstance(one, list) for one in held.values())
+            )
             and not _are_votes(held)
         ):
             return name
-    return None
+    return next((as_text(name) for name, held in found.items() if _are_judgments(held)), None)
+
+
+def _are_judgments(held: object) -> bool:
+    """Whether a field of any name lists who gave which label."""
+    rows = _rows(held) if isinstance(held, Mapping) else held
+    return (
+        isinstance(rows, list)
+        and bool(rows)
+        and all(
+            isinstance(one, Mapping)
+            and who(one) is not None
+            and any(name in one for name in _LABELS)
+            and "start" not in one
+            for one in rows
+        )
+    )
+
+
+def _rows(held: Mapping[str, object]) -> list[Mapping[str, object]]:
+    """Return the objects of an object of lists, as data sets of Hugging Face have them; else none."""
+    lists = [one for one in held.values() if isinstance(one, list)]
+    if len(lists) < len(held) or len({len(one) for one in lists}) != 1:
+        return []
+    rows: list[Mapping[str, object]] = [dict(zip(held, row, strict=True)) for row in zip(*lists, strict=True)]
+    return rows if all(who(one) is not None for one in rows) else []
 
 
 def _are_votes(held: Mapping[str, object]) -> bool:
@@ -107,6 +139,8 @@ def _are_votes(held: Mapping[str, object]) -> bool:
 
 
 def _answers(held: object, field: str, row: int, about: Context) -> Iterator[Answer]:
+    if isinstance(held, Mapping) and (rows := _rows(held)):
+        held = rows
     if isinstance(held, Mapping):
         classes = about.labels.classes
         if classes is not None and held and all(about.labels.knows(as_text(name)) for name in held):
@@ -189,7 +223,7 @@ class Parallel:
         """Whether objects have two such lists, of the same length somewhere."""
         pairs = [(found, *_fields(found)) for found in sample[:200]]
         lists = [
-            (_listed(found[people]), _listed(found[labels]))
+            _side_by_side(found, people, labels)
             for found, people, labels in pairs
             if people is not None and labels is not None
         ]
@@ -205,7 +239,7 @@ class Parallel:
             people, labels = about.given.get("annotator", people), about.given.get("label", labels)
             answers = []
             if people in found and labels in found and people is not None and labels is not None:
-                names, given = _listed(found[people]), _listed(found[labels])
+                names, given = _side_by_side(found, people, labels)
                 if len(names) != len(given):
                     raise about.wrong(
                         f"has {len(given)} labels by {len(names)} annotators; expected as many",
@@ -222,9 +256,7 @@ class Parallel:
                 isinstance(found.get(name), str | Mapping) for name in _PARALLEL_TEXTS
             )
             field = _text_field(found, about, row) if has_text else "text"
-            text = found.get(field)
-            if isinstance(text, Mapping):  # a conversation: its turns one below the other
-                text = "\n".join(f"{name}: {as_text(turn)}" for name, turn in text.items())
+            text = conversation(found.get(field))
             id_field = about.given.get("id") or next(
                 (name for name in _PARALLEL_IDS if found.get(name) not in (None, "")), "id"
             )
@@ -257,28 +289,9 @@ def _fields(found: Mapping[str, object]) -> tuple[str | None, str | None]:
     return people, labels
 
 
-def _listed(value: object) -> list[object]:
-    """Return a list: also of text as JSON, Python, NumPy or people write lists.
-
-    Examples
-    --------
-    >>> _listed("Ann1, Ann2"), _listed("[1 0]"), _listed("['a', 'b']"), _listed(3)
-    (['Ann1', 'Ann2'], ['1', '0'], ['a', 'b'], [3])
-    """
-    if isinstance(value, list | tuple):
-        return list(value)
-    if not isinstance(value, str):
-        return [] if value is None or value != value else [value]
-    bare = value.strip()
-    if bare[:1] in "[(" and bare[-1:] in ")]" and bare:
-        for read in (json.loads, ast.literal_eval):
-            try:
-                held = read(bare)
-            except (ValueError, SyntaxError, RecursionError, MemoryError, TypeError):
-                continue
-            return list(held) if isinstance(held, list | tuple) else [held]
-        bare = bare[1:-1].strip()
-        if "," not in bare:
-            return [part.strip("'\"") for part in bare.split()]
-    separator = next((sign for sign in (";", "|", ",") if sign in bare), ",")
-    return [part.strip().strip("'\"") for part in bare.split(separator)] if bare else []
+def _side_by_side(found: Mapping[str, object], people: str, labels: str) -> tuple[list[object], list[object]]:
+    """Return people and labels in the same order; LeWiDi has written an object of both since 2025."""
+    held = found[labels]
+    if isinstance(held, Mapping):
+        return [*held], [*held.values()]
+    return as_list(found[people]), as_list(held)

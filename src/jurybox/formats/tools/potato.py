@@ -14,6 +14,8 @@ __all__ = ["POTATO_TABLE", "Potato"]
 _TEXTS = ("displayed_text", "text", "sentence", "content")
 _UNCHOSEN = ("", "0", "false", "none", "nan", "null")
 SEPARATOR = ":::"
+_TYPED = ("text_box", "textbox", "free_response")
+"""What Potato calls a field for words of one's own."""
 
 
 class Potato:
@@ -31,7 +33,8 @@ class Potato:
         """Yield a text with the answer of its user."""
         for row, found in enumerate(objects, 1):
             chosen = _by_scheme(found.get("label_annotations"))
-            label = _one(chosen, row, about)
+            typed = "\n".join(value for pairs in chosen.values() for name, value in pairs if name in _TYPED)
+            label = _one(_without_typed(chosen), row, about)
             has_text = any(isinstance(found.get(name), str) for name in _TEXTS)
             field = (
                 about.text_field(found, _TEXTS, row)
@@ -40,7 +43,11 @@ class Potato:
             )
             person = who(found)
             answers = (
-                [Answer(person, label, _spent(found.get("behavioral_data")), field="label_annotations")]
+                [
+                    Answer(
+                        person, label, _spent(found.get("behavioral_data")), typed, field="label_annotations"
+                    )
+                ]
                 if chosen or person
                 else []
             )
@@ -89,6 +96,14 @@ def _by_scheme(labels: object) -> dict[str, list[tuple[str, str]]]:
     }
 
 
+def _without_typed(schemes: Mapping[str, list[tuple[str, str]]]) -> dict[str, list[tuple[str, str]]]:
+    return {
+        scheme: [pair for pair in pairs if pair[0] not in _TYPED]
+        for scheme, pairs in schemes.items()
+        if not pairs or any(pair[0] not in _TYPED for pair in pairs)
+    }
+
+
 def _one(schemes: Mapping[str, list[tuple[str, str]]], row: int, about: Context) -> object:
     wanted = about.given.get("label")
     asked = {scheme: pairs for scheme, pairs in schemes.items() if wanted in (None, scheme) and pairs}
@@ -134,6 +149,8 @@ def _convert(table: Table, about: Context) -> Table:
         for at, name in enumerate(table.columns)
         if SEPARATOR in name
     ]
+    typed = [at for at, _, name in marks if name in _TYPED]
+    marks = [mark for mark in marks if mark[0] not in typed]
     schemes = {scheme for _, scheme, _ in marks}
 
     def label_of(row: Row, number: int) -> str:
@@ -148,11 +165,14 @@ def _convert(table: Table, about: Context) -> Table:
         return label[0] if isinstance(label, list) else ""
 
     def rows() -> Iterator[Row]:
-        return ((*row, label_of(row, number)) for number, row in enumerate(table.rows(), 1))
+        for number, row in enumerate(table.rows(), 1):
+            remarks = [as_text(row[at]).strip() for at in typed]
+            yield (*row, label_of(row, number), *(["\n".join(filter(None, remarks))] if typed else []))
 
     name = wanted if wanted in schemes else "label"
-    sample = [(*row, "") for row in table.sample]
-    return Table(table.file, (*table.columns, str(name)), sample, rows)
+    more = (str(name), *(["comment"] if typed else []))
+    sample = [(*row, *([""] * len(more))) for row in table.sample]
+    return Table(table.file, (*table.columns, *more), sample, rows)
 
 
 POTATO_TABLE = TableTool(
@@ -165,6 +185,7 @@ POTATO_TABLE = TableTool(
         "id": ("instance_id", "id"),
         "text": ("displayed_text", "text"),
         "label": ("label",),
+        "comment": ("comment",),
     },
     bookkeeping=(f"*{SEPARATOR}*", "behavioral_data", "span_annotations"),
     convert=_convert,
