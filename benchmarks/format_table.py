@@ -17,6 +17,7 @@ from jurybox import formats
 from jurybox.formats import EXPORT_FORMATS, AnnotationRecord, Export, ReadOptions, SkipRecord, TextRecord
 from jurybox.formats.tools import OBJECT_TOOLS, TABLE_TOOLS
 from jurybox.formats.tools.base import ObjectTool, TableTool
+from jurybox.formats.tools.forms import FORMS
 from jurybox.formats.write_tools import TOOL_WRITERS
 
 if TYPE_CHECKING:
@@ -46,7 +47,6 @@ OWN = {
     "huggingface": "Hugging Face data set",
     "wide": "a column a person",
 }
-READ_ONLY = {"google-forms": "Google Forms (turned round)"}
 
 
 def main() -> int:
@@ -69,26 +69,23 @@ def table() -> str:
     """Return the table, after trying everything in it."""
     from support.exports import SAMPLES
 
-    tools: list[TableTool | ObjectTool] = [*TABLE_TOOLS, *OBJECT_TOOLS]
+    tools: list[TableTool | ObjectTool] = [FORMS, *TABLE_TOOLS, *OBJECT_TOOLS]
     titles = {
         tool.name: f"[{tool.title}]({tool.documentation})" if "://" in tool.documentation else tool.title
         for tool in tools
     }
+    read = [read_as(sample) for sample in SAMPLES.values()]
     lines = [
         "| format | `--format` | exports that are read | written | comes back |",
         "|---|---|---|---|---|",
     ]
-    for name in dict.fromkeys([*OWN, *READ_ONLY, *titles]):
-        known = [
-            sample
-            for sample in SAMPLES
-            if read_as(SAMPLES[sample]) == name or (name == "google-forms" and sample == "google forms")
-        ]
-        title = OWN.get(name) or READ_ONLY.get(name) or titles[name]
+    for name in dict.fromkeys([*OWN, *titles]):
+        known = [form for form in read if form == name]
+        title = OWN.get(name) or titles[name]
         written = name in EXPORT_FORMATS
-        read = str(len(known)) if known else "yes" if written else "–"
+        counted = str(len(known)) if known else "yes" if written else "–"
         back = comes_back(name) if written else "–"
-        lines.append(f"| {title} | `{name}` | {read} | {'yes' if written else '–'} | {back} |")
+        lines.append(f"| {title} | `{name}` | {counted} | {'yes' if written else '–'} | {back} |")
     return "\n".join(lines) + "\n"
 
 

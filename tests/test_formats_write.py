@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from jurybox import formats
@@ -155,12 +155,13 @@ def exports(draw: st.DrawFn) -> Export:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])
+@pytest.mark.parametrize("form", OWN_FORMATS)
 @settings(max_examples=EXAMPLES, deadline=None)
 @given(export=exports())
 def test_any_project_survives_the_round_trip(
     form: str, export: Export, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
+    assume(export.texts or form != "huggingface")  # the library cannot read an empty data set
     out = formats.write(export, target(tmp_path_factory.mktemp("trip"), form), format=form)
     texts, annotations = contents(out, ReadOptions(classes=export.classes))
     assert texts == list(export.texts)
@@ -244,7 +245,8 @@ def test_any_project_survives_the_formats_of_other_tools(
     writer = TOOL_WRITERS[form]
     out = formats.write(export, target(tmp_path_factory.mktemp("trip"), form), format=form)
     people = sorted({label.annotator for label in export.annotations}) if form == "wide" else ()
-    known = form in ("wide", "json", "mturk") or any(export.annotations)
+    certain = ("wide", "json", "mturk", "crowd-kit", "google-forms", "qualtrics", "inception")
+    known = form in certain or any(export.annotations)
     options = ReadOptions("auto" if known else form, classes=export.classes, annotator_columns=people)
     texts, annotations = contents(out, options)
     found = Export("p", export.classes, texts, annotations, skips=skips_of(out, options))

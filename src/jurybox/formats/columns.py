@@ -259,6 +259,8 @@ class _Guess:
         at, text, who = self.roles["id"], self.roles["text"], self.roles["annotator"]
         if at is None or text is None or who is None or "id" in self.given:
             return
+        if self.tool is not None and self.tool.named("id", {at: self.table.columns[at]}):
+            return  # the tool knows its ids
         peek = [(as_name(row[at]), as_text(row[text]), as_name(row[who])) for row in self._peek()]
         n_texts = len({text for _, text, _ in peek})
         of_judgments = len({number for number, _, _ in peek}) == len(peek) > n_texts

@@ -27,7 +27,7 @@ _ZIP = b"PK\x03\x04"
 _OLE = b"\xd0\xcf\x11\xe0"
 _ZSTD = b"\x28\xb5\x2f\xfd"
 _MOST_BYTES = 1 << 35
-_MOST_FILES = 10_000
+_MOST_FILES = 100_000
 _MOST_RATIO = 2_000
 _DEEPEST = 3
 

@@ -200,7 +200,7 @@ FORMATS = (
         "toloka",
         "appen",
     ),
-    *("google-forms", "qualtrics", "inception"),
+    *("google-forms", "qualtrics", "inception", "crowd-kit"),
 )
 
 _BY_SUFFIX = {

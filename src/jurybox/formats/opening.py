@@ -21,7 +21,15 @@ from jurybox.formats.rows import Layout, read_table
 from jurybox.formats.survey import Survey, listed, survey
 from jurybox.formats.tools import OBJECT_TOOLS, TABLE_TOOLS, object_tool, table_tool
 from jurybox.formats.tools.base import Context, ObjectTool, TableTool, read_items
-from jurybox.formats.tools.forms import QUALTRICS, TURNED, is_turned, turned, without_preamble
+from jurybox.formats.tools.forms import (
+    FORMS,
+    QUALTRICS,
+    TURNED,
+    asks_for_texts,
+    is_turned,
+    turned,
+    without_preamble,
+)
 from jurybox.formats.tools.inception import webanno_objects
 from jurybox.formats.values import LabelReader
 
@@ -251,7 +259,8 @@ class Opening:
         findings = self.about_file()
         form = self.form if tool is None else tool.name
         if self.asked == "google-forms" or is_turned(table, found, self.labels):
-            if not (self.options.turn or self.asked in ("google-forms", "qualtrics")):
+            sure = self.asked in ("google-forms", "qualtrics") or asks_for_texts(table.columns)
+            if not (self.options.turn or sure):
                 plan = FilePlan(
                     str(self.path),
                     form,
@@ -263,7 +272,8 @@ class Opening:
                 )
                 return Part(plan, lambda: iter(()), self.tally)
             table = turned(table, found, self.labels)
-            found, tool = survey(table), None
+            form = FORMS.name if tool is None else form
+            found, tool = survey(table), FORMS
         layout = guess_layout(table, found, self.options, self.labels, tool=tool, delimiter=self.delimiter)
         nobody = any(finding.loses_labels for finding in layout.findings)
         if self.known_labels:

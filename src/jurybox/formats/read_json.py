@@ -30,6 +30,7 @@ _PARTS_OF_RECORDS = {
     "spans",
     "labels",
     "label",
+    "%FEATURE_STRUCTURES",
 }
 _CHUNK = 1 << 16
 _MOST_COLUMNS = 1000

@@ -247,7 +247,9 @@ def _open_files(folder: Path, options: ReadOptions) -> list[Part]:
     paths = [path for path in every if _is_data(path)] or [path for path in every if _is_plain(path)]
     stems = Counter(path.name.split(".")[0] for path in paths)
     if any("annotation" in path.parts for path in paths):  # INCEpTION: what curators decided is nobody's vote
-        paths = [path for path in paths if "annotation" in path.parts and path.stem != "INITIAL_CAS"]
+        paths = [path for path in paths if "annotation" in path.parts]
+        labelled = {path.parent for path in paths if path.stem != "INITIAL_CAS"}
+        paths = [path for path in paths if path.stem != "INITIAL_CAS" or path.parent not in labelled]
     if not paths:
         problem = "holds neither texts.* nor annotations.*; name one of its files instead"
         raise FormatError(problem, file=str(folder))

@@ -28,7 +28,8 @@ __all__ = ["EXPORT_FORMATS", "ExportFormat", "write", "write_table"]
 # fmt: off
 ExportFormat: TypeAlias = Literal[
     "csv", "jsonl", "parquet", "huggingface", "label-studio", "json", "doccano", "argilla", "prodigy",
-    "potato", "lighttag", "lewidi", "mturk", "toloka", "appen", "wide",
+    "potato", "lighttag", "lewidi", "mturk", "toloka", "appen", "wide", "google-forms", "qualtrics",
+    "inception", "crowd-kit",
 ]
 # fmt: on
 EXPORT_FORMATS: tuple[ExportFormat, ...] = get_args(ExportFormat)

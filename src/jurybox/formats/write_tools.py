@@ -13,6 +13,7 @@ from typing import TextIO
 from jurybox.errors import InputError
 from jurybox.formats.records import AnnotationRecord, Export, SkipRecord, TextRecord
 from jurybox.formats.values import as_json
+from jurybox.formats.write_forms import write_google_forms, write_inception, write_qualtrics
 from jurybox.formats.write_nested import write_label_studio
 from jurybox.formats.write_tables import Column, OutTable, grouped, write_csv, write_rows
 
@@ -312,6 +313,10 @@ _APPEN = {
 }
 
 
+_CROWD_KIT = {"task": "id", "worker": "annotator", "label": "label", "text": "text"}
+_CROWD_KIT |= {"seconds": "seconds", "comment": "comment", "time": "time"}
+
+
 def _write_wide(export: Export, path: Path) -> None:
     """Write a row a text and a column a person."""
     people = sorted({one.annotator for one in export.annotations})
@@ -349,6 +354,12 @@ TOOL_WRITERS: dict[str, ToolWriter] = {
         frozenset({"time", "skips", "unlabelled"}),
     ),
     "wide": ToolWriter(_write_wide, ".csv", frozenset({"unlabelled"})),
+    "google-forms": ToolWriter(write_google_forms, ".csv", frozenset({"time", "unlabelled"})),
+    "qualtrics": ToolWriter(write_qualtrics, ".csv", frozenset({"time", "unlabelled"})),
+    "inception": ToolWriter(write_inception, ".zip", _ALL - {"metadata"}),
+    "crowd-kit": ToolWriter(
+        lambda export, path: write_csv(_table(export, _CROWD_KIT), path), ".csv", _ALL - {"metadata"}
+    ),
 }
 """The files that whole projects are written into, by format."""
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from jurybox.formats.tools.argilla import Argilla
 from jurybox.formats.tools.base import ObjectTool, TableTool
-from jurybox.formats.tools.crowds import APPEN, MTURK, TOLOKA, AppenJson
+from jurybox.formats.tools.crowds import APPEN, CROWD_KIT, MTURK, TOLOKA, AppenJson
 from jurybox.formats.tools.forms import QUALTRICS
 from jurybox.formats.tools.inception import CasJson
 from jurybox.formats.tools.label_studio import LABEL_STUDIO_TABLE, LabelStudio
@@ -21,7 +21,7 @@ OBJECT_TOOLS: tuple[ObjectTool, ...] = (
     *(Argilla(), Parallel(), Nested(), Doccano()),
 )
 TABLE_TOOLS: tuple[TableTool, ...] = (
-    *(MTURK, TOLOKA, APPEN, LABEL_STUDIO_TABLE, POTATO_TABLE, QUALTRICS, DOCCANO_TABLE),
+    *(MTURK, TOLOKA, APPEN, LABEL_STUDIO_TABLE, POTATO_TABLE, QUALTRICS, DOCCANO_TABLE, CROWD_KIT),
 )
 
 

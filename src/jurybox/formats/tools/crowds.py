@@ -11,7 +11,7 @@ from jurybox.formats.times import TimeStyle, parse_time
 from jurybox.formats.tools.base import Answer, Context, Item, TableTool, only_of_classes, who
 from jurybox.formats.values import as_text
 
-__all__ = ["APPEN", "MTURK", "TOLOKA", "AppenJson"]
+__all__ = ["APPEN", "CROWD_KIT", "MTURK", "TOLOKA", "AppenJson"]
 
 
 def _without(
@@ -220,6 +220,15 @@ APPEN = TableTool(
     bookkeeping=("_*", "orig__*", "*_gold", "*_gold_reason"),
     convert=_appen,
     month_first=True,
+)
+
+
+CROWD_KIT = TableTool(
+    name="crowd-kit",
+    title="crowd-kit",
+    documentation="https://crowd-kit.readthedocs.io/en/latest/classification/",
+    signs=("task", "worker", "label"),
+    roles={"id": ("task",), "annotator": ("worker",), "label": ("label",), "text": ("text",)},
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Sequence
 
@@ -12,9 +13,12 @@ from jurybox.formats.survey import Survey, class_valued
 from jurybox.formats.tools.base import Context, TableTool
 from jurybox.formats.values import LabelReader, as_text
 
-__all__ = ["QUALTRICS", "TURNED", "is_turned", "turned", "without_preamble"]
+__all__ = ["FORMS", "QUALTRICS", "TURNED", "is_turned", "question_of", "turned", "without_preamble"]
+__all__ += ["asks_for_texts"]
 
 _GRID = re.compile(r".*\[(.+)\]\s*", re.DOTALL)
+_OURS = re.compile(r'Text ("(?:[^"\\]|\\.)*") \[(.*)\]', re.DOTALL)
+"""How we write questions: with the id of the text, and the text."""
 _PEOPLE = (
     *(
         "username",
@@ -30,7 +34,6 @@ _PEOPLE = (
         "prolificpid",
         "prolificid",
         "workerid",
-        "responseid",
         "name",
         "yourname",
         "externalreference",
@@ -38,6 +41,7 @@ _PEOPLE = (
         "rater",
         "user",
         "id",
+        "responseid",
     ),
 )
 _TIMES = ("timestamp", "recordeddate", "enddate", "zeitstempel", "horodateur", "marcatemporal", "submittedat")
@@ -56,6 +60,32 @@ QUALTRICS = TableTool(
     signs=("startdate", "enddate", "responseid"),
     roles={},
 )
+
+
+FORMS = TableTool(
+    name="google-forms",
+    title="Google Forms",
+    documentation="https://support.google.com/docs/answer/2917686",
+    signs=(),  # a table is turned round first
+    roles={"id": ("id",), "annotator": ("annotator",), "time": ("time",)},
+)
+"""A table of a questionnaire after it was turned round."""
+
+
+def question_of(text_id: str, text: str) -> str:
+    """Return the question about a text, from which id and text come back.
+
+    Examples
+    --------
+    >>> question_of("7", "Get lost.")
+    'Text "7" [Get lost.]'
+    """
+    return f"Text {json.dumps(text_id, ensure_ascii=False)} [{text}]"
+
+
+def asks_for_texts(columns: Sequence[str]) -> bool:
+    """Whether a table has questions as `question_of` writes them."""
+    return any(_OURS.fullmatch(name) for name in columns)
 
 
 def without_preamble(table: Table, about: Context) -> Table:
@@ -116,6 +146,8 @@ def without_preamble(table: Table, about: Context) -> Table:
 
 def is_turned(table: Table, found: Survey, labels: LabelReader) -> bool:
     """Whether the columns of classes are called like texts: with words, and no column holds texts."""
+    if asks_for_texts(table.columns):
+        return True
     texts = _texts(table.columns, found, labels)
     named = any(plain_name(name) in ("text", "sentence", "document", "content") for name in table.columns)
     worded = sum(" " in _text_of(table.columns[at]).strip() for at in texts)
@@ -123,6 +155,8 @@ def is_turned(table: Table, found: Survey, labels: LabelReader) -> bool:
 
 
 def _texts(columns: Sequence[str], found: Survey, labels: LabelReader) -> list[int]:
+    if asks_for_texts(columns):
+        return [at for at, name in enumerate(columns) if _OURS.fullmatch(name)]
     return [
         at
         for at, name in enumerate(columns)
@@ -143,24 +177,33 @@ def _text_of(name: str) -> str:
 
 
 def turned(table: Table, found: Survey, labels: LabelReader) -> Table:
-    """Return the table with a row a label: text, annotator, label and time."""
+    """Return the table with a row a label: text, annotator, label and time; ours have ids as well."""
     texts = _texts(table.columns, found, labels)
     plain = [plain_name(name) for name in table.columns]
     person = next(
-        (plain.index(name) for name in _PEOPLE if name in plain and plain.index(name) not in texts), None
+        (
+            at
+            for at in (plain.index(name) for name in _PEOPLE if name in plain)
+            if at not in texts and found.columns[at].filled
+        ),
+        None,
     )
     time = next((plain.index(name) for name in _TIMES if name in plain), None)
+    ours = {at: held for at in texts if (held := _OURS.fullmatch(table.columns[at])) is not None}
+    said = {
+        at: (json.loads(ours[at][1]), ours[at][2]) if at in ours else (_text_of(table.columns[at]),)
+        for at in texts
+    }
 
     def rows() -> Iterator[Row]:
         for number, row in enumerate(filter(None, table.rows()), 1):
             name = as_text(row[person]).strip() if person is not None else ""
             for at in (at for at in texts if as_text(row[at]).strip()):
-                yield (
-                    _text_of(table.columns[at]),
-                    name or f"person {number}",
-                    row[at],
-                    "" if time is None else row[time],
-                )
+                moment = "" if time is None else row[time]
+                yield (*said[at], name or f"person {number}", row[at], moment)
+        for at in ours:
+            if not found.columns[at].filled:  # a text without labels
+                yield (*said[at], "", "", "")
 
-    columns = ("text", "annotator", "label", "time")
+    columns = (*(["id"] if ours else []), "text", "annotator", "label", "time")
     return Table(table.file, columns, [row for _, row in zip(range(100), rows(), strict=False)], rows)

@@ -11,7 +11,10 @@ from jurybox.formats.containers import BROKEN_FILE, open_text
 from jurybox.formats.tools.base import Answer, Context, Item, span_problem
 from jurybox.formats.values import as_text
 
-__all__ = ["CasJson", "webanno_objects"]
+__all__ = ["LAYER", "CasJson", "webanno_objects"]
+
+LAYER = "webanno.custom.Label"
+"""The layer in which we write labels of whole documents, with features for who gave them, and when."""
 
 _TOKEN = re.compile(r"\d+-\d+\t\d+-\d+\t")
 _NUMBERED = re.compile(r"(.*?)(?:\[\d+\])?")
@@ -123,7 +126,16 @@ def _document(found: Mapping[str, object], row: int, about: Context) -> Item:
     if text is None:
         raise about.wrong("has no text", row, "sofaString")
     size = len(as_text(text))
-    whole = [one for one in structures if _covers(one, size)]
+    whole = [
+        one
+        for one in structures
+        if _covers(one, size) and "sofaString" not in one and "documentTitle" not in one
+    ]
+    meta = next((one for one in structures if "documentTitle" in one or "documentId" in one), {})
+    name = meta.get("documentTitle") or meta.get("documentId")
+    ours = [one for one in whole if one.get("%TYPE") == LAYER and "annotator" in one]
+    if ours:
+        return Item(text, [_ours(one) for one in ours], name)
     wanted = about.given.get("label")
     labels = [
         value
@@ -134,11 +146,18 @@ def _document(found: Mapping[str, object], row: int, about: Context) -> Item:
         and about.labels.classes is not None
         and about.labels.knows(as_text(value))
     ]
-    meta = next((one for one in structures if "documentTitle" in one or "documentId" in one), {})
-    return Item(
-        text,
-        [Answer(None, list(dict.fromkeys(map(as_text, labels))), field="%FEATURE_STRUCTURES")],
-        meta.get("documentTitle") or meta.get("documentId"),
+    label = list(dict.fromkeys(map(as_text, labels)))
+    return Item(text, [Answer(None, label, field="%FEATURE_STRUCTURES")], name)
+
+
+def _ours(mark: Mapping[str, object]) -> Answer:
+    return Answer(
+        mark["annotator"],
+        mark.get("label"),
+        mark.get("seconds"),
+        mark.get("comment"),
+        mark.get("time"),
+        "%FEATURE_STRUCTURES",
     )
 
 
