@@ -27,12 +27,15 @@ def run(path: Path) -> Any:
 
 
 def printed(held: Any) -> list[str]:
-    """Return what each code cell of a notebook printed."""
-    return [
-        "".join(output["text"] for output in cell.outputs if output["output_type"] == "stream")
-        for cell in held.cells
-        if cell.cell_type == "code"
-    ]
+    """Return what each code cell of a notebook printed, and its result where that is one line."""
+    return ["".join(map(_shown, cell.outputs)) for cell in held.cells if cell.cell_type == "code"]
+
+
+def _shown(output: Any) -> str:
+    if output["output_type"] == "stream":
+        return str(output["text"])
+    result = str(output.get("data", {}).get("text/plain", ""))
+    return result if "\n" not in result and "<svg" not in result else ""
 
 
 if __name__ == "__main__":

@@ -28,8 +28,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from jurybox.annotations import Annotations
-from jurybox.arrays import Floats, Ints, freeze
+from jurybox.arrays import DataFrame, Floats, Ints, freeze
 from jurybox.consensus.estimate import EstimatedConsensus, estimate_consensus
+from jurybox.display import Shown
 from jurybox.doubts import as_annotations
 from jurybox.errors import InputError
 from jurybox.labelled import probabilities
@@ -41,8 +42,8 @@ _TINY = 1e-9
 _STEPS = 100
 
 
-@dataclass(frozen=True, eq=False)
-class Opinions:
+@dataclass(frozen=True, eq=False, repr=False)
+class Opinions(Shown):
     """What people would say of N texts in K classes.
 
     Attributes
@@ -69,6 +70,19 @@ class Opinions:
     def __post_init__(self) -> None:
         for array in (self.shares, self.error, self.gain):
             freeze(array)
+
+    def headline(self) -> str:
+        """Return how many texts there are, and how far their shares may be off."""
+        known = self.error[~np.isnan(self.error)]
+        off = f", shares off by {known.mean():.2f} on average" if len(known) else ""
+        return f"Opinions({len(self.error)} texts, {self.shares.shape[1]} classes{off})"
+
+    def to_frame(self) -> DataFrame:
+        """Return one row per text: ``share(class)`` for each class, their error, and a label's gain."""
+        frame = self.consensus.to_frame()[["n_annotations"]]
+        for k, name in enumerate(self.consensus.classes):
+            frame[f"share({name})"] = self.shares[:, k]
+        return frame.assign(error=self.error, gain=self.gain)
 
     def answers(self, texts: ArrayLike, annotators: ArrayLike) -> Floats:
         """Return what particular annotators would say of particular texts.

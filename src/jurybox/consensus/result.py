@@ -41,6 +41,8 @@ class AnnotatorStats(Shown):
         The class whose labels by this annotator equal the consensus least often; -1 without labels.
     confusion : ndarray, shape (M, K, K), optional
         ``confusion[j, k, l]``: probability that annotator j answers class l where class k is right.
+    classes : tuple of length K
+        Names of the classes.
     """
 
     ids: NDArray[Any]
@@ -49,6 +51,7 @@ class AnnotatorStats(Shown):
     agreement_with_consensus: Floats
     worst_class: Ints
     confusion: Floats | None = None
+    classes: tuple[Hashable, ...] = ()
 
     def headline(self) -> str:
         """Return how many there are and their median quality."""
@@ -57,14 +60,16 @@ class AnnotatorStats(Shown):
         return f"AnnotatorStats({len(self.ids)} annotators{middle})"
 
     def to_frame(self) -> DataFrame:
-        """Return one row per annotator, the confusion left out."""
+        """Return one row per annotator, without the confusion; the worst class by name, None without labels."""
         import pandas as pd
 
+        names = dict(enumerate(self.classes))
+        worst = [None if k == UNKNOWN else names.get(k, k) for k in self.worst_class.tolist()]
         return pd.DataFrame(
             {
                 "quality": self.quality,
                 "agreement_with_consensus": self.agreement_with_consensus,
-                "worst_class": self.worst_class,
+                "worst_class": worst,
                 "n_annotations": self.n_annotations,
             },
             index=pd.Index(self.ids, name="annotator"),
@@ -194,6 +199,7 @@ def describe_annotators(
         agreement_with_consensus=mean_per_annotator(annotations, agrees),
         worst_class=_worst_class(annotations, agrees, text_quality),
         confusion=confusion,
+        classes=annotations.classes,
     )
 
 

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from jurybox.annotations import Annotations
-from jurybox.arrays import Rng
+from jurybox.arrays import DataFrame, Rng
 from jurybox.datasets.frames import parts_of_frames, parts_of_rows
+from jurybox.display import Shown
 from jurybox.errors import InputError, require
 from jurybox.scales import numbers_of
 
 
-@dataclass(frozen=True)
-class Dataset:
+@dataclass(frozen=True, repr=False)
+class Dataset(Shown):
     """Texts, the annotations at the start, what simulated annotators would answer, and a test set.
 
     Attributes
@@ -48,14 +49,14 @@ class Dataset:
 
     name: str
     texts: NDArray[Any]
-    pool_texts: tuple[str, ...] = field(repr=False)
+    pool_texts: tuple[str, ...]
     initial: Annotations
     answers: Annotations
-    test_ids: NDArray[Any] = field(repr=False)
-    test_texts: tuple[str, ...] = field(repr=False)
-    test_labels: NDArray[np.int64] = field(repr=False)
-    gold: NDArray[np.int64] | None = field(default=None, repr=False)
-    confusions: NDArray[np.float64] | None = field(default=None, repr=False)
+    test_ids: NDArray[Any]
+    test_texts: tuple[str, ...]
+    test_labels: NDArray[np.int64]
+    gold: NDArray[np.int64] | None = None
+    confusions: NDArray[np.float64] | None = None
 
     def __post_init__(self) -> None:
         n = len(self.texts)
@@ -146,6 +147,30 @@ class Dataset:
         """
         rows = require("datasets", extra="hub").load_dataset(repository, split=split)
         return cls(**parts_of_rows(rows, name=repository, **frames))
+
+    def headline(self) -> str:
+        """Return the name and the sizes."""
+        a = self.answers
+        sizes = (
+            f"{len(self.texts):,} texts and {len(self.test_ids):,} to test on, {a.n_annotators} annotators"
+        )
+        return (
+            f"Dataset({self.name}: {sizes}, classes {', '.join(map(str, self.classes))}, {len(a):,} answers)"
+        )
+
+    def to_frame(self) -> DataFrame:
+        """Return one row per text of the pool: the text, its labels at the start and all there are."""
+        import pandas as pd
+
+        columns = {
+            "text": list(self.pool_texts),
+            "n_initial": self.initial.n_labels,
+            "n_answers": self.answers.n_labels,
+        }
+        if self.gold is not None:
+            named = dict(enumerate(self.classes))
+            columns["label"] = [named.get(k) for k in self.gold.tolist()]
+        return pd.DataFrame(columns, index=pd.Index(self.texts, name="text_id"))
 
     @property
     def classes(self) -> tuple[Any, ...]:

@@ -18,8 +18,8 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from jurybox.arrays import Ints
-from jurybox.display import watching
+from jurybox.arrays import DataFrame, Ints
+from jurybox.display import Shown, watching
 from jurybox.encoders.base import Encoder, Features, Progress, check_texts, pool_digest
 from jurybox.encoders.cache import FeatureCache, Rows, encoded_in_chunks
 from jurybox.encoders.features import FeatureMap, fit_feature_map
@@ -74,8 +74,8 @@ class View:
         return np.asarray(self.encoder.encode(texts, progress=progress, project=self.map), dtype=np.float16)
 
 
-@dataclass(frozen=True, eq=False)
-class Views:
+@dataclass(frozen=True, eq=False, repr=False)
+class Views(Shown):
     """Several views side by side, each with a weight.
 
     Attributes
@@ -92,6 +92,17 @@ class Views:
     views: tuple[View, ...]
     weights: tuple[float, ...]
     cache: FeatureCache | None = None
+
+    def headline(self) -> str:
+        """Return which encoders these are."""
+        return f"Views({' + '.join(view.source for view in self.views)}, fitted on {self.fitted_on:,} texts)"
+
+    def to_frame(self) -> DataFrame:
+        """Return one row per view: its weight, and why it was taken."""
+        import pandas as pd
+
+        columns = {"weight": self.weights, "reason": [view.encoder.reason for view in self.views]}
+        return pd.DataFrame(columns, index=pd.Index([view.source for view in self.views], name="encoder"))
 
     @cached_property
     def name(self) -> str:

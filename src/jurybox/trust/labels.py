@@ -17,11 +17,12 @@ from numpy.typing import ArrayLike
 from scipy.special import softmax
 
 from jurybox.annotations import Annotations
-from jurybox.arrays import Bools, Floats, Ints, freeze, total_by
+from jurybox.arrays import Bools, DataFrame, Floats, Ints, freeze, total_by
 from jurybox.consensus import EstimatedConsensus, estimate_consensus
 from jurybox.consensus.crowdlab import calibrated, infer
 from jurybox.consensus.estimate import check_experts
 from jurybox.consensus.result import UNKNOWN
+from jurybox.display import Shown
 from jurybox.errors import InputError
 from jurybox.labelled import probabilities
 from jurybox.scales import distances
@@ -44,8 +45,8 @@ _CLEAR = 0.7  # share of a crowd's answers that a text commands beyond chance, b
 _SLIP = 0.2  # how likely a text of a doubtful consensus is clear and mislabelled, beside ambiguous
 
 
-@dataclass(frozen=True, eq=False)
-class LabelErrors:
+@dataclass(frozen=True, eq=False, repr=False)
+class LabelErrors(Shown):
     """How likely every label is wrong.
 
     Attributes
@@ -74,6 +75,22 @@ class LabelErrors:
     def __post_init__(self) -> None:
         for name in ("labels", "texts", "annotations", "posterior", "text_distances", "distances"):
             freeze(getattr(self, name))
+
+    def headline(self) -> str:
+        """Return how many labels are expected to be wrong."""
+        known = self.texts[self.labels >= 0]
+        wrong = f"{known.sum():.1f} of {len(known):,} labels expected to be wrong"
+        return (
+            f"LabelErrors({wrong}, and {self.annotations.sum():.1f} of {len(self.annotations):,} annotations)"
+        )
+
+    def to_frame(self) -> DataFrame:
+        """Return one row per labelled text, by position, the likeliest to be wrong first."""
+        import pandas as pd
+
+        columns = {"label": self.labels, "error": self.texts, "distance": self.text_distances}
+        frame = pd.DataFrame(columns).rename_axis("text")
+        return frame[self.labels >= 0].sort_values("error", ascending=False, kind="stable")
 
 
 @dataclass(frozen=True)
