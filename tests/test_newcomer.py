@@ -1,7 +1,9 @@
-"""Slips that come naturally in a notebook: put right where it is clear what is meant, else refused by name."""
+"""Slips that come naturally in a notebook: put right where it is clear what is meant, refused elsewhere."""
 
 from __future__ import annotations
 
+import runpy
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import pandas as pd
 import pytest
 
 import jurybox as jb
+from jurybox.coding import LabelsWarning
 from jurybox.datasets import Dataset
 from jurybox.encoders import get_encoders
 
@@ -107,6 +110,16 @@ def test_tensors_and_their_elements_are_numbers() -> None:
 def test_numbers_and_the_same_in_text_form_are_no_two_classes() -> None:
     with pytest.raises(jb.InputError, match=r"labels 1 \(a number\) and '1' \(a text\) would be two classes"):
         jb.Annotations.from_long(SAID.assign(label=["1", 1, 2, "2", "3"]))
+
+
+def test_two_spellings_of_a_class_are_warned_of_on_the_callers_line() -> None:
+    said = SAID.assign(label=["polite", "Polite", "rude", " rude", "rude"])
+    with pytest.warns(LabelsWarning, match="labels 'Polite' and 'polite' differ by case or blanks") as caught:
+        annotations = jb.Annotations.from_long(said)
+    assert len(caught) == 1
+    assert caught[0].filename == __file__
+    assert annotations.n_classes == 4
+    assert jb.Annotations.from_long(said, classes=annotations.classes).n_classes == 4, "named: no warning"
 
 
 def test_truth_values_are_no_positions_of_named_classes(tmp_path: Path) -> None:
@@ -314,3 +327,36 @@ def test_functions_that_use_other_models_are_other_encoders() -> None:
     names = [get_encoders(encoder_with({"weight": w}))[0].name for w in (1.0, 2.0, 1.0)]  # type: ignore[arg-type]
     assert names[0] == names[2], "the same is found in the cache"
     assert names[0] != names[1], "or features of another model would be"
+
+
+# ---- what else the notebook is promised -------------------------------------------------------------------
+
+
+def test_a_progress_bar_is_shown_on_request(capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("tqdm")
+    loop = jb.Loop([f"text {i}" for i in range(12)], ["no", "yes"], encoder="tfidf", batch=4)
+    loop.run(lambda text: "yes" if "1" in text else "no", budget=8, progress=True)
+    assert "labels: 100%" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("case", ["18-alpha-string-numbers", "19-na-strings-api", "20-list-cells-api"])
+def test_cases_that_people_met_have_their_right_outcome(
+    shared_data: Path, case: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("krippendorff")
+    (script,) = (shared_data.parent / "cases" / case).glob("*.py")
+    if case.startswith("20"):
+        with pytest.raises(
+            jb.InputError, match=r"row 0: label \[0, 1\] is a list; expected one label a text"
+        ):
+            runpy.run_path(str(script))
+        return
+    with warnings.catch_warnings():
+        runpy.run_path(str(script))
+    printed = capsys.readouterr().out
+    if case.startswith("19"):
+        assert printed == "1.0\n"
+        return
+    for line in printed.splitlines()[:3]:
+        _, _, right, _, integers, _, strings, *_, given = line.split()
+        assert right == integers == strings == given, line

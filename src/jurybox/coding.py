@@ -5,6 +5,7 @@ What means "no label" is here, too: the markers that programs write into a cell 
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
 from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from math import isfinite
@@ -19,6 +20,7 @@ from jurybox.errors import InputError
 
 __all__ = [
     "MISSING_MARKERS",
+    "LabelsWarning",
     "as_number",
     "class_names",
     "encode",
@@ -57,6 +59,10 @@ MISSING_MARKERS = frozenset(
 """Markers in lower case: of R, pandas, Excel, SPSS, Stata, SQL and Python, and dashes."""
 
 _NONE = ("None", "NONE")
+
+
+class LabelsWarning(UserWarning):
+    """Labels look as if two spellings of one class were two classes."""
 
 
 def is_missing(value: str, names: Collection[str] | None = None) -> bool:
@@ -206,6 +212,7 @@ def encode_labels(
     elif names is None:
         names = tuple(sorted(set(values.tolist()), key=_in_order))
         _refuse_lookalikes(names)
+        _warn_of_spellings(names)
     by_position = numbers is not None and all(isinstance(name, str) for name in names)
     if numbers is not None and by_position:
         refuse_truth_values(values, names)
@@ -231,7 +238,7 @@ def refuse_truth_values(values: NDArray[Any], names: Sequence[Hashable]) -> None
     >>> refuse_truth_values(np.array([True]), ["yes", "no"])
     Traceback (most recent call last):
     ...
-    jurybox.errors.InputError: labels are True and False, expected classes by name or position: 'yes', 'no'
+    jurybox.errors.InputError: labels are True and False, expected classes by name or position: ...
     """
     if len(values) and all(isinstance(value, bool) for value in values.tolist()):
         raise InputError(
@@ -248,6 +255,20 @@ def _refuse_lookalikes(names: tuple[Hashable, ...]) -> None:
                 f"labels {numbers[as_number(name)]!r} (a number) and {name!r} (a text) would be two classes; "
                 "make the column one type, for instance with .astype(str)"
             )
+
+
+def _warn_of_spellings(names: tuple[Hashable, ...]) -> None:
+    """Warn of two labels that are one but for case and blanks around them: they are two classes."""
+    written: dict[str, str] = {}
+    for name in names:
+        if isinstance(name, str) and (twin := written.setdefault(name.strip().casefold(), name)) != name:
+            warnings.warn(
+                f"labels {twin!r} and {name!r} differ by case or blanks alone and are two classes; make them "
+                "one, for instance with .str.strip().str.lower(), or pass classes=",
+                LabelsWarning,
+                stacklevel=4,
+            )
+            return
 
 
 def _counted(labels: Ints) -> tuple[int, ...]:

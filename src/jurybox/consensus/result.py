@@ -60,7 +60,7 @@ class AnnotatorStats(Shown):
         return f"AnnotatorStats({len(self.ids)} annotators{middle})"
 
     def to_frame(self) -> DataFrame:
-        """Return one row per annotator, without the confusion; the worst class by name, None without labels."""
+        """Return one row per annotator, without the confusion; the worst class by name, None without one."""
         import pandas as pd
 
         names = dict(enumerate(self.classes))
