@@ -123,7 +123,9 @@ def test_a_project_goes_to_the_hub_and_comes_back_as_a_data_set(
 
 def test_what_cannot_be_pushed_leaves_nothing_behind(hub: Hub, project: jb.Project, tmp_path: Path) -> None:
     hub.fails = True
-    with pytest.raises(OSError, match="the line is cut"):
+    with pytest.raises(
+        jb.InputError, match="'me/reviews' was not pushed: the line is cut; nothing was written"
+    ):
         write(project.export(), tmp_path / "out", format="huggingface", push_to_hub="me/reviews")
     assert not (tmp_path / "out").exists()
     assert not list(hub.folder.iterdir())

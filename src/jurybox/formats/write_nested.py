@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from jurybox.errors import InputError, require
 from jurybox.formats.records import POSITION, AnnotationRecord, ConsensusRecord, Export, SkipRecord
@@ -28,7 +29,8 @@ def write_huggingface(export: Export, folder: Path, *, push_to_hub: str | None =
     MissingExtraError
         If datasets is not installed.
     InputError
-        If there are no texts: the library writes data sets without rows, but cannot read them.
+        If there are no texts: the library writes data sets without rows, but cannot read them; or if the hub
+        does not take them.
     """
     datasets = require("datasets", extra="hub")
     writer_of = require("datasets.arrow_writer", extra="hub").ArrowWriter
@@ -67,12 +69,22 @@ def write_huggingface(export: Export, folder: Path, *, push_to_hub: str | None =
         splits = datasets.DatasetDict({"train": held})
         splits.save_to_disk(str(folder))
         if push_to_hub is not None:
-            splits.push_to_hub(push_to_hub, private=True)
+            _push(splits, push_to_hub)
         del held, splits
     finally:
         if not bars_were_off:
             datasets.enable_progress_bars()
         table.unlink(missing_ok=True)
+
+
+def _push(splits: Any, repository: str) -> None:
+    """Push to the hub; whatever its library raises is said to be the hub's, not the folder's."""
+    try:
+        splits.push_to_hub(repository, private=True)
+    except Exception as error:
+        raise InputError(
+            f"push_to_hub: {repository!r} was not pushed: {error!s:.300}; nothing was written here either"
+        ) from error
 
 
 def _rows(export: Export) -> Iterator[Mapping[str, object]]:
