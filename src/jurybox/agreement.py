@@ -7,6 +7,7 @@ agreement among many raters"; Cohen 1960, "A coefficient of agreement for nomina
 from __future__ import annotations
 
 import math
+import warnings
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -16,7 +17,7 @@ from scipy import sparse
 
 from jurybox.annotations import Annotations
 from jurybox.arrays import DataFrame, Floats, Ints, freeze
-from jurybox.coding import as_number
+from jurybox.coding import LabelsWarning, as_number
 from jurybox.display import Shown
 from jurybox.doubts import as_annotations
 from jurybox.errors import InputError
@@ -167,6 +168,8 @@ def krippendorff_alpha(annotations: Annotations, *, level: Level = "nominal") ->
     if level not in ("nominal", "ordinal", "interval"):
         raise InputError(f"level is {level!r}, expected 'nominal', 'ordinal' or 'interval'")
     annotations = as_annotations(annotations)
+    if level != "nominal":
+        _warn_of_no_order(annotations)
     coincidences = _coincidences(annotations)
     margin: Floats = coincidences.sum(axis=1)
     undefined = _undefined(annotations, margin)
@@ -262,6 +265,7 @@ def cohen_kappa(annotations: Annotations, *, weights: Weighting = "none") -> Pai
         raise InputError(f"weights is {weights!r}, expected 'none' or 'quadratic'")
     annotations = as_annotations(annotations)
     if weights == "quadratic":
+        _warn_of_no_order(annotations)
         return _quadratic_kappa(annotations)
     overlap, agreeing, by_chance = _pairwise_counts(annotations)
     # P and P_e both times overlap^2, so that 1 - P_e is exactly 0 where it should be
@@ -319,6 +323,19 @@ def _distance(margin: Floats, values: Floats, level: Level) -> Floats:
         middle[order] = np.cumsum(margin[order]) - margin[order] / 2
         values = middle
     return np.asarray((values[:, None] - values) ** 2)
+
+
+def _warn_of_no_order(annotations: Annotations) -> None:
+    """Warn where classes are words in alphabetical order, which nobody need have meant."""
+    names = annotations.classes
+    words = all(isinstance(name, str) and as_number(name) is None for name in names)
+    if annotations.scale is None and len(names) > 2 and words and list(names) == sorted(map(str, names)):
+        warnings.warn(
+            f"the classes' order is that of the alphabet, {', '.join(map(str, names))}: pass classes= in "
+            "their order to from_long or from_wide, and scale=True where they are a scale",
+            LabelsWarning,
+            stacklevel=3,
+        )
 
 
 def _class_values(annotations: Annotations) -> Floats:

@@ -111,11 +111,11 @@ class JuryClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             targets = probabilities(y)
             _check_length(len(rows), len(targets))
             return targets / targets.sum(axis=1, keepdims=True), np.ones(len(targets))
+        if y.dtype.kind in "OU" and (missing := missing_values(y)).any():  # of numbers scikit-learn says so
+            row = int(missing.reshape(len(y), -1).any(axis=1).argmax())
+            raise InputError(f"y, row {row}: the label is missing, expected a class; leave such rows out")
         check_classification_targets(y)
         labels = np.asarray(y)
-        if (missing := missing_values(labels)).any():
-            row = int(missing.reshape(len(labels), -1).any(axis=1).argmax())
-            raise InputError(f"y, row {row}: the label is missing, expected a class; leave such rows out")
         if labels.ndim == 2:
             labels = _flattened(labels)
         if labels.dtype.kind == "O":
