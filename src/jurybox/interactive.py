@@ -401,7 +401,7 @@ class Loop(Shown):
 
     def _inputs(self) -> Any:
         if self._features is not None:
-            return self._features
+            return np.asarray(self._features)
         if self.settings.classifier.takes == "texts":
             return list(self.texts)
         if self._rows is None:
