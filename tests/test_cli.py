@@ -398,7 +398,7 @@ def test_labelling_through_a_pipe(jurybox_in: Jurybox, project: str, tmp_path: P
     with Project.open(tmp_path / project) as opened:
         labels = [record.label for record in opened.reading.annotation_records()]
         assert sorted(labels) == ["impolite", "polite", "polite"]
-        assert [flag.comment for flag in opened.reading.flags()] == ["two questions"]
+        assert [flag.comment for flag in opened.review.flags()] == ["two questions"]
         status = opened.status()
         assert (status.skips, status.on_loan) == (1, 0)
 
@@ -436,7 +436,7 @@ def test_labelling_with_the_keys_of_a_terminal(jurybox_in: Jurybox, project: str
     with Project.open(tmp_path / project) as opened:
         assert [record.label for record in opened.reading.annotation_records()] == ["polite", "polite"]
         assert all(record.seconds is not None for record in opened.reading.annotation_records())
-        assert [flag.comment for flag in opened.reading.flags()] == ["odd"]
+        assert [flag.comment for flag in opened.review.flags()] == ["odd"]
 
 
 def read_until(terminal: int, expected: str) -> str:

@@ -11,10 +11,10 @@ import pytest
 
 from jurybox import Project
 from jurybox.errors import ConflictError, InputError, NotFoundError
+from jurybox.store import rounds, snapshots
 from jurybox.store.filters import AnnotationFilter, TextFilter, TextState
 from jurybox.store.records import Role, Standing, Task
 from jurybox.store.settings import ProjectSettings
-from test_store_front import publish
 
 SETTINGS = ProjectSettings(
     encoder="tfidf", audit_size=6, audit_share=0.3, audit_labels=2, max_labels=2, overlap=0, tuning=False
@@ -40,6 +40,23 @@ def label(project: Project, annotator: str, n: int, said: str = "yes") -> list[s
         project.submit(task, said)
         done.append(task.text_id)
     return done
+
+
+def publish(project: Project) -> None:
+    """Play a round that ranks the texts from the last to the first."""
+    rng = np.random.default_rng(0)
+    snapshot = snapshots.read_snapshot(project.store)
+    number = rounds.begin_round(project.store, snapshot, {}, now=1.0)
+    shape = snapshot.annotations.n_texts, snapshot.annotations.n_classes
+    outcome = rounds.Outcome(
+        order=np.arange(shape[0])[::-1],
+        scores=np.full(shape[0], 0.5),
+        selection_probability=np.full(shape[0], np.nan),
+        reasons=["uncertain"] * shape[0],
+        pred_probs=rng.dirichlet(np.ones(shape[1]), size=shape[0]),
+        diagnostics={"audit": {"texts": [1, 2], "predicted": [0, shape[1] - 1]}},
+    )
+    rounds.publish(project.store, number, snapshot, outcome, now=2.0)
 
 
 def state(project: Project) -> Any:
@@ -76,12 +93,15 @@ def test_labels_go_and_come_back(project: Project) -> None:
     project.submit(mine[0], "no", annotator="ana")  # said anew: the old label does not come back
     undo_last(project)
     assert project.people.get("ana").n_annotations == 8
-    rows = {row.text_id: row for row in project.reading.find_annotations(AnnotationFilter(annotator="ana")).items}
+    rows = {
+        row.text_id: row for row in project.reading.find_annotations(AnnotationFilter(annotator="ana")).items
+    }
     assert (rows[mine[0]].label, rows[mine[1]].label) == ("no", "yes")
     assert rows[mine[1]].origin == "queue"
     project.edit.delete_labels_of([mine[0]])
     undo_last(project)
-    project.edit.delete_labels([rows[mine[0]].number])
+    (anew,) = project.reading.find_annotations(AnnotationFilter(annotator="ana", text_id=mine[0])).items
+    project.edit.delete_labels([anew.number])
     project.submit(mine[0], "yes", annotator="ana")
     assert state(project)[:2] == before[:2]
 
@@ -116,7 +136,7 @@ def test_deleted_texts_are_nowhere_until_they_are_back(project: Project) -> None
         project.submit(held, "yes", annotator="bo", direct=False)
     assert project.to_loop().annotations.n_texts == N - len(gone)
     asked = {row.text_id for row in project.reading.queue(N)}
-    publish(project, list(range(N)))  # a round that began before does not bring them back
+    publish(project)  # a round that began before does not bring them back
     assert {row.text_id for row in project.reading.queue(N)} <= asked
     project.configure(max_labels=3)
     assert not {row.text_id for row in project.reading.queue(N)} & {*gone}
@@ -140,7 +160,7 @@ def test_reopened_texts_are_asked_for_first_whatever_their_labels_say(project: P
     undo_last(project)
     assert not project.reading.text_row(mine[0]).open
     project.edit.reopen(mine[:1])
-    publish(project, list(range(N))[::-1])
+    publish(project)
     assert project.reading.queue(1)[0].text_id == mine[0]
     assert label(project, "cy", 1) == mine[:1]
     assert not project.reading.text_row(mine[0]).open
@@ -213,7 +233,7 @@ def test_two_classes_become_one_and_two_again(project: Project, old: str, into: 
         label(project, name, 4, said)
     project.change("cy", project.reading.decisions("cy")[0].text_id, "yes")
     project.gold.set("t29", old)
-    publish(project, list(range(N)))
+    publish(project)
     probabilities = project.reading.probabilities("t5")
     assert probabilities is not None
     before = state(project)

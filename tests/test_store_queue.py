@@ -276,7 +276,7 @@ def test_nothing_is_ever_deleted(project: Project) -> None:
 def test_flags_reach_the_owner(project: Project) -> None:
     task = take(project, "ana")
     project.flag(task, "personal data")
-    (flag,) = project.reading.flags()
+    (flag,) = project.review.flags()
     assert (flag.text_id, flag.annotator, flag.comment) == (task.text_id, "ana", "personal data")
 
 

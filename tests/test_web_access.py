@@ -50,13 +50,17 @@ ANNOTATORS = {
 }
 REVIEWERS = {
     "GET /manage/annotations",
+    "GET /manage/cases",
     "GET /manage/review",
     "GET /manage/text",
     "GET /manage/texts",
     "POST /manage/adjudicate",
+    "POST /manage/flags",
+    "POST /manage/review/undo",
     "GET /api/v1/annotations",
     "GET /api/v1/annotators",
     "GET /api/v1/annotators/{name:path}",
+    "GET /api/v1/cases",
     "GET /api/v1/consensus",
     "GET /api/v1/flags",
     "GET /api/v1/learner",
@@ -68,6 +72,7 @@ REVIEWERS = {
     "GET /api/v1/texts",
     "GET /api/v1/texts/{text_id:path}",
     "POST /api/v1/adjudications",
+    "PUT /api/v1/flags/{number}",
 }
 RANK = {None: -1, Role.ANNOTATOR: 0, Role.REVIEWER: 1, Role.OWNER: 2}
 

@@ -71,7 +71,7 @@ def test_labelling(own: Stage, ana: Client) -> None:
     assert (ana.progress().total, ana.progress(since=time.time() + 60).since) == (1, 0)
     row = own.project.reading.find_annotations().items[0]
     assert (row.label, row.seconds, row.comment) == ("no", 2.5, "clear")
-    assert own.project.reading.flags()[0].comment == "what is this?"
+    assert own.project.review.flags()[0].comment == "what is this?"
 
 
 @pytest.mark.slow
@@ -116,7 +116,7 @@ def test_keys_of_other_requests(own: Stage) -> None:
     for comment, status in [("odd", 204), ("odd", 204), ("another", 409)]:
         body = {"text_id": texts[0], "comment": comment}
         assert client.post("/api/v1/flags", json=body, headers=headers).status_code == status
-    assert len(own.project.reading.flags()) == 1
+    assert len(own.project.review.flags()) == 1
     for text in texts:
         client.post("/api/v1/annotations", json={"text_id": text, "label": "no"})
     for _ in range(3):

@@ -12,6 +12,7 @@ import typer
 from jurybox.cli import (
     audit,
     backups,
+    editing,
     gold,
     label,
     machines,
@@ -119,6 +120,6 @@ def _main(
     """Labels you can trust from annotators you can't."""
 
 
-_MODULES = (projects, backups, status, people, audit, gold, machines, label, review, results, serve)
+_MODULES = (projects, backups, status, people, audit, gold, editing, machines, label, review, results, serve)
 for module in (*_MODULES, simulations):
     module.register(app)

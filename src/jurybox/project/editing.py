@@ -16,9 +16,9 @@ from jurybox.project.beliefs import BeliefSource
 from jurybox.project.handle import ProjectPart
 from jurybox.project.history import History, rename
 from jurybox.store import browse, classes, editing, loans, people, state
-from jurybox.store.filters import AnnotationFilter, TextFilter
 from jurybox.store.checks import storable
 from jurybox.store.engine import Store
+from jurybox.store.filters import AnnotationFilter, TextFilter
 from jurybox.store.history import note_event
 
 __all__ = ["Editing"]
@@ -140,9 +140,7 @@ class Editing(ProjectPart):
             self._note(connection, "assign", given, by, {**detail, "name": name})
         return given
 
-    def make_gold(
-        self, text_ids: Iterable[str], label: str | None = None, *, by: str | None = None
-    ) -> int:
+    def make_gold(self, text_ids: Iterable[str], label: str | None = None, *, by: str | None = None) -> int:
         """Say that the label of texts is known: this one, or for each its consensus; return how many.
 
         Texts without a consensus are left out.

@@ -28,6 +28,7 @@ from jurybox.project.machines import Machines
 from jurybox.project.notebook import frame_of, loop_of
 from jurybox.project.people import People
 from jurybox.project.reading import Notes, Reading
+from jurybox.project.reviewing import Reviewing
 from jurybox.project.rounds import Rounds, Telling
 from jurybox.project.tuning import Tuning
 from jurybox.scales import Scale, numbers_of
@@ -61,10 +62,9 @@ class Project(Labelling):
     gold, audit
         Texts whose label is known; the sample that was drawn at random.
     beliefs
-        What is believed of texts and people, and as a whole.
-    reading, edit, tuning, notes
-        Pages of rows, records of everything; what owners change in bulk, and its undoing; the encoder that
-        learns; what services remember.
+        What is believed of texts and people.
+    reading, edit, review, tuning, notes
+        Rows and records; what owners change; what reviewers say; the encoder that learns; notes.
 
     Examples
     --------
@@ -93,6 +93,7 @@ class Project(Labelling):
         self.beliefs = BeliefSource(store, clock, self._rounds.random_arm)
         self.edit = Editing(store, clock, self.beliefs)
         self.machines = Machines(store, clock, self.beliefs)
+        self.review = Reviewing(store, clock)
 
     @classmethod
     def create(
@@ -131,7 +132,7 @@ class Project(Labelling):
         ConflictError
             If there is a project already.
         InputError
-            For a location, class or text that cannot be stored.
+            For what cannot be stored.
         """
         store = read_location(location)
         title = storable(name, "name") if name is not None else lifecycle.default_name(store)
@@ -214,8 +215,7 @@ class Project(Labelling):
         columns
             What the table calls these columns, as in `Annotations.from_long`.
         duplicates
-            When an annotator labels a text again, with another class: ``"error"``, or the ``"last"`` label
-            replaces the earlier one. The same label again is counted and not added.
+            When somebody gives a text another label: ``"error"``, or the ``"last"`` one replaces the first.
 
         Raises
         ------

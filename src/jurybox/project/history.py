@@ -94,8 +94,8 @@ def _opposite(verb: str) -> Callable[[Connection, HistoryEvent, float], _Undone]
     return reverse
 
 
-def _restore_labels(connection: Connection, event: HistoryEvent, now: float) -> _Undone:
-    back = editing.restore_labels(connection, event.detail["labels"], now=now)
+def _restore_labels(connection: Connection, event: HistoryEvent, _now: float) -> _Undone:
+    back = editing.restore_labels(connection, event.detail["labels"])
     return _Undone("restore labels", str(len(back)), {"labels": back})
 
 
@@ -130,9 +130,9 @@ def _split(connection: Connection, event: HistoryEvent, now: float) -> _Undone:
     return _Undone("split classes", event.subject, {"into": event.detail["into"]})
 
 
-def _put_back(connection: Connection, event: HistoryEvent, now: float) -> _Undone:
+def _put_back(connection: Connection, event: HistoryEvent, _now: float) -> _Undone:
     people.update_annotator(connection, event.subject, standing=event.detail["standing"])
-    editing.restore_labels(connection, event.detail["labels"], now=now)
+    editing.restore_labels(connection, event.detail["labels"])
     return _Undone("put back", event.subject, {})
 
 

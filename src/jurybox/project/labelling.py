@@ -10,7 +10,7 @@ from jurybox.project.labeller import open_labeller
 from jurybox.project.reading import Reading
 from jurybox.store import decisions, loans, people, queue
 from jurybox.store.checks import check_seconds, storable
-from jurybox.store.records import NothingLeft, Receipt, Task, Tasks
+from jurybox.store.records import Fault, NothingLeft, Receipt, Task, Tasks
 
 __all__ = ["LONGEST_LOAN", "Labelling"]
 
@@ -230,14 +230,27 @@ class Labelling(ProjectPart):
             )
 
     def adjudicate(
-        self, text_id: str, label: str, *, reviewer: str, comment: str = "", key: str | None = None
+        self,
+        text_id: str,
+        label: str,
+        *,
+        reviewer: str,
+        comment: str = "",
+        fault: Fault | None = None,
+        key: str | None = None,
     ) -> Receipt:
-        """Store a reviewer's or owner's label; the text is finished with it, and nothing is overwritten."""
+        """Store a reviewer's or owner's label; the text is finished with it, and nothing is overwritten.
+
+        Parameters
+        ----------
+        fault
+            Why labels before were wrong; `Reviewing.cases` collects what was unclear in the guidelines.
+        """
         storable(comment, "comment")
         with self.store.act() as connection:
             now = self._clock()
             return decisions.adjudicate(
-                connection, reviewer, text_id, label, comment=comment, key=_checked(key), now=now
+                connection, reviewer, text_id, label, comment=comment, fault=fault, key=_checked(key), now=now
             )
 
     def _lend(self, annotator: str, n: int, *, resume: bool, terms: queue.Terms) -> Tasks:

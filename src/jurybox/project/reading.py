@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
 from sqlalchemy.engine import Connection
@@ -22,7 +22,7 @@ from jurybox.store import browse, decisions, overview, rounds, services, snapsho
 from jurybox.store.browse import AnnotationRow, Page, QueueRow, TextRow
 from jurybox.store.filters import AnnotationFilter, TextFilter
 from jurybox.store.gold import read_gold
-from jurybox.store.records import AnnotatorProgress, Decision, Flag, GuidelineVersion, RoundInfo
+from jurybox.store.records import AnnotatorProgress, Decision, GuidelineVersion, RoundInfo
 from jurybox.store.releases import read_released
 from jurybox.store.services import Note, Pulse, Suggestion
 from jurybox.store.snapshots import Provenance
@@ -64,6 +64,16 @@ class Reading(ProjectPart):
         """Return a page of annotations that stand, the latest first."""
         with self.store.read() as connection:
             return browse.find_annotations(connection, chosen or AnnotationFilter(), after=after, limit=limit)
+
+    def count_texts(self, chosen: TextFilter, most: int) -> int:
+        """Count the texts that fit a search, up to one more than `most`."""
+        with self.store.read() as connection:
+            return browse.count_texts_that_fit(connection, chosen, most + 1)
+
+    def count_annotations(self, chosen: AnnotationFilter, most: int) -> int:
+        """Count the annotations that stand and fit a search, up to one more than `most`."""
+        with self.store.read() as connection:
+            return browse.count_annotations(connection, chosen, most + 1)
 
     def queue(self, limit: int = 50) -> list[QueueRow]:
         """Return the texts that will be asked for next, and why."""
@@ -109,11 +119,6 @@ class Reading(ProjectPart):
         """Return an annotator's last decisions that stand, the latest first."""
         with self.store.read() as connection:
             return decisions.read_decisions(connection, annotator, limit)
-
-    def flags(self) -> list[Flag]:
-        """Return all remarks of annotators, the latest first."""
-        with self.store.read() as connection:
-            return decisions.read_flags(connection)
 
     def rounds(self) -> list[RoundInfo]:
         """Return the rounds that were published, in order."""
@@ -166,6 +171,23 @@ class Reading(ProjectPart):
                 gold=[GoldRecord(text_id, label) for text_id, label in read_gold(connection).items()],
                 shares=stored.settings.target == "shares",
             )
+
+    @staticmethod
+    def part(export: Export, only: Collection[str]) -> Export:
+        """Return what an export says of some texts, by their ids."""
+        ids = frozenset(only)
+
+        def rows(table: Iterable[Item], name: str = "text_id") -> Iterable[Item]:
+            return _Table(lambda: (row for row in table if getattr(row, name) in ids))
+
+        return replace(
+            export,
+            texts=rows(export.texts, "id"),
+            annotations=rows(export.annotations),
+            consensus=rows(export.consensus),
+            skips=rows(export.skips),
+            gold=[row for row in export.gold if row.text_id in ids],
+        )
 
     def _stream(self, read: Callable[[Connection], Iterator[Item]]) -> Iterator[Item]:
         with self.store.read() as connection:

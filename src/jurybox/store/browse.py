@@ -25,7 +25,9 @@ __all__ = [
     "Page",
     "QueueRow",
     "TextRow",
+    "count_annotations",
     "count_queue",
+    "count_texts_that_fit",
     "find_annotations",
     "find_texts",
     "matching_annotations",
@@ -129,19 +131,43 @@ def find_texts(
 
 def matching_texts(connection: Connection, chosen: TextFilter) -> list[str]:
     """Return the ids of all texts that fit, in their order."""
-    query = _ranked_texts(connection).where(*text_conditions(chosen)).order_by(schema.texts.c.id)
-    return list(connection.scalars(query.with_only_columns(schema.texts.c.external_id)))
+    return list(connection.scalars(_fitting(connection, chosen).order_by(schema.texts.c.id)))
 
 
 def matching_annotations(connection: Connection, chosen: AnnotationFilter) -> list[int]:
     """Return the numbers of all annotations that stand and fit, in their order."""
+    return list(connection.scalars(_fitting_annotations(chosen).order_by(schema.annotations.c.id)))
+
+
+def count_texts_that_fit(connection: Connection, chosen: TextFilter, most: int) -> int:
+    """Count the texts that fit, up to some number."""
+    return _count(connection, _fitting(connection, chosen), most)
+
+
+def count_annotations(connection: Connection, chosen: AnnotationFilter, most: int) -> int:
+    """Count the annotations that stand and fit, up to some number."""
+    return _count(connection, _fitting_annotations(chosen), most)
+
+
+def _fitting(connection: Connection, chosen: TextFilter) -> sa.Select[Any]:
+    return (
+        _ranked_texts(connection)
+        .where(*text_conditions(chosen))
+        .with_only_columns(schema.texts.c.external_id)
+    )
+
+
+def _fitting_annotations(chosen: AnnotationFilter) -> sa.Select[Any]:
     annotations, texts = schema.annotations, schema.texts
-    query = (
+    return (
         sa.select(annotations.c.id)
         .join(texts, texts.c.id == annotations.c.text_id)
         .where(schema.is_standing, *annotation_conditions(chosen))
     )
-    return list(connection.scalars(query.order_by(annotations.c.id)))
+
+
+def _count(connection: Connection, query: sa.Select[Any], most: int) -> int:
+    return connection.scalar(sa.select(sa.func.count()).select_from(query.limit(most).subquery())) or 0
 
 
 def read_text_row(connection: Connection, text_id: str) -> TextRow:

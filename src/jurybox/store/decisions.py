@@ -28,7 +28,8 @@ from jurybox.store.loans import find_text, give_back, release
 from jurybox.store.people import lock_actor
 from jurybox.store.queue import claim, with_text
 from jurybox.store.ranks import settle
-from jurybox.store.records import Decision, Flag, Receipt, Role, Task
+from jurybox.store.records import Decision, Fault, Receipt, Role, Task
+from jurybox.store.remarks import rule
 from jurybox.store.rows import (
     Situation,
     class_number,
@@ -47,7 +48,6 @@ __all__ = [
     "change",
     "flag",
     "read_decisions",
-    "read_flags",
     "skip",
     "submit",
     "undo",
@@ -266,9 +266,22 @@ def change(
 
 
 def adjudicate(
-    connection: Connection, name: str, text: str, label: str, *, comment: str, key: str | None, now: float
+    connection: Connection,
+    name: str,
+    text: str,
+    label: str,
+    *,
+    comment: str,
+    fault: Fault | None,
+    key: str | None,
+    now: float,
 ) -> Receipt:
     """Store a reviewer's decision: an annotation like any other, after which the text is finished.
+
+    Parameters
+    ----------
+    fault
+        Why labels before were wrong, if that is known.
 
     Raises
     ------
@@ -299,9 +312,11 @@ def adjudicate(
             count(connection, reviewer.id, n_annotations=1)
         settle(connection, state, [text_id])
         release(connection, reviewer.id, text_id)
+        if fault is not None:
+            rule(connection, number, fault)
         return {"annotation": number}
 
-    asked = {"text": text, "label": label, "comment": comment}
+    asked = {"text": text, "label": label, "comment": comment, "fault": fault}
     reply, again = once(connection, reviewer.id, "adjudicate", key, asked, act, now=now)
     return Receipt(reply["annotation"], text, name, label, repeated=again)
 
@@ -330,17 +345,6 @@ def read_decisions(connection: Connection, name: str, limit: int) -> list[Decisi
         )
         for row in connection.execute(_latest(annotator_id, limit))
     ]
-
-
-def read_flags(connection: Connection) -> list[Flag]:
-    """Return all remarks, the latest first."""
-    flags, texts, annotators = schema.flags, schema.texts, schema.annotators
-    query = (
-        sa.select(texts.c.external_id, annotators.c.name, flags.c.comment, flags.c.created_at)
-        .select_from(flags.join(texts, texts.c.id == flags.c.text_id).join(annotators))
-        .order_by(flags.c.id.desc())
-    )
-    return [Flag(*row) for row in connection.execute(query)]
 
 
 def _latest(annotator_id: int, limit: int) -> sa.Select[Any]:

@@ -17,8 +17,8 @@ from sqlalchemy.engine import Connection
 from jurybox.errors import NotFoundError
 from jurybox.store import schema
 from jurybox.store.gold import set_gold
-from jurybox.store.locks import serialise
 from jurybox.store.loans import ASSIGNED, take_from_others
+from jurybox.store.locks import serialise
 from jurybox.store.people import lock_annotator
 from jurybox.store.ranks import chunks, close_withdrawn, mark_again, mark_audit, mark_gold, settle
 from jurybox.store.rows import count
@@ -106,7 +106,7 @@ def delete_labels(connection: Connection, numbers: Iterable[int], *, now: float)
     return done
 
 
-def restore_labels(connection: Connection, numbers: Iterable[int], *, now: float) -> list[int]:
+def restore_labels(connection: Connection, numbers: Iterable[int]) -> list[int]:
     """Let annotations stand again that were taken back, as rows of their own; return those rows.
 
     Where the person has labelled the text anew since, or the text is deleted, the old label stays away.
@@ -158,7 +158,7 @@ def restore_texts(connection: Connection, detail: Detail, *, now: float) -> None
     texts, numbers, state = schema.stored_texts, detail["texts"], read_state(connection)
     for chunk in chunks(numbers, _CHUNK):
         connection.execute(sa.update(texts).where(texts.c.id.in_(chunk)).values(withdrawn_at=None))
-    restore_labels(connection, detail["labels"], now=now)
+    restore_labels(connection, detail["labels"])
     if detail["gold"]:
         rows = [{"text_id": t, "class_id": k, "created_at": now} for t, k in detail["gold"]]
         connection.execute(sa.insert(schema.gold), rows)
@@ -182,11 +182,11 @@ def reopen(connection: Connection, numbers: Sequence[int], labels: int) -> Detai
         query = sa.select(reopened.c.text_id, reopened.c.labels).where(reopened.c.text_id.in_(chunk))
         before += [list(row) for row in connection.execute(query)]
         tally = (
-            sa.select(annotations.c.text_id, sa.func.count())
+            sa.select(annotations.c.text_id, sa.func.count().label("n"))
             .where(schema.is_counted, annotations.c.text_id.in_(chunk))
             .group_by(annotations.c.text_id)
         )
-        given = {text: n for text, n in connection.execute(tally)}
+        given = {row.text_id: row.n for row in connection.execute(tally)}
         rows += [{"text_id": text, "labels": given.get(text, 0) + labels} for text in chunk]
     _write_reopened(connection, rows)
     return {"texts": [*numbers], "before": before}

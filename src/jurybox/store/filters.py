@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -80,7 +81,9 @@ def text_conditions(chosen: TextFilter) -> list[sa.ColumnElement[bool]]:
         TextState.OPEN: ranking.c.open,
         TextState.FINISHED: ~ranking.c.open,
         TextState.DISAGREED: several,
-        TextState.FLAGGED: sa.exists().where(schema.flags.c.text_id == texts.c.id),
+        TextState.FLAGGED: sa.exists().where(
+            schema.flags.c.text_id == texts.c.id, schema.flags.c.resolved_at.is_(None)
+        ),
         TextState.AUDIT: sa.exists().where(schema.audit.c.text_id == texts.c.id),
     }
     if chosen.state is not None:

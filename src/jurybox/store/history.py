@@ -1,4 +1,4 @@
-"""The trail: what owners have done, and by whom; nothing is ever deleted from it but the name of who is erased.
+"""The trail: what owners have done, and by whom; nothing is deleted from it but names of people erased.
 
 Labels have a trail of their own, `schema.annotations`. Here is what concerns people and the project as a
 whole.

@@ -15,6 +15,7 @@ from jurybox.store import schema
 from jurybox.store.people import read_annotators
 from jurybox.store.places import count_open
 from jurybox.store.records import Standing, Status
+from jurybox.store.remarks import count_open_flags
 from jurybox.store.rounds import read_rounds
 from jurybox.store.state import read_classes, read_state
 
@@ -59,7 +60,7 @@ def read_status(connection: Connection, *, now: float) -> Status:
         finished_texts=n_texts - count_open(connection),
         annotations=sum(person.n_annotations for person in people if not person.left_out),
         skips=sum(person.n_skips for person in people),
-        flags=_count(connection, schema.flags),
+        flags=count_open_flags(connection),
         annotators=len(people),
         active_annotators=sum(person.standing == Standing.ACTIVE for person in people),
         audit_texts=n_audit,

@@ -249,7 +249,9 @@ def remove(connection: Connection, name: str) -> Mapping[str, Any]:
         schema.annotators.c.id != person.id,
     )
     if person.role == Role.OWNER and not connection.scalar(owners):
-        raise ConflictError(f"{name!r} is the only owner; make somebody else an owner first", code="last_owner")
+        raise ConflictError(
+            f"{name!r} is the only owner; make somebody else an owner first", code="last_owner"
+        )
     before = {"standing": person.standing, "role": person.role}
     gone = {"standing": Standing.REMOVED.value, "token_hash": None, "token_ends_at": None}
     update_annotator(connection, name, **gone)

@@ -62,8 +62,9 @@ _TABS = {
 _WITHIN = {
     "/manage/text": "/manage/texts",
     "/manage/annotations": "/manage/texts",
+    "/manage/cases": "/manage/review",
     "/manage/person": "/manage/people",
-    "/manage/history": "/manage/people",
+    "/manage/history": "/manage/settings",
     "/manage/agreement": "/manage/trust",
     "/import": "/manage/texts",
     "/import/file": "/manage/texts",
@@ -193,8 +194,7 @@ def _page_context(request: Request, user: User | None) -> dict[str, Any]:
 
 def _tabs(request: Request, user: User | None) -> list[Mapping[str, object]]:
     tabs = _TABS[user.role] if user is not None else ()
-    reviewing = request.query_params.get("back") == "review"
-    here = "/manage/review" if reviewing else _WITHIN.get(request.url.path, request.url.path)
+    here = _WITHIN.get(request.url.path, request.url.path)
     return [{"href": href, "name": name, "here": here == href} for href, name in tabs]
 
 
@@ -221,6 +221,7 @@ def _writers(catalogue: Catalogue) -> dict[str, Any]:
         "excerpt": _excerpt,
         "text_href": _text_href,
         "person_href": _person_href,
+        "review_href": _review_href,
         "size_of": size_of,
         "prose": prose,
     }
@@ -232,6 +233,10 @@ def _excerpt(text: str) -> str:
 
 def _text_href(text_id: str) -> str:
     return f"/manage/text?{urlencode({'id': text_id})}"
+
+
+def _review_href(text_id: str, show: str = "") -> str:
+    return f"/manage/review?{urlencode({'id': text_id, **({'show': show} if show else {})})}"
 
 
 def _person_href(name: str) -> str:

@@ -2,13 +2,13 @@
 
 from fastapi import APIRouter
 
-from jurybox.web.api import browsing, labelling, people, project, transfer
+from jurybox.web.api import browsing, editing, labelling, people, project, transfer
 
 __all__ = ["router", "routers"]
 
 routers = (
-    *(labelling.router, project.router, browsing.router, people.router, people.gold_router),
-    *(browsing.beliefs_router, transfer.router, project.hooks_router),
+    *(labelling.router, editing.router, project.router, browsing.router, people.router),
+    *(people.gold_router, browsing.beliefs_router, transfer.router, project.hooks_router),
 )
 router = APIRouter(prefix="/api/v1")
 for part in routers:

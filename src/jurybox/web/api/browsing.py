@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel
 from starlette.responses import JSONResponse
 
@@ -16,9 +16,10 @@ from jurybox.project.beliefs import AnnotatorBelief, ProjectBelief, TextBelief
 from jurybox.project.panel import PanelBelief
 from jurybox.store.browse import AnnotationRow, QueueRow, TextRow
 from jurybox.store.filters import AnnotationFilter, TextFilter, TextState
-from jurybox.store.records import Flag
-from jurybox.web.access import owner_only, reviewer_only
-from jurybox.web.api.fields import After, Limit, Name, PageOut, PathName, Search, TextId
+from jurybox.store.records import Fault, Flag
+from jurybox.store.remarks import Case
+from jurybox.web.access import Reviewer, owner_only, reviewer_only
+from jurybox.web.api.fields import After, Body, Comment, Limit, Name, PageOut, PathName, Search, TextId
 from jurybox.web.state import Stored
 
 __all__ = ["beliefs_router", "router"]
@@ -80,8 +81,32 @@ def queue(project: Stored, limit: Limit = 50) -> list[QueueRow]:
 
 @router.get("/flags")
 def flags(project: Stored) -> list[Flag]:
-    """List the remarks of annotators, the latest first."""
-    return project.reading.flags()
+    """List the remarks of annotators, open ones first, the latest first."""
+    return project.review.flags()
+
+
+@router.get("/cases")
+def cases(project: Stored, fault: Fault | None = None) -> list[Case]:
+    """List decisions that say why others were wrong, the latest first."""
+    return project.review.cases(fault)
+
+
+class AnswerIn(Body):
+    """What a reviewer says to a remark; without an answer it is only settled, or open again."""
+
+    answer: Comment = ""
+    resolved: bool = True
+
+
+@router.put("/flags/{number}", status_code=204)
+def answer_flag(
+    user: Reviewer, project: Stored, number: Annotated[int, Path(ge=1, le=2**62)], body: AnswerIn
+) -> None:
+    """Answer a remark, settle it, or open it again."""
+    if body.answer.strip():
+        project.review.answer(number, body.answer, by=user.name)
+    if not body.resolved or not body.answer.strip():
+        project.review.resolve(number, body.resolved)
 
 
 beliefs_router = APIRouter(tags=["beliefs"])

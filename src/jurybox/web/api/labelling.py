@@ -11,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from jurybox.project import Project
 from jurybox.project.labelling import LONGEST_LOAN
 from jurybox.store.gate import IN_HAND
-from jurybox.store.records import AnnotatorProgress, Decision, NothingLeft, Receipt, Role, Task
+from jurybox.store.records import AnnotatorProgress, Decision, Fault, NothingLeft, Receipt, Role, Task
 from jurybox.store.services import Suggestion
 from jurybox.web.access import Annotator, ForbiddenError, Reviewer, User, may
 from jurybox.web.api.fields import Body, Comment, Name, TextId, acting
@@ -136,11 +136,12 @@ class ChangeIn(Body):
 
 
 class VerdictIn(Body):
-    """A reviewer's label."""
+    """A reviewer's label, and why those before were wrong."""
 
     text_id: TextId
     label: Name
     comment: Comment = ""
+    fault: Fault | None = None
 
 
 # What people do every few seconds: FastAPI would check the answer of a plain function in a thread of its own.
@@ -245,7 +246,8 @@ def change(body: ChangeIn, user: Annotator, project: Stored, key: Key = None) ->
 @router.post("/adjudications", status_code=201)
 def adjudicate(body: VerdictIn, user: Reviewer, project: Stored, key: Key = None) -> Receipt:
     """Decide about a text; it wants no more labels then."""
-    return project.adjudicate(body.text_id, body.label, reviewer=user.name, comment=body.comment, key=key)
+    said = {"comment": body.comment, "fault": body.fault}
+    return project.adjudicate(body.text_id, body.label, reviewer=user.name, key=key, **said)
 
 
 @router.get("/progress")

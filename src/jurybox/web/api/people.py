@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
@@ -53,7 +53,7 @@ class PersonChange(Body):
     A cap of null lifts it, a share of null leaves it to the setting, a qualification of null to the test.
     """
 
-    standing: Standing | None = None
+    standing: Literal[Standing.ACTIVE, Standing.PAUSED] | None = None
     role: Role | None = None
     cap: Cap | None = None
     max_share: Share | None = None
@@ -113,7 +113,8 @@ def change_annotator(user: Owner, project: Stored, name: PathName, body: PersonC
             raise ConflictError("you cannot change your own role; another owner can")
         project.people.set_role(name, body.role)
     if body.standing is not None:
-        (project.people.pause if body.standing == Standing.PAUSED else project.people.resume)(name)
+        change = project.people.pause if body.standing == Standing.PAUSED else project.people.resume
+        change(name, by=user.name)
     return project.people.get(name)
 
 
@@ -164,9 +165,9 @@ def gold(project: Stored) -> GoldOut:
 
 
 @gold_router.post("")
-def add_gold(project: Stored, body: GoldIn) -> GoldOut:
+def add_gold(user: Owner, project: Stored, body: GoldIn) -> GoldOut:
     """Name gold texts, all or none; those named before stay, with the labels given here."""
-    project.gold.add(body.labels)
+    project.edit.change_gold(body.labels, by=user.name)
     return gold(project)
 
 
@@ -177,6 +178,6 @@ def gold_report(project: Stored) -> list[GoldScore]:
 
 
 @gold_router.delete("/{text_id:path}", status_code=204)
-def remove_gold(project: Stored, text_id: PathName) -> None:
+def remove_gold(user: Owner, project: Stored, text_id: PathName) -> None:
     """Make a gold text an ordinary one again."""
-    project.gold.set(text_id, None)
+    project.edit.change_gold({text_id: None}, by=user.name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -143,19 +143,26 @@ async def received(request: Request, folder: Path, filename: str) -> Path:
     return path
 
 
-def export_file(project: Project, form: str) -> FileResponse:
-    """Write an export and return it as a download; what was written goes when it is sent."""
+def export_file(project: Project, form: str, *, only: Collection[str] | None = None) -> FileResponse:
+    """Write an export and return it as a download; what was written goes when it is sent.
+
+    Parameters
+    ----------
+    only
+        Ids of the texts to write; None: all.
+    """
     from jurybox.formats.write import write
     from jurybox.formats.write_tools import TOOL_WRITERS
 
+    export = project.export() if only is None else project.reading.part(project.export(), only)
     folder = Path(tempfile.mkdtemp(prefix="jurybox-"))
     try:
         plain = "".join(c if c.isascii() and c.isalnum() else "-" for c in project.name[:100])
         stem = plain.strip("-") or "project"
         if form in TOOL_WRITERS:
-            path = write(project.export(), folder / f"{stem}{TOOL_WRITERS[form].suffix}", format=form)
+            path = write(export, folder / f"{stem}{TOOL_WRITERS[form].suffix}", format=form)
         else:
-            written = write(project.export(), folder / stem, format=form)
+            written = write(export, folder / stem, format=form)
             path = Path(shutil.make_archive(str(folder / stem), "zip", written))
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)

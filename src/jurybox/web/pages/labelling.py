@@ -13,7 +13,7 @@ from starlette.responses import HTMLResponse, RedirectResponse
 from jurybox.project.labeller import SKIP_REASONS
 from jurybox.scales import CLASS_KEYS, class_keys
 from jurybox.store.records import Decision, GuidelineVersion, NothingLeft, Task, Why
-from jurybox.web.access import Annotator, User, annotator_only
+from jurybox.web.access import Annotator, User
 from jurybox.web.i18n import Catalogue
 from jurybox.web.render import catalogue_of, render
 from jurybox.web.state import get_project, get_server
@@ -122,10 +122,13 @@ def undo_by_form(
     return RedirectResponse("/label", 303)
 
 
-@router.get("/guidelines", dependencies=[annotator_only])
-def guidelines(request: Request) -> HTMLResponse:
+@router.get("/guidelines")
+def guidelines(request: Request, user: Annotator) -> HTMLResponse:
     """Show what annotators should know."""
-    return render(request, "account/guidelines.html", {"guidelines": get_project(request).guidelines})
+    project = get_project(request)
+    answers = [flag for flag in project.review.flags(annotator=user.name) if flag.answer]
+    values = {"guidelines": project.guidelines, "answers": answers}
+    return render(request, "account/guidelines.html", values)
 
 
 def _task(request: Request, user: User, task: Task) -> dict[str, str | None]:

@@ -20,6 +20,7 @@ from jurybox.learner import learner_state
 from jurybox.project.annotators import AnnotatorBelief
 from jurybox.store.records import AnnotatorInfo, Role, Standing
 from jurybox.web.access import Owner, end_of_link, invite, link_url, owner_only
+from jurybox.web.pages.editing import done_view
 from jurybox.web.panels import basis_words
 from jurybox.web.render import catalogue_of, explain, render
 from jurybox.web.state import get_project
@@ -75,9 +76,10 @@ def people_page(
     sort: Annotated[str, Query(max_length=40)] = "",
     down: Annotated[bool, Query()] = False,
     withdrawn: Annotated[str, Query(max_length=1000)] = "",
+    done: Annotated[int | None, Query(ge=0, le=2**62)] = None,
 ) -> HTMLResponse:
     """List everyone, in the order in which they came or as a column sorts them."""
-    return _page(request, sort=sort, down=down, withdrawn=withdrawn)
+    return _page(request, sort=sort, down=down, withdrawn=withdrawn, done=done)
 
 
 @router.post("", dependencies=[owner_only])
@@ -278,6 +280,7 @@ def _page(
     sort: str = "",
     down: bool = False,
     withdrawn: str = "",
+    done: int | None = None,
     invitations: Sequence[tuple[str, str]] = (),
     names: str = "",
 ) -> HTMLResponse:
@@ -287,6 +290,8 @@ def _page(
     golden = {score.annotator: score for score in project.gold.report()}
     people: list[dict[str, Any]] = []
     for person in project.people.all():
+        if person.standing == Standing.REMOVED:
+            continue
         belief = judged.get(person.name)
         flag = suspicion_words(catalogue, belief) if belief and not person.left_out else ""
         people.append({**_row(person, belief), "gold": golden.get(person.name), "flag": flag})
@@ -305,6 +310,7 @@ def _page(
         "table": _table(invitations) if invitations else "",
         "names": names,
         "withdrawn": withdrawn,
+        "done": done_view(request, done),
         "problem": problem,
         "basis": basis,
     }

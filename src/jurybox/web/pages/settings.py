@@ -12,6 +12,7 @@ from fastapi import APIRouter, Depends, Form, Query, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from jurybox.errors import ConflictError, InputError
+from jurybox.store.records import Fault
 from jurybox.strategies import STRATEGIES, TARGETS
 from jurybox.web.access import owner_only
 from jurybox.web.i18n import Catalogue
@@ -21,6 +22,8 @@ from jurybox.web.state import get_project
 __all__ = ["CHOICES", "GROUPS", "Choice", "Field", "Group", "Kind", "check_choice", "choices_of", "router"]
 
 router = APIRouter(prefix="/manage", include_in_schema=False, dependencies=[owner_only])
+
+_CASES = 20
 
 SAVED = "/manage/settings?saved=1"
 
@@ -214,7 +217,9 @@ def _page(
         "shown": {**shown, **{name: settings[name] for name in CHOICES}, **(entered or {})},
         "choices": {name: choices_of(name, settings[name]) for name in CHOICES},
         "classes": project.classes,
+        "class_options": [(name, name) for name in project.classes],
         "guidelines": project.guidelines,
+        "cases": project.review.cases(Fault.GUIDELINE)[:_CASES],
         "versions": project.reading.guideline_versions(20),
         "done": done,
         "problem": problem,

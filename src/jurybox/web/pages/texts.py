@@ -1,4 +1,4 @@
-"""Browsing texts, reviewing doubtful ones, deciding them."""
+"""Browsing texts and annotations, and one text with everything that is known about it."""
 
 from __future__ import annotations
 
@@ -11,18 +11,20 @@ from fastapi import APIRouter, Form, Query, Request
 from starlette.responses import HTMLResponse, RedirectResponse
 
 from jurybox.drawing import Bar, bars
+from jurybox.project import Project
 from jurybox.project.beliefs import TextBelief, TextBeliefs
 from jurybox.scales import CLASS_KEYS, class_keys
 from jurybox.store.browse import Page, TextRow
 from jurybox.store.filters import AnnotationFilter, TextFilter, TextState
-from jurybox.store.records import Role
-from jurybox.web.access import Reviewer, may, owner_only, reviewer_only
+from jurybox.store.records import Fault, Role, Standing
+from jurybox.web.access import Owner, Reviewer, User, may
 from jurybox.web.i18n import Catalogue
+from jurybox.web.pages.editing import ACTS, done_view
 from jurybox.web.panels import Chart
 from jurybox.web.render import catalogue_of, render
 from jurybox.web.state import get_project
 
-__all__ = ["router"]
+__all__ = ["router", "text_view"]
 
 router = APIRouter(prefix="/manage", include_in_schema=False)
 
@@ -30,10 +32,11 @@ After = Annotated[int | None, Query(ge=0, le=2**62)]
 Before = Annotated[int, Query(ge=0, le=2**62)]
 
 _PAGE = 50
-_DOUBTFUL = 50
-_FLAGS = 100
-_REVIEW = "review"
+MOST_COUNTED = 10_000
+"""So many rows of a list are counted; beyond, a page says that there are more."""
+
 _NEXT = "n"
+_FAULT_KEYS = ("c", "g", "h")
 _KEYS = [key if key != _NEXT else "" for key in CLASS_KEYS]
 """Keys of the classes as on the labelling page, but for the one that goes to the next text."""
 
@@ -49,15 +52,18 @@ class ListedText:
     quality: float | None
 
 
-@router.get("/texts", dependencies=[reviewer_only])
+@router.get("/texts")
 def texts_page(
     request: Request,
+    user: Reviewer,
     q: Annotated[str, Query(max_length=1000)] = "",
     state: Annotated[str, Query(max_length=20)] = "",
     label: Annotated[str, Query(max_length=1000)] = "",
     annotator: Annotated[str, Query(max_length=1000)] = "",
     after: After = None,
     before: Before = 0,
+    done: After = None,
+    none: Annotated[str, Query(max_length=10)] = "",
 ) -> HTMLResponse:
     """List texts that fit a search."""
     project, catalogue = get_project(request), catalogue_of(request)
@@ -70,7 +76,11 @@ def texts_page(
     )
     page = project.reading.find_texts(chosen, after=after, limit=_PAGE)
     query = {"q": q, "state": known, "label": label, "annotator": annotator}
+    edits = may(user, Role.OWNER)
     values = {
+        **_editing(request, "/manage/texts", query, done, none),
+        "n_match": project.reading.count_texts(chosen, MOST_COUNTED) if edits and page.items else 0,
+        "acts": ACTS,
         "rows": _listed(project.beliefs.recent().texts, page.items),
         "filter": query,
         "states": [
@@ -78,32 +88,38 @@ def texts_page(
             *((s, catalogue.text(f"state.{s}")) for s in TextState),
         ],
         "class_options": [(name, name) for name in project.classes],
-        "annotator_options": [(person.name, person.name) for person in project.people.all()],
+        "annotator_options": _active(project),
         "pager": _pager(catalogue, "/manage/texts", query, page, before),
     }
     return render(request, "manage/texts.html", values)
 
 
-@router.get("/annotations", dependencies=[reviewer_only])
+@router.get("/annotations")
 def annotations_page(
     request: Request,
+    user: Reviewer,
     q: Annotated[str, Query(max_length=1000)] = "",
     label: Annotated[str, Query(max_length=1000)] = "",
     annotator: Annotated[str, Query(max_length=1000)] = "",
     after: After = None,
     before: Before = 0,
+    done: After = None,
+    none: Annotated[str, Query(max_length=10)] = "",
 ) -> HTMLResponse:
     """List annotations that fit a search, the latest first."""
     project, catalogue = get_project(request), catalogue_of(request)
     chosen = AnnotationFilter(search=q.replace("\x00", ""), label=label or None, annotator=annotator or None)
     page = project.reading.find_annotations(chosen, after=after, limit=_PAGE)
     query = {"q": q, "label": label, "annotator": annotator}
+    edits = may(user, Role.OWNER)
     values = {
+        **_editing(request, "/manage/annotations", query, done, none),
+        "n_match": project.reading.count_annotations(chosen, MOST_COUNTED) if edits and page.items else 0,
         "rows": page.items,
         "texts": {row.text_id: project.reading.text(row.text_id).text for row in page.items},
         "filter": query,
         "class_options": [(name, name) for name in project.classes],
-        "annotator_options": [(person.name, person.name) for person in project.people.all()],
+        "annotator_options": _active(project),
         "pager": _pager(catalogue, "/manage/annotations", query, page, before),
     }
     return render(request, "manage/annotations.html", values)
@@ -114,78 +130,75 @@ def text_page(
     request: Request,
     user: Reviewer,
     text_id: Annotated[str, Query(alias="id", max_length=10_000)],
-    back: Annotated[str, Query(max_length=20)] = "",
     saved: Annotated[str, Query(max_length=5)] = "",
 ) -> HTMLResponse:
     """Show one text with everything that is known about it."""
-    project = get_project(request)
-    text, beliefs = project.reading.text(text_id), project.beliefs.recent()
-    belief = beliefs.texts.find(text_id)
+    values = {**text_view(request, user, text_id), "saved": bool(saved)}
+    return render(request, "manage/text.html", values)
+
+
+def text_view(request: Request, user: User, text_id: str) -> dict[str, Any]:
+    """Return what is shown of one text: its labels, remarks, and what is believed of it.
+
+    Raises
+    ------
+    NotFoundError
+        If there is no such text.
+    """
+    project, catalogue = get_project(request), catalogue_of(request)
+    text = project.reading.text(text_id)
+    belief = project.beliefs.recent().texts.find(text_id)
     classes, on_scale = project.classes, project.scale is not None
-    values = {
+    return {
         "text": text,
+        "metadata": (text.metadata or {}).items(),
         "classes": list(zip(classes, class_keys(classes, _KEYS, on_scale=on_scale), strict=True)),
+        "faults": [(fault.value, key) for fault, key in zip(Fault, _FAULT_KEYS, strict=True)],
         "position": belief.position if belief else None,
         "annotations": project.reading.find_annotations(AnnotationFilter(text_id=text_id), limit=500).items,
         "consensus": belief.label if belief and belief.n_annotations else None,
         "quality": belief.quality if belief else None,
-        "people_say": _people_say(catalogue_of(request), project.classes, belief),
-        "belief": _belief_chart(
-            catalogue_of(request), project.reading.probabilities(text_id), in_order=on_scale
-        ),
-        "flags": [flag for flag in project.reading.flags() if flag.text_id == text_id],
-        "back": back,
-        "follows": _after(beliefs.contested_ids(_DOUBTFUL), text_id) if back == _REVIEW else "",
-        "saved": bool(saved),
+        "people_say": _people_say(catalogue, project.classes, belief),
+        "belief": _belief_chart(catalogue, project.reading.probabilities(text_id), in_order=on_scale),
+        "flags": project.review.flags(text_id=text_id),
         "sets_gold": may(user, Role.OWNER),
-        "gold_options": [
-            ("", catalogue_of(request).text("text.gold_none")),
-            *((c, c) for c in project.classes),
-        ],
+        "acts": ACTS,
+        "class_options": [(name, name) for name in classes],
+        "annotator_options": _active(project),
+        "gold_options": [("", catalogue.text("text.gold_none")), *((c, c) for c in classes)],
         "gold": project.gold.labels().get(text_id, "") if may(user, Role.OWNER) else "",
     }
-    return render(request, "manage/text.html", values)
 
 
-@router.post("/gold", dependencies=[owner_only])
+@router.post("/gold")
 def set_gold(
     request: Request,
+    owner: Owner,
     text_id: Annotated[str, Form(max_length=10_000)],
     label: Annotated[str, Form(max_length=1000)] = "",
 ) -> RedirectResponse:
     """Say what a text's label is known to be; without a label, that it is not."""
-    get_project(request).gold.set(text_id, label or None)
+    get_project(request).edit.change_gold({text_id: label or None}, by=owner.name)
     return RedirectResponse(f"/manage/text?{urlencode({'id': text_id})}", 303)
 
 
-@router.get("/review", dependencies=[reviewer_only])
-def review_page(request: Request, saved: Annotated[str, Query(max_length=5)] = "") -> HTMLResponse:
-    """List the labels that are most likely wrong, and what annotators have flagged."""
-    project = get_project(request)
-    rows = project.beliefs.recent().contested(_DOUBTFUL)
-    values = {"rows": rows, "flags": project.reading.flags()[:_FLAGS], "saved": bool(saved)}
-    return render(request, "manage/review.html", values)
+def _editing(
+    request: Request, path: str, query: Mapping[str, str], done: int | None, none: str
+) -> dict[str, object]:
+    """Return what a list needs to say what was done to its rows, and to lead back to it."""
+    kept = {name: value for name, value in query.items() if value}
+    return {
+        "done": done_view(request, done),
+        "none": none,
+        "back": f"{path}?{urlencode(kept)}" if kept else path,
+        "most": MOST_COUNTED,
+    }
 
 
-@router.post("/adjudicate")
-def adjudicate(
-    request: Request,
-    user: Reviewer,
-    text_id: Annotated[str, Form(max_length=10_000)],
-    label: Annotated[str, Form(max_length=1000)],
-    comment: Annotated[str, Form(max_length=10_000)] = "",
-    back: Annotated[str, Form(max_length=20)] = "",
-    follows: Annotated[str, Form(max_length=10_000)] = "",
-) -> RedirectResponse:
-    """Decide about a text; in a review, the next one follows."""
-    get_project(request).adjudicate(text_id, label, reviewer=user.name, comment=comment)
-    if back == _REVIEW and follows:
-        return RedirectResponse(
-            f"/manage/text?{urlencode({'id': follows, 'back': _REVIEW, 'saved': 1})}", 303
-        )
-    if back == _REVIEW:
-        return RedirectResponse("/manage/review?saved=1", 303)
-    return RedirectResponse(f"/manage/text?{urlencode({'id': text_id})}", 303)
+def _active(project: Project) -> list[tuple[str, str]]:
+    """Return everybody who is not removed, as options."""
+    people = project.people.all()
+    return [(one.name, one.name) for one in people if one.standing != Standing.REMOVED or one.n_annotations]
 
 
 def _listed(beliefs: TextBeliefs, rows: Sequence[TextRow]) -> list[ListedText]:
@@ -200,12 +213,6 @@ def _listed(beliefs: TextBeliefs, rows: Sequence[TextRow]) -> list[ListedText]:
         )
         for row, belief in found
     ]
-
-
-def _after(ids: Sequence[str], text_id: str) -> str:
-    """Return which text of a list follows one of them, the first where it is none; empty at the end."""
-    place = ids.index(text_id) + 1 if text_id in ids else 0
-    return ids[place] if place < len(ids) else ""
 
 
 def _people_say(catalogue: Catalogue, classes: Sequence[str], belief: TextBelief | None) -> str:

@@ -1,0 +1,178 @@
+"""Work on many and the reviewers' inbox on pages and over REST, on both stores."""
+
+from __future__ import annotations
+
+import io
+import re
+import zipfile
+from collections.abc import Iterator
+
+import pytest
+from fastapi.testclient import TestClient
+
+from jurybox.store.filters import AnnotationFilter
+from jurybox.store.records import Fault
+from support.web import Stage, stage
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def own(location: str) -> Iterator[Stage]:
+    with stage(location) as made:
+        for n in range(4):
+            made.project.submit(f"t{n}", "yes" if n % 2 else "no", annotator="ana")
+            made.project.submit(f"t{n}", "yes", annotator="bo")
+        made.project.flag("t1", "two questions?", annotator="ana")
+        yield made
+
+
+@pytest.fixture
+def owner(own: Stage) -> TestClient:
+    return own.browser("olga")
+
+
+def test_selected_texts_are_changed_and_the_list_offers_the_undoing(own: Stage, owner: TestClient) -> None:
+    assert 'name="id" value="t3"' in owner.get("/manage/texts").text
+    assert 'name="id"' not in own.browser("rita").get("/manage/texts").text  # reviewers only look
+    answer = owner.post("/manage/texts/change", data={"act": "delete", "id": ["t10", "t11"], "q": "number"})
+    page = owner.get(answer.headers["location"]).text
+    assert "Deleted texts, with their labels: 2" in page
+    assert own.project.status().texts == 10
+    event = re.search(r'name="event" value="(\d+)"', page)
+    assert event is not None
+    back = {"event": event[1], "back": "/manage/texts?q=number"}
+    assert owner.post("/manage/history", data=back).headers["location"] == back["back"]
+    assert own.project.status().texts == 12
+    for act, more in (("reopen", {"labels": 2}), ("gold", {"known": "no"}), ("delete_labels", {})):
+        answer = owner.post("/manage/texts/change", data={"act": act, "id": ["t1", "t2"], **more})
+        assert "done=" in answer.headers["location"]
+    assert own.project.gold.labels() == {"t1": "no", "t2": "no"}
+    assert own.project.status().annotations == 4
+    answer = owner.post("/manage/texts/change", data={"act": "assign", "to": "bo", "id": ["t1", "t5"]})
+    assert own.project.next_task("bo").text_id == "t5"  # type: ignore[union-attr]
+    assert owner.post("/manage/texts/change", data={"act": "dance", "id": ["t5"]}).status_code == 422
+
+
+def test_all_that_match_are_meant_and_nothing_where_nothing_is_selected(own: Stage, owner: TestClient) -> None:
+    answer = owner.post("/manage/texts/change", data={"act": "delete", "all": "1", "state": "disagreed"})
+    assert own.project.status().texts == 10
+    assert "state=disagreed" in answer.headers["location"]
+    answer = owner.post("/manage/texts/change", data={"act": "delete", "q": "number"})
+    assert "Nothing was changed" in owner.get(answer.headers["location"]).text
+    assert own.project.status().texts == 10
+    found = own.project.reading.find_annotations(AnnotationFilter(annotator="ana")).items
+    owner.post("/manage/annotations/change", data={"number": [found[0].number]})
+    assert own.project.people.get("ana").n_annotations == len(found) - 1
+    owner.post("/manage/annotations/change", data={"all": "1", "annotator": "bo"})
+    assert own.project.people.get("bo").n_annotations == 0
+
+
+def test_selected_texts_are_exported(owner: TestClient) -> None:
+    answer = owner.post("/manage/texts/change", data={"act": "export", "id": ["t0", "t3"]})
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+        tables = {
+            name: archive.read(name).decode() for name in archive.namelist() if name.endswith(".csv")
+        }
+    ids = {name: {*re.findall(r"\bt\d+\b", table)} for name, table in tables.items()}
+    assert {frozenset(found) for found in ids.values() if found} == {frozenset({"t0", "t3"})}
+
+
+def test_names_classes_and_people_change_on_pages(own: Stage, owner: TestClient) -> None:
+    own.project.add_class("maybe")
+    owner.post("/manage/name", data={"name": " Spring reviews "})
+    owner.post("/manage/classes/rename", data={"old": "maybe", "new": "sure"})
+    owner.post("/manage/classes/merge", data={"old": "sure", "into": "yes"})
+    answer = owner.post("/manage/people/rename", data={"old": "bo", "new": "ben"})
+    assert owner.get(answer.headers["location"]).status_code == 200
+    owner.post("/manage/people/remove", data={"name": "ben", "labels": "1"})
+    owner.post("/manage/people/erase", data={"name": "ana"})
+    assert (own.project.name, own.project.classes) == ("Spring reviews", ("no", "yes"))
+    people = owner.get("/manage/people").text
+    assert not re.search(r"<bdi>(ben|ana)</bdi>", people)
+    history = owner.get("/manage/history").text
+    for words in (
+        "Renamed the project from p",
+        "Renamed the class maybe to sure",
+        "Merged the class sure into yes",
+        "Removed ben",
+        "the labels are those of erased-1 now",
+    ):
+        assert words.replace("project from p", "project from") in history
+    assert own.client("bo").get("/api/v1/me").status_code == 401
+    assert owner.post("/manage/people/remove", data={"name": "olga"}).status_code == 409
+
+
+def test_the_inbox_decides_by_one_key_and_takes_it_back(own: Stage) -> None:
+    rita = own.browser("rita")
+    page = rita.get("/manage/review").text
+    first = re.search(r'name="text_id" value="(\w+)"', page)
+    follows = re.search(r'name="follows" value="(\w+)"', page)
+    assert first is not None
+    assert follows is not None
+    decided = {
+        "text_id": first[1],
+        "label": "yes",
+        "fault": "guideline",
+        "comment": "irony counts",
+        "inbox": "1",
+        "follows": follows[1],
+    }
+    answer = rita.post("/manage/adjudicate", data=decided)
+    page = rita.get(answer.headers["location"]).text
+    assert f'name="text_id" value="{follows[1]}"' in page
+    assert 'data-key="u"' in page
+    (case,) = own.project.review.cases(Fault.GUIDELINE)
+    assert (case.text_id, case.comment, case.reviewer) == (first[1], "irony counts", "rita")
+    assert "irony counts" in rita.get("/manage/cases").text
+    assert "irony counts" in own.browser("olga").get("/manage/settings").text
+    answer = rita.post("/manage/review/undo", data={"text_id": first[1]})
+    assert answer.headers["location"] == f"/manage/review?id={first[1]}"
+    assert own.project.review.cases() == []
+    assert own.project.status().on_loan == 0
+    assert rita.get("/manage/review?id=gone").status_code == 404
+
+
+def test_a_remark_is_answered_and_settled(own: Stage) -> None:
+    rita, ana = own.browser("rita"), own.browser("ana")
+    assert "two questions?" in rita.get("/manage/review?show=remarks").text
+    (flag,) = own.project.review.flags()
+    rita.post("/manage/flags", data={"flag": flag.number, "answer": "Take the first.", "text_id": "t1"})
+    (flag,) = own.project.review.flags(text_id="t1")
+    assert (flag.answer, flag.answered_by, own.project.status().flags) == ("Take the first.", "rita", 0)
+    assert "Take the first." in ana.get("/guidelines").text
+    assert "Take the first." not in own.browser("bo").get("/guidelines").text
+    rita.post("/manage/flags", data={"flag": flag.number, "act": "open"})
+    assert own.project.status().flags == 1
+    rita.post("/manage/flags", data={"flag": flag.number, "act": "settle"})
+    assert own.project.status().flags == 0
+    assert rita.post("/manage/flags", data={"flag": 99, "act": "settle"}).status_code == 404
+
+
+def test_rest_does_the_same(own: Stage) -> None:
+    olga, rita = own.client("olga"), own.client("rita")
+
+    def post(path: str, **body: object) -> object:
+        answer = olga.post(f"/api/v1{path}", json=body)
+        assert answer.is_success, answer.text
+        return answer.json() if answer.content else None
+
+    assert post("/texts/changes", act="reopen", ids=["t1"], labels=2) == {"done": 1}
+    assert post("/texts/changes", act="delete", search="number 1") == {"done": 3}
+    assert post("/texts/changes", act="gold", state="labelled") == {"done": 3}
+    assert post("/annotations/deletions", annotator="bo") == {"done": 3}
+    assert olga.delete("/api/v1/annotators/bo").json() == {"done": 0}
+    assert post("/people/erasures", name="ana") == {"pseudonym": "erased-1"}
+    for path, body in (("/project/name", {"name": "x"}), ("/classes/names", {"old": "no", "new": "never"})):
+        assert olga.put(f"/api/v1{path}", json=body).status_code == 204
+    events = olga.get("/api/v1/history").json()
+    assert [event["verb"] for event in events][:3] == ["rename class", "rename project", "erase person"]
+    undone = post(f"/history/{events[0]['number']}/undoing")
+    assert isinstance(undone, dict)
+    assert undone["verb"] == "rename class"
+    assert olga.post("/api/v1/texts/changes", json={"act": "delete"}).status_code == 422
+    assert olga.post("/api/v1/texts/changes", json={"act": "assign", "ids": ["t4"]}).status_code == 422
+    assert rita.post("/api/v1/texts/changes", json={"act": "delete", "ids": ["t4"]}).status_code == 403
+    body = {"text_id": "t4", "label": "yes", "fault": "careless"}
+    assert rita.post("/api/v1/adjudications", json=body).status_code == 201
+    assert [case["fault"] for case in rita.get("/api/v1/cases").json()] == ["careless"]
