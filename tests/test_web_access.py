@@ -30,6 +30,7 @@ PUBLIC = {
 ANNOTATORS = {
     "GET /",
     "GET /guidelines",
+    "GET /help",
     "GET /label",
     "POST /label",
     "POST /label/skip",
@@ -51,6 +52,7 @@ ANNOTATORS = {
 REVIEWERS = {
     "GET /manage/annotations",
     "GET /manage/cases",
+    "GET /manage/events",
     "GET /manage/review",
     "GET /manage/text",
     "GET /manage/texts",
@@ -111,6 +113,7 @@ def call(client: TestClient, route: str) -> int:
 def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     """A stage that tests only look at."""
     with stage(str(tmp_path_factory.mktemp("web") / "p.db"), sign_in_attempts=10**6) as made:
+        made.app.state.news.close()  # its stream would never end
         yield made
 
 

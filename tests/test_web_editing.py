@@ -54,7 +54,9 @@ def test_selected_texts_are_changed_and_the_list_offers_the_undoing(own: Stage, 
     assert owner.post("/manage/texts/change", data={"act": "dance", "id": ["t5"]}).status_code == 422
 
 
-def test_all_that_match_are_meant_and_nothing_where_nothing_is_selected(own: Stage, owner: TestClient) -> None:
+def test_all_that_match_are_meant_and_nothing_where_nothing_is_selected(
+    own: Stage, owner: TestClient
+) -> None:
     answer = owner.post("/manage/texts/change", data={"act": "delete", "all": "1", "state": "disagreed"})
     assert own.project.status().texts == 10
     assert "state=disagreed" in answer.headers["location"]
@@ -71,9 +73,7 @@ def test_all_that_match_are_meant_and_nothing_where_nothing_is_selected(own: Sta
 def test_selected_texts_are_exported(owner: TestClient) -> None:
     answer = owner.post("/manage/texts/change", data={"act": "export", "id": ["t0", "t3"]})
     with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
-        tables = {
-            name: archive.read(name).decode() for name in archive.namelist() if name.endswith(".csv")
-        }
+        tables = {name: archive.read(name).decode() for name in archive.namelist() if name.endswith(".csv")}
     ids = {name: {*re.findall(r"\bt\d+\b", table)} for name, table in tables.items()}
     assert {frozenset(found) for found in ids.values() if found} == {frozenset({"t0", "t3"})}
 

@@ -153,7 +153,7 @@ def read_inputs(connection: Connection) -> Moment:
 def estimate_texts(inputs: Moment) -> EstimatedConsensus:
     """Return the consensus of all annotations, aided by the last round's probabilities.
 
-    Reviewers and owners count as experts: their labels outweigh those of a few annotators.
+    Reviewers, and owners if the settings say so, are experts: their labels outweigh a few others'.
     """
     return estimate_consensus(inputs.annotations, inputs.pred_probs, experts=inputs.experts, check=False)
 

@@ -15,13 +15,15 @@ from jurybox.errors import InputError
 from jurybox.project.beliefs import BeliefSource
 from jurybox.project.handle import ProjectPart
 from jurybox.project.history import History, rename
-from jurybox.store import browse, classes, editing, loans, people, state
+from jurybox.store import browse, classes, editing, filters, loans, people, state
 from jurybox.store.checks import storable
 from jurybox.store.engine import Store
 from jurybox.store.filters import AnnotationFilter, TextFilter
 from jurybox.store.history import note_event
 
 __all__ = ["Editing"]
+
+LONGEST_NAME = 200
 
 MOST_LABELS = 100
 """The most further labels that a text is reopened for."""
@@ -165,6 +167,26 @@ class Editing(ProjectPart):
             detail = editing.change_gold(connection, labels, now=now)
             self._note(connection, "gold", len(labels), by, detail)
         return len(labels)
+
+    def keep_search(self, name: str, query: str, *, by: str | None = None) -> None:
+        """Keep a search among texts under a name, as the query of the page's address.
+
+        Raises
+        ------
+        InputError
+            If the name is empty or longer than 200 characters.
+        """
+        if len(storable(name, "name", empty=False)) > LONGEST_NAME:
+            raise InputError(f"the name has {len(name)} characters, expected at most {LONGEST_NAME}")
+        with self._change() as (connection, now):
+            filters.keep_search(connection, name, storable(query, "query"), by=by, now=now)
+
+    def drop_search(self, name: str, *, by: str | None = None) -> None:
+        """Forget a search that was kept; nothing happens if there is none of this name."""
+        with self._change() as (connection, now):
+            query = filters.drop_search(connection, name)
+            if query:
+                note_event(connection, "drop search", name, by=by, now=now, detail={"query": query})
 
     def rename(self, name: str, *, by: str | None = None) -> None:
         """Give the project another title; InputError if it is empty."""

@@ -385,7 +385,7 @@ class Project(Labelling):
     def consensus(self) -> Consensus:
         """Return the consensus of all annotations, aided by the last round's probabilities.
 
-        Reviewers and owners count as experts: their labels outweigh those of a few annotators.
+        Reviewers, and owners if the settings say so, are experts: their labels outweigh a few others'.
         """
         return self.beliefs.now().posterior
 

@@ -10,7 +10,7 @@ from sqlalchemy.engine import Connection
 
 from jurybox.errors import ConflictError
 from jurybox.project.handle import ProjectPart
-from jurybox.store import classes, editing, loans, people, state
+from jurybox.store import classes, editing, filters, loans, people, state
 from jurybox.store.history import HistoryEvent, mark_undone, note_event, read_event, read_events
 from jurybox.store.records import Standing
 
@@ -136,6 +136,11 @@ def _put_back(connection: Connection, event: HistoryEvent, _now: float) -> _Undo
     return _Undone("put back", event.subject, {})
 
 
+def _keep_search(connection: Connection, event: HistoryEvent, now: float) -> _Undone:
+    filters.keep_search(connection, event.subject, event.detail["query"], by=event.actor, now=now)
+    return _Undone("keep search", event.subject, {})
+
+
 def rename(connection: Connection, verb: str, old: str, new: str) -> None:
     """Rename what the verb says: the project, a class or a person.
 
@@ -167,5 +172,6 @@ UNDOABLE: Mapping[str, Callable[[Connection, HistoryEvent, float], _Undone]] = {
     "rename person": _name_before,
     "merge classes": _split,
     "remove person": _put_back,
+    "drop search": _keep_search,
 }
 """Verbs that can be undone, and what undoes each."""

@@ -18,10 +18,11 @@ from jurybox.formats.records import (
 )
 from jurybox.project.beliefs import AnnotatorBelief, Beliefs, TextBelief
 from jurybox.project.handle import ProjectPart
-from jurybox.store import browse, decisions, overview, rounds, services, snapshots, state
+from jurybox.store import browse, decisions, filters, overview, rounds, services, snapshots, state
 from jurybox.store.browse import AnnotationRow, Page, QueueRow, TextRow
-from jurybox.store.filters import AnnotationFilter, TextFilter
+from jurybox.store.filters import AnnotationFilter, KeptSearch, TextFilter
 from jurybox.store.gold import read_gold
+from jurybox.store.overview import HourOfLabels
 from jurybox.store.records import AnnotatorProgress, Decision, GuidelineVersion, RoundInfo
 from jurybox.store.releases import read_released
 from jurybox.store.services import Note, Pulse, Suggestion
@@ -89,6 +90,21 @@ class Reading(ProjectPart):
         """Return how far an annotator is, in all and since a time, and how far the project is."""
         with self.store.read() as connection:
             return browse.read_progress(connection, annotator, since=since)
+
+    def pace(self, *, hours: int = 12) -> list[HourOfLabels]:
+        """Return labels by hour and person, of the last hours in which there were any, in order of time."""
+        with self.store.read() as connection:
+            return overview.read_pace(connection, hours=hours)
+
+    def searches(self) -> list[KeptSearch]:
+        """Return the searches among texts that owners have kept, by name."""
+        with self.store.read() as connection:
+            return filters.read_searches(connection)
+
+    def fingerprint(self) -> str:
+        """Return a digest of all that pages show, cheap enough to ask for every second."""
+        with self.store.read() as connection:
+            return f"{snapshots.read_fingerprint(connection)}-{overview.read_trail(connection)}"
 
     def pulse(self) -> Pulse:
         """Return what has happened since the last round."""

@@ -7,10 +7,21 @@ from enum import StrEnum
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.engine import Connection
 
 from jurybox.store import schema
 
-__all__ = ["AnnotationFilter", "TextFilter", "TextState", "annotation_conditions", "text_conditions"]
+__all__ = [
+    "AnnotationFilter",
+    "KeptSearch",
+    "TextFilter",
+    "TextState",
+    "annotation_conditions",
+    "drop_search",
+    "keep_search",
+    "read_searches",
+    "text_conditions",
+]
 
 
 class TextState(StrEnum):
@@ -109,6 +120,36 @@ def annotation_conditions(chosen: AnnotationFilter) -> list[sa.ColumnElement[boo
             )
         )
     return conditions
+
+
+@dataclass(frozen=True)
+class KeptSearch:
+    """A search among texts that an owner has kept: its name, and the query of the page's address."""
+
+    name: str
+    query: str
+
+
+def read_searches(connection: Connection) -> list[KeptSearch]:
+    """Return the searches that were kept, by name."""
+    searches = schema.searches
+    rows = connection.execute(sa.select(searches.c.name, searches.c.query).order_by(searches.c.name))
+    return [KeptSearch(*row) for row in rows]
+
+
+def keep_search(connection: Connection, name: str, query: str, *, by: str | None, now: float) -> None:
+    """Keep a search in place of one of the same name."""
+    drop_search(connection, name)
+    row = {"name": name, "query": query, "made_by": by, "created_at": now}
+    connection.execute(sa.insert(schema.searches).values(row))
+
+
+def drop_search(connection: Connection, name: str) -> str:
+    """Forget a search; return its query, empty where there was none."""
+    mine = schema.searches.c.name == name
+    query = connection.scalar(sa.select(schema.searches.c.query).where(mine))
+    connection.execute(sa.delete(schema.searches).where(mine))
+    return query or ""
 
 
 def _class_ids(name: str) -> sa.Select[Any]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -20,14 +22,17 @@ from jurybox.store.rounds import read_rounds
 from jurybox.store.state import read_classes, read_state
 
 __all__ = [
+    "HourOfLabels",
     "count_texts",
     "iterate_annotations",
     "iterate_skips",
     "iterate_texts",
     "pool_texts",
     "read_audit",
+    "read_pace",
     "read_status",
     "read_text",
+    "read_trail",
 ]
 
 _PART = 5_000
@@ -75,6 +80,46 @@ def read_status(connection: Connection, *, now: float) -> Status:
         class_counts={name: by_class.get(number, 0) for number, name in enumerate(classes)},
         last_round=rounds[-1] if rounds else None,
     )
+
+
+@dataclass(frozen=True)
+class HourOfLabels:
+    """How many labels that stand a person has given in an hour, which began at a Unix time."""
+
+    annotator: str
+    start: float
+    n: int
+
+
+def read_pace(connection: Connection, *, hours: int) -> list[HourOfLabels]:
+    """Return labels by hour and person, of the last hours in which there were any, in order of time."""
+    annotations, annotators = schema.annotations, schema.annotators
+    hour: Any = annotations.c.created_at / 3600
+    # SQLite cuts off, PostgreSQL rounds; times are no negative numbers.
+    cut = sa.cast(hour if connection.dialect.name == "sqlite" else sa.func.floor(hour), sa.BigInteger)
+    query = (
+        sa.select(cut.label("hour"), annotators.c.name, sa.func.count().label("n"))
+        .join(annotators, annotators.c.id == annotations.c.annotator_id)
+        .where(schema.is_standing)
+        .group_by(cut, annotators.c.id, annotators.c.name)
+        .order_by(cut, annotators.c.id)
+    )
+    rows = connection.execute(query).all()
+    kept = {*sorted({row.hour for row in rows})[-hours:]}
+    return [HourOfLabels(row.name, 3600.0 * row.hour, row.n) for row in rows if row.hour in kept]
+
+
+def read_trail(connection: Connection) -> tuple[int | None, ...]:
+    """Return what tells whether owners or annotators have said or done something that is no label."""
+    history, flags = schema.history, schema.flags
+    row = connection.execute(
+        sa.select(
+            sa.select(sa.func.max(history.c.id)).scalar_subquery(),
+            sa.select(sa.func.max(flags.c.id)).scalar_subquery(),
+            sa.select(sa.func.count(flags.c.resolved_at)).scalar_subquery(),
+        )
+    ).one()
+    return tuple(row)
 
 
 def count_texts(connection: Connection) -> int:

@@ -27,6 +27,9 @@ class ProjectSettings:
         By name, as in `jurybox.loop`, `jurybox.encoders` and `jurybox.classifiers`.
     batch
         Annotations after which the next round is due.
+    labels_per_text
+        A fixed number of labels for every text, whatever they say: then `max_labels`, `first_labels` and
+        `audit_labels` are this number and `enough_agreement` is None. None: more labels where they help.
     max_labels
         The most labels a text is asked for.
     enough_agreement
@@ -63,6 +66,10 @@ class ProjectSettings:
         Whether the encoder, too, learns from the labels, in the background, where the machine allows it.
     suggestions
         Whether annotators see the model's opinion.
+    highlights
+        Words that are marked in texts on the pages, whatever their case.
+    owners_review
+        Whether owners' labels count as a reviewer's, which outweigh those of a few annotators.
     scale
         Whether the classes are an ordered scale, at most 12: by their numbers, which ascend, or, where they
         are words, in the order in which they stand.
@@ -86,6 +93,9 @@ class ProjectSettings:
     --------
     >>> ProjectSettings().updated({"max_labels": 3}).max_labels
     3
+    >>> fixed = ProjectSettings(labels_per_text=4)
+    >>> fixed.max_labels, fixed.ending_agreement, fixed.updated({"labels_per_text": None}).max_labels
+    (4, None, 5)
     """
 
     target: Literal["class", "shares"] = "class"
@@ -93,6 +103,7 @@ class ProjectSettings:
     encoder: str = "auto"
     classifier: str = "head"
     batch: int = 25
+    labels_per_text: int | None = None
     max_labels: int = 5
     enough_agreement: int | None = 3
     least_gain: float = 0.015
@@ -109,6 +120,8 @@ class ProjectSettings:
     machine_budget: float = 0.0
     tuning: bool = True
     suggestions: bool = False
+    highlights: tuple[str, ...] = ()
+    owners_review: bool = False
     scale: bool = False
     max_share: float | None = None
     gold_share: float = 0.05
@@ -117,6 +130,15 @@ class ProjectSettings:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        words = self.highlights
+        if isinstance(words, str) or len(words) > _MOST_WORDS or not all(map(_is_word, words)):
+            raise _impossible("highlights", words, f"at most {_MOST_WORDS} words, none of them empty")
+        object.__setattr__(self, "highlights", tuple(words))  # a list, where they come from the store
+        if self.labels_per_text is not None:
+            _check_count("labels_per_text", self.labels_per_text, least=1)
+            for name in _FIXED:
+                value = None if name == "enough_agreement" else self.labels_per_text
+                object.__setattr__(self, name, value)
         for name in ("batch", "max_labels", "first_labels", "audit_labels"):
             _check_count(name, getattr(self, name), least=1)
         for name in ("audit_size", "qualification_texts", "overlap", "seed"):
@@ -166,11 +188,27 @@ class ProjectSettings:
         for name in changes:
             if name not in known:
                 raise InputError(f"there is no setting {name!r}; settings are {', '.join(known)}")
+        if self.labels_per_text is not None and changes.get("labels_per_text", 0) is None:
+            # What the fixed number has set goes with it, unless it is set to something else.
+            usual = {field.name: field.default for field in fields(self) if field.name in _FIXED}
+            unset = {n: v for n, v in usual.items() if changes.get(n, getattr(self, n)) == getattr(self, n)}
+            changes = {**changes, **unset}
         return replace(self, **changes)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings by name, as they are stored."""
         return asdict(self)
+
+
+_MOST_WORDS = 1_000
+
+
+def _is_word(word: object) -> bool:
+    return isinstance(word, str) and 0 < len(word.strip()) <= 200 and "\x00" not in word
+
+
+_FIXED = ("max_labels", "first_labels", "audit_labels", "enough_agreement")
+"""Settings that a fixed number of labels for every text decides."""
 
 
 def check_max_share(value: object) -> None:

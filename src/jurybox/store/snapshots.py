@@ -56,7 +56,7 @@ class Snapshot:
     reviewed : ndarray of bool, shape (N,)
         Texts that a reviewer has decided.
     experts : ndarray of bool, shape (M,)
-        Annotators who are reviewers or owners.
+        Annotators whose labels count as an expert's (`read_experts`).
     gold : ndarray of int64
         Positions of the texts whose label is known, of which the ranking asks for none.
     released : ndarray of int64
@@ -108,9 +108,13 @@ def read_annotations(connection: Connection, *, last: int | None = None) -> Anno
 
 
 def read_experts(connection: Connection) -> NDArray[np.bool_]:
-    """Return who is a reviewer or an owner, in the order in which they came, shape (M,)."""
-    roles = connection.scalars(sa.select(schema.annotators.c.role).order_by(schema.annotators.c.id))
-    return np.array([role in (Role.REVIEWER, Role.OWNER) for role in roles], dtype=bool)
+    """Return whose labels count as an expert's, in the order in which people came, shape (M,).
+
+    Reviewers' do, and owners' where the settings say so: an owner who tries the labelling page is no judge.
+    """
+    roles = connection.scalars(sa.select(schema.annotators.c.role).order_by(schema.annotators.c.id)).all()
+    experts = {Role.REVIEWER, *([Role.OWNER] if read_state(connection).settings.owners_review else [])}
+    return np.array([role in experts for role in roles], dtype=bool)
 
 
 def read_audit(connection: Connection) -> NDArray[np.int64]:
@@ -162,7 +166,7 @@ class StandingLabels:
     seconds : ndarray, shape (L,)
         Time on task; NaN where unknown.
     experts : ndarray of bool, shape (M,)
-        Who is a reviewer or an owner.
+        Whose labels count as an expert's (`read_experts`).
     audit : ndarray of int, shape (A,)
         Positions of the audit sample.
     suggested : ndarray of bool, shape (L,)
@@ -221,22 +225,20 @@ def read_evidence(connection: Connection) -> StandingLabels:
     triplets = np.array([row[:3] for row in rows], dtype=np.int64).reshape(-1, 3)
     measured = np.array([row[3:5] for row in rows], dtype=np.float64).reshape(-1, 2)
     ids = _all_ids(connection)
-    people = connection.execute(
-        sa.select(annotators.c.name, annotators.c.role).order_by(annotators.c.id)
-    ).all()
+    people = connection.scalars(sa.select(annotators.c.name).order_by(annotators.c.id)).all()
     return StandingLabels(
         annotations=Annotations.from_indices(
             triplets[:, 0],
             triplets[:, 1],
             triplets[:, 2],
             texts=ids,
-            annotators=[person.name for person in people],
+            annotators=people,
             classes=read_classes(connection),
             scale=read_scale(connection),
         ),
         times=measured[:, 0],
         seconds=measured[:, 1],
-        experts=np.array([person.role in (Role.REVIEWER, Role.OWNER) for person in people], dtype=bool),
+        experts=read_experts(connection),
         audit=read_audit(connection),
         suggested=np.array([row.suggested_by is not None for row in rows], dtype=bool),
         withdrawn=np.array(connection.scalars(_WITHDRAWN).all(), dtype=np.int64),

@@ -29,6 +29,7 @@ from jurybox.web.access import SAFE_METHODS, admitted, current_user, public
 from jurybox.web.api.fields import ProblemDetails
 from jurybox.web.config import WebSettings
 from jurybox.web.errors import PROBLEM, add_error_handlers, answer_error
+from jurybox.web.pages.live import News
 from jurybox.web.security import KnownHosts, SecurityHeaders, ServerTiming
 from jurybox.web.state import Server
 from jurybox.web.tokens import cookie_name
@@ -228,6 +229,7 @@ def create_app(project_location: str | PathLike[str], *, settings: WebSettings |
     )
     app.state.server = server
     app.state.vitals = vitals
+    app.state.news = News(server)
     add_error_handlers(app)
     app.include_router(api.router)
     app.include_router(openapi_router)

@@ -66,8 +66,10 @@ class WebSettings:
         "/api/v1/import/preview",
         "/setup",
         "/setup/file",
+        "/setup/paste",
         "/import",
         "/import/file",
+        "/import/paste",
     )
     public_forms: tuple[str, ...] = ("/sign-in", "/preferences")
     session_seconds: int = 30 * 86_400

@@ -68,6 +68,7 @@ _WITHIN = {
     "/manage/agreement": "/manage/trust",
     "/import": "/manage/texts",
     "/import/file": "/manage/texts",
+    "/import/paste": "/manage/texts",
     "/manage/audit": "/manage/settings",
     "/manage/machines": "/manage/trust",
     "/manage/webhooks": "/manage/settings",

@@ -196,6 +196,7 @@ def serve(
     web_server = uvicorn.Server(web_config(app, settings, Bounds.of_process()))
 
     def stop(_number: int, _frame: FrameType | None) -> None:
+        app.state.news.close()
         web_server.should_exit = True
 
     for number in (signal.SIGTERM, signal.SIGINT):

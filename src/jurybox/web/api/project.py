@@ -66,6 +66,7 @@ class SettingsChange(Body):
     encoder: Name = ""
     classifier: Name = ""
     batch: Count = 1
+    labels_per_text: Annotated[int, Field(ge=1, le=32_000)] | None = None
     max_labels: Annotated[int, Field(ge=1, le=32_000)] = 1
     enough_agreement: Annotated[int, Field(ge=1, le=32_000)] | None = None
     first_labels: Annotated[int, Field(ge=1, le=32_000)] = 1
@@ -80,6 +81,8 @@ class SettingsChange(Body):
     cost_per_label: Annotated[float, Field(ge=0, le=1e9)] | None = None
     machine_budget: Annotated[float, Field(ge=0, le=1e9)] = 0.0
     suggestions: bool = False
+    highlights: list[Annotated[str, Field(min_length=1, max_length=200)]] = Field(default=[], max_length=1000)
+    owners_review: bool = False
     max_share: Annotated[float, Field(gt=0, le=1)] | None = None
     gold_share: Annotated[float, Field(ge=0, le=1)] = 0.0
     qualification_texts: Size = 0

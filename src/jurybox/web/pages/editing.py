@@ -83,6 +83,28 @@ def change_texts(
     return _back("/manage/texts", query, project, before)
 
 
+@router.post("/searches")
+def keep_search(
+    owner: Owner,
+    request: Request,
+    name: Annotated[str, Form(min_length=1, max_length=200)],
+    q: Short = "",
+    state: Short = "",
+    label: Short = "",
+    annotator: Short = "",
+    act: Annotated[str, Form(max_length=10)] = "keep",
+) -> Response:
+    """Keep a search under a name, or forget one."""
+    asked = (("q", q), ("state", state), ("label", label), ("annotator", annotator))
+    query = urlencode({key: value for key, value in asked if value})
+    edit = get_project(request).edit
+    if act == "keep" and query:
+        edit.keep_search(name.strip(), query, by=owner.name)
+    elif act == "drop":
+        edit.drop_search(name, by=owner.name)
+    return RedirectResponse(f"/manage/texts?{query}", 303)
+
+
 @router.post("/annotations/change")
 def delete_labels(
     request: Request,

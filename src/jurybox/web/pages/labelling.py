@@ -83,6 +83,7 @@ def label_page(request: Request, user: Annotator) -> HTMLResponse:
         "searched": searched,
         "progress": progress,
         "guidelines": project.guidelines,
+        "words": project.settings.highlights,
         "skip_reasons": SKIP_REASONS,
     }
     return render(request, "label/label.html", values)

@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -18,9 +19,12 @@ from jurybox.drawing import whisker
 from jurybox.errors import ConflictError, InputError
 from jurybox.learner import learner_state
 from jurybox.project.annotators import AnnotatorBelief
+from jurybox.store.overview import HourOfLabels
 from jurybox.store.records import AnnotatorInfo, Role, Standing
 from jurybox.web.access import Owner, end_of_link, invite, link_url, owner_only
+from jurybox.web.i18n import Catalogue
 from jurybox.web.pages.editing import done_view
+from jurybox.web.pages.trust import HeatCell, HeatRow, HeatTable
 from jurybox.web.panels import basis_words
 from jurybox.web.render import catalogue_of, explain, render
 from jurybox.web.state import get_project
@@ -76,10 +80,11 @@ def people_page(
     sort: Annotated[str, Query(max_length=40)] = "",
     down: Annotated[bool, Query()] = False,
     withdrawn: Annotated[str, Query(max_length=1000)] = "",
+    made: Annotated[bool, Query()] = False,
     done: Annotated[int | None, Query(ge=0, le=2**62)] = None,
 ) -> HTMLResponse:
     """List everyone, in the order in which they came or as a column sorts them."""
-    return _page(request, sort=sort, down=down, withdrawn=withdrawn, done=done)
+    return _page(request, sort=sort, down=down, withdrawn=withdrawn, done=done, made=made)
 
 
 @router.post("", dependencies=[owner_only])
@@ -184,6 +189,28 @@ def set_cap(request: Request, name: Name, cap: Cap = "") -> Response:
     return RedirectResponse("/manage/people", 303)
 
 
+def _pace(catalogue: Catalogue, hours: Sequence[HourOfLabels]) -> HeatTable | None:
+    """Return labels by person and hour as a table, the warmer the more."""
+    if not hours:
+        return None
+    starts = sorted({one.start for one in hours})
+    given = {(one.annotator, one.start): one.n for one in hours}
+    most = max(given.values())
+    rows = [
+        HeatRow(
+            name,
+            [
+                HeatCell(catalogue.number(n) if n else "", round(10 * n / most), diagonal=True)
+                for n in (given.get((name, start), 0) for start in starts)
+            ],
+        )
+        for name in dict.fromkeys(one.annotator for one in hours)
+    ]
+    names = [f"{datetime.fromtimestamp(start, tz=UTC):%d.%m. %H}" for start in starts]
+    caption, across = catalogue.text("people.pace"), catalogue.text("people.hour")
+    return HeatTable(caption=caption, down="", across=across, names=names, rows=rows)
+
+
 def _check_new(request: Request, names: Sequence[str]) -> None:
     """Raise InputError unless there are names, each new whatever its case: "Ana" and "ana" are one person."""
     t = catalogue_of(request).text
@@ -281,6 +308,7 @@ def _page(
     down: bool = False,
     withdrawn: str = "",
     done: int | None = None,
+    made: bool = False,
     invitations: Sequence[tuple[str, str]] = (),
     names: str = "",
 ) -> HTMLResponse:
@@ -310,6 +338,8 @@ def _page(
         "table": _table(invitations) if invitations else "",
         "names": names,
         "withdrawn": withdrawn,
+        "made": catalogue.plural("setup.made", project.status().texts) if made else "",
+        "pace": _pace(catalogue, project.reading.pace()),
         "done": done_view(request, done),
         "problem": problem,
         "basis": basis,

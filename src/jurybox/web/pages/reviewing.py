@@ -62,6 +62,7 @@ def review_page(
         "follows": _after([one.text_id for one in waiting], here),
         "show": _REMARKED if remarks else "",
         "viewed": None,
+        "words": (),
     }
     if here:
         try:

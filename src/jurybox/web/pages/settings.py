@@ -68,6 +68,7 @@ GROUPS = (
         "labels",
         (
             Field("batch"),
+            Field("labels_per_text", optional=True),
             Field("max_labels"),
             Field("enough_agreement", optional=True),
             Field("least_gain", Kind.NUMBER, 0),
@@ -95,7 +96,14 @@ GROUPS = (
             Field("machine_budget", Kind.NUMBER, 0),
         ),
     ),
-    Group("page", (Field("lease_seconds", Kind.NUMBER), Field("suggestions", Kind.SWITCH))),
+    Group(
+        "page",
+        (
+            Field("lease_seconds", Kind.NUMBER),
+            Field("suggestions", Kind.SWITCH),
+            Field("owners_review", Kind.SWITCH),
+        ),
+    ),
 )
 
 _TRANSFORMERS = ("torch", "transformers")
@@ -192,6 +200,17 @@ def add_class(request: Request, name: Annotated[str, Form(min_length=1, max_leng
     return RedirectResponse(SAVED, 303)
 
 
+@router.post("/highlights")
+def set_highlights(request: Request, words: Annotated[str, Form(max_length=200_000)] = "") -> Response:
+    """Replace the words that are marked in texts, one a line."""
+    found = dict.fromkeys(line.strip() for line in words.splitlines() if line.strip())
+    try:
+        get_project(request).configure(highlights=tuple(found))
+    except InputError as error:
+        return _page(request, problem=explain(catalogue_of(request), error))
+    return RedirectResponse(SAVED, 303)
+
+
 @router.post("/guidelines")
 def set_guidelines(request: Request, text: Annotated[str, Form(max_length=200_000)] = "") -> RedirectResponse:
     """Replace the guidelines."""
@@ -219,6 +238,7 @@ def _page(
         "classes": project.classes,
         "class_options": [(name, name) for name in project.classes],
         "guidelines": project.guidelines,
+        "highlights": "\n".join(settings["highlights"]),
         "cases": project.review.cases(Fault.GUIDELINE)[:_CASES],
         "versions": project.reading.guideline_versions(20),
         "done": done,

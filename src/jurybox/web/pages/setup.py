@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -31,6 +33,7 @@ _LABELS = 100
 
 Key = Annotated[str, Form(max_length=100)]
 Column = Annotated[str, Form(max_length=1000)]
+Pasted = Annotated[str, Form(max_length=1_000_000)]
 Long = Annotated[str, Form(max_length=200_000)]
 
 
@@ -46,6 +49,12 @@ def setup_page(request: Request) -> Response:
 def setup_upload(request: Request, file: UploadFile) -> Response:
     """Keep the file and show how it is understood."""
     return _uploaded(request, file, adding=False)
+
+
+@router.post("/setup/paste")
+def setup_paste(request: Request, pasted: Pasted) -> Response:
+    """Keep texts that were pasted, one a line, and show how they are understood."""
+    return _pasted(request, pasted, adding=False)
 
 
 @router.post("/setup/file")
@@ -76,7 +85,7 @@ def setup_create(
             request, upload, columns, form, adding=False, problem=explain(catalogue_of(request), error)
         )
     get_uploads(request).drop(upload)
-    return RedirectResponse("/manage/people", 303)
+    return RedirectResponse("/manage/people?made=1", 303)
 
 
 @router.get("/import")
@@ -91,6 +100,13 @@ def import_upload(request: Request, file: UploadFile) -> Response:
     """Keep the file and show how it is understood."""
     get_project(request)
     return _uploaded(request, file, adding=True)
+
+
+@router.post("/import/paste")
+def import_paste(request: Request, pasted: Pasted) -> Response:
+    """Keep texts that were pasted, one a line, and show how they are understood."""
+    get_project(request)
+    return _pasted(request, pasted, adding=True)
 
 
 @router.post("/import/file")
@@ -168,6 +184,17 @@ def _uploaded(request: Request, file: UploadFile, *, adding: bool) -> Response:
         sniff_format(get_uploads(request).find(key))
     except JuryboxError as error:
         return _ask(request, adding=adding, problem=explain(catalogue_of(request), error))
+    return _preview(request, key, {}, {}, adding=adding)
+
+
+def _pasted(request: Request, pasted: str, *, adding: bool) -> Response:
+    """Make a file of the lines, which goes the way of all files."""
+    lines = [line.strip() for line in pasted.splitlines() if line.strip()]
+    if not lines:
+        problem = catalogue_of(request).text("setup.paste_nothing")
+        return _ask(request, adding=adding, problem=problem)
+    content = "".join(json.dumps({"text": line}) + "\n" for line in dict.fromkeys(lines))
+    key = get_uploads(request).keep("pasted.jsonl", io.BytesIO(content.encode()))
     return _preview(request, key, {}, {}, adding=adding)
 
 

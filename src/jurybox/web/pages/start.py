@@ -46,6 +46,12 @@ def sign_in_page(request: Request, next: str = "/") -> HTMLResponse:  # noqa: A0
     return render(request, "account/sign_in.html", {"next": safe_path(next)})
 
 
+@router.get("/help", dependencies=[annotator_only])
+def help_page(request: Request) -> HTMLResponse:
+    """Say which keys there are, and what each page is for."""
+    return render(request, "account/help.html")
+
+
 @router.post("/preferences", dependencies=[Depends(public)])
 def set_preferences(
     language: Annotated[str, Form(max_length=20)] = "",

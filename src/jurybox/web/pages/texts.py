@@ -81,6 +81,8 @@ def texts_page(
         **_editing(request, "/manage/texts", query, done, none),
         "n_match": project.reading.count_texts(chosen, MOST_COUNTED) if edits and page.items else 0,
         "acts": ACTS,
+        "searches": project.reading.searches(),
+        "searched": any(query.values()),
         "rows": _listed(project.beliefs.recent().texts, page.items),
         "filter": query,
         "states": [
@@ -151,6 +153,7 @@ def text_view(request: Request, user: User, text_id: str) -> dict[str, Any]:
     classes, on_scale = project.classes, project.scale is not None
     return {
         "text": text,
+        "words": project.settings.highlights,
         "metadata": (text.metadata or {}).items(),
         "classes": list(zip(classes, class_keys(classes, _KEYS, on_scale=on_scale), strict=True)),
         "faults": [(fault.value, key) for fault, key in zip(Fault, _FAULT_KEYS, strict=True)],
@@ -162,6 +165,7 @@ def text_view(request: Request, user: User, text_id: str) -> dict[str, Any]:
         "belief": _belief_chart(catalogue, project.reading.probabilities(text_id), in_order=on_scale),
         "flags": project.review.flags(text_id=text_id),
         "sets_gold": may(user, Role.OWNER),
+        "ordinary": may(user, Role.OWNER) and not project.settings.owners_review,
         "acts": ACTS,
         "class_options": [(name, name) for name in classes],
         "annotator_options": _active(project),

@@ -12,3 +12,15 @@ menu.addEventListener("keydown", (event) => {
   menu.open = false;
   menu.querySelector("summary").focus();
 });
+
+/** Owner's pages: the help, and the field that searches. Pages with keys of their own listen for themselves. */
+document.addEventListener("keydown", (event) => {
+  if (event.altKey || event.ctrlKey || event.metaKey || event.repeat) return;
+  if (event.target.closest?.("input, textarea, select") || document.querySelector("#labelling")) return;
+  if (localStorage.getItem("jurybox:shortcuts") === "off") return;
+  const found = event.key === "?" ? document.querySelector(".help") : event.key === "/" ? document.querySelector("input[type=search]") : null;
+  if (!found) return;
+  event.preventDefault();
+  if (event.key === "?") found.click();
+  else found.focus();
+});

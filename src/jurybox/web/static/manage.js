@@ -1,6 +1,7 @@
 /** Owner's pages: keep the figures current, and copy links. Everything works without this, after a reload. */
 
 const EVERY = 4000;
+const PAUSE = 500;
 
 async function refresh() {
   if (document.hidden || document.querySelector("details.menu[open]")) return;
@@ -16,7 +17,28 @@ async function refresh() {
   }
 }
 
-if (document.querySelector("[data-live]")) setInterval(refresh, EVERY);
+/** The server says when something has changed; where it cannot, or does not, the page asks from time to time. */
+function watch() {
+  let asking = 0;
+  let soon = 0;
+  let events = null;
+  const ask = () => (asking ||= setInterval(refresh, EVERY));
+  const open = () => {
+    events = new EventSource("/manage/events");
+    events.addEventListener("change", () => (soon ||= setTimeout(() => ((soon = 0), refresh()), PAUSE)));
+    events.addEventListener("error", () => events.readyState === EventSource.CLOSED && ask());
+  };
+  document.addEventListener("visibilitychange", () => {
+    events?.close(); // a browser opens few connections to one host: hidden pages leave them to others
+    if (!document.hidden) {
+      refresh();
+      open();
+    }
+  });
+  if (!document.hidden) open();
+}
+
+if (document.querySelector("[data-live]")) watch();
 
 for (const button of document.querySelectorAll("[data-copy]")) {
   button.addEventListener("click", async () => {

@@ -1,5 +1,6 @@
 /** What is seen on the labelling page: the text, the last decisions, the pace, the state of the connection. */
 
+import { mark } from "../highlight.js";
 import { $, buttons, fillIn, page, say } from "./page.js";
 
 const SHORT = 160;
@@ -13,6 +14,7 @@ export function showTask(task, rest) {
   $("text").textContent = text;
   $("text").className = `reading ${sizeOf(text)}`;
   $("text").hidden = !task;
+  mark($("text"));
   $("rest").hidden = Boolean(task);
   $("dock").hidden = !task;
   $("text-id").value = task?.text_id ?? "";

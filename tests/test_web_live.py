@@ -1,0 +1,71 @@
+"""The stream of events that keeps pages current."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from jurybox.web.pages.live import News, stream
+from support.web import Stage, stage
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Iterator[Stage]:
+    with stage(str(tmp_path / "p.db")) as made:
+        yield made
+
+
+def test_a_page_is_told_of_labels_acts_and_remarks_and_of_nothing_else(own: Stage) -> None:
+    project = own.project
+    acts = (
+        lambda: project.submit("t1", "yes", annotator="ana"),
+        lambda: project.people.pause("bo"),
+        lambda: project.flag("t1", "odd", annotator="ana"),
+        lambda: project.configure(batch=7),
+    )
+
+    async def listen() -> list[str]:
+        news = News(own.app.state.server, every=0.0)
+
+        async def stays() -> bool:
+            return False
+
+        told = stream(news, stays)
+        said = [await anext(told)]
+        for act in acts:
+            waiting = asyncio.ensure_future(anext(told))
+            for _ in range(20):
+                await asyncio.sleep(0.005)
+            assert not waiting.done()  # nothing has happened
+            act()
+            said.append(await waiting)
+        assert news.streams == 1
+        news.close()
+        said += [event async for event in told]
+        assert news.streams == 0
+        return said
+
+    assert asyncio.run(listen()) == ["retry: 5000\n\n", *["event: change\ndata: 1\n\n"] * len(acts)]
+
+
+def test_a_stream_ends_when_its_page_is_left(own: Stage) -> None:
+    async def listen() -> list[str]:
+        news = News(own.app.state.server, every=0.0)
+
+        async def leaves() -> bool:
+            return True
+
+        said = [event async for event in stream(news, leaves)]
+        assert news.streams == 0
+        return said
+
+    assert asyncio.run(listen()) == ["retry: 5000\n\n"]
+
+
+def test_without_room_the_page_asks_by_itself(own: Stage) -> None:
+    own.app.state.news.streams = 1_000
+    assert own.client("rita").get("/manage/events").status_code == 204
+    assert own.client("ana").get("/manage/events").status_code == 403
