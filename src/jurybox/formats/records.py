@@ -7,6 +7,7 @@ Records are named tuples, not dataclasses: an import makes millions of them, and
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -253,7 +254,7 @@ def without_repeats(records: Iterable[Record], file: str) -> Iterator[Record]:
     FormatError
         If the same id comes again with another text within the last rows.
     """
-    seen: dict[str, TextRecord] = {}
+    seen: OrderedDict[str, TextRecord] = OrderedDict()  # a dict searches for its first entry anew each time
     for record in records:
         if isinstance(record, TextRecord):
             first = seen.setdefault(record.id, record)
@@ -272,7 +273,7 @@ def without_repeats(records: Iterable[Record], file: str) -> Iterator[Record]:
                     )
                 continue
             if len(seen) > _BATCH_ROWS:
-                del seen[next(iter(seen))]
+                seen.popitem(last=False)
         yield record
 
 

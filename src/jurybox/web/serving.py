@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import signal
@@ -204,6 +205,8 @@ def serve(
     # How often a thread that computes, such as an import, gives way: the event loop needs several turns to
     # answer.
     sys.setswitchinterval(_TURN_SECONDS)
+    # And no thread gives way while garbage is sought: not among the modules, which stay.
+    gc.freeze()
     keeper = LearnerKeeper(server, after=lambda: web_server.started) if learner else None
     if keeper is not None:
         app.state.vitals.learner = lambda: keeper.process_id is not None
