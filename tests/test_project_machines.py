@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from jurybox.cli.app import app, run
 from jurybox.errors import ConflictError, FormatError, InputError, NotFoundError
 from jurybox.machines import Keywords, LanguageModel, Price
 from jurybox.project import Project
@@ -253,6 +254,47 @@ def test_a_batch_is_written_read_and_paid_once(project: Project, server: ChatSer
     answers.write_text(json.dumps({"custom_id": "other-1", "response": {}}) + "\n")
     with pytest.raises(FormatError, match="another machine"):
         project.machines.read_batch("mini", answers)
+
+
+def test_the_commands(
+    project: Project, server: ChatServer, location: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def jurybox(*words: str) -> str:
+        assert run(app, ["machine", words[0], location, *words[1:]]) == 0
+        return capsys.readouterr().out
+
+    prompt = tmp_path / "prompt.txt"
+    prompt.write_text("Is the number even?")
+    prices = ("--price-input", "10", "--price-output", "20")
+    model_words = ("--model", "m", "--base-url", server.url, "--prompt", str(prompt), *prices)
+    assert "mini v1 (llm)" in jurybox("add", "mini", *model_words, "--by", "olga")
+    assert "words v1 (keywords)" in jurybox("add", "words", "--keywords", "yes=2,4", "--keywords", "no=3")
+    dry = jurybox("ask", "mini", "--dry-run")
+    assert "[system]\nIs the number even?" in dry
+    assert "text 0" in dry
+    assert f"{N} texts, at most" in dry
+    assert server.bodies == []
+    assert run(app, ["machine", "ask", location, "mini", "--budget", "0"]) != 0
+    assert "the budget allows for no further question" in capsys.readouterr().err
+    assert "4 answers" in jurybox("ask", "mini", "--limit", "4", "--budget", "1")
+    questions = tmp_path / "q.jsonl"
+    assert "8 questions" in jurybox("ask", "mini", "--write-batch", str(questions), "--budget", "10")
+    lines = [
+        {
+            "custom_id": row["custom_id"],
+            "response": {"status_code": 200, "body": completion(echo(0, row["body"]))},
+        }
+        for row in map(json.loads, questions.read_text().splitlines())
+    ]
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert "8 answers" in jurybox("ask", "mini", "--read-batch", str(tmp_path / "a.jsonl"))
+    assert "12 answers, 9 of them without a class" in jurybox("ask", "words")
+    listed = jurybox("list")
+    assert "mini v1" in listed
+    assert "olga" in listed
+    assert "2 machines" in listed
+    assert "is stopped" in jurybox("stop", "mini")
+    assert "stopped" in jurybox("list")
 
 
 WORKERS = """

@@ -288,7 +288,12 @@ def test_doors_of_release_and_replacement(
     assert "it takes 299 labelled texts" in capsys.readouterr().out
     assert run(app, ["machine", "replace", location, "words"]) == 0
     assert "passed: it does as well as 3 of 3 people" in capsys.readouterr().out
+    assert run(app, ["machine", "shares", location, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert run(app, ["machine", "shares", location]) == 0
+    assert "by the audit sample alone" in capsys.readouterr().out
     shares = judged.machines.shares()
+    assert told == {name: plain(one) for name, one in zip(("no", "yes"), shares, strict=True)}
     assert sum(one.share.estimate for one in shares) == pytest.approx(1, abs=0.02)
     assert 0.5 in shares[0].share
 

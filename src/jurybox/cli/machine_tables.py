@@ -12,8 +12,9 @@ if TYPE_CHECKING:
     from jurybox.project.machines import MachineReport, Quote
     from jurybox.project.panel import PanelBelief
     from jurybox.project.whom import WhomToAsk
+    from jurybox.trust.shares import ClassShare
 
-__all__ = ["show_asked", "show_panel", "show_quote", "show_reports"]
+__all__ = ["show_asked", "show_panel", "show_quote", "show_reports", "show_shares"]
 
 
 def show_quote(quote: Quote) -> None:
@@ -75,6 +76,16 @@ def show_panel(panel: PanelBelief) -> None:
     say(f"{len(rows)} machines, {panel.effective_votes:.1f} effective votes")
     if panel.whom is not None:
         _show_whom(panel.whom)
+
+
+def show_shares(classes: Sequence[str], found: Sequence[ClassShare]) -> None:
+    """List shares with the model's help, beside those of the audit sample alone."""
+    rows = [
+        (name, *(f"{share(x.estimate)} ({share(x.low)} to {share(x.high)})" for x in (one.share, one.plain)))
+        for name, one in zip(classes, found, strict=True)
+    ]
+    columns = ("class", "share, 95 % interval", "by the audit sample alone")
+    table([(name, "right" if at else "left") for at, name in enumerate(columns)], rows)
 
 
 def _show_whom(whom: WhomToAsk) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jurybox.cli.machine_tables import show_asked, show_panel, show_quote, show_reports
+from jurybox.cli.machine_tables import show_asked, show_panel, show_quote, show_reports, show_shares
 from jurybox.cli.output import bar, number, print_json, say, share
 from jurybox.cli.projects import AsJson, ProjectLocation, examples, open_project
 from jurybox.errors import InputError
@@ -54,6 +54,7 @@ def register(app: typer.Typer) -> None:
     machine.command("list", epilog=examples("machine list reviews.db --json"))(show)
     machine.command(epilog=examples("machine release reviews.db --error 0.05"))(release)
     machine.command(epilog=examples("machine replace reviews.db mini"))(replace)
+    machine.command(epilog=examples("machine shares reviews.db"))(shares)
     machine.command(epilog=examples("machine stop reviews.db mini"))(stop)
     app.add_typer(machine, name="machine", rich_help_panel="Project")
 
@@ -334,6 +335,18 @@ def replace(
         return
     say(found.verdict)
     say(f"it does at least as well as a person with probability {number(found.advantage, 3)}")
+
+
+def shares(project: ProjectLocation, as_json: AsJson = False) -> None:
+    """Estimate the share of each class in the pool, by the audit sample and with the model's help."""
+    from jurybox.formats.plain import plain
+
+    with open_project(project) as opened:
+        found, classes = opened.machines.shares(), opened.classes
+    if as_json:
+        print_json({name: plain(one) for name, one in zip(classes, found, strict=True)})
+        return
+    show_shares(classes, found)
 
 
 def stop(project: ProjectLocation, name: Name, version: Version = None) -> None:

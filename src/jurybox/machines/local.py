@@ -127,7 +127,7 @@ class _Chooser:
         start = self._tokens(prompt + _BEGINNING, special=True)
         length = min(len(start) - 1, len(self._known))
         same = int((start[:length] == self._known[:length]).long().cumprod(0).sum())
-        self._cache.crop(same)
+        self._keep(same)
         last = self._model(start[None, same:], past_key_values=self._cache).logits[0, -1:]
         self._known = start
         found = []
@@ -136,10 +136,15 @@ class _Chooser:
             said = [last]
             if len(label) > 1:
                 said.append(self._model(label[None, :-1], past_key_values=self._cache).logits[0])
-                self._cache.crop(len(start))
+                self._keep(len(start))
             log_p = self._torch.cat(said).log_softmax(-1)
             found.append(float(log_p.gather(1, label[:, None]).sum()))
         return np.array(found), len(start)
+
+    def _keep(self, length: int) -> None:
+        """Forget what was computed of the tokens after the first ones."""
+        if (surplus := self._cache.get_seq_length() - length) > 0:
+            self._cache.crop(-surplus)
 
     def _tokens(self, text: str, *, special: bool) -> Any:
         return self._tokenizer(text, add_special_tokens=special, return_tensors="pt").input_ids[0]
