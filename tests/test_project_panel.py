@@ -207,6 +207,7 @@ def test_a_machine_is_asked_where_it_is_worth_its_price(project: Project) -> Non
     whom = project.beliefs.now().machines.whom
     assert whom is not None
     assert whom.offers[-1].price == pytest.approx(0.01)
+    project.configure(cost_per_label=1e-6)
     dear = project.machines.add(
         "dear", Keywords({"yes": ("nice",), "no": ("ugly", "y")}), price=Price(answer=50)
     )

@@ -38,7 +38,7 @@ def own(location: str) -> Iterator[Stage]:
 def test_the_owner_sees_what_is_known_of_each(own: Stage) -> None:
     owner = own.browser("olga")
     page = owner.get("/manage/machines").text
-    for said in ("parity v1", "guess v1", "2 machines", "Whom to ask next", "A person", "free"):
+    for said in ("parity v1", "guess v1", "2 machines", "Whom to ask next", "A person"):
         assert said in page
     assert "Correlation with" in page
     assert page.count('<table class="heat">') == 2

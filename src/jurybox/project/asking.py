@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from jurybox.errors import ConflictError, InputError
@@ -156,7 +156,8 @@ class Worker:
         if not isinstance(spec, LanguageModel):
             with self._store.read() as connection:
                 rule = answer_of(spec, read_classes(connection))
-            yield lambda text, _key: rule(text)
+            price = self._machine.price.of(0, 0)
+            yield lambda text, _key: replace(rule(text), price=price)
             return
         from jurybox.machines.chat import Chat, Pace
 
