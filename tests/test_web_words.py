@@ -11,8 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import jurybox.web
+from jurybox import formats
 from jurybox.drawing import Bar, Mark, Series, Whisker, bars, columns, curves, whiskers
 from jurybox.errors import FormatError
+from jurybox.formats import ReadOptions
 from jurybox.learner import LearnerPhase
 from jurybox.project.labeller import SKIP_REASONS
 from jurybox.scales import CLASS_KEYS
@@ -21,8 +23,9 @@ from jurybox.store.records import Role, Why
 from jurybox.web.i18n import LANGUAGES, Catalogue, Message, choose_language, get_catalogue
 from jurybox.web.pages.settings import CHOICES, GROUPS
 from jurybox.web.pages.trust import heat_table
-from jurybox.web.render import environment, explain
+from jurybox.web.render import environment, explain, found_words
 from jurybox.web.webhooks import Event
+from support.exports import SAMPLES, Sample
 
 WEB = Path(jurybox.web.__file__).parent
 ENGLISH = get_catalogue("en").messages
@@ -33,7 +36,7 @@ FORMS = {
     "ar": {"zero", "one", "two", "few", "many", "other"},
 }
 BUILT = re.compile(
-    r"^(label\.|help\.tab\.|acts\.|fault\.|advice\.|agreement\.|history\.|nothing\.|state\.|skip\.|role\.|reason\.|error\.\d|export\.|column\.|setting\.|overview\.|origin\.|learner\.|settings\.|strategy\.|target\.|encoder\.|classifier\.|event\.|trust\.|rule\.|suspect\.|problem\.|drift\.|evidence\.)"
+    r"^(label\.|help\.tab\.|acts\.|fault\.|advice\.|agreement\.|history\.|nothing\.|state\.|skip\.|role\.|reason\.|error\.\d|export\.|column\.|setting\.|overview\.|origin\.|learner\.|settings\.|strategy\.|target\.|encoder\.|classifier\.|event\.|trust\.|rule\.|suspect\.|problem\.|finding\.|becomes\.|drift\.|evidence\.)"
 )
 """Keys whose ends are put together from values; the values are checked below."""
 
@@ -103,6 +106,32 @@ def test_every_problem_that_is_named_has_words_and_no_other() -> None:
     named = set(re.findall(r'\bcode="(\w+)"', code))
     words = {key.removeprefix("problem.") for key in ENGLISH if key.startswith("problem.")}
     assert named == words - {"row", "column", "value"}
+
+
+def test_everything_that_is_found_in_a_file_has_words_and_nothing_else() -> None:
+    core = WEB.parent
+    code = "\n".join(file.read_text(encoding="utf-8") for file in (core / "formats").rglob("*.py"))
+    named = set(re.findall(r'(?:\bfinding|_say)\(\s*"(\w+)"', code))
+    named |= {"some_times", "some_durations", "no_time", "no_seconds", "known"}
+    words = {key.removeprefix("finding.") for key in ENGLISH if key.startswith("finding.")}
+    assert named == words - {"counted", "of_file"}
+
+
+@pytest.mark.parametrize("name", [*SAMPLES, "wide.csv"])
+def test_what_is_found_in_a_file_is_said_in_every_language(
+    catalogue: Catalogue, name: str, tmp_path: Path
+) -> None:
+    if name == "wide.csv":
+        sample = Sample(name, b"id,text,ana,bo,gold\n1,hi,0,1,1\n2,ho,1,1,1\n", classes=("0", "1"))
+    else:
+        sample = SAMPLES[name]
+    path = tmp_path / sample.name
+    path.write_bytes(sample.content)
+    for found in formats.read(path, ReadOptions(classes=sample.classes)).plan.findings:
+        words = found_words(catalogue, found)
+        assert "{" not in words
+        if catalogue.language != "en":
+            assert words != found_words(get_catalogue("en"), found)
 
 
 @pytest.mark.parametrize("code", ["empty_file", "no_such_code"])

@@ -16,11 +16,11 @@ from jurybox.formats.names import (
     plain_name,
 )
 from jurybox.formats.options import ReadOptions
-from jurybox.formats.plan import Finding
+from jurybox.formats.plan import Finding, finding
 from jurybox.formats.records import Table
 from jurybox.formats.rows import Layout, check_given, check_header, check_layout
 from jurybox.formats.spreadsheet import ESCAPED_COLUMN
-from jurybox.formats.survey import ColumnSurvey, Survey, class_valued, listed, unread, voters
+from jurybox.formats.survey import ColumnSurvey, Survey, class_valued, unread, voters
 from jurybox.formats.times import TimeStyle, parse_seconds, parse_time
 from jurybox.formats.tools.base import TableTool
 from jurybox.formats.values import LabelReader, as_name, as_text
@@ -83,7 +83,7 @@ class _Guess:
         self._compare_with_plan()
         escaped = self._take([ESCAPED_COLUMN])
         if not all(self.table.columns):
-            self.findings.append(Finding("columns without a name are not imported"))
+            self._say("unnamed", "columns without a name are not imported")
         for role in _ORDER:
             self.roles[role] = self._find(role)
         wide = self._label_or_voters()
@@ -129,10 +129,12 @@ class _Guess:
             ]
             gone = [name for name in known if name not in self.table.columns]
             if news:
-                self.findings.append(Finding(f"columns that the plan does not know: {listed(news)}"))
+                self._say("plan_news", "columns that the plan does not know: {columns}", columns=news)
             if gone:
-                self.findings.append(
-                    Finding(f"columns of the plan that the file lacks: {listed(sorted(gone))}")
+                self._say(
+                    "plan_gone",
+                    "columns of the plan that the file lacks: {columns}",
+                    columns=sorted(gone),
                 )
 
     def _take(self, names: Sequence[str]) -> int | None:
@@ -159,6 +161,9 @@ class _Guess:
         if found is not None:
             del self.free[found]
         return found
+
+    def _say(self, *said: str, loses_labels: bool = False, **values: str | int | Sequence[str]) -> None:
+        self.findings.append(finding(*said, loses_labels=loses_labels, **values))
 
     def _give_back(self, *roles: str) -> None:
         for role in roles:
@@ -197,11 +202,12 @@ class _Guess:
     def _nobody(self, at: int) -> None:
         name = self.table.columns[at]
         self.free[at] = name
-        problem = f"column {name!r} holds labels, and nothing says who gave them"
-        self.findings.append(
-            Finding(
-                problem, "--annotator NAME if one person did, or --column annotator=NAME", loses_labels=True
-            )
+        self._say(
+            "nobody_column",
+            "column {column} holds labels, and nothing says who gave them",
+            "--annotator NAME if one person did, or --column annotator=NAME",
+            loses_labels=True,
+            column=[name],
         )
 
     def _voters(self) -> tuple[int, ...]:
@@ -231,9 +237,13 @@ class _Guess:
         if both or len(others) == 1:
             chosen: int | None = (both or others)[0]
         elif sure and others:
-            names = listed([self.table.columns[at] for at in others])
-            option = "--column label=NAME for the one to import"
-            self.findings.append(Finding(f"several columns hold labels: {names}", option, loses_labels=True))
+            self._say(
+                "several",
+                "several columns hold labels: {columns}",
+                "--column label=NAME for the one to import",
+                loses_labels=True,
+                columns=[self.table.columns[at] for at in others],
+            )
             return None
         else:
             vague = ("score", "value", "output", "result")
@@ -273,11 +283,13 @@ class _Guess:
             self.roles["id"] = others[0] if others else None
             if others:
                 del self.free[others[0]]
-            self.findings.append(
-                Finding(
-                    f"column {name!r} numbers the judgments: its {len(peek):,} are of {n_texts:,} texts",
-                    f"--column id={name} to take it as the id of the text all the same",
-                )
+            self._say(
+                "judgments",
+                "column {column} numbers the judgments: its {judgments} are of {texts} texts",
+                f"--column id={name} to take it as the id of the text all the same",
+                column=[name],
+                judgments=len(peek),
+                texts=n_texts,
             )
 
     def _unique(self, at: int) -> bool:
@@ -302,8 +314,9 @@ class _Guess:
             if role not in self.given:
                 self._drop_unreadable(role, column, style)
             if role == "time" and self.roles["time"] is not None and style.assumed:
-                problem = f"column {column.name!r} is read as month/day/year; no date tells"
-                self.findings.append(Finding(problem, f"--ignore {column.name} to leave it out"))
+                problem = "column {column} is read as month/day/year; no date tells"
+                option = f"--ignore {column.name} to leave it out"
+                self._say("month_first", problem, option, column=[column.name])
         self._keep_time_of_text()
         return styles
 
@@ -311,8 +324,8 @@ class _Guess:
         at = self.roles["time"]
         if at is None or "time" in self.given or self.tool is not None or not self._is_about_text(at):
             return
-        problem = f"column {self.table.columns[at]!r} is the same for all labels of a text"
-        self.findings.append(Finding(f"{problem}, so it is kept as metadata of the text"))
+        problem = "column {column} is the same for all labels of a text, and is kept as its metadata"
+        self._say("time_of_text", problem, column=[self.table.columns[at]])
         self._give_back("time")
 
     def _drop_unreadable(self, role: str, column: ColumnSurvey, style: TimeStyle) -> None:
@@ -323,8 +336,10 @@ class _Guess:
             kind = "a time" if role == "time" else "a number of seconds"
             self.roles[role] = None
             self.ignored[column.name] = f"{wrong[0]!r} cannot be read as {kind}"
-            problem = f"column {column.name!r} is left out: {self.ignored[column.name]}"
-            self.findings.append(Finding(problem, f"--keep {column.name} to keep it as metadata of the text"))
+            problem = f"column {{column}} is left out: {{value}} cannot be read as {kind}"
+            option = f"--keep {column.name} to keep it as metadata of the text"
+            code = "no_time" if role == "time" else "no_seconds"
+            self._say(code, problem, option, column=[column.name], value=[wrong[0]])
 
     def _is_about_text(self, at: int) -> bool:
         key = self.roles["id"] if self.roles["id"] is not None else self.roles["text"]
@@ -360,14 +375,16 @@ class _Guess:
         names = [layout.columns[at] for at in metadata]
         if layout.text is None:
             if names:
-                self.findings.append(
-                    Finding(f"not imported, since there is no column of texts: {listed(names)}")
+                self._say(
+                    "no_texts",
+                    "not imported, since there is no column of texts: {columns}",
+                    columns=names,
                 )
             self.ignored.update(dict.fromkeys(names, "there is no column of texts that it could belong to"))
             return layout
         if layout.shape == "long" and metadata:
-            self.findings.append(
-                Finding(f"kept as metadata of the text, from its first row: {listed(names)}")
+            self._say(
+                "metadata", "kept as metadata of the text, from its first row: {columns}", columns=names
             )
         return replace(layout, metadata=metadata, nested_metadata=nested)
 

@@ -12,13 +12,13 @@ from jurybox.formats.columns import guess_layout
 from jurybox.formats.detect import is_guess, sniff_encoding
 from jurybox.formats.names import is_known
 from jurybox.formats.options import ReadOptions
-from jurybox.formats.plan import ColumnPlan, FilePlan, Finding, Tally
+from jurybox.formats.plan import ColumnPlan, FilePlan, Finding, Tally, finding
 from jurybox.formats.read_binary import objects_of, open_feather, open_huggingface, open_parquet, open_sheets
 from jurybox.formats.read_csv import SAMPLE_ROWS, open_csv, open_lines
 from jurybox.formats.read_json import iter_objects, table_of_objects
 from jurybox.formats.records import Record, Table, later_only
 from jurybox.formats.rows import Layout, read_table
-from jurybox.formats.survey import Survey, listed, survey
+from jurybox.formats.survey import Survey, survey
 from jurybox.formats.tools import OBJECT_TOOLS, TABLE_TOOLS, object_tool, table_tool
 from jurybox.formats.tools.base import Context, ObjectTool, TableTool, read_items
 from jurybox.formats.tools.forms import (
@@ -104,7 +104,13 @@ def open_parts(path: Path, form: str, options: ReadOptions) -> list[Part]:
             if part.nobody and options.annotator is None and not _PROGRAMS_NAME.fullmatch(name):
                 theirs = replace(options, annotator=name)
                 part = Opening(Path(table.file), form, options.format, theirs).table(table)
-                part = part.remarked(Finding(f"the name of the sheet is taken for the annotator: {name}"))
+                part = part.remarked(
+                    finding(
+                        "person_of_sheet",
+                        "the name of the sheet is taken for the annotator: {name}",
+                        name=name,
+                    )
+                )
             parts.append(part)
         except FormatError:
             left.append(name)
@@ -112,7 +118,7 @@ def open_parts(path: Path, form: str, options: ReadOptions) -> list[Part]:
         return [open_part(path, form, options)]
     if left:
         parts[0] = parts[0].remarked(
-            Finding(f"sheets left out, which hold neither texts nor labels: {listed(left)}")
+            finding("sheets", "sheets left out, which hold neither texts nor labels: {names}", names=left)
         )
     return sorted(parts, key=lambda part: "text" not in part.plan.roles)
 
@@ -275,9 +281,9 @@ class Opening:
             form = FORMS.name if tool is None else form
             found, tool = survey(table), FORMS
         layout = guess_layout(table, found, self.options, self.labels, tool=tool, delimiter=self.delimiter)
-        nobody = any(finding.loses_labels for finding in layout.findings)
+        nobody = any(one.loses_labels for one in layout.findings)
         if self.known_labels:
-            layout = replace(layout, findings=tuple(_as_known(finding) for finding in layout.findings))
+            layout = replace(layout, findings=tuple(_as_known(found) for found in layout.findings))
         plan = FilePlan(
             str(self.path),
             form,
@@ -305,10 +311,12 @@ class Opening:
         """Say that the encoding was guessed and rows were passed over, where it is so."""
         findings = []
         if self.encoding is not None and self.options.encoding is None and is_guess(self.encoding):
-            problem = f"is not UTF-8; its encoding is guessed to be {self.encoding}"
-            findings.append(Finding(problem, "--encoding NAME if letters look wrong"))
+            problem = "is not UTF-8; its encoding is guessed to be {encoding}"
+            option = "--encoding NAME if letters look wrong"
+            findings.append(finding("encoding", problem, option, encoding=self.encoding))
         if self.preamble:
-            findings.append(Finding(f"rows above the names of the columns left out: {self.preamble}"))
+            problem = "rows above the names of the columns left out: {rows}"
+            findings.append(finding("preamble", problem, rows=self.preamble))
         return tuple(findings)
 
 
@@ -331,13 +339,14 @@ def _sample(objects: Iterator[Mapping[str, object]]) -> tuple[list[Mapping[str, 
     return sample, rows
 
 
-def _as_known(finding: Finding) -> Finding:
+def _as_known(found: Finding) -> Finding:
     return replace(
-        finding,
+        found,
         loses_labels=False,
-        problem=finding.problem.replace(
+        problem=found.problem.replace(
             "labels would be lost: nothing says", "known labels, nobody's votes: nothing says"
         ),
+        **({"code": "known"} if found.code == "nobody" else {}),
     )
 
 

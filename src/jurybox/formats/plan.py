@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from jurybox.errors import FormatError
 from jurybox.formats.records import AnnotationRecord, GoldRecord, SkipRecord, TextRecord
 
-__all__ = ["ColumnPlan", "FilePlan", "Finding", "ImportPlan", "Tally", "count"]
+__all__ = ["ColumnPlan", "FilePlan", "Finding", "ImportPlan", "Tally", "count", "finding", "listed"]
 
 _MOST_NAMES = 100_000
 _MOST_PAIRS = 200_000
@@ -29,16 +29,61 @@ class Finding:
     loses_labels
         Whether labels would be lost, so that nothing is imported before somebody has decided.
     code
-        What is wrong as one word, where programs ask for it.
+        What is wrong as one word, by which programs and other languages know it.
+    values
+        What the sentence speaks of, by name.
+    n, row
+        How often it was seen, and where first; 0 where it was not counted.
+    file
+        Which of several files it is about.
     """
 
     problem: str
     option: str = ""
     loses_labels: bool = False
     code: str = ""
+    values: tuple[tuple[str, str | int | tuple[str, ...]], ...] = ()
+    n: int = 0
+    row: int = 0
+    file: str = ""
 
     def __str__(self) -> str:
         return f"{self.problem} ({self.option})" if self.option else self.problem
+
+
+def finding(
+    code: str,
+    sentence: str,
+    option: str = "",
+    *,
+    loses_labels: bool = False,
+    **values: str | int | Sequence[str],
+) -> Finding:
+    """Return a finding whose sentence has placeholders for its values.
+
+    Examples
+    --------
+    >>> str(finding("nobody", "nothing says who gave what is in {columns}", columns=["a", "b"]))
+    "nothing says who gave what is in 'a', 'b'"
+    """
+    kept = {name: one if isinstance(one, str | int) else tuple(one) for name, one in values.items()}
+    shown = {
+        name: f"{one:,}" if isinstance(one, int) else one if isinstance(one, str) else listed(one)
+        for name, one in kept.items()
+    }
+    return Finding(sentence.format_map(shown), option, loses_labels, code, tuple(kept.items()))
+
+
+def listed(names: Sequence[str], most: int = 12) -> str:
+    """Return names one after the other, the first dozen of them.
+
+    Examples
+    --------
+    >>> listed(["a", "b", "c"], most=2)
+    "'a', 'b' and 1 more"
+    """
+    shown = ", ".join(repr(name) for name in names[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
 
 
 class Tally:
@@ -47,10 +92,10 @@ class Tally:
     def __init__(self) -> None:
         self._seen: dict[Finding, tuple[int, int]] = {}
 
-    def note(self, finding: Finding, row: int) -> None:
+    def note(self, found: Finding, row: int) -> None:
         """Count one more; the row of the first is remembered."""
-        n, first = self._seen.get(finding, (0, row))
-        self._seen[finding] = (n + 1, first)
+        n, first = self._seen.get(found, (0, row))
+        self._seen[found] = (n + 1, first)
 
     def clear(self) -> None:
         """Start anew: a file is read more than once."""
@@ -59,13 +104,8 @@ class Tally:
     def findings(self) -> tuple[Finding, ...]:
         """Return what was counted, with how often and where first."""
         return tuple(
-            Finding(
-                f"{n:,} × {finding.problem}, first in row {row}",
-                finding.option,
-                finding.loses_labels,
-                finding.code,
-            )
-            for finding, (n, row) in self._seen.items()
+            replace(one, problem=f"{n:,} × {one.problem}, first in row {row}", n=n, row=row)
+            for one, (n, row) in self._seen.items()
         )
 
 
@@ -189,10 +229,12 @@ class ImportPlan:
             wrong = list(self.findings)
         if wrong:
             more = f" (and {len(wrong) - 1} more, see jurybox inspect)" if len(wrong) > 1 else ""
-            code = "labels_lost" if wrong[0].loses_labels else "strict"
-            go_on = "; --yes to go on without them" if wrong[0].loses_labels else ""
             decide = f"; decide with {wrong[0].option}" if wrong[0].option else ""
-            raise FormatError(f"{wrong[0].problem}{decide}{go_on}{more}", file=self.files[0].file, code=code)
+            file = self.files[0].file
+            if wrong[0].loses_labels:
+                problem = f"{wrong[0].problem}{decide}; --yes to go on without them{more}"
+                raise FormatError(problem, file=file, code="labels_lost")
+            raise FormatError(f"{wrong[0].problem}{decide}{more}", file=file)
 
 
 class _Counts:
@@ -238,27 +280,37 @@ class _Counts:
 
     def findings(self) -> Iterable[Finding]:
         if self.contradicting:
-            problem = (
-                f"{self.contradicting:,} labels contradict an earlier one of the same annotator "
-                "for the same text (another label already), first in row "
-                f"{self.row_of_contradiction}"
+            yield finding(
+                "two_labels",
+                "{labels} labels contradict an earlier one of the same annotator for the same text (another "
+                "label already), first in row {first}",
+                "--replace to keep the later one",
+                loses_labels=True,
+                labels=self.contradicting,
+                first=self.row_of_contradiction,
             )
-            yield Finding(problem, "--replace to keep the later one", loses_labels=True, code="two_labels")
         if self.again:
-            yield Finding(f"{self.again:,} labels are stated again, and count once")
+            yield finding(
+                "labels_again", "{labels} labels are stated again, and count once", labels=self.again
+            )
         if self.repeated:
-            yield Finding(f"{self.repeated:,} texts repeat an earlier one under another id")
+            yield finding(
+                "texts_repeated", "{texts} texts repeat an earlier one under another id", texts=self.repeated
+            )
         if self.skips:
-            skips = "skip" if self.skips == 1 else "skips"
-            yield Finding(f"{self.skips:,} {skips}: somebody has seen a text and given it no label")
+            yield finding(
+                "skips", "skips, of people who saw a text and gave it no label: {skips}", skips=self.skips
+            )
         by_case: dict[str, list[str]] = {}
         for name in self.annotators:
             by_case.setdefault(name.casefold(), []).append(name)
         for names in by_case.values():
             if len(names) > 1:
-                yield Finding(
-                    "annotators differ in upper and lower case only, and are taken for different "
-                    f"people: {', '.join(names)}"
+                yield finding(
+                    "case",
+                    "annotators differ in upper and lower case only, and are taken for different people: "
+                    "{names}",
+                    names=names,
                 )
 
 
@@ -287,23 +339,15 @@ def count(
             elif isinstance(record, SkipRecord):
                 counts.skips += 1
         found = (*plan.findings, *tally.findings())
-        plans.append(
-            FilePlan(
-                plan.file,
-                plan.format,
-                plan.shape,
-                plan.encoding,
-                plan.delimiter,
-                plan.columns,
-                plan.rows,
-                found,
-            )
-        )
+        plans.append(replace(plan, findings=found))
         idle = [name for name in plan.annotators if name not in counts.annotators]
         if idle:
-            found = (*found, Finding(f"annotators without labels: {', '.join(idle[:12])}"))
-        name = f"{Path(plan.file).name}: " if plans[1:] else ""
-        findings += [Finding(f"{name}{one.problem}", one.option, one.loses_labels, one.code) for one in found]
+            found = (*found, finding("idle", "annotators without labels: {names}", names=idle))
+        name = Path(plan.file).name if plans[1:] else ""
+        findings += [
+            replace(one, problem=f"{name}: {one.problem}" if name else one.problem, file=name)
+            for one in found
+        ]
     return ImportPlan(
         tuple(plans),
         counts.texts,

@@ -10,9 +10,8 @@ from typing import TypeVar
 from jurybox.errors import FormatError, InputError
 from jurybox.formats.names import ROLES
 from jurybox.formats.options import ReadOptions
-from jurybox.formats.plan import Finding, Tally
+from jurybox.formats.plan import Finding, Tally, finding, listed
 from jurybox.formats.records import AnnotationRecord, Record, Row, SkipRecord, Table, TextRecord
-from jurybox.formats.survey import listed
 from jurybox.formats.times import TimeStyle, parse_seconds, parse_time
 from jurybox.formats.values import LabelReader, Place, as_json, as_name, as_text, checked, id_of_text
 
@@ -123,6 +122,8 @@ def check_given(columns: Sequence[str], options: ReadOptions, file: str) -> None
 
 
 T = TypeVar("T")
+_BLANK_ROWS = finding("blank_rows", "blank rows left out")
+_HEADERS = finding("headers", "rows left out that repeat the names of the columns")
 
 
 def read_table(
@@ -140,10 +141,10 @@ def read_table(
     for number, row in enumerate(table.rows(), 1):
         if all(map(_is_blank, row)):
             if row:
-                tally.note(Finding("blank rows left out"), number)
+                tally.note(_BLANK_ROWS, number)
             continue
         if row[0] == header[0] and len(header) > 1 and tuple(map(as_text, row)) == header:
-            tally.note(Finding("rows left out that repeat the names of the columns"), number)
+            tally.note(_HEADERS, number)
             continue
         text_id = reader.text_id(row, number)
         if has_text:
@@ -279,9 +280,8 @@ class _RowReader:
                     f"{expected}; or leave the column out: --ignore {self.columns[at]}", number, at, value
                 ) from None
         kind = "times" if role == "time" else "durations"
-        self.tally.note(
-            Finding(f"{kind} in column {self.columns[at]!r} left out, because they cannot be read"), number
-        )
+        problem = f"{kind} in column {{column}} left out, because they cannot be read"
+        self.tally.note(finding(f"some_{kind}", problem, column=[self.columns[at]]), number)
         return None
 
     def wide(self, row: Row, number: int, text_id: str) -> Iterator[AnnotationRecord]:

@@ -15,7 +15,7 @@ from jurybox.formats.containers import unpack
 from jurybox.formats.detect import FORMATS, sniff_format
 from jurybox.formats.opening import Part, open_part, open_parts
 from jurybox.formats.options import ReadOptions
-from jurybox.formats.plan import FilePlan, Finding, ImportPlan, count
+from jurybox.formats.plan import FilePlan, ImportPlan, count, finding
 from jurybox.formats.records import (
     POSITION,
     AnnotationRecord,
@@ -259,16 +259,18 @@ def _open_files(folder: Path, options: ReadOptions) -> list[Part]:
         opened = open_parts(path, form, options)
         person = _person(path, by_folder=stems[path.name.split(".")[0]] > 1)
         if any(part.nobody for part in opened) and options.annotator is None and person:
-            note = Finding(
-                f"the name of the file is taken for the annotator: {person}",
+            note = finding(
+                "person_of_file",
+                "the name of the file is taken for the annotator: {name}",
                 "--annotator NAME if somebody else gave these labels",
+                name=person,
             )
             opened = open_parts(path, form, replace(options, annotator=person))
             opened[0] = opened[0].remarked(note)
         parts += opened
     left = [str(path.relative_to(folder)) for path in every if path not in paths]
     if left and parts:
-        note = Finding(f"files left out: {', '.join(left[:8])}{' …' if left[8:] else ''}")
+        note = finding("files", "files left out: {names}", names=left)
         parts[0] = parts[0].remarked(note)
     return parts
 

@@ -8,11 +8,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from jurybox.formats.names import NAMES, family_of_labels, is_result, names_annotator, plain_name
-from jurybox.formats.plan import Finding
+from jurybox.formats.plan import Finding, finding
 from jurybox.formats.records import Table
 from jurybox.formats.values import LabelReader, as_list, as_text
 
-__all__ = ["ColumnSurvey", "Survey", "class_valued", "listed", "survey", "unread", "voters"]
+__all__ = ["ColumnSurvey", "Survey", "class_valued", "survey", "unread", "voters"]
 
 _CHUNK = 4096
 _MOST_VALUES = 400
@@ -101,18 +101,6 @@ def _chunks(rows: Iterable[Sequence[object]]) -> Iterable[list[Sequence[object]]
 
 _MOST_CLASSES = 20
 _GENERIC = {"true", "false", "yes", "no", "y", "n", "t", "f", "x", "on", "off"}
-
-
-def listed(names: Sequence[str], most: int = 12) -> str:
-    """Return names one after the other, the first dozen of them.
-
-    Examples
-    --------
-    >>> listed(["a", "b", "c"], most=2)
-    "'a', 'b' and 1 more"
-    """
-    shown = ", ".join(repr(name) for name in names[:most])
-    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
 
 
 def class_valued(column: ColumnSurvey, labels: LabelReader) -> bool:
@@ -221,27 +209,32 @@ def unread(
     findings = []
     if results:
         findings.append(
-            Finding(f"taken for results or features, nobody's votes, and kept as metadata: {listed(results)}")
+            finding(
+                "results",
+                "taken for results or features, nobody's votes, and kept as metadata: {columns}",
+                columns=results,
+            )
         )
     lists = [column.name for column in columns if shape == "texts" and _lists_classes(column, labels)]
     if lists:
-        problem = f"labels would be lost: nothing says who gave those in the lists of {listed(lists)}"
+        problem = "labels would be lost: nothing says who gave those in the lists of {columns}"
         option = "a second list of annotators, or --keep COLUMN to keep it as metadata"
-        findings.append(Finding(problem, option, loses_labels=True, code="nobody"))
+        findings.append(finding("nobody_lists", problem, option, loses_labels=True, columns=lists))
     known = any(plain_name(name) == "split" for name in names)  # a data set: its labels are known ones
     if rest and not asked and (shape == "wide" or (shape == "texts" and not known)):
-        problem = f"labels would be lost: nothing says who gave what is in {listed(rest)}"
+        problem = "labels would be lost: nothing says who gave what is in {columns}"
         option = (
             "--annotator-column NAME for each column that is an annotator, --annotator NAME with "
             "--column label=COLUMN if one person gave the labels of a column, or --keep COLUMN "
             "to keep it as metadata"
         )
-        findings.append(Finding(problem, option, loses_labels=True, code="nobody"))
+        findings.append(finding("nobody", problem, option, loses_labels=True, columns=rest))
+    elif rest and shape == "texts":
+        problem = "labels are kept as metadata: no column says who gave them: {columns}"
+        findings.append(finding("labels_kept", problem, "--annotator-column NAME to import it", columns=rest))
     elif rest:
-        problem = (
-            f"labels are kept as metadata: no column says who gave them: {listed(rest)}"
-            if shape == "texts"
-            else f"holds classes and is kept as metadata, nobody's votes: {listed(rest)}"
+        problem = "holds classes and is kept as metadata, nobody's votes: {columns}"
+        findings.append(
+            finding("classes_kept", problem, "--annotator-column NAME to import it", columns=rest)
         )
-        findings.append(Finding(problem, "--annotator-column NAME to import it"))
     return findings

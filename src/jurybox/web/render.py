@@ -15,6 +15,7 @@ from markupsafe import Markup
 from starlette.responses import HTMLResponse
 
 from jurybox.errors import FormatError, JuryboxError
+from jurybox.formats.plan import Finding
 from jurybox.store.records import Role
 from jurybox.web.access import User, known_user
 from jurybox.web.i18n import LANGUAGES, Catalogue, choose_language, get_catalogue
@@ -27,6 +28,7 @@ __all__ = [
     "catalogue_of",
     "environment",
     "explain",
+    "found_words",
     "has_template",
     "prose",
     "render",
@@ -79,6 +81,7 @@ _WITHIN = {
 _EXCERPT = 280
 _SHORT, _LONG = 160, 900
 _LONGEST_VALUE = 80
+_MOST_NAMES = 12
 
 
 @cache
@@ -137,6 +140,33 @@ def explain(catalogue: Catalogue, error: JuryboxError) -> str:
     words = _words(catalogue, error, error.problem)
     place = ", ".join(_place(catalogue, error))
     return f"{place}: {words}" if place else words
+
+
+def found_words(catalogue: Catalogue, found: Finding) -> str:
+    """Say what was found in a file that is to be imported.
+
+    Examples
+    --------
+    >>> from jurybox.formats.plan import finding
+    >>> from jurybox.web.i18n import get_catalogue
+    >>> found_words(get_catalogue("de"), finding("preamble", "left out: {rows}", rows=2))
+    'Zeilen über den Spaltennamen bleiben weg: 2.'
+    """
+    said = {name: _in_words(catalogue, value) for name, value in found.values}
+    words = catalogue.text(f"finding.{found.code}", **said)
+    if found.n:
+        counted = {"n": catalogue.number(found.n), "row": catalogue.number(found.row)}
+        words = catalogue.text("finding.counted", what=words, **counted)
+    return catalogue.text("finding.of_file", file=found.file, what=words) if found.file else words
+
+
+def _in_words(catalogue: Catalogue, value: str | int | tuple[str, ...]) -> str:
+    if isinstance(value, int):
+        return catalogue.number(value)
+    if isinstance(value, str):
+        return value
+    quoted = [catalogue.text("problem.value", value=_shortened(name)) for name in value[:_MOST_NAMES]]
+    return ", ".join([*quoted, *(["…"] if len(value) > _MOST_NAMES else [])])
 
 
 def prose(text: str) -> Markup:

@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 
-from jurybox.formats.plan import Finding
+from jurybox.formats.plan import finding
 from jurybox.formats.tools.base import Answer, Context, Item, only_of_classes, span_problem
 from jurybox.formats.values import as_text
 
 __all__ = ["Argilla"]
 
 _TEXTS = ("text", "sentence", "prompt", "input", "instruction", "document", "content", "review", "comment")
-_DRAFT = Finding("drafts and pending responses left out")
-_SUGGESTED = Finding("suggestions of models left out: people vote, machines do not")
+_DRAFT = finding("drafts", "drafts left out")
+_SUGGESTED = finding("predictions", "predictions of models left out: people vote, machines do not")
 _OWN = (
     "responses",
     "suggestions",

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol, TypeVar
 
 from jurybox.errors import FormatError
-from jurybox.formats.plan import Finding, Tally
+from jurybox.formats.plan import Tally, finding
 from jurybox.formats.records import AnnotationRecord, Record, SkipRecord, Table, TextRecord
 from jurybox.formats.times import TimeStyle, parse_seconds, parse_time
 from jurybox.formats.values import LabelReader, as_json, as_name, as_text, checked, id_of_text
@@ -305,7 +305,9 @@ def _read(
     try:
         return read(value, _STYLE)
     except ValueError:
-        about.tally.note(Finding(f"{column} left out, because they cannot be read"), row)
+        about.tally.note(
+            finding("unreadable", "{field} left out, because they cannot be read", field=column), row
+        )
         return None
 
 
@@ -343,11 +345,9 @@ def only_of_classes(
             column,
         )
     for name in found.keys() - known.keys():
-        finding = Finding(
-            f"answers to {name!r} left out: they are none of the classes",
-            f"--column label={name} to read them",
-        )
-        about.tally.note(finding, row)
+        problem = "answers to {name} left out: they are none of the classes"
+        other = finding("other_answers", problem, f"--column label={name} to read them", name=[name])
+        about.tally.note(other, row)
     return known
 
 

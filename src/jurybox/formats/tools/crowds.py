@@ -5,13 +5,23 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from jurybox.formats.plan import Finding
+from jurybox.formats.plan import finding
 from jurybox.formats.records import Row, Table
 from jurybox.formats.times import TimeStyle, parse_time
 from jurybox.formats.tools.base import Answer, Context, Item, TableTool, only_of_classes, who
 from jurybox.formats.values import as_text
 
 __all__ = ["APPEN", "CROWD_KIT", "MTURK", "TOLOKA", "AppenJson"]
+
+
+_LEFT_OUT = {
+    "rejected": finding("work_rejected", "rejected assignments left out"),
+    "skipped": finding("work_skipped", "skipped assignments left out"),
+    "expired": finding("work_expired", "expired assignments left out"),
+    "active": finding("work_active", "active assignments left out"),
+    "untrusted": finding("untrusted", "judgments of untrusted contributors (_tainted) left out"),
+}
+"""Work that does not count, by why."""
 
 
 def _without(
@@ -24,7 +34,7 @@ def _without(
         for number, row in enumerate(table.rows(), 1):
             why = reason({name: as_text(row[at]).strip() for name, at in positions.items()})
             if why is not None:
-                about.tally.note(Finding(why), number)
+                about.tally.note(_LEFT_OUT[why], number)
             yield row if why is None else ()
 
     return Table(table.file, table.columns, table.sample, rows)
@@ -37,7 +47,7 @@ def _mturk(table: Table, about: Context) -> Table:
         rejected = cells.get("AssignmentStatus", "").lower() == "rejected" or (
             cells.get("Reject") and not cells.get("Approve")
         )
-        return "rejected assignments left out" if rejected else None
+        return "rejected" if rejected else None
 
     kept = _without(table, reason, ("AssignmentStatus", "Reject", "Approve"), about)
     return _with_answers(kept, about)
@@ -154,7 +164,7 @@ def _toloka(table: Table, about: Context) -> Table:
         status = cells.get("ASSIGNMENT:status", "").upper()
         refused = cells.get("ACCEPT:verdict", "").strip() == "-"
         if refused or status in ("REJECTED", "SKIPPED", "EXPIRED", "ACTIVE"):
-            return f"{'rejected' if refused else status.lower()} assignments left out"
+            return "rejected" if refused else status.lower()
         return None
 
     return _without(table, reason, ("ASSIGNMENT:status", "ACCEPT:verdict"), about)
@@ -178,15 +188,12 @@ TOLOKA = TableTool(
 )
 
 
-_UNTRUSTED = "judgments of untrusted contributors (_tainted) left out"
-
-
 def _appen(table: Table, about: Context) -> Table:
     """Leave out judgments of untrusted contributors, and add how long each took."""
     spam = ("_tainted",)
 
     def reason(cells: Mapping[str, str]) -> str | None:
-        return _UNTRUSTED if cells.get("_tainted", "").lower() == "true" else None
+        return "untrusted" if cells.get("_tainted", "").lower() == "true" else None
 
     kept = _without(table, reason, spam, about)
     if not {"_created_at", "_started_at"} <= set(table.columns) or "_seconds" in table.columns:
@@ -255,7 +262,7 @@ class AppenJson:
             for one in judgments:
                 answers = one.get("data")
                 if one.get("tainted") is True or one.get("rejected") is True:
-                    about.tally.note(Finding(_UNTRUSTED), row)
+                    about.tally.note(_LEFT_OUT["untrusted"], row)
                 elif isinstance(answers, Mapping):
                     for question, label in answers.items():
                         given.setdefault(as_text(question), []).append((one, label))

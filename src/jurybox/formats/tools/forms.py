@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from jurybox.formats.names import is_known, plain_name
-from jurybox.formats.plan import Finding
+from jurybox.formats.plan import finding
 from jurybox.formats.records import Row, Table
 from jurybox.formats.survey import Survey, class_valued
 from jurybox.formats.tools.base import Context, TableTool
@@ -46,11 +46,12 @@ _PEOPLE = (
 )
 _TIMES = ("timestamp", "recordeddate", "enddate", "zeitstempel", "horodateur", "marcatemporal", "submittedat")
 _FEWEST_TEXTS = 2
-TURNED = Finding(
+_PREVIEWS = finding("previews", "previews and spam left out")
+TURNED = finding(
+    "turn",
     "a row is a person and a column is a text, as in Google Forms and Qualtrics",
     "--turn to read it that way",
     loses_labels=True,
-    code="turn",
 )
 
 QUALTRICS = TableTool(
@@ -136,7 +137,7 @@ def without_preamble(table: Table, about: Context) -> Table:
                 "survey test",
                 "1",
             ):
-                about.tally.note(Finding("previews and spam left out"), number)
+                about.tally.note(_PREVIEWS, number)
                 yield ()
                 continue
             yield row

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 
-from jurybox.formats.plan import Finding
+from jurybox.formats.plan import finding
 from jurybox.formats.records import Row, Table
 from jurybox.formats.tools.base import Answer, Context, Item, TableTool, only_of_classes, span_problem, who
 from jurybox.formats.values import as_text
@@ -13,10 +13,10 @@ from jurybox.formats.values import as_text
 __all__ = ["LABEL_STUDIO_TABLE", "LabelStudio"]
 
 _TEXTS = ("text", "sentence", "document", "content", "body", "message", "review", "comment", "$undefined$")
-_PREDICTIONS = Finding("predictions of models left out: people vote, machines do not")
-_DRAFTS = Finding("drafts left out")
-_RESUBMITTED = Finding("submitted anew by the same annotator; the later one counts")
-_SPANS_BESIDE = Finding("spans beside a label left out")
+_PREDICTIONS = finding("predictions", "predictions of models left out: people vote, machines do not")
+_DRAFTS = finding("drafts", "drafts left out")
+_RESUBMITTED = finding("resubmitted", "submitted anew by the same annotator; the later one counts")
+_SPANS_BESIDE = finding("spans", "spans beside a label left out")
 
 
 class LabelStudio:
@@ -59,11 +59,11 @@ def _item(task: Mapping[str, object], row: int, about: Context) -> Item:
     annotations = task.get("annotations", task.get("completions")) or []
     if not isinstance(annotations, list):
         raise about.wrong("is no list of annotations", row, "annotations", annotations)
-    for kept, finding in (("predictions", _PREDICTIONS), ("drafts", _DRAFTS)):
+    for kept, found in (("predictions", _PREDICTIONS), ("drafts", _DRAFTS)):
         held = task.get(kept)
         for prediction in held if isinstance(held, list) else ():
             if not (isinstance(prediction, Mapping) and prediction.get("model_version") == "jurybox"):
-                about.tally.note(finding, row)
+                about.tally.note(found, row)
     metadata = about.metadata(data, [field, id_field], row)
     return Item(
         data[field],

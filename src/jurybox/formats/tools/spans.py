@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from jurybox.formats.plan import Finding
+from jurybox.formats.plan import finding
 from jurybox.formats.records import Row, Table
 from jurybox.formats.tools.base import Answer, Context, Item, TableTool, span_problem
 from jurybox.formats.values import as_text
@@ -115,7 +115,7 @@ DOCCANO_TABLE = TableTool(
 )
 
 
-_SPANS = Finding("spans beside a label left out")
+_SPANS = finding("spans", "spans beside a label left out")
 
 
 class LightTag:
@@ -187,7 +187,10 @@ _ROLES = {
     "label": "label",
     "accept": "label",
 }
-_REJECTED = Finding("rejected labels left out: with more than two classes, that says only what a text is not")
+_REJECTED = finding(
+    "rejected",
+    "rejected labels left out: with more than two classes, that says only what a text is not",
+)
 
 
 class Prodigy:

@@ -5,21 +5,23 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Form, Request, UploadFile
+from fastapi import APIRouter, Depends, Form, Request, UploadFile
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from jurybox.errors import InputError, JuryboxError
-from jurybox.formats import ReadOptions, Source, TextRecord, read
+from jurybox.formats import ImportPlan, ReadOptions, Source, TextRecord, read
 from jurybox.formats.detect import sniff_encoding, sniff_format
 from jurybox.formats.read_csv import open_csv
 from jurybox.project.audit import sizes_for, usual_size
 from jurybox.store.settings import ProjectSettings
 from jurybox.web.access import owner_only
+from jurybox.web.i18n import Catalogue
 from jurybox.web.pages.audit import size_words
-from jurybox.web.render import catalogue_of, explain, render
+from jurybox.web.render import catalogue_of, explain, found_words, render
 from jurybox.web.state import get_project, get_server
 from jurybox.web.uploads import get_uploads
 
@@ -35,6 +37,46 @@ Key = Annotated[str, Form(max_length=100)]
 Column = Annotated[str, Form(max_length=1000)]
 Pasted = Annotated[str, Form(max_length=1_000_000)]
 Long = Annotated[str, Form(max_length=200_000)]
+_MOST_COLUMNS = 200
+
+
+@dataclass(frozen=True)
+class FileChoice:
+    """How the file is to be read, as chosen on the page, and whether labels may be lost."""
+
+    columns: Mapping[str, str]
+    given_by: str = ""
+    voters: tuple[str, ...] = ()
+    turned: bool = False
+    lossy: bool = False
+
+    def options(self, classes: Sequence[str] | None) -> ReadOptions:
+        """Return what the reader is told."""
+        return ReadOptions(
+            columns=self.columns,
+            annotator=self.given_by.strip() or None,
+            annotator_columns=self.voters,
+            turn=self.turned,
+            classes=classes,
+        )
+
+
+def _choice(
+    column_id: Column = "",
+    column_text: Column = "",
+    column_annotator: Column = "",
+    column_label: Column = "",
+    given_by: Column = "",
+    voters: Annotated[list[str] | None, Form(max_length=_MOST_COLUMNS)] = None,
+    turned: Annotated[bool, Form()] = False,
+    lossy: Annotated[bool, Form()] = False,
+) -> FileChoice:
+    names = (column_id, column_text, column_annotator, column_label)
+    columns = {role: name for role, name in zip(ROLES, names, strict=True) if name}
+    return FileChoice(columns, given_by, tuple(voters or ()), turned, lossy)
+
+
+Chosen = Annotated[FileChoice, Depends(_choice)]
 
 
 @router.get("/setup")
@@ -61,29 +103,24 @@ def setup_paste(request: Request, pasted: Pasted) -> Response:
 def setup_create(
     request: Request,
     upload: Key,
+    choice: Chosen,
     step: Annotated[str, Form(max_length=20)] = "preview",
-    column_id: Column = "",
-    column_text: Column = "",
-    column_annotator: Column = "",
-    column_label: Column = "",
     name: Column = "",
     classes: Long = "",
     guidelines: Long = "",
     audit: Annotated[int, Form(ge=-1, le=1_000_000)] = -1,
 ) -> Response:
     """Make the project, or show the file again with other columns."""
-    columns = _chosen(column_id, column_text, column_annotator, column_label)
     form = {"name": name, "classes": classes, "guidelines": guidelines}
     if step != "create":
-        return _preview(request, upload, columns, form, adding=False)
+        return _preview(request, upload, choice, form, adding=False)
     try:
         if len(_classes(form)) < 2:
             raise InputError(catalogue_of(request).text("setup.two_classes"))
-        _create(request, get_uploads(request).find(upload), columns, form, audit)
+        _create(request, get_uploads(request).find(upload), choice, form, audit)
     except JuryboxError as error:
-        return _preview(
-            request, upload, columns, form, adding=False, problem=explain(catalogue_of(request), error)
-        )
+        problem = explain(catalogue_of(request), error)
+        return _preview(request, upload, choice, form, adding=False, problem=problem)
     get_uploads(request).drop(upload)
     return RedirectResponse("/manage/people?made=1", 303)
 
@@ -113,32 +150,25 @@ def import_paste(request: Request, pasted: Pasted) -> Response:
 def import_add(
     request: Request,
     upload: Key,
+    choice: Chosen,
     step: Annotated[str, Form(max_length=20)] = "preview",
-    column_id: Column = "",
-    column_text: Column = "",
-    column_annotator: Column = "",
-    column_label: Column = "",
 ) -> Response:
     """Add the file, or show it again with other columns."""
-    columns = _chosen(column_id, column_text, column_annotator, column_label)
     if step != "create":
-        return _preview(request, upload, columns, {}, adding=True)
+        return _preview(request, upload, choice, {}, adding=True)
     project, catalogue = get_project(request), catalogue_of(request)
     try:
-        options = ReadOptions(columns=columns, classes=project.classes)
-        added = project.add(read(get_uploads(request).find(upload), options).batches())
+        source = read(get_uploads(request).find(upload), choice.options(project.classes))
+        source.plan.approve(yes=choice.lossy)
+        added = project.add(source.batches(), duplicates="last" if choice.lossy else "error")
     except JuryboxError as error:
-        return _preview(
-            request, upload, columns, {}, adding=True, problem=explain(catalogue_of(request), error)
-        )
+        return _preview(request, upload, choice, {}, adding=True, problem=explain(catalogue, error))
     get_uploads(request).drop(upload)
     counts = {"texts": catalogue.number(added.texts), "annotations": catalogue.number(added.annotations)}
     return _ask(request, adding=True, done=catalogue.text("import.done", **counts))
 
 
-def _create(
-    request: Request, path: Path, columns: Mapping[str, str], form: Mapping[str, str], audit: int
-) -> None:
+def _create(request: Request, path: Path, choice: FileChoice, form: Mapping[str, str], audit: int) -> None:
     """Make the project from a file that is read to its end first, so that nothing is made of a wrong one.
 
     Parameters
@@ -147,8 +177,8 @@ def _create(
         Texts of the audit sample; below 0, as is usual.
     """
     classes = _classes(form)
-    source = read(path, ReadOptions(columns=columns, classes=classes))
-    n_annotations = sum(len(batch.annotations) for batch in source.batches())
+    source = read(path, choice.options(classes))
+    source.plan.approve(yes=choice.lossy)
     project = get_server(request).create(
         classes=classes,
         texts=_texts(source),
@@ -156,8 +186,8 @@ def _create(
         guidelines=form["guidelines"].replace("\r\n", "\n"),
         settings=ProjectSettings() if audit < 0 else ProjectSettings(audit_size=audit, audit_share=1.0),
     )
-    if n_annotations:
-        project.add(source.batches())
+    if source.plan.annotations or source.plan.skips:
+        project.add(source.batches(), duplicates="last" if choice.lossy else "error")
 
 
 def _classes(form: Mapping[str, str]) -> list[str]:
@@ -167,10 +197,6 @@ def _classes(form: Mapping[str, str]) -> list[str]:
 def _texts(source: Source) -> Iterator[TextRecord]:
     for batch in source.batches():
         yield from batch.texts
-
-
-def _chosen(*names: str) -> dict[str, str]:
-    return {role: name for role, name in zip(ROLES, names, strict=True) if name}
 
 
 def _ask(request: Request, *, adding: bool, problem: str = "", done: str = "") -> HTMLResponse:
@@ -184,7 +210,7 @@ def _uploaded(request: Request, file: UploadFile, *, adding: bool) -> Response:
         sniff_format(get_uploads(request).find(key))
     except JuryboxError as error:
         return _ask(request, adding=adding, problem=explain(catalogue_of(request), error))
-    return _preview(request, key, {}, {}, adding=adding)
+    return _preview(request, key, FileChoice({}), {}, adding=adding)
 
 
 def _pasted(request: Request, pasted: str, *, adding: bool) -> Response:
@@ -201,13 +227,14 @@ def _pasted(request: Request, pasted: str, *, adding: bool) -> Response:
 def _preview(
     request: Request,
     key: str,
-    columns: Mapping[str, str],
+    choice: FileChoice,
     form: Mapping[str, str],
     *,
     adding: bool,
     problem: str = "",
 ) -> HTMLResponse:
-    path = get_uploads(request).find(key)
+    path, catalogue = get_uploads(request).find(key), catalogue_of(request)
+    classes = get_project(request).classes if adding else (_classes(form) if problem else [])
     sample: Mapping[str, Any] = {
         "heads": _heads(path),
         "texts": [],
@@ -216,9 +243,10 @@ def _preview(
         "name": path.stem,
     }
     try:
-        sample = _sample(path, columns, get_project(request).classes if adding else None)
+        sample = _sample(path, choice, classes or None)
     except JuryboxError as error:
-        problem = problem or explain(catalogue_of(request), error)
+        problem = problem or explain(catalogue, error)
+    plan: ImportPlan | None = sample.get("plan")
     values = {
         "adding": adding,
         "action": "/import/file" if adding else "/setup/file",
@@ -226,22 +254,56 @@ def _preview(
         "problem": problem,
         "upload": key,
         "file_name": path.name,
-        "findings": sample.get("findings", []),
+        **_stated(catalogue, plan),
+        "choice": choice,
         "texts": sample["texts"],
         "heads": [(head, head) for head in sample["heads"]],
-        "columns": [(role, columns.get(role) or sample["found"].get(role, "")) for role in ROLES],
+        "columns": [(role, choice.columns.get(role) or sample["found"].get(role, "")) for role in ROLES],
         "name": form.get("name") or sample["name"],
         "classes": form.get("classes") or "\n".join(sample["labels"]),
         "guidelines": form.get("guidelines") or sample.get("guidelines", ""),
-        "sizes": [size_words(catalogue_of(request), size, 0) for size in sample.get("sizes", ())],
+        "sizes": [size_words(catalogue, size, 0) for size in sample.get("sizes", ())],
         "usual": sample.get("usual", 0),
     }
     return render(request, "setup/preview.html", values, status=422 if problem else 200)
 
 
-def _sample(path: Path, columns: Mapping[str, str], classes: Sequence[str] | None) -> dict[str, Any]:
+def _stated(catalogue: Catalogue, plan: ImportPlan | None) -> dict[str, Any]:
+    """Return what the page says of the whole file: how much is in it, every column, and what looks wrong."""
+    if plan is None:
+        return {"findings": [], "counts": {}, "plan_columns": [], "losses": False, "can_turn": False}
+    counts = {
+        "rows": sum(file.rows for file in plan.files),
+        "texts": plan.texts,
+        "annotations": plan.annotations,
+        "annotators": len(plan.annotators),
+        "classes": len(plan.classes),
+    }
+    columns = [column for file in plan.files for column in file.columns][:_MOST_COLUMNS]
+    return {
+        "findings": [
+            ("bad" if one.loses_labels else "note", found_words(catalogue, one)) for one in plan.findings
+        ],
+        "counts": {name: catalogue.number(n) for name, n in counts.items()},
+        "plan_columns": [
+            (column.name, _becomes(catalogue, column.becomes), catalogue.number(column.filled))
+            for column in columns
+        ],
+        "losses": bool(plan.losses),
+        "can_turn": any(one.code == "turn" for one in plan.findings),
+    }
+
+
+def _becomes(catalogue: Catalogue, role: str) -> str:
+    person = role.removeprefix("label of ")
+    if person != role:
+        return catalogue.text("becomes.person", name=person)
+    return catalogue.text(f"becomes.{role}")
+
+
+def _sample(path: Path, choice: FileChoice, classes: Sequence[str] | None) -> dict[str, Any]:
     """Return the first texts of a file with their labels, how it is understood, and what looks wrong."""
-    source = read(path, ReadOptions(columns=columns, classes=classes))
+    source = read(path, choice.options(classes))
     batch = next(source.batches(), None)
     texts, annotations = (batch.texts, batch.annotations) if batch is not None else ((), ())
     n_texts = source.plan.texts
@@ -257,7 +319,7 @@ def _sample(path: Path, columns: Mapping[str, str], classes: Sequence[str] | Non
         "found": source.plans[0].roles,
         "sizes": sizes_for(n_texts, ProjectSettings()),
         "usual": usual_size(n_texts, ProjectSettings()),
-        "findings": [finding.problem for finding in source.plan.findings],
+        "plan": source.plan,
         "heads": _heads(path),
         "name": source.name or path.stem,
         "guidelines": source.guidelines,
