@@ -149,7 +149,7 @@ def _of_objects(tool_name: str, seeds: list[list[object]]) -> Callable[[random.R
         objects = [_mutated(one, rng, 0.03) for one in rng.choice(seeds)]
         held: list[Mapping[str, object]] = [one for one in objects if isinstance(one, dict)]
         opening = Opening(Path("fuzz.json"), "json", "auto", _OPTIONS)
-        _drain(opening.items(tool, lambda: iter(held), held))
+        _drain(opening.items(tool, lambda: iter(held), held, len(held)))
 
     return read
 

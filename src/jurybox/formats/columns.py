@@ -6,6 +6,7 @@ import itertools
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 from jurybox.formats.names import (
     JUDGMENT_IDS,
@@ -162,8 +163,8 @@ class _Guess:
             del self.free[found]
         return found
 
-    def _say(self, *said: str, loses_labels: bool = False, **values: str | int | Sequence[str]) -> None:
-        self.findings.append(finding(*said, loses_labels=loses_labels, **values))
+    def _say(self, code: str, sentence: str, option: str = "", **about: Any) -> None:
+        self.findings.append(finding(code, sentence, option, **about))
 
     def _give_back(self, *roles: str) -> None:
         for role in roles:

@@ -340,14 +340,11 @@ def _sample(objects: Iterator[Mapping[str, object]]) -> tuple[list[Mapping[str, 
 
 
 def _as_known(found: Finding) -> Finding:
-    return replace(
-        found,
-        loses_labels=False,
-        problem=found.problem.replace(
-            "labels would be lost: nothing says", "known labels, nobody's votes: nothing says"
-        ),
-        **({"code": "known"} if found.code == "nobody" else {}),
+    code = "known" if found.code == "nobody" else found.code
+    problem = found.problem.replace(
+        "labels would be lost: nothing says", "known labels, nobody's votes: nothing says"
     )
+    return replace(found, loses_labels=False, problem=problem, code=code)
 
 
 def _columns_of(layout: Layout, found: Survey) -> tuple[ColumnPlan, ...]:

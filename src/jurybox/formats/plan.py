@@ -298,9 +298,9 @@ class _Counts:
                 "texts_repeated", "{texts} texts repeat an earlier one under another id", texts=self.repeated
             )
         if self.skips:
-            yield finding(
-                "skips", "skips, of people who saw a text and gave it no label: {skips}", skips=self.skips
-            )
+            word = "skip" if self.skips == 1 else "skips"
+            sentence = f"{{skips}} {word}: somebody has seen a text and given it no label"
+            yield finding("skips", sentence, skips=self.skips)
         by_case: dict[str, list[str]] = {}
         for name in self.annotators:
             by_case.setdefault(name.casefold(), []).append(name)
@@ -310,7 +310,7 @@ class _Counts:
                     "case",
                     "annotators differ in upper and lower case only, and are taken for different people: "
                     "{names}",
-                    names=names,
+                    names=", ".join(names),
                 )
 
 
@@ -342,7 +342,10 @@ def count(
         plans.append(replace(plan, findings=found))
         idle = [name for name in plan.annotators if name not in counts.annotators]
         if idle:
-            found = (*found, finding("idle", "annotators without labels: {names}", names=idle))
+            found = (
+                *found,
+                finding("idle", "annotators without labels: {names}", names=", ".join(idle[:12])),
+            )
         name = Path(plan.file).name if plans[1:] else ""
         findings += [
             replace(one, problem=f"{name}: {one.problem}" if name else one.problem, file=name)

@@ -270,7 +270,9 @@ def _open_files(folder: Path, options: ReadOptions) -> list[Part]:
         parts += opened
     left = [str(path.relative_to(folder)) for path in every if path not in paths]
     if left and parts:
-        note = finding("files", "files left out: {names}", names=left)
+        note = finding(
+            "files", "files left out: {names}", names=f"{', '.join(left[:8])}{' …' if left[8:] else ''}"
+        )
         parts[0] = parts[0].remarked(note)
     return parts
 

@@ -221,7 +221,7 @@ def _pasted(request: Request, pasted: str, *, adding: bool) -> Response:
         return _ask(request, adding=adding, problem=problem)
     content = "".join(json.dumps({"text": line}) + "\n" for line in dict.fromkeys(lines))
     key = get_uploads(request).keep("pasted.jsonl", io.BytesIO(content.encode()))
-    return _preview(request, key, {}, {}, adding=adding)
+    return _preview(request, key, FileChoice({}), {}, adding=adding)
 
 
 def _preview(
