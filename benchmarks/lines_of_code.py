@@ -158,19 +158,19 @@ def run(python: str, library: str, folder: Path) -> dict[str, Any]:
 
 
 def make_environment(folder: Path) -> str:
-    """Make an environment with the libraries that ours has no room for; return its Python."""
-    venv.create(folder, with_pip=True)
+    """Make an environment with the libraries that ours has no room for, if need be; return its Python."""
     python = str(folder / "bin" / "python")
-    subprocess.run([python, "-m", "pip", "install", "--quiet", *PINNED], check=True)
+    if not folder.exists():
+        venv.create(folder, with_pip=True)
+        subprocess.run([python, "-m", "pip", "install", "--quiet", *PINNED], check=True)
     return python
 
 
-def measure(data: str, encoder: str) -> dict[str, Any]:
-    """Run everything."""
+def measure(data: str, encoder: str, apart: str) -> dict[str, Any]:
+    """Run everything; `apart` is the other environment's Python."""
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         name = prepare(folder, data, encoder)
-        apart = make_environment(folder / "environment")
         pins = dict(pin.split("==") for pin in PINNED)
         versions = {one: version(one) for one in HERE_INSTALLED} | {one: pins[one] for one in APART}
         played = {
@@ -218,6 +218,7 @@ def main() -> None:
         "--data", action="append", help="demo (the default), or a folder; several are possible"
     )
     parser.add_argument("--encoder", default="tfidf", help="what makes the features that all get")
+    parser.add_argument("--environment", type=Path, help="keep the other libraries' environment here")
     parser.add_argument("--page", action="store_true", help="only write the table into the page")
     parser.add_argument("--play", help=argparse.SUPPRESS)
     parser.add_argument("--npz", type=Path, help=argparse.SUPPRESS)
@@ -226,7 +227,9 @@ def main() -> None:
         print(json.dumps(play(arguments.play, arguments.npz)))
         return
     if not arguments.page:
-        results = [measure(data, arguments.encoder) for data in arguments.data or ["demo"]]
+        with tempfile.TemporaryDirectory() as place:
+            apart = make_environment(arguments.environment or Path(place) / "environment")
+            results = [measure(data, arguments.encoder, apart) for data in arguments.data or ["demo"]]
         RESULTS.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
         print(table_of(results))
     write_page()
