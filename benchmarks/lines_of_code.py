@@ -229,8 +229,10 @@ def main() -> None:
     if not arguments.page:
         with tempfile.TemporaryDirectory() as place:
             apart = make_environment(arguments.environment or Path(place) / "environment")
-            results = [measure(data, arguments.encoder, apart) for data in arguments.data or ["demo"]]
-        RESULTS.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+            results = []
+            for data in arguments.data or ["demo"]:
+                results.append(measure(data, arguments.encoder, apart))
+                RESULTS.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
         print(table_of(results))
     write_page()
 

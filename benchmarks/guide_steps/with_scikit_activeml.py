@@ -27,7 +27,7 @@ def rounds(texts: Any, x: Any, wide: Any, ask: Any, x_test: Any) -> Any:  # noqa
     """Buy five times 25 labels, and return the classes of other texts."""
     labels, classes = wide.copy(), np.arange(int(np.nanmax(wide)) + 1)
     model = SklearnClassifier(LogisticRegression(max_iter=1000), classes=classes, random_state=0)
-    strategy = UncertaintySampling(method="margin", random_state=0)
+    strategy = UncertaintySampling(method="margin_sampling", random_state=0)
     for _ in range(5):
         majority = majority_vote(labels, classes=classes, random_state=0)
         for text in strategy.query(X=x, y=majority, clf=model, batch_size=25):
