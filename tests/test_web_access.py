@@ -36,6 +36,8 @@ ANNOTATORS = {
     "POST /label/skip",
     "POST /label/undo",
     "POST /sign-out",
+    "GET /projects",
+    "POST /projects",
     "GET /api/v1/decisions",
     "GET /api/v1/me",
     "GET /api/v1/progress",

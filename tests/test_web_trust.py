@@ -140,5 +140,5 @@ def test_the_api_names_what_is_wrong(tmp_path: Path) -> None:
 def test_the_tab_is_the_one_that_led_to_a_text(tmp_path: Path) -> None:
     with stage(str(tmp_path / "p.db")) as own:
         owner = own.browser("olga")
-        for query, tab in (("", "/manage/texts"), ("&back=review", "/manage/review")):
-            assert f'href="{tab}" aria-current="page"' in owner.get(f"/manage/text?id=t0{query}").text
+        for path, tab in (("text", "/manage/texts"), ("review", "/manage/review")):
+            assert f'href="{tab}" aria-current="page"' in owner.get(f"/manage/{path}?id=t0").text

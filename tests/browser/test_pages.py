@@ -19,7 +19,7 @@ from jurybox import Project
 from jurybox.datasets import load
 from jurybox.machines import Keywords, Price
 from jurybox.project.asking import AskOptions
-from jurybox.store.records import Role
+from jurybox.store.records import Fault, Role
 from jurybox.store.settings import ProjectSettings
 from jurybox.web.access import invite
 from jurybox.web.webhooks import Event, add_hook
@@ -62,6 +62,9 @@ PAGES = {
     "machines": "/manage/machines",
     "audit": "/manage/audit",
     "history": "/manage/history",
+    "cases": "/manage/cases",
+    "remarks": "/manage/review?show=remarks",
+    "help": "/help",
     "settings": "/manage/settings",
     "webhooks": "/manage/webhooks",
     "export": "/manage/export",
@@ -143,6 +146,13 @@ def play(path: Path) -> Iterator[Project]:
         project.people.add("dara", role=Role.REVIEWER)
         project.adjudicate("long", "happy", reviewer="dara", comment="Could be ironic.")
         project.flag("arabic", "Is Arabic meant to be in here?", annotator="ana")
+        project.flag("code", "Is this a review?", annotator="ben")
+        project.review.answer(2, "No, skip such texts.", by="dara")
+        project.adjudicate(
+            "hostile", "unhappy", reviewer="dara", comment="Markup is text.", fault=Fault.GUIDELINE
+        )
+        project.edit.reopen(["long"], by="dara")
+        project.edit.keep_search("unsure", "state=disagreed")
         project.people.pause("chidi")
         project.beliefs.keep()
         add_hook(project, "https://example.org/a/rather/long/path/where/events/are/received", [*Event])
@@ -302,28 +312,36 @@ def test_labelling_without_a_script(browser: Browser, site: Site) -> None:
         context.close()
 
 
-def test_doubtful_texts_are_decided_one_after_the_other_by_key(browser: Browser, site: Site) -> None:
+def test_the_inbox_decides_one_after_the_other_by_key_and_takes_it_back(browser: Browser, site: Site) -> None:
     with Project.open(site.project) as project:
         context = signed_in(browser, site, TOKEN, **LOOKS["desktop-light"])
         page = context.new_page()
         page.goto(f"{site.url}/manage/review")
-        listed = [link.inner_text() for link in page.locator("tbody a.excerpt").all()[:4]]
-        page.locator("tbody a.excerpt").first.click()
+        listed = [link.get_attribute("href") for link in page.locator(".waiting li a").all()[:4]]
+        shown = page.locator(".reading")
         doubted = []
         for key in ("1", "n", "2"):
-            doubted.append(page.locator(".reading").inner_text())
-            page.wait_for_timeout(300)
+            doubted.append(shown.inner_text())
+            page.wait_for_timeout(300)  # a key pressed at once is none: nobody has read the text
             page.keyboard.press(key)
-            expect(page.locator(".reading")).not_to_have_text(doubted[-1], use_inner_text=True)
-        assert doubted[:2] == listed[:2]
-        picture(page, "desktop-light/text-review", full_page=True)
+            expect(shown).not_to_have_text(doubted[-1], use_inner_text=True)
+        assert listed[0] != listed[1]
         assert violations(page) == []
+        picture(page, "desktop-light/review-decided", full_page=True)
+        page.wait_for_timeout(300)
+        page.keyboard.press("u")
+        expect(shown).to_have_text(doubted[2], use_inner_text=True)
         page.locator("input[name=comment]").fill("n1")
         page.keyboard.press("Escape")
-        page.keyboard.press("Escape")
-        expect(page).to_have_url(f"{site.url}/manage/review")
+        page.wait_for_timeout(300)
+        page.keyboard.press("g")
+        expect(page.locator("input[value=guideline]")).to_be_checked()
+        page.keyboard.press("2")
+        expect(shown).not_to_have_text(doubted[2], use_inner_text=True)
         decided = {(row.text, row.label) for row in project.reading.decisions("owner", 5)}
         assert decided == {(doubted[0], "unhappy"), (doubted[2], "happy")}
+        (case,) = project.review.cases()
+        assert (case.text, case.comment, case.fault) == (doubted[2], "n1", "guideline")
         context.close()
 
 
@@ -331,17 +349,49 @@ def test_a_review_needs_no_script(browser: Browser, site: Site) -> None:
     context = signed_in(browser, site, TOKEN, java_script_enabled=False)
     page = context.new_page()
     page.goto(f"{site.url}/manage/review")
-    page.locator("tbody a.excerpt").first.click()
-    text = page.locator(".reading").inner_text()
+    shown = page.locator(".reading")
+    text = shown.inner_text()
     page.get_by_role("link", name="Next without deciding").click()
-    second = page.locator(".reading").inner_text()
-    assert second != text
+    expect(shown).not_to_have_text(text, use_inner_text=True)
+    second = shown.inner_text()
     page.locator("button.class").first.click()
-    expect(page.locator(".reading")).not_to_have_text(second, use_inner_text=True)
+    expect(shown).not_to_have_text(second, use_inner_text=True)
     expect(page.get_by_role("status")).to_contain_text("Your decision is stored.")
-    page.get_by_role("link", name="Back to the list").click()
-    expect(page).to_have_url(f"{site.url}/manage/review")
+    page.get_by_role("button", name="Undo").click()
+    expect(shown).to_have_text(second, use_inner_text=True)
     context.close()
+
+
+def test_texts_are_selected_with_shift_changed_and_changed_back(browser: Browser, site: Site) -> None:
+    with Project.open(site.project) as project:
+        context = signed_in(browser, site, TOKEN, **LOOKS["desktop-light"])
+        page = context.new_page()
+        page.goto(f"{site.url}/manage/texts?q=t")
+        boxes = page.locator(".select")
+        boxes.nth(1).click()
+        boxes.nth(4).click(modifiers=["Shift"])
+        assert [boxes.nth(n).is_checked() for n in range(6)] == [False, True, True, True, True, False]
+        chosen = [boxes.nth(n).get_attribute("value") or "" for n in range(1, 5)]
+        expect(page.locator("input[name=labels]")).to_be_hidden()
+        page.locator("select[name=act]").select_option("reopen")
+        expect(page.locator("input[name=labels]")).to_be_visible()
+        assert violations(page) == []
+        picture(page, "desktop-light/texts-selected", full_page=True)
+        before = project.status().texts
+        page.locator("select[name=act]").select_option("delete")
+        page.get_by_role("button", name="Do it").click()
+        expect(page.get_by_role("status")).to_contain_text("Deleted texts, with their labels: 4")
+        assert project.status().texts == before - 4
+        assert violations(page) == []
+        picture(page, "desktop-light/texts-deleted", full_page=True)
+        page.get_by_role("button", name="Undo").click()
+        expect(page.locator(f"input.select[value='{chosen[0]}']")).to_be_visible()
+        assert project.status().texts == before
+        page.locator("[data-page]").click()
+        assert all(box.is_checked() for box in boxes.all())
+        page.keyboard.press("?")
+        expect(page).to_have_url(f"{site.url}/help")
+        context.close()
 
 
 def test_many_classes_and_suggestions(browser: Browser, tmp_path: Path) -> None:

@@ -63,6 +63,8 @@ def serve(
 ) -> None:
     """Start the web app, and the learner that refits while people annotate.
 
+    PROJECT may be a folder: all projects in it are served, behind one sign-in.
+
     It prints a link that signs the owner in once, who sets the project up in the browser if there is none
     yet. For programs there is: jurybox token. JURYBOX_TOKEN, where set, is a token of the owner, too.
     """

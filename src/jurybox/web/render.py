@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path, PurePath
 from typing import Any
@@ -218,6 +219,7 @@ def _page_context(request: Request, user: User | None) -> dict[str, Any]:
         "languages": LANGUAGES.items(),
         "here": request.url.path if request.method == "GET" else "/",
         "tabs": _tabs(request, user) if has_project else (),
+        "several": getattr(request.app.state, "hub", None) is not None,
         "project_name": server.project.name if has_project else "",
         **_writers(catalogue),
     }
@@ -247,6 +249,7 @@ def _writers(catalogue: Catalogue) -> dict[str, Any]:
         "probability": catalogue.probability,
         "seconds": catalogue.seconds,
         "moment": catalogue.moment,
+        "when": lambda time: _when(catalogue, time),
         "reason": reason,
         "reason_note": reason_note,
         "excerpt": _excerpt,
@@ -256,6 +259,14 @@ def _writers(catalogue: Catalogue) -> dict[str, Any]:
         "size_of": size_of,
         "prose": prose,
     }
+
+
+def _when(catalogue: Catalogue, time: float | None) -> Markup | str:
+    """Write a time in UTC, which the script of all pages turns into the time of whoever looks."""
+    if time is None:
+        return catalogue.moment(None)
+    stamp = datetime.fromtimestamp(time, tz=UTC).isoformat(timespec="seconds")
+    return Markup('<time datetime="{}">{}</time>').format(stamp, catalogue.moment(time))
 
 
 def _excerpt(text: str) -> str:

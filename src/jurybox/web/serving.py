@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -26,6 +27,7 @@ from jurybox.web.access import link_path
 from jurybox.web.app import create_app
 from jurybox.web.config import WebSettings
 from jurybox.web.connections import Bounds, bounded_protocol
+from jurybox.web.hub import Hub
 from jurybox.web.state import Server
 
 __all__ = ["PORT", "LearnerKeeper", "is_local", "learner_threads", "open_socket", "serve", "web_config"]
@@ -173,7 +175,7 @@ def serve(
     Parameters
     ----------
     location
-        Path or URL of the project; it may be set up in the browser.
+        Path or URL of the project, which may be set up in the browser; or a folder with several.
     host, port
         Where to listen; without a port, 8765 or the next one that is free.
     learner
@@ -190,14 +192,15 @@ def serve(
     """
     settings = settings or WebSettings()
     settings = replace(settings, hosts=(*settings.hosts, "*" if host in _EVERY_ADDRESS else host))
-    app = create_app(location, settings=settings)
-    server: Server = app.state.server
-    server.owner_name()
+    app, apps = _made(location, settings)
+    for one in apps:
+        one.state.server.owner_name()
     listening = open_socket(host, port)
     web_server = uvicorn.Server(web_config(app, settings, Bounds.of_process()))
 
     def stop(_number: int, _frame: FrameType | None) -> None:
-        app.state.news.close()
+        for one in apps:
+            one.state.news.close()
         web_server.should_exit = True
 
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -207,21 +210,45 @@ def serve(
     sys.setswitchinterval(_TURN_SECONDS)
     # And no thread gives way while garbage is sought: not among the modules, which stay.
     gc.freeze()
-    keeper = LearnerKeeper(server, after=lambda: web_server.started) if learner else None
-    if keeper is not None:
-        app.state.vitals.learner = lambda: keeper.process_id is not None
+    keepers: list[LearnerKeeper] = []
+
+    def keep(one: FastAPI) -> None:
+        keeper = LearnerKeeper(one.state.server, after=lambda: web_server.started)
+        one.state.vitals.learner = lambda: keeper.process_id is not None
+        keepers.append(keeper)
         keeper.start()
+
+    def keep_new(one: FastAPI) -> None:
+        apps.append(one)
+        if learner:
+            keep(one)
+
+    if isinstance(app, Hub):
+        app.on_new = keep_new
+    for one in list(apps) if learner else ():
+        keep(one)
     try:
         if on_start is not None:
             url = _url(host, listening.getsockname()[1])
             base = settings.public_url or url
-            on_start(Started(url, f"{base}{link_path(server.new_owner_link())}"))
+            source = app if isinstance(app, Hub) else app.state.server
+            on_start(Started(url, f"{base}{link_path(source.new_owner_link())}"))
         web_server.run(sockets=[listening])
     finally:
-        if keeper is not None:
+        for keeper in keepers:
             keeper.stop()
-        server.close()
+        for one in apps:
+            one.state.server.close()
         listening.close()
+
+
+def _made(location: str, settings: WebSettings) -> tuple[FastAPI | Hub, list[FastAPI]]:
+    """Return the app of a project, or of all projects of a folder, and the apps of the projects."""
+    if Path(location).is_dir():
+        hub = Hub(Path(location), settings)
+        return hub, list(hub.apps.values())
+    app = create_app(location, settings=settings)
+    return app, [app]
 
 
 def open_socket(host: str, port: int | None) -> socket.socket:
@@ -262,7 +289,7 @@ def is_local(host: str) -> bool:
     return host in ("localhost", "::1") or host.startswith("127.")
 
 
-def web_config(app: FastAPI, settings: WebSettings, bounds: Bounds) -> uvicorn.Config:
+def web_config(app: FastAPI | Hub, settings: WebSettings, bounds: Bounds) -> uvicorn.Config:
     """Return how the app is served over HTTP."""
     return uvicorn.Config(
         app,

@@ -111,6 +111,11 @@ class Server:
             self._link_hash = hash_token(token)
         return token
 
+    def use_owner_link(self, token: str) -> None:
+        """Let a token sign the owner in once that was made for several projects."""
+        with self._lock:
+            self._link_hash = hash_token(token)
+
     def is_owner_link(self, hashed: str) -> bool:
         """Whether a token is the one that signs the owner in, and nobody has used it."""
         return self._link_hash is not None and same(hashed, self._link_hash)

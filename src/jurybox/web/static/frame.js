@@ -24,3 +24,15 @@ document.addEventListener("keydown", (event) => {
   if (event.key === "?") found.click();
   else found.focus();
 });
+
+/** Times stand in UTC, for those without scripts; here they become those of whoever looks. */
+function localTimes() {
+  const zone = new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: "medium", timeStyle: "short" });
+  for (const time of document.querySelectorAll("time[datetime]:not([title])")) {
+    time.title = time.textContent;
+    time.textContent = zone.format(new Date(time.dateTime));
+  }
+}
+
+localTimes();
+document.addEventListener("jurybox:fresh", localTimes);

@@ -15,6 +15,7 @@ async function refresh() {
     part.dataset.shown = other.innerHTML;
     part.replaceChildren(...other.childNodes);
   }
+  document.dispatchEvent(new Event("jurybox:fresh"));
 }
 
 /** The server says when something has changed; where it cannot, or does not, the page asks from time to time. */

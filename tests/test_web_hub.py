@@ -1,0 +1,130 @@
+"""Several projects on one server: one sign-in, no way from one project into another."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fastapi.testclient import TestClient
+
+from jurybox.errors import InputError
+from jurybox.project import Project
+from jurybox.store.records import Role
+from jurybox.web.access import CSRF_HEADER
+from jurybox.web.hub import PROJECT_HEADER, Hub
+from jurybox.web.tokens import hash_token
+from support.web import OWNER_TOKEN, csrf_token, web_settings
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def hub(tmp_path: Path) -> Iterator[Hub]:
+    for name in ("first", "second"):
+        texts = [(f"t{n}", f"{name} {n}") for n in range(3)]
+        with Project.create(tmp_path / f"{name}.db", classes=["no", "yes"], texts=texts) as project:
+            for person, role in (("ana", Role.ANNOTATOR), ("olga", Role.OWNER)):
+                project.people.add(person, role=role)
+                own = name if person == "olga" else "both"
+                project.people.set_token(person, hash_token(f"token of {person} in {own}, a long one"))
+    hub = Hub(tmp_path, web_settings())
+    yield hub
+    for server in hub.servers:
+        server.close()
+
+
+def client(hub: Hub) -> TestClient:
+    return TestClient(hub, follow_redirects=False)  # type: ignore[arg-type]
+
+
+def signed_in(hub: Hub, token: str) -> TestClient:
+    browser = client(hub)
+    assert browser.get(f"/join/{token}").status_code == 303
+    browser.headers[CSRF_HEADER] = csrf_token(browser)
+    return browser
+
+
+def go(browser: TestClient, name: str) -> None:
+    assert browser.post("/projects", data={"name": name}).headers["location"] == "/"
+    browser.headers[CSRF_HEADER] = csrf_token(browser)
+
+
+def project(hub: Hub, name: str) -> Project:
+    found: Project = hub.apps[name].state.server.project
+    return found
+
+
+def test_one_sign_in_opens_all_projects_of_a_token(hub: Hub) -> None:
+    ana = client(hub)
+    answer = ana.post("/sign-in", data={"token": "token of ana in both, a long one"})
+    assert answer.headers["location"] == "/projects"
+    page = ana.get("/projects").text
+    assert re.findall(r"<button><bdi>(\w+)<", page) == ["first", "second"]
+    assert "New project" not in page
+    ana.headers[CSRF_HEADER] = csrf_token(ana)
+    for name in ("second", "first"):
+        go(ana, name)
+        assert f"{name} " in ana.get("/label").text
+
+
+def test_a_token_of_one_project_opens_that_one_alone(hub: Hub) -> None:
+    olga = signed_in(hub, "token of olga in second, a long one")
+    assert re.findall(r"<button><bdi>(\w+)<", olga.get("/projects").text) == ["second"]
+    assert olga.get("/manage").status_code == 200
+    assert olga.post("/projects", data={"name": "first"}).status_code == 404
+    olga.cookies.set("jurybox_project", "first")
+    assert "second 1" in olga.get("/manage/texts").text  # naming a project opens nothing
+    assert olga.post("/projects/new", data={"name": "third"}).status_code == 403
+    wrong = client(hub).get("/join/nobody's")
+    assert wrong.status_code == 401
+
+
+def test_a_form_of_one_project_is_none_of_another(hub: Hub) -> None:
+    ana = signed_in(hub, "token of ana in both, a long one")
+    go(ana, "first")
+    of_first = dict(ana.headers)
+    go(ana, "second")
+    ana.headers[CSRF_HEADER] = of_first[CSRF_HEADER.lower()]
+    task = ana.post("/api/v1/tasks", json={"n": 1})
+    assert task.status_code == 403
+    assert project(hub, "second").status().annotations == 0
+
+
+def test_programs_are_known_by_their_token_or_name_the_project(hub: Hub) -> None:
+    bearer = {"Authorization": "Bearer token of olga in second, a long one"}
+    assert client(hub).get("/api/v1/project", headers=bearer).json()["name"] == "second"
+    operator = {"Authorization": f"Bearer {OWNER_TOKEN}"}
+    for name in ("first", "second"):
+        found = client(hub).get("/api/v1/project", headers={**operator, PROJECT_HEADER: name})
+        assert found.json()["name"] == name
+    assert client(hub).get("/api/v1/project", headers={"Authorization": "Bearer wrong"}).status_code == 401
+
+
+def test_the_link_of_the_server_signs_in_to_all_once_and_signing_out_leaves_all(hub: Hub) -> None:
+    link = hub.new_owner_link()
+    owner = signed_in(hub, link)
+    assert client(hub).get(f"/join/{link}").status_code == 401
+    assert len(re.findall(r"<button><bdi>", owner.get("/projects").text)) == 2
+    answer = owner.post("/sign-out")
+    assert answer.headers["location"] == "/sign-in"
+    assert owner.get("/projects").status_code == 303
+    for name in ("first", "second"):
+        owner.cookies.set("jurybox_project", name)
+        assert owner.get("/manage").status_code == 303
+
+
+def test_whoever_runs_the_server_begins_a_project(hub: Hub, tmp_path: Path) -> None:
+    with client(hub) as owner:
+        owner.get(f"/join/{hub.new_owner_link()}")
+        owner.headers[CSRF_HEADER] = csrf_token(owner)
+        for wrong in ("first", "../x", ".hidden"):
+            assert owner.post("/projects/new", data={"name": wrong}).status_code == 422
+        answer = owner.post("/projects/new", data={"name": "third"})
+        assert answer.headers["location"].startswith("/join/")
+        assert owner.get(answer.headers["location"]).headers["location"] == "/"
+        assert owner.get("/").headers["location"] == "/setup"
+        assert owner.get("/healthz").status_code == 200
+    with pytest.raises(InputError, match="no project"):
+        Hub(tmp_path / "nowhere", web_settings())
