@@ -28,7 +28,13 @@ class Reviewing(ProjectPart):
             loans.give_back(connection, holder.id, loans.find_text(connection, text_id))
 
     def cases(self, fault: Fault | None = None) -> list[Case]:
-        """Return the decisions that say why others were wrong, the latest first; all, or of one kind."""
+        """Return the decisions that say why others were wrong, the latest first.
+
+        Parameters
+        ----------
+        fault
+            Only those of this kind; None: all. What was unclear in the guidelines wants a line there.
+        """
         with self.store.read() as connection:
             return remarks.read_cases(connection, fault)
 

@@ -193,7 +193,7 @@ def _editing(
     kept = {name: value for name, value in query.items() if value}
     return {
         "done": done_view(request, done),
-        "none": none,
+        "unchanged": none,
         "back": f"{path}?{urlencode(kept)}" if kept else path,
         "most": MOST_COUNTED,
     }
