@@ -345,6 +345,23 @@ def test_the_inbox_decides_one_after_the_other_by_key_and_takes_it_back(browser:
         context.close()
 
 
+def test_a_page_hears_of_a_label_without_being_loaded_again(browser: Browser, site: Site) -> None:
+    with Project.open(site.project) as project:
+        context = signed_in(browser, site, TOKEN, **LOOKS["desktop-light"])
+        page = context.new_page()
+        with page.expect_request("**/manage/events"):
+            page.goto(f"{site.url}/manage")
+        page.evaluate("document.body.dataset.loaded = 'once'")
+        stats = page.locator("dl.stats")
+        before = stats.inner_text()
+        open_text = project.reading.queue(1)[0].text_id
+        project.people.add("eve")
+        project.submit(open_text, "happy", annotator="eve")
+        expect(stats).not_to_have_text(before, use_inner_text=True)
+        assert page.evaluate("document.body.dataset.loaded") == "once"
+        context.close()
+
+
 def test_a_review_needs_no_script(browser: Browser, site: Site) -> None:
     context = signed_in(browser, site, TOKEN, java_script_enabled=False)
     page = context.new_page()

@@ -94,7 +94,7 @@ class HourOfLabels:
 def read_pace(connection: Connection, *, hours: int) -> list[HourOfLabels]:
     """Return labels by hour and person, of the last hours in which there were any, in order of time."""
     annotations, annotators = schema.annotations, schema.annotators
-    hour: Any = annotations.c.created_at / 3600
+    hour: Any = annotations.c.created_at / sa.literal_column("3600.0")
     # SQLite cuts off, PostgreSQL rounds; times are no negative numbers.
     cut = sa.cast(hour if connection.dialect.name == "sqlite" else sa.func.floor(hour), sa.BigInteger)
     query = (
