@@ -29,7 +29,7 @@ TextName = Annotated[str, Form(max_length=10_000)]
 
 
 @dataclass(frozen=True)
-class Waiting:
+class InboxRow:
     """A text in the list: why it is there, in a few words."""
 
     text_id: str
@@ -127,15 +127,15 @@ def cases_page(request: Request) -> HTMLResponse:
     return render(request, "manage/cases.html", {"cases": cases})
 
 
-def _doubtful(request: Request) -> list[Waiting]:
+def _doubtful(request: Request) -> list[InboxRow]:
     found = get_project(request).beliefs.recent().contested(_DOUBTFUL)
-    return [Waiting(one.text_id, one.text, one.label, one.error) for one in found]
+    return [InboxRow(one.text_id, one.text, one.label, one.error) for one in found]
 
 
-def _remarked(request: Request, flags: Sequence[Flag]) -> list[Waiting]:
+def _remarked(request: Request, flags: Sequence[Flag]) -> list[InboxRow]:
     reading = get_project(request).reading
     return [
-        Waiting(
+        InboxRow(
             flag.text_id,
             flag.comment or reading.text(flag.text_id).text,
             flag.annotator,
