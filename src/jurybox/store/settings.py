@@ -130,7 +130,7 @@ class ProjectSettings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        words = self.highlights
+        words: Any = self.highlights  # a list or a text, where somebody gave one
         if isinstance(words, str) or len(words) > _MOST_WORDS or not all(map(_is_word, words)):
             raise _impossible("highlights", words, f"at most {_MOST_WORDS} words, none of them empty")
         object.__setattr__(self, "highlights", tuple(words))  # a list, where they come from the store
