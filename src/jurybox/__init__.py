@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from jurybox.interactive import Loop
     from jurybox.loop import Round, Settings, play_round
     from jurybox.project import Project
+    from jurybox.questions import Question
     from jurybox.ranking import Ranking
     from jurybox.selection import (
         activelab,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
         random_scores,
         select_batch,
     )
+    from jurybox.sheets import AnswerSheet
     from jurybox.simulation import simulate
 
 __version__ = "0.1.0"
@@ -44,6 +46,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Annotations",
     "AnnotatorStats",
+    "AnswerSheet",
     "Batch",
     "Client",
     "Consensus",
@@ -55,6 +58,7 @@ __all__ = [
     "Loop",
     "PredProbsWarning",
     "Project",
+    "Question",
     "Ranking",
     "Round",
     "Settings",
@@ -98,6 +102,8 @@ _HOMES = {
     "loop": ("Round", "Settings", "play_round"),
     "ranking": ("Ranking",),
     "project": ("Project",),
+    "questions": ("Question",),
+    "sheets": ("AnswerSheet",),
     "selection": (
         *("activelab", "disagreement", "entropy", "least_confidence", "margin", "random_scores"),
         "select_batch",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import warnings
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +32,15 @@ __all__ = [
     "krippendorff_alpha",
 ]
 
-Level: TypeAlias = Literal["nominal", "ordinal", "interval"]
+Level: TypeAlias = Literal["nominal", "ordinal", "interval", "masi", "jaccard"]
+_LEVELS = get_args(Level)
+_OF_SETS = ("masi", "jaccard")
+_MONOTONE = (
+    1.0,
+    2 / 3,
+    1 / 3,
+    0.0,
+)  # of sets that are equal, of which one holds the other, that overlap, or not
 Weighting: TypeAlias = Literal["none", "quadratic"]
 _TINY = 1e-12
 _NOBODY_TO_COMPARE = "no text has labels of two annotators"
@@ -141,7 +149,9 @@ def krippendorff_alpha(annotations: Annotations, *, level: Level = "nominal") ->
         of their values; ``"ordinal"``, the squared number of labels between them. The value of a class is
         its number on the annotations' scale, else the class itself where all of them are finite numbers, also
         in text form such as "10", else its position in ``annotations.classes``; ordinal classes are in the
-        order of their values.
+        order of their values. Where the classes are sets (`jurybox.AnswerSheet.sets`), ``"jaccard"``,
+        ``1 - |A & B| / |A | B|``, and ``"masi"``, ``1 - m |A & B| / |A | B|`` with m = 1 for equal sets, 2/3
+        where one holds the other, 1/3 where they overlap; two empty sets are equal.
 
     Returns
     -------
@@ -151,11 +161,12 @@ def krippendorff_alpha(annotations: Annotations, *, level: Level = "nominal") ->
     Raises
     ------
     InputError
-        If ``level`` is unknown.
+        If ``level`` is unknown, or one of sets and the classes are none.
 
     References
     ----------
-    Krippendorff 2011, https://repository.upenn.edu/asc_papers/43
+    Krippendorff 2011, https://repository.upenn.edu/asc_papers/43; for sets, Passonneau 2006, "Measuring
+    Agreement on Set-valued Items (MASI) for Semantic and Pragmatic Annotation" (LREC).
 
     Examples
     --------
@@ -165,8 +176,8 @@ def krippendorff_alpha(annotations: Annotations, *, level: Level = "nominal") ->
     >>> round(krippendorff_alpha(annotations, level="interval").value, 3)
     0.841
     """
-    if level not in ("nominal", "ordinal", "interval"):
-        raise InputError(f"level is {level!r}, expected 'nominal', 'ordinal' or 'interval'")
+    if level not in _LEVELS:
+        raise InputError(f"level is {level!r}, expected one of {', '.join(map(repr, _LEVELS))}")
     annotations = as_annotations(annotations)
     if level != "nominal":
         _warn_of_no_order(annotations)
@@ -175,7 +186,10 @@ def krippendorff_alpha(annotations: Annotations, *, level: Level = "nominal") ->
     undefined = _undefined(annotations, margin)
     if undefined is not None:
         return _agreement(annotations, f"krippendorff_alpha_{level}", math.nan, undefined)
-    distance = _distance(margin, _class_values(annotations), level)
+    if level in _OF_SETS:
+        distance = _set_distance(annotations, level)
+    else:
+        distance = _distance(margin, _class_values(annotations), level)
     chance = (np.outer(margin, margin) - np.diag(margin)) / (margin.sum() - 1)
     alpha = 1 - float((coincidences * distance).sum() / (chance * distance).sum())
     return _agreement(annotations, f"krippendorff_alpha_{level}", alpha)
@@ -336,6 +350,27 @@ def _warn_of_no_order(annotations: Annotations) -> None:
             LabelsWarning,
             stacklevel=3,
         )
+
+
+def _set_distance(annotations: Annotations, level: Level) -> Floats:
+    """Return d (K, K), the distances between classes that are sets."""
+    sets = [name for name in annotations.classes if isinstance(name, frozenset)]
+    if len(sets) < annotations.n_classes:
+        raise InputError(
+            f"level is {level!r}, which compares sets; the classes are {annotations.classes[:3]!r}, expected "
+            "frozensets, as AnswerSheet.sets(question) has them"
+        )
+    place = {name: k for k, name in enumerate(dict.fromkeys(name for each in sets for name in each))}
+    held = np.zeros((len(sets), len(place)))
+    for row, each in enumerate(sets):
+        held[row, [place[name] for name in each]] = 1
+    shared, size = held @ held.T, held.sum(axis=1)
+    union = size[:, None] + size - shared
+    alike = np.divide(shared, union, out=np.ones_like(shared), where=union > 0)
+    if level == "masi":
+        kinds = [shared == union, shared == np.minimum(size[:, None], size), shared > 0]
+        alike = alike * np.select(kinds, _MONOTONE[:3], _MONOTONE[3])
+    return np.asarray(1 - alike)
 
 
 def _class_values(annotations: Annotations) -> Floats:

@@ -25,6 +25,7 @@ __all__ = [
     "array",
     "is_counted",
     "long_columns",
+    "named_columns",
     "table",
     "text_rows",
     "wide_cells",
@@ -173,34 +174,63 @@ def long_columns(
     Raises
     ------
     InputError
-        If a column is missing, there are not three sequences, or series of them have different indexes.
+        As `named_columns`.
     """
+    parts = _parts(data, (annotator, label), columns, COLUMNS)
+    text, people, labels = (_vector(parts[name], name) for name in COLUMNS)
+    return Long(text, people, labels, _declared([parts["label"]]))
+
+
+def named_columns(
+    data: Any,
+    given: Sequence[Any],
+    columns: Mapping[str, Hashable] | None,
+    names: Sequence[str],
+    optional: Sequence[str] = (),
+) -> dict[str, NDArray[Any]]:
+    """Return columns by our names, from a table, rows of the names, or ``data`` and the sequences ``given``.
+
+    Raises
+    ------
+    InputError
+        If a column is missing but for optional ones, there are not as many sequences as names, or series of
+        them have different indexes.
+    """
+    parts = _parts(data, given, columns, names, optional)
+    return {name: _vector(part, name) for name, part in parts.items()}
+
+
+def _parts(
+    data: Any,
+    given: Sequence[Any],
+    columns: Mapping[str, Hashable] | None,
+    names: Sequence[str],
+    optional: Sequence[str] = (),
+) -> dict[str, Any]:
     frame = table(data)
     if frame is not None:
-        renamed = _renamed(frame, columns, COLUMNS)
-        absent = [name for name in COLUMNS if name not in renamed.columns]
+        renamed = _renamed(frame, columns, (*names, *optional))
+        absent = [name for name in names if name not in renamed.columns]
         if absent:
             raise InputError(
-                f"the frame has the columns {list(frame.columns)}, expected {list(COLUMNS)}; "
+                f"the frame has the columns {list(frame.columns)}, expected {list(names)}; "
                 f"{', '.join(absent)} missing: pass columns={{{absent[0]!r}: '…'}} with the name it has here"
             )
-        parts: tuple[Any, ...] = tuple(renamed[name] for name in COLUMNS)
-    elif annotator is None or label is None:
-        parts = _triplets(data)
-    else:
-        parts = (data, annotator, label)
-        _refuse_other_rows(parts)
-    text, people, labels = (_vector(part, name) for part, name in zip(parts, COLUMNS, strict=True))
-    return Long(text, people, labels, _declared([parts[2]]))
+        return {name: renamed[name] for name in (*names, *optional) if name in renamed.columns}
+    if any(part is None for part in given):
+        return dict(zip(names, _tuples(data, names), strict=True))
+    parts = dict(zip(names, (data, *given), strict=True))
+    _refuse_other_rows(parts)
+    return parts
 
 
-def _refuse_other_rows(parts: Sequence[Any]) -> None:
+def _refuse_other_rows(parts: Mapping[str, Any]) -> None:
     """Refuse series with different indexes: their rows do not belong together as they stand."""
-    series = [(name, part) for name, part in zip(COLUMNS, parts, strict=True) if hasattr(part, "iloc")]
+    series = [(name, part) for name, part in parts.items() if hasattr(part, "iloc")]
     for name, part in series[1:]:
         if not part.index.equals(series[0][1].index):
             raise InputError(
-                f"{name} has another index than {series[0][0]}: pass one frame with all three, or "
+                f"{name} has another index than {series[0][0]}: pass one frame with all, or "
                 ".to_numpy() of each where they are in the same order"
             )
 
@@ -212,12 +242,12 @@ def _declared(columns: Sequence[Any]) -> tuple[Hashable, ...] | None:
     return known.pop() if len(known) == 1 else None
 
 
-def _triplets(data: Any) -> tuple[list[Any], ...]:
+def _tuples(data: Any, names: Sequence[str]) -> tuple[list[Any], ...]:
     rows = list(data) if isinstance(data, Iterable) and not isinstance(data, str) else []
-    if not rows or not all(isinstance(row, tuple | list) and len(row) == len(COLUMNS) for row in rows):
+    if not rows or not all(isinstance(row, tuple | list) and len(row) == len(names) for row in rows):
         raise InputError(
-            "got one sequence, expected a frame with the columns text, annotator and label, rows of these "
-            "three, or three sequences"
+            f"got one sequence, expected a frame with the columns {', '.join(names[:-1])} and {names[-1]}, "
+            f"rows of these {len(names)}, or {len(names)} sequences"
         )
     return tuple(map(list, zip(*rows, strict=True)))
 
