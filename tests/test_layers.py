@@ -37,6 +37,7 @@ LAYERS = (
     "strategies",
     "ranking",
     "loop",
+    "joint",
     "datasets",
     "curves",
     "simulation",

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         Consensus,
         crowdlab,
         dawid_skene,
+        estimate_answers,
         estimate_consensus,
         estimate_opinions,
         majority_vote,
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from jurybox.errors import InputError, JuryboxError
     from jurybox.estimators import EncoderTransformer, JuryClassifier
     from jurybox.interactive import Loop
+    from jurybox.joint import JointRound, most_per_second, play_questions
     from jurybox.loop import Round, Settings, play_round
     from jurybox.project import Project
     from jurybox.questions import Question
@@ -53,6 +55,7 @@ __all__ = [
     "EncoderTransformer",
     "FeatureCache",
     "InputError",
+    "JointRound",
     "JuryClassifier",
     "JuryboxError",
     "Loop",
@@ -70,6 +73,7 @@ __all__ = [
     "dawid_skene",
     "disagreement",
     "entropy",
+    "estimate_answers",
     "estimate_consensus",
     "estimate_opinions",
     "fit_views",
@@ -79,6 +83,8 @@ __all__ = [
     "least_confidence",
     "majority_vote",
     "margin",
+    "most_per_second",
+    "play_questions",
     "play_round",
     "random_scores",
     "select_batch",
@@ -91,7 +97,7 @@ _HOMES = {
     "client": ("Client",),
     "consensus": (
         *("AnnotatorStats", "Consensus", "crowdlab", "dawid_skene", "estimate_consensus", "majority_vote"),
-        "estimate_opinions",
+        *("estimate_answers", "estimate_opinions"),
     ),
     "encoders": ("FeatureCache", "Views", "fit_views", "get_encoders"),
     "doubts": ("PredProbsWarning",),
@@ -99,6 +105,7 @@ _HOMES = {
     "estimators": ("EncoderTransformer", "JuryClassifier"),
     "asking": ("Batch",),
     "interactive": ("Loop",),
+    "joint": ("JointRound", "most_per_second", "play_questions"),
     "loop": ("Round", "Settings", "play_round"),
     "ranking": ("Ranking",),
     "project": ("Project",),

@@ -180,6 +180,11 @@ def class_columns(question: Question, names: Sequence[Any]) -> list[Any]:
     InputError
         If a class has none.
     """
+    if question.kind != "several" or not question.classes:
+        raise InputError(
+            f"there is no column {question.name!r} among {list(names)}: only a question of kind 'several' "
+            "whose classes are declared may have a column for each of them"
+        )
     found = []
     for facet in question.facets:
         own = [name for name in (str(facet), facet.option, str(facet.option)) if name in names]
@@ -189,11 +194,6 @@ def class_columns(question: Question, names: Sequence[Any]) -> list[Any]:
                 f"{facet.option!r} for its class; the columns are {list(names)}"
             )
         found.append(own[0])
-    if not found:
-        raise InputError(
-            f"there is no column {question.name!r} among {list(names)}: a question of kind "
-            f"{question.kind!r} without classes has one"
-        )
     return found
 
 

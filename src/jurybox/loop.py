@@ -255,7 +255,8 @@ def play_round(
     else:
         scores = rng.random(len(p)) if machines is None else uncertainty_of_machines(machines, rng)
     ranking, size = rank_texts(
-        annotations,
+        annotations.texts,
+        annotations.n_labels,
         scores,
         wanting,
         rng,

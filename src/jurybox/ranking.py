@@ -8,7 +8,6 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from jurybox.annotations import Annotations
 from jurybox.arrays import Bools, DataFrame, Floats, Ints
 from jurybox.display import Shown
 from jurybox.selection import rank
@@ -61,7 +60,8 @@ class Ranking(Shown):
 
 
 def rank_texts(
-    annotations: Annotations,
+    ids: NDArray[Any],
+    n_labels: Ints,
     scores: Floats,
     wanting: Bools,
     rng: np.random.Generator,
@@ -79,10 +79,8 @@ def rank_texts(
     texts = np.concatenate([chosen, lots, rest[~np.isin(rest, lots)]])
     probability = np.full(len(texts), drawn / len(rest) if drawn else 0.0)
     probability[: len(chosen)] = 1.0
-    reasons: NDArray[np.object_] = np.where(annotations.n_labels[texts] > 0, "second look", "new").astype(
-        object
-    )
+    reasons: NDArray[np.object_] = np.where(n_labels[texts] > 0, "second look", "new").astype(object)
     if spread:
         reasons[:] = "spread"
     reasons[len(chosen) : size] = "random"
-    return Ranking(texts, scores[texts], probability, tuple(reasons), annotations.texts), size
+    return Ranking(texts, scores[texts], probability, tuple(reasons), ids), size

@@ -20,6 +20,7 @@ from jurybox.arrays import Bools, Floats, Ints, Rng, generator
 from jurybox.consensus import Consensus, EstimatedConsensus, estimate_consensus, majority_vote
 from jurybox.consensus.crowdlab import infer
 from jurybox.consensus.opinions import Opinions, opinions_of
+from jurybox.consensus.prior import Habits
 from jurybox.errors import InputError
 from jurybox.plugins import brought, names_of
 from jurybox.scales import distances
@@ -33,6 +34,7 @@ __all__ = [
     "Target",
     "expected_shares",
     "get_strategy",
+    "knowing",
     "known_shares",
     "soft_labels",
 ]
@@ -122,6 +124,18 @@ def get_strategy(name: str | Strategy, target: Target = "class") -> Strategy:
     return found
 
 
+def knowing(strategy: Strategy, habits: Habits | None) -> Strategy:
+    """Return a strategy whose consensus, where it is ours, goes by what is known of annotators besides."""
+    if habits is None:
+        return strategy
+    consensus, targets = strategy.consensus, strategy.targets
+    return replace(
+        strategy,
+        consensus=partial(consensus, habits=habits) if consensus is estimated_consensus else consensus,
+        targets=partial(targets, habits=habits) if targets is posterior else targets,
+    )
+
+
 @dataclass(frozen=True, eq=False)
 class SoftLabels:
     """What a model is trained on.
@@ -180,12 +194,19 @@ def label_shares(
 
 
 def posterior(
-    annotations: Annotations, p: Floats | None, experts: Bools | None, rng: np.random.Generator
+    annotations: Annotations,
+    p: Floats | None,
+    experts: Bools | None,
+    rng: np.random.Generator,
+    *,
+    habits: Habits | None = None,
 ) -> Floats:
     """Train on the posterior of the consensus, in which the last model has half its say."""
     if p is None:
         return label_shares(annotations, p, experts, rng)
-    return estimate_consensus(annotations, p, trust=_HALF_TRUST, experts=experts, check=False).posterior
+    return estimate_consensus(
+        annotations, p, trust=_HALF_TRUST, experts=experts, habits=habits, check=False
+    ).posterior
 
 
 def expected_shares(
@@ -225,10 +246,15 @@ def crowdlab_consensus(
 
 
 def estimated_consensus(
-    annotations: Annotations, p: Floats | None, experts: Bools | None, _: np.random.Generator
+    annotations: Annotations,
+    p: Floats | None,
+    experts: Bools | None,
+    _: np.random.Generator,
+    *,
+    habits: Habits | None = None,
 ) -> Consensus:
     """Ours."""
-    return estimate_consensus(annotations, p, experts=experts, check=False)
+    return estimate_consensus(annotations, p, experts=experts, habits=habits, check=False)
 
 
 def by_chance(_: Annotations, p: Floats, _c: Consensus, rng: np.random.Generator) -> Floats:

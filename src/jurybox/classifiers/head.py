@@ -31,13 +31,33 @@ from jurybox.arrays import Floats, freeze
 from jurybox.classifiers.base import Fitted, Inputs, check_targets
 from jurybox.errors import InputError
 
-__all__ = ["Head", "HeadFitted"]
+__all__ = ["Head", "HeadFitted", "row_space"]
 
 _OFFSET_PENALTY = 1e-3
 _MAX_STEPS = 30
 _TOLERANCE = 1e-8  # squared Newton decrement per unit of weight
 _EXACT_SIZE = 1600  # unknowns up to which the whole Hessian is factorised
 _TINY = 1e-12
+
+
+def row_space(rows: NDArray[np.floating]) -> Floats | None:
+    """Return an orthonormal basis (D, n) of n rows of features (n, D); None where there are D or more.
+
+    Under an L2 penalty a direction that no training row has gets no weight. Several heads on the same rows
+    may therefore be fitted to ``features @ basis``, which is factorised once for all of them: coefficients,
+    strengths and probabilities are the same.
+
+    Examples
+    --------
+    >>> row_space(np.array([[3.0, 4.0]])).ravel().round(1).tolist() in ([0.6, 0.8], [-0.6, -0.8])
+    True
+    >>> row_space(np.eye(2)) is None
+    True
+    """
+    if rows.shape[0] >= rows.shape[1]:
+        return None
+    basis, _ = qr(np.asarray(rows, dtype=np.float64).T, mode="economic", check_finite=False)
+    return np.asarray(basis, dtype=np.float64)
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from jurybox.consensus.estimate import EstimatedConsensus, draw_consensus, estim
 from jurybox.consensus.majority import majority_vote
 from jurybox.consensus.opinions import Opinions, estimate_opinions
 from jurybox.consensus.result import AnnotatorStats, Consensus
+from jurybox.consensus.several import estimate_answers
 
 __all__ = [
     "AnnotatorStats",
@@ -17,6 +18,7 @@ __all__ = [
     "crowdlab",
     "dawid_skene",
     "draw_consensus",
+    "estimate_answers",
     "estimate_consensus",
     "estimate_opinions",
     "majority_vote",

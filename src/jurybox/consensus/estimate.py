@@ -31,7 +31,7 @@ from jurybox.annotations import Annotations
 from jurybox.arrays import Bools, Floats, Ints, Rng, freeze, generator
 from jurybox.consensus.evidence import Evidence
 from jurybox.consensus.fitting import draw_types, fit_types
-from jurybox.consensus.prior import DEFAULT_PRIOR, majority_for
+from jurybox.consensus.prior import DEFAULT_PRIOR, Habits, majority_for
 from jurybox.consensus.result import UNKNOWN, Consensus, describe_annotators, summarise
 from jurybox.consensus.text_types import EXPERT_ERROR, TextTypes
 from jurybox.doubts import as_annotations, doubt
@@ -71,6 +71,7 @@ def estimate_consensus(
     *,
     trust: float = 1.0,
     experts: ArrayLike | None = None,
+    habits: Habits | None = None,
     tolerance: float = 1e-5,
     max_iterations: int = 60,
     check: bool = True,
@@ -89,6 +90,9 @@ def estimate_consensus(
     experts : array-like of bool, shape (M,), optional
         Annotators who are reviewers: their labels are believed to be all but always right, whatever the
         others say.
+    habits
+        What is known of the annotators from other questions of two classes, such as
+        `jurybox.consensus.several.estimate_answers` finds; the annotations have two classes then.
     tolerance
         The fit ends when its penalised likelihood changes relatively by less.
     max_iterations
@@ -108,7 +112,7 @@ def estimate_consensus(
     ------
     InputError
         If ``pred_probs`` is not of shape (N, K), ``experts`` not of shape (M,) or not of truth values,
-        ``trust`` is negative or not finite, or ``max_iterations`` below 1.
+        ``trust`` is negative or not finite, ``max_iterations`` below 1, or ``habits`` of other annotators.
 
     Examples
     --------
@@ -126,10 +130,20 @@ def estimate_consensus(
     if max_iterations < 1:
         raise InputError(f"max_iterations is {max_iterations}, expected at least 1")
     annotations = as_annotations(annotations)
+    if habits is not None and habits.bias.shape != (
+        annotations.n_annotators,
+        2 * (annotations.n_classes == 2),
+    ):
+        raise InputError(
+            f"habits has biases of shape {habits.bias.shape} and there are {annotations.n_classes} classes, "
+            f"expected ({annotations.n_annotators}, 2) and two classes"
+        )
     known = _Known.of(annotations, pred_probs, experts)
     if check:
         doubt(annotations, known.p)
-    types = fit_types(known.evidence, known.before, tolerance=tolerance, max_iterations=max_iterations)
+    types = fit_types(
+        known.evidence, known.before, habits=habits, tolerance=tolerance, max_iterations=max_iterations
+    )
     types = known.revised(types)
     p, mask = known.p, known.experts
     posterior, shares = types.predict(p, annotations.n_texts, trust)

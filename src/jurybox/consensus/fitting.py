@@ -13,7 +13,7 @@ from scipy.special import expit, log_expit
 from jurybox.arrays import Floats, Ints, total_by
 from jurybox.consensus.evidence import Evidence
 from jurybox.consensus.parameters import CURVATURE, Point, Wrong, standard_deviations
-from jurybox.consensus.prior import DEFAULT_PRIOR, TypesPrior
+from jurybox.consensus.prior import DEFAULT_PRIOR, Habits, TypesPrior
 from jurybox.consensus.text_types import MODERATION, TextTypes
 
 __all__ = ["Problem", "draw_types", "fit_types"]
@@ -27,6 +27,7 @@ def fit_types(
     certain: Floats | None = None,
     *,
     prior: TypesPrior = DEFAULT_PRIOR,
+    habits: Habits | None = None,
     tolerance: float = 1e-5,
     max_iterations: int = 60,
 ) -> TextTypes:
@@ -40,13 +41,15 @@ def fit_types(
         Log likelihood of each type by what nothing is learnt from: the labels of experts.
     prior
         What is believed beforehand.
+    habits
+        What is known of the annotators from other questions; of two classes only.
     tolerance
         Relative change of the penalised likelihood at which the fit ends.
     max_iterations
         Or after so many steps.
     """
-    problem = Problem(evidence, certain, prior)
-    return problem.result(*problem.minimised(np.zeros(problem.size), tolerance, max_iterations))
+    problem = Problem(evidence, certain, prior, habits)
+    return problem.result(*problem.minimised(problem.centre, tolerance, max_iterations))
 
 
 def draw_types(
@@ -83,9 +86,12 @@ def draw_types(
 class Problem:
     """The function that is minimised; its unknowns have unit scale."""
 
-    def __init__(self, evidence: Evidence, certain: Floats | None, prior: TypesPrior) -> None:
+    def __init__(
+        self, evidence: Evidence, certain: Floats | None, prior: TypesPrior, habits: Habits | None = None
+    ) -> None:
         e, K = evidence, evidence.n_classes
         self._e, self._prior, self._certain = e, prior, certain
+        self._own_prior = prior if habits is None else habits.narrowed(prior)
         self._D = len(prior.right)
         self._a = np.array(prior.right)
         self._log_frequency = np.log(np.array(prior.frequency) / sum(prior.frequency))
@@ -105,7 +111,7 @@ class Problem:
         else:
             rest[:] = 0.0
         self._rest = rest
-        blocks = standard_deviations(e, prior)
+        blocks = standard_deviations(e, self._own_prior)
         ends = np.cumsum([size for size, _ in blocks.values()])
         self._at = {
             name: slice(int(end) - size, int(end))
@@ -125,7 +131,11 @@ class Problem:
         self._log_share = np.log(share)
         self._target = share * np.exp(self._log_frequency)
         self._scale, self._penalty = self._conditioned(scale)
-        self._centre = np.zeros(self.size)
+        self.centre = np.zeros(self.size)
+        if habits is not None:
+            known = {"discrimination": habits.discrimination, "bias": habits.bias.ravel()}
+            for name, value in known.items():
+                self.centre[self._at[name]] = value / self._scale[self._at[name]]
         self._importance: Floats | None = None
         self._text_weight = np.ones(len(e.texts))
         self._bias_count = e.bias_count.astype(np.float64)
@@ -149,7 +159,7 @@ class Problem:
         drawn._text_weight = weight
         drawn._bias_count = total_by(e.vote_bias, weight[e.vote_text], len(e.bias_class))
         # what single labels cannot tell is as uncertain as it was, however firmly the fit holds to it
-        drawn._centre = self._prior_deviation / self._scale * rng.standard_normal(self.size)
+        drawn.centre = self._prior_deviation / self._scale * rng.standard_normal(self.size)
         frequency = rng.standard_gamma(self._prior.texts * np.exp(self._log_frequency))
         drawn._target = self._target.sum(axis=1, keepdims=True) * frequency / frequency.sum()
         return drawn
@@ -202,7 +212,7 @@ class Problem:
         log_weight = log_weight - np.log(np.exp(log_weight).sum())
         fits = (fit - base).sum() if self._importance is None else (fit - base) @ self._text_weight
         value = fits + self._bias_count @ named + self._pseudo_texts * (self._target * log_weight).sum()
-        from_centre = x - self._centre
+        from_centre = x - self.centre
         value -= 0.5 * (self._penalty @ (from_centre * from_centre))
         surplus = q - expected
         if self._importance is not None:
@@ -371,8 +381,8 @@ class Problem:
         information = (answers[:U] + answers[U:]) * right * (1 - right)
         lever = at.crowd * at.psi[e.cell_class]
         of_skill = total_by(e.cell_annotator, (information * lever**2).sum(axis=1), e.n_annotators)
-        of_skill += self._prior.discrimination**-2
-        of_bias = self._prior.bias**-2 + information.sum(axis=1)
+        of_skill += self._own_prior.discrimination**-2
+        of_bias = self._own_prior.bias**-2 + information.sum(axis=1)
         return np.asarray(lever**2 / of_skill[e.cell_annotator, None] + (1 / of_bias)[:, None])
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from jurybox.arrays import Floats, Ints
+from jurybox.arrays import Floats, Ints, freeze
 
-__all__ = ["DEFAULT_PRIOR", "TypesPrior", "majority_for"]
+__all__ = ["DEFAULT_PRIOR", "Habits", "TypesPrior", "majority_for"]
 
 
 @dataclass(frozen=True)
@@ -68,3 +68,34 @@ def majority_for(shares: Floats, prior: TypesPrior) -> Ints:
     answers = (1 - right)[:, None] * np.tile(shares, (K, len(right), 1))
     answers[np.arange(K), :, np.arange(K)] += right
     return np.asarray(answers.argmax(axis=2))
+
+
+@dataclass(frozen=True, eq=False)
+class Habits:
+    """What annotators' answers to other questions of the same kind tell of them.
+
+    They take the place of the crowd's centre, from which annotators are believed to depart: by less, the more
+    of what tells them apart is their own over all questions.
+
+    Attributes
+    ----------
+    discrimination : ndarray, shape (M,)
+        How far e_j departs from the crowd's, relative to it.
+    bias : ndarray, shape (M, K)
+        b_jl.
+    share : float
+        Share of the variance among annotators that is their own over all questions.
+    """
+
+    discrimination: Floats
+    bias: Floats
+    share: float
+
+    def __post_init__(self) -> None:
+        freeze(self.discrimination)
+        freeze(self.bias)
+
+    def narrowed(self, prior: TypesPrior) -> TypesPrior:
+        """Return what is believed once they are known."""
+        rest = float(np.sqrt(1 - self.share))
+        return replace(prior, discrimination=rest * prior.discrimination, bias=rest * prior.bias)

@@ -1,0 +1,314 @@
+"""One round for several questions: every facet plays its round, and texts are asked for by what all want.
+
+A text's score is what the errors of its items are expected to cost together. The page may ask for all of them
+or for the unsure ones alone: `most_per_second` says which, given how long it takes to read a text and to
+answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from jurybox.arrays import Bools, DataFrame, Floats, Ints, Rng, freeze, generator
+from jurybox.classifiers.head import row_space
+from jurybox.classifiers.thresholds import Measure, best_thresholds, check_measure, weight_of_yes
+from jurybox.consensus.prior import Habits
+from jurybox.consensus.several import habits_at
+from jurybox.display import Shown
+from jurybox.errors import InputError
+from jurybox.loop import Round, Settings, play_round, single_threaded
+from jurybox.questions import Facet, Question
+from jurybox.ranking import Ranking, rank_texts
+from jurybox.sheets import AnswerSheet
+from jurybox.strategies import get_strategy, knowing
+
+__all__ = ["JointRound", "most_per_second", "play_questions"]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class JointRound(Shown):
+    """What a round found out about all questions.
+
+    Attributes
+    ----------
+    questions : tuple of Question
+        What is asked.
+    rounds : mapping of Facet to Round
+        Of each facet, as of a question of its own.
+    ranking : Ranking
+        The texts that want an answer, the most wanted first; `reasons` are those of texts.
+    expected_errors : ndarray, shape (N, F)
+        What the error of each item is expected to cost, in the order of the facets; 0 where none is wanted.
+    thresholds : mapping of Facet to float
+        Of each class of a question with several, the probability from which on a text is said to have it.
+    size : int
+        Texts of the batch.
+    basis : ndarray, shape (D, n), or None
+        Directions of the features that the classifiers know; None: all.
+    """
+
+    questions: tuple[Question, ...]
+    rounds: Mapping[Facet, Round]
+    ranking: Ranking
+    expected_errors: Floats
+    thresholds: Mapping[Facet, float]
+    size: int
+    basis: Floats | None
+
+    def __post_init__(self) -> None:
+        freeze(self.expected_errors)
+
+    @property
+    def batch(self) -> Ints:
+        """Positions of the texts of this round's batch, shape (B,)."""
+        return self.ranking.texts[: self.size]
+
+    def headline(self) -> str:
+        """Return the questions, and how much is to be asked."""
+        names = ", ".join(each.name for each in self.questions)
+        return f"JointRound({names}: {len(self.rounds)} facets, {self.size} texts to ask next)"
+
+    def to_frame(self) -> DataFrame:
+        """Return the batch: score, reason, and the expected error of each item."""
+        import pandas as pd
+
+        batch = self.ranking.to_frame().head(self.size)
+        errors = pd.DataFrame(
+            self.expected_errors[self.batch], index=batch.index, columns=[str(facet) for facet in self.rounds]
+        )
+        return batch.join(errors)
+
+    def predict_proba(self, features: NDArray[np.floating]) -> dict[Facet, Floats]:
+        """Return the classes' probabilities of new texts, shape (n, K), by facet.
+
+        Uniform for a facet that nothing could be trained for.
+        """
+        x = features if self.basis is None else features @ self.basis
+        return {
+            facet: np.full((len(x), each.pred_probs.shape[1]), 1 / each.pred_probs.shape[1])
+            if each.classifier is None
+            else np.asarray(each.classifier.predict_proba(x))
+            for facet, each in self.rounds.items()
+        }
+
+    def predict(self, features: NDArray[np.floating]) -> dict[Facet, Ints]:
+        """Return the class of new texts, shape (n,), by facet: 1 for yes, by the thresholds."""
+        return {
+            facet: (p[:, 1] >= self.thresholds[facet]).astype(np.int64)
+            if facet in self.thresholds
+            else p.argmax(axis=1)
+            for facet, p in self.predict_proba(features).items()
+        }
+
+
+@single_threaded
+def play_questions(
+    sheet: AnswerSheet,
+    features: Any,
+    settings: Settings,
+    rng: Rng,
+    *,
+    previous: JointRound | None = None,
+    trainable: Bools | None = None,
+    eligible: Bools | None = None,
+    experts: Bools | None = None,
+    measure: Measure = "macro_f1",
+) -> JointRound:
+    """Train on what the annotators answered, and rank what to ask next.
+
+    Every facet plays `jurybox.play_round`. A sheet with one question that has one answer gives that round.
+
+    Parameters
+    ----------
+    sheet
+        Answers about the pool of N texts.
+    features, settings, rng, trainable, experts
+        As in `jurybox.play_round`.
+    previous
+        The round before.
+    eligible : ndarray of bool, shape (N,) or (N, F), optional
+        Texts, or items, that may be asked; default: all.
+    measure
+        What is wanted of questions with several classes: it chooses their thresholds, and says how much an
+        expected error of theirs counts.
+
+    Returns
+    -------
+    JointRound
+        Before any text has an answer the ranking is a spread over the pool.
+
+    Raises
+    ------
+    InputError
+        As `jurybox.play_round`; and if ``eligible`` has another shape or the measure is unknown.
+    """
+    rng = generator(rng)
+    check_measure(measure)
+    facets = list(sheet.facets)
+    may = _eligible(eligible, sheet.n_texts, len(facets))
+    basis = _shared_basis(sheet, features, trainable)
+    x = features if basis is None else features @ basis
+    rounds: dict[Facet, Round] = {}
+    for question in sheet.questions:
+        habits = _habits(sheet, question, previous, experts)
+        own = replace(settings, strategy=knowing(get_strategy(settings.strategy, settings.target), habits))
+        for facet in question.facets:
+            rounds[facet] = play_round(
+                sheet[facet],
+                x,
+                own,
+                rng,
+                previous=None if previous is None else previous.rounds[facet],
+                trainable=trainable,
+                eligible=None if may is None else may[:, facets.index(facet)],
+                experts=experts,
+            )
+    errors = np.column_stack([_expected_errors(sheet, facet, rounds[facet], measure) for facet in facets])
+    ranking, size = _ranking(sheet, rounds, errors, settings, rng)
+    return JointRound(
+        questions=sheet.questions,
+        rounds=rounds,
+        ranking=ranking,
+        expected_errors=errors,
+        thresholds=_thresholds(sheet, rounds, measure),
+        size=size,
+        basis=basis,
+    )
+
+
+def most_per_second(
+    errors: ArrayLike, *, reading: float = 0.0, answering: float = 1.0
+) -> tuple[Floats, Bools]:
+    """Choose the items to ask for of each text, so that most expected error is settled a second.
+
+    Of a text with the expected errors e_1 >= e_2 >= … the first n items are asked for, where
+
+        max_n  sum_{m <= n} e_m / (reading + n answering)
+
+    is reached: all items where reading takes long, the most doubtful alone where it takes no time.
+
+    Parameters
+    ----------
+    errors : array-like, shape (N, F)
+        What the errors of items are expected to cost; 0 for those that are not to be asked.
+    reading, answering
+        Seconds that it takes to read a text, and to answer for an item.
+
+    Returns
+    -------
+    tuple
+        The maximum of each text, shape (N,), and the items to ask for, bool of shape (N, F).
+
+    Raises
+    ------
+    InputError
+        If ``reading`` is negative, ``answering`` is not positive, or ``errors`` has not two dimensions.
+
+    Examples
+    --------
+    >>> most_per_second([[0.5, 0.1]], reading=0)[1], most_per_second([[0.5, 0.1]], reading=20)[1]
+    (array([[ True, False]]), array([[ True,  True]]))
+    """
+    e = np.asarray(errors, dtype=np.float64)
+    if e.ndim != 2:
+        raise InputError(f"errors has shape {e.shape}, expected (N, F): one an item")
+    if not (reading >= 0 and answering > 0):
+        raise InputError(
+            f"reading is {reading} and answering {answering}, expected seconds: at least 0, and more than 0"
+        )
+    order = np.argsort(-e, axis=1, kind="stable")
+    falling = np.take_along_axis(e, order, axis=1)
+    rate = np.cumsum(falling, axis=1) / (reading + answering * np.arange(1, e.shape[1] + 1))
+    last = rate.argmax(axis=1)
+    chosen = np.zeros(e.shape, dtype=bool)
+    np.put_along_axis(chosen, order, np.arange(e.shape[1]) <= last[:, None], axis=1)
+    return rate.max(axis=1), chosen & (e > 0)
+
+
+def _eligible(eligible: Bools | None, n_texts: int, n_facets: int) -> Bools | None:
+    if eligible is None:
+        return None
+    may = np.asarray(eligible, dtype=bool)
+    if may.shape not in ((n_texts,), (n_texts, n_facets)):
+        raise InputError(f"eligible has shape {may.shape}, expected ({n_texts},) or ({n_texts}, {n_facets})")
+    return may if may.ndim == 2 else np.tile(may[:, None], (1, n_facets))
+
+
+def _shared_basis(sheet: AnswerSheet, features: Any, trainable: Bools | None) -> Floats | None:
+    """Return the row space of all texts that some facet is trained on, where several share it."""
+    if len(sheet.facets) < 2 or not isinstance(features, np.ndarray):
+        return None
+    trained = np.any([each.labelled for each in sheet.facets.values()], axis=0)
+    if trainable is not None:
+        trained &= trainable
+    return row_space(features[trained]) if trained.any() else None
+
+
+def _habits(
+    sheet: AnswerSheet, question: Question, previous: JointRound | None, experts: Bools | None
+) -> Habits | None:
+    """Return what annotators are like at all classes of a question; None for one with one answer."""
+    if len(question.facets) < 2:
+        return None
+    known = [None if previous is None else previous.rounds[facet].pred_probs for facet in question.facets]
+    return habits_at([sheet[facet] for facet in question.facets], known, experts=experts)
+
+
+def _expected_errors(sheet: AnswerSheet, facet: Facet, played: Round, measure: Measure) -> Floats:
+    """Return what the error of each of a facet's items is expected to cost (N,); 0 where none is wanted.
+
+    That of a question with one answer is the probability that it is wrong; on a scale, the expected distance
+    as a share of the scale; that of a class is weighted as the measure weighs it.
+    """
+    wanting, scores, scale = played.ranking.texts, played.ranking.scores, sheet[facet].scale
+    errors = np.zeros(sheet.n_texts)
+    if played.classifier is None:  # its scores are a spread
+        errors[wanting] = 1 - played.consensus.posterior[wanting].max(axis=1)
+    else:
+        errors[wanting] = 1 - scores if scale is None else -scores / (scale[-1] - scale[0])
+    if facet.option is None:
+        return errors
+    return errors * weight_of_yes(played.consensus.posterior[:, 1], measure)
+
+
+def _ranking(
+    sheet: AnswerSheet,
+    rounds: Mapping[Facet, Round],
+    errors: Floats,
+    settings: Settings,
+    rng: np.random.Generator,
+) -> tuple[Ranking, int]:
+    """Rank texts by what their items' errors are expected to cost together."""
+    played = list(rounds.values())
+    if len(played) == 1:
+        return played[0].ranking, int(played[0].diagnostics["batch"])
+    wanting = np.zeros(sheet.n_texts, dtype=bool)
+    for each in played:
+        wanting[each.ranking.texts] = True
+    return rank_texts(
+        sheet.texts,
+        np.sum([each.n_labels for each in sheet.facets.values()], axis=0),
+        -errors.sum(axis=1),
+        wanting,
+        rng,
+        batch=settings.batch,
+        random_share=settings.random_share,
+        spread=all(each.classifier is None for each in played),
+    )
+
+
+def _thresholds(sheet: AnswerSheet, rounds: Mapping[Facet, Round], measure: Measure) -> dict[Facet, float]:
+    """Return the thresholds of questions with several classes, by what is believed of the whole pool."""
+    found: dict[Facet, float] = {}
+    for question in sheet.questions:
+        if question.kind != "several":
+            continue
+        p = np.column_stack([rounds[facet].pred_probs[:, 1] for facet in question.facets])
+        q = np.column_stack([rounds[facet].consensus.posterior[:, 1] for facet in question.facets])
+        found |= zip(question.facets, best_thresholds(p, q, measure).tolist(), strict=True)
+    return found
