@@ -24,7 +24,7 @@ from __future__ import annotations
 import argparse
 import json
 import platform
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,11 +41,12 @@ from jurybox.curves import macro_f1
 from jurybox.encoders import FeatureCache, fit_views, get_encoders
 from jurybox.joint import most_per_second
 from jurybox.questions import Facet
+from real_crowds_report import between
 
 OUT = Path(__file__).resolve().parent / "results" / "multilabel.json"
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "several-answers.md"
 CACHE = Path(__file__).resolve().parent / "cache" / "features"
-START, END = "<!-- made by benchmarks/multilabel.py -->", "<!-- end -->"
+START, END = "<!-- made by benchmarks/multilabel.py -->", "<!-- end of benchmarks/multilabel.py -->"
 RIVALS = {"activelab": "activelab", "majority": "random"}
 METHODS = ("ours", "ours by item", *RIVALS)
 NAMES = {
@@ -384,28 +385,32 @@ def ratio(differences: Floats) -> list[float]:
 
 def write_page(report: dict[str, Any]) -> None:
     """Write the table into the page."""
-    lines = ["| data | method | error | against the better rival | macro-F1 at the end | labels | seconds |"]
-    lines.append("|---|---|---:|---:|---:|---:|---:|")
+    PAGE.write_text(
+        between(PAGE.read_text(encoding="utf-8"), START, END, table_lines(report)), encoding="utf-8"
+    )
+
+
+def table_lines(report: dict[str, Any]) -> Iterator[str]:
+    """Yield the table, and what it rests on."""
+    yield "| data | method | error | against the better rival | macro-F1 at the end | labels | seconds |"
+    yield "|---|---|---:|---:|---:|---:|---:|"
     for name, found in report["corpora"].items():
         for method, error in found["error"].items():
             runs = [run for run in found["runs"] if run["method"] == method.removesuffix(" at one half")]
             last = [run["at_one_half" if method.endswith("half") else "macro_f1"][-1] for run in runs]
             against = found["ratios"].get(method)
             said = "1" if against is None else "{:.3f} ({:.3f} to {:.3f})".format(*against)
-            paid = f"{np.mean([run['labels'][-1] for run in runs]):,.0f}"
-            took = f"{np.mean([run['seconds'][-1] for run in runs]):,.0f}"
-            lines.append(
+            paid, took = (np.mean([run[key][-1] for run in runs]) for key in ("labels", "seconds"))
+            yield (
                 f"| {name} ({found['encoder']}) | {NAMES[method]} | {error:.3f} | {said} "
-                f"| {np.mean(last):.3f} | {paid} | {took} |"
+                f"| {np.mean(last):.3f} | {paid:,.0f} | {took:,.0f} |"
             )
-    note = (
-        f"\n{report['seeds']} seeds, {report['rounds']} rounds, up to {report['texts']} texts in the pool and "
-        f"in the test. Seconds are {READING:.0f} to read a text and {ANSWERING:.0f} for each answer: assumed."
+    seeds = min(len({run["seed"] for run in found["runs"]}) for found in report["corpora"].values())
+    yield (
+        f"\n{seeds} seeds, {report['rounds']} rounds, up to {report['texts']} texts in the pool and in the "
+        f"test; 95 % intervals, paired by seed. Seconds are {READING:.0f} to read a text and {ANSWERING:.0f} "
+        "for each answer, which is assumed."
     )
-    page = PAGE.read_text(encoding="utf-8")
-    before, rest = page.split(START)
-    after = rest.split(END)[1]
-    PAGE.write_text(f"{before}{START}\n\n" + "\n".join(lines) + f"\n{note}\n\n{END}{after}", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,10 +1,11 @@
 """What it is worth to know at each class what an annotator is like at all of them.
 
-Run with ``python benchmarks/several_consensus.py --data ../shared/data/cebab-aspects [--texts 500] [--seeds 3]``.
-The folder has questions, each with the same classes. Of every class, "which questions are answered by it?" is
-a question with several classes that real people have answered. One or two random labels of each text and
-class are given, the others are held back; figures are their log loss, by the consensus and the annotators'
-confusions, and the macro-F1 of the consensus against their majority. ``own_share`` 0 is each class by itself.
+Run with ``python benchmarks/several_consensus.py --data ../shared/data/cebab-aspects [--seeds 3] [--page]``,
+which writes the table into docs/several-answers.md. The folder has questions, each with the same classes. Of
+every class, "which questions are answered by it?" is a question with several classes that real people have
+answered. One or two random labels of each text and class are given, the others are held back; figures are
+their log loss, by the consensus and the annotators' confusions, and the macro-F1 of the consensus against
+their majority. ``own_share`` 0 is each class by itself.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import platform
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +23,14 @@ import pandas as pd
 from jurybox import Annotations, AnswerSheet, estimate_answers
 from jurybox.curves import macro_f1
 from jurybox.questions import Facet
+from real_crowds_report import between
 
 OUT = Path(__file__).resolve().parent / "results" / "several_consensus.json"
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "several-answers.md"
+START, END = (
+    "<!-- made by benchmarks/several_consensus.py -->",
+    "<!-- end of benchmarks/several_consensus.py -->",
+)
 SHARES = (0.0, 0.5, 0.8)
 GIVEN = (1, 2)
 
@@ -37,6 +45,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--classes", nargs="+", default=None, help="default: all")
     parser.add_argument("--out", type=Path, default=OUT)
+    parser.add_argument("--page", action="store_true", help="write the table into the page")
     arguments = parser.parse_args()
     rows = pd.read_csv(arguments.data / "annotations.csv", dtype=str, keep_default_na=False)
     rows = rows.drop_duplicates(["id", "annotator", "question"])
@@ -55,6 +64,26 @@ def main() -> None:
             print(name, k, {s: np.mean(f["log_loss"]).round(4) for s, f in by_k[str(k)].items()}, flush=True)
         report["sets"][name] = by_k
     arguments.out.write_text(json.dumps(report, indent=1) + "\n")
+    if arguments.page:
+        page = PAGE.read_text(encoding="utf-8")
+        PAGE.write_text(between(page, START, END, table_lines(report)), encoding="utf-8")
+
+
+def table_lines(report: dict[str, Any]) -> Iterator[str]:
+    """Yield the table, and what it rests on; differences are to each class by itself, paired by seed."""
+    yield "| class, answers given | own share | log loss | difference, and its standard error | macro-F1 |"
+    yield "|---|---:|---:|---:|---:|"
+    for name, by_k in report["sets"].items():
+        for k, by_share in by_k.items():
+            alone = np.array(by_share["0.0"]["log_loss"])
+            for share, found in by_share.items():
+                loss = np.array(found["log_loss"])
+                apart = loss - alone
+                error = apart.std(ddof=1) / np.sqrt(len(apart)) if len(apart) > 1 else np.nan
+                said = "" if share == "0.0" else f"{apart.mean():+.4f} ± {error:.4f}"
+                macro = np.mean(found["macro_f1"])
+                yield f"| {name}, {k} | {share} | {loss.mean():.4f} | {said} | {macro:.3f} |"
+    yield f"\n{report['seeds']} seeds, {report['texts']} texts each."
 
 
 def compare(rows: pd.DataFrame, name: str, k: int, n_texts: int, seed: int) -> dict[float, dict[str, float]]:
@@ -90,7 +119,7 @@ def divided(
 
 
 def measure(sheet: AnswerSheet, held: dict[Facet, Annotations], share: float) -> dict[str, float]:
-    """Return log loss of held labels and macro-F1 against their majority, averaged over labels and classes."""
+    """Return the log loss of held labels, and macro-F1 against their majority, averaged over classes."""
     loss, score = [], []
     for facet, found in estimate_answers(sheet, own_share=share, check=False).items():
         back, confusion = held[facet], found.annotators.confusion

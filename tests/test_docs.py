@@ -48,7 +48,9 @@ def run_page(page: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", sorted((DOCS / "howto").glob("*.md")), ids=lambda page: page.stem)
+@pytest.mark.parametrize(
+    "page", [*sorted((DOCS / "howto").glob("*.md")), DOCS / "several-answers.md"], ids=lambda page: page.stem
+)
 def test_how_to_pages_run_and_print_what_they_say(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
