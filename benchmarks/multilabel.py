@@ -54,7 +54,7 @@ NAMES = {
     "ours by item": "jurybox, the unsure items alone",
     "activelab": "mean of K binary ActiveLab scores",
     "majority": "one against the rest, majority, at random",
-    "ours at one half": "jurybox, whole texts, thresholds of one half",
+    "ours at one half": "jurybox, whole texts, the likeliest answers",
 }
 READING, ANSWERING = 10.0, 2.0
 """Seconds to read a text and to answer for an item: assumed, for figures a second."""
@@ -330,14 +330,14 @@ def scores(corpus: Corpus, p: dict[Facet, Floats], thresholds: Any) -> list[floa
             each = []
             for facet in question.facets:
                 known = corpus.truth[facet] >= 0
-                said = (p[facet][:, 1] >= thresholds.get(facet, 0.5))[known]
-                each.append(f1(corpus.truth[facet][known] == 1, said))
+                said = (p[facet] / thresholds.get(facet, 1.0)).argmax(axis=1)[known]
+                each.append(f1(corpus.truth[facet][known] == 1, said == 1))
             found.append(float(np.mean(each)))
             continue
         own = Facet(question.name)
         known = corpus.truth[own] >= 0
         q = (
-            p[own]
+            p[own] / thresholds.get(own, 1.0)
             if own in p
             else np.column_stack([p[Facet(question.name, k)][:, 1] for k in question.classes])
         )

@@ -22,7 +22,7 @@ from jurybox import (
     play_round,
 )
 from jurybox.classifiers.head import Head, row_space
-from jurybox.classifiers.thresholds import best_thresholds, weight_of_yes
+from jurybox.classifiers.thresholds import best_divisors, best_thresholds, weight_of_yes
 from jurybox.consensus.prior import Habits
 from jurybox.errors import InputError
 from jurybox.questions import Facet
@@ -155,6 +155,23 @@ def test_thresholds_are_the_best_of_all(seed: int, measure: Any) -> None:
         assert found == pytest.approx(best, abs=1e-12)
 
 
+@settings(max_examples=40)
+@given(st.integers(0, 2**32 - 1))
+def test_divisors_are_no_worse_than_the_likeliest_class_and_the_best_of_two_classes(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+
+    def macro(p: Any, q: Any, t: Any) -> float:
+        said = np.eye(p.shape[1])[(p / t).argmax(axis=1)]
+        return float((2 * (q * said).sum(axis=0) / (said.sum(axis=0) + q.sum(axis=0))).mean())
+
+    three = rng.dirichlet([4, 2, 1], 9)
+    assert macro(three, three, best_divisors(three, three)) >= macro(three, three, np.ones(3)) - 1e-12
+    two = rng.dirichlet([3, 1], 8)
+    best = max(macro(two, two, np.array([1 - cut, cut])) for cut in np.linspace(0.001, 0.999, 999))
+    assert macro(two, two, best_divisors(two, two)) >= best - 1e-12
+    assert (best_divisors(two, two, "micro_f1") == 1).all()
+
+
 def test_thresholds_leave_out_what_is_not_known() -> None:
     p, q = np.array([[0.9], [0.8], [0.2]]), np.array([[1.0], [np.nan], [0.0]])
     for measure in ("macro_f1", "micro_f1", "subset_accuracy"):
@@ -222,5 +239,5 @@ def test_predictions_follow_the_thresholds() -> None:
     played = play_questions(sheet, x, Settings(), np.random.default_rng(0))
     said, p = played.predict(x), played.predict_proba(x)
     for k, facet in enumerate(played.rounds):
-        np.testing.assert_array_equal(said[facet], p[facet][:, 1] >= played.thresholds[facet])
+        np.testing.assert_array_equal(said[facet] == 1, p[facet][:, 1] > played.thresholds[facet][1])
         assert (said[facet] == true[:, k]).mean() > 0.75

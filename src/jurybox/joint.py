@@ -16,7 +16,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from jurybox.arrays import Bools, DataFrame, Floats, Ints, Rng, freeze, generator
 from jurybox.classifiers.head import row_space
-from jurybox.classifiers.thresholds import Measure, best_thresholds, check_measure, weight_of_yes
+from jurybox.classifiers.thresholds import (
+    Measure,
+    best_divisors,
+    best_thresholds,
+    check_measure,
+    weight_of_yes,
+)
 from jurybox.consensus.prior import Habits
 from jurybox.consensus.several import habits_at
 from jurybox.display import Shown
@@ -28,6 +34,9 @@ from jurybox.sheets import AnswerSheet
 from jurybox.strategies import get_strategy, knowing
 
 __all__ = ["JointRound", "most_per_second", "play_questions"]
+
+_MOST_TEXTS = 20_000  # from which thresholds are chosen
+_LEAST = 1e-9
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -44,8 +53,9 @@ class JointRound(Shown):
         The texts that want an answer, the most wanted first; `reasons` are those of texts.
     expected_errors : ndarray, shape (N, F)
         What the error of each item is expected to cost, in the order of the facets; 0 where none is wanted.
-    thresholds : mapping of Facet to float
-        Of each class of a question with several, the probability from which on a text is said to have it.
+    thresholds : mapping of Facet to ndarray, shape (K,)
+        What probabilities are divided by before the class with the largest is said: for a class of a question
+        with several, that of "yes" is 1 - that of "no", and the probability from which on a text has it.
     size : int
         Texts of the batch.
     basis : ndarray, shape (D, n), or None
@@ -56,7 +66,7 @@ class JointRound(Shown):
     rounds: Mapping[Facet, Round]
     ranking: Ranking
     expected_errors: Floats
-    thresholds: Mapping[Facet, float]
+    thresholds: Mapping[Facet, Floats]
     size: int
     basis: Floats | None
 
@@ -97,11 +107,12 @@ class JointRound(Shown):
         }
 
     def predict(self, features: NDArray[np.floating]) -> dict[Facet, Ints]:
-        """Return the class of new texts, shape (n,), by facet: 1 for yes, by the thresholds."""
+        """Return the class of new texts, shape (n,), by facet, as is best for the measure that is wanted.
+
+        On a scale that is the likeliest.
+        """
         return {
-            facet: (p[:, 1] >= self.thresholds[facet]).astype(np.int64)
-            if facet in self.thresholds
-            else p.argmax(axis=1)
+            facet: (p / self.thresholds[facet]).argmax(axis=1)
             for facet, p in self.predict_proba(features).items()
         }
 
@@ -302,13 +313,19 @@ def _ranking(
     )
 
 
-def _thresholds(sheet: AnswerSheet, rounds: Mapping[Facet, Round], measure: Measure) -> dict[Facet, float]:
-    """Return the thresholds of questions with several classes, by what is believed of the whole pool."""
-    found: dict[Facet, float] = {}
+def _thresholds(sheet: AnswerSheet, rounds: Mapping[Facet, Round], measure: Measure) -> dict[Facet, Floats]:
+    """Return what probabilities are divided by, from what is believed of the pool, or of some of it."""
+    some = slice(None, None, sheet.n_texts // _MOST_TEXTS + 1)
+    found: dict[Facet, Floats] = {}
     for question in sheet.questions:
-        if question.kind != "several":
-            continue
-        p = np.column_stack([rounds[facet].pred_probs[:, 1] for facet in question.facets])
-        q = np.column_stack([rounds[facet].consensus.posterior[:, 1] for facet in question.facets])
-        found |= zip(question.facets, best_thresholds(p, q, measure).tolist(), strict=True)
+        p = [rounds[facet].pred_probs[some] for facet in question.facets]
+        q = [rounds[facet].consensus.posterior[some] for facet in question.facets]
+        if question.kind == "several":
+            yes = (np.column_stack([each[:, 1] for each in one]) for one in (p, q))
+            for facet, threshold in zip(question.facets, best_thresholds(*yes, measure), strict=True):
+                found[facet] = np.clip([1 - threshold, threshold], _LEAST, None)
+        elif question.kind == "single":
+            found[question.facets[0]] = best_divisors(p[0], q[0], measure)
+        else:
+            found[question.facets[0]] = np.ones(len(question.classes))
     return found

@@ -1,4 +1,4 @@
-"""From probabilities of yes and no for several classes to a set of classes, for the measure that is wanted.
+"""From probabilities to answers, for the measure that is wanted: a set of classes, or one of several.
 
 The thresholds maximise what the measure is expected to be. A probability q_ic that class c applies to text i
 stands for the truth, p_ic is what the classifier says out of sample, and a class is said where p_ic >= t_c:
@@ -6,6 +6,8 @@ stands for the truth, p_ic is what the classifier says out of sample, and a clas
     macro-F1            each class by itself:  F_c = 2 sum_i q_ic [said] / (sum_i [said] + sum_i q_ic)
     micro-F1            one threshold for all: F = 2 sum q [said] / (sum [said] + sum q), over all items
     subset accuracy     1/N sum_i prod_c P(class c is right), one class after the other until none changes
+
+Of one class among K, that with the largest p_ik / t_k is said, where macro-F1 is wanted; else the likeliest.
 
 Lipton, Elkan & Naryanaswamy 2014, "Optimal Thresholding of Classifiers to Maximize F1 Measure" (ECML PKDD):
 the best threshold for F1 is half of the best F1, so one half is too high for rare classes.
@@ -21,12 +23,13 @@ from numpy.typing import ArrayLike
 from jurybox.arrays import Floats
 from jurybox.errors import InputError
 
-__all__ = ["Measure", "best_thresholds", "check_measure", "weight_of_yes"]
+__all__ = ["Measure", "best_divisors", "best_thresholds", "check_measure", "weight_of_yes"]
 
 Measure: TypeAlias = Literal["macro_f1", "micro_f1", "subset_accuracy"]
 """What is wanted of sets of classes: the mean F1 of classes, the F1 of all answers, or whole sets right."""
 
 _SWEEPS = 10
+_TINY = 1e-12
 
 
 def check_measure(measure: str) -> None:
@@ -106,6 +109,70 @@ def _cut(falling: Floats, value: Floats) -> float:
     best = int(np.where(possible, value, -np.inf).argmax())
     below = falling[best + 1] if best + 1 < len(falling) else 0.0
     return float((falling[best] + below) / 2)
+
+
+def best_divisors(pred_probs: ArrayLike, truth: ArrayLike, measure: Measure = "macro_f1") -> Floats:
+    """Return what to divide the classes' probabilities by, shape (K,), before the largest is said.
+
+    Parameters
+    ----------
+    pred_probs, truth : array-like, shape (n, K)
+        A classifier's probabilities of the classes, out of sample, and those that each class is right.
+    measure
+        What is to be as large as can be. Only for macro-F1 it is not best to say the likeliest class.
+
+    Raises
+    ------
+    InputError
+        If shapes differ or the measure is unknown.
+
+    Examples
+    --------
+    A classifier that knows little would never name the rare class:
+
+    >>> p = np.array([[0.8, 0.2], [0.7, 0.3], [0.75, 0.25], [0.6, 0.4]])
+    >>> (p / best_divisors(p, p)).argmax(axis=1)
+    array([0, 0, 0, 1])
+    """
+    check_measure(measure)
+    p, q = np.asarray(pred_probs, dtype=np.float64), np.asarray(truth, dtype=np.float64)
+    if p.ndim != 2 or p.shape != q.shape:
+        raise InputError(f"pred_probs has shape {p.shape} and truth {q.shape}, expected (n, K) of both")
+    divisors = np.ones(p.shape[1])
+    for _ in range(_SWEEPS if measure == "macro_f1" and p.shape[1] > 1 else 0):
+        before = divisors.copy()
+        for k in range(len(divisors)):
+            divisors[k] = _divisor(p, q, divisors, k)
+        if np.array_equal(before, divisors):
+            break
+    return divisors
+
+
+def _divisor(p: Floats, q: Floats, divisors: Floats, k: int) -> float:
+    """Return the divisor of class k with the best expected macro-F1, given those of the others.
+
+    Texts go over to class k in the order of p_ik over the largest of the others, r_i.
+    """
+    others = p / divisors
+    others[:, k] = -np.inf
+    rival, highest = others.argmax(axis=1), np.maximum(others.max(axis=1), _TINY)
+    r = p[:, k] / highest
+    order = np.argsort(-r, kind="stable")
+    r, rival, q_sorted = r[order], rival[order], q[order]
+    left = np.eye(p.shape[1])[rival]
+    said = left.sum(axis=0) - np.vstack([np.zeros(len(divisors)), np.cumsum(left, axis=0)])
+    hits = (left * q_sorted).sum(axis=0) - np.vstack(
+        [np.zeros(len(divisors)), np.cumsum(left * q_sorted, axis=0)]
+    )
+    said[:, k], hits[1:, k] = np.arange(len(p) + 1), np.cumsum(q_sorted[:, k])
+    value = (2 * hits / np.maximum(said + q.sum(axis=0), _TINY)).mean(axis=1)
+    edges = np.concatenate([[2 * r[0] + _TINY], r, [0.0]])
+    possible = edges[1:] < edges[:-1]
+    best = int(np.where(possible, value, -np.inf).argmax())
+    now = int((r > divisors[k]).sum())
+    if value[best] <= value[now] + _TINY:
+        return float(divisors[k])
+    return float(max((edges[best] + edges[best + 1]) / 2, _TINY))
 
 
 def weight_of_yes(truth: Floats, measure: Measure) -> float:

@@ -74,7 +74,8 @@ def estimate_answers(
     ...     ("t1", "bo", "topics", "price"),
     ...     ("t2", "bo", "topics", "food"),
     ... ]
-    >>> found = estimate_answers(AnswerSheet.from_long(said))
+    >>> sheet = AnswerSheet.from_long(said, questions=["topics=several:price,food"])
+    >>> found = estimate_answers(sheet)
     >>> found[Facet("topics", "price")].labels.tolist()
     [1, 0]
     """
