@@ -169,13 +169,7 @@ class Long:
 def long_columns(
     data: Any, annotator: Any = None, label: Any = None, columns: Mapping[str, Hashable] | None = None
 ) -> Long:
-    """Return text, annotator and label of each annotation, from a table or three sequences.
-
-    Raises
-    ------
-    InputError
-        As `named_columns`.
-    """
+    """Return text, annotator and label of each annotation; raise as `named_columns`."""
     parts = _parts(data, (annotator, label), columns, COLUMNS)
     text, people, labels = (_vector(parts[name], name) for name in COLUMNS)
     return Long(text, people, labels, _declared([parts["label"]]))
@@ -201,11 +195,7 @@ def named_columns(
 
 
 def _parts(
-    data: Any,
-    given: Sequence[Any],
-    columns: Mapping[str, Hashable] | None,
-    names: Sequence[str],
-    optional: Sequence[str] = (),
+    data: Any, given: Sequence[Any], columns: Any, names: Sequence[str], optional: Sequence[str] = ()
 ) -> dict[str, Any]:
     frame = table(data)
     if frame is not None:
@@ -217,9 +207,8 @@ def _parts(
                 f"{', '.join(absent)} missing: pass columns={{{absent[0]!r}: '…'}} with the name it has here"
             )
         return {name: renamed[name] for name in (*names, *optional) if name in renamed.columns}
-    if any(part is None for part in given):
-        return dict(zip(names, _tuples(data, names), strict=True))
-    parts = dict(zip(names, (data, *given), strict=True))
+    rows = _tuples(data, names) if any(part is None for part in given) else (data, *given)
+    parts = dict(zip(names, rows, strict=True))
     _refuse_other_rows(parts)
     return parts
 

@@ -25,7 +25,7 @@ from jurybox.annotations import Annotations
 from jurybox.arrays import Floats
 from jurybox.consensus.estimate import EstimatedConsensus, estimate_consensus
 from jurybox.consensus.prior import Habits
-from jurybox.inputs import probabilities
+from jurybox.labelled import probabilities
 from jurybox.questions import Facet
 from jurybox.sheets import AnswerSheet
 
