@@ -217,11 +217,11 @@ def test_agreement_on_sets_is_that_of_the_references(seed: int, level: Any) -> N
 def test_agreement_on_sets_is_that_of_krippendorff_with_our_distances() -> None:
     import krippendorff
 
-    from jurybox.agreement import _set_distance
+    from jurybox.scales import set_distances
 
     cells = np.random.default_rng(3).integers(0, 2, (30, 4, 3))
     sets = sheet_of(cells).sets("q")
-    apart = _set_distance(sets, "masi")
+    apart = set_distances(sets.classes, masi=True)
     oracle = krippendorff.alpha(
         value_counts=sets.counts,
         value_domain=np.arange(sets.n_classes),
@@ -231,7 +231,7 @@ def test_agreement_on_sets_is_that_of_krippendorff_with_our_distances() -> None:
 
 
 def test_agreement_on_sets_wants_sets() -> None:
-    with pytest.raises(InputError, match="which compares sets"):
+    with pytest.raises(InputError, match="expected frozensets to compare as sets"):
         krippendorff_alpha(Annotations.from_wide([[0, 1], [1, 1]]), level="masi")
     with pytest.raises(InputError, match="is of kind 'single'"):
         AnswerSheet.of({"q": Annotations.from_wide([[0, 1]])}).sets("q")

@@ -21,6 +21,7 @@ from jurybox.coding import LabelsWarning, as_number
 from jurybox.display import Shown
 from jurybox.doubts import as_annotations
 from jurybox.errors import InputError
+from jurybox.scales import set_distances
 
 __all__ = [
     "Agreement",
@@ -33,15 +34,9 @@ __all__ = [
 ]
 
 Level: TypeAlias = Literal["nominal", "ordinal", "interval", "masi", "jaccard"]
+Weighting: TypeAlias = Literal["none", "quadratic"]
 _LEVELS = get_args(Level)
 _OF_SETS = ("masi", "jaccard")
-_MONOTONE = (
-    1.0,
-    2 / 3,
-    1 / 3,
-    0.0,
-)  # of sets that are equal, of which one holds the other, that overlap, or not
-Weighting: TypeAlias = Literal["none", "quadratic"]
 _TINY = 1e-12
 _NOBODY_TO_COMPARE = "no text has labels of two annotators"
 
@@ -187,7 +182,7 @@ def krippendorff_alpha(annotations: Annotations, *, level: Level = "nominal") ->
     if undefined is not None:
         return _agreement(annotations, f"krippendorff_alpha_{level}", math.nan, undefined)
     if level in _OF_SETS:
-        distance = _set_distance(annotations, level)
+        distance = set_distances(annotations.classes, masi=level == "masi")
     else:
         distance = _distance(margin, _class_values(annotations), level)
     chance = (np.outer(margin, margin) - np.diag(margin)) / (margin.sum() - 1)
@@ -350,27 +345,6 @@ def _warn_of_no_order(annotations: Annotations) -> None:
             LabelsWarning,
             stacklevel=3,
         )
-
-
-def _set_distance(annotations: Annotations, level: Level) -> Floats:
-    """Return d (K, K), the distances between classes that are sets."""
-    sets = [name for name in annotations.classes if isinstance(name, frozenset)]
-    if len(sets) < annotations.n_classes:
-        raise InputError(
-            f"level is {level!r}, which compares sets; the classes are {annotations.classes[:3]!r}, expected "
-            "frozensets, as AnswerSheet.sets(question) has them"
-        )
-    place = {name: k for k, name in enumerate(dict.fromkeys(name for each in sets for name in each))}
-    held = np.zeros((len(sets), len(place)))
-    for row, each in enumerate(sets):
-        held[row, [place[name] for name in each]] = 1
-    shared, size = held @ held.T, held.sum(axis=1)
-    union = size[:, None] + size - shared
-    alike = np.divide(shared, union, out=np.ones_like(shared), where=union > 0)
-    if level == "masi":
-        kinds = [shared == union, shared == np.minimum(size[:, None], size), shared > 0]
-        alike = alike * np.select(kinds, _MONOTONE[:3], _MONOTONE[3])
-    return np.asarray(1 - alike)
 
 
 def _class_values(annotations: Annotations) -> Floats:

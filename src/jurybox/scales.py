@@ -27,12 +27,15 @@ __all__ = [
     "parse_scale",
     "quadratic_kappa",
     "scale_classes",
+    "set_distances",
 ]
 
 Scale: TypeAlias = tuple[float, ...]
 
 CLASS_KEYS = "123456789abdeijklmnopqrtvwxyz"
 """Keys of the classes in order, wherever people label: c, f, g, h, s and u do other things."""
+
+_MONOTONE = (1.0, 2 / 3, 1 / 3, 0.0)  # of sets that are equal, hold one another, overlap, are disjoint
 
 MOST_POINTS = 12  # as many classes as can be told apart by their confusions
 
@@ -157,6 +160,42 @@ def distances(scale: Scale) -> Floats:
     """
     numbers = np.array(scale)
     return np.asarray(np.abs(numbers[:, None] - numbers))
+
+
+def set_distances(classes: Sequence[Hashable], *, masi: bool) -> Floats:
+    """Return how far every two classes that are sets are apart, shape (K, K).
+
+    By Jaccard, ``1 - |A & B| / |A | B|``, two empty sets being equal; by MASI what they share counts less
+    unless they are equal (Passonneau 2006, "Measuring Agreement on Set-valued Items", LREC).
+
+    Raises
+    ------
+    InputError
+        If a class is no frozenset.
+
+    Examples
+    --------
+    >>> sets = [frozenset("ab"), frozenset("a"), frozenset()]
+    >>> set_distances(sets, masi=False)[0], set_distances(sets, masi=True)[0].round(2)
+    (array([0. , 0.5, 1. ]), array([0.  , 0.67, 1.  ]))
+    """
+    sets = [name for name in classes if isinstance(name, frozenset)]
+    if len(sets) < len(classes):
+        raise InputError(
+            f"the classes are {tuple(classes)[:3]!r}, expected frozensets to compare as sets, as "
+            "AnswerSheet.sets(question) has them"
+        )
+    place = {name: k for k, name in enumerate(dict.fromkeys(name for each in sets for name in each))}
+    held = np.zeros((len(sets), len(place)))
+    for row, each in enumerate(sets):
+        held[row, [place[name] for name in each]] = 1
+    shared, size = held @ held.T, held.sum(axis=1)
+    union = size[:, None] + size - shared
+    alike = np.divide(shared, union, out=np.ones_like(shared), where=union > 0)
+    if masi:
+        kinds = [shared == union, shared == np.minimum(size[:, None], size), shared > 0]
+        alike = alike * np.select(kinds, _MONOTONE[:3], _MONOTONE[3])
+    return np.asarray(1 - alike)
 
 
 def quadratic_kappa(first: Floats, second: Floats) -> float:
