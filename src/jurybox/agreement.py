@@ -172,7 +172,7 @@ def krippendorff_alpha(annotations: Annotations, *, level: Level = "nominal") ->
     0.841
     """
     if level not in _LEVELS:
-        raise InputError(f"level is {level!r}, expected one of {', '.join(map(repr, _LEVELS))}")
+        raise InputError(f"level is {level!r}, expected {', '.join(map(repr, _LEVELS))}")
     annotations = as_annotations(annotations)
     if level != "nominal":
         _warn_of_no_order(annotations)
