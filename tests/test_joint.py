@@ -23,7 +23,7 @@ from jurybox import (
 )
 from jurybox.classifiers.head import Head, row_space
 from jurybox.classifiers.thresholds import best_divisors, best_thresholds, weight_of_yes
-from jurybox.consensus.prior import Habits
+from jurybox.consensus.prior import AnnotatorPrior
 from jurybox.errors import InputError
 from jurybox.questions import Facet
 
@@ -231,7 +231,7 @@ def test_the_order_of_texts_and_annotators_says_nothing() -> None:
 def test_habits_of_others_are_refused() -> None:
     sheet, _, _ = crowd(8)
     with pytest.raises(InputError, match="habits has biases of shape"):
-        estimate_consensus(sheet["q", "a"], habits=Habits(np.zeros(2), np.zeros((2, 2)), 0.5))
+        estimate_consensus(sheet["q", "a"], habits=AnnotatorPrior(np.zeros(2), np.zeros((2, 2)), 0.5))
 
 
 def test_predictions_follow_the_thresholds() -> None:

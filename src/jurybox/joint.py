@@ -23,7 +23,7 @@ from jurybox.classifiers.thresholds import (
     check_measure,
     weight_of_yes,
 )
-from jurybox.consensus.prior import Habits
+from jurybox.consensus.prior import AnnotatorPrior
 from jurybox.consensus.several import habits_at
 from jurybox.display import Shown
 from jurybox.errors import InputError
@@ -262,7 +262,7 @@ def _shared_basis(sheet: AnswerSheet, features: Any, trainable: Bools | None) ->
 
 def _habits(
     sheet: AnswerSheet, question: Question, previous: JointRound | None, experts: Bools | None
-) -> Habits | None:
+) -> AnnotatorPrior | None:
     """Return what annotators are like at all classes of a question; None for one with one answer."""
     if len(question.facets) < 2:
         return None

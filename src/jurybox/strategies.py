@@ -20,7 +20,7 @@ from jurybox.arrays import Bools, Floats, Ints, Rng, generator
 from jurybox.consensus import Consensus, EstimatedConsensus, estimate_consensus, majority_vote
 from jurybox.consensus.crowdlab import infer
 from jurybox.consensus.opinions import Opinions, opinions_of
-from jurybox.consensus.prior import Habits
+from jurybox.consensus.prior import AnnotatorPrior
 from jurybox.errors import InputError
 from jurybox.plugins import brought, names_of
 from jurybox.scales import distances
@@ -124,7 +124,7 @@ def get_strategy(name: str | Strategy, target: Target = "class") -> Strategy:
     return found
 
 
-def knowing(strategy: Strategy, habits: Habits | None) -> Strategy:
+def knowing(strategy: Strategy, habits: AnnotatorPrior | None) -> Strategy:
     """Return a strategy whose consensus, where it is ours, goes by what is known of annotators besides."""
     if habits is None:
         return strategy
@@ -199,7 +199,7 @@ def posterior(
     experts: Bools | None,
     rng: np.random.Generator,
     *,
-    habits: Habits | None = None,
+    habits: AnnotatorPrior | None = None,
 ) -> Floats:
     """Train on the posterior of the consensus, in which the last model has half its say."""
     if p is None:
@@ -251,7 +251,7 @@ def estimated_consensus(
     experts: Bools | None,
     _: np.random.Generator,
     *,
-    habits: Habits | None = None,
+    habits: AnnotatorPrior | None = None,
 ) -> Consensus:
     """Ours."""
     return estimate_consensus(annotations, p, experts=experts, habits=habits, check=False)

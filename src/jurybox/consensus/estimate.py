@@ -31,7 +31,7 @@ from jurybox.annotations import Annotations
 from jurybox.arrays import Bools, Floats, Ints, Rng, freeze, generator
 from jurybox.consensus.evidence import Evidence
 from jurybox.consensus.fitting import draw_types, fit_types
-from jurybox.consensus.prior import DEFAULT_PRIOR, Habits, majority_for
+from jurybox.consensus.prior import DEFAULT_PRIOR, AnnotatorPrior, majority_for
 from jurybox.consensus.result import UNKNOWN, Consensus, describe_annotators, summarise
 from jurybox.consensus.text_types import EXPERT_ERROR, TextTypes
 from jurybox.doubts import as_annotations, doubt
@@ -71,7 +71,7 @@ def estimate_consensus(
     *,
     trust: float = 1.0,
     experts: ArrayLike | None = None,
-    habits: Habits | None = None,
+    habits: AnnotatorPrior | None = None,
     tolerance: float = 1e-5,
     max_iterations: int = 60,
     check: bool = True,

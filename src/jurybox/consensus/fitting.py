@@ -13,7 +13,7 @@ from scipy.special import expit, log_expit
 from jurybox.arrays import Floats, Ints, total_by
 from jurybox.consensus.evidence import Evidence
 from jurybox.consensus.parameters import CURVATURE, Point, Wrong, standard_deviations
-from jurybox.consensus.prior import DEFAULT_PRIOR, Habits, TypesPrior
+from jurybox.consensus.prior import DEFAULT_PRIOR, AnnotatorPrior, TypesPrior
 from jurybox.consensus.text_types import MODERATION, TextTypes
 
 __all__ = ["Problem", "draw_types", "fit_types"]
@@ -27,7 +27,7 @@ def fit_types(
     certain: Floats | None = None,
     *,
     prior: TypesPrior = DEFAULT_PRIOR,
-    habits: Habits | None = None,
+    habits: AnnotatorPrior | None = None,
     tolerance: float = 1e-5,
     max_iterations: int = 60,
 ) -> TextTypes:
@@ -87,7 +87,11 @@ class Problem:
     """The function that is minimised; its unknowns have unit scale."""
 
     def __init__(
-        self, evidence: Evidence, certain: Floats | None, prior: TypesPrior, habits: Habits | None = None
+        self,
+        evidence: Evidence,
+        certain: Floats | None,
+        prior: TypesPrior,
+        habits: AnnotatorPrior | None = None,
     ) -> None:
         e, K = evidence, evidence.n_classes
         self._e, self._prior, self._certain = e, prior, certain

@@ -8,7 +8,7 @@ import numpy as np
 
 from jurybox.arrays import Floats, Ints, freeze
 
-__all__ = ["DEFAULT_PRIOR", "Habits", "TypesPrior", "majority_for"]
+__all__ = ["DEFAULT_PRIOR", "AnnotatorPrior", "TypesPrior", "majority_for"]
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def majority_for(shares: Floats, prior: TypesPrior) -> Ints:
 
 
 @dataclass(frozen=True, eq=False)
-class Habits:
+class AnnotatorPrior:
     """What annotators' answers to other questions of the same kind tell of them.
 
     They take the place of the crowd's centre, from which annotators are believed to depart: by less, the more

@@ -24,7 +24,7 @@ from numpy.typing import ArrayLike
 from jurybox.annotations import Annotations
 from jurybox.arrays import Floats
 from jurybox.consensus.estimate import EstimatedConsensus, estimate_consensus
-from jurybox.consensus.prior import Habits
+from jurybox.consensus.prior import AnnotatorPrior
 from jurybox.labelled import probabilities
 from jurybox.questions import Facet
 from jurybox.sheets import AnswerSheet
@@ -95,7 +95,7 @@ def habits_at(
     *,
     experts: ArrayLike | None = None,
     own_share: float = OWN_SHARE,
-) -> Habits | None:
+) -> AnnotatorPrior | None:
     """Return what the same annotators are like at all of several classes; None where nobody has answered.
 
     Parameters
@@ -123,4 +123,4 @@ def habits_at(
     )
     types = estimate_consensus(stacked, p, experts=experts, check=False).types
     biases = types.bias[:-1].reshape(first.n_annotators, first.n_classes)
-    return Habits(types.discrimination / types.crowd - 1, biases, own_share)
+    return AnnotatorPrior(types.discrimination / types.crowd - 1, biases, own_share)
