@@ -53,6 +53,7 @@ LAYERS = (
     "schedule",
     "learner",
     "report",
+    "wire",
     "client",
     "web",
     "cli",

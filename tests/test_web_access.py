@@ -218,9 +218,9 @@ def test_a_new_token_ends_the_old_one_and_its_sessions(own: Stage) -> None:
     assert program.get("/api/v1/me").json() == {"name": "ana", "role": "annotator"}
     made = own.client("olga").post("/api/v1/tokens", json={"name": "ana"}).json()
     assert browser.get("/api/v1/me").status_code == program.get("/api/v1/me").status_code == 401
-    assert own.client().get(made["path"]).status_code == 303
+    assert own.client().get(made["link"]).status_code == 303
     assert own.client("olga").delete("/api/v1/tokens", params={"name": "ana"}).status_code == 204
-    assert own.client().get(made["path"]).status_code == 401
+    assert own.client().get(made["link"]).status_code == 401
 
 
 @pytest.mark.slow

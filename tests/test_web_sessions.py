@@ -226,10 +226,10 @@ def test_a_link_can_have_an_end(own: Stage) -> None:
     assert made["annotator"]["token_ends_at"] > made["annotator"]["n_skips"]
     early, late, program = own.client(), own.client(), own.client()
     program.headers["Authorization"] = f"Bearer {made['token']}"
-    assert [early.get(made["path"]).status_code, status(early), status(program)] == [303, 200, 200]
+    assert [early.get(made["link"]).status_code, status(early), status(program)] == [303, 200, 200]
     with own.project.store.write() as connection:
         connection.execute(sa.update(schema.annotators).values(token_ends_at=1.0))
-    assert [late.get(made["path"]).status_code, status(program)] == [401, 401]
+    assert [late.get(made["link"]).status_code, status(program)] == [401, 401]
     assert status(early) == 200, "whoever is in by then stays"
     again = owner.post("/api/v1/tokens", json={"name": "new"})
     assert again.status_code == 401, "the link of whoever asks has ended, too"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
@@ -28,12 +28,12 @@ from jurybox.store.records import (
     Status,
 )
 from jurybox.store.settings import ProjectSettings
-from jurybox.trust.intervals import Interval
+from jurybox.wire import Expiry, GoldLabels, Invitation, OpenTask, OpenTasks
 
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["Client", "Invitation", "OpenTask", "RequestError"]
+__all__ = ["Client", "RequestError"]
 
 Record = TypeVar("Record")
 
@@ -53,28 +53,6 @@ class RequestError(JuryboxError):
     def __init__(self, message: str, *, status: int = 0) -> None:
         self.status = status
         super().__init__(message)
-
-
-@dataclass(frozen=True)
-class OpenTask:
-    """A text on loan until `expires_at`; reason, score and round are for reviewers and owners only."""
-
-    text_id: str
-    text: str
-    expires_at: float
-    suggestion: str | None = None
-    reason: str | None = None
-    score: float | None = None
-    round: int | None = None
-
-
-@dataclass(frozen=True)
-class Invitation:
-    """How a person signs in; the token is shown once."""
-
-    annotator: AnnotatorInfo
-    token: str
-    link: str
 
 
 _ERRORS: dict[int, Callable[[str], JuryboxError]] = {
@@ -142,13 +120,12 @@ class Client:
         An owner may say how many are in hand at most (20 otherwise), and for how long they are lent.
         """
         body = _body(n=n, resume=resume, annotator=annotator, lend_limit=lend_limit, seconds=seconds)
-        answer = self._json("POST", "/tasks", json=body)
-        return [OpenTask(**task) for task in answer["tasks"]]
+        return list(self._read(OpenTasks, "POST", "/tasks", json=body).tasks)
 
     def renew(self, text_id: str, *, annotator: str | None = None) -> float:
         """Keep a text for longer; return until when."""
-        answer = self._json("POST", "/tasks/renew", json=_body(text_id=text_id, annotator=annotator))
-        return float(answer["expires_at"])
+        body = _body(text_id=text_id, annotator=annotator)
+        return self._read(Expiry, "POST", "/tasks/renew", json=body).expires_at
 
     def release(self, text_id: str, *, annotator: str | None = None) -> None:
         """Give a text back without a decision."""
@@ -166,7 +143,7 @@ class Client:
     ) -> Receipt:
         """Store a label; it is safe when this returns, and counts once however often it was sent."""
         body = _body(text_id=text_id, label=label, seconds=seconds, comment=comment, annotator=annotator)
-        return Receipt(**self._json("POST", "/annotations", json=body, key=key or _new_key()))
+        return self._read(Receipt, "POST", "/annotations", json=body, key=key or _new_key())
 
     def skip(self, text_id: str, reason: str = "", *, annotator: str | None = None) -> None:
         """Leave a text to others."""
@@ -181,64 +158,56 @@ class Client:
 
     def decisions(self, limit: int = 10) -> list[Decision]:
         """List the last decisions that stand, the latest first."""
-        return [Decision(**row) for row in self._json("GET", "/decisions", params={"limit": limit})]
+        return self._list(Decision, "/decisions", params={"limit": limit})
 
     def undo(self, text_id: str | None = None, *, annotator: str | None = None) -> OpenTask:
         """Take back one of the last ten decisions and borrow its text again."""
         body = _body(text_id=text_id, annotator=annotator)
-        return OpenTask(**self._json("POST", "/decisions/undo", json=body, key=_new_key()))
+        return self._read(OpenTask, "POST", "/decisions/undo", json=body, key=_new_key())
 
     def change(self, text_id: str, label: str, *, comment: str | None = None) -> Receipt:
         """Replace the label of one of the last ten decisions."""
         body = _body(text_id=text_id, label=label, comment=comment)
-        return Receipt(**self._json("POST", "/decisions/change", json=body, key=_new_key()))
+        return self._read(Receipt, "POST", "/decisions/change", json=body, key=_new_key())
 
     def progress(self, *, since: float = 0.0) -> AnnotatorProgress:
         """Say how far the user is, in all and since a time, and how far the project is."""
-        return AnnotatorProgress(**self._json("GET", "/progress", params={"since": since}))
+        return self._read(AnnotatorProgress, "GET", "/progress", params={"since": since})
 
     # Reviewing
 
     def adjudicate(self, text_id: str, label: str, *, comment: str = "") -> Receipt:
         """Decide about a text; it wants no more labels then."""
         body = _body(text_id=text_id, label=label, comment=comment)
-        return Receipt(**self._json("POST", "/adjudications", json=body, key=_new_key()))
+        return self._read(Receipt, "POST", "/adjudications", json=body, key=_new_key())
 
     def texts(self, **filters: str) -> Iterator[TextRow]:
         """Walk over texts in their order; filters: search, state, label, annotator."""
-        return (TextRow(**row) for row in self._pages("/texts", filters))
+        return self._pages(TextRow, "/texts", filters)
 
     def annotations(self, **filters: str) -> Iterator[AnnotationRow]:
         """Walk over annotations that stand, the latest first; filters: text_id, annotator, label, search."""
-        return (AnnotationRow(**row) for row in self._pages("/annotations", filters))
+        return self._pages(AnnotationRow, "/annotations", filters)
 
     def queue(self, limit: int = 50) -> list[QueueRow]:
         """List the texts that will be asked for next, and why."""
-        return [QueueRow(**row) for row in self._json("GET", "/queue", params={"limit": limit})]
+        return self._list(QueueRow, "/queue", params={"limit": limit})
 
     def flags(self) -> list[Flag]:
         """List the remarks of annotators, the latest first."""
-        return [Flag(**row) for row in self._json("GET", "/flags")]
+        return self._list(Flag, "/flags")
 
     def status(self) -> Status:
         """Say how far the project is."""
-        answer = self._json("GET", "/status")
-        last = answer["last_round"]
-        return Status(
-            **{
-                **answer,
-                "classes": tuple(answer["classes"]),
-                "last_round": None if last is None else RoundInfo(**last),
-            }
-        )
+        return self._read(Status, "GET", "/status")
 
     def rounds(self) -> list[RoundInfo]:
         """List the rounds that were published."""
-        return [RoundInfo(**row) for row in self._json("GET", "/rounds")]
+        return self._list(RoundInfo, "/rounds")
 
     def annotators(self) -> list[AnnotatorInfo]:
         """List everyone, in the order in which they came."""
-        return [_person(row) for row in self._json("GET", "/annotators")]
+        return self._list(AnnotatorInfo, "/annotators")
 
     # Owning
 
@@ -274,8 +243,7 @@ class Client:
 
     def gold(self) -> dict[str, str]:
         """Return the texts whose label is known, with their labels."""
-        labels: dict[str, str] = self._json("GET", "/gold")["labels"]
-        return labels
+        return dict(self._read(GoldLabels, "GET", "/gold").labels)
 
     def add_gold(self, labels: Mapping[str, str]) -> None:
         """Name texts whose label is known, all or none."""
@@ -289,19 +257,19 @@ class Client:
 
     def gold_report(self) -> list[GoldScore]:
         """List how everyone does on gold texts."""
-        return [_gold_score(row) for row in self._json("GET", "/gold/report")]
+        return self._list(GoldScore, "/gold/report")
 
     def beliefs(self) -> ProjectBelief:
         """Return what the learner last found out about people, labels, accuracy and when to stop."""
-        return read_plain(ProjectBelief, self._json("GET", "/beliefs"))
+        return self._read(ProjectBelief, "GET", "/beliefs")
 
     def settings(self) -> ProjectSettings:
         """Return the settings that hold now."""
-        return _settings(self._json("GET", "/settings"))
+        return self._read(ProjectSettings, "GET", "/settings")
 
     def configure(self, **changes: Any) -> ProjectSettings:
         """Change settings by name."""
-        return _settings(self._json("PATCH", "/settings", json=changes))
+        return self._read(ProjectSettings, "PATCH", "/settings", json=changes)
 
     def ask_for_round(self) -> None:
         """Ask the learner for a round now."""
@@ -312,8 +280,8 @@ class Client:
         file = Path(path)
         params = _body(filename=file.name, annotator=annotator, add_classes=str(add_classes).lower())
         headers = {"Content-Type": "application/octet-stream"}
-        answer = self._send("POST", "/import", params=params, content=file.read_bytes(), headers=headers)
-        return Added(**answer.json())
+        content = file.read_bytes()
+        return self._read(Added, "POST", "/import", params=params, content=content, headers=headers)
 
     def export(self, path: str | Path, *, format: str = "csv") -> Path:  # noqa: A002
         """Download everything into a file and return its path."""
@@ -323,25 +291,29 @@ class Client:
         return target
 
     def _invitation(self, path: str, body: Mapping[str, Any]) -> Invitation:
-        answer = self._json("POST", path, json=body)
-        return Invitation(_person(answer["annotator"]), answer["token"], f"{self._url}{answer['path']}")
+        found = self._read(Invitation, "POST", path, json=body)
+        return replace(found, link=f"{self._url}{found.link}")
 
     def _change_person(self, name: str, changes: Mapping[str, Any]) -> AnnotatorInfo:
         from urllib.parse import quote
 
-        return _person(self._json("PATCH", f"/annotators/{quote(name, safe='')}", json=changes))
+        return self._read(AnnotatorInfo, "PATCH", f"/annotators/{quote(name, safe='')}", json=changes)
 
-    def _pages(self, path: str, params: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+    def _pages(self, kind: type[Record], path: str, params: Mapping[str, str]) -> Iterator[Record]:
         after: int | None = None
         while True:
-            page = self._json("GET", path, params={**params, "limit": 500, **_body(after=after)})
-            yield from page["items"]
+            chosen = {**params, "limit": 500, **_body(after=after)}
+            page = self._send("GET", path, params=chosen).json()
+            yield from (read_plain(kind, row) for row in page["items"])
             after = page["next"]
             if after is None:
                 return
 
-    def _json(self, method: str, path: str, *, key: str | None = None, **request: Any) -> Any:
-        return self._send(method, path, key=key, **request).json()
+    def _read(self, kind: type[Record], method: str, path: str, **request: Any) -> Record:
+        return read_plain(kind, self._send(method, path, **request).json())
+
+    def _list(self, kind: type[Record], path: str, **request: Any) -> list[Record]:
+        return [read_plain(kind, row) for row in self._send("GET", path, **request).json()]
 
     def _send(self, method: str, path: str, *, key: str | None = None, **request: Any) -> httpx.Response:
         if key is not None:
@@ -377,17 +349,3 @@ def _new_key() -> str:
 
 def _body(**values: Any) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
-
-
-def _person(row: Mapping[str, Any]) -> AnnotatorInfo:
-    return AnnotatorInfo(**{**row, "role": Role(row["role"]), "standing": Standing(row["standing"])})
-
-
-def _gold_score(row: Mapping[str, Any]) -> GoldScore:
-    accuracy = row["accuracy"]
-    return GoldScore(**{**row, "accuracy": None if accuracy is None else Interval(**accuracy)})
-
-
-def _settings(row: Mapping[str, Any]) -> ProjectSettings:
-    known: Sequence[str] = [field.name for field in fields(ProjectSettings)]
-    return ProjectSettings(**{name: row[name] for name in known if name in row})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
+from enum import Enum
 from functools import cache
 from math import inf, isfinite
 from types import NoneType, UnionType
@@ -67,13 +68,15 @@ def _read(kind: Any, value: Any) -> Any:
     if origin is tuple:
         kinds = inner[:1] * len(value) if inner[-1] is Ellipsis else inner
         return tuple(_read(one, item) for one, item in zip(kinds, value, strict=True))
+    if origin is list:
+        return [_read(inner[0], item) for item in value]
     if isinstance(origin, type) and issubclass(origin, Mapping):
         return {key: _read(inner[1], item) for key, item in value.items()}
     if isinstance(kind, type) and is_dataclass(kind):
         return kind(**{name: _read(one, value[name]) for name, one in _fields(kind)})
     if kind is float:
         return inf if value is None else float(value)
-    return kind(value) if kind in (int, str) else value
+    return kind(value) if kind in (int, str) or (isinstance(kind, type) and issubclass(kind, Enum)) else value
 
 
 @cache

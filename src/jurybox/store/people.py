@@ -17,7 +17,7 @@ from jurybox.store.locks import serialise
 from jurybox.store.ranks import settle
 from jurybox.store.records import AnnotatorInfo, Role, Standing
 from jurybox.store.services import ROUND_REQUEST, write_note
-from jurybox.store.settings import ProjectSettings, check_max_share
+from jurybox.store.settings import ProjectSettings, check_setting
 from jurybox.store.state import STATE, ProjectState, SessionKey, read_state, state_of
 
 __all__ = [
@@ -188,7 +188,7 @@ def update_annotator(connection: Connection, name: str, **values: object) -> Non
     if "cap" in values:
         _check_cap(values["cap"])
     if "max_share" in values:
-        check_max_share(values["max_share"])
+        check_setting("max_share", values["max_share"])
     _set(connection, name, values)
 
 

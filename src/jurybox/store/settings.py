@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal
 
 from jurybox.errors import InputError
 
-__all__ = ["BEGINNING", "ProjectSettings", "check_max_share"]
+__all__ = ["BEGINNING", "LIMITS", "ProjectSettings", "check_setting"]
 
 BEGINNING = 20
 """Texts with which somebody begins, of which `overlap` are shared with others."""
@@ -135,41 +136,16 @@ class ProjectSettings:
             raise _impossible("highlights", words, f"at most {_MOST_WORDS} words, none of them empty")
         object.__setattr__(self, "highlights", tuple(words))  # a list, where they come from the store
         if self.labels_per_text is not None:
-            _check_count("labels_per_text", self.labels_per_text, least=1)
+            check_setting("labels_per_text", self.labels_per_text)
             for name in _FIXED:
                 value = None if name == "enough_agreement" else self.labels_per_text
                 object.__setattr__(self, name, value)
-        for name in ("batch", "max_labels", "first_labels", "audit_labels"):
-            _check_count(name, getattr(self, name), least=1)
-        for name in ("audit_size", "qualification_texts", "overlap", "seed"):
-            _check_count(name, getattr(self, name), least=0)
-        if self.overlap > BEGINNING:
-            raise _impossible("overlap", self.overlap, f"a whole number from 0 to {BEGINNING}")
-        if self.enough_agreement is not None:
-            _check_count("enough_agreement", self.enough_agreement, least=1)
-        if self.budget is not None:
-            _check_count("budget", self.budget, least=1)
-        for name in ("audit_share", "random_share", "gold_share", "qualification_accuracy"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise _impossible(name, getattr(self, name), "a number from 0 to 1")
-        check_max_share(self.max_share)
-        if not isinstance(self.scale, bool):
-            raise _impossible("scale", self.scale, "true or false")
+        for field in fields(self):
+            check_setting(field.name, getattr(self, field.name))
         if self.target not in ("class", "shares"):
             raise _impossible("target", self.target, "class or shares")
         if self.target == "shares" and self.strategy not in ("default", "random"):
             raise _impossible("strategy", self.strategy, "default or random, which know shares")
-        if not self.least_gain >= 0:
-            raise _impossible("least_gain", self.least_gain, "a number of at least 0")
-        if self.target_accuracy is not None and not 0 < self.target_accuracy < 1:
-            expected = "a number above 0 and below 1, or None"
-            raise _impossible("target_accuracy", self.target_accuracy, expected)
-        if not self.lease_seconds > 0:
-            raise _impossible("lease_seconds", self.lease_seconds, "a positive number of seconds")
-        if not 0 <= self.machine_budget < float("inf"):
-            raise _impossible("machine_budget", self.machine_budget, "an amount from 0 on")
-        if self.cost_per_label is not None and not self.cost_per_label >= 0:
-            raise _impossible("cost_per_label", self.cost_per_label, "a price or None")
 
     @property
     def ending_agreement(self) -> int | None:
@@ -211,16 +187,54 @@ _FIXED = ("max_labels", "first_labels", "audit_labels", "enough_agreement")
 """Settings that a fixed number of labels for every text decides."""
 
 
-def check_max_share(value: object) -> None:
-    """Raise InputError unless a value is a share above 0, or None."""
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if value is not None and not (number and 0 < value <= 1):  # type: ignore[operator]
-        raise _impossible("max_share", value, "a number above 0 and up to 1, or None")
+_COUNT, _SIZE, _LABELS = {"ge": 1, "le": 10**9}, {"ge": 0, "le": 10**9}, {"ge": 1, "le": 32_000}
+_SHARE, _PRICE = {"ge": 0, "le": 1}, {"ge": 0, "le": 1e9}
+
+LIMITS: Mapping[str, Mapping[str, float]] = {
+    "batch": _COUNT,
+    "labels_per_text": _LABELS,
+    "max_labels": _LABELS,
+    "enough_agreement": _LABELS,
+    "least_gain": _SHARE,
+    "first_labels": _LABELS,
+    "overlap": {"ge": 0, "le": BEGINNING},
+    "audit_size": _SIZE,
+    "audit_share": _SHARE,
+    "audit_labels": _LABELS,
+    "lease_seconds": {"gt": 0, "le": 1e8},
+    "random_share": _SHARE,
+    "target_accuracy": {"gt": 0, "lt": 1},
+    "budget": _COUNT,
+    "cost_per_label": _PRICE,
+    "machine_budget": _PRICE,
+    "max_share": {"gt": 0, "le": 1},
+    "gold_share": _SHARE,
+    "qualification_texts": _SIZE,
+    "qualification_accuracy": _SHARE,
+    "seed": _SIZE,
+}
+"""What the numbers among the settings are held to, wherever they are set; ge, gt, le, lt as in `operator`."""
+
+_KINDS = {field.name: str(field.type) for field in fields(ProjectSettings)}
+_WORDS = {"ge": "from", "gt": "above", "le": "up to", "lt": "and below"}
 
 
-def _check_count(name: str, value: object, *, least: int) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or value < least:
-        raise _impossible(name, value, f"a whole number of at least {least}")
+def check_setting(name: str, value: object) -> None:
+    """Raise InputError unless a value is a number within `LIMITS`, or a switch."""
+    kind = _KINDS[name]
+    if kind == "bool" and not isinstance(value, bool):
+        raise _impossible(name, value, "true or false")
+    if name not in LIMITS or (value is None and kind.endswith("None")):
+        return
+    whole = kind.startswith("int")
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int if whole else int | float)
+        or not all(getattr(operator, one)(value, bound) for one, bound in LIMITS[name].items())
+    ):
+        bounds = " ".join(f"{_WORDS[one]} {bound:,.0f}" for one, bound in LIMITS[name].items())
+        none = ", or None" if kind.endswith("None") else ""
+        raise _impossible(name, value, f"a {'whole ' if whole else ''}number {bounds}{none}")
 
 
 def _impossible(name: str, value: object, expected: str) -> InputError:

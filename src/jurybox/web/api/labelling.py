@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, TypedDict
 
 from fastapi import APIRouter, Header, Query, Response
-from pydantic import BaseModel, Field
+from pydantic import Field
 from starlette.concurrency import run_in_threadpool
 
 from jurybox.project import Project
 from jurybox.project.labelling import LONGEST_LOAN
 from jurybox.store.gate import IN_HAND
-from jurybox.store.records import AnnotatorProgress, Decision, Fault, NothingLeft, Receipt, Role, Task
+from jurybox.store.records import AnnotatorProgress, Decision, Fault, Receipt, Role, Task
 from jurybox.store.services import Suggestion
 from jurybox.web.access import Annotator, ForbiddenError, Reviewer, User, may
 from jurybox.web.api.fields import Body, Comment, Name, TextId, acting
 from jurybox.web.state import Stored
+from jurybox.wire import Expiry, NoTask, OpenTask, OpenTasks
 
 __all__ = ["router"]
 
@@ -35,30 +37,6 @@ Seconds = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
 Whom = Annotated[Name | None, Field(description="For an owner: whom this is for, if not the owner.")]
 
 
-class OpenTaskOut(BaseModel):
-    """A text to label. Annotators learn nothing of other people's labels or of the model from it."""
-
-    text_id: str
-    text: str
-    expires_at: float = Field(description="Unix time at which someone else may get the text.")
-    suggestion: str | None = Field(default=None, description="The model's opinion, where the owner shows it.")
-    reason: str | None = Field(
-        default=None, description="Why the text is asked for; for reviewers and owners."
-    )
-    score: float | None = Field(default=None, description="Low = ask first; for reviewers and owners.")
-    round: int | None = Field(
-        default=None, description="Whose ranking it comes from; for reviewers and owners."
-    )
-
-
-class Nothing(BaseModel):
-    """Why there are fewer tasks than asked for."""
-
-    why: str
-    explanation: str
-    retry_at: float | None
-
-
 class TasksIn(Body):
     """How many texts to get: up to 20 are in hand at once, or more where an owner says so."""
 
@@ -73,24 +51,11 @@ class TasksIn(Body):
     )
 
 
-class TasksOut(BaseModel):
-    """Texts on loan, best first."""
-
-    tasks: list[OpenTaskOut]
-    nothing: Nothing | None = None
-
-
 class HeldText(Body):
     """A text in hand."""
 
     text_id: TextId
     annotator: Whom = None
-
-
-class Expiry(BaseModel):
-    """Until when a text is on loan."""
-
-    expires_at: float
 
 
 class LabelIn(Body):
@@ -148,7 +113,7 @@ class VerdictIn(Body):
 
 
 @router.post("/tasks")
-async def next_tasks(body: TasksIn, user: Annotator, project: Stored) -> TasksOut:
+async def next_tasks(body: TasksIn, user: Annotator, project: Stored) -> OpenTasks:
     """Borrow texts to label."""
     return await run_in_threadpool(_next_tasks, body, user, project)
 
@@ -165,7 +130,7 @@ async def submit(
     return receipt
 
 
-def _next_tasks(body: TasksIn, user: User, project: Project) -> TasksOut:
+def _next_tasks(body: TasksIn, user: User, project: Project) -> OpenTasks:
     owned = {"lend_limit": body.lend_limit, "seconds": body.seconds}
     if any(value is not None for value in owned.values()) and not may(user, Role.OWNER):
         raise ForbiddenError("only an owner may say how many texts are lent, and for how long")
@@ -178,8 +143,9 @@ def _next_tasks(body: TasksIn, user: User, project: Project) -> TasksOut:
         seconds=body.seconds,
     )
     suggest = project.reading.suggestion if found.suggestions else _silent
-    tasks = [_open_task(user, task, suggest(task.text_id, annotator)) for task in found.tasks]
-    return TasksOut(tasks=tasks, nothing=None if found.nothing is None else _nothing(found.nothing))
+    tasks = tuple(_open_task(user, task, suggest(task.text_id, annotator)) for task in found.tasks)
+    none = found.nothing
+    return OpenTasks(tasks, None if none is None else NoTask(none.why, none.explanation, none.retry_at))
 
 
 def _submit(body: LabelIn, user: User, project: Project, key: str | None) -> Receipt:
@@ -229,7 +195,7 @@ def decisions(
 
 
 @router.post("/decisions/undo")
-def undo(body: UndoIn, user: Annotator, project: Stored, key: Key = None) -> OpenTaskOut:
+def undo(body: UndoIn, user: Annotator, project: Stored, key: Key = None) -> OpenTask:
     """Take back one of the last ten decisions and borrow its text again."""
     whose = _whose(project, user, body.annotator)
     task = project.undo(text_id=body.text_id, key=key, **whose)
@@ -275,18 +241,10 @@ def _silent(_text_id: str, _annotator: str) -> None:
     """Suggest nothing."""
 
 
-def _open_task(user: User, task: Task, suggestion: Suggestion | None) -> OpenTaskOut:
+def _open_task(user: User, task: Task, suggestion: Suggestion | None) -> OpenTask:
     """Return what someone may know of a task."""
-    shown = OpenTaskOut(
-        text_id=task.text_id,
-        text=task.text,
-        expires_at=task.expires_at,
-        suggestion=None if suggestion is None else suggestion.label,
-    )
+    label = None if suggestion is None else suggestion.label
+    shown = OpenTask(task.text_id, task.text, task.expires_at, label)
     if not may(user, Role.REVIEWER):
         return shown
-    return shown.model_copy(update={"reason": task.reason, "score": task.score, "round": task.round})
-
-
-def _nothing(nothing: NothingLeft) -> Nothing:
-    return Nothing(why=nothing.why, explanation=nothing.explanation, retry_at=nothing.retry_at)
+    return replace(shown, reason=task.reason, score=task.score, round=task.round)

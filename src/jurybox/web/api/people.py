@@ -16,6 +16,7 @@ from jurybox.web.access import Annotator, Owner, end_of_link, invite, link_path,
 from jurybox.web.api.fields import Body, Name, PathName, TextId
 from jurybox.web.sessions import end_all_sessions
 from jurybox.web.state import Stored
+from jurybox.wire import GoldLabels, Invitation
 
 __all__ = ["gold_router", "router"]
 
@@ -67,14 +68,6 @@ class Whose(Body):
     days: Days | None = None
 
 
-class InvitationOut(BaseModel):
-    """How a person signs in. The token is shown once: only its hash is kept."""
-
-    annotator: AnnotatorInfo
-    token: str
-    path: str = Field(description="Path of the invite link on this server.")
-
-
 @router.get("/me")
 def me(user: Annotator) -> Me:
     """Say who asks."""
@@ -94,7 +87,7 @@ def annotator(project: Stored, name: PathName) -> AnnotatorInfo:
 
 
 @router.post("/annotators", status_code=201, dependencies=[owner_only])
-def add_annotator(project: Stored, body: PersonIn) -> InvitationOut:
+def add_annotator(project: Stored, body: PersonIn) -> Invitation:
     """Add a person and make an invite link."""
     return _invitation(project, project.people.add(body.name, role=body.role, cap=body.cap).name, body.days)
 
@@ -119,7 +112,7 @@ def change_annotator(user: Owner, project: Stored, name: PathName, body: PersonC
 
 
 @router.post("/tokens", status_code=201, dependencies=[owner_only])
-def new_token(project: Stored, body: Whose) -> InvitationOut:
+def new_token(project: Stored, body: Whose) -> Invitation:
     """Make a new token and invite link for a person; the old ones and their sessions end."""
     return _invitation(project, body.name, body.days)
 
@@ -138,9 +131,9 @@ def end_sessions(request: Request) -> Response:
     return response
 
 
-def _invitation(project: Project, name: str, days: float | None) -> InvitationOut:
+def _invitation(project: Project, name: str, days: float | None) -> Invitation:
     token = invite(project, name, ends_at=end_of_link(days))
-    return InvitationOut(annotator=project.people.get(name), token=token, path=link_path(token))
+    return Invitation(project.people.get(name), token, link_path(token))
 
 
 gold_router = APIRouter(prefix="/gold", tags=["gold"], dependencies=[owner_only])
@@ -152,20 +145,14 @@ class GoldIn(Body):
     labels: dict[TextId, Name] = Field(max_length=100_000)
 
 
-class GoldOut(BaseModel):
-    """All texts whose label is known, with their labels."""
-
-    labels: dict[str, str]
-
-
 @gold_router.get("")
-def gold(project: Stored) -> GoldOut:
+def gold(project: Stored) -> GoldLabels:
     """List the gold texts."""
-    return GoldOut(labels=project.gold.labels())
+    return GoldLabels(project.gold.labels())
 
 
 @gold_router.post("")
-def add_gold(user: Owner, project: Stored, body: GoldIn) -> GoldOut:
+def add_gold(user: Owner, project: Stored, body: GoldIn) -> GoldLabels:
     """Name gold texts, all or none; those named before stay, with the labels given here."""
     project.edit.change_gold(body.labels, by=user.name)
     return gold(project)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from dataclasses import fields
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 
 from fastapi import APIRouter, Depends, Request
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, Field, StringConstraints, create_model
 
 from jurybox.errors import ConflictError
 from jurybox.learner import LearnerState, learner_state, request_round
 from jurybox.store.records import RoundInfo, Status
-from jurybox.store.settings import ProjectSettings
+from jurybox.store.settings import LIMITS, ProjectSettings
 from jurybox.web.access import annotator_only, owner_only, reviewer_only
 from jurybox.web.api.fields import Body, Name
 from jurybox.web.pages.settings import CHOICES, check_choice
@@ -22,8 +23,6 @@ __all__ = ["hooks_router", "router"]
 router = APIRouter(tags=["project"])
 
 LongText = Annotated[str, StringConstraints(max_length=200_000, pattern=r"^[^\x00]*$")]
-Count = Annotated[int, Field(ge=1, le=1_000_000_000)]
-Size = Annotated[int, Field(ge=0, le=1_000_000_000)]
 
 
 class ProjectIn(Body):
@@ -55,39 +54,18 @@ class Guidelines(Body):
     text: LongText
 
 
-class SettingsChange(Body):
-    """Settings to change; what is left out stays."""
+_KINDS = get_type_hints(ProjectSettings)
+_SETTINGS = {
+    setting.name: (Annotated[_KINDS[setting.name], Field(**LIMITS.get(setting.name, {}))], setting.default)
+    for setting in fields(ProjectSettings)
+}
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    target: Literal["class", "shares"] = "class"
-    least_gain: Annotated[float, Field(ge=0, le=1)] = 0.015
-    strategy: Name = ""
-    encoder: Name = ""
-    classifier: Name = ""
-    batch: Count = 1
-    labels_per_text: Annotated[int, Field(ge=1, le=32_000)] | None = None
-    max_labels: Annotated[int, Field(ge=1, le=32_000)] = 1
-    enough_agreement: Annotated[int, Field(ge=1, le=32_000)] | None = None
-    first_labels: Annotated[int, Field(ge=1, le=32_000)] = 1
-    overlap: Annotated[int, Field(ge=0, le=20)] = 0
-    audit_size: Size = 0
-    audit_share: Annotated[float, Field(ge=0, le=1)] = 0.0
-    audit_labels: Annotated[int, Field(ge=1, le=32_000)] = 1
-    lease_seconds: Annotated[float, Field(gt=0, le=1e8)] = 1.0
-    random_share: Annotated[float, Field(ge=0, le=1)] = 0.0
-    target_accuracy: Annotated[float, Field(gt=0, lt=1)] | None = None
-    budget: Count | None = None
-    cost_per_label: Annotated[float, Field(ge=0, le=1e9)] | None = None
-    machine_budget: Annotated[float, Field(ge=0, le=1e9)] = 0.0
-    suggestions: bool = False
-    highlights: list[Annotated[str, Field(min_length=1, max_length=200)]] = Field(default=[], max_length=1000)
-    owners_review: bool = False
-    max_share: Annotated[float, Field(gt=0, le=1)] | None = None
-    gold_share: Annotated[float, Field(ge=0, le=1)] = 0.0
-    qualification_texts: Size = 0
-    qualification_accuracy: Annotated[float, Field(ge=0, le=1)] = 0.0
-    seed: Size = 0
+if TYPE_CHECKING:
+    SettingsChange = Body
+else:
+    SettingsChange = create_model(
+        "SettingsChange", __base__=Body, __doc__="Settings to change; what is left out stays.", **_SETTINGS
+    )
 
 
 class Requested(BaseModel):
