@@ -261,7 +261,7 @@ def agreement_with_others(given: Annotations, held: Annotations) -> tuple[Floats
 
 
 def mean(runs: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return the means over the runs; of intervals the share that held, and their width."""
+    """Return the means over the runs; of intervals the share that held, and their width; None without any."""
     figures: dict[str, Any] = {
         name: float(np.mean([run[name] for run in runs])) for name in runs[0] if name != "coverage"
     }
@@ -269,8 +269,8 @@ def mean(runs: list[dict[str, Any]]) -> dict[str, Any]:
         totals = {
             kind: np.sum([run["coverage"][kind] for run in runs], axis=0) for kind in runs[0]["coverage"]
         }
-        figures["coverage"] = {kind: float(t[0] / max(t[1], 1)) for kind, t in totals.items()}
-        figures["width"] = {kind: float(t[2] / max(t[1], 1)) for kind, t in totals.items()}
+        figures["coverage"] = {kind: float(t[0] / t[1]) if t[1] else None for kind, t in totals.items()}
+        figures["width"] = {kind: float(t[2] / t[1]) if t[1] else None for kind, t in totals.items()}
     return figures
 
 
@@ -280,7 +280,8 @@ def table(name: str, figures: dict[str, Any]) -> list[str]:
     for k, methods in figures["k"].items():
         for method, one in methods.items():
             values = " ".join(f"{key} {value:.3f}" for key, value in one.items() if isinstance(value, float))
-            covered = " ".join(f"{key} {value:.2f}" for key, value in one.get("coverage", {}).items())
+            held = {key: value for key, value in one.get("coverage", {}).items() if value is not None}
+            covered = " ".join(f"{key} {value:.2f}" for key, value in held.items())
             lines.append(f"  {k} {method:24} {values} {covered}")
     return lines
 

@@ -57,10 +57,14 @@ def tables(report: dict[str, Any]) -> Iterator[str]:
         for method in COMPARED:
             held, width = methods[method].get("coverage"), methods[method].get("width")
             if held:
-                yield (
-                    f"| {name}, {k} | {method} | {held['consensus']:.2f} | {width['consensus']:.2f} "
-                    f"| {held['annotators']:.2f} | {width['annotators']:.2f} | {held['shares']:.2f} |"
-                )
+                shown = (held["consensus"], width["consensus"], held["annotators"], width["annotators"])
+                values = " | ".join(map(number, (*shown, held["shares"])))
+                yield f"| {name}, {k} | {method} | {values} |"
+
+
+def number(value: float | None, digits: int = 2) -> str:
+    """Return a number of a table; where there is none, a dash."""
+    return "–" if value is None else f"{value:.{digits}f}"
 
 
 def scales(report: dict[str, Any]) -> Iterator[str]:
@@ -71,8 +75,8 @@ def scales(report: dict[str, Any]) -> Iterator[str]:
         for method in ON_SCALES:
             one = methods.get(method, {})
             if "kappa" in one:
-                values = (one.get(key) for key in ("log_loss", "kappa", "distance", "position"))
-                shown = " | ".join("–" if value is None else f"{value:.3f}" for value in values)
+                keys = ("log_loss", "kappa", "distance", "position")
+                shown = " | ".join(number(one.get(key), 3) for key in keys)
                 yield f"| {name}, {k} | {method} | {shown} |"
 
 
