@@ -138,7 +138,7 @@ def test_frames_of_texts_and_labels_start_a_loop() -> None:
     assert len(asked.ask()) == 4
     for wrong, message in (
         ("one", "one string"),
-        ([("a", "x"), ("a", "y")], "an id twice"),
+        ([("a", "x"), ("a", "y")], "'a' appears twice"),
         ([("a", 1)], "row 0: text is 1"),
     ):
         with pytest.raises(jb.InputError, match=message):

@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from jurybox.project import Project
-from jurybox.store import rounds, snapshots
+from jurybox.store import rounds, schema, snapshots
 from jurybox.store.filters import TextFilter, TextState
 from jurybox.store.queue import Terms, next_tasks
 from jurybox.store.records import NothingLeft, Role, Task, Why
@@ -259,13 +259,10 @@ def test_a_base_that_is_too_old_is_written_anew(project: Project) -> None:
 def test_a_round_that_was_not_finished_leaves_front_and_base(project: Project) -> None:
     snapshot = snapshots.read_snapshot(project.store)
     rounds.begin_round(project.store, snapshot, {}, now=1.0)
+    columns = ", ".join(column.name for column in schema.ranking.c if column.name != "round_id")
+    copied = f"INSERT INTO ranking (round_id, {columns}) SELECT 3, {columns} FROM ranking WHERE round_id = 2"  # noqa: S608
     with project.store.write() as connection:
-        connection.execute(
-            sa.text(
-                "INSERT INTO ranking SELECT 3, text_id, base, position, labels, wanted, cap, open, score,"
-                " selection_probability, reason FROM ranking WHERE round_id = 2"
-            )
-        )
+        connection.execute(sa.text(copied))
     rounds.begin_round(project.store, snapshot, {}, now=1.0)
     assert stored_places(project) == {1: N, 2: FRONT}
     assert served(project, "ana", FRONT) == named(NEWER[:FRONT])

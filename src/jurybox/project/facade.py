@@ -23,6 +23,7 @@ from jurybox.project.audit import Audit
 from jurybox.project.beliefs import BeliefSource
 from jurybox.project.editing import Editing
 from jurybox.project.gold import Gold
+from jurybox.project.labeller import open_labeller
 from jurybox.project.labelling import Labelling
 from jurybox.project.machines import Machines
 from jurybox.project.notebook import frame_of, loop_of
@@ -31,7 +32,7 @@ from jurybox.project.reading import Notes, Reading
 from jurybox.project.reviewing import Reviewing
 from jurybox.project.rounds import Rounds, Telling
 from jurybox.project.tuning import Tuning
-from jurybox.scales import Scale, numbers_of
+from jurybox.scales import numbers_of
 from jurybox.store import lifecycle, overview, ranks, snapshots, state
 from jurybox.store.checks import storable
 from jurybox.store.engine import Store, read_location
@@ -276,23 +277,20 @@ class Project(Labelling):
         source.plan.approve(yes=yes, strict=strict, replace=duplicates == "last")
         return self.add(source.batches(), duplicates=duplicates)
 
-    @property
-    def name(self) -> str:
-        """The title."""
-        with self.store.read() as connection:
-            return state.read_state(connection).name
+    def label(self, annotator: str) -> Any:
+        """Return a widget that lets an annotator label in this notebook, with the keys of the labelling page.
 
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """Names of the classes, in order."""
-        with self.store.read() as connection:
-            return state.read_classes(connection)
+        Show it as the last line of a cell. What is pressed goes through `submit`, `skip`, `flag` and `undo`
+        as a task of this annotator, under the same limits as in the web app; a name that is new is added.
 
-    @property
-    def scale(self) -> Scale | None:
-        """The classes' numbers where they are an ordered scale, else None."""
-        with self.store.read() as connection:
-            return state.read_scale(connection)
+        Raises
+        ------
+        InputError
+            If the name cannot be stored.
+        MissingExtraError
+            If anywidget is not installed.
+        """
+        return open_labeller(self, self.reading, annotator)
 
     def to_loop(self, **changes: Any) -> Loop:
         """Return a loop in memory over the texts and annotations of now; what it is told stays there.

@@ -9,16 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from jurybox.errors import JuryboxError, NotFoundError, require
+from jurybox.project.labelling import Labelling
 from jurybox.project.reading import Reading
 from jurybox.scales import CLASS_KEYS, class_keys
 from jurybox.store import state
 from jurybox.store.records import Task
-
-if TYPE_CHECKING:
-    from jurybox.project.labelling import Labelling
 
 __all__ = ["SKIP_REASONS", "Desk", "open_labeller"]
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from jurybox.errors import InputError, NotFoundError
 from jurybox.project.handle import ProjectPart
-from jurybox.project.labeller import open_labeller
-from jurybox.project.reading import Reading
-from jurybox.store import decisions, loans, people, queue
+from jurybox.scales import Scale
+from jurybox.store import decisions, loans, people, queue, state
 from jurybox.store.checks import check_seconds, storable
 from jurybox.store.records import Fault, NothingLeft, Receipt, Task, Tasks
 
@@ -27,20 +24,23 @@ class Labelling(ProjectPart):
     annotator. A label that came without a loan has the origin ``direct``.
     """
 
-    def label(self, annotator: str) -> Any:
-        """Return a widget that lets an annotator label in this notebook, with the keys of the labelling page.
+    @property
+    def name(self) -> str:
+        """The title."""
+        with self.store.read() as connection:
+            return state.read_state(connection).name
 
-        Show it as the last line of a cell. What is pressed goes through `submit`, `skip`, `flag` and `undo`
-        as a task of this annotator, under the same limits as in the web app; a name that is new is added.
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes, in order."""
+        with self.store.read() as connection:
+            return state.read_classes(connection)
 
-        Raises
-        ------
-        InputError
-            If the name cannot be stored.
-        MissingExtraError
-            If anywidget is not installed.
-        """
-        return open_labeller(self, Reading(self.store, self._clock), annotator)
+    @property
+    def scale(self) -> Scale | None:
+        """The classes' numbers where they are an ordered scale, else None."""
+        with self.store.read() as connection:
+            return state.read_scale(connection)
 
     def next_task(self, annotator: str) -> Task | NothingLeft:
         """Lend an annotator the text to label now: the one already in hand, else the best free one.

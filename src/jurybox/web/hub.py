@@ -1,9 +1,10 @@
 """Several projects of a folder on one server: an app in front of the app of each.
 
 Which project a request is for says a cookie, which the page with all projects sets; programs are known by
-their token, or name the project in a header. Each project keeps sessions of its own, signed with its own key: who
-signs in here opens all projects whose token they have sent at once, and who signs out leaves all. A form that
-was opened in one project is no form of another one: its CSRF token is that of the session of the first.
+their token, or name the project in a header. Each project keeps sessions of its own, signed with its own
+key: who signs in here opens all projects whose token they have sent at once, and who signs out leaves all.
+A form that was opened in one project is no form of another one: its CSRF token is that of the session of
+the first.
 """
 
 from __future__ import annotations
