@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 import jurybox as jb
 from jurybox.annotations import Annotations
@@ -77,8 +78,11 @@ class Purse:
         self.money += self.price
         return True
 
-    def believed(self) -> tuple[EstimatedConsensus, Floats, Floats, Ints]:
-        """Fit panel and consensus; return them with the probabilities and what was said."""
+    def believed(self) -> tuple[EstimatedConsensus, Floats, NDArray[np.float32], Ints]:
+        """Fit panel and consensus; return them with the probabilities and what was said.
+
+        An item without an answer has the shares of the labels: the panel knows nothing of it.
+        """
         K = len(self.answers.classes)
         said = np.where(self.asked, self.machines, -1)
         votes = votes_of(said, K)
@@ -97,6 +101,7 @@ class Purse:
         fitted = Panel.of(votes, said.shape[1]).fit(votes[rows], counts / n[:, None], n)
         p = np.array(fitted.predict_proba(votes))
         p[rows] = fitted.out_of_sample
+        p[~self.asked.any(axis=1)] = (counts.sum(axis=0) + 0.5) / (counts.sum(axis=0) + 0.5).sum()
         return jb.estimate_consensus(people, p, check=False), p, votes, said
 
 

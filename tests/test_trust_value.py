@@ -23,7 +23,7 @@ def by_enumeration(q: np.ndarray, A: np.ndarray, O: np.ndarray, n: int) -> float
     for said in product(range(A.shape[1]), repeat=n):
         joint = [q[t] * np.prod([A[t, y] for y in said]) for t in range(len(q))]
         after += max(sum(joint[t] * O[t, m] for t in range(len(q))) for m in range(O.shape[1]))
-    return after - max(sum(q[t] * O[t, m] for t in range(len(q))) for m in range(O.shape[1]))
+    return float(after - max(sum(q[t] * O[t, m] for t in range(len(q))) for m in range(O.shape[1])))
 
 
 @given(st.integers(0, 10_000), st.integers(1, 3), st.integers(2, 4))

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from jurybox.arrays import Bools, Floats, Ints
 from jurybox.classifiers.panel import source_correlation
@@ -174,7 +175,11 @@ def texts_for(
 
 
 def gains_of_machines(
-    consensus: EstimatedConsensus, pred_probs: Floats | None, votes: Floats, said: Ints, asked: Bools
+    consensus: EstimatedConsensus,
+    pred_probs: Floats | None,
+    votes: NDArray[np.float32],
+    said: Ints,
+    asked: Bools,
 ) -> list[Floats]:
     """Return what an answer of each machine about each text is expected to set right, S arrays of shape (N,).
 
