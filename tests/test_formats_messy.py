@@ -188,6 +188,30 @@ READ: dict[str, Case] = {
         ("polite", "rude", "other"),
         says="1 × rejected labels left out",
     ),
+    "branches.json": Case(
+        json.dumps(
+            [
+                {
+                    "data": {"text": "hi"},
+                    "annotations": [
+                        {
+                            "completed_by": 1,
+                            "result": [{"type": "taxonomy", "value": {"taxonomy": [["t"], ["t", "rude"]]}}],
+                        }
+                    ],
+                }
+            ]
+        ),
+        {"1": 1},
+        1,
+    ),
+    "two_schemes.tsv": Case(
+        "user\tinstance_id\tdisplayed_text\ttone:::polite\ttone:::rude\tsure:::1\tsure:::2\n"
+        "ana\t1\thi\tx\t\tx\t\nbo\t1\thi\t\tx\t\tx\n",
+        BOTH,
+        1,
+        says="answers to 'sure' left out",
+    ),
     "questions.json": Case(
         json.dumps(
             [
@@ -244,6 +268,7 @@ def test_a_messy_file_is_refused_by_name(tmp_path: Path, name: str) -> None:
 
 
 LOST: dict[str, str] = {
+    "label_and_text.txt": "polite\tCould you look at this?\nrude\tWhat is wrong with you?\n",
     "votes_of_nobody.jsonl": lines({"text": "hi", "votes": ["polite", "rude", "rude"]}),
     "votes_in_cells.csv": "id,text,votes\n1,hi,\"['polite', 'rude']\"\n2,ho,\"['rude', 'rude']\"\n",
     "dense.csv": "id,text,ana\n1,hi,polite\n2,ho,rude\n",

@@ -233,6 +233,7 @@ _OF_TABLES = {
     "mturk": ("mturk", "mturk json", "mturk radio"),
     "toloka": ("toloka",),
     "appen": ("appen",),
+    "crowd-kit": ("crowd-kit",),
     "label-studio": ("label-studio csv", "label-studio csv ratings"),
     "potato": ("potato tsv",),
     "qualtrics": ("qualtrics",),
@@ -252,7 +253,14 @@ READERS: dict[str, Callable[[random.Random], None]] = {
     },
     "csv": _of_bytes(".csv", _samples("mturk", "crowd-kit", "a column")),
     "json": _of_bytes(".json", _samples("pandas", "lewidi", "argilla")),
-    "lines": _of_bytes(".txt", [b"one text\nanother one\n", "drei, vier\nfünf\n".encode("cp1252")]),
+    "lines": _of_bytes(
+        ".txt",
+        [
+            *(b"one text\nanother one\n", "drei, vier\nfünf\n".encode("cp1252")),
+            b"__label__polite one text\n__label__rude another one\n",
+        ],
+    ),
+    "sheets": _of_bytes(".xlsx", _samples("a sheet")),
     "zip": _of_bytes(".zip", _samples("doccano", "potato", "inception")),
     "webanno": _of_bytes(
         ".tsv",

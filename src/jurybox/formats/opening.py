@@ -14,7 +14,7 @@ from jurybox.formats.names import is_known
 from jurybox.formats.options import ReadOptions
 from jurybox.formats.plan import ColumnPlan, FilePlan, Finding, Tally, finding
 from jurybox.formats.read_binary import objects_of, open_feather, open_huggingface, open_parquet, open_sheets
-from jurybox.formats.read_csv import SAMPLE_ROWS, open_csv, open_lines
+from jurybox.formats.read_csv import SAMPLE_ROWS, labelled_lines, open_csv, open_lines
 from jurybox.formats.read_json import iter_objects, table_of_objects
 from jurybox.formats.records import Record, Table, later_only
 from jurybox.formats.rows import Layout, read_table
@@ -162,7 +162,7 @@ def open_part(path: Path, form: str, options: ReadOptions, *, known_labels: bool
         )
         return opening.table(table)
     if form == "lines":
-        return opening.table(open_lines(path, opening.encoding or ""))
+        return opening.table(labelled_lines(open_lines(path, opening.encoding or ""), opening.labels))
     if form == "webanno":
         return opening.objects(lambda: webanno_objects(path, opening.encoding or ""))
     openers = {

@@ -14,9 +14,9 @@ from jurybox.formats.detect import DELIMITERS, sniff_delimiter
 from jurybox.formats.names import header_at, is_known
 from jurybox.formats.records import Row, Table
 from jurybox.formats.spreadsheet import ESCAPED_COLUMN, split_names, unescape
-from jurybox.formats.values import as_text
+from jurybox.formats.values import LabelReader, as_text
 
-__all__ = ["MOST_CHARACTERS", "SAMPLE_ROWS", "open_csv", "open_lines", "wrong_bytes"]
+__all__ = ["MOST_CHARACTERS", "SAMPLE_ROWS", "labelled_lines", "open_csv", "open_lines", "wrong_bytes"]
 
 SAMPLE_ROWS = 1000
 _FASTTEXT = "__label__"
@@ -103,6 +103,22 @@ def open_lines(path: Path, encoding: str) -> Table:
     if all(as_text(text).startswith(_FASTTEXT) for (text,) in sample):
         return Table(str(path), ("label", "text"), [], lambda: map(_of_fasttext, rows()))
     return Table(str(path), ("text",), sample, rows)
+
+
+def labelled_lines(table: Table, labels: LabelReader) -> Table:
+    """Return lines of label, tab and text, or text, tab and label, as a table of both; others as they are."""
+    cells = [as_text(row[0]).split("\t") for row in table.sample]
+    if len(table.columns) != 1 or not cells or {len(row) for row in cells} != {2}:
+        return table
+    at = next((at for at in (0, 1) if all(labels.knows(row[at]) for row in cells)), None)
+    if at is None:
+        return table
+
+    def rows() -> Iterator[Row]:
+        return (tuple(as_text(row[0]).split("\t", 1)) if row else () for row in table.rows())
+
+    columns = ("label", "text") if at == 0 else ("text", "label")
+    return Table(table.file, columns, [tuple(row) for row in cells], rows)
 
 
 def _of_fasttext(row: Row) -> Row:

@@ -9,12 +9,13 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol, TypeVar
 
 from jurybox.errors import FormatError
-from jurybox.formats.plan import Tally, finding
+from jurybox.formats.plan import Finding, Tally, finding
 from jurybox.formats.records import AnnotationRecord, Record, SkipRecord, Table, TextRecord
 from jurybox.formats.times import TimeStyle, parse_seconds, parse_time
 from jurybox.formats.values import LabelReader, as_json, as_name, as_text, checked, id_of_text
 
 __all__ = ["Answer", "Context", "Item", "ObjectTool", "TableTool", "conversation", "only_of_classes"]
+__all__ += ["other_answers"]
 __all__ += ["read_items", "span_problem", "who", "who_field"]
 
 _FIELDS = (
@@ -345,10 +346,14 @@ def only_of_classes(
             column,
         )
     for name in found.keys() - known.keys():
-        problem = "answers to {name} left out: they are none of the classes"
-        other = finding("other_answers", problem, f"--column label={name} to read them", name=[name])
-        about.tally.note(other, row)
+        about.tally.note(other_answers(name), row)
     return known
+
+
+def other_answers(question: str) -> Finding:
+    """Return the remark that answers to a question are left out."""
+    problem = "answers to {name} left out: they are none of the classes"
+    return finding("other_answers", problem, f"--column label={question} to read them", name=[question])
 
 
 def span_problem(about: Context, row: int, column: str, value: object, control: str = "") -> FormatError:

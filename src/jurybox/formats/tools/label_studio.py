@@ -12,7 +12,18 @@ from jurybox.formats.values import as_text
 
 __all__ = ["LABEL_STUDIO_TABLE", "LabelStudio"]
 
-_TEXTS = ("text", "sentence", "document", "content", "body", "message", "review", "comment", "$undefined$")
+_TEXTS = (
+    "text",
+    "sentence",
+    "document",
+    "content",
+    "body",
+    "message",
+    "review",
+    "comment",
+    "html",
+    "$undefined$",
+)
 _PREDICTIONS = finding("predictions", "predictions of models left out: people vote, machines do not")
 _DRAFTS = finding("drafts", "drafts left out")
 _RESUBMITTED = finding("resubmitted", "submitted anew by the same annotator; the later one counts")
@@ -145,11 +156,9 @@ def _is_span(value: Mapping[str, object]) -> bool:
 def _value(value: Mapping[str, object], about: Context) -> object:
     """Return the label that a result states; None where it is none, such as a text that was typed."""
     if "taxonomy" in value:
-        return (
-            [_leaf(path, about) for path in value["taxonomy"]]
-            if isinstance(value["taxonomy"], list)
-            else None
-        )
+        paths = value["taxonomy"] if isinstance(value["taxonomy"], list) else []
+        above = [path[:-1] for path in paths if isinstance(path, list)]  # branches of what was chosen
+        return [_leaf(path, about) for path in paths if path not in above] or None
     return next((value[kind] for kind in ("choices", "rating", "number", "selected") if kind in value), None)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from jurybox.formats.records import Row, Table
 from jurybox.formats.times import TimeStyle, parse_seconds
-from jurybox.formats.tools.base import Answer, Context, Item, TableTool, who
+from jurybox.formats.tools.base import Answer, Context, Item, TableTool, other_answers, who
 from jurybox.formats.values import as_text
 
 __all__ = ["POTATO_TABLE", "Potato"]
@@ -118,6 +118,8 @@ def _one(schemes: Mapping[str, list[tuple[str, str]]], row: int, about: Context)
                 row,
                 "label_annotations",
             )
+        for name in asked.keys() - usable.keys():
+            about.tally.note(other_answers(name), row)
         asked = usable
     return [_meant(pair, about) for pairs in asked.values() for pair in pairs] or None
 
