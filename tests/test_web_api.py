@@ -233,13 +233,23 @@ def test_file_names_that_are_none(own: Stage, name: str) -> None:
 
 
 def test_a_preview_changes_nothing(own: Stage) -> None:
-    body = "id;Text;anna;ben\n1;eins;yes;no\n2;zwei;no;no\n".encode("cp1252")
+    body = "id;Text;anna;ben\n1;eins;yes;no\n2;zwei;no;\n".encode("cp1252")
     answer = own.client("olga").post("/api/v1/import/preview", params={"filename": "x.csv"}, content=body)
     assert answer.status_code == 200, answer.text
     plan = answer.json()["plans"][0]
     assert (plan["file"], plan["delimiter"], plan["shape"]) == ("x.csv", ";", "wide")
     assert answer.json()["texts"][0] == {"id": "1", "text": "eins"}
     assert own.project.status().texts == 12
+
+
+def test_a_preview_and_an_import_agree_on_what_would_be_lost(own: Stage) -> None:
+    client, body = own.client("olga"), b"id,text,anna,ben\n1,one,yes,no\n2,two,no,no\n"
+    found = client.post("/api/v1/import/preview", params={"filename": "x.csv"}, content=body).json()
+    (loss,) = (one for one in found["findings"] if one["loses_labels"])
+    assert (loss["code"], loss["values"]) == ("nobody", [["columns", ["anna", "ben"]]])
+    refused = client.post("/api/v1/import", params={"filename": "x.csv"}, content=body)
+    assert (refused.status_code, refused.json()["code"]) == (422, "labels_lost")
+    assert loss["problem"] in refused.json()["detail"]
 
 
 def test_pages_and_ids_of_all_sorts(own: Stage) -> None:

@@ -24,7 +24,7 @@ from jurybox.project import Project
 from jurybox.store.records import Added
 from jurybox.web.access import owner_only
 from jurybox.web.api.fields import Name
-from jurybox.web.state import Stored
+from jurybox.web.state import Stored, get_server
 from jurybox.web.uploads import file_name
 
 __all__ = ["export_file", "names_of_client", "received", "router"]
@@ -116,10 +116,12 @@ async def import_file(
 async def preview(
     request: Request, filename: FileName, annotator: Annotated[Name | None, Query()] = None
 ) -> Preview:
-    """Say how a file would be read, and change nothing."""
+    """Say how a file would be read into this project, and change nothing."""
+    server = get_server(request)
+    options = ReadOptions(annotator=annotator, classes=server.project.classes if server.has_project else None)
     with tempfile.TemporaryDirectory(prefix="jurybox-") as folder:
         path = await received(request, Path(folder), filename)
-        return await run_in_threadpool(_preview, path, filename, ReadOptions(annotator=annotator))
+        return await run_in_threadpool(_preview, path, filename, options)
 
 
 @router.get("/export", response_class=FileResponse, responses=_FILE)
