@@ -100,6 +100,16 @@ def test_probabilities_of_ones_own_take_the_place_of_a_classifier(strategy: str,
     assert asked.round.diagnostics["classifier"] == "own probabilities"
 
 
+class Streaming:
+    """An encoder that nothing can pickle; functions can be where dill has been imported, as datasets does."""
+
+    def __init__(self) -> None:
+        self.numbers = (number for number in range(9))
+
+    def encode(self, texts: list[str]) -> list[list[int]]:
+        return [[len(text)] for text in texts]
+
+
 @pytest.mark.slow
 def test_a_loop_that_is_loaded_goes_on_as_the_other_would_have(tmp_path: Path) -> None:
     one = loop(rng=5, random_share=0.3).run(answer, budget=12)
@@ -111,7 +121,7 @@ def test_a_loop_that_is_loaded_goes_on_as_the_other_would_have(tmp_path: Path) -
     assert one.annotations.to_frame().equals(two.annotations.to_frame())
     assert one.ask().text_ids == two.ask().text_ids
     assert "t3" not in two.annotations.texts[two.annotations.text]
-    lonely = loop(encoder=lambda texts: [[len(text)] for text in texts])
+    lonely = loop(encoder=Streaming())
     with pytest.raises(jb.InputError, match="cannot be saved"):
         lonely.save(tmp_path / "not.loop")
     assert not (tmp_path / "not.loop").exists()
@@ -138,7 +148,7 @@ def test_frames_of_texts_and_labels_start_a_loop() -> None:
     assert len(asked.ask()) == 4
     for wrong, message in (
         ("one", "one string"),
-        ([("a", "x"), ("a", "y")], "'a' appears twice"),
+        ([("a", "x"), ("a", "y")], "text 'a' appears twice"),
         ([("a", 1)], "row 0: text is 1"),
     ):
         with pytest.raises(jb.InputError, match=message):

@@ -34,7 +34,7 @@ async ([script, view]) => {
   window.notebookKeys = [];
   document.addEventListener("keydown", (event) => window.notebookKeys.push(event.key));
   const url = URL.createObjectURL(new Blob([script], { type: "text/javascript" }));
-  (await import(url)).default.render({ model, el: document.querySelector("main") });
+  (await import(url)).default.render({ model, el: document.querySelector("main div") });
 }
 """
 """What a notebook does for a widget: a model that brings messages to the kernel and its state back."""
@@ -61,7 +61,9 @@ def shown(browser: Browser, widget: Any) -> Page:
         return widget.view
 
     page.expose_function("kernel", kernel)
-    page.set_content("<!doctype html><html lang=en><title>Notebook</title><h1>Notebook</h1><main></main>")
+    page.set_content(
+        "<!doctype html><html lang=en><title>Notebook</title><main><h1>Notebook</h1><div></div></main>"
+    )
     page.add_style_tag(content=widget._css)
     page.evaluate(NOTEBOOK, [widget._esm, widget.view])
     return page
@@ -132,7 +134,7 @@ def test_comments_and_remarks_reach_the_project_and_the_end_is_said(
     page.wait_for_timeout(200)
     page.get_by_role("button", name="Send to the owner").click()
     expect(page.get_by_role("status")).to_have_text("Thank you. The owner will see your remark.")
-    assert [flag.comment for flag in project.reading.flags()] == ["cut off"]
+    assert [flag.comment for flag in project.review.flags()] == ["cut off"]
     for given in range(2, 7):
         page.wait_for_timeout(200)
         page.keyboard.press("1")
