@@ -226,7 +226,7 @@ def _refuse_other_rows(parts: Mapping[str, Any]) -> None:
 
 def _declared(columns: Sequence[Any]) -> tuple[Hashable, ...] | None:
     """Return the classes that all these columns declare with their order, or None."""
-    kinds = [getattr(column, "dtype", None) for column in columns]
+    kinds: list[Any] = [getattr(column, "dtype", None) for column in columns]
     known = {tuple(kind.categories) if getattr(kind, "ordered", False) else None for kind in kinds}
     return known.pop() if len(known) == 1 else None
 
