@@ -138,12 +138,10 @@ def read_folder(folder: Path, n_texts: int, encoder: str) -> Corpus:
     views = fit_views(get_encoders(encoder), [words[one] for one in ids], cache=FeatureCache(CACHE))
     place = np.arange(sheet.n_texts)
     held = sheet.subset(texts=place >= len(ids))
-    return Corpus(
-        folder.name,
-        sheet.subset(texts=place < len(ids)),
-        *(np.asarray(views.rows([words[one] for one in part]), dtype=np.float64) for part in (ids, test_ids)),
-        held.each(_majority),
+    pool, test = (
+        np.asarray(views.rows([words[one] for one in part]), dtype=np.float64) for part in (ids, test_ids)
     )
+    return Corpus(folder.name, sheet.subset(texts=place < len(ids)), pool, test, held.each(_majority))
 
 
 def _test_texts(texts: pd.DataFrame) -> NDArray[np.bool_]:

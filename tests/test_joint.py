@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ from jurybox import (
     play_round,
 )
 from jurybox.classifiers.head import Head, row_space
-from jurybox.classifiers.thresholds import best_divisors, best_thresholds, weight_of_yes
+from jurybox.classifiers.thresholds import Measure, best_divisors, best_thresholds, weight_of_yes
 from jurybox.consensus.prior import AnnotatorPrior
 from jurybox.errors import InputError
 from jurybox.questions import Facet
@@ -174,8 +174,8 @@ def test_divisors_are_no_worse_than_the_likeliest_class_and_the_best_of_two_clas
 
 def test_thresholds_leave_out_what_is_not_known() -> None:
     p, q = np.array([[0.9], [0.8], [0.2]]), np.array([[1.0], [np.nan], [0.0]])
-    for measure in ("macro_f1", "micro_f1", "subset_accuracy"):
-        assert best_thresholds(p, q, measure) == pytest.approx([0.55])  # type: ignore[arg-type]
+    for measure in get_args(Measure):
+        assert best_thresholds(p, q, measure) == pytest.approx([0.55])
     assert best_thresholds(p, np.full((3, 1), np.nan)) == [0.5]
     with pytest.raises(InputError, match=r"expected \(n, C\) of both"):
         best_thresholds(p, q[:2])

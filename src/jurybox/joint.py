@@ -321,8 +321,8 @@ def _thresholds(sheet: AnswerSheet, rounds: Mapping[Facet, Round], measure: Meas
         p = [rounds[facet].pred_probs[some] for facet in question.facets]
         q = [rounds[facet].consensus.posterior[some] for facet in question.facets]
         if question.kind == "several":
-            yes = (np.column_stack([each[:, 1] for each in one]) for one in (p, q))
-            for facet, threshold in zip(question.facets, best_thresholds(*yes, measure), strict=True):
+            said, right = (np.column_stack([each[:, 1] for each in one]) for one in (p, q))
+            for facet, threshold in zip(question.facets, best_thresholds(said, right, measure), strict=True):
                 found[facet] = np.clip([1 - threshold, threshold], _LEAST, None)
         elif question.kind == "single":
             found[question.facets[0]] = best_divisors(p[0], q[0], measure)

@@ -377,16 +377,19 @@ class AnswerSheet(Shown):
                 continue
             text, annotator, said = self._said(question)
             names = question.classes
-            part = pd.DataFrame({"text": self.texts[text], "annotator": self.annotators[annotator]})
-            part["question"] = question.name
-            part["answer"] = [[n for n, yes in zip(names, row, strict=True) if yes == 1] for row in said]
-            part["asked"] = [
-                None
-                if all(row != NOT_ASKED)
-                else [n for n, s in zip(names, row, strict=True) if s != NOT_ASKED]
-                for row in said
-            ]
-            parts.append(part)
+            of_row: dict[str, Any] = {
+                "text": self.texts[text],
+                "annotator": self.annotators[annotator],
+                "question": question.name,
+                "answer": [[n for n, yes in zip(names, row, strict=True) if yes == 1] for row in said],
+                _ASKED: [
+                    None
+                    if all(row != NOT_ASKED)
+                    else [n for n, s in zip(names, row, strict=True) if s != NOT_ASKED]
+                    for row in said
+                ],
+            }
+            parts.append(pd.DataFrame(of_row))
         return pd.concat(parts, ignore_index=True)[[*_COLUMNS, _ASKED]]
 
 
