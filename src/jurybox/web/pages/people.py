@@ -207,8 +207,7 @@ def _pace(catalogue: Catalogue, hours: Sequence[HourOfLabels]) -> HeatTable | No
         for name in dict.fromkeys(one.annotator for one in hours)
     ]
     names = [f"{datetime.fromtimestamp(start, tz=UTC):%d.%m. %H}" for start in starts]
-    caption, across = catalogue.text("people.pace"), catalogue.text("people.hour")
-    return HeatTable(caption=caption, down="", across=across, names=names, rows=rows)
+    return HeatTable(caption=catalogue.text("people.hour"), down="", across="", names=names, rows=rows)
 
 
 def _check_new(request: Request, names: Sequence[str]) -> None:
