@@ -27,7 +27,7 @@ from jurybox.annotations import Annotations
 from jurybox.arrays import Floats, Ints
 from jurybox.classifiers.head import Head
 from jurybox.datasets import Dataset
-from jurybox.datasets.splits import draw_initial
+from jurybox.datasets.frames import draw_initial
 from jurybox.encoders import FeatureCache, Layers, fit_views, get_encoders
 from jurybox.loop import Settings
 from jurybox.simulation import PoolInputs, simulate_run

@@ -114,7 +114,7 @@ def prepare(folder: Path, data: str, encoder: str) -> str:
     from sklearn.model_selection import cross_val_predict
 
     import jurybox as jb
-    from jurybox.datasets.splits import draw_initial
+    from jurybox.datasets.frames import draw_initial
 
     loaded = jb.datasets.load(data)
     views = jb.fit_views(jb.get_encoders(encoder), loaded.pool_texts)

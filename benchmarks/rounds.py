@@ -21,7 +21,7 @@ import numpy as np
 
 import jurybox as jb
 from jurybox.arrays import Floats
-from jurybox.encoders.features import fit_feature_map
+from jurybox.encoders.base import fit_feature_map
 
 OUT = Path(__file__).parent / "results" / "rounds.json"
 

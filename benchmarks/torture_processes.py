@@ -164,8 +164,7 @@ def serve(location: str, port: int) -> None:
 
 def learn(location: str) -> None:
     """Play one round after the other."""
-    from jurybox.learner import main
-    from jurybox.schedule import LearnerOptions
+    from jurybox.learner import LearnerOptions, main
 
     quick = LearnerOptions(
         quiet_seconds=0.5, poll_seconds=0.02, rest=0.0, judge_seconds=60.0, first_pause=0.1, longest_pause=1.0

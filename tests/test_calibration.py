@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from jurybox import calibration
 from jurybox.annotations import Annotations
-from jurybox.calibration import fit_temperature, scale_probabilities
+from jurybox.consensus import crowdlab as calibration
+from jurybox.consensus.crowdlab import fit_temperature, scale_probabilities
 from jurybox.errors import InputError
 
 COARSE = [0.1, 0.2, 0.5, 0.8, 1, 2, 3, 5, 8]

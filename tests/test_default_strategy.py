@@ -8,7 +8,7 @@ import pytest
 from jurybox.annotations import Annotations
 from jurybox.arrays import Floats, Ints
 from jurybox.datasets import Dataset
-from jurybox.datasets.splits import draw_initial
+from jurybox.datasets.frames import draw_initial
 from jurybox.loop import Settings, play_round
 from jurybox.simulation import PoolInputs, simulate_run
 

@@ -13,7 +13,7 @@ import pytest
 
 import jurybox.encoders as encoders
 from jurybox.encoders import Encoder, TfidfEncoder, TransformerEncoder, get_encoder, get_encoders
-from jurybox.encoders.features import fit_feature_map
+from jurybox.encoders.base import fit_feature_map
 from jurybox.encoders.transformer import HUB_NAME, PACKAGE, check_weights, model_digest
 from jurybox.errors import InputError, MissingExtraError
 

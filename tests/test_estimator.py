@@ -18,9 +18,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
-from jurybox.classifiers.base import Classifier, Fitted
+from jurybox.classifiers.base import Classifier, ConstantFitted, Fitted, stratified_folds
 from jurybox.classifiers.estimator import EstimatorClassifier, estimator_by_name
-from jurybox.classifiers.folds import ConstantFitted, stratified_folds
 from jurybox.errors import FitError, InputError
 
 Floats = NDArray[np.float64]

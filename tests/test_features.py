@@ -7,8 +7,8 @@ import pytest
 from numpy.typing import NDArray
 
 from jurybox.arrays import Floats
-from jurybox.encoders import features as features_module
-from jurybox.encoders.features import fit_feature_map
+from jurybox.encoders import base as features_module
+from jurybox.encoders.base import fit_feature_map
 from jurybox.errors import InputError
 
 

@@ -28,7 +28,6 @@ LAYERS = (
     "sheets",
     "doubts",
     "agreement",
-    "calibration",
     "consensus",
     "trust",
     "selection",
@@ -50,7 +49,6 @@ LAYERS = (
     "store",
     "project",
     "tuning",
-    "schedule",
     "learner",
     "report",
     "wire",
@@ -62,7 +60,6 @@ ON_THE_CORE = "compat"  # may import whatever the core offers, and nothing impor
 
 SMALL = {
     "__main__.py": "Python asks for it by name",
-    "project/notebook.py": "the loop in memory is loaded by nobody who serves",
     "project/handle.py": "every part of a project stands on it, and none before another",
     "store/migrations/env.py": "Alembic asks for it by name",
     "store/migrations/versions/0010_tables.py": "a version of the schema is a module",

@@ -18,8 +18,10 @@ import pytest
 from jurybox import learner
 from jurybox.errors import ConflictError, FitError, NotFoundError
 from jurybox.learner import (
+    LearnerOptions,
     LearnerPhase,
     LearnerState,
+    is_due,
     learn,
     learner_state,
     note_death,
@@ -28,7 +30,6 @@ from jurybox.learner import (
 from jurybox.project import Project
 from jurybox.project.beliefs import BeliefSource
 from jurybox.project.reading import Notes, Reading
-from jurybox.schedule import LearnerOptions, is_due
 from jurybox.store import rounds, snapshots
 from jurybox.store.locks import advisory_key
 from jurybox.store.services import Pulse

@@ -10,7 +10,7 @@ import pytest
 
 import jurybox as jb
 import lines_of_code
-from jurybox.datasets.splits import draw_initial
+from jurybox.datasets.frames import draw_initial
 
 RESULTS = json.loads(lines_of_code.RESULTS.read_text(encoding="utf-8"))
 

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from jurybox import selection
 from jurybox.annotations import Annotations
-from jurybox.calibration import fit_temperature, scale_probabilities
 from jurybox.consensus import crowdlab
+from jurybox.consensus.crowdlab import fit_temperature, scale_probabilities
 from jurybox.errors import InputError
 from support.strategies import annotation_sets, random_probabilities
 

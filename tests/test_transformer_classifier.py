@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from jurybox.classifiers import Classifier, Fitted, get_classifier
-from jurybox.classifiers.folds import ConstantFitted
+from jurybox.classifiers.base import ConstantFitted
 from jurybox.errors import InputError
 
 torch: Any = pytest.importorskip("torch")

@@ -20,8 +20,7 @@ from jurybox.encoders import (
     fit_views,
     language_note,
 )
-from jurybox.encoders.base import text_digest
-from jurybox.encoders.features import FeatureMap
+from jurybox.encoders.base import FeatureMap, text_digest
 from jurybox.errors import InputError
 
 

@@ -33,8 +33,6 @@ from jurybox.wire import Expiry, GoldLabels, Invitation, OpenTask, OpenTasks
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["Client", "RequestError"]
-
 Record = TypeVar("Record")
 
 _ATTEMPTS = 4

@@ -28,8 +28,7 @@ from jurybox.encoders import (
     fit_views,
     get_encoders,
 )
-from jurybox.encoders.base import check_texts
-from jurybox.encoders.features import FeatureMap
+from jurybox.encoders.base import FeatureMap, check_texts
 from jurybox.errors import FitError, InputError
 
 if TYPE_CHECKING:
@@ -172,7 +171,7 @@ def _train_transformer(
     labels: _Labels, folder: Path, classifier: Any, progress: Progress | None
 ) -> FinalModel:
     """Fine-tune one model on everything and save it as transformers does."""
-    from jurybox.classifiers.folds import is_single_class
+    from jurybox.classifiers.base import is_single_class
 
     if is_single_class(labels.targets, labels.weights):
         raise FitError("every text is of one class; a transformer needs at least two to tell apart")
@@ -255,8 +254,8 @@ def _as_pca(mapped: FeatureMap) -> Any:
 
 def _answering_by_name(classifier: Classifier, fitted: Fitted, x: Inputs, labels: _Labels) -> Any:
     """Return a scikit-learn classifier that predicts as the fitted one and answers with names."""
+    from jurybox.classifiers.base import ConstantFitted
     from jurybox.classifiers.estimator import EstimatorClassifier, name_array
-    from jurybox.classifiers.folds import ConstantFitted
     from jurybox.classifiers.head import HeadFitted
 
     names = name_array(labels.classes)

@@ -19,8 +19,6 @@ from contextlib import suppress
 from jurybox.errors import JuryboxError
 from jurybox.project import Project
 
-__all__ = ["TuningKeeper", "TuningProcess", "main"]
-
 _REST, _GO = b"rest\n", b"go\n"
 _LOCATION = "JURYBOX_PROJECT"  # passwords in it stay out of the list of processes
 _NICEST = 19

@@ -15,7 +15,7 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 
 from jurybox.arrays import Floats, Ints
-from jurybox.classifiers.folds import is_single_class
+from jurybox.classifiers.base import is_single_class
 from jurybox.classifiers.recipes import TuningSettings
 from jurybox.encoders.tokens import Tokens
 from jurybox.errors import InputError

@@ -12,8 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jurybox.arrays import Ints
-from jurybox.classifiers.base import Fitted, FloatArray, Inputs, check_targets
-from jurybox.classifiers.folds import ConstantFitted, is_single_class, prior, stratified_folds
+from jurybox.classifiers.base import (
+    ConstantFitted,
+    Fitted,
+    FloatArray,
+    Inputs,
+    check_targets,
+    is_single_class,
+    prior,
+    stratified_folds,
+)
 from jurybox.errors import FitError, InputError
 
 

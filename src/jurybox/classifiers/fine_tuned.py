@@ -14,8 +14,16 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from jurybox.classifiers.base import Fitted, FloatArray, Inputs, check_targets
-from jurybox.classifiers.folds import ConstantFitted, is_single_class, prior, stratified_folds
+from jurybox.classifiers.base import (
+    ConstantFitted,
+    Fitted,
+    FloatArray,
+    Inputs,
+    check_targets,
+    is_single_class,
+    prior,
+    stratified_folds,
+)
 from jurybox.classifiers.recipes import TrainingSettings
 from jurybox.encoders import Progress, model_folder
 from jurybox.encoders.base import check_texts, pool_digest

@@ -19,8 +19,7 @@ import numpy as np
 import torch
 import transformers
 
-from jurybox.classifiers.base import FloatArray
-from jurybox.classifiers.folds import stratified_folds
+from jurybox.classifiers.base import FloatArray, stratified_folds
 from jurybox.classifiers.recipes import TrainingSettings
 from jurybox.encoders.tokens import (
     Tokens,

@@ -29,8 +29,14 @@ from scipy.optimize import minimize
 from scipy.special import log_softmax, softmax
 
 from jurybox.arrays import Floats, freeze
-from jurybox.classifiers.base import Fitted, Inputs, check_targets
-from jurybox.classifiers.folds import ConstantFitted, is_single_class, stratified_folds
+from jurybox.classifiers.base import (
+    ConstantFitted,
+    Fitted,
+    Inputs,
+    check_targets,
+    is_single_class,
+    stratified_folds,
+)
 from jurybox.errors import InputError
 
 __all__ = ["Panel", "PanelFitted", "effective_votes", "source_correlation", "votes_of"]

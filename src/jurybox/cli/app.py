@@ -10,13 +10,10 @@ from typing import Annotated
 import typer
 
 from jurybox.cli import (
-    audit,
-    backups,
     editing,
     gold,
     label,
     machines,
-    people,
     projects,
     results,
     review,
@@ -120,6 +117,6 @@ def _main(
     """Labels you can trust from annotators you can't."""
 
 
-_MODULES = (projects, backups, status, people, audit, gold, editing, machines, label, review, results, serve)
+_MODULES = (projects, status, gold, editing, machines, label, review, results, serve)
 for module in (*_MODULES, simulations):
     module.register(app)

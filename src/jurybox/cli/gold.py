@@ -1,4 +1,4 @@
-"""The command `gold`: texts whose label is known, and how everyone does on them."""
+"""Texts by which others are judged: `gold`, whose label is known, and `audit`, drawn at random."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from jurybox.cli import importing as files
-from jurybox.cli.output import note, number, print_json, say, share, table
+from jurybox.cli.output import bar, note, number, print_json, say, share, table
 from jurybox.cli.projects import AsJson, ProjectLocation, examples, open_project
 from jurybox.errors import FormatError, InputError
 
 if TYPE_CHECKING:
     from jurybox.formats import Source
     from jurybox.project import Project
+    from jurybox.project.audit import AuditPlan, AuditSize
     from jurybox.project.gold import GoldScore
 
 __all__ = ["register"]
@@ -25,7 +26,7 @@ _NOBODY = "gold"  # reading a label without an annotator is an error; here nobod
 
 
 def register(app: typer.Typer) -> None:
-    """Add the command of this module."""
+    """Add the commands of this module."""
     app.command(
         rich_help_panel="Project",
         epilog=examples(
@@ -35,6 +36,10 @@ def register(app: typer.Typer) -> None:
             "gold reviews.db --qualify ana",
         ),
     )(gold)
+    audit = typer.Typer(no_args_is_help=True, help="The audit sample, by which models are judged.")
+    audit.command(epilog=examples("audit show reviews.db", "audit show reviews.db --json"))(show)
+    audit.command(epilog=examples("audit grow reviews.db 60"))(grow)
+    app.add_typer(audit, name="audit", rich_help_panel="Project")
 
 
 def gold(
@@ -101,7 +106,7 @@ def gold(
         return
     say(f"{len(known):,} gold texts")
     if any(score.n for score in report):
-        _show(report)
+        _show_scores(report)
 
 
 def _add(project: Project, source: Source) -> int:
@@ -120,7 +125,7 @@ def _add(project: Project, source: Source) -> int:
     return named
 
 
-def _show(report: list[GoldScore]) -> None:
+def _show_scores(report: list[GoldScore]) -> None:
     rows = []
     for score in sorted(report, key=lambda score: (score.n == 0, score.right / max(score.n, 1))):
         known = score.accuracy
@@ -130,3 +135,52 @@ def _show(report: list[GoldScore]) -> None:
         rows.append((score.annotator, number(score.n), number(score.right), right, interval, verdict))
     columns = ("annotator", "gold texts", "right", "accuracy", "95 % interval", "qualified")
     table([(name, "right" if 0 < at < 4 else "left") for at, name in enumerate(columns)], rows)
+
+
+def show(project: ProjectLocation, as_json: AsJson = False) -> None:
+    """Show what the audit sample tells, and what further texts would bring and cost."""
+    from jurybox.formats.plain import plain
+
+    with open_project(project) as opened, bar("judging"):
+        plan = opened.beliefs.now().audit_plan
+    if as_json:
+        print_json(plain(plan))
+        return
+    _show(plan)
+
+
+def grow(
+    project: ProjectLocation,
+    texts: Annotated[
+        int, typer.Argument(metavar="TEXTS", min=1, help="Texts to draw at random.", show_default=False)
+    ],
+    as_json: AsJson = False,
+) -> None:
+    """Draw further texts of the audit sample at random, labelled or not.
+
+    They leave every training set with the next round, and count from then on.
+    """
+    with open_project(project) as opened:
+        size = opened.audit.grow(texts)
+    if as_json:
+        print_json({"texts": size})
+        return
+    say(f"the audit sample has {size:,} texts; the next round learns from none of them")
+
+
+def _show(plan: AuditPlan) -> None:
+    wide = "not known yet" if plan.within is None else f"within {100 * plan.within:.1f} points"
+    say(f"{plan.texts:,} texts, {plan.labelled:,} of them labelled; accuracy {wide}")
+    table(
+        [("texts", "right"), ("accuracy within", "right"), ("labels to give", "right"), ("cost", "right")],
+        [_row(size) for size in (plan.now, *plan.larger)],
+    )
+    if plan.enough is None:
+        note("there are too few texts to know the accuracy within 10 points")
+    elif plan.enough.texts > plan.texts:
+        note(f"within 10 points: jurybox audit grow PROJECT {plan.enough.texts - plan.texts}")
+
+
+def _row(size: AuditSize) -> tuple[str, ...]:
+    price = "–" if size.cost is None else f"{size.cost:,.2f}"
+    return number(size.texts), f"±{100 * size.within:.1f} points", number(size.labels), price

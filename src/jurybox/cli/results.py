@@ -1,4 +1,4 @@
-"""Commands that make something of labels: `review`, `report` and `train`."""
+"""Commands that take something out of a project, `report`, `train` and `backup`, and `restore`."""
 
 from __future__ import annotations
 
@@ -35,6 +35,14 @@ def register(app: typer.Typer) -> None:
             "train reviews.db model", "train reviews.db model --classifier transformer --model minilm"
         ),
     )(train)
+    app.command(rich_help_panel="Project", epilog=examples("backup reviews.db reviews.backup"))(backup)
+    app.command(
+        rich_help_panel="Project",
+        epilog=examples(
+            "restore reviews.backup reviews.db",
+            "restore reviews.backup postgresql://me@host/labels?schema=reviews",
+        ),
+    )(restore)
 
 
 def report(
@@ -171,3 +179,45 @@ def _labelled(project: Project, *, with_audit: bool) -> tuple[list[str], Any, li
     if not rows:
         raise InputError("no text outside of the audit sample has a label yet; label some first")
     return [records[row].text for row in rows], targets[rows], [record.text for record in records]
+
+
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
+
+
+def backup(
+    project: ProjectLocation,
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="The file to write.", show_default=False)],
+    overwrite: Overwrite = False,
+) -> None:
+    """Save everything a project holds into one file, while people work on it.
+
+    The file is checked after it was written. It holds texts, labels and the hashes of tokens: keep it as safe
+    as the project.
+    """
+    from jurybox.store.backup import write_backup
+
+    with open_project(project) as opened, bar("saving") as move:
+        write_backup(opened.store, out, overwrite=overwrite, move=lambda table, rows: move(rows, None, table))
+    say(str(out))
+
+
+def restore(
+    backup_file: Annotated[
+        Path, typer.Argument(metavar="OUT", help="A file that jurybox backup wrote.", show_default=False)
+    ],
+    project: ProjectLocation,
+    overwrite: Overwrite = False,
+) -> None:
+    """Make a project of a backup, as a file or on PostgreSQL, wherever it came from.
+
+    All of it comes back, or nothing. A project that is to be replaced must not be in use.
+    """
+    from jurybox.store.backup import restore_backup
+
+    with bar("restoring") as move:
+        restore_backup(
+            backup_file, project, overwrite=overwrite, move=lambda table, rows: move(rows, None, table)
+        )
+    with open_project(project) as opened:
+        counts = opened.status()
+    say(f"{project}: {counts.texts:,} texts, {counts.annotations:,} annotations")

@@ -90,8 +90,7 @@ def learn(
 
     Only one learner works on a project at a time. Others stand by and take over when it ends.
     """
-    from jurybox.learner import main
-    from jurybox.schedule import LearnerOptions
+    from jurybox.learner import LearnerOptions, main
 
     code = main(project, LearnerOptions(quiet_seconds=quiet_seconds))
     if code:

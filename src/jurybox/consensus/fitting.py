@@ -12,8 +12,15 @@ from scipy.special import expit, log_expit
 
 from jurybox.arrays import Floats, Ints, total_by
 from jurybox.consensus.evidence import Evidence
-from jurybox.consensus.parameters import CURVATURE, Point, Wrong, standard_deviations
-from jurybox.consensus.prior import DEFAULT_PRIOR, AnnotatorPrior, TypesPrior
+from jurybox.consensus.prior import (
+    CURVATURE,
+    DEFAULT_PRIOR,
+    AnnotatorPrior,
+    Point,
+    TypesPrior,
+    Wrong,
+    standard_deviations,
+)
 from jurybox.consensus.text_types import MODERATION, TextTypes
 
 __all__ = ["Problem", "draw_types", "fit_types"]

@@ -38,8 +38,8 @@ from scipy.special import expit, logit, softmax
 from jurybox.annotations import Annotations
 from jurybox.arrays import Bools, Floats, Ints, total_by
 from jurybox.consensus.evidence import Evidence, beyond_shares
-from jurybox.consensus.positions import Positions
 from jurybox.consensus.prior import TypesPrior, majority_for
+from jurybox.consensus.result import Positions
 
 __all__ = ["EXPERT_ERROR", "MODERATION", "TextTypes"]
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from jurybox.annotations import Annotations
 from jurybox.datasets import demo_phrases as phrases
 from jurybox.datasets.base import Dataset
-from jurybox.datasets.splits import draw_initial
+from jurybox.datasets.frames import draw_initial
 
 CLASSES = ("unhappy", "happy")
 _UNHAPPY, _HAPPY = 0, 1

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from jurybox.annotations import Annotations
 from jurybox.arrays import DataFrame
 from jurybox.datasets.base import Dataset
-from jurybox.datasets.splits import TEST_SHARE, draw_initial, majority
+from jurybox.datasets.frames import TEST_SHARE, draw_initial, majority
 from jurybox.errors import FormatError
 
 _log = logging.getLogger("jurybox.datasets")

@@ -12,8 +12,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from jurybox.encoders.base import Encoder, Features, Progress, check_texts
-from jurybox.encoders.features import FeatureMap
+from jurybox.encoders.base import Encoder, FeatureMap, Features, Progress, check_texts
 from jurybox.errors import InputError
 from jurybox.inputs import array
 

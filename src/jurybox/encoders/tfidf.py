@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from jurybox.encoders.base import Features, Progress, check_texts, pool_digest
-from jurybox.encoders.features import FeatureMap
+from jurybox.encoders.base import FeatureMap, Features, Progress, check_texts, pool_digest
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline

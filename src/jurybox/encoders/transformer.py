@@ -14,8 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jurybox.arrays import Ints
-from jurybox.encoders.base import Features, Progress, check_texts
-from jurybox.encoders.features import FeatureMap
+from jurybox.encoders.base import FeatureMap, Features, Progress, check_texts
 from jurybox.encoders.tokens import (
     Tokens,
     best_device,

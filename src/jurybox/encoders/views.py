@@ -20,9 +20,16 @@ from numpy.typing import NDArray
 
 from jurybox.arrays import DataFrame, Ints
 from jurybox.display import Shown, watching
-from jurybox.encoders.base import Encoder, Features, Progress, check_texts, pool_digest
+from jurybox.encoders.base import (
+    Encoder,
+    FeatureMap,
+    Features,
+    Progress,
+    check_texts,
+    fit_feature_map,
+    pool_digest,
+)
 from jurybox.encoders.cache import FeatureCache, Rows, encoded_in_chunks
-from jurybox.encoders.features import FeatureMap, fit_feature_map
 from jurybox.encoders.tfidf import TfidfEncoder
 from jurybox.errors import InputError
 

@@ -1,4 +1,7 @@
-"""Asking a language model: one request at a time, again where that may help and costs nothing twice."""
+"""Asking a language model: one request at a time, again where that may help and costs nothing twice.
+
+Or offline: many questions go in one file, and their answers come in another.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +10,13 @@ import os
 import random
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from jurybox.errors import JuryboxError, require
+from jurybox.atomic import new_file
+from jurybox.errors import FormatError, JuryboxError, require
 from jurybox.machines.prompts import (
     PromptMessage,
     answer_schema,
@@ -23,7 +28,18 @@ from jurybox.machines.prompts import (
 )
 from jurybox.machines.records import LanguageModel, MachineAnswer, Price
 
-__all__ = ["AnswerLostError", "Chat", "Pace", "RefusedError", "price_at_most", "read_answer", "request_body"]
+__all__ = [
+    "AnswerLostError",
+    "BatchReply",
+    "Chat",
+    "Pace",
+    "RefusedError",
+    "price_at_most",
+    "read_answer",
+    "read_replies",
+    "request_body",
+    "write_requests",
+]
 
 _LONGEST_PAUSE = 60.0
 _TOP = 20
@@ -266,3 +282,66 @@ def _pause(error: Exception, attempt: int) -> float:
     doubled = float(2**attempt)
     scattered = doubled * random.uniform(0.25, 0.75)  # noqa: S311 - so that not all come back at once
     return min(max(asked, scattered), _LONGEST_PAUSE)
+
+
+@dataclass(frozen=True)
+class BatchReply:
+    """What came back for one text: the body of a response, or the reason why there is none."""
+
+    text: int
+    body: Any
+    problem: str
+
+
+def write_requests(path: Path, model: LanguageModel, texts: Iterable[tuple[int, str]], *, mark: str) -> None:
+    """Write questions about numbered texts, one a line; whole or not at all.
+
+    Parameters
+    ----------
+    mark
+        Of the machine in its project, by which `read_replies` knows answers that belong to it.
+
+    Raises
+    ------
+    FormatError
+        If there is a file, or it cannot be written.
+    """
+    with new_file(path, overwrite=False) as draft, draft.open("w", encoding="utf-8") as file:
+        for number, text in texts:
+            request = {
+                "custom_id": f"{mark}-{number}",
+                "method": "POST",
+                "url": "/v1/chat/completions",
+                "body": request_body(model, first_messages(model, text)),
+            }
+            file.write(json.dumps(request, ensure_ascii=False) + "\n")
+
+
+def read_replies(path: Path, *, mark: str) -> Iterator[BatchReply]:
+    """Read the answers of a batch.
+
+    Raises
+    ------
+    FormatError
+        For a line that is none, or that answers a question of another machine.
+    """
+    with path.open(encoding="utf-8") as file:
+        for row, line in enumerate(file, start=1):
+            if line.strip():
+                yield _reply(line, mark, str(path), row)
+
+
+def _reply(line: str, mark: str, file: str, row: int) -> BatchReply:
+    try:
+        found = json.loads(line)
+        owner, _, number = found["custom_id"].rpartition("-")
+        response, error = found.get("response") or {}, found.get("error")
+        text = int(number)
+    except (ValueError, LookupError, TypeError, AttributeError) as wrong:
+        raise FormatError("expected a line of a batch's output", file=file, row=row) from wrong
+    if owner != mark:
+        problem = f"answers a question of {owner!r}, expected one of {mark!r}: it is another machine's batch"
+        raise FormatError(problem, file=file, row=row)
+    failed = error is not None or response.get("status_code", 200) >= 400
+    body = response.get("body")
+    return BatchReply(text, None if failed else body, json.dumps(error or body) if failed else "")

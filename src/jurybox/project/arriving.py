@@ -1,4 +1,4 @@
-"""Tables and annotations from memory, as the records that imports take."""
+"""Tables and annotations from memory as records, and a project in memory: as one frame, and as a loop."""
 
 from __future__ import annotations
 
@@ -10,14 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jurybox.annotations import Annotations
+from jurybox.arrays import DataFrame
 from jurybox.coding import encode, encode_labels, missing_labels, refuse_truth_values
+from jurybox.consensus import Consensus
 from jurybox.errors import InputError
 from jurybox.formats.records import AnnotationRecord, TextRecord
 from jurybox.formats.values import as_json, as_text, id_of_text
 from jurybox.inputs import long_columns, table, text_rows
+from jurybox.interactive import Loop
 from jurybox.store.checks import named_texts
+from jurybox.store.settings import ProjectSettings
 
-__all__ = ["annotation_records", "is_table", "records_of_table", "text_records"]
+__all__ = ["annotation_records", "frame_of", "is_table", "loop_of", "records_of_table", "text_records"]
 
 _PLAIN = (str, bytes, TextRecord)
 
@@ -129,3 +133,31 @@ def text_records(texts: Iterable[Any]) -> Iterator[TextRecord]:
     if isinstance(first, str):
         return named_texts(item if isinstance(item, str) else item[1] for item in together)
     return (item if isinstance(item, TextRecord) else TextRecord(*item) for item in together)
+
+
+_KEPT = ("strategy", "classifier", "encoder", "batch", "max_labels", "random_share")
+
+
+def frame_of(texts: Iterable[TextRecord], consensus: Consensus) -> DataFrame:
+    """Return one row per text; see `Project.to_frame`."""
+    believed = consensus.to_frame().rename_axis("text_id")
+    words = {record.id: record.text for record in texts}
+    believed = believed[believed.index.isin(words)]  # deleted texts are none of them
+    believed.insert(0, "text", [words[text_id] for text_id in believed.index])
+    believed["is_guess"] = (believed["n_annotations"] == 0) & believed["label"].notna()
+    return believed
+
+
+def loop_of(
+    texts: Iterable[TextRecord],
+    classes: Sequence[str],
+    annotations: Annotations,
+    settings: ProjectSettings,
+    changes: Mapping[str, Any],
+) -> Loop:
+    """Return a loop in memory; see `Project.to_loop`."""
+    known = {**{name: getattr(settings, name) for name in _KEPT}, "rng": settings.seed, **changes}
+    pairs = [(record.id, record.text) for record in texts]
+    ids = {text_id for text_id, _ in pairs}
+    here = [place for place, text_id in enumerate(annotations.texts) if text_id in ids]
+    return Loop(pairs, classes, annotations=annotations.subset(texts=np.array(here, dtype=int)), **known)

@@ -18,7 +18,7 @@ from jurybox.arrays import DataFrame
 from jurybox.consensus import Consensus
 from jurybox.formats import AnnotationRecord, Export, ReadOptions, RecordBatch, TextRecord, read
 from jurybox.interactive import Loop
-from jurybox.project.arriving import annotation_records, text_records
+from jurybox.project.arriving import annotation_records, frame_of, loop_of, text_records
 from jurybox.project.audit import Audit
 from jurybox.project.beliefs import BeliefSource
 from jurybox.project.editing import Editing
@@ -26,7 +26,6 @@ from jurybox.project.gold import Gold
 from jurybox.project.labeller import open_labeller
 from jurybox.project.labelling import Labelling
 from jurybox.project.machines import Machines
-from jurybox.project.notebook import frame_of, loop_of
 from jurybox.project.people import People
 from jurybox.project.reading import Notes, Reading
 from jurybox.project.reviewing import Reviewing

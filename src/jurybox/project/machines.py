@@ -21,10 +21,9 @@ from jurybox.project.beliefs import BeliefSource
 from jurybox.project.handle import ProjectPart
 from jurybox.project.release import ReleaseBelief, judge_replacement, judge_shares, plan_of, releasable
 from jurybox.project.whom import Waiting, texts_for
-from jurybox.store import machines, releases, responses
+from jurybox.store import machines, responses
 from jurybox.store.engine import Store
-from jurybox.store.machines import Machine
-from jurybox.store.releases import Released
+from jurybox.store.machines import Machine, Released
 from jurybox.store.responses import MachineTally
 from jurybox.store.state import read_classes, read_state
 from jurybox.trust.replacement import Replacement
@@ -238,7 +237,7 @@ class Machines(ProjectPart):
         bound = found.plan.error_bound
         texts = [] if bound is None else releasable(inputs, found.plan)
         with self.store.write() as connection:
-            releases.write_released(
+            machines.write_released(
                 connection,
                 texts,
                 round_id=inputs.basis.round,
@@ -251,14 +250,14 @@ class Machines(ProjectPart):
     def withdraw(self) -> None:
         """Let no label stand without a person any more."""
         with self.store.write() as connection:
-            releases.write_released(
+            machines.write_released(
                 connection, [], round_id=0, allowed=0.0, error_bound=0.0, now=self._clock()
             )
 
     def released(self) -> list[Released]:
         """Return the labels that stand without a person."""
         with self.store.read() as connection:
-            return releases.read_released(connection)
+            return machines.read_released(connection)
 
     def may_replace(self, name: str, *, version: int | None = None, allowance: float = 0.1) -> Replacement:
         """Test whether a machine may replace a person (`jurybox.trust.replacement`).
@@ -306,7 +305,7 @@ class Machines(ProjectPart):
         InputError
             If it is no language model.
         """
-        from jurybox.machines.batch import write_requests
+        from jurybox.machines.chat import write_requests
 
         with self.store.read() as connection:
             machine = machines.find_machine(connection, name, version)
@@ -332,8 +331,7 @@ class Machines(ProjectPart):
         FormatError
             For a line that is no answer of this machine; nothing is read.
         """
-        from jurybox.machines.batch import read_replies
-        from jurybox.machines.chat import read_answer
+        from jurybox.machines.chat import read_answer, read_replies
 
         with self.store.write() as connection:
             machine = machines.find_machine(connection, name, version)

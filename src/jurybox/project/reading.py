@@ -22,9 +22,9 @@ from jurybox.store import browse, decisions, filters, overview, rounds, services
 from jurybox.store.browse import AnnotationRow, Page, QueueRow, TextRow
 from jurybox.store.filters import AnnotationFilter, KeptSearch, TextFilter
 from jurybox.store.gold import read_gold
+from jurybox.store.machines import read_released
 from jurybox.store.overview import HourOfLabels
 from jurybox.store.records import AnnotatorProgress, Decision, GuidelineVersion, RoundInfo
-from jurybox.store.releases import read_released
 from jurybox.store.services import Note, Pulse, Suggestion
 from jurybox.store.snapshots import Provenance
 from jurybox.store.state import read_state

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from jurybox.arrays import Ints, finite
 from jurybox.consensus import Consensus
 from jurybox.consensus.opinions import Opinions
-from jurybox.consensus.positions import LEVEL
+from jurybox.consensus.result import LEVEL
 from jurybox.project.basis import Basis, Moment
 from jurybox.trust.intervals import Interval
 

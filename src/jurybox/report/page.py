@@ -17,8 +17,7 @@ from jurybox.drawing import Mark, Series, curves, spread_ticks, stack, steps, wh
 from jurybox.errors import InputError
 from jurybox.project.annotators import AnnotatorBelief, PairBelief
 from jurybox.project.stopping import Outlook
-from jurybox.report.facts import Facts, to_json
-from jurybox.report.protocol import REASONS, ReportedRound
+from jurybox.report.facts import REASONS, Facts, ReportedRound, to_json
 from jurybox.trust.estimates import AuditEstimate, ConsensusEstimate
 from jurybox.trust.intervals import Interval
 from jurybox.trust.stopping import Verdict

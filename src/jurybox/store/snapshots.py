@@ -17,8 +17,8 @@ from jurybox.annotations import Annotations
 from jurybox.store import schema
 from jurybox.store.engine import Store
 from jurybox.store.locks import serialise
+from jurybox.store.machines import released_texts
 from jurybox.store.records import Role
-from jurybox.store.releases import released_texts
 from jurybox.store.services import read_pulse
 from jurybox.store.state import read_classes, read_scale, read_state
 
