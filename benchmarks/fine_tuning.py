@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from jurybox import datasets
-from jurybox.classifiers.fine_tuned import TransformerClassifier
 from jurybox.classifiers.recipes import TrainingSettings
+from jurybox.classifiers.transformer_classifier import TransformerClassifier
 from jurybox.curves import PlayedRound
 from jurybox.loop import Settings
 from jurybox.simulation import simulate

@@ -190,8 +190,8 @@ def test_frozen_transformers_are_found_again_and_checked(tmp_path: Path) -> None
 
 @pytest.mark.slow
 def test_a_fine_tuned_model_is_an_ordinary_hugging_face_folder(tmp_path: Path) -> None:
-    from jurybox.classifiers.fine_tuned import TransformerClassifier
     from jurybox.classifiers.recipes import TrainingSettings
+    from jurybox.classifiers.transformer_classifier import TransformerClassifier
 
     start = tiny_model(tmp_path / "start")
     transformers: Any = pytest.importorskip("transformers")

@@ -18,11 +18,11 @@ torch: Any = pytest.importorskip("torch")
 pytest.importorskip("accelerate")
 transformers: Any = pytest.importorskip("transformers")
 
-from jurybox.classifiers.fine_tuned import (  # noqa: E402
+from jurybox.classifiers.recipes import TrainingSettings  # noqa: E402
+from jurybox.classifiers.transformer_classifier import (  # noqa: E402
     TransformerClassifier,
     TransformerFitted,
 )
-from jurybox.classifiers.recipes import TrainingSettings  # noqa: E402
 
 QUICK = TrainingSettings(epochs=1, least_steps=40, batch_size=8, learning_rate=2e-2, device="cpu")
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "good", "bad", "soup", "train", "bread", "bus", "!"]

@@ -54,8 +54,8 @@ def get_classifier(name: str | Any = "head", *, model: str | Path = "minilm", se
     if isinstance(name, str) and (found := brought("classifiers", name, "fit")) is not None:
         return get_classifier(found, seed=seed)
     if name == "transformer":
-        from jurybox.classifiers.fine_tuned import TransformerClassifier
         from jurybox.classifiers.recipes import TrainingSettings
+        from jurybox.classifiers.transformer_classifier import TransformerClassifier
 
         return TransformerClassifier(model, training=TrainingSettings(seed=seed))
     from jurybox.classifiers.estimator import EstimatorClassifier, estimator_by_name

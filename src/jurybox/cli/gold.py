@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from jurybox.cli import importing as files
-from jurybox.cli.output import bar, note, number, print_json, say, share, table
+from jurybox.cli.output import bar, note, print_json, say, table
 from jurybox.cli.projects import AsJson, ProjectLocation, examples, open_project
 from jurybox.errors import FormatError, InputError
+from jurybox.numerals import UNKNOWN, number, share, shares
 
 if TYPE_CHECKING:
     from jurybox.formats import Source
@@ -129,8 +130,8 @@ def _show_scores(report: list[GoldScore]) -> None:
     rows = []
     for score in sorted(report, key=lambda score: (score.n == 0, score.right / max(score.n, 1))):
         known = score.accuracy
-        interval = "–" if known is None else f"{share(known.low)} to {share(known.high)}"
-        verdict = {None: "–", True: "yes", False: "no"}[score.qualified]
+        interval = shares(known)
+        verdict = {None: UNKNOWN, True: "yes", False: "no"}[score.qualified]
         right = share(None if known is None else known.estimate)
         rows.append((score.annotator, number(score.n), number(score.right), right, interval, verdict))
     columns = ("annotator", "gold texts", "right", "accuracy", "95 % interval", "qualified")
@@ -182,5 +183,5 @@ def _show(plan: AuditPlan) -> None:
 
 
 def _row(size: AuditSize) -> tuple[str, ...]:
-    price = "–" if size.cost is None else f"{size.cost:,.2f}"
+    price = UNKNOWN if size.cost is None else f"{size.cost:,.2f}"
     return number(size.texts), f"±{100 * size.within:.1f} points", number(size.labels), price

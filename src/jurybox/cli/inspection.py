@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jurybox.cli import importing
-from jurybox.cli.output import fields, number, one_line, print_json, say, table
+from jurybox.cli.output import fields, one_line, print_json, say, table
+from jurybox.numerals import number
 
 if TYPE_CHECKING:
     from jurybox.annotations import Annotations

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jurybox.cli.output import note, number, print_json, table, warn
+from jurybox.cli.output import note, print_json, table, warn
 from jurybox.cli.projects import AsJson, ProjectLocation, examples, open_project
 from jurybox.cli.sitting import Pressed, Screen, Sheet, class_keys, open_screen
 from jurybox.errors import InputError, JuryboxError
+from jurybox.numerals import number
 
 if TYPE_CHECKING:
     from jurybox.project import Project

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from jurybox.cli.output import note, number, say, share, table, warn
+from jurybox.cli.output import note, say, table, warn
+from jurybox.numerals import number, share, shares
 
 if TYPE_CHECKING:
     from jurybox.project.asking import Asked
@@ -67,7 +68,7 @@ def show_panel(panel: PanelBelief) -> None:
     rows = []
     for one in panel.machines:
         known = one.agreement
-        interval = "–" if known is None else f"{share(known.low)} to {share(known.high)}"
+        interval = shares(known)
         agreed = share(None if known is None else known.estimate)
         figures = number(one.voice, 2), number(one.worth, 4)
         rows.append((f"{one.name} v{one.version}", number(one.texts), agreed, interval, *figures))

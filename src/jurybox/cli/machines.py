@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from jurybox.cli.machine_tables import show_asked, show_panel, show_quote, show_reports, show_shares
-from jurybox.cli.output import bar, number, print_json, say, share
+from jurybox.cli.output import bar, print_json, say
 from jurybox.cli.projects import AsJson, ProjectLocation, examples, open_project
 from jurybox.errors import InputError
+from jurybox.numerals import number, share
 
 if TYPE_CHECKING:
     from jurybox.machines import MachineSpec

@@ -22,9 +22,7 @@ __all__ = [
     "console",
     "fields",
     "is_terminal",
-    "number",
     "print_json",
-    "share",
 ]
 __all__ += ["note", "say", "table", "visible", "warn"]
 
@@ -97,18 +95,6 @@ def _to_stderr(text: str, style: str) -> None:
 def print_json(value: object) -> None:
     """Print a result for a program."""
     say(json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False))
-
-
-def number(value: float | None, digits: int = 3) -> str:
-    """Return a number for a table; unknown ones are a dash."""
-    if value is None or value != value:
-        return "–"
-    return f"{value:,.{digits}f}" if isinstance(value, float) else f"{value:,}"
-
-
-def share(value: float | None) -> str:
-    """Return a share in per cent; unknown ones are a dash."""
-    return "–" if value is None or value != value else f"{100 * value:.1f} %"
 
 
 def table(columns: Sequence[ShownColumn], rows: Sequence[Sequence[str]], *, title: str = "") -> None:

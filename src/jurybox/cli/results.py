@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from jurybox.cli.output import bar, note, print_json, say, share
+from jurybox.cli.output import bar, note, print_json, say
 from jurybox.cli.projects import AsJson, ProjectLocation, examples, open_project
 from jurybox.errors import InputError
+from jurybox.numerals import share
 
 if TYPE_CHECKING:
     from jurybox.project import Project

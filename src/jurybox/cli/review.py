@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jurybox.cli.output import note, number, print_json, share, table, visible
+from jurybox.cli.output import note, print_json, table, visible
 from jurybox.cli.projects import AsJson, ProjectLocation, examples, open_project
 from jurybox.cli.sitting import Screen, Sheet, class_keys, open_screen
 from jurybox.errors import JuryboxError
+from jurybox.numerals import number, share, shares
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -142,7 +143,7 @@ def _list_guidelines(project: Project, *, as_json: bool) -> None:
             (
                 " / ".join(one.classes),
                 share(one.share.estimate),
-                f"{share(one.share.low)} to {share(one.share.high)}",
+                shares(one.share),
                 number(one.n_texts),
                 *(", ".join(people) for people in one.annotators),
                 ", ".join(one.examples[:5]),

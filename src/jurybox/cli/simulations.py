@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from jurybox.cli import importing as files
-from jurybox.cli.output import bar, is_terminal, note, say, share, table
+from jurybox.cli.output import bar, is_terminal, note, say, table
 from jurybox.cli.output import print_json as show_json
 from jurybox.cli.projects import AsJson, examples
 from jurybox.errors import InputError, MissingExtraError
+from jurybox.numerals import UNKNOWN, share
 
 if TYPE_CHECKING:
     from jurybox.curves import Curves, PlayedRound
@@ -342,7 +343,7 @@ def _show(curves: Curves) -> None:
                 strategy,
                 f"{100 * mean.mean():.1f}{spread}",
                 *(share(mean[number]) for number in at),
-                "–" if reached is None else f"{reached:,}",
+                UNKNOWN if reached is None else f"{reached:,}",
                 share(curves.curve(strategy, "consensus_accuracy").mean(axis=0)[-1]),
                 *(f"{curves.curve(strategy, name).mean(axis=0)[-1]:.2f}" for name in kappas),
                 f"{curves.curve(strategy, 'seconds').mean():.2f}",

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jurybox.cli.output import bar, fields, note, number, print_json, say, share, table, warn
+from jurybox.cli.output import bar, fields, note, print_json, say, table, warn
 from jurybox.cli.projects import AsJson, ProjectLocation, examples, open_project, round_seconds
+from jurybox.numerals import UNKNOWN, number, points, share, shares
 
 if TYPE_CHECKING:
     from jurybox.project.annotators import AnnotatorBelief, PairBelief
@@ -115,7 +116,7 @@ def _plainly(one: Interval) -> str:
 
 
 def _between(one: Interval | Accuracy) -> str:
-    return f"{share(one.estimate)} ({share(one.low)} to {share(one.high)})"
+    return f"{share(one.estimate)} ({shares(one)})"
 
 
 def _saved(found: Savings) -> str:
@@ -189,10 +190,10 @@ def _show_all(people: Sequence[AnnotatorBelief]) -> None:
                 one.name,
                 number(one.n_annotations),
                 _estimate(one.quality),
-                _range(one.quality),
+                shares(one.quality),
                 _estimate(one.agreement_with_consensus),
-                ", ".join(f"{mix.right} → {mix.said}" for mix in one.mix_ups) or "–",
-                one.drift.verdict if one.drift is not None else "–",
+                ", ".join(f"{mix.right} → {mix.said}" for mix in one.mix_ups) or UNKNOWN,
+                one.drift.verdict if one.drift is not None else UNKNOWN,
                 number(one.effect.changed if one.effect is not None else None),
                 number(one.median_seconds, 1),
             )
@@ -228,7 +229,7 @@ def _show_one(one: AnnotatorBelief, pairs: Sequence[PairBelief]) -> None:
         )
     if one.drift is not None:
         change = one.drift.change
-        note(f"later half against earlier: {100 * change.estimate:+.1f} points, {_range(change)}")
+        note(f"later half against earlier: {points(change.estimate)} points, {shares(change)}")
     table(
         [("with", "left"), ("texts", "right"), ("agrees", "right"), ("kappa", "right")],
         [
@@ -244,8 +245,4 @@ def _other(pair: PairBelief, name: str) -> str:
 
 
 def _estimate(interval: Interval | None) -> str:
-    return "–" if interval is None else share(interval.estimate)
-
-
-def _range(interval: Interval | None) -> str:
-    return "–" if interval is None else f"{share(interval.low)} to {share(interval.high)}"
+    return UNKNOWN if interval is None else share(interval.estimate)

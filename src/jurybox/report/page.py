@@ -15,6 +15,7 @@ from markupsafe import Markup
 from jurybox.atomic import new_file
 from jurybox.drawing import Mark, Series, curves, spread_ticks, stack, steps, whisker
 from jurybox.errors import InputError
+from jurybox.numerals import number, points, share
 from jurybox.project.annotators import AnnotatorBelief, PairBelief
 from jurybox.project.stopping import Outlook
 from jurybox.report.facts import REASONS, Facts, ReportedRound, to_json
@@ -301,30 +302,29 @@ def _learning_curve(facts: Facts) -> Markup | None:
 
 
 def _whole(value: float | None) -> str:
-    return "–" if value is None else f"{value:,.0f}"
+    return number(value, 0)
 
 
 def _percent(value: float | None) -> str:
-    return "–" if value is None else f"{100 * value:.1f}\N{NO-BREAK SPACE}%"
+    return share(value).replace(" ", "\N{NO-BREAK SPACE}")
 
 
-def _signed(value: float) -> str:
-    """Return a change of a share in points."""
-    return f"{100 * value:+.1f}".replace("-", "−")
+def _signed(change: float) -> str:
+    return points(change).replace("-", "\N{MINUS SIGN}")
+
+
+def _decimal(value: float | None) -> str:
+    return number(value, 2).replace("-", "\N{MINUS SIGN}")
 
 
 def _figure(value: float) -> str:
-    return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.2f}"
+    return number(float(value), 0 if float(value).is_integer() else 2)
 
 
 def _shortened(text: str) -> str:
     if len(text) <= _LONGEST:
         return text
     return f"{text[:_LONGEST].rstrip()}… ({_whole(len(text))} characters)"
-
-
-def _decimal(value: float | None) -> str:
-    return "–" if value is None else f"{value:.2f}".replace("-", "−")
 
 
 def _labels(value: float) -> str:

@@ -14,14 +14,14 @@ from babel import Locale
 from babel.dates import format_date, format_time
 from babel.numbers import format_decimal
 
+from jurybox.numerals import UNKNOWN
+
 __all__ = ["LANGUAGES", "Catalogue", "choose_language", "get_catalogue"]
 
 Message: TypeAlias = str | Mapping[str, str]
 
 LANGUAGES = {"en": "English", "de": "Deutsch", "es": "Español", "ar": "العربية"}
 """Languages by code, each by its own name."""
-
-_UNKNOWN = "–"
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class Catalogue:
         >>> get_catalogue("de").number(1234.5, 1), get_catalogue("en").number(None)
         ('1.234,5', '–')
         """
-        return _UNKNOWN if value is None else self._written(value, "#,##0", digits)
+        return UNKNOWN if value is None else self._written(value, "#,##0", digits)
 
     def percent(self, value: float | None, digits: int = 0) -> str:
         """Write a share as a percentage; a dash for None.
@@ -94,7 +94,7 @@ class Catalogue:
         ('87%', ['50', '%'])
         """
         pattern = self._locale.percent_formats[None].pattern
-        return _UNKNOWN if value is None else self._written(value, pattern, digits)
+        return UNKNOWN if value is None else self._written(value, pattern, digits)
 
     def probability(self, value: float | None) -> str:
         """Write an estimated probability as a percentage, which never says that anything is certain.
@@ -116,7 +116,7 @@ class Catalogue:
         >>> get_catalogue("en").seconds(3.14), get_catalogue("en").seconds(None)
         ('3.1 s', '–')
         """
-        return _UNKNOWN if value is None else self.text("unit.seconds", n=self.number(value, 1))
+        return UNKNOWN if value is None else self.text("unit.seconds", n=self.number(value, 1))
 
     def moment(self, value: float | datetime | None) -> str:
         """Write a time, in UTC and to the minute; a dash for None.
@@ -127,7 +127,7 @@ class Catalogue:
         'Jan 1, 1970, 00:00 UTC'
         """
         if value is None:
-            return _UNKNOWN
+            return UNKNOWN
         time = value if isinstance(value, datetime) else datetime.fromtimestamp(value, tz=UTC)
         time = time.astimezone(UTC)
         day = format_date(time.date(), "medium", locale=self._locale)

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse
 
 from jurybox.learner import LearnerPhase
+from jurybox.numerals import UNKNOWN
 from jurybox.project.annotators import PairBelief
 from jurybox.trust.coefficients import AgreementEstimate
 from jurybox.trust.intervals import Interval
@@ -58,7 +59,7 @@ def agreement_page(request: Request) -> HTMLResponse:
 
 def _row(catalogue: Catalogue, name: str, found: AgreementEstimate) -> PairRow:
     t = catalogue.text
-    percent = "–" if found.percent is None else catalogue.percent(found.percent.estimate)
+    percent = UNKNOWN if found.percent is None else catalogue.percent(found.percent.estimate)
     between = "" if found.percent is None else f" ({range_words(catalogue, found.percent)})"
     return PairRow(
         t(name),
@@ -72,7 +73,7 @@ def _row(catalogue: Catalogue, name: str, found: AgreementEstimate) -> PairRow:
 
 def _coefficient(catalogue: Catalogue, one: Interval | None) -> str:
     if one is None:
-        return "–"
+        return UNKNOWN
     low, high = (catalogue.number(bound, 2) for bound in (one.low, one.high))
     return f"{catalogue.number(one.estimate, 2)} ({catalogue.text('chart.range', low=low, high=high)})"
 
@@ -90,7 +91,7 @@ def _matrix(catalogue: Catalogue, pairs: Sequence[PairBelief]) -> HeatTable | No
     table = heat_table(
         [[0.0 if cell is None else cell.agreement or 0.0 for cell in row] for row in cells],
         names,
-        [["–" if cell is None else _pair(catalogue, cell) for cell in row] for row in cells],
+        [[UNKNOWN if cell is None else _pair(catalogue, cell) for cell in row] for row in cells],
         caption=catalogue.text("agreement.pairs_note"),
         down="",
         across="",
