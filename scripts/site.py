@@ -23,6 +23,7 @@ NOT_FOR_READERS = (
     "jurybox.__main__",
     "jurybox.report",
 )
+WITHOUT_LISTS = ("jurybox.store", "jurybox.project", "jurybox.client", "jurybox.learner", "jurybox.wire")
 
 
 def on_files(files: Any, config: Any) -> Any:
@@ -62,14 +63,24 @@ def inside(markdown: str, place: str) -> tuple[str, list[str]]:
     return re.sub(r"\[([^\]]*)\]\((\.\.[^)#\s]*)(?:#[^)\s]*)?\)", named, markdown), missing
 
 
+def offered(module: str) -> list[str]:
+    """Name what a module offers: what it lists, or, in a project and its store, all that is not private."""
+    loaded = importlib.import_module(module)
+    if hasattr(loaded, "__all__") or not module.startswith(WITHOUT_LISTS):
+        return list(getattr(loaded, "__all__", ()))
+    return [
+        name
+        for name, thing in vars(loaded).items()
+        if not name.startswith("_") and getattr(thing, "__module__", None) == module
+    ]
+
+
 def public_modules() -> Iterator[str]:
-    """Name the modules whose ``__all__`` people import from."""
+    """Name the modules that people import from."""
     import jurybox
 
     for found in pkgutil.walk_packages(jurybox.__path__, "jurybox."):
-        if not found.name.startswith(NOT_FOR_READERS) and getattr(
-            importlib.import_module(found.name), "__all__", ()
-        ):
+        if not found.name.startswith(NOT_FOR_READERS) and offered(found.name):
             yield found.name
 
 
@@ -77,7 +88,7 @@ def api() -> str:
     """Return the reference of every public name, those of ``jurybox`` itself first."""
     import jurybox
 
-    homes = {module: getattr(importlib.import_module(module), "__all__", ()) for module in public_modules()}
+    homes = {module: offered(module) for module in public_modules()}
     first = [f"`jb.{name}`" for name in jurybox.__all__]
     parts = ["# Python\n", "What `import jurybox as jb` offers: " + ", ".join(first) + ".\n"]
     for module, names in homes.items():

@@ -152,6 +152,20 @@ def test_a_public_class_or_alias_means_one_thing() -> None:
     assert {name: files for name, files in found.items() if len(files) > 1} == {}
 
 
+LISTED = {"__init__.py", "schema.py"}
+"""Files whose names come from elsewhere, too."""
+
+
+@pytest.mark.parametrize("layer", sorted(MIRRORS))
+def test_what_is_public_is_told_by_its_name(layer: str) -> None:
+    listing = [
+        str(path.relative_to(SOURCE))
+        for path in (SOURCE / layer).rglob("*.py")
+        if path.name not in LISTED and "\n__all__" in path.read_text(encoding="utf-8")
+    ]
+    assert listing == [], "a name without an underscore is public; lists are for packages and the core"
+
+
 @pytest.mark.slow
 def test_imports_have_no_circle() -> None:
     names = {dotted(path): path for path in SOURCE.rglob("*.py")}

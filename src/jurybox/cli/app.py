@@ -24,8 +24,6 @@ from jurybox.cli import (
 from jurybox.cli.output import visible, warn
 from jurybox.errors import JuryboxError
 
-__all__ = ["INTERRUPTED", "app", "run"]
-
 INTERRUPTED = 130
 _UsageError: type[Exception] = next(
     kind

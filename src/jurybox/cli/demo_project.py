@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from jurybox.formats import AnnotationRecord, TextRecord
     from jurybox.project import Project
 
-__all__ = ["make_demo_project"]
-
 _ASKED = 40
 _GUIDELINES = (
     "Read the text and choose the class that fits best.\n\n"

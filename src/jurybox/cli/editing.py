@@ -12,9 +12,7 @@ from jurybox.errors import InputError
 
 if TYPE_CHECKING:
     from jurybox.project import Project
-    from jurybox.project.history import HistoryEvent
-
-__all__ = ["register"]
+    from jurybox.store.history import HistoryEvent
 
 CONSENSUS = "consensus"
 """What is given as a label where each text's own consensus is meant."""

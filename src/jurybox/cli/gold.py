@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from jurybox.project.audit import AuditPlan, AuditSize
     from jurybox.project.gold import GoldScore
 
-__all__ = ["register"]
-
 _NOBODY = "gold"  # reading a label without an annotator is an error; here nobody gave it
 
 

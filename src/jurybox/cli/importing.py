@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from jurybox.formats import FilePlan, ImportPlan, ReadOptions, RecordBatch, Source
     from jurybox.store.records import Added
 
-__all__ = ["Columns", "Delimiter", "Encoding", "FileFormat", "Ignored", "Strict", "Yes"]
-__all__ += ["Feed", "FileReading", "approve", "reads_files", "said", "show_columns", "state"]
-
 _READING = "How files are read"
 _MOST_FILES = 20
 

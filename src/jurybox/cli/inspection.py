@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from jurybox.datasets import Dataset
     from jurybox.formats import ReadOptions
 
-__all__ = ["show", "show_plan", "summary"]
-
 _HEAD = 5
 _EXAMPLES = 3
 _MOST_ANNOTATORS = 8

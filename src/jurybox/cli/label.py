@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from jurybox.project import Project
     from jurybox.store.records import Task
 
-__all__ = ["register"]
-
 _COMMANDS = {"s": "skip", "u": "undo", "f": "flag", "g": "guidelines", "q": "quit"}
 
 

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from jurybox.project.whom import WhomToAsk
     from jurybox.trust.shares import ClassShare
 
-__all__ = ["show_asked", "show_panel", "show_quote", "show_reports", "show_shares"]
-
 
 def show_quote(quote: Quote) -> None:
     """Say what asking would send and cost."""

@@ -18,8 +18,6 @@ from jurybox.numerals import number, share
 if TYPE_CHECKING:
     from jurybox.machines import MachineSpec
 
-__all__ = ["register"]
-
 Name = Annotated[str, typer.Argument(metavar="NAME", help="What the machine is called.", show_default=False)]
 Version = Annotated[
     int | None,

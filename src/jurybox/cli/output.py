@@ -15,17 +15,6 @@ from typing import IO, TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = [
-    "ProgressBar",
-    "ShownColumn",
-    "bar",
-    "console",
-    "fields",
-    "is_terminal",
-    "print_json",
-]
-__all__ += ["note", "say", "table", "visible", "warn"]
-
 Justify: TypeAlias = Literal["left", "right"]
 ShownColumn: TypeAlias = tuple[str, Justify]
 

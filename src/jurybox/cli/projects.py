@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from jurybox.project import Project
     from jurybox.store.records import RoundInfo
 
-__all__ = ["AsJson", "ProjectLocation", "examples", "open_project", "register", "round_seconds"]
-
 ProjectLocation = Annotated[
     str,
     typer.Argument(

@@ -15,8 +15,6 @@ from jurybox.numerals import share
 if TYPE_CHECKING:
     from jurybox.project import Project
 
-__all__ = ["register"]
-
 _PANEL = "Labels in, labels out"
 
 

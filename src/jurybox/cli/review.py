@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from jurybox.project import Project
     from jurybox.project.doubts import ContestedText, DoubtfulAnnotation
 
-__all__ = ["register"]
-
 _COMMANDS = {"s": "skip", "u": "back", "f": "remark", "g": "guidelines", "q": "quit"}
 
 

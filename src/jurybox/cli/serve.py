@@ -15,8 +15,6 @@ from jurybox.cli.projects import ProjectLocation, examples, open_project
 if TYPE_CHECKING:
     from jurybox.web.serving import Started
 
-__all__ = ["register", "run_server"]
-
 Host = Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 is every address of this machine.")]
 Port = Annotated[
     int | None,

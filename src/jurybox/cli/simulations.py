@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from jurybox.datasets import Dataset
     from jurybox.encoders import FeatureCache
 
-__all__ = ["register", "write_curves"]
-
 _TRY = "Try out"
 _STRATEGIES = ("default", "activelab", "random")
 

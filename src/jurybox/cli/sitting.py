@@ -18,18 +18,6 @@ from jurybox.cli.output import console, is_terminal, note, say, visible, warn
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-__all__ = [
-    "Pressed",
-    "Screen",
-    "Sheet",
-    "class_keys",
-    "line_mode",
-    "open_screen",
-    "read_choice",
-    "read_key",
-    "single_keys",
-]
-
 _END_OF_INPUT = "\x04"
 
 

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from jurybox.trust.intervals import Interval
     from jurybox.trust.savings import Savings
 
-__all__ = ["register"]
-
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""

@@ -15,8 +15,6 @@ from jurybox.project.stopping import AccuracyForecast, RoundVerdicts
 from jurybox.store.records import Role, Standing
 from jurybox.trust.intervals import Interval
 
-__all__ = ["Advice", "Judged", "Step", "advise", "in_words", "of_concern"]
-
 _ROUNDED = 0.005  # pages show whole per cents
 
 

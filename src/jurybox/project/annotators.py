@@ -18,16 +18,6 @@ from jurybox.trust.intervals import Interval
 from jurybox.trust.observed import Observed
 from jurybox.trust.suspects import Suspect, find_suspects
 
-__all__ = [
-    "Agreements",
-    "AnnotatorBelief",
-    "NamedMixUp",
-    "PairBelief",
-    "compare_pairs",
-    "describe_people",
-    "estimate_agreements",
-]
-
 _SUSPICIONS = {
     "random": "answers without regard to the text",
     "constant": "nearly always gives the same label",

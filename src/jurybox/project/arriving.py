@@ -21,8 +21,6 @@ from jurybox.interactive import Loop
 from jurybox.store.checks import named_texts
 from jurybox.store.settings import ProjectSettings
 
-__all__ = ["annotation_records", "frame_of", "is_table", "loop_of", "records_of_table", "text_records"]
-
 _PLAIN = (str, bytes, TextRecord)
 
 

@@ -16,8 +16,6 @@ from jurybox.store.engine import Store
 from jurybox.store.machines import Machine, mark
 from jurybox.store.state import read_classes
 
-__all__ = ["AskOptions", "Asked", "Worker", "most_of", "summary"]
-
 Ask: TypeAlias = Callable[[str, str], MachineAnswer]
 
 _PATIENCE = 3

@@ -10,21 +10,10 @@ from jurybox.project.auditing import Accuracy
 from jurybox.project.basis import Basis, Moment
 from jurybox.project.handle import ProjectPart
 from jurybox.store import overview
-from jurybox.store.audit import grow_audit
+from jurybox.store.arrivals import grow_audit
 from jurybox.store.history import note_event
 from jurybox.store.settings import ProjectSettings
 from jurybox.trust.intervals import wilson
-
-__all__ = [
-    "WITHIN",
-    "Audit",
-    "AuditPlan",
-    "AuditSize",
-    "expected_width",
-    "plan_audit",
-    "sizes_for",
-    "usual_size",
-]
 
 WITHIN = 0.1
 """Half the width of an interval that says enough: ten points either way."""

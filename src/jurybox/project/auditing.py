@@ -21,17 +21,6 @@ from jurybox.trust.estimates import (
 )
 from jurybox.trust.intervals import Interval
 
-__all__ = [
-    "Accuracy",
-    "AuditReport",
-    "JudgedRound",
-    "accuracy_by_round",
-    "audit_record",
-    "judge_rounds",
-    "report_audit",
-    "weigh_audit",
-]
-
 _STREAM = 6  # of chance, beside those of the rounds
 
 

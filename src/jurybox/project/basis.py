@@ -26,8 +26,6 @@ from jurybox.store.snapshots import (
 )
 from jurybox.trust.observed import Observed
 
-__all__ = ["Basis", "Moment", "estimate_texts", "observe", "read_inputs", "read_version"]
-
 
 @dataclass(frozen=True)
 class Basis:

@@ -63,21 +63,11 @@ from jurybox.project.stopping import (
     judge_savings,
     measure_effort,
 )
-from jurybox.project.texts import ConsensusBelief, TextBelief, TextBeliefs, describe_consensus
+from jurybox.project.texts import ConsensusBelief, TextBeliefs, describe_consensus
 from jurybox.store import services
 from jurybox.store.engine import Store
 from jurybox.trust.estimates import AuditEvidence
 from jurybox.trust.savings import Savings
-
-__all__ = [
-    "AnnotatorBelief",
-    "Basis",
-    "BeliefSource",
-    "Beliefs",
-    "ProjectBelief",
-    "TextBelief",
-    "TextBeliefs",
-]
 
 Value = TypeVar("Value")
 

@@ -17,18 +17,6 @@ from jurybox.store.overview import read_text
 from jurybox.trust.intervals import Interval
 from jurybox.trust.labels import Contested, LabelErrors, contested_texts, guideline_problems, label_errors
 
-__all__ = [
-    "ContestedText",
-    "DoubtfulAnnotation",
-    "Doubts",
-    "GuidelineNote",
-    "Vote",
-    "find_doubts",
-    "note_guidelines",
-    "read_contested",
-    "read_doubtful",
-]
-
 _MOST_VOTES = 500
 
 

@@ -21,8 +21,6 @@ from jurybox.store.engine import Store
 from jurybox.store.filters import AnnotationFilter, TextFilter
 from jurybox.store.history import note_event
 
-__all__ = ["Editing"]
-
 LONGEST_NAME = 200
 
 MOST_LABELS = 100

@@ -41,8 +41,6 @@ from jurybox.store.locks import serialise
 from jurybox.store.records import Added, RoundInfo, Status
 from jurybox.store.settings import ProjectSettings
 
-__all__ = ["Project"]
-
 Location: TypeAlias = str | PathLike[str]
 TextLike: TypeAlias = str | tuple[str, str] | TextRecord | Any
 

@@ -11,8 +11,6 @@ from jurybox.store import gold
 from jurybox.store.people import read_annotators
 from jurybox.trust.intervals import Interval, wilson
 
-__all__ = ["Gold", "GoldScore"]
-
 
 @dataclass(frozen=True)
 class GoldScore:

@@ -6,8 +6,6 @@ from collections.abc import Callable
 
 from jurybox.store.engine import Store
 
-__all__ = ["ProjectPart"]
-
 
 class ProjectPart:
     """Part of a project: an open store, and a clock that gives Unix times in seconds."""

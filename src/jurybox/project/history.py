@@ -14,8 +14,6 @@ from jurybox.store import classes, editing, filters, loans, people, state
 from jurybox.store.history import HistoryEvent, mark_undone, note_event, read_event, read_events
 from jurybox.store.records import Standing
 
-__all__ = ["UNDOABLE", "History", "HistoryEvent", "act_on_person"]
-
 
 @dataclass(frozen=True)
 class _Undone:

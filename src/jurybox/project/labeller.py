@@ -18,8 +18,6 @@ from jurybox.scales import CLASS_KEYS, class_keys
 from jurybox.store import state
 from jurybox.store.records import Task
 
-__all__ = ["SKIP_REASONS", "Desk", "open_labeller"]
-
 SKIP_REASONS = {
     "unsure": "I am not sure",
     "unclear": "I do not understand it",

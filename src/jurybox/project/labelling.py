@@ -9,8 +9,6 @@ from jurybox.store import decisions, loans, people, queue, state
 from jurybox.store.checks import check_seconds, storable
 from jurybox.store.records import Fault, NothingLeft, Receipt, Task, Tasks
 
-__all__ = ["LONGEST_LOAN", "Labelling"]
-
 LONGEST_LOAN = 30 * 86_400
 """The most seconds for which an owner may lend texts."""
 

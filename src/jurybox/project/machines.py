@@ -29,8 +29,6 @@ from jurybox.store.state import read_classes, read_state
 from jurybox.trust.replacement import Replacement
 from jurybox.trust.shares import ClassShare
 
-__all__ = ["MachineReport", "Machines", "Quote"]
-
 _SHOWN = 3
 
 

@@ -14,8 +14,6 @@ from jurybox.consensus.opinions import Opinions, cross_entropy, manhattan, opini
 from jurybox.project.basis import Basis, Moment
 from jurybox.trust.intervals import Interval
 
-__all__ = ["SharesBelief", "describe_shares", "read_opinions"]
-
 _LEVEL = 0.95
 
 

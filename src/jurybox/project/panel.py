@@ -17,8 +17,6 @@ from jurybox.project.whom import LEAST_KNOWN, WhomToAsk, whom_to_ask
 from jurybox.store.machines import Machine
 from jurybox.trust.intervals import Interval, wilson
 
-__all__ = ["MachineBelief", "PanelBelief", "judge_machines"]
-
 _MIX_UPS = 3
 _TINY = 1e-12
 

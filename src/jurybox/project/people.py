@@ -9,8 +9,6 @@ from jurybox.store import loans, people, state
 from jurybox.store.records import AnnotatorInfo, Role
 from jurybox.store.state import SessionKey
 
-__all__ = ["People", "Sessions"]
-
 
 class Sessions(ProjectPart):
     """The sessions of one project, on every server that serves it."""

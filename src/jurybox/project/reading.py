@@ -16,8 +16,10 @@ from jurybox.formats.records import (
     GoldRecord,
     TextRecord,
 )
-from jurybox.project.beliefs import AnnotatorBelief, Beliefs, TextBelief
+from jurybox.project.annotators import AnnotatorBelief
+from jurybox.project.beliefs import Beliefs
 from jurybox.project.handle import ProjectPart
+from jurybox.project.texts import TextBelief
 from jurybox.store import browse, decisions, filters, overview, rounds, services, snapshots, state
 from jurybox.store.browse import AnnotationRow, Page, QueueRow, TextRow
 from jurybox.store.filters import AnnotationFilter, KeptSearch, TextFilter
@@ -29,8 +31,6 @@ from jurybox.store.services import Note, Pulse, Suggestion
 from jurybox.store.snapshots import Provenance
 from jurybox.store.state import read_state
 from jurybox.trust.intervals import Interval
-
-__all__ = ["Notes", "Reading", "Times"]
 
 Item = TypeVar("Item")
 

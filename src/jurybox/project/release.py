@@ -13,8 +13,6 @@ from jurybox.trust.release import ReleasePlan, plan_release
 from jurybox.trust.replacement import Replacement, alternative_annotator_test
 from jurybox.trust.shares import ClassShare, power_tuned_shares
 
-__all__ = ["ReleaseBelief", "judge_replacement", "judge_shares", "plan_of", "releasable"]
-
 
 @dataclass(frozen=True)
 class ReleaseBelief:

@@ -8,8 +8,6 @@ from jurybox.store.checks import storable
 from jurybox.store.records import Fault, Flag
 from jurybox.store.remarks import Case
 
-__all__ = ["Reviewing"]
-
 
 class Reviewing(ProjectPart):
     """What reviewers do besides deciding (`Project.adjudicate`), and what they say to annotators."""

@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from jurybox.encoders import Views
     from jurybox.loop import Round, Settings
 
-__all__ = ["Rounds", "Telling"]
-
 Telling: TypeAlias = Callable[[str, int, int], None]
 """Told what is being done, how much of it is done, and how much there is."""
 

@@ -25,19 +25,6 @@ from jurybox.trust.intervals import Interval
 from jurybox.trust.savings import Savings, estimate_savings
 from jurybox.trust.stopping import RoundFacts, Verdict, evaluate_rules, rules_for
 
-__all__ = [
-    "MORE",
-    "AccuracyForecast",
-    "Effort",
-    "Outlook",
-    "RandomArm",
-    "RoundVerdicts",
-    "forecast_accuracy",
-    "judge_rules",
-    "judge_savings",
-    "measure_effort",
-]
-
 MORE = (100, 500, 1_000)
 
 RandomArm: TypeAlias = Callable[[Annotations, Ints, Bools], list[tuple[int, Ints]]]

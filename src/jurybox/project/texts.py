@@ -18,16 +18,6 @@ from jurybox.consensus.result import LEVEL
 from jurybox.project.basis import Basis, Moment
 from jurybox.trust.intervals import Interval
 
-__all__ = [
-    "BINS",
-    "Bin",
-    "ClassCount",
-    "ConsensusBelief",
-    "TextBelief",
-    "TextBeliefs",
-    "describe_consensus",
-]
-
 BINS = (0.0, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0)
 """Edges of the bins that qualities are counted in."""
 

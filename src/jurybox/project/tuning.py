@@ -27,8 +27,6 @@ from jurybox.store.engine import Store
 from jurybox.store.settings import ProjectSettings
 from jurybox.store.state import read_state
 
-__all__ = ["Gear", "Tuned", "Tuning", "TuningPlan", "gear_of"]
-
 _LEAST_TEXTS = 150  # below, a tuned encoder hardly ever helps, and a fit of the head takes milliseconds
 _LEAST_MEMORY = 2.0  # GiB that have to be free: a fit of MiniLM takes about one
 _MOST_PREDICTED = 20_000  # texts that a tuning predicts; the head alone judges the others

@@ -18,18 +18,6 @@ from jurybox.project.stopping import AccuracyForecast
 from jurybox.store.machines import Machine
 from jurybox.trust.value import added_voice, answers_of_machine, gain_per_answer
 
-__all__ = [
-    "LEAST_KNOWN",
-    "NextAnswer",
-    "Offer",
-    "Waiting",
-    "WhomToAsk",
-    "gain_of_person",
-    "gains_of_machines",
-    "texts_for",
-    "whom_to_ask",
-]
-
 LEAST_KNOWN = 20
 """Answers about texts that people have labelled, from which on a machine's answer is given a worth."""
 

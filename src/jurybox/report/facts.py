@@ -45,20 +45,6 @@ from jurybox.report.sections import (
 from jurybox.store.records import RoundInfo
 from jurybox.store.snapshots import Provenance
 
-__all__ = [
-    "REASONS",
-    "SECTIONS",
-    "Facts",
-    "Protocol",
-    "ReportedRound",
-    "Share",
-    "describe_protocol",
-    "gather",
-    "gather_section",
-    "moment",
-    "to_json",
-]
-
 Key = TypeVar("Key", bound=Hashable)
 
 REASONS = {

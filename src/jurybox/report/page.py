@@ -23,8 +23,6 @@ from jurybox.trust.estimates import AuditEstimate, ConsensusEstimate
 from jurybox.trust.intervals import Interval
 from jurybox.trust.stopping import Verdict
 
-__all__ = ["render", "write_report"]
-
 _SECTIONS = {
     "data": "Data",
     "protocol": "Protocol",

@@ -23,30 +23,6 @@ from jurybox.training import installed_versions
 from jurybox.trust.savings import Savings
 from jurybox.trust.suspects import Suspect
 
-__all__ = [
-    "Data",
-    "Environment",
-    "LabelCount",
-    "Names",
-    "Outlooks",
-    "ReportView",
-    "Spread",
-    "describe_agreement",
-    "describe_annotators",
-    "describe_audit",
-    "describe_contested",
-    "describe_curve",
-    "describe_data",
-    "describe_environment",
-    "describe_gold",
-    "describe_guidelines",
-    "describe_labels",
-    "describe_pairs",
-    "describe_shares",
-    "describe_stopping",
-    "spread",
-]
-
 
 class Names:
     """What annotators are called in a report.

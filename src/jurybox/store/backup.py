@@ -25,8 +25,6 @@ from jurybox.store.files import copy_database
 from jurybox.store.lifecycle import creation, open_store, stored_version
 from jurybox.store.state import LEAST_KEY
 
-__all__ = ["restore_backup", "write_backup"]
-
 _PART = 2_000
 _WIDE = {"arrays": 4}
 """Rows at a time of tables whose rows are large."""

@@ -20,23 +20,6 @@ from jurybox.store.ranks import order
 from jurybox.store.records import AnnotatorProgress
 from jurybox.store.state import ProjectState, read_state
 
-__all__ = [
-    "AnnotationRow",
-    "Page",
-    "QueueRow",
-    "TextRow",
-    "count_annotations",
-    "count_queue",
-    "count_texts_that_fit",
-    "find_annotations",
-    "find_texts",
-    "matching_annotations",
-    "matching_texts",
-    "read_progress",
-    "read_queue",
-    "read_text_row",
-]
-
 Row = TypeVar("Row")
 
 

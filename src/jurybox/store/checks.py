@@ -10,8 +10,6 @@ from jurybox.errors import FormatError, InputError
 from jurybox.formats.records import TextRecord
 from jurybox.formats.values import id_of_text, problem_with
 
-__all__ = ["check_seconds", "named_texts", "storable"]
-
 
 def storable(value: str, name: str, *, empty: bool = True) -> str:
     """Return a text that can be stored, and is not blank where `empty` is false.

@@ -24,8 +24,6 @@ from jurybox.store.rows import class_number
 from jurybox.store.services import ROUND_REQUEST, write_note
 from jurybox.store.state import read_classes, read_state
 
-__all__ = ["merge", "rename", "split"]
-
 _CHUNK = 500
 _COLUMNS = (
     schema.annotations.c.class_id,

@@ -42,17 +42,6 @@ from jurybox.store.rows import (
     standing_annotation,
 )
 
-__all__ = [
-    "EDITABLE",
-    "adjudicate",
-    "change",
-    "flag",
-    "read_decisions",
-    "skip",
-    "submit",
-    "undo",
-]
-
 EDITABLE = 10
 """How many of the last decisions an annotator may take back or change."""
 

@@ -25,21 +25,6 @@ from jurybox.store.rows import count
 from jurybox.store.services import ROUND_REQUEST, write_note
 from jurybox.store.state import read_state, write_state
 
-__all__ = [
-    "LONGEST_ASSIGNMENT",
-    "alone",
-    "assign",
-    "close_again",
-    "delete_labels",
-    "labels_of",
-    "reopen",
-    "restore_labels",
-    "restore_texts",
-    "take_back",
-    "text_numbers",
-    "withdraw_texts",
-]
-
 LONGEST_ASSIGNMENT = 30 * 86_400.0
 """Seconds after which a text that was assigned to somebody goes to anybody."""
 

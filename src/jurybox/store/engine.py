@@ -26,8 +26,6 @@ from jurybox.errors import InputError, StoreError, redacted, require
 from jurybox.store.files import FileGuard, FileLostError, read_only_address
 from jurybox.store.locks import Lock, advisory_lock, file_lock, lock_statement
 
-__all__ = ["Store", "insert_rows", "read_location"]
-
 _BUSY_SECONDS = 120
 _RETRY_SECONDS = 0.002
 _DEFAULT_SCHEMA = "jurybox"

@@ -15,8 +15,6 @@ from typing import Any, TypeAlias
 
 from jurybox.errors import StoreError
 
-__all__ = ["FileGuard", "FileLostError", "copy_database", "private_file", "read_only_address"]
-
 _Identity: TypeAlias = tuple[int, int] | None
 _LOG, _INDEX = "-wal", "-shm"
 _KEY = "jurybox_files"

@@ -11,18 +11,6 @@ from sqlalchemy.engine import Connection
 
 from jurybox.store import schema
 
-__all__ = [
-    "AnnotationFilter",
-    "KeptSearch",
-    "TextFilter",
-    "TextState",
-    "annotation_conditions",
-    "drop_search",
-    "keep_search",
-    "read_searches",
-    "text_conditions",
-]
-
 
 class TextState(StrEnum):
     """How far a text is."""

@@ -29,24 +29,6 @@ from jurybox.store.records import Role, Standing
 from jurybox.store.rows import GOLD, Situation, count_loans, known
 from jurybox.store.state import ProjectState
 
-__all__ = [
-    "IN_HAND",
-    "REMARKS",
-    "REMARKS_ON_A_TEXT",
-    "REMARK_LENGTH",
-    "REVISIONS",
-    "Reply",
-    "allowance",
-    "check_answer",
-    "check_lent",
-    "check_person",
-    "check_remark",
-    "check_remarks",
-    "check_revisions",
-    "is_bound",
-    "once",
-]
-
 IN_HAND = 20
 """How many texts someone may hold who asks for them with an annotator's own token."""
 

@@ -33,26 +33,6 @@ from jurybox.store.rows import GOLD, class_number, remember
 from jurybox.store.settings import ProjectSettings
 from jurybox.store.state import ProjectState, read_state, write_state
 
-__all__ = [
-    "NO_LIMIT",
-    "Answers",
-    "TestVerdict",
-    "admit",
-    "answers_of",
-    "count_mixed_in",
-    "exempt_veterans",
-    "forget",
-    "held",
-    "is_mixed_in",
-    "is_tested",
-    "lend",
-    "place",
-    "read_answers",
-    "read_gold",
-    "set_gold",
-    "unseen",
-]
-
 _CHUNK = 500
 
 

@@ -16,8 +16,6 @@ from sqlalchemy.engine import Connection
 from jurybox.errors import NotFoundError
 from jurybox.store import schema
 
-__all__ = ["HistoryEvent", "forget_name", "mark_undone", "note_event", "read_event", "read_events"]
-
 
 @dataclass(frozen=True)
 class HistoryEvent:

@@ -43,8 +43,6 @@ from jurybox.store.ranks import chunks
 from jurybox.store.records import Added
 from jurybox.store.state import MOST_CLASSES, add_classes, read_classes, read_state, write_state
 
-__all__ = ["Importer", "importing"]
-
 _CHUNK = 1_000
 _PATIENCE = 60.0
 _RETRY_SECONDS = 0.1

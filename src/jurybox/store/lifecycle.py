@@ -27,19 +27,6 @@ from jurybox.store.files import copy_database, private_file
 from jurybox.store.locks import advisory_key
 from jurybox.store.schema import metadata, texts
 
-__all__ = [
-    "backup_path",
-    "cache_folder",
-    "create_tables",
-    "creation",
-    "default_name",
-    "drop_tables",
-    "known_versions",
-    "migrate",
-    "open_store",
-    "stored_version",
-]
-
 _FOLDER = Path(__file__).with_name("migrations")
 _VERSION_TABLE = sa.table("alembic_version", sa.column("version_num"))
 

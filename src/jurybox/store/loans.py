@@ -11,17 +11,6 @@ from jurybox.errors import NotFoundError
 from jurybox.store import gold, schema
 from jurybox.store.rows import remember
 
-__all__ = [
-    "ASSIGNED",
-    "find_text",
-    "give_back",
-    "give_back_all",
-    "release",
-    "release_decided",
-    "take_from_others",
-    "text_number",
-]
-
 ASSIGNED = "assigned"
 """The reason of texts that an owner has given to one person; they stay when their page is left."""
 

@@ -15,8 +15,6 @@ from sqlalchemy.exc import DBAPIError, InvalidRequestError
 from jurybox.atomic import try_lock
 from jurybox.errors import StoreError, redacted
 
-__all__ = ["Lock", "advisory_key", "advisory_lock", "file_lock", "lock_statement", "serialise"]
-
 
 class Lock:
     """What came of trying to be the only process that does something; true in a condition if it is."""

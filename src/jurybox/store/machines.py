@@ -23,19 +23,6 @@ from jurybox.store import schema
 from jurybox.store.checks import storable
 from jurybox.store.locks import serialise
 
-__all__ = [
-    "Machine",
-    "Released",
-    "add_machine",
-    "find_machine",
-    "mark",
-    "read_machines",
-    "read_released",
-    "released_texts",
-    "set_stopped",
-    "write_released",
-]
-
 
 @dataclass(frozen=True)
 class Machine:

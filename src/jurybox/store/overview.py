@@ -21,20 +21,6 @@ from jurybox.store.remarks import count_open_flags
 from jurybox.store.rounds import read_rounds
 from jurybox.store.state import read_classes, read_state
 
-__all__ = [
-    "HourOfLabels",
-    "count_texts",
-    "iterate_annotations",
-    "iterate_skips",
-    "iterate_texts",
-    "pool_texts",
-    "read_audit",
-    "read_pace",
-    "read_status",
-    "read_text",
-    "read_trail",
-]
-
 _PART = 5_000
 
 

@@ -20,28 +20,6 @@ from jurybox.store.services import ROUND_REQUEST, write_note
 from jurybox.store.settings import ProjectSettings, check_setting
 from jurybox.store.state import STATE, ProjectState, SessionKey, read_state, state_of
 
-__all__ = [
-    "SHARE_GRACE",
-    "add_annotator",
-    "annotator_numbers",
-    "ensure_annotator",
-    "erase",
-    "find_annotator",
-    "find_owner_in_session",
-    "find_person_in_session",
-    "free_by_share",
-    "has_token",
-    "leave_out",
-    "lock_actor",
-    "lock_annotator",
-    "person_of",
-    "read_annotators",
-    "remove",
-    "rename",
-    "share_of",
-    "update_annotator",
-]
-
 SHARE_GRACE = 20
 """Labels that anybody may give whatever share of all labels they are."""
 

@@ -23,17 +23,6 @@ from jurybox.store.ranks import PASS, order
 from jurybox.store.settings import BEGINNING
 from jurybox.store.state import ProjectState
 
-__all__ = [
-    "any_open",
-    "any_wanted",
-    "best_for",
-    "best_free",
-    "best_shared",
-    "count_open",
-    "in_front",
-    "own_place",
-]
-
 _RECENT = 200
 
 

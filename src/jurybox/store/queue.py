@@ -29,14 +29,6 @@ from jurybox.store.records import NothingLeft, Standing, Task, Tasks, Why
 from jurybox.store.rows import count_loans, known, lock_situation, note_served, remember
 from jurybox.store.state import ProjectState
 
-__all__ = [
-    "Terms",
-    "claim",
-    "next_tasks",
-    "renew",
-    "with_text",
-]
-
 _ATTEMPTS = 50
 
 

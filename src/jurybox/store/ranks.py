@@ -35,26 +35,6 @@ from jurybox.store.engine import insert_rows
 from jurybox.store.settings import ProjectSettings
 from jurybox.store.state import ProjectState
 
-__all__ = [
-    "AGAIN",
-    "AUDIT",
-    "LATER_BAND",
-    "PASS",
-    "RANKED_BAND",
-    "audit_places",
-    "chunks",
-    "close_withdrawn",
-    "enqueue",
-    "mark_again",
-    "mark_audit",
-    "mark_gold",
-    "order",
-    "rules",
-    "settle",
-    "settle_all",
-    "spread",
-]
-
 AUDIT = "audit"
 AGAIN = "again"
 RANKED_BAND = 1 << 32

@@ -7,24 +7,6 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal
 
-__all__ = [
-    "Added",
-    "AnnotatorInfo",
-    "AnnotatorProgress",
-    "Decision",
-    "Fault",
-    "Flag",
-    "NothingLeft",
-    "Receipt",
-    "Role",
-    "RoundInfo",
-    "Standing",
-    "Status",
-    "Task",
-    "Tasks",
-    "Why",
-]
-
 
 class Role(StrEnum):
     """What a person may do: owners manage, reviewers adjudicate, annotators label."""

@@ -12,8 +12,6 @@ from jurybox.errors import NotFoundError
 from jurybox.store import schema
 from jurybox.store.records import Fault, Flag
 
-__all__ = ["Case", "answer_flag", "count_open_flags", "read_cases", "read_flags", "resolve_flag", "rule"]
-
 
 @dataclass(frozen=True)
 class Case:

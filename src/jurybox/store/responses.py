@@ -23,21 +23,6 @@ from jurybox.store import schema
 from jurybox.store.locks import serialise
 from jurybox.store.machines import Machine
 
-__all__ = [
-    "MachineTally",
-    "Responses",
-    "claim",
-    "read_batch",
-    "read_lost",
-    "read_responses",
-    "read_reviewed",
-    "read_tally",
-    "read_waiting",
-    "spent",
-    "unclaim",
-    "write_answer",
-]
-
 _CHUNK = 500
 
 

@@ -44,17 +44,6 @@ from jurybox.store.settings import ProjectSettings
 from jurybox.store.snapshots import Snapshot
 from jurybox.store.state import ProjectState, read_state, write_state
 
-__all__ = [
-    "Outcome",
-    "abandon",
-    "begin_round",
-    "n_predicted",
-    "publish",
-    "read_array",
-    "read_rounds",
-    "wants_label",
-]
-
 _CHUNK = 250
 _FRONT = 5_000
 _OUTDATED = 4

@@ -13,24 +13,6 @@ from sqlalchemy.engine import Connection
 from jurybox.errors import InputError, NotFoundError
 from jurybox.store import schema
 
-__all__ = [
-    "Situation",
-    "class_number",
-    "count",
-    "count_loans",
-    "insert_annotation",
-    "insert_skip",
-    "known",
-    "lock_situation",
-    "note_served",
-    "remember",
-    "replace_annotation",
-    "retire_skip",
-    "standing_annotation",
-    "standing_skip",
-]
-
-
 GOLD = "gold"
 """The reason that is stored with the annotation of a gold text."""
 

@@ -15,8 +15,6 @@ from sqlalchemy import (
 
 from jurybox.store.schema_machines import Serial, metadata
 
-__all__ = ["flags", "history", "reopened", "rulings", "searches", "services"]
-
 flags = Table(
     "flags",
     metadata,

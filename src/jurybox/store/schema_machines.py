@@ -14,8 +14,6 @@ from sqlalchemy import (
     Text,
 )
 
-__all__ = ["Serial", "machines", "metadata", "released", "responses", "shown"]
-
 metadata = MetaData(
     naming_convention={
         "ix": "ix_%(column_0_N_label)s",

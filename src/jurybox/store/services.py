@@ -16,20 +16,6 @@ from jurybox.store.places import count_open
 from jurybox.store.rows import class_number
 from jurybox.store.state import read_classes
 
-__all__ = [
-    "ROUND_REQUEST",
-    "Note",
-    "Pulse",
-    "Suggestion",
-    "note_shown",
-    "read_note",
-    "read_probabilities",
-    "read_pulse",
-    "read_suggestion",
-    "write_note",
-]
-
-
 ROUND_REQUEST = "learner.request"
 """Name of the note that asks the learner for a round."""
 

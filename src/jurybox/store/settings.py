@@ -9,8 +9,6 @@ from typing import Any, Literal
 
 from jurybox.errors import InputError
 
-__all__ = ["BEGINNING", "LIMITS", "ProjectSettings", "check_setting"]
-
 BEGINNING = 20
 """Texts with which somebody begins, of which `overlap` are shared with others."""
 
@@ -190,7 +188,7 @@ _FIXED = ("max_labels", "first_labels", "audit_labels", "enough_agreement")
 _COUNT, _SIZE, _LABELS = {"ge": 1, "le": 10**9}, {"ge": 0, "le": 10**9}, {"ge": 1, "le": 32_000}
 _SHARE, _PRICE = {"ge": 0, "le": 1}, {"ge": 0, "le": 1e9}
 
-LIMITS: Mapping[str, Mapping[str, float]] = {
+LIMITS: Mapping[str, Mapping[str, Any]] = {
     "batch": _COUNT,
     "labels_per_text": _LABELS,
     "max_labels": _LABELS,

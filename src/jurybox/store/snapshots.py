@@ -22,22 +22,6 @@ from jurybox.store.records import Role
 from jurybox.store.services import read_pulse
 from jurybox.store.state import read_classes, read_scale, read_state
 
-__all__ = [
-    "Provenance",
-    "Snapshot",
-    "StandingLabels",
-    "count_provenance",
-    "one_moment",
-    "project_times",
-    "read_annotations",
-    "read_audit",
-    "read_evidence",
-    "read_experts",
-    "read_fingerprint",
-    "read_independent",
-    "read_snapshot",
-]
-
 _BY_CHANCE = ("spread", "random")
 
 

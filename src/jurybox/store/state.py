@@ -24,30 +24,6 @@ from jurybox.store.locks import serialise
 from jurybox.store.records import GuidelineVersion
 from jurybox.store.settings import ProjectSettings
 
-__all__ = [
-    "LEAST_KEY",
-    "MOST_CLASSES",
-    "STATE",
-    "ProjectState",
-    "SessionKey",
-    "add_class",
-    "add_classes",
-    "create_project",
-    "forget_session",
-    "new_key",
-    "read_classes",
-    "read_guideline_versions",
-    "read_guidelines",
-    "read_key",
-    "read_scale",
-    "read_state",
-    "replace_key",
-    "state_of",
-    "write_guidelines",
-    "write_key",
-    "write_state",
-]
-
 LEAST_KEY = 32
 """Bytes of a key that nobody can guess."""
 

@@ -32,39 +32,6 @@ from jurybox.web.sessions import person_in, read_session, write_session
 from jurybox.web.state import Server, ensure_owner, get_server
 from jurybox.web.tokens import Session, csrf_token, hash_token, new_token, same
 
-__all__ = [
-    "CSRF_FIELD",
-    "CSRF_HEADER",
-    "SAFE_METHODS",
-    "Annotator",
-    "ForbiddenError",
-    "Owner",
-    "OwnerToken",
-    "Reviewer",
-    "SignInError",
-    "TooManyAttemptsError",
-    "User",
-    "WrongTokenError",
-    "admitted",
-    "annotator_only",
-    "client_address",
-    "current_user",
-    "end_of_link",
-    "invite",
-    "known_user",
-    "link_path",
-    "link_url",
-    "may",
-    "new_owner_token",
-    "owner_only",
-    "public",
-    "require_role",
-    "reviewer_only",
-    "safe_path",
-    "sign_in",
-    "start_session",
-]
-
 CSRF_FIELD = "csrf_token"
 CSRF_HEADER = "X-CSRF-Token"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})

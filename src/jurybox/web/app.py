@@ -36,8 +36,6 @@ from jurybox.web.tokens import cookie_name
 from jurybox.web.vitals import Vitals
 from jurybox.web.webhooks import Courier
 
-__all__ = ["KnownSenders", "create_app", "document", "openapi_router"]
-
 _MOST_PUBLIC = 1 << 16
 """Bytes of what somebody sends who has not signed in."""
 

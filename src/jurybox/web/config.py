@@ -8,8 +8,6 @@ from urllib.parse import urlsplit
 
 from jurybox.errors import InputError
 
-__all__ = ["WebSettings"]
-
 _LEAST_TOKEN = 20
 
 

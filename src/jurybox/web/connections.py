@@ -16,8 +16,6 @@ from typing import Any, ClassVar
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-__all__ = ["BoundedProtocol", "Bounds", "bounded_protocol"]
-
 _MOST = 4000
 _RESERVE = 256
 """Descriptors for the databases of 40 threads, files and the learner."""

@@ -29,8 +29,6 @@ from jurybox.web.access import ForbiddenError, SignInError, TooManyAttemptsError
 from jurybox.web.security import HEADERS
 from jurybox.web.state import NoProjectError
 
-__all__ = ["API_PREFIX", "PROBLEM", "add_error_handlers", "answer", "answer_error", "status_of"]
-
 API_PREFIX = "/api/"
 PROBLEM = "application/problem+json"
 

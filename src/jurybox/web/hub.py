@@ -34,8 +34,6 @@ from jurybox.web.sessions import person_in, read_session
 from jurybox.web.state import Server
 from jurybox.web.tokens import cookie_name, hash_token, new_token
 
-__all__ = ["PROJECT_HEADER", "Hub", "ProjectEntry"]
-
 PROJECT_HEADER = "X-Jurybox-Project"
 
 _MOST_FORM = 1 << 16

@@ -21,7 +21,8 @@ from jurybox.drawing import (
     whiskers,
 )
 from jurybox.learner import LearnerPhase
-from jurybox.project.beliefs import Basis, Beliefs, ProjectBelief
+from jurybox.project.basis import Basis
+from jurybox.project.beliefs import Beliefs, ProjectBelief
 from jurybox.project.stopping import RoundVerdicts
 from jurybox.project.texts import Bin
 from jurybox.store.records import Status
@@ -29,18 +30,6 @@ from jurybox.trust.intervals import Interval
 from jurybox.trust.savings import Savings
 from jurybox.trust.stopping import Verdict
 from jurybox.web.i18n import Catalogue
-
-__all__ = [
-    "Chart",
-    "FigurePanel",
-    "RuleView",
-    "basis_words",
-    "panels",
-    "range_words",
-    "rules",
-    "savings",
-    "trust_panels",
-]
 
 _CLASSES, _PEOPLE = 10, 60
 _SURE = 0.9

@@ -22,20 +22,6 @@ from jurybox.web.access import User, known_user
 from jurybox.web.i18n import LANGUAGES, Catalogue, choose_language, get_catalogue
 from jurybox.web.state import get_server
 
-__all__ = [
-    "LANGUAGE_COOKIE",
-    "THEMES",
-    "THEME_COOKIE",
-    "catalogue_of",
-    "environment",
-    "explain",
-    "found_words",
-    "has_template",
-    "prose",
-    "render",
-    "size_of",
-]
-
 TEMPLATES = Path(__file__).with_name("templates")
 
 LANGUAGE_COOKIE = "jurybox_language"

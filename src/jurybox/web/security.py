@@ -18,17 +18,6 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-__all__ = [
-    "CONTENT_SECURITY_POLICY",
-    "HEADERS",
-    "KnownHosts",
-    "SecurityHeaders",
-    "ServerTiming",
-    "is_known_host",
-    "is_private_name",
-    "is_public",
-]
-
 _NOT_PUBLIC_4 = tuple(
     map(
         IPv4Network,

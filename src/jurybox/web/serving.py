@@ -30,8 +30,6 @@ from jurybox.web.connections import Bounds, bounded_protocol
 from jurybox.web.hub import Hub
 from jurybox.web.state import Server
 
-__all__ = ["PORT", "LearnerKeeper", "is_local", "learner_threads", "open_socket", "serve", "web_config"]
-
 PORT = 8765
 _TRIED_PORTS = 20
 _SOON = 0.05

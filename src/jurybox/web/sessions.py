@@ -17,15 +17,6 @@ from jurybox.store.state import SessionKey
 from jurybox.web.state import OWNER, Server, get_server
 from jurybox.web.tokens import Session, cookie_name, open_sealed, seal
 
-__all__ = [
-    "SignedIn",
-    "end_all_sessions",
-    "end_session",
-    "person_in",
-    "read_session",
-    "write_session",
-]
-
 
 @dataclass(frozen=True)
 class SignedIn:

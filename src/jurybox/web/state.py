@@ -17,8 +17,6 @@ from jurybox.store.state import SessionKey, new_key
 from jurybox.web.config import WebSettings
 from jurybox.web.tokens import AttemptLimiter, hash_token, new_token, same
 
-__all__ = ["NoProjectError", "Server", "Stored", "ensure_owner", "get_project", "get_server"]
-
 OWNER = "owner"
 """Name of the person that the owner's token belongs to, where the project has no owner yet."""
 

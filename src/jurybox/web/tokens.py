@@ -16,18 +16,6 @@ from itsdangerous import BadData, URLSafeTimedSerializer
 
 from jurybox.store.state import LEAST_KEY, SessionKey
 
-__all__ = [
-    "AttemptLimiter",
-    "Session",
-    "cookie_name",
-    "csrf_token",
-    "hash_token",
-    "new_token",
-    "open_sealed",
-    "same",
-    "seal",
-]
-
 _ADDRESSES = 10_000
 
 

@@ -15,8 +15,6 @@ from fastapi import Request
 
 from jurybox.errors import InputError, NotFoundError
 
-__all__ = ["Uploads", "file_name", "get_uploads"]
-
 _MOST = 4
 _MOST_BYTES = 200
 """Of a file's name: file systems take 255, and whoever reads it may add something."""

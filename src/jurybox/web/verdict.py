@@ -9,8 +9,6 @@ from jurybox.project.annotators import AnnotatorBelief
 from jurybox.web.i18n import Catalogue
 from jurybox.web.panels import range_words
 
-__all__ = ["ShownVerdict", "suspicion_words", "verdict_of"]
-
 _PLACES = {
     Step.TEXTS: "/import",
     Step.INVITE: "/manage/people",

@@ -17,8 +17,6 @@ from jurybox.errors import JuryboxError, StoreError
 from jurybox.store.files import FileLostError
 from jurybox.web.state import Server
 
-__all__ = ["HEARTBEAT", "Health", "Vitals", "cause_of"]
-
 HEARTBEAT = "heartbeat"
 """Name of the note that is written."""
 

@@ -39,19 +39,6 @@ from jurybox.store.services import Pulse
 from jurybox.web.security import is_private_name, is_public
 from jurybox.web.state import Server
 
-__all__ = [
-    "Courier",
-    "Event",
-    "Hook",
-    "NewHook",
-    "add_hook",
-    "deliver",
-    "list_hooks",
-    "remove_hook",
-    "sign",
-    "try_hook",
-]
-
 _NOTE, _TOLD = "webhooks", "webhooks.told"
 _SECRET = "whsec_"  # noqa: S105 - how secrets begin
 _TIMEOUT = 10.0

@@ -12,8 +12,10 @@ from starlette.responses import JSONResponse
 from jurybox.errors import NotFoundError
 from jurybox.formats.plain import plain
 from jurybox.project import Project
-from jurybox.project.beliefs import AnnotatorBelief, ProjectBelief, TextBelief
+from jurybox.project.annotators import AnnotatorBelief
+from jurybox.project.beliefs import ProjectBelief
 from jurybox.project.panel import PanelBelief
+from jurybox.project.texts import TextBelief
 from jurybox.store.browse import AnnotationRow, QueueRow, TextRow
 from jurybox.store.filters import AnnotationFilter, TextFilter, TextState
 from jurybox.store.records import Fault, Flag
@@ -21,8 +23,6 @@ from jurybox.store.remarks import Case
 from jurybox.web.access import Reviewer, owner_only, reviewer_only
 from jurybox.web.api.fields import After, Body, Comment, Limit, Name, PageOut, PathName, Search, TextId
 from jurybox.web.state import Stored
-
-__all__ = ["beliefs_router", "router"]
 
 router = APIRouter(tags=["browsing"], dependencies=[reviewer_only])
 

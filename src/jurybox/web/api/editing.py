@@ -9,13 +9,11 @@ from pydantic import BaseModel, Field, model_validator
 
 from jurybox.errors import InputError
 from jurybox.project import Project
-from jurybox.project.history import HistoryEvent
 from jurybox.store.filters import AnnotationFilter, TextFilter, TextState
+from jurybox.store.history import HistoryEvent
 from jurybox.web.access import Owner, owner_only
 from jurybox.web.api.fields import Body, Limit, Name, PathName, TextId
 from jurybox.web.state import Stored
-
-__all__ = ["router"]
 
 router = APIRouter(tags=["editing"])
 

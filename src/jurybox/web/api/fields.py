@@ -11,20 +11,6 @@ from jurybox.project import Project
 from jurybox.store.records import Role
 from jurybox.web.access import ForbiddenError, User, may
 
-__all__ = [
-    "After",
-    "Body",
-    "Comment",
-    "Limit",
-    "Name",
-    "PageOut",
-    "PathName",
-    "ProblemDetails",
-    "Search",
-    "TextId",
-    "acting",
-]
-
 Item = TypeVar("Item")
 
 _PLAIN = r"^[^\x00]*$"

@@ -19,8 +19,6 @@ from jurybox.web.api.fields import Body, Comment, Name, TextId, acting
 from jurybox.web.state import Stored
 from jurybox.wire import Expiry, NoTask, OpenTask, OpenTasks
 
-__all__ = ["router"]
-
 router = APIRouter(tags=["labelling"])
 
 Key = Annotated[

@@ -18,8 +18,6 @@ from jurybox.web.sessions import end_all_sessions
 from jurybox.web.state import Stored
 from jurybox.wire import GoldLabels, Invitation
 
-__all__ = ["gold_router", "router"]
-
 router = APIRouter(tags=["people"])
 
 Cap = Annotated[int, Field(ge=0, le=2**31 - 1, description="The most annotations this person may give.")]

@@ -18,8 +18,6 @@ from jurybox.web.pages.settings import CHOICES, check_choice
 from jurybox.web.state import Server, Stored, get_project, get_server
 from jurybox.web.webhooks import Event, Hook, NewHook, add_hook, list_hooks, remove_hook
 
-__all__ = ["hooks_router", "router"]
-
 router = APIRouter(tags=["project"])
 
 LongText = Annotated[str, StringConstraints(max_length=200_000, pattern=r"^[^\x00]*$")]

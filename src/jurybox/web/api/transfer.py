@@ -27,8 +27,6 @@ from jurybox.web.api.fields import Name
 from jurybox.web.state import Stored, get_server
 from jurybox.web.uploads import file_name
 
-__all__ = ["export_file", "names_of_client", "received", "router"]
-
 router = APIRouter(tags=["transfer"], dependencies=[owner_only])
 
 FileName = Annotated[str, Query(min_length=1, max_length=1000, description="Its end says what the file is.")]

@@ -21,8 +21,6 @@ from jurybox.web.panels import basis_words, range_words
 from jurybox.web.render import catalogue_of, render
 from jurybox.web.state import get_project
 
-__all__ = ["router"]
-
 router = APIRouter(prefix="/manage", include_in_schema=False, dependencies=[owner_only])
 
 _PEOPLE = 12

@@ -16,8 +16,6 @@ from jurybox.web.i18n import Catalogue
 from jurybox.web.render import catalogue_of, explain, render
 from jurybox.web.state import get_project
 
-__all__ = ["router", "size_words"]
-
 router = APIRouter(prefix="/manage", include_in_schema=False, dependencies=[owner_only])
 
 

@@ -10,15 +10,14 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from jurybox.errors import ConflictError, InputError, NotFoundError
 from jurybox.project import Project
-from jurybox.project.history import UNDOABLE, HistoryEvent
+from jurybox.project.history import UNDOABLE
 from jurybox.store.filters import AnnotationFilter, TextFilter, TextState
+from jurybox.store.history import HistoryEvent
 from jurybox.web.access import Owner, owner_only, safe_path
 from jurybox.web.api.transfer import export_file
 from jurybox.web.i18n import Catalogue
 from jurybox.web.render import catalogue_of, explain, render
 from jurybox.web.state import get_project
-
-__all__ = ["ACTS", "done_view", "event_words", "router"]
 
 router = APIRouter(prefix="/manage", include_in_schema=False)
 

@@ -17,8 +17,6 @@ from jurybox.web.api.transfer import export_file
 from jurybox.web.render import render
 from jurybox.web.state import get_project
 
-__all__ = ["router"]
-
 router = APIRouter(prefix="/manage/export", include_in_schema=False, dependencies=[owner_only])
 
 _TABLES = ("consensus", "annotations", "texts", "annotators", "gold")

@@ -18,8 +18,6 @@ from jurybox.web.i18n import Catalogue
 from jurybox.web.render import catalogue_of, render
 from jurybox.web.state import get_project, get_server
 
-__all__ = ["router"]
-
 router = APIRouter(include_in_schema=False)
 
 _DAY = 86_400

@@ -19,8 +19,6 @@ from jurybox.learner import learner_state
 from jurybox.web.access import reviewer_only
 from jurybox.web.state import Server
 
-__all__ = ["News", "router", "stream"]
-
 router = APIRouter(prefix="/manage", include_in_schema=False)
 
 _EVERY = 1.0

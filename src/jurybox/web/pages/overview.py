@@ -23,8 +23,6 @@ from jurybox.web.render import catalogue_of, render
 from jurybox.web.state import get_project
 from jurybox.web.verdict import suspicion_words, verdict_of
 
-__all__ = ["router"]
-
 router = APIRouter(prefix="/manage", include_in_schema=False, dependencies=[owner_only])
 
 _NEXT = 5

@@ -30,8 +30,6 @@ from jurybox.web.render import catalogue_of, explain, render
 from jurybox.web.state import get_project
 from jurybox.web.verdict import suspicion_words
 
-__all__ = ["router"]
-
 router = APIRouter(prefix="/manage/people", include_in_schema=False)
 
 Name = Annotated[str, Form(min_length=1, max_length=1000)]

@@ -13,8 +13,6 @@ from jurybox.errors import InputError, NotFoundError
 from jurybox.web.access import ForbiddenError, annotator_only, owner_only
 from jurybox.web.render import catalogue_of, explain, render
 
-__all__ = ["PROJECT_COOKIE", "router"]
-
 router = APIRouter(include_in_schema=False)
 
 PROJECT_COOKIE = "jurybox_project"

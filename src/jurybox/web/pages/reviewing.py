@@ -17,8 +17,6 @@ from jurybox.web.pages.texts import text_view
 from jurybox.web.render import render
 from jurybox.web.state import get_project
 
-__all__ = ["router"]
-
 router = APIRouter(prefix="/manage", include_in_schema=False)
 
 _DOUBTFUL = 50

@@ -19,8 +19,6 @@ from jurybox.web.i18n import Catalogue
 from jurybox.web.render import catalogue_of, explain, prose, render
 from jurybox.web.state import get_project
 
-__all__ = ["CHOICES", "GROUPS", "Choice", "Field", "Group", "Kind", "check_choice", "choices_of", "router"]
-
 router = APIRouter(prefix="/manage", include_in_schema=False, dependencies=[owner_only])
 
 _CASES = 20

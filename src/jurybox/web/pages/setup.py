@@ -25,8 +25,6 @@ from jurybox.web.render import catalogue_of, explain, found_words, render
 from jurybox.web.state import get_project, get_server
 from jurybox.web.uploads import get_uploads
 
-__all__ = ["router"]
-
 router = APIRouter(include_in_schema=False, dependencies=[owner_only])
 
 ROLES = ("id", "text", "annotator", "label")

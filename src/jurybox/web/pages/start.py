@@ -25,8 +25,6 @@ from jurybox.web.sessions import end_all_sessions, end_session
 from jurybox.web.state import get_server
 from jurybox.web.vitals import Vitals
 
-__all__ = ["router"]
-
 router = APIRouter(include_in_schema=False)
 
 _YEAR = 365 * 86_400

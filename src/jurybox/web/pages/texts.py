@@ -12,7 +12,7 @@ from starlette.responses import HTMLResponse, RedirectResponse
 
 from jurybox.drawing import Bar, bars
 from jurybox.project import Project
-from jurybox.project.beliefs import TextBelief, TextBeliefs
+from jurybox.project.texts import TextBelief, TextBeliefs
 from jurybox.scales import CLASS_KEYS, class_keys
 from jurybox.store.browse import Page, TextRow
 from jurybox.store.filters import AnnotationFilter, TextFilter, TextState
@@ -23,8 +23,6 @@ from jurybox.web.pages.editing import ACTS, done_view
 from jurybox.web.panels import Chart
 from jurybox.web.render import catalogue_of, render
 from jurybox.web.state import get_project
-
-__all__ = ["router", "text_view"]
 
 router = APIRouter(prefix="/manage", include_in_schema=False)
 

@@ -19,8 +19,6 @@ from jurybox.web.panels import basis_words, range_words, rules, savings, trust_p
 from jurybox.web.render import catalogue_of, render
 from jurybox.web.state import get_project
 
-__all__ = ["HeatCell", "HeatRow", "HeatTable", "heat_table", "router", "with_range"]
-
 router = APIRouter(prefix="/manage", include_in_schema=False, dependencies=[owner_only])
 
 

@@ -13,8 +13,6 @@ from jurybox.web.render import catalogue_of, render
 from jurybox.web.state import get_project, get_server
 from jurybox.web.webhooks import Event, NewHook, add_hook, list_hooks, remove_hook, try_hook
 
-__all__ = ["router"]
-
 router = APIRouter(prefix="/manage/webhooks", include_in_schema=False, dependencies=[owner_only])
 
 Number = Annotated[str, Form(pattern=r"^[0-9a-f]{16}$")]
