@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import warnings
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import krippendorff
 import numpy as np
@@ -17,11 +17,12 @@ from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.metrics import cohen_kappa_score
 from statsmodels.stats import inter_rater
 
-from jurybox.agreement import Level, cohen_kappa, fleiss_kappa, krippendorff_alpha
+from jurybox.agreement import cohen_kappa, fleiss_kappa, krippendorff_alpha
 from jurybox.annotations import Annotations
 from jurybox.errors import InputError
 
-LEVELS: tuple[Level, ...] = ("nominal", "ordinal", "interval")
+Ordered: TypeAlias = Literal["nominal", "ordinal", "interval"]
+LEVELS: tuple[Ordered, ...] = ("nominal", "ordinal", "interval")
 
 
 def random_wide(seed: int, n_texts: int, n_annotators: int, n_classes: int, share: float) -> NDArray[Any]:
@@ -44,7 +45,7 @@ tables = st.builds(
 )
 
 
-def oracle_alpha(wide: NDArray[Any], level: Level, values: NDArray[Any]) -> float:
+def oracle_alpha(wide: NDArray[Any], level: Ordered, values: NDArray[Any]) -> float:
     """Alpha by `krippendorff`, NaN where it refuses or divides by zero."""
     counts = (wide[:, :, None] == np.arange(len(values))).sum(axis=1)
     if (counts.sum(axis=1) < 2).all() or (counts[counts.sum(axis=1) > 1].sum(axis=0) > 0).sum() < 2:
@@ -54,7 +55,7 @@ def oracle_alpha(wide: NDArray[Any], level: Level, values: NDArray[Any]) -> floa
 
 @pytest.mark.slow
 @given(wide=tables, level=st.sampled_from(LEVELS))
-def test_krippendorff_alpha_is_that_of_the_reference(wide: NDArray[Any], level: Level) -> None:
+def test_krippendorff_alpha_is_that_of_the_reference(wide: NDArray[Any], level: Ordered) -> None:
     ours = krippendorff_alpha(Annotations.from_wide(wide, classes=range(7)), level=level)
     np.testing.assert_allclose(ours.value, oracle_alpha(wide, level, np.arange(7)), atol=1e-9)
     assert math.isnan(ours.value) == (ours.reason is not None)

@@ -42,7 +42,7 @@ def test_a_table_is_taken_for_annotations_and_all_else_refused_by_name() -> None
     pairs = jb.cohen_kappa(SAID)  # type: ignore[arg-type]
     assert pairs.overlap[0, 1] == 2
     for method in (jb.majority_vote, jb.estimate_consensus, jb.krippendorff_alpha, jb.disagreement):
-        assert repr(method(SAID)) == repr(method(jb.Annotations.from_long(SAID)))  # type: ignore[arg-type, operator]
+        assert repr(method(SAID)) == repr(method(jb.Annotations.from_long(SAID)))  # type: ignore[arg-type]
     wide = pd.DataFrame({"ana": ["no", "yes"], "bo": ["no", "no"]})
     for wrong in (wide, np.zeros((3, 2)), ["no", "yes"], None):
         with pytest.raises(TypeError, match="expected Annotations: make them with"):
@@ -217,7 +217,7 @@ def test_lists_in_cells_are_refused_wherever_they_stand() -> None:
     with pytest.raises(jb.InputError, match=r"row 1 is \['yes'\], expected a cell for each annotator"):
         jb.Annotations.from_wide([["no", "yes"], ["yes"]])
     with pytest.raises(jb.InputError, match=r"row 2: label \['yes'\] is a list"):
-        jb.Annotations.from_long(SAID.assign(label=["no", "no", ["yes"], "no", "yes"]))
+        jb.Annotations.from_long(SAID.assign(label=["no", "no", ["yes"], "no", "yes"]))  # type: ignore[list-item]
     with pytest.raises(jb.InputError, match=r"row 1: text is \['a', 'fine', 'day'\], expected a text"):
         jb.Loop(["one", ["a", "fine", "day"]], ["no", "yes"])
     with pytest.raises(jb.InputError, match="row 1: text is None"):
@@ -294,17 +294,17 @@ def test_a_project_takes_frames_as_they_are_and_says_what_it_cannot_use(tmp_path
     with jb.Project.create(tmp_path / "p.db", classes=["EU", "NA", "none"]) as project:
         assert project.add_texts({"t1": "one", "t2": "two"}).texts == 2
         assert project.add_texts(pd.Series(["three"], index=["t3"])).texts == 1
-        said = SAID.assign(label=["EU", "NA", "NA", None, "none"])
+        said = SAID.assign(label=["EU", "NA", "NA", None, "none"])  # type: ignore[list-item]
         assert project.add_annotations(said).annotations == 4
         labels = dict(zip(project.annotations().texts, project.annotations().counts.tolist(), strict=True))
         assert labels == {"t1": [1, 1, 0], "t2": [0, 1, 0], "t3": [0, 0, 1]}, "NA is a class of this project"
-        other = SAID.assign(annotator="cy", label=["EU", "NA", "NA", None, "none"])
+        other = SAID.assign(annotator="cy", label=["EU", "NA", "NA", None, "none"])  # type: ignore[list-item]
         with pytest.raises(jb.InputError, match="t1"):
             project.add_annotations(other)
         assert "cy" not in [one.name for one in project.people.all()]
         assert project.add_annotations(other, duplicates="last").annotations >= 3
         with pytest.raises(jb.InputError, match="the text is missing"):
-            project.add_annotations(SAID.assign(text=["t1", None, "t2", "t3", "t1"]))
+            project.add_annotations(SAID.assign(text=["t1", None, "t2", "t3", "t1"]))  # type: ignore[list-item]
 
 
 @pytest.mark.slow
@@ -335,7 +335,7 @@ def test_functions_that_use_other_models_are_other_encoders() -> None:
     def encoder_with(model: dict[str, float]) -> Any:
         return lambda texts: [[model["weight"] * len(text)] for text in texts]
 
-    names = [get_encoders(encoder_with({"weight": w}))[0].name for w in (1.0, 2.0, 1.0)]  # type: ignore[arg-type]
+    names = [get_encoders(encoder_with({"weight": w}))[0].name for w in (1.0, 2.0, 1.0)]
     assert names[0] == names[2], "the same is found in the cache"
     assert names[0] != names[1], "or features of another model would be"
 

@@ -208,7 +208,7 @@ class Play:
         """Look once more at all that is stored."""
         assert not any(self.stage.project.people.get(name).role != "annotator" for name in HOSTILE)
         flags: Counter[tuple[str, str]] = Counter()
-        for flag in self.stage.project.reading.flags():
+        for flag in self.stage.project.review.flags():
             flags[flag.annotator, flag.text_id] += 1
         assert max(flags.values(), default=0) <= REMARKS_ON_A_TEXT
 

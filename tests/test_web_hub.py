@@ -36,7 +36,7 @@ def hub(tmp_path: Path) -> Iterator[Hub]:
 
 
 def client(hub: Hub) -> TestClient:
-    return TestClient(hub, follow_redirects=False)  # type: ignore[arg-type]
+    return TestClient(hub, follow_redirects=False)
 
 
 def signed_in(hub: Hub, token: str) -> TestClient:

@@ -163,7 +163,7 @@ class Round(Shown):
 @single_threaded
 def play_round(
     annotations: Annotations,
-    features: Inputs,
+    features: Inputs | DataFrame,
     settings: Settings,
     rng: Rng,
     *,

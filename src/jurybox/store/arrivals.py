@@ -5,9 +5,10 @@ single number, `n_texts`, then lets all of them in at once. Only after that they
 queue, again in short transactions: whoever comes upon texts without a place may give them one, so what a
 process that was killed has left undone is done by the next one that opens the project.
 
-The audit sample is drawn as texts come in, and can grow: every text outside of it has the same chance then, so
-the larger sample is as good as one that was drawn at once. A text that joins keeps its labels, but is trained
-on no more: the next round leaves it out, and only that round, whose record names it, is judged by it.
+The audit sample is drawn as texts come in, and can grow: every text outside of it has the same chance then,
+so the larger sample is as good as one that was drawn at once. A text that joins keeps its labels, but is
+trained on no more: the next round leaves it out, and only that round, whose record names it, is judged by
+it.
 """
 
 from __future__ import annotations

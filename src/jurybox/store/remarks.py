@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -128,7 +129,7 @@ def read_cases(connection: Connection, fault: Fault | None = None) -> list[Case]
     return [_case(row) for row in connection.execute(query)]
 
 
-def _case(row: sa.Row[Any]) -> Case:
+def _case(row: Sequence[Any]) -> Case:
     text_id, text, label, comment, reviewer, fault, time = row
     return Case(text_id, text, label, comment, reviewer, Fault(fault), time)
 

@@ -210,8 +210,9 @@ def change(body: ChangeIn, user: Annotator, project: Stored, key: Key = None) ->
 @router.post("/adjudications", status_code=201)
 def adjudicate(body: VerdictIn, user: Reviewer, project: Stored, key: Key = None) -> Receipt:
     """Decide about a text; it wants no more labels then."""
-    said = {"comment": body.comment, "fault": body.fault}
-    return project.adjudicate(body.text_id, body.label, reviewer=user.name, key=key, **said)
+    return project.adjudicate(
+        body.text_id, body.label, reviewer=user.name, comment=body.comment, fault=body.fault, key=key
+    )
 
 
 @router.get("/progress")
