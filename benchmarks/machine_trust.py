@@ -29,7 +29,7 @@ from jurybox.arrays import Floats, Ints
 from jurybox.trust.release import plan_release
 from jurybox.trust.replacement import alternative_annotator_test
 from jurybox.trust.shares import power_tuned_shares
-from machines import Answers, draw, folders, panel, read, replace_between
+from machines import Answers, draw, folders, panel_views, read, replace_between
 
 HERE = Path(__file__).resolve().parent
 OUT = HERE / "results" / "machine_trust.json"
@@ -66,7 +66,7 @@ def replay(answers: Answers, replays: int) -> dict[str, Any]:
     n_classes, truth = len(answers.classes), answers.truth
     given = draw(answers, LABELS, np.random.default_rng(0))
     people = some_labels(answers, given)
-    p = panel(people, answers.machines)
+    p = panel_views(people, answers.machines)[1]  # what the consensus states, as the figures were made
     rest = np.flatnonzero((truth >= 0) & ~people.labelled)
     p, truth = p[rest], truth[rest]
     size = min(AUDIT, len(rest) // 2)

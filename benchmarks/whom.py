@@ -203,10 +203,12 @@ def spend(answers: Answers, price: float, way: Way, seed: int) -> list[float]:
 
 def write_table(report: dict[str, Any], page: Path) -> None:
     """Write the figures into the documentation."""
+    many = report["seeds"] > 1
     lines = [
         f"Measured by `benchmarks/whom.py`, {report['seeds']} seeds, {report['made']}: a label of a person "
         f"costs 1. Accuracy of all items, mean over the steps of {STEP} up to {END} / at the end. In "
-        "brackets, how far spending by value is ahead of the way, with its 95 % interval over seeds.",
+        "brackets, how far spending by value is ahead of the way on average"
+        + (", with its 95 % interval over seeds." if many else "."),
         "",
         f"| set, price of an answer | {' | '.join(WAYS)} |",
         f"|---|{'---|' * len(WAYS)}",
@@ -218,7 +220,8 @@ def write_table(report: dict[str, Any], page: Path) -> None:
                 cell = f"{found['mean'][way]:.3f} / {found['end'][way]:.3f}"
                 if way in found["ahead"]:
                     gap = found["ahead"][way]
-                    cell += f" ({gap['mean']:+.3f}, {gap['low']:+.3f} to {gap['high']:+.3f})"
+                    between = f", {gap['low']:+.3f} to {gap['high']:+.3f}" if many else ""
+                    cell += f" ({gap['mean']:+.3f}{between})"
                 cells.append(cell)
             lines.append(f"| {name}, {price} | {' | '.join(cells)} |")
     replace_between(page, "whom figures", lines)
