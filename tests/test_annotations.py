@@ -157,7 +157,7 @@ def test_wrong_shapes_are_refused() -> None:
         Annotations.from_long(["t", "u"], ["a"], [0, 1])
     with pytest.raises(InputError, match="label missing"):
         Annotations.from_long(pd.DataFrame({"text": [1], "annotator": [1]}))
-    with pytest.raises(InputError, match="three sequences"):
+    with pytest.raises(InputError, match="rows of these 3, or 3 sequences"):
         Annotations.from_long(["t"])
     with pytest.raises(InputError, match=r"1 dimension\(s\), expected 2"):
         Annotations.from_wide(np.array([0, 1]))
