@@ -31,7 +31,7 @@ demo: $(BARE)/.installed
 	$(BARE)/bin/jurybox demo --smollm $(DEMO_ARGS)
 
 test: $(VENV)/.installed browser test-bare
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n 3 --dist loadfile $(PYTEST_ARGS)
 
 test-fast: $(VENV)/.installed
 	$(BIN)/python -m pytest -n 2 --dist loadfile -p no:schemathesis -m "not slow and not long" $(PYTEST_ARGS)

@@ -219,7 +219,7 @@ def play_round(
     """
     annotations, rng = as_annotations(annotations), generator(rng)
     if pred_probs is None:
-        features = rows_by_text(features, annotations.texts, "features")
+        inputs: Inputs = rows_by_text(features, annotations.texts, "features")
     if machines is not None and len(machines.votes) != annotations.n_texts:
         raise InputError(f"machines has {len(machines.votes)} texts, expected {annotations.n_texts}")
     if annotations.n_classes < 2:
@@ -231,7 +231,7 @@ def play_round(
     say = 0.0
     if pred_probs is None:
         fitted, p = _train(
-            annotations, features, settings.classifier, strategy, rng, previous, trained, experts, tuned
+            annotations, inputs, settings.classifier, strategy, rng, previous, trained, experts, tuned
         )
         name, has_model = settings.classifier.name, fitted is not None
     else:
