@@ -17,6 +17,9 @@ from jurybox.coding import LabelsWarning
 from jurybox.datasets import Dataset
 from jurybox.encoders import get_encoders
 
+UNTYPED: Any = jb
+"""As a notebook calls them: nothing looks at types before."""
+
 SAID = pd.DataFrame(
     {
         "text": ["t1", "t1", "t2", "t2", "t3"],
@@ -39,14 +42,15 @@ WANTED = rows(jb.Annotations.from_long(SAID))
 
 
 def test_a_table_is_taken_for_annotations_and_all_else_refused_by_name() -> None:
-    pairs = jb.cohen_kappa(SAID)  # type: ignore[arg-type]
+    pairs = UNTYPED.cohen_kappa(SAID)
     assert pairs.overlap[0, 1] == 2
-    for method in (jb.majority_vote, jb.estimate_consensus, jb.krippendorff_alpha, jb.disagreement):
-        assert repr(method(SAID)) == repr(method(jb.Annotations.from_long(SAID)))  # type: ignore[arg-type]
+    for name in ("majority_vote", "estimate_consensus", "krippendorff_alpha", "disagreement"):
+        method = getattr(UNTYPED, name)
+        assert repr(method(SAID)) == repr(method(UNTYPED.Annotations.from_long(SAID)))
     wide = pd.DataFrame({"ana": ["no", "yes"], "bo": ["no", "no"]})
     for wrong in (wide, np.zeros((3, 2)), ["no", "yes"], None):
         with pytest.raises(TypeError, match="expected Annotations: make them with"):
-            jb.crowdlab(wrong, np.full((3, 2), 0.5))  # type: ignore[arg-type]
+            UNTYPED.crowdlab(wrong, np.full((3, 2), 0.5))
 
 
 def test_shuffled_series_of_three_frames_are_refused() -> None:
@@ -63,9 +67,11 @@ def test_generators_map_objects_and_views_of_dicts_are_lists() -> None:
     parts = [SAID[name].tolist() for name in ("text", "annotator", "label")]
     lazily = jb.Annotations.from_long(*((value for value in part) for part in parts))
     assert rows(lazily) == WANTED
-    assert rows(jb.Annotations.from_long(*map(iter, parts), classes=iter(["no", "yes"]))) == WANTED  # type: ignore[arg-type]
+    assert rows(UNTYPED.Annotations.from_long(*map(iter, parts), classes=iter(["no", "yes"]))) == WANTED
     assert jb.Annotations.from_long(iter(SAID.itertuples(index=False, name=None))).n_texts == 3
-    loop = jb.Loop((text for text in TEXTS["text"]), dict.fromkeys(["no", "yes"]).keys(), encoder="tfidf")  # type: ignore[arg-type]
+    loop = UNTYPED.Loop(
+        (text for text in TEXTS["text"]), dict.fromkeys(["no", "yes"]).keys(), encoder="tfidf"
+    )
     assert loop.classes == ("no", "yes")
     assert loop.texts == ("one", "two", "three")
     p = (row for row in [[0.9, 0.1], [0.2, 0.8], [0.3, 0.7]])
@@ -75,11 +81,11 @@ def test_generators_map_objects_and_views_of_dicts_are_lists() -> None:
 def test_what_has_no_order_is_refused() -> None:
     for classes in ({"no", "yes"}, "no", 2):
         with pytest.raises(jb.InputError, match=r"classes is a (set|str|int), expected names in their order"):
-            jb.Annotations.from_long(SAID, classes=classes)  # type: ignore[arg-type]
+            UNTYPED.Annotations.from_long(SAID, classes=classes)
         with pytest.raises(jb.InputError, match="classes is a"):
-            jb.Loop(["a", "b"], classes)  # type: ignore[arg-type]
+            UNTYPED.Loop(["a", "b"], classes)
     with pytest.raises(jb.InputError, match="texts is a DataFrame, expected names in their order"):
-        jb.Annotations.from_long(SAID, texts=TEXTS)  # type: ignore[arg-type]
+        UNTYPED.Annotations.from_long(SAID, texts=TEXTS)
     with pytest.raises(jb.InputError, match="a set, which has no order"):
         jb.Loop({"one", "two"}, ["no", "yes"])
 
@@ -87,7 +93,7 @@ def test_what_has_no_order_is_refused() -> None:
 def test_a_project_refuses_classes_without_order(tmp_path: Path) -> None:
     for classes in ({"no", "yes"}, "no"):
         with pytest.raises(jb.InputError, match="classes is a"):
-            jb.Project.create(tmp_path / "p.db", texts=["a"], classes=classes)  # type: ignore[arg-type]
+            UNTYPED.Project.create(tmp_path / "p.db", texts=["a"], classes=classes)
     assert not (tmp_path / "p.db").exists()
 
 
@@ -217,7 +223,7 @@ def test_lists_in_cells_are_refused_wherever_they_stand() -> None:
     with pytest.raises(jb.InputError, match=r"row 1 is \['yes'\], expected a cell for each annotator"):
         jb.Annotations.from_wide([["no", "yes"], ["yes"]])
     with pytest.raises(jb.InputError, match=r"row 2: label \['yes'\] is a list"):
-        jb.Annotations.from_long(SAID.assign(label=["no", "no", ["yes"], "no", "yes"]))  # type: ignore[list-item]
+        UNTYPED.Annotations.from_long(SAID.assign(label=["no", "no", ["yes"], "no", "yes"]))
     with pytest.raises(jb.InputError, match=r"row 1: text is \['a', 'fine', 'day'\], expected a text"):
         jb.Loop(["one", ["a", "fine", "day"]], ["no", "yes"])
     with pytest.raises(jb.InputError, match="row 1: text is None"):
@@ -294,17 +300,17 @@ def test_a_project_takes_frames_as_they_are_and_says_what_it_cannot_use(tmp_path
     with jb.Project.create(tmp_path / "p.db", classes=["EU", "NA", "none"]) as project:
         assert project.add_texts({"t1": "one", "t2": "two"}).texts == 2
         assert project.add_texts(pd.Series(["three"], index=["t3"])).texts == 1
-        said = SAID.assign(label=["EU", "NA", "NA", None, "none"])  # type: ignore[list-item]
+        said = SAID.assign(label=["EU", "NA", "NA", None, "none"])
         assert project.add_annotations(said).annotations == 4
         labels = dict(zip(project.annotations().texts, project.annotations().counts.tolist(), strict=True))
         assert labels == {"t1": [1, 1, 0], "t2": [0, 1, 0], "t3": [0, 0, 1]}, "NA is a class of this project"
-        other = SAID.assign(annotator="cy", label=["EU", "NA", "NA", None, "none"])  # type: ignore[list-item]
+        other = SAID.assign(annotator="cy", label=["EU", "NA", "NA", None, "none"])
         with pytest.raises(jb.InputError, match="t1"):
             project.add_annotations(other)
         assert "cy" not in [one.name for one in project.people.all()]
         assert project.add_annotations(other, duplicates="last").annotations >= 3
         with pytest.raises(jb.InputError, match="the text is missing"):
-            project.add_annotations(SAID.assign(text=["t1", None, "t2", "t3", "t1"]))  # type: ignore[list-item]
+            project.add_annotations(SAID.assign(text=["t1", None, "t2", "t3", "t1"]))
 
 
 @pytest.mark.slow

@@ -339,7 +339,8 @@ def _refuse_texts(values: Sequence[NDArray[Any]], names: Sequence[Hashable]) -> 
         if not found:
             continue
         present = int((~missing_values(column)).sum())
-        shared = len(found.intersection(*[set().union(*(one for one in held[:at] + held[at + 1 :] if one))]))
+        others: set[Any] = set().union(*(one for one in held[:at] + held[at + 1 :] if one))
+        shared = len(found & others)
         called = str(names[at]).lower() in _NO_ANNOTATORS and not shared
         apart = len(found) >= max(_LEAST_DISTINCT, 0.9 * present) and not shared
         counted = len(found) == len(column) >= _LEAST_ROWS and shared < len(found) / 2
