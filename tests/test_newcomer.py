@@ -223,7 +223,7 @@ def test_lists_in_cells_are_refused_wherever_they_stand() -> None:
     with pytest.raises(jb.InputError, match=r"row 1 is \['yes'\], expected a cell for each annotator"):
         jb.Annotations.from_wide([["no", "yes"], ["yes"]])
     with pytest.raises(jb.InputError, match=r"row 2: label \['yes'\] is a list"):
-        UNTYPED.Annotations.from_long(SAID.assign(label=["no", "no", ["yes"], "no", "yes"]))
+        UNTYPED.Annotations.from_long(SAID.assign(label=["no", "no", ["yes"], "no", "yes"]))  # type: ignore[list-item]
     with pytest.raises(jb.InputError, match=r"row 1: text is \['a', 'fine', 'day'\], expected a text"):
         jb.Loop(["one", ["a", "fine", "day"]], ["no", "yes"])
     with pytest.raises(jb.InputError, match="row 1: text is None"):
@@ -300,17 +300,17 @@ def test_a_project_takes_frames_as_they_are_and_says_what_it_cannot_use(tmp_path
     with jb.Project.create(tmp_path / "p.db", classes=["EU", "NA", "none"]) as project:
         assert project.add_texts({"t1": "one", "t2": "two"}).texts == 2
         assert project.add_texts(pd.Series(["three"], index=["t3"])).texts == 1
-        said = SAID.assign(label=["EU", "NA", "NA", None, "none"])
+        said = SAID.assign(label=["EU", "NA", "NA", None, "none"])  # type: ignore[list-item]
         assert project.add_annotations(said).annotations == 4
         labels = dict(zip(project.annotations().texts, project.annotations().counts.tolist(), strict=True))
         assert labels == {"t1": [1, 1, 0], "t2": [0, 1, 0], "t3": [0, 0, 1]}, "NA is a class of this project"
-        other = SAID.assign(annotator="cy", label=["EU", "NA", "NA", None, "none"])
+        other = SAID.assign(annotator="cy", label=["EU", "NA", "NA", None, "none"])  # type: ignore[list-item]
         with pytest.raises(jb.InputError, match="t1"):
             project.add_annotations(other)
         assert "cy" not in [one.name for one in project.people.all()]
         assert project.add_annotations(other, duplicates="last").annotations >= 3
         with pytest.raises(jb.InputError, match="the text is missing"):
-            project.add_annotations(SAID.assign(text=["t1", None, "t2", "t3", "t1"]))
+            project.add_annotations(SAID.assign(text=["t1", None, "t2", "t3", "t1"]))  # type: ignore[list-item]
 
 
 @pytest.mark.slow
