@@ -10,17 +10,18 @@ R_st the multi-class correlation of two sources' answers (Gorodkin 2004, which i
 for two classes), so that six copies of one source are one, exactly, and sum_s w_s is the number of effective
 votes. The model is multinomial,
 
-    log p_ik = log b_k + theta log(m_ik / b_k) + a_k + sum_s sqrt(w_s) (delta_s v_isk + v_is' W_sk) + const,
+    log p_ik = log b_k + theta log(m_ik / b_k) + a_k + sum_s sqrt(w_s) (delta_s u_isk + u_is' W_sk) + const,
 
-b the label shares, m_i the weighted mean answer, smoothed by b; delta_s says how much more or less a source
-is right than the others, W_s which classes it mixes up. Everything is shrunk to what is known without labels:
+b the label shares, m_i the weighted mean answer, smoothed by b; u_is = v_is less the mean answer of s, or 0
+where s was not asked, so that no answer moves nothing; delta_s says how much more or less a source is right
+than the others, W_s which classes it mixes up. Everything is shrunk to what is known without labels:
 theta to one half, the rest to 0. The strength on W is not chosen: fits of several strengths are averaged with
 the weights exp(-cross-validated loss), as evidence would weigh them.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Literal, Self
 
 import numpy as np
@@ -210,7 +211,7 @@ class Panel:
             return ConstantFitted.of(t, s)
         voices = np.asarray(self.voices or effective_votes(votes.reshape(len(votes), -1), self.n_sources))
         shares = (s @ t + 1) / (s.sum() + t.shape[1])
-        design = _Design.of(votes, voices, shares)
+        design = _Design.of(votes, voices, shares, _means(votes))
         return self._average(design, t, s)
 
     def _average(self, design: _Design, t: Floats, s: Floats) -> PanelFitted:
@@ -229,7 +230,7 @@ class Panel:
         evidence = evidence[kept] / evidence[kept].sum()
         members = tuple(_fit(design, t, s, _STRENGTHS[k]) for k in kept)
         out_of_sample = np.tensordot(evidence, np.stack([left_out[k] for k in kept]), axes=1)
-        return PanelFitted(out_of_sample, evidence, members, design.voices, design.shares)
+        return PanelFitted(out_of_sample, evidence, members, design.voices, design.shares, design.means)
 
 
 @dataclass(frozen=True, eq=False)
@@ -248,6 +249,8 @@ class PanelFitted:
         The weights w_s of the sources.
     shares : ndarray, shape (K,)
         The label shares b.
+    means : ndarray, shape (S, K)
+        The mean answer of each source.
     """
 
     out_of_sample: Floats
@@ -255,9 +258,10 @@ class PanelFitted:
     members: tuple[Floats, ...]
     voices: Floats
     shares: Floats
+    means: Floats
 
     def __post_init__(self) -> None:
-        for array in (self.out_of_sample, self.evidence, self.voices, self.shares, *self.members):
+        for array in (self.out_of_sample, self.evidence, self.voices, self.shares, self.means, *self.members):
             freeze(array)
 
     def predict_proba(self, x: Inputs) -> Floats:
@@ -274,7 +278,7 @@ class PanelFitted:
                 f"x has {votes.shape[1] * votes.shape[2]} columns, "
                 f"expected {len(self.voices) * len(self.shares)}, as the training rows had"
             )
-        design = _Design.of(votes, self.voices, self.shares)
+        design = _Design.of(votes, self.voices, self.shares, self.means)
         return np.asarray(
             sum(
                 w * softmax(design.logits(v), axis=1)
@@ -292,23 +296,25 @@ class _Design:
     shift : ndarray, shape (N, K)
         log m - log b.
     tied : ndarray, shape (N, S, K)
-        sqrt(w_s) v_is.
+        sqrt(w_s) u_is.
     """
 
     shift: Floats
     tied: Floats
     voices: Floats
     shares: Floats
+    means: Floats
 
     @classmethod
-    def of(cls, votes: Floats, voices: Floats, shares: Floats) -> _Design:
+    def of(cls, votes: Floats, voices: Floats, shares: Floats, means: Floats) -> _Design:
         mean = np.einsum("nsk,s->nk", votes, voices)
         total = mean.sum(axis=1, keepdims=True)
         smooth = (mean + _SMOOTHING * shares) / (total + _SMOOTHING)
-        return cls(np.log(smooth / shares), votes * np.sqrt(voices)[:, None], voices, shares)
+        centred = votes - votes.sum(axis=2, keepdims=True) * means
+        return cls(np.log(smooth / shares), centred * np.sqrt(voices)[:, None], voices, shares, means)
 
     def rows(self, chosen: NDArray[np.bool_]) -> _Design:
-        return _Design(self.shift[chosen], self.tied[chosen], self.voices, self.shares)
+        return replace(self, shift=self.shift[chosen], tied=self.tied[chosen])
 
     def split(self, v: Floats) -> tuple[float, Floats, Floats, Floats]:
         """Return theta, a (K,), delta (S,) and W (S * K, K) of a vector of parameters."""
@@ -361,12 +367,17 @@ def _cross_validate(
     for fold in range(folds.max() + 1):
         inside = folds != fold
         shares = (s[inside] @ t[inside] + 1) / (s[inside].sum() + t.shape[1])
-        part = _Design(
-            design.shift + np.log(design.shares / shares), design.tied, design.voices, shares
-        )  # the smoothing keeps the shares of all rows: a row's own part in them is one of N
+        # the smoothing keeps the shares of all rows, and so do the means: a row's own part is one of N
+        part = replace(design, shift=design.shift + np.log(design.shares / shares), shares=shares)
         v = _fit(part.rows(inside), t[inside], s[inside], strength)
         left_out[~inside] = softmax(part.rows(~inside).logits(v), axis=1)
     return left_out
+
+
+def _means(votes: Floats) -> Floats:
+    """Return the mean answer of each source, shape (S, K)."""
+    total = votes.sum(axis=0)
+    return np.asarray(total / np.maximum(total.sum(axis=1, keepdims=True), 1))
 
 
 def _by_source(votes: ArrayLike | Inputs, n_sources: int) -> Floats:
