@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import sys
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,6 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from jurybox.annotations import Annotations
-from jurybox.consensus import crowdlab as calibration
 from jurybox.consensus.crowdlab import fit_temperature, scale_probabilities
 from jurybox.errors import InputError
 
@@ -66,7 +66,7 @@ def test_texts_beyond_one_chunk_count_alike(monkeypatch: pytest.MonkeyPatch) -> 
     annotations = Annotations.from_wide(rng.integers(3, size=(50, 2)))
     p = rng.dirichlet(np.ones(3), size=50)
     whole = fit_temperature(annotations, p)
-    monkeypatch.setattr(calibration, "_CHUNK", 20)
+    monkeypatch.setattr(sys.modules[fit_temperature.__module__], "_CHUNK", 20)
     assert fit_temperature(annotations, p) == whole == naive_temperature(annotations.to_wide().to_numpy(), p)
 
 

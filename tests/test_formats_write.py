@@ -123,6 +123,9 @@ json_values = st.recursive(
 )
 
 
+names = some_text.map(as_name).filter(bool)
+
+
 @st.composite
 def exports(draw: st.DrawFn) -> Export:
     classes = draw(
@@ -131,7 +134,7 @@ def exports(draw: st.DrawFn) -> Export:
         )
     )
     ids = draw(st.lists(some_text.filter(bool), max_size=5, unique=True))
-    people = draw(st.lists(some_text.filter(bool), min_size=1, max_size=3, unique=True))
+    people = draw(st.lists(names, min_size=1, max_size=3, unique=True))
     metadata = st.none() | st.dictionaries(some_text, json_values, min_size=1, max_size=3)
     texts = [TextRecord(text_id, draw(some_text), draw(metadata)) for text_id in ids]
     times = st.none() | st.datetimes(datetime(1970, 1, 2), timezones=st.just(UTC))
@@ -167,9 +170,6 @@ def test_any_project_survives_the_round_trip(
     assert texts == list(export.texts)
     assert annotations == list(export.annotations)
     assert skips_of(out, ReadOptions(classes=export.classes)) == list(export.skips)
-
-
-names = some_text.map(as_name).filter(bool)
 
 
 @st.composite

@@ -114,5 +114,5 @@ def test_a_latecomer_shares_texts_from_the_start(project: Project, overlap: int)
 
 
 def test_an_overlap_beyond_the_beginning_is_refused() -> None:
-    with pytest.raises(InputError, match="from 0 to 20"):
+    with pytest.raises(InputError, match="from 0 up to 20"):
         ProjectSettings(overlap=21)

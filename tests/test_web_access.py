@@ -169,6 +169,7 @@ def test_a_change_without_the_csrf_token_is_refused(shown: Stage, route: str) ->
 def test_reading_changes_nothing(own: Stage, route: str) -> None:
     own.project.people.add("owner", role=Role.OWNER)  # a first sign-in with the owner's token finds an owner
     before = (own.project.status(), own.project.people.all(), own.project.settings)
+    own.app.state.news.close()  # or the stream of changes would not end
     call(own.client("olga"), route)
     lent = {"GET /label"}  # opening the page borrows a text
     if route not in lent:
@@ -361,7 +362,7 @@ def test_a_server_without_a_project_waits_for_its_owner(tmp_path: Path) -> None:
 def test_the_api_router_is_complete() -> None:
     folder = Path(api.__file__).parent
     modules = {path.stem for path in folder.glob("*.py")} - {"__init__", "fields"}
-    assert modules == {"browsing", "labelling", "people", "project", "transfer"}
+    assert modules == {"browsing", "editing", "labelling", "people", "project", "transfer"}
 
 
 @pytest.mark.slow

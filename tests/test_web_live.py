@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from jurybox.web.pages.live import News, stream
 from support.web import Stage, stage
+
+
+def run(listen: Callable[[], Coroutine[None, None, list[str]]]) -> list[str]:
+    """Run it in a thread of its own: in this one a browser's loop may run already."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(lambda: asyncio.run(listen())).result()
 
 
 @pytest.fixture
@@ -48,7 +55,7 @@ def test_a_page_is_told_of_labels_acts_and_remarks_and_of_nothing_else(own: Stag
         assert news.streams == 0
         return said
 
-    assert asyncio.run(listen()) == ["retry: 5000\n\n", *["event: change\ndata: 1\n\n"] * len(acts)]
+    assert run(listen) == ["retry: 5000\n\n", *["event: change\ndata: 1\n\n"] * len(acts)]
 
 
 def test_a_stream_ends_when_its_page_is_left(own: Stage) -> None:
@@ -62,7 +69,7 @@ def test_a_stream_ends_when_its_page_is_left(own: Stage) -> None:
         assert news.streams == 0
         return said
 
-    assert asyncio.run(listen()) == ["retry: 5000\n\n"]
+    assert run(listen) == ["retry: 5000\n\n"]
 
 
 def test_without_room_the_page_asks_by_itself(own: Stage) -> None:

@@ -21,7 +21,7 @@ PICTURES = ROOT / "screenshots" if "JURYBOX_PICTURES" in os.environ else None
 """Where pictures of the pages go for people to look at; taking them costs a fifth of the time."""
 
 AXE = Axe()
-PATIENCE = 240_000
+PATIENCE = 15_000
 """Milliseconds for anything that a page does: a busy machine is no fault, and pytest ends what hangs."""
 
 expect.set_options(timeout=PATIENCE)

@@ -277,7 +277,7 @@ def test_signing_in_and_setting_up(browser: Browser, tmp_path: Path) -> None:
             page.locator("input[type=file]").set_input_files(
                 {"name": "reviews.csv", "mimeType": "text/csv", "buffer": table.encode()}
             )
-            page.locator("main form button").click()
+            page.locator("main form button.primary").click()
             expect(page.locator("main")).to_contain_text("Works well")
             picture(page, f"{look}/setup-preview", full_page=True)
             assert violations(page) == []

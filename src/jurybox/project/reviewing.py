@@ -25,6 +25,11 @@ class Reviewing(ProjectPart):
             holder = people.lock_annotator(connection, reviewer)
             loans.give_back(connection, holder.id, loans.find_text(connection, text_id))
 
+    def decided(self) -> set[str]:
+        """Return the ids of the texts that reviewers and owners have decided."""
+        with self.store.read() as connection:
+            return remarks.read_decided(connection)
+
     def cases(self, fault: Fault | None = None) -> list[Case]:
         """Return the decisions that say why others were wrong, the latest first.
 

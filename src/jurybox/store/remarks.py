@@ -101,6 +101,13 @@ def rule(connection: Connection, annotation: int, fault: Fault) -> None:
     connection.execute(sa.insert(schema.rulings).values(annotation_id=annotation, reason=fault.value))
 
 
+def read_decided(connection: Connection) -> set[str]:
+    """Return the ids of the texts about which a decision of a review stands."""
+    annotations, texts = schema.annotations, schema.texts
+    query = sa.select(texts.c.external_id).join(annotations, annotations.c.text_id == texts.c.id)
+    return {*connection.scalars(query.where(schema.is_standing, annotations.c.origin == "review"))}
+
+
 def read_cases(connection: Connection, fault: Fault | None = None) -> list[Case]:
     """Return the decisions that stand and say why others were wrong, the latest first."""
     annotations, texts, classes = schema.annotations, schema.texts, schema.classes

@@ -126,8 +126,12 @@ def cases_page(request: Request) -> HTMLResponse:
 
 
 def _doubtful(request: Request) -> list[InboxRow]:
-    found = get_project(request).beliefs.recent().contested(_DOUBTFUL)
-    return [InboxRow(one.text_id, one.text, one.label, one.error) for one in found]
+    """List what is most likely wrong, but for what a reviewer has decided."""
+    project = get_project(request)
+    decided, found = project.review.decided(), project.beliefs.recent().contested(_DOUBTFUL)
+    return [
+        InboxRow(one.text_id, one.text, one.label, one.error) for one in found if one.text_id not in decided
+    ]
 
 
 def _remarked(request: Request, flags: Sequence[Flag]) -> list[InboxRow]:

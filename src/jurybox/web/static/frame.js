@@ -16,7 +16,8 @@ menu.addEventListener("keydown", (event) => {
 /** Owner's pages: the help, and the field that searches. Pages with keys of their own listen for themselves. */
 document.addEventListener("keydown", (event) => {
   if (event.altKey || event.ctrlKey || event.metaKey || event.repeat) return;
-  if (event.target.closest?.("input, textarea, select") || document.querySelector("#labelling")) return;
+  const writes = event.target.closest?.("input:not([type=checkbox], [type=radio]), textarea, select");
+  if (writes || document.querySelector("#labelling")) return;
   if (localStorage.getItem("jurybox:shortcuts") === "off") return;
   const found = event.key === "?" ? document.querySelector(".help") : event.key === "/" ? document.querySelector("input[type=search]") : null;
   if (!found) return;
