@@ -17,8 +17,8 @@ expected calibration error (10 bins) of
 - dawid_skene: people and models as annotators alike;
 - crowdlab: people as annotators, the shares of the models' answers as classifier;
 - panel: ours. The models' answers are features of `jurybox.classifiers.panel`, fitted to the human labels
-  alone; what it says, out of sample, is what the consensus of people starts from: how likely the majority of a
-  large crowd says each class, which is what a project shows.
+  alone; what it says, out of sample, is what the consensus of people starts from: how likely the majority
+  of a large crowd says each class, which is what a project shows.
 
 Beside it ("panel, before the consensus"), what the panel itself says of items without labels. Which of the
 two is ours was chosen on cebab_stars and lgbteen, by the calibration error of 20 draws with 200 labels (.075
@@ -384,8 +384,8 @@ def write_table(report: dict[str, Any], page: Path) -> None:
     lines = [
         f"Measured by `benchmarks/machines.py`, {report['draws']} draws, on items without human labels: "
         "accuracy / ECE. In brackets the panel's accuracy against the best model's, with its 95 % interval. "
-        "The panel's is what the consensus makes of it, how likely the majority of a large crowd says so; the "
-        "last column is what the panel itself says.",
+        "The panel's is what the consensus makes of it, how likely the majority of a large crowd says so; "
+        "the last column is what the panel itself says.",
         "",
         f"| set, human labels | {' | '.join([*METHODS, BESIDE])} |",
         f"|---|{'---|' * (len(METHODS) + 1)}",
