@@ -16,6 +16,9 @@ from jurybox.errors import InputError
 from jurybox.selection import activelab
 from support.strategies import annotation_sets, random_probabilities
 
+# Random probabilities may agree with people's labels as little as they like.
+pytestmark = pytest.mark.filterwarnings("ignore::jurybox.doubts.PredProbsWarning")
+
 Method = Callable[[Annotations, Floats], Consensus]
 METHODS: dict[str, Method] = {
     "majority_vote": majority_vote,

@@ -417,3 +417,11 @@ def test_the_hub_export_marks_guesses(tmp_path: Path) -> None:
     rows = datasets.load_from_disk(str(tmp_path / "out"))["train"]
     assert rows["is_guess"] == [False, False, True]
     assert table(rows)["label"].notna().all()  # type: ignore[index]
+
+
+def test_some_misses_in_a_few_labels_are_no_doubt() -> None:
+    said = np.arange(32) % 5
+    annotations = jb.Annotations.from_wide(said[:, None], classes=range(5))
+    other = np.where(np.arange(32) == 0, said, (said + np.arange(32) % 4 + 1) % 5)
+    assert (other == said).mean() < 0.05  # by chance 0.2 of them, with an error of 0.07
+    assert find_doubt(annotations, np.eye(5)[other] * 0.5 + 0.1) is None

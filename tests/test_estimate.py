@@ -16,6 +16,9 @@ from jurybox.consensus.prior import TypesPrior
 from jurybox.errors import InputError
 from support.strategies import annotation_sets, random_probabilities
 
+# Random probabilities may agree with people's labels as little as they like.
+pytestmark = pytest.mark.filterwarnings("ignore::jurybox.doubts.PredProbsWarning")
+
 
 def naive(a: Annotations, p: Floats, found: EstimatedConsensus) -> Floats:
     """Types of the labelled texts by the module's equations, one number at a time, given what was fitted."""

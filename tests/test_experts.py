@@ -21,6 +21,9 @@ from jurybox.store.settings import ProjectSettings
 from jurybox.strategies import STRATEGIES, posterior
 from support.strategies import annotation_sets, random_probabilities
 
+# Random probabilities may agree with people's labels as little as they like.
+pytestmark = pytest.mark.filterwarnings("ignore::jurybox.doubts.PredProbsWarning")
+
 GOOD, REVIEWER = 4, 4  # four good annotators, who come before the reviewer
 EXPERTS = np.array([False] * GOOD + [True])
 

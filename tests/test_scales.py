@@ -29,6 +29,9 @@ from jurybox.trust.labels import contested_texts, label_errors
 from support.strategies import annotation_sets, random_probabilities
 from test_estimate import naive
 
+# Random probabilities may agree with people's labels as little as they like.
+pytestmark = pytest.mark.filterwarnings("ignore::jurybox.doubts.PredProbsWarning")
+
 scaled_sets = annotation_sets(min_texts=2, max_annotators=6).map(
     lambda a: replace(a, scale=tuple(np.arange(a.n_classes) + 1.0))
 )

@@ -15,6 +15,9 @@ from jurybox.errors import InputError
 from jurybox.trust.labels import contested_texts, guideline_problems, label_errors
 from support.strategies import annotation_sets, random_probabilities
 
+# Random probabilities may agree with people's labels as little as they like.
+pytestmark = pytest.mark.filterwarnings("ignore::jurybox.doubts.PredProbsWarning")
+
 M = 12
 
 

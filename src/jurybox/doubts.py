@@ -107,7 +107,7 @@ def find_doubt(annotations: Annotations, p: Floats) -> str | None:
             "frame "
             "whose columns are named as the classes is put in order"
         )
-    if _exceeds(-hits, -chance):
+    if _exceeds(-hits, -chance, chance * (1 - chance)):
         return (
             f"are worse than chance: they agree with {hits.mean():.0%} of the labels, dealt out at random "
             "with "
@@ -119,7 +119,7 @@ def find_doubt(annotations: Annotations, p: Floats) -> str | None:
 def _in_sample(annotations: Annotations, p: Floats, hits: Floats) -> str | None:
     labelled, K = annotations.labelled, annotations.n_classes
     ceiling = _ceiling(annotations)
-    if ceiling is not None and hits.mean() > ceiling and _exceeds(hits, ceiling):
+    if ceiling is not None and hits.mean() > ceiling and _exceeds(hits, ceiling, ceiling * (1 - ceiling)):
         return (
             f"look in-sample: they agree with {hits.mean():.0%} of the labels, while two annotators agree so "
             f"seldom that nobody can be expected to agree with more than {ceiling:.0%}; take "
@@ -158,12 +158,11 @@ def _ceiling(annotations: Annotations) -> float | None:
     return min((1 + float(np.sqrt(root))) / K, 1.0)
 
 
-def _exceeds(values: Floats, bound: float) -> bool:
-    """Whether the mean of values in [-1, 1] is above a bound by more than four standard errors.
+def _exceeds(values: Floats, bound: float, least: float = 0.0) -> bool:
+    """Whether the mean of values (n,) is above a bound by more than four standard errors.
 
-    The larger of two standard errors counts, what values show and what a share at the bound would: few texts
-    that are all alike show none.
+    The error is that of the values' variance, but of no less than the variance that they would have at the
+    bound, where it is known: a few values that are all alike show none.
     """
-    variance = max(float(values.var()), abs(bound) * (1 - abs(bound)))
-    error = np.sqrt(variance / len(values))
+    error = float(np.sqrt(max(float(values.var()), least) / len(values)))
     return bool(values.mean() - bound > _SURE * max(error, 1 / len(values)))
