@@ -252,14 +252,7 @@ def draw(answers: Answers, budget: int, rng: np.random.Generator) -> Ints:
 def predictions(answers: Answers, given: Ints, n_classes: int) -> dict[str, Floats]:
     """Return each method's probabilities of all items, (N, K)."""
     n_items = len(answers.machines)
-    people = Annotations.from_indices(
-        answers.item[given],
-        answers.person[given],
-        answers.label[given],
-        texts=n_items,
-        annotators=len(answers.people),
-        classes=n_classes,
-    )
+    people = people_of(answers, given)
     votes = votes_of(answers.machines, n_classes).reshape(n_items, -1, n_classes)
     shares = (votes.sum(axis=1) + 0.5 / n_classes) / (votes.sum(axis=(1, 2)) + 0.5)[:, None]
     best = chosen(answers, people)
@@ -303,6 +296,25 @@ def panel(people: Annotations, machines: Ints) -> Floats:
 
 def panel_views(people: Annotations, machines: Ints) -> tuple[Floats, Floats]:
     """Return the same, and what the consensus says of all items."""
+    p = panel_probabilities(people, machines)
+    consensus = jb.estimate_consensus(people, p).posterior
+    return np.where(people.labelled[:, None], consensus, p), consensus
+
+
+def people_of(answers: Answers, given: Ints) -> Annotations:
+    """Return the labels of people that are given (B,), over all items."""
+    return Annotations.from_indices(
+        answers.item[given],
+        answers.person[given],
+        answers.label[given],
+        texts=len(answers.machines),
+        annotators=len(answers.people),
+        classes=len(answers.classes),
+    )
+
+
+def panel_probabilities(people: Annotations, machines: Ints) -> Floats:
+    """Return what the panel itself says of all items (N, K), out of sample where people labelled them."""
     votes = votes_of(machines, people.n_classes)
     rows = np.flatnonzero(people.labelled)
     counts = people.counts[rows].astype(np.float64)
@@ -310,8 +322,7 @@ def panel_views(people: Annotations, machines: Ints) -> tuple[Floats, Floats]:
     fitted = Panel.of(votes, machines.shape[1]).fit(votes[rows], counts / n_labels[:, None], n_labels)
     p = np.array(fitted.predict_proba(votes))
     p[rows] = fitted.out_of_sample
-    consensus = jb.estimate_consensus(people, p).posterior
-    return np.where(people.labelled[:, None], consensus, p), consensus
+    return p
 
 
 def chosen(answers: Answers, people: Annotations, *, worst: bool = False) -> int:

@@ -30,12 +30,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 import jurybox as jb
-from jurybox.annotations import Annotations
 from jurybox.arrays import Bools, Floats, Ints
-from jurybox.classifiers.panel import Panel, votes_of
+from jurybox.classifiers.panel import votes_of
 from jurybox.consensus import EstimatedConsensus
 from jurybox.project.whom import gain_of_person, gains_of_machines
-from machines import Answers, folders, interval, read, replace_between
+from machines import Answers, folders, interval, panel_probabilities, people_of, read, replace_between
 
 HERE = Path(__file__).resolve().parent
 OUT = HERE / "results" / "whom.json"
@@ -83,25 +82,12 @@ class Purse:
 
         An item without an answer has the shares of the labels: the panel knows nothing of it.
         """
-        K = len(self.answers.classes)
         said = np.where(self.asked, self.machines, -1)
-        votes = votes_of(said, K)
-        given = np.array(self.taken)
-        people = Annotations.from_indices(
-            self.answers.item[given],
-            self.answers.person[given],
-            self.answers.label[given],
-            texts=len(said),
-            annotators=len(self.answers.people),
-            classes=K,
-        )
-        rows = np.flatnonzero(people.labelled)
-        counts = people.counts[rows].astype(np.float64)
-        n = counts.sum(axis=1)
-        fitted = Panel.of(votes, said.shape[1]).fit(votes[rows], counts / n[:, None], n)
-        p = np.array(fitted.predict_proba(votes))
-        p[rows] = fitted.out_of_sample
-        p[~self.asked.any(axis=1)] = (counts.sum(axis=0) + 0.5) / (counts.sum(axis=0) + 0.5).sum()
+        people = people_of(self.answers, np.array(self.taken))
+        p = panel_probabilities(people, said)
+        shares = people.counts.sum(axis=0) + 0.5
+        p[~self.asked.any(axis=1)] = shares / shares.sum()
+        votes = votes_of(said, people.n_classes)
         return jb.estimate_consensus(people, p, check=False), p, votes, said
 
 
@@ -174,14 +160,14 @@ def main() -> None:
 def compared(answers: Answers, price: float, seeds: int) -> dict[str, Any]:
     """Return the mean accuracy of each way over the steps, and how far by value is ahead of the others."""
     runs = [{name: spend(answers, price, way, seed) for name, way in WAYS.items()} for seed in range(seeds)]
-    means = {name: [float(np.mean([run[name] for run in runs]))] for name in WAYS}
+    means = {name: float(np.mean([run[name] for run in runs])) for name in WAYS}
     ends = {name: float(np.mean([run[name][-1] for run in runs])) for name in WAYS}
     ahead = {
         name: interval([float(np.mean(run["by value"]) - np.mean(run[name])) for run in runs])
         for name in WAYS
         if name != "by value"
     }
-    return {"mean": {name: value[0] for name, value in means.items()}, "end": ends, "ahead": ahead}
+    return {"mean": means, "end": ends, "ahead": ahead}
 
 
 def spend(answers: Answers, price: float, way: Way, seed: int) -> list[float]:

@@ -14,6 +14,7 @@ from jurybox.errors import InputError
 from jurybox.project.audit import expected_width
 from jurybox.store.records import Task
 from jurybox.store.settings import ProjectSettings
+from support.store import served
 
 SETTINGS = ProjectSettings(
     encoder="tfidf", audit_size=10, audit_share=0.25, audit_labels=2, cost_per_label=0.5, tuning=False
@@ -30,18 +31,14 @@ def project(location: str, tmp_path: Path) -> Iterator[Project]:
         yield project
 
 
-def label(project: Project, annotator: str, n: int) -> list[str]:
-    done: list[str] = []
-    while len(done) < n and isinstance(task := project.next_task(annotator), Task):
-        project.submit(task, "good" if "good" in task.text else "bad")
-        done.append(task.text_id)
-    return done
+def said(task: Task) -> str:
+    return "good" if "good" in task.text else "bad"
 
 
 def test_the_sample_grows_by_texts_of_every_kind(project: Project) -> None:
     for name in ("ana", "ben"):
         project.people.add(name)
-        label(project, name, 20)
+        served(project, name, 20, said=said)
     before, labelled = set(project.audit.texts()), project.beliefs.now().posterior.n_annotations > 0
     assert project.audit.grow(30) == 40
     after = set(project.audit.texts())
@@ -70,7 +67,7 @@ def test_all_texts_outside_have_the_same_chance(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_the_next_round_leaves_the_drawn_texts_out_and_only_it_is_judged_by_them(project: Project) -> None:
     project.people.add("ana")
-    label(project, "ana", 40)
+    served(project, "ana", 40, said=said)
     first = project.refit()
     assert first.diagnostics["trained_on"] == 30
     assert project.beliefs.now().accuracy[0].n_texts == 10
@@ -88,7 +85,7 @@ def test_the_next_round_leaves_the_drawn_texts_out_and_only_it_is_judged_by_them
 @pytest.mark.slow
 def test_a_warm_start_from_a_round_that_learnt_from_them_is_forgotten(project: Project) -> None:
     project.people.add("ana")
-    label(project, "ana", 40)
+    served(project, "ana", 40, said=said)
     project.refit()
     audit = np.array([0], dtype=np.int64)
     known = np.asarray(project.reading.rounds()[-1].diagnostics["audit"]["texts"], dtype=np.int64)
@@ -101,13 +98,13 @@ def test_a_warm_start_from_a_round_that_learnt_from_them_is_forgotten(project: P
 @pytest.mark.slow
 def test_drawn_texts_are_asked_for_until_they_have_their_labels(project: Project) -> None:
     project.people.add("ana")
-    label(project, "ana", 30)
+    served(project, "ana", 30, said=said)
     project.refit()
     project.audit.grow(15)
     project.refit()
     for name in ("ben", "cem", "dia"):
         project.people.add(name)
-        label(project, name, N)
+        served(project, name, N, said=said)
     assert project.status().audit_finished == 25
 
 
@@ -134,7 +131,7 @@ def test_the_plan_says_what_further_texts_bring_and_cost(project: Project) -> No
     assert [(size.texts, size.labels) for size in plan.larger] == [(30, 60), (60, 120)]
     assert plan.enough is None  # 60 texts tell it within 11 points at best
     project.people.add("ana")
-    label(project, "ana", 40)
+    served(project, "ana", 40, said=said)
     project.refit()
     plan = project.beliefs.now().audit_plan
     assert plan.within is not None

@@ -539,3 +539,20 @@ def test_gold_texts_are_named_from_a_file(jurybox_in: Jurybox, tmp_path: Path) -
         project.configure(gold_share=0.0)
     (task,) = json.loads(jurybox_in("next", "p.db", "-a", "ana", "--json"))
     assert task["text_id"] in {"t2", "t4", "t6"}
+
+
+def test_editing_does_nothing_that_may_not_be_meant(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    place = str(tmp_path / "p.db")
+    with Project.create(place, texts=[("t1", "one"), ("t2", "two")], classes=["no", "yes"]):
+        pass
+    for wrong, words in (
+        (["--id", "t1", "--search", "two", "--delete"], "either --id or a search"),
+        (["--id", "t1", "--reopen", "0"], "labels is 0"),
+        (["--delete"], "every text"),
+    ):
+        assert run(app, ["edit", "texts", place, *wrong]) == 1
+        assert words in capsys.readouterr().err
+    with Project.open(place) as project:
+        assert project.status().texts == 2

@@ -83,3 +83,14 @@ def test_without_anywidget_the_message_says_what_to_install(
     with pytest.raises(jb.JuryboxError, match=r"jurybox\[notebook\]"):
         project.label("ana")
     assert "ana" not in [one.name for one in project.people.all()], "nobody was added for nothing"
+
+
+def test_a_text_that_is_lost_in_hand_gives_way_to_the_next(project: jb.Project) -> None:
+    pytest.importorskip("anywidget")
+    widget = project.label("ana")
+    held = widget.view["task"]["text_id"]
+    project.edit.delete_texts([held])
+    after = press(widget, do="label", label="2")
+    assert after["message"]
+    assert after["task"]["text_id"] != held
+    assert press(widget, do="label", label="2")["given"] == 1

@@ -9,8 +9,9 @@ import pytest
 
 from jurybox import Project
 from jurybox.errors import ConflictError, InputError, NotFoundError
-from jurybox.store.records import Standing, Task
+from jurybox.store.records import Standing
 from jurybox.store.settings import ProjectSettings
+from support.store import served
 
 SETTINGS = ProjectSettings(
     encoder="tfidf", audit_size=0, max_labels=2, enough_agreement=2, first_labels=2, overlap=0, tuning=False,
@@ -29,17 +30,9 @@ def project(location: str, tmp_path: Path) -> Iterator[Project]:
         yield project
 
 
-def label(project: Project, annotator: str, n: int, said: str = "yes") -> list[str]:
-    done: list[str] = []
-    while len(done) < n and isinstance(task := project.next_task(annotator), Task):
-        project.submit(task, said)
-        done.append(task.text_id)
-    return done
-
-
 def test_labels_left_out_count_for_nothing_and_their_texts_are_asked_for_again(project: Project) -> None:
-    mine = label(project, "ana", 5)
-    assert label(project, "ben", 5) == mine
+    mine = served(project, "ana", 5)
+    assert served(project, "ben", 5) == mine
     assert project.status().finished_texts == 5
     project.people.leave_out("ben")
     assert project.status().finished_texts == 0
@@ -47,22 +40,22 @@ def test_labels_left_out_count_for_nothing_and_their_texts_are_asked_for_again(p
     assert project.annotations().n_annotations == project.beliefs.now().basis.labels == 5
     assert project.status().annotations == sum(project.status().class_counts.values()) == 5
     assert len(list(project.reading.annotation_records())) == 10  # nothing is lost
-    assert label(project, "cem", 5) == mine
+    assert served(project, "cem", 5) == mine
     project.people.count_again("ben")
     assert project.beliefs.now().basis.labels == 15
     assert not project.people.get("ben").left_out
 
 
 def test_labels_left_out_are_paid_for(project: Project) -> None:
-    label(project, "ana", 4)
-    label(project, "ben", 4)
+    served(project, "ana", 4)
+    served(project, "ben", 4)
     project.people.leave_out("ben")
     effort = project.beliefs.now().effort
     assert (effort.labels, effort.cost) == (8, 4.0)
 
 
 def test_leaving_out_asks_for_a_round_and_changes_what_is_believed(project: Project) -> None:
-    label(project, "ana", 3)
+    served(project, "ana", 3)
     before = project.beliefs.now().basis.version
     project.people.leave_out("ana")
     assert project.beliefs.now().basis.version != before
@@ -72,7 +65,7 @@ def test_leaving_out_asks_for_a_round_and_changes_what_is_believed(project: Proj
 
 
 def test_everything_is_in_the_history_and_undone_once(project: Project) -> None:
-    label(project, "ana", 3)
+    served(project, "ana", 3)
     project.people.pause("ana", by="lead")
     project.people.leave_out("ana", by="lead")
     out, paused = project.edit.history.last()
@@ -103,8 +96,8 @@ def test_a_larger_audit_sample_cannot_be_undone(project: Project) -> None:
 @pytest.mark.parametrize("overlap", [0, 8])
 def test_a_latecomer_shares_texts_from_the_start(project: Project, overlap: int) -> None:
     project.configure(overlap=overlap, first_labels=1, max_labels=5, enough_agreement=None)
-    known = set(label(project, "ana", 12)) | set(label(project, "ben", 8, "no"))
-    texts = label(project, "cem", 20)
+    known = set(served(project, "ana", 12)) | set(served(project, "ben", 8, "no"))
+    texts = served(project, "cem", 20)
     shared = [place for place, text in enumerate(texts) if text in known]
     assert len(set(texts)) == 20
     if overlap:

@@ -15,6 +15,11 @@ class _Bounded(Protocol):
     def high(self) -> float: ...
 
 
+class _Estimated(_Bounded, Protocol):
+    @property
+    def estimate(self) -> float: ...
+
+
 def number(value: float | None, digits: int = 3) -> str:
     """Write a number, with so many digits behind the point unless it is a whole one by its type.
 
@@ -49,6 +54,29 @@ def shares(interval: _Bounded | None) -> str:
     '50.0 % to 70.0 %'
     """
     return UNKNOWN if interval is None else f"{share(interval.low)} to {share(interval.high)}"
+
+
+def estimate(found: _Estimated | None) -> str:
+    """Write the share that is estimated.
+
+    Examples
+    --------
+    >>> estimate(None)
+    '–'
+    """
+    return share(None if found is None else found.estimate)
+
+
+def between(found: _Estimated) -> str:
+    """Write the share that is estimated, and its interval.
+
+    Examples
+    --------
+    >>> from jurybox.trust.intervals import Interval
+    >>> between(Interval(0.6, 0.5, 0.7))
+    '60.0 % (50.0 % to 70.0 %)'
+    """
+    return f"{estimate(found)} ({shares(found)})"
 
 
 def points(change: float) -> str:

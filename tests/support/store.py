@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from jurybox.project import Project
-from jurybox.store.records import NothingLeft
+from jurybox.store.records import Task
 
 
 @dataclass
@@ -18,13 +19,12 @@ class Clock:
         return self.now
 
 
-def served(project: Project, annotator: str, n: int = 1000) -> list[str]:
+def served(
+    project: Project, annotator: str, n: int = 1000, said: str | Callable[[Task], str] = "yes"
+) -> list[str]:
     """Label up to n texts as they come, by default what a test has, and return their ids."""
-    ids = []
-    for _ in range(n):
-        task = project.next_task(annotator)
-        if isinstance(task, NothingLeft):
-            break
+    ids: list[str] = []
+    while len(ids) < n and isinstance(task := project.next_task(annotator), Task):
+        project.submit(task, said if isinstance(said, str) else said(task))
         ids.append(task.text_id)
-        project.submit(task, "yes")
     return ids

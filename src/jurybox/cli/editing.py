@@ -68,7 +68,7 @@ def texts(
     delete_labels: Annotated[
         bool, typer.Option("--delete-labels", help="Take all their labels back.")
     ] = False,
-    reopen: Annotated[int, typer.Option(metavar="N", help="Ask for so many further labels.")] = 0,
+    reopen: Annotated[int | None, typer.Option(metavar="N", help="Ask for so many further labels.")] = None,
     assign: Annotated[
         str | None, typer.Option(metavar="NAME", help="Give them to one person, before all others.")
     ] = None,
@@ -83,10 +83,12 @@ def texts(
 
     if state is not None and state not in {*TextState}:
         raise InputError(f"--state is {state!r}, expected one of {', '.join(TextState)}")
-    acts = [delete, delete_labels, reopen > 0, assign is not None, gold is not None]
+    acts = [delete, delete_labels, reopen is not None, assign is not None, gold is not None]
     if sum(acts) > 1:
         raise InputError("expected one of --delete, --delete-labels, --reopen, --assign and --gold")
     chosen = TextFilter(search, None if state is None else TextState(state), label, annotator)
+    if text_id and chosen != TextFilter():
+        raise InputError("expected either --id or a search: both would be done to texts that were not meant")
     if any(acts) and chosen == TextFilter() and not text_id:
         raise InputError("this would be done to every text; name some with --id, or search for them")
     with open_project(project) as opened:
@@ -95,7 +97,7 @@ def texts(
             done, what = opened.edit.delete_texts(found), "texts deleted"
         elif delete_labels:
             done, what = opened.edit.delete_labels_of(found), "labels deleted"
-        elif reopen > 0:
+        elif reopen is not None:
             done, what = opened.edit.reopen(found, reopen), "texts reopened"
         elif assign is not None:
             done, what = opened.edit.assign(found, assign), f"texts assigned to {assign}"

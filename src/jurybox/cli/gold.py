@@ -13,7 +13,7 @@ from jurybox.cli import importing as files
 from jurybox.cli.output import bar, note, print_json, say, table
 from jurybox.cli.projects import AsJson, ProjectLocation, examples, open_project
 from jurybox.errors import FormatError, InputError
-from jurybox.numerals import UNKNOWN, number, share, shares
+from jurybox.numerals import UNKNOWN, estimate, number, shares
 
 if TYPE_CHECKING:
     from jurybox.formats import Source
@@ -127,11 +127,9 @@ def _add(project: Project, source: Source) -> int:
 def _show_scores(report: list[GoldScore]) -> None:
     rows = []
     for score in sorted(report, key=lambda score: (score.n == 0, score.right / max(score.n, 1))):
-        known = score.accuracy
-        interval = shares(known)
+        accuracy = estimate(score.accuracy), shares(score.accuracy)
         verdict = {None: UNKNOWN, True: "yes", False: "no"}[score.qualified]
-        right = share(None if known is None else known.estimate)
-        rows.append((score.annotator, number(score.n), number(score.right), right, interval, verdict))
+        rows.append((score.annotator, number(score.n), number(score.right), *accuracy, verdict))
     columns = ("annotator", "gold texts", "right", "accuracy", "95 % interval", "qualified")
     table([(name, "right" if 0 < at < 4 else "left") for at, name in enumerate(columns)], rows)
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from jurybox.cli.output import note, say, table, warn
-from jurybox.numerals import number, share, shares
+from jurybox.numerals import between, estimate, number, shares
 
 if TYPE_CHECKING:
     from jurybox.project.asking import Asked
@@ -65,11 +65,9 @@ def show_panel(panel: PanelBelief) -> None:
     """List what people's labels say of them, and whom to ask next."""
     rows = []
     for one in panel.machines:
-        known = one.agreement
-        interval = shares(known)
-        agreed = share(None if known is None else known.estimate)
+        agreed = estimate(one.agreement), shares(one.agreement)
         figures = number(one.voice, 2), number(one.worth, 4)
-        rows.append((f"{one.name} v{one.version}", number(one.texts), agreed, interval, *figures))
+        rows.append((f"{one.name} v{one.version}", number(one.texts), *agreed, *figures))
     columns = ("machine", "labelled texts", "as people", "95 % interval", "voice", "worth")
     table([(name, "right" if at else "left") for at, name in enumerate(columns)], rows)
     say(f"{len(rows)} machines, {panel.effective_votes:.1f} effective votes")
@@ -79,10 +77,7 @@ def show_panel(panel: PanelBelief) -> None:
 
 def show_shares(classes: Sequence[str], found: Sequence[ClassShare]) -> None:
     """List shares with the model's help, beside those of the audit sample alone."""
-    rows = [
-        (name, *(f"{share(x.estimate)} ({share(x.low)} to {share(x.high)})" for x in (one.share, one.plain)))
-        for name, one in zip(classes, found, strict=True)
-    ]
+    rows = [(name, between(one.share), between(one.plain)) for name, one in zip(classes, found, strict=True)]
     columns = ("class", "share, 95 % interval", "by the audit sample alone")
     table([(name, "right" if at else "left") for at, name in enumerate(columns)], rows)
 

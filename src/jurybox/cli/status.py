@@ -10,11 +10,10 @@ import typer
 
 from jurybox.cli.output import bar, fields, note, print_json, say, table, warn
 from jurybox.cli.projects import AsJson, ProjectLocation, examples, open_project, round_seconds
-from jurybox.numerals import UNKNOWN, number, points, share, shares
+from jurybox.numerals import UNKNOWN, between, estimate, number, points, share, shares
 
 if TYPE_CHECKING:
     from jurybox.project.annotators import AnnotatorBelief, PairBelief
-    from jurybox.project.auditing import Accuracy
     from jurybox.project.opinions import SharesBelief
     from jurybox.project.stopping import Effort
     from jurybox.store.records import Status
@@ -79,11 +78,11 @@ def status(
     if known is not None:
         shown |= _shares_fields(known)
     if last is not None:
-        shown["accuracy"] = f"{_between(last)}, on {last.n_texts:,} audit texts"
-        shown["macro-F1"] = _between(last.macro_f1)
+        shown["accuracy"] = f"{between(last)}, on {last.n_texts:,} audit texts"
+        shown["macro-F1"] = between(last.macro_f1)
     for point in expected.points if expected is not None else ():
         paid = "" if point.cost is None else f", for {point.cost:,.2f}"
-        shown[f"{point.labels:,} more"] = f"accuracy {_between(point.accuracy)} with 80 %{paid}"
+        shown[f"{point.labels:,} more"] = f"accuracy {between(point.accuracy)} with 80 %{paid}"
     if saved is not None:
         shown["saved"] = _saved(saved)
     for verdict in verdicts:
@@ -111,10 +110,6 @@ def _shares_fields(known: SharesBelief) -> dict[str, str]:
 
 def _plainly(one: Interval) -> str:
     return f"{one.estimate:.3f} ({one.low:.3f} to {one.high:.3f})"
-
-
-def _between(one: Interval | Accuracy) -> str:
-    return f"{share(one.estimate)} ({shares(one)})"
 
 
 def _saved(found: Savings) -> str:
@@ -187,9 +182,9 @@ def _show_all(people: Sequence[AnnotatorBelief]) -> None:
             (
                 one.name,
                 number(one.n_annotations),
-                _estimate(one.quality),
+                estimate(one.quality),
                 shares(one.quality),
-                _estimate(one.agreement_with_consensus),
+                estimate(one.agreement_with_consensus),
                 ", ".join(f"{mix.right} → {mix.said}" for mix in one.mix_ups) or UNKNOWN,
                 one.drift.verdict if one.drift is not None else UNKNOWN,
                 number(one.effect.changed if one.effect is not None else None),
@@ -240,7 +235,3 @@ def _show_one(one: AnnotatorBelief, pairs: Sequence[PairBelief]) -> None:
 
 def _other(pair: PairBelief, name: str) -> str:
     return pair.names[1] if pair.names[0] == name else pair.names[0]
-
-
-def _estimate(interval: Interval | None) -> str:
-    return UNKNOWN if interval is None else share(interval.estimate)

@@ -126,7 +126,7 @@ def plan_audit(inputs: Moment, accuracy: Sequence[Accuracy]) -> AuditPlan:
     last = accuracy[-1] if accuracy else None
     within = None if last is None else (last.high - last.low) / 2
     counted = 0 if last is None else last.n_texts
-    texts, N = len(audit), annotations.n_texts
+    texts, N = len(audit), int(inputs.present.sum())
     open_labels = int((settings.audit_labels - annotations.n_labels[audit]).clip(0).sum())
 
     def size(n: int) -> AuditSize:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -99,6 +100,13 @@ class Moment:
     def experts(self) -> Bools:
         """Who is a reviewer or an owner, shape (M,)."""
         return self.evidence.experts
+
+    @cached_property
+    def present(self) -> Bools:
+        """Which texts are not deleted, shape (N,)."""
+        found = np.ones(self.annotations.n_texts, dtype=bool)
+        found[self.evidence.withdrawn] = False
+        return found
 
     @property
     def classes(self) -> tuple[str, ...]:

@@ -182,7 +182,7 @@ class Beliefs:
             found.annotations.texts,
             found.n_predicted,
             self.opinions,
-            found.evidence.withdrawn,
+            found.present,
         )
 
     @_Once

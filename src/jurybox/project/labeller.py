@@ -6,7 +6,8 @@ next goes back. Until then the widget takes no further key.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -15,8 +16,7 @@ from jurybox.errors import JuryboxError, NotFoundError, require
 from jurybox.project.labelling import Labelling
 from jurybox.project.reading import Reading
 from jurybox.scales import CLASS_KEYS, class_keys
-from jurybox.store import state
-from jurybox.store.records import Task
+from jurybox.store.records import Decision, GuidelineVersion, Task
 
 SKIP_REASONS = {
     "unsure": "I am not sure",
@@ -28,6 +28,21 @@ SKIP_REASONS = {
 """Why people skip a text: what is stored, and in words; wherever people label."""
 
 _LAST = 3
+
+
+def why_read_first(versions: Sequence[GuidelineVersion], recent: Sequence[Decision]) -> str:
+    """Say why the guidelines are to be read before the next label: ``first`` time, ``changed``, or not.
+
+    Parameters
+    ----------
+    versions, recent
+        Versions of the guidelines and decisions of the person, the latest of each first.
+    """
+    if not versions or not versions[0].text:
+        return ""
+    if not recent:
+        return "first"
+    return "changed" if versions[0].time > recent[0].time else ""
 
 
 class Desk:
@@ -68,6 +83,8 @@ class Desk:
             self._do(pressed)
         except JuryboxError as error:
             self._message = str(error)
+            with suppress(JuryboxError):  # the text in hand, if it is still theirs
+                self._held = self._project.next_task(self.annotator)
         self._turn += 1
         return self.view()
 
@@ -83,7 +100,7 @@ class Desk:
             "classes": self._classes(),
             "reasons": [{"code": code, "words": words} for code, words in SKIP_REASONS.items()],
             "guidelines": versions[0].text if versions else "",
-            "unread": bool(versions) and (not recent or versions[0].time > recent[0].time),
+            "unread": why_read_first(versions, recent) != "",
             "task": self._task(held) if isinstance(held, Task) else None,
             "rest": "" if isinstance(held, Task) else held.explanation,
             "recent": [{"text": one.text[:120], "label": one.label} for one in recent[:_LAST]],
@@ -120,10 +137,8 @@ class Desk:
         self._comment = last[0].comment
 
     def _classes(self) -> list[dict[str, str]]:
-        with self._reading.store.read() as connection:
-            names = state.read_classes(connection)
-            on_scale = state.read_scale(connection) is not None
-        keys = class_keys(names, CLASS_KEYS, on_scale=on_scale)
+        names = self._project.classes
+        keys = class_keys(names, CLASS_KEYS, on_scale=self._project.scale is not None)
         typed = len(names) > len(CLASS_KEYS)
         return [{"name": name, "key": "" if typed else key} for name, key in zip(names, keys, strict=True)]
 

@@ -84,7 +84,7 @@ def judge_shares(inputs: Moment) -> tuple[ClassShare, ...]:
     """
     p, audit = _model(inputs), _labelled_audit(inputs)
     counts = inputs.annotations.counts[audit]
-    rest = np.setdiff1d(np.arange(len(p)), audit)
+    rest = np.setdiff1d(np.flatnonzero(inputs.present), audit)
     return power_tuned_shares(counts / counts.sum(axis=1, keepdims=True), p[audit], p[rest])
 
 
@@ -108,4 +108,4 @@ def _labelled_audit(inputs: Moment) -> Ints:
 
 def _unlabelled(inputs: Moment) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
     known = np.arange(inputs.annotations.n_texts) < inputs.n_predicted
-    return np.asarray(~inputs.annotations.labelled & known)
+    return np.asarray(~inputs.annotations.labelled & known & inputs.present)

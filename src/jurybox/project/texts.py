@@ -11,7 +11,7 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from jurybox.arrays import Ints, finite
+from jurybox.arrays import Bools, Ints, finite
 from jurybox.consensus import Consensus
 from jurybox.consensus.opinions import Opinions
 from jurybox.consensus.result import LEVEL
@@ -75,7 +75,7 @@ class TextBeliefs(Sequence[TextBelief]):
     ids: NDArray[Any]
     n_predicted: int
     opinions: Opinions | None
-    withdrawn: Ints
+    present: Bools
 
     def __len__(self) -> int:
         return len(self._shown)
@@ -107,7 +107,7 @@ class TextBeliefs(Sequence[TextBelief]):
     @cached_property
     def _shown(self) -> Ints:
         """Positions of the texts that are not deleted."""
-        return np.setdiff1d(np.arange(len(self.ids)), self.withdrawn, assume_unique=True)
+        return np.flatnonzero(self.present)
 
     @cached_property
     def _places(self) -> Mapping[str, int]:

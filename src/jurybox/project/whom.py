@@ -22,6 +22,7 @@ LEAST_KNOWN = 20
 """Answers about texts that people have labelled, from which on a machine's answer is given a worth."""
 
 _SHOWN = 10
+_FREE = 1e-12  # a price so low that what costs nothing comes first, by what it sets right
 
 
 @dataclass(frozen=True)
@@ -156,8 +157,9 @@ def texts_for(
         more = max(LEAST_KNOWN - int(inputs.annotations.labelled[said[said < N]].sum()), 0)
         chosen = [one for one in ordered if one[0] in labelled][:more]
     else:
-        person = whom_to_ask(inputs, consensus, forecast)
-        rival = 0.0 if person is None else person.offers[0].per_money or 0.0
+        teaching = _teaching(inputs, forecast)
+        person = _offer(inputs, None, _of_person(inputs, consensus) + (teaching or 0.0), price, teaching)
+        rival = person.per_money or 0.0
         chosen = [one for one in ordered if brings.get(one[0], 0.0) > rival * own]
     return Waiting(tuple(chosen), len(ordered) - len(chosen))
 
@@ -228,7 +230,8 @@ def _of_machines(inputs: Moment, consensus: EstimatedConsensus) -> list[Floats]:
     place = responses.text[inside], responses.machine[inside]
     said, asked = np.full((N, S), -1, dtype=np.int64), np.zeros((N, S), dtype=bool)
     said[place], asked[place] = responses.label[inside], True
-    return gains_of_machines(consensus, _probabilities(inputs), responses.votes(S, N, K), said, asked)
+    gains = gains_of_machines(consensus, _probabilities(inputs), responses.votes(S, N, K), said, asked)
+    return [np.where(inputs.present, gain, np.nan) for gain in gains]
 
 
 def _of_person(inputs: Moment, consensus: EstimatedConsensus) -> Floats:
@@ -236,6 +239,7 @@ def _of_person(inputs: Moment, consensus: EstimatedConsensus) -> Floats:
     gain = gain_of_person(consensus, _probabilities(inputs))
     gain[inputs.annotations.n_labels >= inputs.settings.max_labels] = np.nan
     gain[inputs.evidence.audit] = np.nan
+    gain[~inputs.present] = np.nan
     return gain
 
 
@@ -249,7 +253,7 @@ def _teaching(inputs: Moment, forecast: AccuracyForecast | None) -> float | None
         return None
     next_ = forecast.points[0]
     better = (next_.accuracy.estimate - forecast.now.estimate) / next_.labels
-    return float(max(better, 0.0) * (~inputs.annotations.labelled).sum())
+    return float(max(better, 0.0) * (~inputs.annotations.labelled & inputs.present).sum())
 
 
 def _prices(inputs: Moment) -> list[float | None]:
@@ -279,18 +283,16 @@ def _first(
 ) -> tuple[NextAnswer, ...]:
     known = [s for s in asked if prices[s] is not None]
     paid = np.array([prices[s] for s in known], dtype=np.float64)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        worth = np.array([gains[s] for s in known]) / paid[:, None]  # of what is free, infinite, or 0/0
-    worth = np.where(np.isnan(worth), 0.0, worth)
+    gain = np.nan_to_num(np.array([gains[s] for s in known]))
+    worth = gain / np.maximum(paid, _FREE)[:, None]
     best = worth.argmax(axis=0)
-    gain = np.array([gains[s] for s in known])[best, np.arange(worth.shape[1])]
-    order = np.lexsort((-np.nan_to_num(gain), -worth.max(axis=0)))[:_SHOWN]
+    order = np.argsort(-worth.max(axis=0), kind="stable")[:_SHOWN]
     return tuple(
         NextAnswer(
             str(inputs.annotations.texts[i]),
             names[known[best[i]]],
-            float(gain[i]),
-            float(worth[best[i], i]) if np.isfinite(worth[best[i], i]) else None,
+            float(gain[best[i], i]),
+            float(worth[best[i], i]) if paid[best[i]] > 0 else None,
         )
         for i in order
         if worth[best[i], i] > 0

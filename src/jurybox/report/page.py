@@ -15,7 +15,7 @@ from markupsafe import Markup
 from jurybox.atomic import new_file
 from jurybox.drawing import Mark, Series, curves, spread_ticks, stack, steps, whisker
 from jurybox.errors import InputError
-from jurybox.numerals import number, points, share
+from jurybox.numerals import UNKNOWN, number, points, share
 from jurybox.project.annotators import AnnotatorBelief, PairBelief
 from jurybox.project.stopping import Outlook
 from jurybox.report.facts import REASONS, Facts, ReportedRound, to_json
@@ -170,7 +170,7 @@ def _glance(facts: Facts) -> Iterator[_Glance]:
 
 def _accuracy_at_a_glance(name: str, found: AuditEstimate | ConsensusEstimate | None, texts: str) -> _Glance:
     if found is None:
-        return _Glance(name, "–", f"no {texts} with labels yet")
+        return _Glance(name, UNKNOWN, f"no {texts} with labels yet")
     low, high = _percent(found.accuracy.low), _percent(found.accuracy.high)
     return _Glance(
         name, _percent(found.accuracy.estimate), f"{low} to {high}, on {_whole(found.n_texts)} {texts}"

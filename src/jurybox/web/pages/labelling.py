@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Request
 from starlette.responses import HTMLResponse, RedirectResponse
 
-from jurybox.project.labeller import SKIP_REASONS
+from jurybox.project.labeller import SKIP_REASONS, why_read_first
 from jurybox.scales import CLASS_KEYS, class_keys
-from jurybox.store.records import Decision, GuidelineVersion, NothingLeft, Task, Why
+from jurybox.store.records import Decision, NothingLeft, Task, Why
 from jurybox.web.access import Annotator, User
 from jurybox.web.i18n import Catalogue
 from jurybox.web.render import catalogue_of, render
@@ -66,7 +65,7 @@ def label_page(request: Request, user: Annotator) -> HTMLResponse:
         "nothing": None if nothing is None else {"why": nothing.why.value},
         "recent": [_decision(one) for one in recent],
         "today": progress.since,
-        "read_first": _read_first(project.reading.guideline_versions(1), recent),
+        "read_first": why_read_first(project.reading.guideline_versions(1), recent),
         "lease_seconds": project.settings.lease_seconds,
         "locale": catalogue.language,
         "messages": _messages(catalogue),
@@ -135,15 +134,6 @@ def _task(request: Request, user: User, task: Task) -> dict[str, str | None]:
     suggestion = get_project(request).reading.suggestion(task.text_id, user.name)
     label = None if suggestion is None else suggestion.label
     return {"text_id": task.text_id, "text": task.text, "suggestion": label}
-
-
-def _read_first(versions: Sequence[GuidelineVersion], recent: Sequence[Decision]) -> str:
-    """Say why the guidelines are to be read before the next label: new to this person, or changed."""
-    if not versions or not versions[0].text:
-        return ""
-    if not recent:
-        return "first"
-    return "changed" if versions[0].time > recent[0].time else ""
 
 
 def _decision(decision: Decision) -> dict[str, str | None]:
