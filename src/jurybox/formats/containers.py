@@ -179,16 +179,25 @@ def _unpacked(path: Path, folder: Path, most: int, depth: int) -> list[Path]:
         packed = max(sum(member.compress_size for member in members), 1)
         too_dense = total > 1 << 27 and total > _MOST_RATIO * packed
         if len(members) > _MOST_FILES or total > most or too_dense or depth > _DEEPEST:
-            raise FormatError("is an archive that unpacks to too much; unpack it yourself", file=str(path))
+            raise _too_much(path)
         files = [_extracted(archive, member, folder) for member in members]
+    most -= total
     for file in [file for file in files if _starts_like_zip(file) and archive_kind(file) == "zip"]:
         home = file.with_suffix("")
         if home.exists():
             home = file.with_name(f"{file.name}.unpacked")
         files.remove(file)
-        files += _unpacked(file, home, most - total, depth + 1)
+        inner = _unpacked(file, home, most, depth + 1)
         file.unlink()
+        most -= sum(one.stat().st_size for one in inner)
+        files += inner
+        if len(files) > _MOST_FILES:
+            raise _too_much(path)
     return files
+
+
+def _too_much(path: Path) -> FormatError:
+    return FormatError("is an archive that unpacks to too much; unpack it yourself", file=str(path))
 
 
 def _starts_like_zip(file: Path) -> bool:
