@@ -101,7 +101,9 @@ def open_lines(path: Path, encoding: str) -> Table:
     if not sample:
         raise FormatError("is empty", file=str(path), code="empty_file")
     if all(as_text(text).startswith(_FASTTEXT) for (text,) in sample):
-        return Table(str(path), ("label", "text"), [], lambda: map(_of_fasttext, rows()))
+        return Table(
+            str(path), ("label", "text"), list(map(_of_fasttext, sample)), lambda: map(_of_fasttext, rows())
+        )
     return Table(str(path), ("text",), sample, rows)
 
 
@@ -115,7 +117,9 @@ def labelled_lines(table: Table, labels: LabelReader) -> Table:
         return table
 
     def rows() -> Iterator[Row]:
-        return (tuple(as_text(row[0]).split("\t", 1)) if row else () for row in table.rows())
+        for row in table.rows():
+            line = as_text(row[0])
+            yield (line.partition("\t") if at == 0 else line.rpartition("\t"))[::2]
 
     columns = ("label", "text") if at == 0 else ("text", "label")
     return Table(table.file, columns, [tuple(row) for row in cells], rows)
