@@ -141,10 +141,18 @@ def _names_in(metadata: Mapping[bytes, bytes] | None) -> dict[str, Sequence[str]
     """Return the names of classes that a data set of Hugging Face keeps in the metadata of its files."""
     try:
         features = json.loads((metadata or {}).get(b"huggingface", b"{}"))["info"]["features"]
-        inner = {name: feature.get("feature", feature) for name, feature in features.items()}
+        inner = {name: _inner(feature) for name, feature in features.items()}
         return {name: list(map(str, one["names"])) for name, one in inner.items() if "names" in one}
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return {}
+
+
+def _inner(feature: Any) -> Mapping[str, Any]:
+    """Return what a column of lists has lists of, else what the column has; older files write `[feature]`."""
+    while isinstance(feature, list) and feature:
+        feature = feature[0]
+    inner = feature.get("feature", feature) if isinstance(feature, dict) else {}
+    return inner if isinstance(inner, dict) else {}
 
 
 def _rows_of(batch: Any, names: Mapping[str, Sequence[str]]) -> Iterator[Row]:
