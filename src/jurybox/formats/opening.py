@@ -20,7 +20,7 @@ from jurybox.formats.records import Record, Table, later_only
 from jurybox.formats.rows import Layout, read_table
 from jurybox.formats.survey import Survey, survey
 from jurybox.formats.tools import OBJECT_TOOLS, TABLE_TOOLS, object_tool, table_tool
-from jurybox.formats.tools.base import Context, ObjectTool, TableTool, read_items
+from jurybox.formats.tools.base import Context, ObjectTool, TableTool, fields_of, read_items
 from jurybox.formats.tools.forms import (
     FORMS,
     QUALTRICS,
@@ -62,9 +62,9 @@ class Part:
     nobody: bool = False
     values: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
-    def remarked(self, finding: Finding) -> Part:
-        """Return the part with one more thing that a person should know."""
-        return replace(self, plan=replace(self.plan, findings=(*self.plan.findings, finding)))
+    def remarked(self, *findings: Finding) -> Part:
+        """Return the part with more things that a person should know."""
+        return replace(self, plan=replace(self.plan, findings=(*self.plan.findings, *findings)))
 
     def renamed(self, file: str, shown: Callable[[str], str]) -> Part:
         """Return the part of a file by another name, also in its errors."""
@@ -82,7 +82,8 @@ def open_parts(path: Path, form: str, options: ReadOptions) -> list[Part]:
     """Open a file: of a spreadsheet every sheet, those with texts first.
 
     A sheet that says nothing of who labelled is of the person whom its name names, unless that is the
-    program's. Sheets that hold neither texts nor labels are left out with a remark.
+    program's. Sheets that hold neither texts nor labels are left out with a remark; of those that cannot be
+    read, labels would be lost.
 
     Raises
     ------
@@ -94,6 +95,7 @@ def open_parts(path: Path, form: str, options: ReadOptions) -> list[Part]:
         return [open_part(path, form, options)]
     parts: list[Part] = []
     left: list[str] = []
+    remarks: list[Finding] = []
     for name, table in sheets.items():
         opening = Opening(Path(table.file), form, options.format, options)
         if not table.sample or (len(table.columns) == 1 and not is_known(table.columns[0])):
@@ -112,15 +114,29 @@ def open_parts(path: Path, form: str, options: ReadOptions) -> list[Part]:
                     )
                 )
             parts.append(part)
-        except FormatError:
-            left.append(name)
+        except FormatError as error:
+            if error.code in ("no_text_column", "no_label_column"):
+                left.append(name)
+            else:
+                remarks.append(_unread(name, error))
     if not parts:
         return [open_part(path, form, options)]
     if left:
-        parts[0] = parts[0].remarked(
-            finding("sheets", "sheets left out, which hold neither texts nor labels: {names}", names=left)
-        )
+        problem = "sheets left out, which hold neither texts nor labels: {names}"
+        remarks.append(finding("sheets", problem, names=left))
+    parts[0] = parts[0].remarked(*remarks)
     return sorted(parts, key=lambda part: "text" not in part.plan.roles)
+
+
+def _unread(name: str, error: FormatError) -> Finding:
+    column = "" if error.column is None else f"column {error.column!r}: "
+    return finding(
+        "sheet_unread",
+        "sheet {name} cannot be read: {problem}",
+        loses_labels=True,
+        name=name,
+        problem=f"{column}{error.problem}",
+    )
 
 
 def _first_sheet(path: Path) -> Table:
@@ -223,7 +239,7 @@ class Opening:
     ) -> Part:
         """Open the objects of a tool, of which there are so many."""
         about = self.context()
-        columns, nobody = _fields_of(tool, sample, replace(about, tally=Tally(), annotator=None))
+        columns, nobody = fields_of(tool, sample, replace(about, tally=Tally(), annotator=None))
         plan = FilePlan(
             str(self.path),
             tool.name,
@@ -340,7 +356,7 @@ def _sample(objects: Iterator[Mapping[str, object]]) -> tuple[list[Mapping[str, 
 
 
 def _as_known(found: Finding) -> Finding:
-    code = "known" if found.code == "nobody" else found.code
+    code = "known" if found.code in ("nobody", "nobody_lists") else found.code
     problem = found.problem.replace(
         "labels would be lost: nothing says", "known labels, nobody's votes: nothing says"
     )
@@ -375,42 +391,3 @@ def _columns_of(layout: Layout, found: Survey) -> tuple[ColumnPlan, ...]:
         )
         for at, column in enumerate(found.columns)
     )
-
-
-def _fields_of(
-    tool: ObjectTool, sample: Sequence[Mapping[str, object]], about: Context
-) -> tuple[tuple[ColumnPlan, ...], bool]:
-    """Return what becomes of the fields of some objects, and whether there are labels that nobody gave.
-
-    What is wrong with them is found when they are read; here it only ends the looking.
-    """
-    filled: dict[str, int] = {}
-    for found in sample:
-        for name, value in found.items():
-            filled[str(name)] = filled.get(str(name), 0) + (value not in (None, "", [], {}))
-    becomes: dict[str, str] = {}
-    nobody = False
-    try:
-        for _, item in tool.items(iter(sample), about):
-            becomes.update(dict.fromkeys(item.metadata or (), "metadata"))
-            becomes[item.field] = "text"
-            becomes.update({name: role for name, role in item.roles.items() if filled.get(name)})
-            for answer in item.answers:
-                becomes[answer.field] = "label"
-                nobody = nobody or (answer.annotator in (None, "") and answer.label not in (None, "", []))
-    except FormatError:
-        pass
-    for name in ("id", "external_id", "example_id", "instance_id"):
-        if filled.get(name) and name not in becomes:
-            becomes[name] = "id"
-            break
-    names = dict.fromkeys([*filled, *becomes])
-    return tuple(
-        ColumnPlan(
-            name,
-            becomes.get(name, "ignored"),
-            filled.get(name, 0),
-            "" if name in becomes else f"belongs to {tool.title}",
-        )
-        for name in names
-    ), nobody

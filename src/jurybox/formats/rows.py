@@ -88,8 +88,12 @@ def check_layout(layout: Layout, file: str) -> None:
         )
         raise FormatError(problem, file=file, code="no_text_column", columns=listed(layout.columns))
     if layout.text is None and layout.shape == "texts":
-        why = f"{lost.problem}: {lost.option}" if lost is not None else "name them"
-        raise FormatError(f"has no texts and no labels that could be told; {found}; {why}", file=file)
+        problem = f"has no texts and no labels that could be told; {found}"
+        if lost is not None:
+            raise FormatError(f"{problem}; {lost.problem}: {lost.option}", file=file)
+        raise FormatError(
+            f"{problem}; name them", file=file, code="no_label_column", columns=listed(layout.columns)
+        )
 
 
 def check_header(columns: Sequence[str], file: str) -> None:
@@ -138,12 +142,14 @@ def read_table(
     """
     reader = _RowReader(table, layout, labels, annotator, tally)
     has_text, shape, header = layout.text is not None, layout.shape, table.columns
+    is_blank = _is_empty if layout.exact else _is_blank
+    may_repeat = len(header) > 1 and not layout.exact
     for number, row in enumerate(table.rows(), 1):
-        if all(map(_is_blank, row)):
+        if all(map(is_blank, row)):
             if row:
                 tally.note(_BLANK_ROWS, number)
             continue
-        if row[0] == header[0] and len(header) > 1 and tuple(map(as_text, row)) == header:
+        if may_repeat and row[0] == header[0] and tuple(map(as_text, row)) == header:
             tally.note(_HEADERS, number)
             continue
         text_id = reader.text_id(row, number)
@@ -155,6 +161,10 @@ def read_table(
                 yield annotation
         elif shape == "wide":
             yield from reader.wide(row, number, text_id)
+
+
+def _is_empty(cell: object) -> bool:
+    return cell is None or cell == ""
 
 
 def _is_blank(cell: object) -> bool:

@@ -9,14 +9,13 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol, TypeVar
 
 from jurybox.errors import FormatError
-from jurybox.formats.plan import Finding, Tally, finding
+from jurybox.formats.plan import ColumnPlan, Finding, Tally, finding
 from jurybox.formats.records import AnnotationRecord, Record, SkipRecord, Table, TextRecord
 from jurybox.formats.times import TimeStyle, parse_seconds, parse_time
 from jurybox.formats.values import LabelReader, as_json, as_name, as_text, checked, id_of_text
 
 __all__ = ["Answer", "Context", "Item", "ObjectTool", "TableTool", "conversation", "only_of_classes"]
-__all__ += ["other_answers"]
-__all__ += ["read_items", "span_problem", "who", "who_field"]
+__all__ += ["fields_of", "other_answers", "read_items", "span_problem", "who", "who_field"]
 
 _FIELDS = (
     *("annotator", "annotator_id", "annotatorId", "annotator_name", "annotated_by", "completed_by", "worker"),
@@ -195,6 +194,45 @@ class ObjectTool(Protocol):
 
     def items(self, objects: Iterator[Mapping[str, object]], about: Context) -> Iterator[tuple[int, Item]]:
         """Yield the row and the item of each object."""
+
+
+def fields_of(
+    tool: ObjectTool, sample: Sequence[Mapping[str, object]], about: Context
+) -> tuple[tuple[ColumnPlan, ...], bool]:
+    """Return what becomes of the fields of some objects, and whether there are labels that nobody gave.
+
+    What is wrong with them is found when they are read; here it only ends the looking.
+    """
+    filled: dict[str, int] = {}
+    for found in sample:
+        for name, value in found.items():
+            filled[str(name)] = filled.get(str(name), 0) + (value not in (None, "", [], {}))
+    becomes: dict[str, str] = {}
+    nobody = False
+    try:
+        for _, item in tool.items(iter(sample), about):
+            becomes.update(dict.fromkeys(item.metadata or (), "metadata"))
+            becomes[item.field] = "text"
+            becomes.update({name: role for name, role in item.roles.items() if filled.get(name)})
+            for answer in item.answers:
+                becomes[answer.field] = "label"
+                nobody = nobody or (answer.annotator in (None, "") and answer.label not in (None, "", []))
+    except FormatError:
+        pass
+    for name in ("id", "external_id", "example_id", "instance_id"):
+        if filled.get(name) and name not in becomes:
+            becomes[name] = "id"
+            break
+    names = dict.fromkeys([*filled, *becomes])
+    return tuple(
+        ColumnPlan(
+            name,
+            becomes.get(name, "ignored"),
+            filled.get(name, 0),
+            "" if name in becomes else f"belongs to {tool.title}",
+        )
+        for name in names
+    ), nobody
 
 
 @dataclass(frozen=True)
