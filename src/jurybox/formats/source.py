@@ -245,7 +245,7 @@ def _open_files(folder: Path, options: ReadOptions) -> list[Part]:
         if path.is_file() and not any(part.startswith(".") for part in path.relative_to(folder).parts)
     )
     paths = [path for path in every if _is_data(path)] or [path for path in every if _is_plain(path)]
-    stems = Counter(path.name.split(".")[0] for path in paths)
+    stems = Counter(stem for stem, _ in {(path.name.split(".")[0], path.parent) for path in paths})
     if any("annotation" in path.parts for path in paths):  # INCEpTION: what curators decided is nobody's vote
         paths = [path for path in paths if "annotation" in path.parts]
         labelled = {path.parent for path in paths if path.stem != "INITIAL_CAS"}
@@ -257,7 +257,8 @@ def _open_files(folder: Path, options: ReadOptions) -> list[Part]:
     for path in paths:
         form = sniff_format(path)
         opened = open_parts(path, form, options)
-        person = _person(path, by_folder=stems[path.name.split(".")[0]] > 1)
+        is_document = opened[0].plan.format == "inception" and path.parent.parent.name == "annotation"
+        person = _person(path, by_folder=stems[path.name.split(".")[0]] > 1 and not is_document)
         if any(part.nobody for part in opened) and options.annotator is None and person:
             note = finding(
                 "person_of_file",
@@ -265,8 +266,13 @@ def _open_files(folder: Path, options: ReadOptions) -> list[Part]:
                 "--annotator NAME if somebody else gave these labels",
                 name=person,
             )
-            opened = open_parts(path, form, replace(options, annotator=person))
-            opened[0] = opened[0].remarked(note)
+            theirs = {
+                part.plan.file: part for part in open_parts(path, form, replace(options, annotator=person))
+            }
+            opened = [
+                theirs[part.plan.file].remarked(note) if part.nobody and part.plan.file in theirs else part
+                for part in opened
+            ]
         parts += opened
     left = [str(path.relative_to(folder)) for path in every if path not in paths]
     if left and parts:
@@ -293,7 +299,7 @@ def _is_plain(path: Path) -> bool:
 def _person(path: Path, *, by_folder: bool) -> str:
     """Return whom the name of a file names, else its folder; nobody where both are words for data.
 
-    Where files of several folders have the same name, the folder comes first.
+    Where several folders have files of the same name, the folder comes first.
     """
     names = (path.name.split(".")[0], path.parent.name)[:: -1 if by_folder else 1]
     return next(
