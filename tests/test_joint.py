@@ -26,6 +26,7 @@ from jurybox.classifiers.thresholds import Measure, best_divisors, best_threshol
 from jurybox.consensus.prior import AnnotatorPrior
 from jurybox.errors import InputError
 from jurybox.questions import Facet
+from jurybox.scales import distances
 
 N, M, C = 40, 6, 3
 
@@ -81,6 +82,54 @@ def test_a_text_is_asked_for_by_what_its_items_want_together() -> None:
     assert played.to_frame().columns.tolist()[-3:] == ["q:a", "q:b", "q:c"]
 
 
+def on_two_scales(seed: int) -> tuple[AnswerSheet, Any]:
+    """Return answers on 1..5 to two questions, of half of the texts more than one."""
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(N, 12))
+    text = np.concatenate([np.arange(N), np.arange(N // 2)])
+    who = np.repeat([0, 1], [N, N // 2])
+    said = np.clip(np.rint(2 + x[text, :2] + rng.normal(0, 0.5, (len(text), 2))), 0, 4).astype(int)
+    facets = {
+        name: Annotations.from_indices(
+            text, who, said[:, k], texts=N, annotators=M, classes=(1, 2, 3, 4, 5), scale=True
+        )
+        for k, name in enumerate(("food", "staff"))
+    }
+    return AnswerSheet.of(facets), x
+
+
+@pytest.mark.parametrize("strategy", ["default", "margin", "entropy", "activelab", "random"])
+def test_what_errors_are_expected_to_cost_goes_by_the_consensus_of_every_strategy(strategy: str) -> None:
+    sheet, x, _ = crowd(11)
+    played = play_questions(sheet, x, Settings(strategy), 0, measure="micro_f1")
+    expected = [1 - each.consensus.posterior.max(axis=1) for each in played.rounds.values()]
+    np.testing.assert_allclose(played.expected_errors, np.column_stack(expected), atol=1e-12)
+    scales, features = on_two_scales(12)
+    played = play_questions(scales, features, Settings(strategy), 0)
+    off = distances((1, 2, 3, 4, 5)) / 4
+    for at, each in enumerate(played.rounds.values()):
+        expected = (each.consensus.posterior @ off)[np.arange(N), each.consensus.labels]
+        np.testing.assert_allclose(played.expected_errors[:, at], expected, atol=1e-12)
+    rate, asked = most_per_second(played.expected_errors)
+    assert (rate >= 0).all()
+    assert asked.any()
+
+
+@pytest.mark.parametrize("strategy", ["margin", "entropy", "random", "activelab"])
+def test_a_strategy_with_a_score_of_its_own_asks_by_it(strategy: str) -> None:
+    sheet, x = on_two_scales(13)
+    played = play_questions(sheet, x, Settings(strategy), 0)
+    score = np.zeros(N)
+    for each in played.rounds.values():
+        own = np.zeros(N)
+        own[each.ranking.texts] = each.ranking.scores
+        score += own - max(own.max(), 1)
+    np.testing.assert_allclose(played.ranking.scores, np.sort(score), atol=1e-9)
+    np.testing.assert_allclose(played.ranking.scores, score[played.ranking.texts], atol=1e-9)
+    if strategy in ("margin", "entropy"):
+        assert set(played.ranking.texts[: N // 2]) == set(range(N // 2, N)), "new texts come first"
+
+
 def test_an_error_at_a_rare_class_counts_more_for_macro_f1_alone() -> None:
     rare, common = np.repeat([0.0, 1.0], [95, 5]), np.repeat([0.0, 1.0], [50, 50])
     assert weight_of_yes(rare, "macro_f1") > 5 * weight_of_yes(common, "macro_f1")
@@ -117,6 +166,60 @@ def test_heads_that_share_the_rows_space_are_what_each_is_alone() -> None:
             played.predict_proba(wide[:5])[facet], alone.classifier.predict_proba(wide[:5]), atol=1e-6
         )
         np.testing.assert_allclose(each.pred_probs, alone.pred_probs, atol=1e-6)
+
+
+def test_classifiers_that_are_not_the_same_on_turned_features_get_them_as_they_are() -> None:
+    sheet, _, _ = crowd(3)
+    wide = np.random.default_rng(0).normal(size=(N, 60))
+    chosen = Settings(strategy="random", classifier="sklearn:tree.DecisionTreeClassifier")
+    played = play_questions(sheet, wide, chosen, np.random.default_rng(0))
+    for facet, each in played.rounds.items():
+        alone = play_round(sheet[facet], wide, chosen, np.random.default_rng(0))
+        np.testing.assert_array_equal(each.pred_probs, alone.pred_probs)
+
+
+def test_what_is_kept_out_of_training_moves_no_prediction() -> None:
+    sheet, x, _ = crowd(4, np.array([2.5, 0, 0, 0, 0, -2.5]))
+    trainable = np.arange(N) >= N // 3
+    flipped = AnswerSheet(
+        sheet.questions,
+        {
+            facet: Annotations.from_indices(
+                each.text,
+                each.annotator,
+                np.where(trainable[each.text], each.label, 1 - each.label),
+                texts=each.texts,
+                annotators=each.annotators,
+                classes=each.classes,
+            )
+            for facet, each in sheet.facets.items()
+        },
+    )
+    first = second = None
+    for _ in range(2):
+        first = play_questions(sheet, x, Settings(), 0, previous=first, trainable=trainable)
+        second = play_questions(flipped, x, Settings(), 0, previous=second, trainable=trainable)
+        for facet in sheet.facets:
+            np.testing.assert_array_equal(first.rounds[facet].pred_probs, second.rounds[facet].pred_probs)
+
+
+def test_habits_are_looked_for_where_a_strategy_goes_by_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    sheet, x, _ = crowd(5)
+    found: list[Any] = []
+    monkeypatch.setattr("jurybox.joint.habits_at", lambda *_, **__: found.append(1))
+    play_questions(sheet, x, Settings("activelab"), 0)
+    assert not found
+    play_questions(sheet, x, Settings(), 0)
+    assert found
+
+
+def test_a_round_of_other_facets_is_refused() -> None:
+    rows = [("t1", "ana", "q", "a|b"), ("t2", "bo", "q", "b"), ("t3", "bo", "q", "a")]
+    x, texts = np.eye(4), ["t1", "t2", "t3", "t4"]
+    before = play_questions(AnswerSheet.from_long(rows, texts=texts), x, Settings(), 0)
+    more = AnswerSheet.from_long([*rows, ("t4", "ana", "q", "c|a")], texts=texts)
+    with pytest.raises(InputError, match="previous is a round of q:a, q:b, expected one of q:a, q:b, q:c"):
+        play_questions(more, x, Settings(), 0, previous=before)
 
 
 def test_the_row_space_of_some_rows_serves_fewer() -> None:

@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from jurybox.annotations import Annotations
 from jurybox.arrays import Bools, DataFrame, Floats, Ints, Rng, freeze, generator
-from jurybox.classifiers.head import row_space
+from jurybox.classifiers.head import Head, row_space
 from jurybox.classifiers.thresholds import (
     Measure,
     best_divisors,
@@ -31,7 +32,7 @@ from jurybox.loop import Round, Settings, play_round, single_threaded
 from jurybox.questions import Facet, Question
 from jurybox.ranking import Ranking, rank_texts
 from jurybox.sheets import AnswerSheet
-from jurybox.strategies import get_strategy, knowing
+from jurybox.strategies import Strategy, by_consensus, get_strategy, hears_habits, knowing
 
 __all__ = ["JointRound", "most_per_second", "play_questions"]
 
@@ -52,7 +53,8 @@ class JointRound(Shown):
     ranking : Ranking
         The texts that want an answer, the most wanted first; `reasons` are those of texts.
     expected_errors : ndarray, shape (N, F)
-        What the error of each item is expected to cost, in the order of the facets; 0 where none is wanted.
+        What the error of each item is expected to cost, in the order of the facets, by the strategy's
+        consensus; 0 where none is wanted.
     thresholds : mapping of Facet to ndarray, shape (K,)
         What probabilities are divided by before the class with the largest is said: for a class of a question
         with several, that of "yes" is 1 - that of "no", and the probability from which on a text has it.
@@ -141,7 +143,7 @@ def play_questions(
     features, settings, rng, trainable, experts
         As in `jurybox.play_round`.
     previous
-        The round before.
+        The round before, of the same facets.
     eligible : ndarray of bool, shape (N,) or (N, F), optional
         Texts, or items, that may be asked; default: all.
     measure
@@ -156,18 +158,25 @@ def play_questions(
     Raises
     ------
     InputError
-        As `jurybox.play_round`; and if ``eligible`` has another shape or the measure is unknown.
+        As `jurybox.play_round`; and if ``eligible`` has another shape, the measure is unknown or ``previous``
+        has other facets, as it has where a class that was not declared has come.
     """
     rng = generator(rng)
     check_measure(measure)
     facets = list(sheet.facets)
     may = _eligible(eligible, sheet.n_texts, len(facets))
-    basis = _shared_basis(sheet, features, trainable)
+    if previous is not None and list(previous.rounds) != facets:
+        raise InputError(
+            f"previous is a round of {', '.join(map(str, previous.rounds))}, expected one of "
+            f"{', '.join(map(str, facets))}: declare the classes of all questions, or leave previous out"
+        )
+    strategy = get_strategy(settings.strategy, settings.target)
+    basis = _shared_basis(sheet, features, trainable, settings)
     x = features if basis is None else features @ basis
     rounds: dict[Facet, Round] = {}
     for question in sheet.questions:
-        habits = _habits(sheet, question, previous, experts)
-        own = replace(settings, strategy=knowing(get_strategy(settings.strategy, settings.target), habits))
+        habits = _habits(sheet, question, previous, trainable, experts) if hears_habits(strategy) else None
+        own = replace(settings, strategy=knowing(strategy, habits))
         for facet in question.facets:
             rounds[facet] = play_round(
                 sheet[facet],
@@ -179,13 +188,15 @@ def play_questions(
                 eligible=None if may is None else may[:, facets.index(facet)],
                 experts=experts,
             )
-    errors = np.column_stack([_expected_errors(sheet, facet, rounds[facet], measure) for facet in facets])
-    ranking, size = _ranking(sheet, rounds, errors, settings, rng)
+    weights = np.array([_weight(facet, played, measure) for facet, played in rounds.items()])
+    errors = np.column_stack([_expected_errors(sheet[f], played, rng) for f, played in rounds.items()])
+    wants = [_wants(played, strategy, errors[:, at]) for at, played in enumerate(rounds.values())]
+    ranking, size = _ranking(sheet, rounds, np.column_stack(wants) * weights, settings, rng)
     return JointRound(
         questions=sheet.questions,
         rounds=rounds,
         ranking=ranking,
-        expected_errors=errors,
+        expected_errors=errors * weights,
         thresholds=_thresholds(sheet, rounds, measure),
         size=size,
         basis=basis,
@@ -250,9 +261,13 @@ def _eligible(eligible: Bools | None, n_texts: int, n_facets: int) -> Bools | No
     return may if may.ndim == 2 else np.tile(may[:, None], (1, n_facets))
 
 
-def _shared_basis(sheet: AnswerSheet, features: Any, trainable: Bools | None) -> Floats | None:
-    """Return the row space of all texts that some facet is trained on, where several share it."""
+def _shared_basis(
+    sheet: AnswerSheet, features: Any, trainable: Bools | None, settings: Settings
+) -> Floats | None:
+    """Return the row space of all texts that some facet's head is trained on, where several share it."""
     if len(sheet.facets) < 2 or not isinstance(features, np.ndarray):
+        return None
+    if not isinstance(settings.classifier, Head):  # no other is the same on turned features
         return None
     trained = np.any([each.labelled for each in sheet.facets.values()], axis=0)
     if trainable is not None:
@@ -261,40 +276,58 @@ def _shared_basis(sheet: AnswerSheet, features: Any, trainable: Bools | None) ->
 
 
 def _habits(
-    sheet: AnswerSheet, question: Question, previous: JointRound | None, experts: Bools | None
+    sheet: AnswerSheet,
+    question: Question,
+    previous: JointRound | None,
+    trainable: Bools | None,
+    experts: Bools | None,
 ) -> AnnotatorPrior | None:
-    """Return what annotators are like at all classes of a question; None for one with one answer."""
-    if len(question.facets) < 2:
-        return None
-    known = [None if previous is None else previous.rounds[facet].pred_probs for facet in question.facets]
-    return habits_at([sheet[facet] for facet in question.facets], known, experts=experts)
+    """Return what annotators are like at all classes of a question; None for one with one answer.
 
-
-def _expected_errors(sheet: AnswerSheet, facet: Facet, played: Round, measure: Measure) -> Floats:
-    """Return what the error of each of a facet's items is expected to cost (N,); 0 where none is wanted.
-
-    That of a question with one answer is the probability that it is wrong; on a scale, the expected distance
-    as a share of the scale; that of a class is weighted as the measure weighs it.
+    What is kept out of training has no part in it: the targets go by it.
     """
-    wanting, scores, scale = played.ranking.texts, played.ranking.scores, sheet[facet].scale
-    errors = np.zeros(sheet.n_texts)
-    if played.classifier is None:  # its scores are a spread
-        errors[wanting] = 1 - played.consensus.posterior[wanting].max(axis=1)
-    else:
-        errors[wanting] = 1 - scores if scale is None else -scores / (scale[-1] - scale[0])
-    if facet.option is None:
+    facets = question.facets
+    if len(facets) < 2:
+        return None
+    kept = np.arange(sheet.n_texts) if trainable is None else np.flatnonzero(trainable)
+    known = [None if previous is None else previous.rounds[facet].pred_probs[kept] for facet in facets]
+    return habits_at([sheet[facet].subset(texts=kept) for facet in facets], known, experts=experts)
+
+
+def _expected_errors(annotations: Annotations, played: Round, rng: np.random.Generator) -> Floats:
+    """Return how wrong each of a facet's items is expected to be (N,); 0 where none is wanted.
+
+    That is the probability that it is wrong; on a scale, the expected distance as a share of the scale.
+    """
+    wanting, scale = played.ranking.texts, annotations.scale
+    scores = by_consensus(annotations, played.pred_probs, played.consensus, rng)[wanting]
+    errors = np.zeros(annotations.n_texts)
+    errors[wanting] = 1 - scores if scale is None else -scores / (scale[-1] - scale[0])
+    return errors
+
+
+def _wants(played: Round, strategy: Strategy, errors: Floats) -> Floats:
+    """Return how much a strategy wants each of a facet's items (N,): by its score, 0 where none is wanted."""
+    if strategy.score is by_consensus or played.classifier is None:  # whose scores are a spread
         return errors
-    return errors * weight_of_yes(played.consensus.posterior[:, 1], measure)
+    wants = np.zeros(len(errors))
+    wants[played.ranking.texts] = played.ranking.scores.max(initial=1.0) - played.ranking.scores
+    return wants
+
+
+def _weight(facet: Facet, played: Round, measure: Measure) -> float:
+    """Return how much an error counts: that of a class as the measure weighs it."""
+    return 1.0 if facet.option is None else weight_of_yes(played.consensus.posterior[:, 1], measure)
 
 
 def _ranking(
     sheet: AnswerSheet,
     rounds: Mapping[Facet, Round],
-    errors: Floats,
+    wants: Floats,
     settings: Settings,
     rng: np.random.Generator,
 ) -> tuple[Ranking, int]:
-    """Rank texts by what their items' errors are expected to cost together."""
+    """Rank texts by how much their items are wanted together."""
     played = list(rounds.values())
     if len(played) == 1:
         return played[0].ranking, int(played[0].diagnostics["batch"])
@@ -304,7 +337,7 @@ def _ranking(
     return rank_texts(
         sheet.texts,
         np.sum([each.n_labels for each in sheet.facets.values()], axis=0),
-        -errors.sum(axis=1),
+        -wants.sum(axis=1),
         wanting,
         rng,
         batch=settings.batch,

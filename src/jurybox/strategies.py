@@ -32,8 +32,10 @@ __all__ = [
     "SoftLabels",
     "Strategy",
     "Target",
+    "by_consensus",
     "expected_shares",
     "get_strategy",
+    "hears_habits",
     "knowing",
     "known_shares",
     "soft_labels",
@@ -122,6 +124,11 @@ def get_strategy(name: str | Strategy, target: Target = "class") -> Strategy:
         known = ", ".join([*ours, *(names_of("strategies") if target == "class" else ())])
         raise InputError(f"strategy is {name!r}{told}, expected one of {known}, or a Strategy")
     return found
+
+
+def hears_habits(strategy: Strategy) -> bool:
+    """Whether a strategy goes by what is known of annotators besides: see `knowing`."""
+    return strategy.consensus is estimated_consensus or strategy.targets is posterior
 
 
 def knowing(strategy: Strategy, habits: AnnotatorPrior | None) -> Strategy:
