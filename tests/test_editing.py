@@ -13,7 +13,7 @@ from jurybox import Project
 from jurybox.errors import ConflictError, InputError, NotFoundError
 from jurybox.store import rounds, snapshots
 from jurybox.store.filters import AnnotationFilter, TextFilter, TextState
-from jurybox.store.records import Role, Standing, Task
+from jurybox.store.records import Fault, Role, Standing, Task
 from jurybox.store.settings import ProjectSettings
 
 SETTINGS = ProjectSettings(
@@ -310,3 +310,74 @@ def test_all_that_match_a_search(project: Project) -> None:
     with pytest.raises(NotFoundError):
         project.edit.reopen(["t1", "no such text"])
     assert project.edit.history.last() == []
+
+
+def undo_first(project: Project, verb: str) -> None:
+    """Undo the latest event of a kind, whatever was done since."""
+    number = next(event.number for event in project.edit.history.last() if event.verb == verb)
+    project.edit.history.undo(number, by="olga")
+
+
+def test_gold_of_deleted_texts_comes_back_by_the_name_of_its_class(project: Project) -> None:
+    project.gold.add({"t3": "no", "t4": "maybe"})
+    project.edit.delete_texts(["t3", "t4"])
+    project.edit.merge_classes("yes", "no")  # the number of "maybe" is another one now
+    undo_first(project, "delete texts")
+    assert project.gold.labels() == {"t3": "no", "t4": "maybe"}
+    assert not project.reading.text_row("t3").open
+    project.edit.delete_texts(["t3"])
+    project.edit.rename_class("no", "never")
+    with pytest.raises(ConflictError, match="'never', 'maybe'"):
+        undo_first(project, "delete texts")
+    assert project.status().texts == N - 1
+    undo_first(project, "rename class")
+    undo_first(project, "delete texts")
+    assert project.gold.labels() == {"t3": "no", "t4": "maybe"}
+
+
+def test_what_a_reversal_lacks_is_a_conflict(project: Project) -> None:
+    project.edit.make_gold(["t1"], "no")
+    project.edit.make_gold(["t1"], "yes")
+    project.edit.rename_class("no", "never")
+    with pytest.raises(ConflictError, match="cannot be undone"):
+        undo_first(project, "gold")
+    project.edit.rename_class("yes", "sure")
+    project.edit.rename_class("sure", "certain")
+    with pytest.raises(ConflictError, match="cannot be undone"):
+        project.edit.history.undo(project.edit.history.last()[1].number)
+    with pytest.raises(NotFoundError):
+        project.edit.history.undo(99)
+
+
+def test_a_decision_comes_back_with_its_reason(project: Project) -> None:
+    (one,) = label(project, "ana", 1)
+    project.adjudicate(one, "no", reviewer="olga", comment="no", fault=Fault.GUIDELINE)
+    cases = project.review.cases()
+    assert [(case.text_id, case.fault) for case in cases] == [(one, Fault.GUIDELINE)]
+    for delete in (project.edit.delete_labels_of, project.edit.delete_texts):
+        for _ in range(2):  # the row that came back is copied like the first one
+            delete([one])
+            assert project.review.cases() == []
+            undo_last(project)
+            assert project.review.cases() == cases
+    assert project.review.decided() == {one}
+
+
+def test_labels_of_a_deleted_text_wait_for_it(project: Project) -> None:
+    (one,) = label(project, "ana", 1)
+    before = state(project)
+    project.edit.delete_labels_of([one])
+    project.edit.delete_texts([one])
+    with pytest.raises(ConflictError, match="deleted"):
+        undo_first(project, "delete labels")
+    undo_first(project, "delete texts")
+    undo_first(project, "delete labels")
+    assert state(project) == before
+    project.edit.remove_person("ana", labels=True)
+    project.edit.delete_texts([one])
+    with pytest.raises(ConflictError, match="deleted"):
+        undo_first(project, "remove person")
+    assert project.people.get("ana").standing == Standing.REMOVED
+    undo_first(project, "delete texts")
+    undo_first(project, "remove person")
+    assert state(project) == before

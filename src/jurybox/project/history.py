@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy.engine import Connection
 
-from jurybox.errors import ConflictError
+from jurybox.errors import ConflictError, InputError, NotFoundError
 from jurybox.project.handle import ProjectPart
 from jurybox.store import classes, editing, filters, loans, people, state
 from jurybox.store.history import HistoryEvent, mark_undone, note_event, read_event, read_events
@@ -53,7 +53,11 @@ class History(ProjectPart):
                     code="not_undone",
                 )
             now = self._clock()
-            done = reverse(connection, event, now)
+            try:
+                done = reverse(connection, event, now)
+            except (InputError, NotFoundError) as error:  # what the event was about is gone by now
+                problem = f"event {number}, {event.verb} {event.subject!r}, cannot be undone: {error}"
+                raise ConflictError(problem, code="in_the_way") from error
             mine = note_event(connection, done.verb, done.subject, by=by, now=now, detail=done.detail)
             mark_undone(connection, number, mine)
             return read_event(connection, mine)

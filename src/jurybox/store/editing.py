@@ -14,7 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from jurybox.errors import NotFoundError
+from jurybox.errors import ConflictError, NotFoundError
 from jurybox.store import schema
 from jurybox.store.gold import set_gold
 from jurybox.store.loans import ASSIGNED, take_from_others
@@ -94,9 +94,15 @@ def delete_labels(connection: Connection, numbers: Iterable[int], *, now: float)
 def restore_labels(connection: Connection, numbers: Iterable[int]) -> list[int]:
     """Let annotations stand again that were taken back, as rows of their own; return those rows.
 
-    Where the person has labelled the text anew since, or the text is deleted, the old label stays away.
+    Where the person has labelled the text anew since, the old label stays away. What was wrong before a
+    decision comes back with it.
+
+    Raises
+    ------
+    ConflictError
+        If one of their texts is deleted.
     """
-    annotations, texts = schema.annotations, schema.texts
+    annotations, texts = schema.annotations, schema.stored_texts
     other = annotations.alias()
     since = sa.exists().where(
         other.c.text_id == annotations.c.text_id,
@@ -106,14 +112,16 @@ def restore_labels(connection: Connection, numbers: Iterable[int]) -> list[int]:
     )
     done: list[int] = []
     for chunk in chunks(numbers, _CHUNK):
-        old = (
-            sa.select(annotations)
-            .join(texts, texts.c.id == annotations.c.text_id)
-            .where(annotations.c.id.in_(chunk), annotations.c.class_id.is_not(None), ~since)
-            .order_by(annotations.c.id)
-        )
-        rows = connection.execute(old).all()
-        done += _insert(connection, [_copied(row) for row in rows])
+        mine = annotations.c.id.in_(chunk)
+        gone = sa.select(texts.c.external_id).join(annotations).where(mine, texts.c.withdrawn_at.is_not(None))
+        if (text := connection.scalar(gone.limit(1))) is not None:
+            problem = f"text {text!r} of these labels is deleted; undo that first"
+            raise ConflictError(problem, code="in_the_way")
+        old = sa.select(annotations).where(mine, annotations.c.class_id.is_not(None), ~since)
+        rows = connection.execute(old.order_by(annotations.c.id)).all()
+        new = _insert(connection, [_copied(row) for row in rows])
+        _copy_rulings(connection, dict(zip([row.id for row in rows], new, strict=True)))
+        done += new
         _recount(connection, rows, 1)
     return done
 
@@ -122,13 +130,11 @@ def withdraw_texts(connection: Connection, numbers: Sequence[int], *, now: float
     """Delete texts: with their labels, out of everybody's hands, the queue, the audit sample and gold."""
     gold, audit, texts = schema.gold, schema.audit, schema.stored_texts
     labels = delete_labels(connection, labels_of(connection, texts=numbers), now=now)
-    known: list[list[int]] = []
+    known: dict[str, str] = {}
     drawn: list[int] = []
     for chunk in chunks(numbers, _CHUNK):
-        is_gold, is_drawn = gold.c.text_id.in_(chunk), audit.c.text_id.in_(chunk)
-        query = sa.select(gold.c.text_id, gold.c.class_id).where(is_gold)
-        known += [list(row) for row in connection.execute(query)]
-        drawn += connection.scalars(sa.select(audit.c.text_id).where(is_drawn)).all()
+        known.update(_known_labels(connection, gold.c.text_id.in_(chunk)))
+        drawn += connection.scalars(sa.select(audit.c.text_id).where(audit.c.text_id.in_(chunk))).all()
         for table in (gold, audit, schema.leases, schema.gold_leases, schema.served, schema.reopened):
             connection.execute(sa.delete(table).where(table.c.text_id.in_(chunk)))
         connection.execute(sa.update(texts).where(texts.c.id.in_(chunk)).values(withdrawn_at=now))
@@ -139,15 +145,18 @@ def withdraw_texts(connection: Connection, numbers: Sequence[int], *, now: float
 
 
 def restore_texts(connection: Connection, detail: Detail, *, now: float) -> None:
-    """Undo a deletion of texts, by what it returned."""
+    """Undo a deletion of texts, by what it returned.
+
+    Raises
+    ------
+    InputError
+        If there is no class any more that a gold text was of.
+    """
     texts, numbers, state = schema.stored_texts, detail["texts"], read_state(connection)
     for chunk in chunks(numbers, _CHUNK):
         connection.execute(sa.update(texts).where(texts.c.id.in_(chunk)).values(withdrawn_at=None))
     restore_labels(connection, detail["labels"])
-    if detail["gold"]:
-        rows = [{"text_id": t, "class_id": k, "created_at": now} for t, k in detail["gold"]]
-        connection.execute(sa.insert(schema.gold), rows)
-        _count_gold(connection)
+    set_gold(connection, detail["gold"], now=now)
     if detail["audit"]:
         connection.execute(
             sa.insert(schema.audit), [{"text_id": t, "drawn_at": now} for t in detail["audit"]]
@@ -247,20 +256,31 @@ def take_back(connection: Connection, detail: Detail) -> None:
 
 def change_gold(connection: Connection, labels: Mapping[str, str | None], *, now: float) -> Detail:
     """Do as `jurybox.store.gold.set_gold`, and return what held before and holds now."""
-    gold, texts, classes = schema.gold, schema.texts, schema.classes
     before: dict[str, str | None] = dict.fromkeys(labels)
     for chunk in chunks(labels, _CHUNK):
-        query = (
-            sa.select(texts.c.external_id, classes.c.name)
-            .select_from(gold.join(texts, texts.c.id == gold.c.text_id).join(classes))
-            .where(texts.c.external_id.in_(chunk))
-        )
-        before.update((text, label) for text, label in connection.execute(query))
+        before.update(_known_labels(connection, schema.texts.c.external_id.in_(chunk)))
     set_gold(connection, labels, now=now)
     return {"before": before, "after": dict(labels)}
 
 
 _stands = schema.skips.c.retired_at.is_(None)
+
+
+def _known_labels(connection: Connection, which: sa.ColumnElement[bool]) -> dict[str, str]:
+    """Return the labels of gold texts by id."""
+    gold, texts, classes = schema.gold, schema.texts, schema.classes
+    joined = gold.join(texts, texts.c.id == gold.c.text_id).join(classes)
+    query = sa.select(texts.c.external_id, classes.c.name).select_from(joined).where(which)
+    return {row.external_id: row.name for row in connection.execute(query)}
+
+
+def _copy_rulings(connection: Connection, new: Mapping[int, int]) -> None:
+    """Say of annotations that stand for earlier ones what a reviewer said with those."""
+    rulings = schema.rulings
+    said = connection.execute(sa.select(rulings).where(rulings.c.annotation_id.in_(new))).all()
+    if said:
+        rows = [{"annotation_id": new[row.annotation_id], "reason": row.reason} for row in said]
+        connection.execute(sa.insert(rulings), rows)
 
 
 def _write_reopened(connection: Connection, rows: Sequence[Mapping[str, int]]) -> None:
