@@ -349,6 +349,52 @@ def test_what_a_reversal_lacks_is_a_conflict(project: Project) -> None:
         project.edit.history.undo(99)
 
 
+@pytest.mark.parametrize("verb", ["pause", "resume", "leave out", "count", "remove person"])
+def test_an_act_on_a_person_is_undone_for_them_whoever_bears_the_name(project: Project, verb: str) -> None:
+    label(project, "ana", 2)
+    acts = {
+        "pause": project.people.pause,
+        "resume": project.people.resume,
+        "leave out": project.people.leave_out,
+        "count": project.people.count_again,
+        "remove person": project.edit.remove_person,
+    }
+    acts[verb]("ana")
+    event = project.edit.history.last()[0]
+    project.edit.rename_person("ana", "anna")
+    project.people.add("ana")
+    newcomer, before = project.people.get("ana"), project.people.get("anna")
+    undone = project.edit.history.undo(event.number)
+    assert undone.subject == "anna"
+    assert project.people.get("ana") == newcomer
+    assert project.people.get("anna") != before
+    if undone.verb != "put back":
+        project.edit.history.undo(undone.number)
+        assert project.people.get("ana") == newcomer
+        assert project.people.get("anna") == before
+
+
+def test_a_name_is_not_given_back_to_whoever_has_it_now(project: Project) -> None:
+    project.edit.rename_person("ana", "anna")
+    event = project.edit.history.last()[0]
+    project.edit.rename_person("anna", "anne")
+    project.people.add("anna")
+    with pytest.raises(ConflictError, match="anne"):
+        project.edit.history.undo(event.number)
+    assert [person.name for person in project.people.all()] == ["anne", "bo", "cy", "olga", "anna"]
+
+
+def test_whoever_is_erased_is_not_put_back(project: Project) -> None:
+    project.edit.remove_person("ana")
+    removal = project.edit.history.last()[0].number
+    pseudonym = project.edit.erase_person("ana")
+    project.edit.rename_person(pseudonym, "somebody")
+    project.people.add("ana")
+    with pytest.raises(ConflictError, match="erased"):
+        project.edit.history.undo(removal)
+    assert project.people.get("somebody").standing == Standing.REMOVED
+
+
 def test_a_decision_comes_back_with_its_reason(project: Project) -> None:
     (one,) = label(project, "ana", 1)
     project.adjudicate(one, "no", reviewer="olga", comment="no", fault=Fault.GUIDELINE)

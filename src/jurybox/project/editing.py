@@ -246,12 +246,12 @@ class Editing(ProjectPart):
             If they are the only owner, or removed already.
         """
         with self._change() as (connection, now):
-            person = people.lock_annotator(connection, name)
-            before = people.remove(connection, name)
+            person = people.lock_annotator(connection, name).id
+            standing = people.remove(connection, name)
             loans.give_back_all(connection, name)
-            numbers = editing.labels_of(connection, annotator=person.id) if labels else []
+            numbers = editing.labels_of(connection, annotator=person) if labels else []
             done = editing.delete_labels(connection, numbers, now=now)
-            detail = {**before, "labels": done}
+            detail = {"person": person, "standing": standing, "labels": done}
             note_event(connection, "remove person", name, by=by, now=now, detail=detail)
         return len(done)
 
@@ -269,10 +269,11 @@ class Editing(ProjectPart):
             If they are the only owner.
         """
         with self._change() as (connection, now):
+            detail = {"person": people.lock_annotator(connection, name).id}
             loans.give_back_all(connection, name)
             pseudonym = people.erase(connection, name)
             actor = pseudonym if by == name else by
-            note_event(connection, "erase person", pseudonym, by=actor, now=now)
+            note_event(connection, "erase person", pseudonym, by=actor, now=now, detail=detail)
         return pseudonym
 
     @contextmanager
@@ -291,6 +292,5 @@ class Editing(ProjectPart):
     def _rename(self, connection: Connection, verb: str, old: str, new: str, by: str | None) -> None:
         if old == new:
             return
-        rename(connection, verb, old, new)
-        detail = {"before": old, "after": new}
+        detail = rename(connection, verb, old, new)
         note_event(connection, verb, new, by=by, now=self._clock(), detail=detail)

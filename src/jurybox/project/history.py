@@ -11,7 +11,14 @@ from sqlalchemy.engine import Connection
 from jurybox.errors import ConflictError, InputError, NotFoundError
 from jurybox.project.handle import ProjectPart
 from jurybox.store import classes, editing, filters, loans, people, state
-from jurybox.store.history import HistoryEvent, mark_undone, note_event, read_event, read_events
+from jurybox.store.history import (
+    HistoryEvent,
+    is_erased,
+    mark_undone,
+    note_event,
+    read_event,
+    read_events,
+)
 from jurybox.store.records import Standing
 
 
@@ -72,7 +79,8 @@ def act_on_person(connection: Connection, verb: str, name: str, *, by: str | Non
         If there is no such person.
     """
     _act(connection, verb, name, now)
-    return note_event(connection, verb, name, by=by, now=now)
+    detail = {"person": people.lock_annotator(connection, name).id}  # names change hands
+    return note_event(connection, verb, name, by=by, now=now, detail=detail)
 
 
 def _act(connection: Connection, verb: str, name: str, now: float) -> None:
@@ -90,8 +98,9 @@ def _act(connection: Connection, verb: str, name: str, now: float) -> None:
 
 def _opposite(verb: str) -> Callable[[Connection, HistoryEvent, float], _Undone]:
     def reverse(connection: Connection, event: HistoryEvent, now: float) -> _Undone:
-        _act(connection, verb, event.subject, now)
-        return _Undone(verb, event.subject, {})
+        name = people.name_of(connection, event.detail["person"])
+        _act(connection, verb, name, now)
+        return _Undone(verb, name, event.detail)
 
     return reverse
 
@@ -123,8 +132,11 @@ def _gold_before(connection: Connection, event: HistoryEvent, now: float) -> _Un
 
 def _name_before(connection: Connection, event: HistoryEvent, _now: float) -> _Undone:
     before, after = event.detail["before"], event.detail["after"]
-    rename(connection, event.verb, after, before)
-    return _Undone(event.verb, before, {"before": after, "after": before})
+    if event.verb == "rename person":
+        name = people.name_of(connection, event.detail["person"])
+        if name != after:
+            raise ConflictError(f"{after!r} is {name!r} by now; undo that first", code="in_the_way")
+    return _Undone(event.verb, before, rename(connection, event.verb, after, before))
 
 
 def _split(connection: Connection, event: HistoryEvent, now: float) -> _Undone:
@@ -133,9 +145,13 @@ def _split(connection: Connection, event: HistoryEvent, now: float) -> _Undone:
 
 
 def _put_back(connection: Connection, event: HistoryEvent, _now: float) -> _Undone:
-    people.update_annotator(connection, event.subject, standing=event.detail["standing"])
+    person = event.detail["person"]
+    if is_erased(connection, person):
+        raise ConflictError(f"{event.subject!r} was erased, which is for good", code="not_undone")
+    name = people.name_of(connection, person)
+    people.update_annotator(connection, name, standing=event.detail["standing"])
     editing.restore_labels(connection, event.detail["labels"])
-    return _Undone("put back", event.subject, {})
+    return _Undone("put back", name, {"person": person})
 
 
 def _keep_search(connection: Connection, event: HistoryEvent, now: float) -> _Undone:
@@ -143,20 +159,23 @@ def _keep_search(connection: Connection, event: HistoryEvent, now: float) -> _Un
     return _Undone("keep search", event.subject, {})
 
 
-def rename(connection: Connection, verb: str, old: str, new: str) -> None:
-    """Rename what the verb says: the project, a class or a person.
+def rename(connection: Connection, verb: str, old: str, new: str) -> dict[str, Any]:
+    """Rename what the verb says: the project, a class or a person; return what the trail is to keep.
 
     Raises
     ------
     NotFoundError, InputError, ConflictError
         As `jurybox.store.people.rename` and `jurybox.store.classes.rename`.
     """
+    kept: dict[str, Any] = {"before": old, "after": new}
     if verb == "rename project":
         state.write_state(connection, name=new)
     elif verb == "rename class":
         classes.rename(connection, old, new)
     else:
         people.rename(connection, old, new)
+        kept["person"] = people.lock_annotator(connection, new).id
+    return kept
 
 
 UNDOABLE: Mapping[str, Callable[[Connection, HistoryEvent, float], _Undone]] = {

@@ -87,6 +87,13 @@ def read_event(connection: Connection, number: int) -> HistoryEvent:
     return _event(row)
 
 
+def is_erased(connection: Connection, person: int) -> bool:
+    """Whether the person of a number was erased."""
+    history = schema.history
+    theirs = history.c.verb == "erase person", history.c.detail["person"].as_integer() == person
+    return connection.scalar(sa.select(history.c.id).where(*theirs)) is not None
+
+
 def forget_name(connection: Connection, name: str, pseudonym: str) -> None:
     """Put a pseudonym in place of a person's name in the trail, and of the names that they had before."""
     history = schema.history

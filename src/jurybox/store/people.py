@@ -111,6 +111,12 @@ def annotator_numbers(connection: Connection) -> dict[str, int]:
     return {row.name: row.id for row in rows}
 
 
+def name_of(connection: Connection, number: int) -> str:
+    """Return the name that the person of a number has now."""
+    annotators = schema.annotators
+    return connection.execute(sa.select(annotators.c.name).where(annotators.c.id == number)).scalar_one()
+
+
 def lock_annotator(connection: Connection, name: str) -> sa.Row[Any]:
     """Read a person's row and let nobody else act for the same person until the transaction ends.
 
@@ -208,8 +214,8 @@ def rename(connection: Connection, old: str, new: str) -> None:
     _set(connection, old, {"name": new})
 
 
-def remove(connection: Connection, name: str) -> Mapping[str, Any]:
-    """End a person's link and give them nothing more; return what held before, for `put_back`.
+def remove(connection: Connection, name: str) -> str:
+    """End a person's link and give them nothing more; return their standing before.
 
     Raises
     ------
@@ -230,10 +236,9 @@ def remove(connection: Connection, name: str) -> Mapping[str, Any]:
         raise ConflictError(
             f"{name!r} is the only owner; make somebody else an owner first", code="last_owner"
         )
-    before = {"standing": person.standing, "role": person.role}
     gone = {"standing": Standing.REMOVED.value, "token_hash": None, "token_ends_at": None}
     update_annotator(connection, name, **gone)
-    return before
+    return str(person.standing)
 
 
 def erase(connection: Connection, name: str) -> str:
