@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import sqlalchemy as sa
 
 from jurybox import Project
 from jurybox.errors import ConflictError, InputError, NotFoundError
-from jurybox.store import rounds, snapshots
+from jurybox.store import rounds, schema, snapshots
 from jurybox.store.filters import AnnotationFilter, TextFilter, TextState
 from jurybox.store.records import Fault, Role, Standing, Task
 from jurybox.store.settings import ProjectSettings
@@ -42,10 +43,11 @@ def label(project: Project, annotator: str, n: int, said: str = "yes") -> list[s
     return done
 
 
-def publish(project: Project) -> None:
-    """Play a round that ranks the texts from the last to the first."""
+def publish(project: Project, meanwhile: Callable[[], object] = lambda: None) -> None:
+    """Play a round that ranks the texts from the last to the first, while something happens."""
     rng = np.random.default_rng(0)
     snapshot = snapshots.read_snapshot(project.store)
+    meanwhile()
     number = rounds.begin_round(project.store, snapshot, {}, now=1.0)
     shape = snapshot.annotations.n_texts, snapshot.annotations.n_classes
     outcome = rounds.Outcome(
@@ -169,6 +171,29 @@ def test_reopened_texts_are_asked_for_first_whatever_their_labels_say(project: P
             project.edit.reopen(mine[:1], labels)
 
 
+def test_a_reopened_text_gets_the_labels_that_it_was_reopened_for_and_no_more(project: Project) -> None:
+    project.configure(max_labels=5)
+    for name in ("dee", "eli"):
+        project.people.add(name)
+    agreed, split = [f"t{n}" for n in range(N) if f"t{n}" not in project.audit.texts()][:2]
+    for name in ("ana", "bo", "cy"):
+        project.submit(agreed, "yes", annotator=name)
+        project.submit(split, "no" if name == "cy" else "yes", annotator=name)
+    assert [project.reading.text_row(one).open for one in (agreed, split)] == [False, True]
+    project.edit.reopen([agreed, split])
+    assert {*label(project, "dee", 2)} == {agreed, split}
+    assert not project.reading.text_row(agreed).open
+    assert project.reading.text_row(split).open  # as the rules say
+    assert label(project, "eli", 1) != [split]  # but not before all others
+    project.edit.reopen([agreed], 2)
+    publish(project)
+    assert project.reading.text_row(agreed).open
+    project.submit(agreed, "yes", annotator="eli")
+    assert project.reading.text_row(agreed).open
+    project.submit(agreed, "yes", annotator="olga")
+    assert not project.reading.text_row(agreed).open
+
+
 def test_an_assigned_text_goes_to_one_person_even_when_their_page_is_left(project: Project) -> None:
     known = label(project, "ana", 3)
     label(project, "bo", 3)
@@ -256,6 +281,22 @@ def test_two_classes_become_one_and_two_again(project: Project, old: str, into: 
     assert after[4] == before[4]
 
 
+@pytest.mark.parametrize("act", ["merge", "rename"])
+def test_a_round_that_began_with_other_classes_does_not_take_over(project: Project, act: str) -> None:
+    label(project, "ana", 4)
+    change = {
+        "merge": lambda: project.edit.merge_classes("no", "maybe"),
+        "rename": lambda: project.edit.rename_class("no", "never"),
+    }
+    with pytest.raises(ConflictError, match="classes were merged or renamed"):
+        publish(project, change[act])
+    assert project.status().rounds == 0
+    assert len(project.beliefs.now().texts) == N
+    publish(project, lambda: project.add_class("new"))  # behind the others, which stay where they are
+    assert project.status().rounds == 1
+    assert len(project.beliefs.now().texts) == N
+
+
 def test_a_class_alone_is_not_merged_away(project: Project) -> None:
     project.edit.merge_classes("maybe", "no")
     for old, into in (("yes", "no"), ("no", "no"), ("never", "no")):
@@ -282,6 +323,31 @@ def test_somebody_is_removed_with_their_labels_and_put_back(project: Project) ->
     assert project.status().annotations == 6
     with pytest.raises(ConflictError, match="only owner"):
         project.edit.remove_person("olga")
+
+
+def test_whoever_is_removed_has_no_way_in_and_gets_no_texts(project: Project) -> None:
+    hashed = "of a token"
+    project.edit.remove_person("ana")
+    for act in (
+        lambda: project.people.set_token("ana", hashed),
+        lambda: project.edit.assign(["t20"], "ana"),
+    ):
+        with pytest.raises(ConflictError, match="'ana' is removed"):
+            act()
+    assert project.people.has_token("ana") is False
+    assert project.status().on_loan == 0
+    with project.store.write() as connection:  # from before tokens of people removed were refused
+        mine = schema.annotators.c.name == "ana"
+        connection.execute(sa.update(schema.annotators).where(mine).values(token_hash=hashed))
+    assert project.people.by_token(hashed) is None
+    key = project.people.sessions.key()
+    assert project.people.sessions.person(key, "a session", token_hash=hashed) is None
+    project.people.set_token("ana", None)
+    undo_last(project)
+    project.people.set_token("ana", hashed)
+    found = project.people.by_token(hashed)
+    assert found is not None
+    assert found.name == "ana"
 
 
 def test_whoever_is_erased_has_no_name_left_and_their_labels_stay(project: Project) -> None:
@@ -352,7 +418,7 @@ def test_what_a_reversal_lacks_is_a_conflict(project: Project) -> None:
 @pytest.mark.parametrize("verb", ["pause", "resume", "leave out", "count", "remove person"])
 def test_an_act_on_a_person_is_undone_for_them_whoever_bears_the_name(project: Project, verb: str) -> None:
     label(project, "ana", 2)
-    acts = {
+    acts: dict[str, Callable[[str], object]] = {
         "pause": project.people.pause,
         "resume": project.people.resume,
         "leave out": project.people.leave_out,

@@ -108,8 +108,8 @@ def test_what_errors_are_expected_to_cost_goes_by_the_consensus_of_every_strateg
     played = play_questions(scales, features, Settings(strategy), 0)
     off = distances((1, 2, 3, 4, 5)) / 4
     for at, each in enumerate(played.rounds.values()):
-        expected = (each.consensus.posterior @ off)[np.arange(N), each.consensus.labels]
-        np.testing.assert_allclose(played.expected_errors[:, at], expected, atol=1e-12)
+        cost = (each.consensus.posterior @ off)[np.arange(N), each.consensus.labels]
+        np.testing.assert_allclose(played.expected_errors[:, at], cost, atol=1e-12)
     rate, asked = most_per_second(played.expected_errors)
     assert (rate >= 0).all()
     assert asked.any()

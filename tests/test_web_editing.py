@@ -11,7 +11,8 @@ import pytest
 from fastapi.testclient import TestClient
 
 from jurybox.store.filters import AnnotationFilter
-from jurybox.store.records import Fault
+from jurybox.store.records import Fault, Role
+from jurybox.web.state import ensure_owner
 from support.web import Stage, stage
 
 pytestmark = pytest.mark.slow
@@ -101,6 +102,25 @@ def test_names_classes_and_people_change_on_pages(own: Stage, owner: TestClient)
         assert words.replace("project from p", "project from") in history
     assert own.client("bo").get("/api/v1/me").status_code == 401
     assert owner.post("/manage/people/remove", data={"name": "olga"}).status_code == 409
+
+
+def test_an_owner_who_is_removed_is_no_owner_any_more(own: Stage, owner: TestClient) -> None:
+    own.project.people.add("otto", role=Role.OWNER)
+    own.project.edit.remove_person("olga")
+    assert owner.get("/manage/texts").status_code == 303
+    assert ensure_owner(own.project) == "otto"
+    otto = own.browser("owner")
+    assert otto.get("/api/v1/me").json()["name"] == "otto"
+    assert otto.post("/api/v1/tokens", json={"name": "olga"}).status_code == 409
+    otto.post("/manage/texts/change", data={"act": "assign", "to": "bo", "id": ["t5"]})
+    own.project.edit.remove_person("bo")
+    for page in ("/manage/texts", "/manage/text?id=t5"):
+        chosen = re.search(r'<select name="to">(.*?)</select>', otto.get(page).text)
+        assert chosen is not None
+        assert re.findall(r'value="(\w+)"', chosen[1]) == ["ana", "rita", "otto"]
+    whose = re.search(r'<select name="annotator">(.*?)</select>', otto.get("/manage/texts").text)
+    assert whose is not None
+    assert "bo" in re.findall(r'value="(\w+)"', whose[1])  # their labels can be searched for
 
 
 def test_the_inbox_decides_by_one_key_and_takes_it_back(own: Stage) -> None:

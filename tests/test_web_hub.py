@@ -102,6 +102,26 @@ def test_programs_are_known_by_their_token_or_name_the_project(hub: Hub) -> None
     assert client(hub).get("/api/v1/project", headers={"Authorization": "Bearer wrong"}).status_code == 401
 
 
+def test_a_project_that_is_named_and_not_there_is_no_other_one(hub: Hub) -> None:
+    bearer = {"Authorization": "Bearer token of olga in second, a long one"}
+    for name in ("secnod", ""):
+        named = {PROJECT_HEADER: name}
+        for headers, program in (
+            (bearer, client(hub)),
+            ({}, signed_in(hub, "token of ana in both, a long one")),
+        ):
+            answer = program.post("/api/v1/tasks", json={"n": 1}, headers={**headers, **named})
+            assert answer.status_code == 404
+            assert answer.json()["detail"] == f"there is no project {name!r} on this server"
+        page = client(hub).get("/manage", headers=named)
+        assert (page.status_code, page.headers["x-content-type-options"]) == (404, "nosniff")
+    assert [project(hub, one).status().on_loan for one in hub.apps] == [0, 0]
+    olga = signed_in(hub, "token of olga in second, a long one")
+    assert olga.get("/api/v1/project").json()["name"] == "second"
+    assert olga.get("/api/v1/project", headers={PROJECT_HEADER: "first"}).status_code == 401
+    assert client(hub).get("/healthz", headers={PROJECT_HEADER: "secnod"}).status_code == 200
+
+
 def test_the_link_of_the_server_signs_in_to_all_once_and_signing_out_leaves_all(hub: Hub) -> None:
     link = hub.new_owner_link()
     owner = signed_in(hub, link)

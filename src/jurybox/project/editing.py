@@ -132,6 +132,8 @@ class Editing(ProjectPart):
         ------
         NotFoundError
             If there is no such person.
+        ConflictError
+            If they are removed.
         """
         with self._change() as (connection, now):
             numbers = editing.text_numbers(connection, text_ids)

@@ -85,8 +85,8 @@ def act_on_person(connection: Connection, verb: str, name: str, *, by: str | Non
 
 def _act(connection: Connection, verb: str, name: str, now: float) -> None:
     person = people.find_annotator(connection, name)
-    if person is not None and person.standing == Standing.REMOVED:
-        raise ConflictError(f"{name!r} is removed; undo that first", code="removed")
+    if person is not None:
+        people.check_present(person)
     if verb in ("leave out", "count"):
         people.leave_out(connection, name, verb == "leave out", now=now)
     else:

@@ -123,7 +123,13 @@ class People(ProjectPart):
         self._update(name, role=role.value)
 
     def set_token(self, name: str, token_hash: str | None, *, ends_at: float | None = None) -> None:
-        """Store the hash of a person's access token, which may end; None withdraws access."""
+        """Store the hash of a person's access token, which may end; None withdraws access.
+
+        Raises
+        ------
+        ConflictError
+            For a token of a person who is removed.
+        """
         self._update(name, token_hash=token_hash, token_ends_at=ends_at)
 
     def has_token(self, name: str) -> bool:
@@ -132,7 +138,7 @@ class People(ProjectPart):
             return people.has_token(connection, name)
 
     def by_token(self, token_hash: str) -> AnnotatorInfo | None:
-        """Return whom a token that has not ended belongs to, or None."""
+        """Return whom a token that has not ended belongs to, or None; never a person who is removed."""
         with self.store.look() as connection:
             return people.find_annotator(connection, token_hash=token_hash, now=self._clock())
 

@@ -19,7 +19,7 @@ from jurybox.store import schema
 from jurybox.store.gold import set_gold
 from jurybox.store.loans import ASSIGNED, take_from_others
 from jurybox.store.locks import serialise
-from jurybox.store.people import lock_annotator
+from jurybox.store.people import check_present, lock_annotator
 from jurybox.store.ranks import chunks, close_withdrawn, mark_again, mark_audit, mark_gold, settle
 from jurybox.store.rows import count
 from jurybox.store.services import ROUND_REQUEST, write_note
@@ -206,8 +206,11 @@ def assign(connection: Connection, numbers: Sequence[int], name: str, *, now: fl
     ------
     NotFoundError
         If there is no such person.
+    ConflictError
+        If they are removed.
     """
     person, state, ranking = lock_annotator(connection, name), read_state(connection), schema.ranking
+    check_present(person)
     known = {
         number
         for table, stands in ((schema.annotations, schema.is_standing), (schema.skips, _stands))

@@ -114,7 +114,7 @@ def annotator_numbers(connection: Connection) -> dict[str, int]:
 def name_of(connection: Connection, number: int) -> str:
     """Return the name that the person of a number has now."""
     annotators = schema.annotators
-    return connection.execute(sa.select(annotators.c.name).where(annotators.c.id == number)).scalar_one()
+    return str(connection.execute(sa.select(annotators.c.name).where(annotators.c.id == number)).scalar_one())
 
 
 def lock_annotator(connection: Connection, name: str) -> sa.Row[Any]:
@@ -159,6 +159,12 @@ def free_by_share(connection: Connection, annotator: sa.Row[Any], share: float, 
     return max(more, SHARE_GRACE - mine)
 
 
+def check_present(person: AnnotatorInfo | sa.Row[Any]) -> None:
+    """Raise ConflictError for a person who is removed: they have no way in and are given nothing."""
+    if person.standing == Standing.REMOVED:
+        raise ConflictError(f"{person.name!r} is removed; undo that first", code="removed")
+
+
 def update_annotator(connection: Connection, name: str, **values: object) -> None:
     """Change a person's role, standing, cap, share, qualification or token hash.
 
@@ -168,7 +174,11 @@ def update_annotator(connection: Connection, name: str, **values: object) -> Non
         If there is no such person.
     InputError
         If the cap is negative, or the share no share.
+    ConflictError
+        For a token of a person who is removed.
     """
+    if values.get("token_hash") is not None:
+        check_present(lock_annotator(connection, name))
     if "cap" in values:
         _check_cap(values["cap"])
     if "max_share" in values:
@@ -229,7 +239,7 @@ def remove(connection: Connection, name: str) -> str:
         raise ConflictError(f"{name!r} is removed already", code="removed")
     owners = sa.select(sa.func.count()).where(
         schema.annotators.c.role == Role.OWNER.value,
-        schema.annotators.c.standing != Standing.REMOVED.value,
+        _PRESENT,
         schema.annotators.c.id != person.id,
     )
     if person.role == Role.OWNER and not connection.scalar(owners):
@@ -311,9 +321,11 @@ def _check_cap(cap: object) -> None:
 # Built once: building a statement takes longer than running it.
 _NAMED = schema.annotators.c.name == sa.bindparam("name")
 _BY_NAME = sa.select(schema.annotators).where(_NAMED)
+_PRESENT = schema.annotators.c.standing != Standing.REMOVED.value
 _BY_TOKEN = sa.select(schema.annotators).where(
     schema.annotators.c.token_hash == sa.bindparam("token"),
     sa.func.coalesce(schema.annotators.c.token_ends_at > sa.bindparam("now"), sa.true()),
+    _PRESENT,
 )
 _IN_SESSION = (
     sa.select(schema.annotators)
@@ -321,16 +333,13 @@ _IN_SESSION = (
     .where(
         schema.project.c.uid == sa.bindparam("uid"),
         schema.project.c.session_generation == sa.bindparam("generation"),
+        _PRESENT,
         ~sa.exists().where(schema.ended_sessions.c.id == sa.bindparam("session")),
     )
 )
 _TOKEN_IN_SESSION = _IN_SESSION.where(schema.annotators.c.token_hash == sa.bindparam("token"))
 _OWNER_IN_SESSION = (
-    _IN_SESSION.where(
-        schema.annotators.c.role == Role.OWNER.value, schema.annotators.c.standing != Standing.REMOVED.value
-    )
-    .order_by(schema.annotators.c.id)
-    .limit(1)
+    _IN_SESSION.where(schema.annotators.c.role == Role.OWNER.value).order_by(schema.annotators.c.id).limit(1)
 )
 _NUMBER = sa.select(schema.annotators.c.id).where(_NAMED)
 _GIVEN = sa.select(sa.func.sum(schema.annotators.c.n_annotations))

@@ -225,7 +225,7 @@ def settle(connection: Connection, state: ProjectState, text_ids: Iterable[int])
     A text is finished when it has as many labels as it may get (a gold text may get none from the queue),
     when enough labels all agree (the audit sample excepted), when a reviewer has decided, or, where shares of
     answers are wanted, when the last round found them known: then its cap is what it has. A reopened text
-    wants labels up to its cap.
+    wants the labels that it was reopened for, whatever they say, and then what the rules say.
     """
     for chunk in chunks(text_ids, _CHUNK):
         standing = {row.text_id: row for row in connection.execute(_STANDING, {"texts": chunk})}
@@ -314,7 +314,8 @@ def _settle_statement() -> sa.Update:
     agreed = sa.bindparam("agreed", type_=sa.Boolean)
     reviewed = sa.bindparam("reviewed", type_=sa.Boolean)
     unsettled = sa.and_(sa.not_(reviewed), sa.or_(ranking.c.reason == AUDIT, sa.not_(agreed)))
-    wants = sa.and_(n < ranking.c.cap, sa.or_(ranking.c.again, unsettled))
+    asked_again = sa.and_(ranking.c.again, more <= 0)
+    wants = sa.and_(n < ranking.c.cap, sa.or_(asked_again, unsettled))
     return (
         sa.update(ranking)
         .where(

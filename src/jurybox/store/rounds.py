@@ -42,7 +42,7 @@ from jurybox.store.ranks import (
 from jurybox.store.records import RoundInfo
 from jurybox.store.settings import ProjectSettings
 from jurybox.store.snapshots import Snapshot
-from jurybox.store.state import ProjectState, read_state, write_state
+from jurybox.store.state import ProjectState, read_classes, read_state, write_state
 
 _CHUNK = 250
 _FRONT = 5_000
@@ -141,7 +141,8 @@ def publish(
     Raises
     ------
     ConflictError
-        If it may not, or if another round has begun since: whoever plays that one holds the lock by now.
+        If it may not, or if another round has begun since: whoever plays that one holds the lock by now; or
+        if classes are others since the snapshot: arrays are stored by position of the class.
     """
     _write_array(store, number, "pred_probs", outcome.pred_probs)
     with store.read() as connection:
@@ -162,6 +163,9 @@ def publish(
         serialise(connection, "round")
         if connection.scalar(sa.select(sa.func.max(schema.rounds.c.id))) != number or not allowed():
             raise ConflictError(f"round {number} is not published: the lock on rounds was lost meanwhile")
+        classes = snapshot.annotations.classes  # others may have come behind them, which is in order
+        if read_classes(connection)[: len(classes)] != tuple(classes):
+            raise ConflictError(f"round {number} is not published: classes were merged or renamed meanwhile")
         base = state.base_round if front_only else number
         # Texts that have come since the snapshot get their places in a new base little by little, below.
         placed = {} if front_only else {"n_placed": snapshot.annotations.n_texts}

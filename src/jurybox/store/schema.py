@@ -348,7 +348,7 @@ ranking = Table(
     sqlite_with_rowid=False,
 )
 """The places of texts in the ranking of a round: of all texts, or of its front, see `jurybox.store.ranks`.
-`again` says that the text was reopened: it wants labels up to its cap, whatever they say."""
+`again` says that the text was reopened: it wants `wanted` labels, whatever they say."""
 
 Index(
     "ix_ranking_open",

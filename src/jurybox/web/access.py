@@ -107,6 +107,8 @@ def invite(project: Project, name: str, *, ends_at: float | None = None) -> str:
     ------
     NotFoundError
         If there is no such person.
+    ConflictError
+        If they are removed.
     """
     token = new_token()
     project.people.set_token(name, hash_token(token), ends_at=ends_at)

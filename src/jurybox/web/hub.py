@@ -24,12 +24,14 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import RedirectResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 
-from jurybox.errors import InputError, JuryboxError
+from jurybox.errors import InputError, JuryboxError, NotFoundError
 from jurybox.store.records import AnnotatorInfo
 from jurybox.web.access import SignInError, TooManyAttemptsError, safe_path, start_session
 from jurybox.web.app import create_app
 from jurybox.web.config import WebSettings
+from jurybox.web.errors import answer_error
 from jurybox.web.pages.projects import PROJECT_COOKIE
+from jurybox.web.security import HEADERS
 from jurybox.web.sessions import person_in, read_session
 from jurybox.web.state import Server
 from jurybox.web.tokens import cookie_name, hash_token, new_token
@@ -147,7 +149,14 @@ class Hub:
             if response is not None:
                 await response(scope, receive, send)
                 return
-        app = await run_in_threadpool(self._chosen, scope)
+        try:
+            app = await run_in_threadpool(self._chosen, scope)
+        except NotFoundError as error:
+            request = _request(scope, next(iter(self.apps.values())))
+            response = await run_in_threadpool(answer_error, request, error)
+            response.headers.update(HEADERS)
+            await response(scope, receive, send)
+            return
         if method == "POST" and path == "/sign-out":
             send = self._leaving_all(scope, app, send)
         await app(scope, receive, send)
@@ -171,15 +180,18 @@ class Hub:
         await self._stack.enter_async_context(app.router.lifespan_context(app))
 
     def _chosen(self, scope: Scope) -> FastAPI:
-        """Return the app that a request is for."""
+        """Return the app that a request is for; NotFoundError where it names a project that is not there."""
         headers = Headers(scope=scope)
         if scope["path"] == "/healthz":  # as bad as the worst
             return next((a for a in self.apps.values() if _is_ill(a)), next(iter(self.apps.values())))
         kind, _, token = headers.get("authorization", "").partition(" ")
-        named = headers.get(PROJECT_HEADER) or _cookie(headers, PROJECT_COOKIE)
-        here = self.apps.get(unquote(named))
+        if (named := headers.get(PROJECT_HEADER)) is not None:  # no other one will do
+            if unquote(named) not in self.apps:
+                raise NotFoundError(f"there is no project {unquote(named)!r} on this server")
+            return self.apps[unquote(named)]
+        here = self.apps.get(unquote(_cookie(headers, PROJECT_COOKIE)))
         if kind.lower() == "bearer":
-            return here if here and headers.get(PROJECT_HEADER) else self._of_token(token.strip(), here)
+            return self._of_token(token.strip(), here)
         if here is not None and _person(scope, here) is not None:
             return here
         signed_in = (app for app in self.apps.values() if _person(scope, app) is not None)

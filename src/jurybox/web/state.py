@@ -12,7 +12,7 @@ from starlette.concurrency import run_in_threadpool
 
 from jurybox.errors import ConflictError, NotFoundError, StoreError
 from jurybox.project import Project
-from jurybox.store.records import Role
+from jurybox.store.records import Role, Standing
 from jurybox.store.state import SessionKey, new_key
 from jurybox.web.config import WebSettings
 from jurybox.web.tokens import AttemptLimiter, hash_token, new_token, same
@@ -192,9 +192,9 @@ class Server:
 
 
 def ensure_owner(project: Project) -> str:
-    """Return the name of a project's first owner, who is added where there is none."""
+    """Return the name of a project's first owner who is not removed; one is added where there is none."""
     people = project.people.all()
-    owners = [person.name for person in people if person.role == Role.OWNER]
+    owners = [p.name for p in people if p.role == Role.OWNER and p.standing != Standing.REMOVED]
     if owners:
         return owners[0]
     taken = {person.name for person in people}

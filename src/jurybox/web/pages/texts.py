@@ -88,7 +88,8 @@ def texts_page(
             *((s, catalogue.text(f"state.{s}")) for s in TextState),
         ],
         "class_options": [(name, name) for name in project.classes],
-        "annotator_options": _active(project),
+        "annotator_options": _whose(project),
+        "assignees": _present(project),
         "pager": _pager(catalogue, "/manage/texts", query, page, before),
     }
     return render(request, "manage/texts.html", values)
@@ -119,7 +120,7 @@ def annotations_page(
         "texts": {row.text_id: project.reading.text(row.text_id).text for row in page.items},
         "filter": query,
         "class_options": [(name, name) for name in project.classes],
-        "annotator_options": _active(project),
+        "annotator_options": _whose(project),
         "pager": _pager(catalogue, "/manage/annotations", query, page, before),
     }
     return render(request, "manage/annotations.html", values)
@@ -166,7 +167,7 @@ def text_view(request: Request, user: User, text_id: str) -> dict[str, Any]:
         "ordinary": may(user, Role.OWNER) and not project.settings.owners_review,
         "acts": ACTS,
         "class_options": [(name, name) for name in classes],
-        "annotator_options": _active(project),
+        "assignees": _present(project),
         "gold_options": [("", catalogue.text("text.gold_none")), *((c, c) for c in classes)],
         "gold": project.gold.labels().get(text_id, "") if may(user, Role.OWNER) else "",
     }
@@ -197,8 +198,14 @@ def _editing(
     }
 
 
-def _active(project: Project) -> list[tuple[str, str]]:
+def _present(project: Project) -> list[tuple[str, str]]:
     """Return everybody who is not removed, as options."""
+    people = project.people.all()
+    return [(one.name, one.name) for one in people if one.standing != Standing.REMOVED]
+
+
+def _whose(project: Project) -> list[tuple[str, str]]:
+    """Return everybody whose labels can be searched for, as options: also who is removed and has some."""
     people = project.people.all()
     return [(one.name, one.name) for one in people if one.standing != Standing.REMOVED or one.n_annotations]
 
