@@ -24,7 +24,7 @@ help:
 	@echo "                 test-lowest with the oldest packages that are promised to do (PYTEST_ARGS)"
 	@echo "make check       format, lint, types, import rules;   make format puts in order"
 	@echo "make docs        builds the site (docs-serve shows it);   make notebooks runs the notebooks anew"
-	@echo "make bench       measures (BENCH_ARGS);   make fuzz: a million odd files (FUZZ_ARGS)"
+	@echo "make bench       measures (BENCH_ARGS);   make fuzz: new examples and odd files (FUZZ_ARGS)"
 	@echo "make dist        wheel and sdist in dist/, checked;   make notice: licences of what is installed"
 
 demo: $(BARE)/.installed
@@ -63,9 +63,11 @@ docs-serve: $(VENV)/.installed
 notebooks: $(VENV)/.installed
 	$(BIN)/python scripts/notebooks.py
 
-# A million odd inputs for every reader of files; FUZZ_ARGS="--inputs 10000" for fewer.
+# New examples for every property, and a million odd inputs for every reader of files; FUZZ_ARGS="--inputs 10000"
+# for fewer.
 fuzz: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[fuzz]'
+	$(BIN)/python -m pytest -q -m "hypothesis and not long" --hypothesis-profile=search $(PYTEST_ARGS)
 	$(BIN)/python tests/fuzz_formats.py $(FUZZ_ARGS)
 
 dist: $(VENV)/.installed

@@ -14,8 +14,11 @@ import psycopg
 import pytest
 from hypothesis import HealthCheck, settings
 
-# How long an example takes is a matter of the machine, and of what else it does.
-settings.register_profile("jurybox", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# How long an example takes is a matter of the machine, and of what else it does. A change is judged by the same
+# examples each time; `make fuzz` searches for new ones, with --hypothesis-profile=search.
+UNTIMED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("jurybox", UNTIMED, derandomize=True)
+settings.register_profile("search", UNTIMED)
 settings.load_profile("jurybox")
 
 ROOT = Path(__file__).resolve().parent.parent
