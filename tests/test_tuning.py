@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -271,7 +272,7 @@ def test_the_process_tunes_rests_and_ends_with_its_learner(project: Any, tmp_pat
     process.rest()
     process.go()
     while process.ended() is None:
-        pass
+        time.sleep(0.02)
     assert process.ended() == 0
     process.stop()
     assert project.tuning.result(260, 2, np.array([], int)) is not None
