@@ -14,8 +14,8 @@ import psycopg
 import pytest
 from hypothesis import HealthCheck, settings
 
-# How long an example takes is a matter of the machine, and of what else it does. A change is judged by the same
-# examples each time; `make fuzz` searches for new ones, with --hypothesis-profile=search.
+# How long an example takes is a matter of the machine, and of what else it does. A change is judged by the
+# same examples each time; `make fuzz` searches for new ones, with --hypothesis-profile=search.
 UNTIMED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("jurybox", UNTIMED, derandomize=True)
 settings.register_profile("search", UNTIMED)
@@ -23,13 +23,6 @@ settings.load_profile("jurybox")
 
 ROOT = Path(__file__).resolve().parent.parent
 collect_ignore = ["cleanlab_suite_plugin.py"]  # loaded by name where it is wanted; cleanlab takes seconds
-
-
-def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Do not even import what `make test-fast` runs nothing of."""
-    if "not slow" not in config.option.markexpr or collection_path.suffix != ".py":
-        return None
-    return "\npytestmark = pytest.mark.slow\n" in collection_path.read_text(encoding="utf-8") or None
 
 
 @pytest.fixture(autouse=True)

@@ -21,6 +21,8 @@ from jurybox.compat.checks import read_labels
 from jurybox.errors import InputError, InputTypeError
 from support.cleanlab_oracle import Case, cases, corrected_cleanlab
 
+pytestmark = pytest.mark.slow
+
 NAN = np.nan
 thorough = settings(max_examples=40, suppress_health_check=list(HealthCheck))
 

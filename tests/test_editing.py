@@ -17,6 +17,8 @@ from jurybox.store.filters import AnnotationFilter, TextFilter, TextState
 from jurybox.store.records import Fault, Role, Standing, Task
 from jurybox.store.settings import ProjectSettings
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = ProjectSettings(
     encoder="tfidf", audit_size=6, audit_share=0.3, audit_labels=2, max_labels=2, overlap=0, tuning=False
 )

@@ -180,6 +180,7 @@ def test_transformer_takes_ten_megabytes(tiny: Path) -> None:
     assert np.isfinite(features).all()
 
 
+@pytest.mark.slow
 @needs_transformers
 def test_transformer_reports_progress_to_the_end(tiny: Path) -> None:
     seen: list[tuple[int, int]] = []
@@ -189,6 +190,7 @@ def test_transformer_reports_progress_to_the_end(tiny: Path) -> None:
     assert seen[-1] == (len(TEXTS), len(TEXTS))
 
 
+@pytest.mark.slow
 @needs_transformers
 def test_transformer_identity_is_weights_tokenizer_and_settings(tiny: Path, tmp_path: Path) -> None:
     copy = tmp_path / "tiny"
@@ -203,6 +205,7 @@ def test_transformer_identity_is_weights_tokenizer_and_settings(tiny: Path, tmp_
 
 
 @needs_transformers
+@pytest.mark.slow
 def test_folders_that_hold_no_model_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"no config\.json"):
         TransformerEncoder(tmp_path)
@@ -213,6 +216,7 @@ def test_folders_that_hold_no_model_are_refused(tmp_path: Path) -> None:
         TransformerEncoder(tmp_path, layers="first")  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 @needs_transformers
 def test_get_encoder_by_folder(tiny: Path) -> None:
     encoder = get_encoder(tiny)
@@ -223,6 +227,7 @@ def test_get_encoder_by_folder(tiny: Path) -> None:
 
 
 @needs_transformers
+@pytest.mark.slow
 def test_get_encoder_by_hub_id_downloads_no_code_and_no_pickles(
     tiny: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -244,6 +249,7 @@ def test_get_encoder_by_hub_id_downloads_no_code_and_no_pickles(
 
 
 @needs_transformers
+@pytest.mark.slow
 def test_hub_failures_say_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     import huggingface_hub
 
@@ -278,6 +284,7 @@ def test_auto_without_torch_is_tfidf_and_says_so(monkeypatch: pytest.MonkeyPatch
     assert encoder.reason.startswith("TF-IDF: the frozen transformer needs torch, not installed")
 
 
+@pytest.mark.slow
 @needs_transformers
 def test_auto_without_the_package_tries_the_hub_then_tfidf(
     tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -315,6 +322,7 @@ def test_minilm_without_its_package_says_what_to_install(monkeypatch: pytest.Mon
         get_encoder("minilm")
 
 
+@pytest.mark.slow
 def test_weights_that_are_not_the_known_ones_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is missing"):
         check_weights(tmp_path)
@@ -354,6 +362,7 @@ def test_several_encoders_are_found_by_one_name(tmp_path: Path) -> None:
         get_encoders(str(folder))
 
 
+@pytest.mark.slow
 @needs_transformers
 def test_transformer_projects_as_the_map_does(tiny: Path) -> None:
     encoder = TransformerEncoder(tiny, token_budget=8)
@@ -362,6 +371,7 @@ def test_transformer_projects_as_the_map_does(tiny: Path) -> None:
     np.testing.assert_allclose(encoder.encode(TEXTS, project=mapped), mapped(features), atol=1e-4)
 
 
+@pytest.mark.slow
 @needs_transformers
 def test_transformer_tokenizes_ahead_of_the_model(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     expected = TransformerEncoder(tiny).encode(TEXTS)

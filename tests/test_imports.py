@@ -66,6 +66,7 @@ def public_functions() -> Iterator[tuple[str, object]]:
                         yield f"{found.name}.{name}.{method}", function
 
 
+@pytest.mark.slow
 def test_hints_of_public_functions_can_be_looked_up() -> None:
     failed = []
     for name, function in public_functions():

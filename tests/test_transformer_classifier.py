@@ -24,6 +24,8 @@ from jurybox.classifiers.transformer_classifier import (  # noqa: E402
     TransformerFitted,
 )
 
+pytestmark = pytest.mark.slow
+
 QUICK = TrainingSettings(epochs=1, least_steps=40, batch_size=8, learning_rate=2e-2, device="cpu")
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "good", "bad", "soup", "train", "bread", "bus", "!"]
 

@@ -115,6 +115,7 @@ def test_tuning_is_repeatable_and_leaves_frozen_what_is_to_stay(tiny: Path) -> N
     assert not any("embeddings" in name for name in other)
 
 
+@pytest.mark.slow
 def test_one_class_and_senseless_settings_are_refused(tiny: Path) -> None:
     model = tuner(tiny)
     tokens = model.tokens(["good soup", "good lamp"])
