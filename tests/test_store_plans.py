@@ -1,4 +1,4 @@
-"""What SQLite plans to do when somebody labels: it looks rows up and reads the queue in its order."""
+"""What labelling costs: SQLite looks rows up and reads the queue in order, and settings are not checked anew."""
 
 from __future__ import annotations
 
@@ -56,3 +56,17 @@ def test_labelling_reads_no_table_from_end_to_end(tmp_path: Path, rounds: int) -
     assert any("ix_ranking_open" in plan for plan in plans.values())
     costly = [f"{statement}\n-- {plan}" for statement, plan in plans.items() if COSTLY.search(plan)]
     assert not costly, "\n\n".join(costly)
+
+
+def test_labelling_checks_no_setting_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = [(f"t{i}", f"text {i}") for i in range(N)]
+    checked: list[str] = []
+    with Project.create(tmp_path / "p.db", classes=["a", "b"], texts=texts) as project:
+        project.people.add("ana")
+        monkeypatch.setattr("jurybox.store.settings.check_setting", lambda name, _value: checked.append(name))
+        for _ in range(3):
+            task = project.next_task("ana")
+            project.submit(task, "a")  # type: ignore[arg-type]
+        assert checked == []
+        project.configure(max_labels=2)
+        assert "max_labels" in checked

@@ -6,9 +6,11 @@ signing out is remembered until it would have ended by itself.
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -273,7 +275,13 @@ def write_guidelines(connection: Connection, text: str, *, now: float) -> None:
 
 
 def _settings(stored: Mapping[str, Any]) -> ProjectSettings:
-    return ProjectSettings().updated(stored)
+    return _checked(json.dumps(stored))
+
+
+@lru_cache(maxsize=64)
+def _checked(stored: str) -> ProjectSettings:
+    """Check settings once, not each time that somebody labels."""
+    return ProjectSettings().updated(json.loads(stored))
 
 
 STATE = tuple(
