@@ -1,4 +1,4 @@
-"""What labelling costs: SQLite looks rows up and reads the queue in order, and settings are not checked anew."""
+"""What labelling costs: SQLite looks rows up, reads the queue in order, and settings are not checked anew."""
 
 from __future__ import annotations
 
