@@ -370,6 +370,56 @@ def test_whoever_is_erased_has_no_name_left_and_their_labels_stay(project: Proje
         project.people.get("Ana Banana")
 
 
+def test_names_of_the_erased_are_in_no_search_and_no_kept_figure(project: Project) -> None:
+    label(project, "ana", 3)
+    project.edit.keep_search("old", "q=ana&annotator=ana", by="ana")
+    project.edit.keep_search("gone", "annotator=ana", by="olga")
+    project.edit.drop_search("gone", by="ana")
+    project.beliefs.keep()
+    project.edit.rename_person("ana", "anna", by="olga")
+    project.edit.keep_search("new", "annotator=anna&state=open", by="anna")
+    pseudonym = project.edit.erase_person("anna", by="olga")
+    assert {one.name: one.query for one in project.reading.searches()} == {
+        "new": f"annotator={pseudonym}&state=open",
+        "old": f"q=ana&annotator={pseudonym}",  # words that texts are searched for are nobody's name
+    }
+    (dropped,) = (event for event in project.edit.history.last() if event.verb == "drop search")
+    assert (dropped.actor, dropped.detail) == (pseudonym, {"query": f"annotator={pseudonym}"})
+    assert project.notes.read("beliefs") is None
+    asked = project.notes.read("learner.request")
+    assert asked is not None
+    assert asked.value == {"pending": True}
+    with project.store.read() as connection:
+        assert connection.scalars(sa.select(schema.searches.c.made_by)).all() == [pseudonym, pseudonym]
+
+
+def test_whoever_has_a_name_now_keeps_it_when_an_earlier_bearer_is_erased(project: Project) -> None:
+    project.people.pause("ana", by="ana")
+    project.edit.rename_person("ana", "anna", by="ana")
+    project.people.add("ana")
+    project.people.pause("ana", by="ana")
+    project.edit.keep_search("hers", "annotator=ana", by="ana")
+    pseudonym = project.edit.erase_person("anna", by="olga")
+    trail = [(event.actor, event.verb, event.subject) for event in project.edit.history.last()]
+    assert trail == [
+        ("olga", "erase person", pseudonym),
+        ("ana", "pause", "ana"),
+        (pseudonym, "rename person", pseudonym),
+        (pseudonym, "pause", pseudonym),
+    ]
+    assert project.reading.searches()[0].query == "annotator=ana"
+    project.edit.erase_person("ana", by="olga")
+    assert "ana" not in repr(project.edit.history.last())
+    assert project.reading.searches()[0].query == "annotator=erased-5"
+
+
+def test_a_class_called_like_whoever_is_erased_keeps_its_name_in_the_trail(project: Project) -> None:
+    project.edit.rename_class("maybe", "ana", by="olga")
+    project.edit.erase_person("ana", by="olga")
+    project.edit.history.undo(1)
+    assert project.classes == ("no", "yes", "maybe")
+
+
 def test_all_that_match_a_search(project: Project) -> None:
     mine = label(project, "ana", 4)
     assert project.edit.matching(TextFilter(search="text 2")) == ["t2", *(f"t{n}" for n in range(20, 30))]

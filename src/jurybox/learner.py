@@ -149,7 +149,7 @@ class _Stop(BaseException):
 
 def request_round(project: Project) -> None:
     """Ask the learner of a project, wherever it runs, for a round as soon as it is free."""
-    project.notes.write(ROUND_REQUEST, {"pending": True})
+    project.notes.ask_for_round()
 
 
 def learner_state(project: Project, *, now: float | None = None) -> LearnerState:

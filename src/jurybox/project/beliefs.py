@@ -71,7 +71,6 @@ from jurybox.trust.savings import Savings
 
 Value = TypeVar("Value")
 
-_NOTE = "beliefs"
 _LONG, _REST = 1.0, 10.0
 """What took more seconds than this to compute may rest for so many times that long."""
 
@@ -360,7 +359,7 @@ class BeliefSource:
         belief = self._everything(self.now())
         note = {"version": __version__, "belief": plain(belief)}
         with self._store.write() as connection:
-            services.write_note(connection, _NOTE, note, now=self._clock())
+            services.write_note(connection, services.BELIEFS, note, now=self._clock())
         return belief
 
     def kept(self) -> ProjectBelief | None:
@@ -391,7 +390,7 @@ class BeliefSource:
 
 
 def _read_note(connection: Connection) -> ProjectBelief | None:
-    note = services.read_note(connection, _NOTE)
+    note = services.read_note(connection, services.BELIEFS)
     if note is None or note.value["version"] != __version__:
         return None
     return read_plain(ProjectBelief, note.value["belief"])

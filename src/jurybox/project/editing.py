@@ -273,7 +273,7 @@ class Editing(ProjectPart):
         with self._change() as (connection, now):
             detail = {"person": people.lock_annotator(connection, name).id}
             loans.give_back_all(connection, name)
-            pseudonym = people.erase(connection, name)
+            pseudonym = people.erase(connection, name, now=now)
             actor = pseudonym if by == name else by
             note_event(connection, "erase person", pseudonym, by=actor, now=now, detail=detail)
         return pseudonym

@@ -122,7 +122,7 @@ def _close(connection: Connection, event: HistoryEvent, _now: float) -> _Undone:
 
 def _take_back(connection: Connection, event: HistoryEvent, _now: float) -> _Undone:
     editing.take_back(connection, event.detail)
-    return _Undone("take back", event.subject, {"name": event.detail["name"]})
+    return _Undone("take back", event.subject, {key: event.detail[key] for key in ("annotator", "name")})
 
 
 def _gold_before(connection: Connection, event: HistoryEvent, now: float) -> _Undone:

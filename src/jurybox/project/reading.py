@@ -218,6 +218,11 @@ class Notes(ProjectPart):
         with self.store.read() as connection:
             return services.read_note(connection, name)
 
+    def ask_for_round(self) -> None:
+        """Ask the learner, wherever it runs, for a round as soon as it is free."""
+        with self.store.write() as connection:
+            services.ask_for_round(connection, now=self._clock())
+
     def write(self, name: str, value: Mapping[str, Any]) -> None:
         """Note something in place of what was noted before."""
         with self.store.write() as connection:

@@ -29,7 +29,7 @@ from jurybox.store import schema
 from jurybox.store.engine import Store, insert_rows
 from jurybox.store.locks import serialise
 from jurybox.store.ranks import chunks, enqueue, mark_audit, mark_gold, settle
-from jurybox.store.services import ROUND_REQUEST, write_note
+from jurybox.store.services import ask_for_round
 from jurybox.store.snapshots import read_audit
 from jurybox.store.state import read_state, write_state
 
@@ -377,5 +377,5 @@ def grow_audit(connection: Connection, n: int, *, now: float) -> list[int]:
     placed = [number for number in drawn if number < state.n_placed]  # the others get their places as such
     mark_audit(connection, state, placed)
     settle(connection, state, placed)
-    write_note(connection, ROUND_REQUEST, {"pending": True}, now=now)
+    ask_for_round(connection, now=now)
     return drawn

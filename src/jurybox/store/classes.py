@@ -21,7 +21,7 @@ from jurybox.store import schema
 from jurybox.store.checks import storable
 from jurybox.store.ranks import chunks, settle
 from jurybox.store.rows import class_number
-from jurybox.store.services import ROUND_REQUEST, write_note
+from jurybox.store.services import ask_for_round
 from jurybox.store.state import read_classes, read_state
 
 _CHUNK = 500
@@ -80,7 +80,7 @@ def merge(connection: Connection, old: str, into: str, *, now: float) -> Mapping
     _name(connection, left)
     _rewrite(connection, lambda p: _merged(p, gone, kept), [*_without(len(names), gone, kept)])
     _settle_all_of(connection, said[str(schema.annotations.c.class_id)])
-    write_note(connection, ROUND_REQUEST, {"pending": True}, now=now)
+    ask_for_round(connection, now=now)
     return {"class": old, "number": gone, "into": into, "rows": said}
 
 
@@ -114,7 +114,7 @@ def split(connection: Connection, detail: Mapping[str, Any], *, now: float) -> N
     places = [k + (k >= back) for k in range(len(names) - 1)]
     _rewrite(connection, lambda p: np.insert(p, min(back, p.shape[1]), 0, axis=1), places)
     _settle_all_of(connection, detail["rows"][str(schema.annotations.c.class_id)])
-    write_note(connection, ROUND_REQUEST, {"pending": True}, now=now)
+    ask_for_round(connection, now=now)
 
 
 def _check_free(names: Sequence[str], new: str) -> None:

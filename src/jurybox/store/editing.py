@@ -22,7 +22,7 @@ from jurybox.store.locks import serialise
 from jurybox.store.people import check_present, lock_annotator
 from jurybox.store.ranks import chunks, close_withdrawn, mark_again, mark_audit, mark_gold, settle
 from jurybox.store.rows import count
-from jurybox.store.services import ROUND_REQUEST, write_note
+from jurybox.store.services import ask_for_round
 from jurybox.store.state import read_state, write_state
 
 LONGEST_ASSIGNMENT = 30 * 86_400.0
@@ -140,7 +140,7 @@ def withdraw_texts(connection: Connection, numbers: Sequence[int], *, now: float
         connection.execute(sa.update(texts).where(texts.c.id.in_(chunk)).values(withdrawn_at=now))
     _count_gold(connection)
     close_withdrawn(connection, read_state(connection))
-    _ask_for_round(connection, now)
+    ask_for_round(connection, now=now)
     return {"texts": [*numbers], "labels": labels, "gold": known, "audit": drawn}
 
 
@@ -164,7 +164,7 @@ def restore_texts(connection: Connection, detail: Detail, *, now: float) -> None
         mark_audit(connection, state, detail["audit"])
     mark_gold(connection, read_state(connection), numbers)
     settle(connection, state, numbers)
-    _ask_for_round(connection, now)
+    ask_for_round(connection, now=now)
 
 
 def reopen(connection: Connection, numbers: Sequence[int], labels: int) -> Detail:
@@ -327,7 +327,3 @@ def _recount(connection: Connection, rows: Sequence[sa.Row[Any]], by: int) -> No
 def _count_gold(connection: Connection) -> None:
     n = sa.select(sa.func.count()).select_from(schema.gold)
     write_state(connection, n_gold=connection.scalar(n))
-
-
-def _ask_for_round(connection: Connection, now: float) -> None:
-    write_note(connection, ROUND_REQUEST, {"pending": True}, now=now)

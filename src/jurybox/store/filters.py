@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
+from urllib.parse import parse_qsl, urlencode
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -138,6 +139,30 @@ def drop_search(connection: Connection, name: str) -> str:
     query = connection.scalar(sa.select(schema.searches.c.query).where(mine))
     connection.execute(sa.delete(schema.searches).where(mine))
     return query or ""
+
+
+def in_query(query: str, old: str, new: str) -> str:
+    """Return the query of a page's address with another annotator's name in place of one.
+
+    Examples
+    --------
+    >>> in_query("q=ana+or+bo&annotator=ana", "ana", "erased-1")
+    'q=ana+or+bo&annotator=erased-1'
+    """
+    pairs = parse_qsl(query, keep_blank_values=True)
+    return urlencode([(key, new if (key, value) == ("annotator", old) else value) for key, value in pairs])
+
+
+def forget_in_searches(connection: Connection, name: str, pseudonym: str) -> None:
+    """Put a pseudonym in place of a person's name in searches that are kept, or were and are in the trail."""
+    searches, history = schema.searches, schema.history
+    for one in read_searches(connection):
+        mine = sa.update(searches).where(searches.c.name == one.name)
+        connection.execute(mine.values(query=in_query(one.query, name, pseudonym)))
+    dropped = sa.select(history.c.id, history.c.detail).where(history.c.verb == "drop search")
+    for row in connection.execute(dropped).all():
+        detail = {**row.detail, "query": in_query(row.detail["query"], name, pseudonym)}
+        connection.execute(sa.update(history).where(history.c.id == row.id).values(detail=detail))
 
 
 def _class_ids(name: str) -> sa.Select[Any]:

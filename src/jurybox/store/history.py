@@ -94,29 +94,33 @@ def is_erased(connection: Connection, person: int) -> bool:
     return connection.scalar(sa.select(history.c.id).where(*theirs)) is not None
 
 
-def forget_name(connection: Connection, name: str, pseudonym: str) -> None:
-    """Put a pseudonym in place of a person's name in the trail, and of the names that they had before."""
-    history = schema.history
-    events = [_event(row) for row in connection.execute(sa.select(history).order_by(history.c.id.desc()))]
-    names = {name}
-    for event in events:  # the latest first: each may tell of an earlier name
-        if event.verb == "rename person" and event.detail.get("after") in names:
-            names.add(event.detail["before"])
-    for event in events:
-        changed = {
-            "actor": pseudonym if event.actor in names else event.actor,
-            "subject": pseudonym if event.subject in names else event.subject,
-            "detail": {
-                key: pseudonym if isinstance(value, str) and value in names else value
-                for key, value in event.detail.items()
-            },
-        }
-        if (changed["actor"], changed["subject"], changed["detail"]) != (
-            event.actor,
-            event.subject,
-            event.detail,
-        ):
-            connection.execute(sa.update(history).where(history.c.id == event.number).values(**changed))
+def forget_name(connection: Connection, person: int, name: str, pseudonym: str) -> set[str]:
+    """Put a pseudonym in place of a person's name in the trail; return all names that they have had.
+
+    What was done to them is known by their number. Who did something is known by the name alone: it was
+    theirs back to where another person gave it up.
+    """
+    history, current, borne = schema.history, name, {name}
+    for row in connection.execute(sa.select(history).order_by(history.c.id.desc())).all():
+        event, detail = _event(row), dict(row.detail)
+        theirs = detail.get("person", detail.get("annotator")) == person
+        named = {key: detail[key] for key in _NAMES if key in detail} if theirs else {}
+        borne.update(named.values())
+        actor = pseudonym if event.actor in {current, *named.values()} - {""} else event.actor
+        subject = pseudonym if theirs and "person" in detail else event.subject
+        detail.update(dict.fromkeys(named, pseudonym))
+        if event.verb == "rename person":
+            if theirs:
+                current = named["before"]
+            elif event.detail["before"] == current:
+                current = ""  # nobody's name: who bore it earlier was somebody else
+        values = {"actor": actor, "subject": subject, "detail": detail}
+        connection.execute(sa.update(history).where(history.c.id == event.number).values(values))
+    return borne
+
+
+_NAMES = ("before", "after", "name")
+"""Where an event that is about a person has their name, besides its subject."""
 
 
 def _event(row: sa.Row[Any]) -> HistoryEvent:

@@ -12,11 +12,12 @@ from sqlalchemy.engine import Connection
 from jurybox.errors import ConflictError, InputError, NotFoundError
 from jurybox.store import schema
 from jurybox.store.checks import storable
+from jurybox.store.filters import forget_in_searches
 from jurybox.store.history import forget_name
 from jurybox.store.locks import serialise
 from jurybox.store.ranks import settle
 from jurybox.store.records import AnnotatorInfo, Role, Standing
-from jurybox.store.services import ROUND_REQUEST, write_note
+from jurybox.store.services import BELIEFS, ask_for_round, drop_note
 from jurybox.store.settings import ProjectSettings, check_setting
 from jurybox.store.state import STATE, ProjectState, SessionKey, read_state, state_of
 
@@ -202,7 +203,7 @@ def leave_out(connection: Connection, name: str, left_out: bool, *, now: float) 
         schema.is_standing, schema.annotations.c.annotator_id == annotator.id
     )
     settle(connection, read_state(connection), connection.scalars(labelled).all())
-    write_note(connection, ROUND_REQUEST, {"pending": True}, now=now)
+    ask_for_round(connection, now=now)
 
 
 def rename(connection: Connection, old: str, new: str) -> None:
@@ -251,10 +252,10 @@ def remove(connection: Connection, name: str) -> str:
     return str(person.standing)
 
 
-def erase(connection: Connection, name: str) -> str:
+def erase(connection: Connection, name: str, *, now: float) -> str:
     """Put a pseudonym in place of a person's name, wherever it stands; return the pseudonym.
 
-    The labels stay. Earlier names go, too, and names in the trail.
+    The labels stay. Earlier names go, too, and names in the trail; a round is asked for, and kept figures go.
 
     Raises
     ------
@@ -269,13 +270,14 @@ def erase(connection: Connection, name: str) -> str:
     while find_annotator(connection, pseudonym) is not None:
         pseudonym += "x"
     _set(connection, name, {"name": pseudonym})
-    for column in (
-        schema.flags.c.answered_by,
-        schema.searches.c.made_by,
-        schema.machines.c.made_by,
-    ):
-        connection.execute(sa.update(column.table).where(column == name).values({column.name: pseudonym}))
-    forget_name(connection, name, pseudonym)
+    borne = forget_name(connection, person.id, name, pseudonym)
+    for gone in (one for one in borne if find_annotator(connection, one) is None):  # not another's by now
+        for column in (schema.flags.c.answered_by, schema.searches.c.made_by, schema.machines.c.made_by):
+            connection.execute(sa.update(column.table).where(column == gone).values({column.name: pseudonym}))
+        forget_in_searches(connection, gone, pseudonym)
+    connection.execute(sa.delete(schema.replies).where(schema.replies.c.annotator_id == person.id))
+    drop_note(connection, BELIEFS)
+    ask_for_round(connection, now=now)
     return pseudonym
 
 

@@ -19,6 +19,9 @@ from jurybox.store.state import read_classes
 ROUND_REQUEST = "learner.request"
 """Name of the note that asks the learner for a round."""
 
+BELIEFS = "beliefs"
+"""Name of the note that keeps all figures of the project, names of people among them."""
+
 
 @dataclass(frozen=True)
 class Note:
@@ -76,6 +79,16 @@ def write_note(connection: Connection, name: str, value: Mapping[str, Any], *, n
     row = {"name": name, "value": dict(value), "updated_at": now}
     changed = {"value": insert.excluded.value, "updated_at": insert.excluded.updated_at}
     connection.execute(insert.values(row).on_conflict_do_update(index_elements=[notes.c.name], set_=changed))
+
+
+def ask_for_round(connection: Connection, *, now: float) -> None:
+    """Ask the learner, wherever it runs, for a round as soon as it is free."""
+    write_note(connection, ROUND_REQUEST, {"pending": True}, now=now)
+
+
+def drop_note(connection: Connection, name: str) -> None:
+    """Forget the note under a name, if there is one."""
+    connection.execute(sa.delete(schema.services).where(schema.services.c.name == name))
 
 
 def read_pulse(connection: Connection) -> Pulse:
