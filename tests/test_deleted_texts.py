@@ -6,8 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 import jurybox as jb
+from jurybox.errors import InputError
 from jurybox.machines import Keywords, Price
 from jurybox.project.release import judge_shares, releasable
 from jurybox.store.records import Task
@@ -55,3 +57,15 @@ def test_deleted_texts_are_not_recommended_priced_released_or_averaged(tmp_path:
         p = np.array(now.inputs.pred_probs)
         p[[int(one[1:]) for one in gone]] = 1.0  # whatever the model says of them
         assert judge_shares(replace(now.inputs, pred_probs=p)) == judge_shares(now.inputs)
+
+
+def test_the_audit_sample_grows_by_no_deleted_text(tmp_path: Path) -> None:
+    texts = [(f"t{n}", f"text {n}") for n in range(10)]
+    few = replace(SETTINGS, audit_size=2)
+    with jb.Project.create(tmp_path / "p.db", texts=texts, classes=["bad", "good"], settings=few) as project:
+        gone = [text for text, _ in texts if text not in project.audit.texts()][:5]
+        project.edit.delete_texts(gone)
+        with pytest.raises(InputError, match="expected 1 to 3"):
+            project.audit.grow(4)
+        project.audit.grow(3)
+        assert {*project.audit.texts()}.isdisjoint(gone)

@@ -152,6 +152,18 @@ def test_deleted_texts_are_nowhere_until_they_are_back(project: Project) -> None
     assert after[4:] == before[4:]
 
 
+def test_figures_follow_when_one_text_comes_back_and_another_is_deleted(project: Project) -> None:
+    project.edit.delete_texts(["t3"])
+    before = project.beliefs.now()
+    assert before.texts.find("t3") is None
+    project.edit.history.undo(1)
+    project.edit.delete_texts(["t4"])
+    now = project.beliefs.now()
+    assert now.basis.version != before.basis.version
+    assert now.texts.find("t3") is not None
+    assert now.texts.find("t4") is None
+
+
 def test_reopened_texts_are_asked_for_first_whatever_their_labels_say(project: Project) -> None:
     mine = label(project, "ana", 4)
     assert label(project, "bo", 4) == mine

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from jurybox.errors import ConflictError, FormatError, InputError
-from jurybox.formats.records import AnnotationRecord, RecordBatch, TextRecord
+from jurybox.formats.records import AnnotationRecord, GoldRecord, RecordBatch, SkipRecord, TextRecord
 from jurybox.project import Project
 from jurybox.store.records import Added
 from jurybox.store.settings import ProjectSettings
@@ -169,3 +169,21 @@ def test_what_is_stored_is_what_was_given(project: Project, texts: dict[str, str
     added = project.add_texts(list(new.items()))
     assert added.texts == len(new)
     assert {record.id: record.text for record in project.reading.texts()} == stored | new
+
+
+def test_the_file_of_a_text_that_is_deleted_can_come_again(project: Project) -> None:
+    texts = [TextRecord("a", "one"), TextRecord("b", "two")]
+    annotations = [label(text, "ana", "yes") for text in ("a", "b")]
+    gold, skips = (
+        [GoldRecord("a", "yes"), GoldRecord("b", "no")],
+        [SkipRecord("a", "bo"), SkipRecord("b", "bo")],
+    )
+    batch = RecordBatch(texts=texts, annotations=annotations, gold=gold, skips=skips)
+    assert project.add([batch]) == Added(texts=2, annotations=2, skips=2, annotators=2)
+    project.edit.delete_texts(["a"])
+    assert project.add([batch]) == Added(known_texts=2, known_annotations=1, of_deleted=3)
+    assert project.gold.labels() == {"b": "no"}
+    assert [record.text_id for record in project.reading.annotation_records()] == ["b"]
+    project.edit.history.undo(1)
+    assert project.gold.labels() == {"a": "yes", "b": "no"}
+    assert [record.text_id for record in project.reading.annotation_records()] == ["a", "b"]

@@ -240,7 +240,9 @@ def said(added: Added) -> str:
     ]
     new = f"{added.texts:,} texts, {added.annotations:,} annotations, {added.annotators:,} annotators added"
     skips = f"; {added.skips:,} skips" if added.skips else ""
-    return f"{new}{skips}; {' and '.join(known)} were there already" if known else f"{new}{skips}"
+    there = f"; {' and '.join(known)} were there already" if known else ""
+    deleted = f"; {added.of_deleted:,} rows of deleted texts left out" if added.of_deleted else ""
+    return f"{new}{skips}{there}{deleted}"
 
 
 def state(plan: ImportPlan) -> None:

@@ -76,7 +76,8 @@ def admit_annotations(connection: Connection, first_text: int, *, replace: bool)
     Returns
     -------
     mapping
-        How many `annotations` and `skips` there are, and `known_annotations` that there were already.
+        How many `annotations` and `skips` there are, `known_annotations` that there were already, and rows
+        `of_deleted` texts, which are left out.
 
     Raises
     ------
@@ -87,6 +88,7 @@ def admit_annotations(connection: Connection, first_text: int, *, replace: bool)
     n = connection.scalar(sa.select(sa.func.count()).select_from(incoming)) or 0
     if not n:
         return {}
+    of_deleted = connection.execute(_DROP_DELETED).rowcount
     met = connection.execute(_MET, {"first": first_text}).all()
     known = [row.incoming_id for row in met if row.label == row.known]
     replaced = [row for row in met if row.label != row.known]
@@ -113,7 +115,12 @@ def admit_annotations(connection: Connection, first_text: int, *, replace: bool)
     skips = _admit_skips(connection)
     connection.execute(_NOTE_TOUCHED, {"first": first_text})
     connection.execute(sa.delete(incoming))
-    return {"annotations": given_now, "known_annotations": len(known), "skips": skips}
+    return {
+        "annotations": given_now,
+        "known_annotations": len(known),
+        "skips": skips,
+        "of_deleted": of_deleted,
+    }
 
 
 def _admit_skips(connection: Connection) -> int:
@@ -332,6 +339,11 @@ def _admit() -> sa.Insert:
     return sa.insert(schema.annotations).from_select([*copied, "annotator_id", "class_id", "origin"], rows)
 
 
+_DROP_DELETED = sa.delete(schema.incoming).where(
+    schema.incoming.c.text_id.in_(
+        sa.select(schema.stored_texts.c.id).where(schema.stored_texts.c.withdrawn_at.is_not(None))
+    )
+)
 _MET = _met()
 _ADMIT = _admit()
 _NEW_SKIPS = _new_skips()
@@ -362,7 +374,9 @@ def grow_audit(connection: Connection, n: int, *, now: float) -> list[int]:
     serialise(connection, "round")  # nobody labels a text, and no round takes over, while it changes sides
     state = read_state(connection)
     known = read_audit(connection)
-    others = np.setdiff1d(np.arange(state.n_texts), known, assume_unique=True)
+    texts = schema.texts.c.id
+    present = np.array(connection.scalars(sa.select(texts).order_by(texts)).all(), dtype=np.int64)
+    others = np.setdiff1d(present, known, assume_unique=True)
     if not 1 <= n <= len(others):
         raise InputError(
             f"the audit sample is to grow by {n:,}, expected 1 to {len(others):,}: so many texts are outside "

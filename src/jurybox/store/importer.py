@@ -186,6 +186,8 @@ class Importer:
     def finish(self, gold: Mapping[str, str | None] | None = None) -> Added:
         """Let all in at once, draw the audit sample from the new texts, and put the queue in order.
 
+        What is said of deleted texts is counted and left out.
+
         Parameters
         ----------
         gold
@@ -212,7 +214,9 @@ class Importer:
                 draw_audit(connection, self._first_text, self._next_text, now=self._now)
                 write_state(connection, n_texts=self._next_text)
             if gold:
-                set_gold(connection, gold, now=self._now)
+                known = _without_deleted(connection, gold)
+                self._counts["of_deleted"] += len(gold) - len(known)
+                set_gold(connection, known, now=self._now)
             place_part(connection)  # for a small import, that is all there is to do
         place_rest(self._brief)
         return Added(**self._counts)
@@ -348,9 +352,17 @@ def _text_numbers(
 ) -> Mapping[str, int]:
     texts = schema.stored_texts
     ids = {record.text_id for record in chunk}
-    here = texts.c.external_id.in_(ids), texts.c.withdrawn_at.is_(None)
-    query = sa.select(texts.c.external_id, texts.c.id).where(*here)
+    query = sa.select(texts.c.external_id, texts.c.id).where(texts.c.external_id.in_(ids))
     return {row.external_id: row.id for row in connection.execute(query)}
+
+
+def _without_deleted(connection: Connection, gold: Mapping[str, str | None]) -> dict[str, str | None]:
+    texts, left = schema.stored_texts, dict(gold)
+    for chunk in chunks(gold, _CHUNK):
+        gone = texts.c.external_id.in_(chunk), texts.c.withdrawn_at.is_not(None)
+        for name in connection.scalars(sa.select(texts.c.external_id).where(*gone)):
+            del left[name]
+    return left
 
 
 def _staged(numbers: set[int]) -> sa.Select[Any]:

@@ -236,7 +236,7 @@ class AnnotatorInfo:
 
 @dataclass(frozen=True)
 class Added:
-    """What an import added, and how many rows were there already."""
+    """What an import added, how many rows were there already, and how many are of texts that are deleted."""
 
     texts: int = 0
     annotations: int = 0
@@ -244,6 +244,7 @@ class Added:
     known_texts: int = 0
     known_annotations: int = 0
     skips: int = 0
+    of_deleted: int = 0
 
 
 @dataclass(frozen=True)

@@ -191,7 +191,7 @@ def read_fingerprint(connection: Connection) -> str:
     known = sa.select(sa.func.count(), sa.func.sum(gold.c.text_id), sa.func.max(gold.c.created_at))
     state, pulse = read_state(connection), read_pulse(connection)
     parts = (
-        connection.scalar(sa.select(sa.func.count()).select_from(_WITHDRAWN.subquery())),
+        connection.execute(_DELETED).one(),
         (state.settings, state.audit_rate, pulse.current_round, pulse.last, pulse.pending, pulse.texts),
         read_classes(connection),
         connection.execute(people.order_by(annotators.c.id)).all(),
@@ -234,6 +234,11 @@ _WITHDRAWN = (
     .where(schema.stored_texts.c.withdrawn_at.is_not(None))
     .order_by(schema.stored_texts.c.id)
 )
+
+_DELETED = sa.select(
+    sa.func.count(), sa.func.sum(schema.stored_texts.c.id), sa.func.max(schema.stored_texts.c.withdrawn_at)
+).where(schema.stored_texts.c.withdrawn_at.is_not(None))
+"""What tells which texts are deleted."""
 
 _RESPONSES = sa.select(
     sa.func.count(),

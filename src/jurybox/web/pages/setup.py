@@ -163,7 +163,10 @@ def import_add(
         return _preview(request, upload, choice, {}, adding=True, problem=explain(catalogue, error))
     get_uploads(request).drop(upload)
     counts = {"texts": catalogue.number(added.texts), "annotations": catalogue.number(added.annotations)}
-    return _ask(request, adding=True, done=catalogue.text("import.done", **counts))
+    done = catalogue.text("import.done", **counts)
+    if added.of_deleted:
+        done = f"{done} {catalogue.text('import.of_deleted', n=catalogue.number(added.of_deleted))}"
+    return _ask(request, adding=True, done=done)
 
 
 def _create(request: Request, path: Path, choice: FileChoice, form: Mapping[str, str], audit: int) -> None:
