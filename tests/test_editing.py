@@ -208,6 +208,21 @@ def test_a_reopened_text_gets_the_labels_that_it_was_reopened_for_and_no_more(pr
     assert not project.reading.text_row(agreed).open
 
 
+def test_a_reopened_text_that_was_deleted_comes_back_reopened(project: Project) -> None:
+    drawn = project.audit.texts()
+    mine = [f"t{n}" for n in range(N) if f"t{n}" not in drawn][:2]
+    for text in mine:
+        for name in ("ana", "bo"):
+            project.submit(text, "yes", annotator=name)
+    project.edit.reopen(mine[:1], 2)
+    project.edit.delete_texts(mine)
+    project.edit.history.undo(2)
+    assert [row.text_id for row in project.reading.queue() if row.reason == "again"] == mine[:1]
+    project.edit.history.undo(1)  # closes what it opened
+    with project.store.read() as connection:
+        assert connection.scalars(sa.select(schema.reopened.c.text_id)).all() == []
+
+
 def test_an_assigned_text_goes_to_one_person_even_when_their_page_is_left(project: Project) -> None:
     known = label(project, "ana", 3)
     label(project, "bo", 3)
@@ -243,6 +258,13 @@ def test_gold_by_one_label_or_by_the_consensus(project: Project) -> None:
     assert sorted(project.gold.labels().values()) == ["no", "no", "yes"]
     with pytest.raises(InputError):
         project.edit.make_gold(mine, "perhaps")
+
+
+def test_gold_by_consensus_refuses_a_text_that_is_not_there(project: Project) -> None:
+    mine = label(project, "ana", 1)
+    with pytest.raises(NotFoundError, match="'t99'"):
+        project.edit.make_gold([*mine, "t99"])
+    assert project.gold.labels() == {}
 
 
 def test_names_change_and_change_back(project: Project) -> None:

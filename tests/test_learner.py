@@ -25,7 +25,6 @@ from jurybox.learner import (
     learn,
     learner_state,
     note_death,
-    request_round,
 )
 from jurybox.project import Project
 from jurybox.project.beliefs import BeliefSource
@@ -113,7 +112,7 @@ def test_rounds_follow_batches_and_silence(project: Project, monkeypatch: pytest
         seen = len(looks)
         until(lambda: len(looks) >= seen + 3)
         assert project.status().rounds == 1
-        request_round(project)
+        project.notes.ask_for_round()
         until(lambda: project.status().rounds == 2)
         until(lambda: learner_state(project).phase == LearnerPhase.WAITING)
         assert learner_state(project).fit_seconds is not None
@@ -179,7 +178,7 @@ def test_learners_whose_connection_was_cut_never_alternate(
 
                 until(is_taken)
             for number in range(2, 8):
-                request_round(project)
+                project.notes.ask_for_round()
                 until(lambda: len(playing) == number)  # noqa: B023
     assert playing[0] == first.name
     assert len(set(playing[1:])) == 1

@@ -240,7 +240,7 @@ def test_every_door_shows_the_same_figures(doors: Doors) -> None:
     project.undo("ana")
     compare(doors)  # after an undo
     project.people.add("rita", role=Role.REVIEWER)
-    project.adjudicate(project.beliefs.now().contested_ids(1)[0], "good", reviewer="rita")
+    project.adjudicate(project.beliefs.now().contested(1)[0].text_id, "good", reviewer="rita")
     project.gold.set("t3", "good")
     compare(doors)  # with a reviewer and a gold text
 

@@ -32,6 +32,7 @@ def test_a_page_is_told_of_labels_acts_and_remarks_and_of_nothing_else(own: Stag
         lambda: project.people.pause("bo"),
         lambda: project.flag("t1", "odd", annotator="ana"),
         lambda: project.configure(batch=7),
+        lambda: project.notes.write("learner", {"phase": "waiting"}),
     )
 
     async def listen() -> list[str]:
@@ -40,10 +41,12 @@ def test_a_page_is_told_of_labels_acts_and_remarks_and_of_nothing_else(own: Stag
         async def stays() -> bool:
             return False
 
+        project.notes.write("learner", {"phase": "stopped"})
         told = stream(news, stays)
         said = [await anext(told)]
         for act in acts:
             waiting = asyncio.ensure_future(anext(told))
+            project.notes.write("learner", {"phase": "stopped"})  # a sign of life
             for _ in range(20):
                 await asyncio.sleep(0.005)
             assert not waiting.done()  # nothing has happened

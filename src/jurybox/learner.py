@@ -147,11 +147,6 @@ class _Stop(BaseException):
     """The process was asked to end."""
 
 
-def request_round(project: Project) -> None:
-    """Ask the learner of a project, wherever it runs, for a round as soon as it is free."""
-    project.notes.ask_for_round()
-
-
 def learner_state(project: Project, *, now: float | None = None) -> LearnerState:
     """Return what the learner last noted, or that it has been silent for too long."""
     note = project.notes.read(_STATE)

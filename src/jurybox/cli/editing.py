@@ -197,14 +197,14 @@ def _show(opened: Project, found: list[str], *, as_json: bool) -> None:
 
 
 def _show_events(events: list[HistoryEvent]) -> None:
-    from datetime import UTC, datetime
+    from jurybox.report.facts import moment
 
     table(
         [("number", "right"), ("time", "left"), ("who", "left"), ("what", "left"), ("", "left")],
         [
             (
                 str(event.number),
-                f"{datetime.fromtimestamp(event.time, tz=UTC):%Y-%m-%d %H:%M}",
+                moment(event.time),
                 event.actor or "command line",
                 f"{event.verb}: {event.subject}",
                 "" if event.undone_by is None else f"undone by {event.undone_by}",

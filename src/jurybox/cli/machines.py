@@ -215,7 +215,6 @@ def ask(
     and pays for nothing twice.
     """
     from jurybox.formats.plain import plain
-    from jurybox.learner import request_round
     from jurybox.project.asking import AskOptions
 
     options = AskOptions(budget, per_minute, concurrency, timeout, retries, worth)
@@ -239,7 +238,7 @@ def ask(
                     name, version=version, limit=limit, again=again, options=options, progress=move
                 )
         if asked.answers:
-            request_round(opened)
+            opened.notes.ask_for_round()
     print_json(plain(asked)) if as_json else show_asked(asked)
     if asked.ended not in ("done", "limit", "worth"):
         raise InputError(f"{asked.machine} ended early: {_REASONS.get(asked.ended, asked.ended)}")
@@ -289,17 +288,16 @@ def release(
     The bound comes from the audit sample. Exports mark these labels as released.
     """
     from jurybox.formats.plain import plain
-    from jurybox.learner import request_round
 
     with open_project(project) as opened:
         if withdraw:
             opened.machines.withdraw()
-            request_round(opened)
+            opened.notes.ask_for_round()
             say("no label stands without a person")
             return
         found = opened.machines.plan_release(error) if dry_run else opened.machines.release(error)
         if not dry_run:
-            request_round(opened)
+            opened.notes.ask_for_round()
     if as_json:
         print_json(plain(found))
         return

@@ -282,10 +282,6 @@ class Beliefs:
         with self._store.read() as connection:
             return read_contested(connection, self.inputs, self._doubts, limit)
 
-    def contested_ids(self, limit: int = 50) -> list[str]:
-        """Return the ids of the same texts."""
-        return [str(self.inputs.annotations.texts[one.text]) for one in self._doubts[1][:limit]]
-
     def doubtful_annotations(self, limit: int = 50) -> tuple[DoubtfulAnnotation, ...]:
         """Return the single labels that are most likely wrong, the most likely first."""
         with self._store.read() as connection:

@@ -19,7 +19,11 @@ from jurybox.store import browse, classes, editing, filters, loans, people, stat
 from jurybox.store.checks import storable
 from jurybox.store.engine import Store
 from jurybox.store.filters import AnnotationFilter, TextFilter
+from jurybox.store.gold import text_numbers
 from jurybox.store.history import note_event
+
+ACTS = ("delete_labels", "reopen", "assign", "gold", "delete")
+"""What `Editing.change_texts` does to texts."""
 
 LONGEST_NAME = 200
 
@@ -67,6 +71,39 @@ class Editing(ProjectPart):
         with self.store.read() as connection:
             return browse.matching_annotations(connection, chosen)
 
+    def change_texts(
+        self,
+        act: str,
+        text_ids: Iterable[str],
+        *,
+        labels: int = 1,
+        to: str = "",
+        known: str | None = None,
+        by: str | None = None,
+    ) -> int:
+        """Do one of `ACTS` to some texts; return how many texts, or labels, were changed.
+
+        Parameters
+        ----------
+        labels, to, known
+            What belongs to `reopen`, `assign` and `make_gold`.
+
+        Raises
+        ------
+        InputError
+            If there is no such act.
+        """
+        acts: Mapping[str, Callable[[], int]] = {
+            "delete_labels": lambda: self.delete_labels_of(text_ids, by=by),
+            "reopen": lambda: self.reopen(text_ids, labels, by=by),
+            "assign": lambda: self.assign(text_ids, to, by=by),
+            "gold": lambda: self.make_gold(text_ids, known, by=by),
+            "delete": lambda: self.delete_texts(text_ids, by=by),
+        }
+        if act not in acts:
+            raise InputError(f"act is {act!r}, expected one of {', '.join(ACTS)}")
+        return acts[act]()
+
     def delete_labels(self, numbers: Iterable[int], *, by: str | None = None) -> int:
         """Take annotations back, by their numbers; return how many stood. Their texts are asked for again.
 
@@ -89,7 +126,7 @@ class Editing(ProjectPart):
             If there is no text of one of the ids; so everywhere here.
         """
         with self._change() as (connection, now):
-            numbers = editing.labels_of(connection, texts=editing.text_numbers(connection, text_ids))
+            numbers = editing.labels_of(connection, texts=_numbers(connection, text_ids))
             done = editing.delete_labels(connection, numbers, now=now)
             self._note(connection, "delete labels", len(done), by, {"labels": done})
         return len(done)
@@ -100,7 +137,7 @@ class Editing(ProjectPart):
         An import of the same ids does not bring them back.
         """
         with self._change() as (connection, now):
-            numbers = editing.text_numbers(connection, text_ids)
+            numbers = _numbers(connection, text_ids)
             detail = editing.withdraw_texts(connection, numbers, now=now)
             self._note(connection, "delete texts", len(numbers), by, detail)
         return len(numbers)
@@ -118,7 +155,7 @@ class Editing(ProjectPart):
         if not 1 <= labels <= MOST_LABELS:
             raise InputError(f"labels is {labels!r}, expected 1 to {MOST_LABELS}")
         with self._change() as (connection, _):
-            numbers = editing.text_numbers(connection, text_ids)
+            numbers = _numbers(connection, text_ids)
             detail = editing.reopen(connection, numbers, labels)
             self._note(connection, "reopen", len(numbers), by, detail)
         return len(numbers)
@@ -136,7 +173,7 @@ class Editing(ProjectPart):
             If they are removed.
         """
         with self._change() as (connection, now):
-            numbers = editing.text_numbers(connection, text_ids)
+            numbers = _numbers(connection, text_ids)
             detail = editing.assign(connection, numbers, name, now=now)
             given = len(detail["texts"])
             self._note(connection, "assign", given, by, {**detail, "name": name})
@@ -156,6 +193,8 @@ class Editing(ProjectPart):
         if label is not None:
             known: Mapping[str, str] = dict.fromkeys(ids, label)
         else:
+            with self.store.read() as connection:
+                text_numbers(connection, ids)  # raises for an unknown one
             beliefs = self._beliefs.now().texts
             found = ((one, beliefs.find(one)) for one in ids)
             known = {one: b.label for one, b in found if b is not None and b.label and b.n_annotations}
@@ -296,3 +335,7 @@ class Editing(ProjectPart):
             return
         detail = rename(connection, verb, old, new)
         note_event(connection, verb, new, by=by, now=self._clock(), detail=detail)
+
+
+def _numbers(connection: Connection, text_ids: Iterable[str]) -> list[int]:
+    return list(text_numbers(connection, text_ids).values())

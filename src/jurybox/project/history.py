@@ -18,6 +18,7 @@ from jurybox.store.history import (
     note_event,
     read_event,
     read_events,
+    read_last_number,
 )
 from jurybox.store.records import Standing
 
@@ -38,6 +39,16 @@ class History(ProjectPart):
         """Return the last events, the latest first."""
         with self.store.read() as connection:
             return read_events(connection, limit)
+
+    def event(self, number: int) -> HistoryEvent:
+        """Return one event; NotFoundError if there is none of this number."""
+        with self.store.read() as connection:
+            return read_event(connection, number)
+
+    def last_number(self) -> int:
+        """Return the number of the last event; 0 where there is none."""
+        with self.store.read() as connection:
+            return read_last_number(connection)
 
     def undo(self, number: int, *, by: str | None = None) -> HistoryEvent:
         """Undo an event; that has a place of its own in the trail, and is returned.

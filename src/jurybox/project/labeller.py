@@ -91,7 +91,7 @@ class Desk:
     def view(self) -> dict[str, Any]:
         """Return what is to be shown, in plain values."""
         held = self._held
-        recent = self._reading.decisions(self.annotator)
+        recent = self._reading.decisions(self.annotator, _LAST)
         versions = self._reading.guideline_versions(1)
         return {
             "turn": self._turn,
@@ -103,7 +103,7 @@ class Desk:
             "unread": why_read_first(versions, recent) != "",
             "task": self._task(held) if isinstance(held, Task) else None,
             "rest": "" if isinstance(held, Task) else held.explanation,
-            "recent": [{"text": one.text[:120], "label": one.label} for one in recent[:_LAST]],
+            "recent": [{"text": one.text[:120], "label": one.label} for one in recent],
             "message": self._message,
         }
 

@@ -316,7 +316,7 @@ def gather(project: Project, *, hide_names: bool = False, examples: int = 20, te
     view = _view(project, hide_names=hide_names, examples=examples, texts=texts)
     return Facts(
         title=view.names.within(project.name),
-        made_at=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        made_at=moment(datetime.now(UTC).timestamp()),
         names_hidden=hide_names,
         texts_shown=texts,
         commands={name: _command(project, name, view) for name in SECTIONS},

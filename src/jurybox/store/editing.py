@@ -14,7 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from jurybox.errors import ConflictError, NotFoundError
+from jurybox.errors import ConflictError
 from jurybox.store import schema
 from jurybox.store.gold import set_gold
 from jurybox.store.loans import ASSIGNED, take_from_others
@@ -38,25 +38,6 @@ def alone(connection: Connection) -> None:
     """Let nobody label, place texts, number classes or publish a round until the transaction ends."""
     for what in ("placing", "numbering", "round"):  # in this order everywhere, see `arrivals.place_part`
         serialise(connection, what)
-
-
-def text_numbers(connection: Connection, ids: Iterable[str]) -> list[int]:
-    """Return the numbers of texts, in the order of their ids.
-
-    Raises
-    ------
-    NotFoundError
-        If there is no text of one of them.
-    """
-    texts, numbers = schema.texts, dict[str, int]()
-    wanted = list(dict.fromkeys(ids))
-    for chunk in chunks(wanted, _CHUNK):
-        query = sa.select(texts.c.external_id, texts.c.id).where(texts.c.external_id.in_(chunk))
-        numbers.update((row.external_id, row.id) for row in connection.execute(query))
-    for one in wanted:
-        if one not in numbers:
-            raise NotFoundError(f"there is no text with id {one!r} in this project")
-    return [numbers[one] for one in wanted]
 
 
 def labels_of(
@@ -132,7 +113,9 @@ def withdraw_texts(connection: Connection, numbers: Sequence[int], *, now: float
     labels = delete_labels(connection, labels_of(connection, texts=numbers), now=now)
     known: dict[str, str] = {}
     drawn: list[int] = []
+    again: list[list[int]] = []
     for chunk in chunks(numbers, _CHUNK):
+        again += _reopened(connection, chunk)
         known.update(_known_labels(connection, gold.c.text_id.in_(chunk)))
         drawn += connection.scalars(sa.select(audit.c.text_id).where(audit.c.text_id.in_(chunk))).all()
         for table in (gold, audit, schema.leases, schema.gold_leases, schema.served, schema.reopened):
@@ -141,7 +124,7 @@ def withdraw_texts(connection: Connection, numbers: Sequence[int], *, now: float
     _count_gold(connection)
     close_withdrawn(connection, read_state(connection))
     ask_for_round(connection, now=now)
-    return {"texts": [*numbers], "labels": labels, "gold": known, "audit": drawn}
+    return {"texts": [*numbers], "labels": labels, "gold": known, "audit": drawn, "reopened": again}
 
 
 def restore_texts(connection: Connection, detail: Detail, *, now: float) -> None:
@@ -164,17 +147,17 @@ def restore_texts(connection: Connection, detail: Detail, *, now: float) -> None
         mark_audit(connection, state, detail["audit"])
     mark_gold(connection, read_state(connection), numbers)
     settle(connection, state, numbers)
+    _write_reopened(connection, _wishes(detail["reopened"]))
     ask_for_round(connection, now=now)
 
 
 def reopen(connection: Connection, numbers: Sequence[int], labels: int) -> Detail:
     """Ask for so many further labels of texts, first of all, whatever those that they have say."""
-    reopened, annotations = schema.reopened, schema.annotations
+    annotations = schema.annotations
     before: list[list[int]] = []
     rows: list[dict[str, int]] = []
     for chunk in chunks(numbers, _CHUNK):
-        query = sa.select(reopened.c.text_id, reopened.c.labels).where(reopened.c.text_id.in_(chunk))
-        before += [list(row) for row in connection.execute(query)]
+        before += _reopened(connection, chunk)
         tally = (
             sa.select(annotations.c.text_id, sa.func.count().label("n"))
             .where(schema.is_counted, annotations.c.text_id.in_(chunk))
@@ -189,12 +172,11 @@ def reopen(connection: Connection, numbers: Sequence[int], labels: int) -> Detai
 def close_again(connection: Connection, detail: Detail) -> None:
     """Undo `reopen`, by what it returned: the texts want what the rules say."""
     known = {text for text, _ in detail["before"]}
-    rows = [{"text_id": text, "labels": n} for text, n in detail["before"]]
     forgotten = [text for text in detail["texts"] if text not in known]
     for chunk in chunks(forgotten, _CHUNK):
         connection.execute(sa.delete(schema.reopened).where(schema.reopened.c.text_id.in_(chunk)))
     mark_again(connection, read_state(connection), forgotten)
-    _write_reopened(connection, rows)
+    _write_reopened(connection, _wishes(detail["before"]))
 
 
 def assign(connection: Connection, numbers: Sequence[int], name: str, *, now: float) -> Detail:
@@ -284,6 +266,17 @@ def _copy_rulings(connection: Connection, new: Mapping[int, int]) -> None:
     if said:
         rows = [{"annotation_id": new[row.annotation_id], "reason": row.reason} for row in said]
         connection.execute(sa.insert(rulings), rows)
+
+
+def _reopened(connection: Connection, numbers: Sequence[int]) -> list[list[int]]:
+    """Return which of some texts are reopened, with the labels that each wants."""
+    reopened = schema.reopened
+    query = sa.select(reopened.c.text_id, reopened.c.labels).where(reopened.c.text_id.in_(numbers))
+    return [list(row) for row in connection.execute(query)]
+
+
+def _wishes(pairs: Iterable[Sequence[int]]) -> list[dict[str, int]]:
+    return [{"text_id": text, "labels": n} for text, n in pairs]
 
 
 def _write_reopened(connection: Connection, rows: Sequence[Mapping[str, int]]) -> None:

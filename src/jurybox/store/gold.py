@@ -15,7 +15,7 @@ other text.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,7 +58,7 @@ def set_gold(connection: Connection, labels: Mapping[str, str | None], *, now: f
     gold, leases = schema.gold, schema.gold_leases
     classes = {label: class_number(connection, label) for label in {*labels.values()} if label is not None}
     for chunk in chunks(labels.items(), _CHUNK):
-        numbers = _text_numbers(connection, [text for text, _ in chunk])
+        numbers = text_numbers(connection, [text for text, _ in chunk])
         rows = [
             {"text_id": numbers[text], "class_id": classes[label], "created_at": now}
             for text, label in chunk
@@ -122,14 +122,32 @@ def answers_of(connection: Connection, annotator_id: int) -> Answers:
     return Answers(row.n, row.right or 0)
 
 
-def _text_numbers(connection: Connection, external_ids: list[str]) -> dict[str, int]:
-    texts = schema.texts
-    query = sa.select(texts.c.external_id, texts.c.id).where(texts.c.external_id.in_(external_ids))
-    numbers = {row.external_id: row.id for row in connection.execute(query)}
-    for external_id in external_ids:
-        if external_id not in numbers:
-            raise NotFoundError(f"there is no text with id {external_id!r} in this project")
+def text_numbers(connection: Connection, ids: Iterable[str]) -> dict[str, int]:
+    """Return the numbers of texts by id, in the order of the ids, each once.
+
+    Raises
+    ------
+    NotFoundError
+        If there is no text of one of them.
+    """
+    texts, numbers = schema.texts, dict.fromkeys(ids, -1)
+    for chunk in chunks(numbers, _CHUNK):
+        query = sa.select(texts.c.external_id, texts.c.id).where(texts.c.external_id.in_(chunk))
+        numbers.update((row.external_id, row.id) for row in connection.execute(query))
+    for one, number in numbers.items():
+        if number < 0:
+            raise NotFoundError(f"there is no text with id {one!r} in this project")
     return numbers
+
+
+def without_deleted(connection: Connection, labels: Mapping[str, str | None]) -> dict[str, str | None]:
+    """Return what is known of texts by id, but of those that are deleted."""
+    texts, left = schema.stored_texts, dict(labels)
+    for chunk in chunks(labels, _CHUNK):
+        gone = texts.c.external_id.in_(chunk), texts.c.withdrawn_at.is_not(None)
+        for name in connection.scalars(sa.select(texts.c.external_id).where(*gone)):
+            del left[name]
+    return left
 
 
 # Built once: building a statement takes longer than running it.

@@ -87,6 +87,11 @@ def read_event(connection: Connection, number: int) -> HistoryEvent:
     return _event(row)
 
 
+def read_last_number(connection: Connection) -> int:
+    """Return the number of the last event; 0 where there is none."""
+    return connection.scalar(sa.select(sa.func.max(schema.history.c.id))) or 0
+
+
 def is_erased(connection: Connection, person: int) -> bool:
     """Whether the person of a number was erased."""
     history = schema.history

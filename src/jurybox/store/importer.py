@@ -35,7 +35,7 @@ from jurybox.store.arrivals import (
 )
 from jurybox.store.checks import check_seconds
 from jurybox.store.engine import Store, insert_rows
-from jurybox.store.gold import set_gold
+from jurybox.store.gold import set_gold, without_deleted
 from jurybox.store.loans import release_decided
 from jurybox.store.locks import serialise
 from jurybox.store.people import add_annotator, annotator_numbers
@@ -214,7 +214,7 @@ class Importer:
                 draw_audit(connection, self._first_text, self._next_text, now=self._now)
                 write_state(connection, n_texts=self._next_text)
             if gold:
-                known = _without_deleted(connection, gold)
+                known = without_deleted(connection, gold)
                 self._counts["of_deleted"] += len(gold) - len(known)
                 set_gold(connection, known, now=self._now)
             place_part(connection)  # for a small import, that is all there is to do
@@ -354,15 +354,6 @@ def _text_numbers(
     ids = {record.text_id for record in chunk}
     query = sa.select(texts.c.external_id, texts.c.id).where(texts.c.external_id.in_(ids))
     return {row.external_id: row.id for row in connection.execute(query)}
-
-
-def _without_deleted(connection: Connection, gold: Mapping[str, str | None]) -> dict[str, str | None]:
-    texts, left = schema.stored_texts, dict(gold)
-    for chunk in chunks(gold, _CHUNK):
-        gone = texts.c.external_id.in_(chunk), texts.c.withdrawn_at.is_not(None)
-        for name in connection.scalars(sa.select(texts.c.external_id).where(*gone)):
-            del left[name]
-    return left
 
 
 def _staged(numbers: set[int]) -> sa.Select[Any]:

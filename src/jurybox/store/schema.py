@@ -179,7 +179,8 @@ annotations = Table(
     Column("suggested_by", String(32)),
     Column("suggested_class", ForeignKey("classes.id")),
 )
-"""Append-only: only `retired_by` is ever set. A row without a class takes an earlier row back. Where an
+"""Append-only: only `retired_by` is ever set; a merger of classes, and its undoing, renumber `class_id` and
+`suggested_class` (`jurybox.store.classes`). A row without a class takes an earlier row back. Where an
 opinion was on the screen, `suggested_by` says whose (``model``), and `suggested_class` what it was."""
 
 is_standing = and_(annotations.c.retired_by.is_(None), annotations.c.class_id.is_not(None))

@@ -69,7 +69,8 @@ history = Table(
     Column("detail", JSON, nullable=False),
     Column("undone_by", BigInteger),
 )
-"""What owners have done, see `jurybox.store.history`; nothing is ever deleted from it."""
+"""What owners have done, see `jurybox.store.history`; nothing is ever deleted from it but names of people who
+are erased."""
 
 services = Table(
     "services",

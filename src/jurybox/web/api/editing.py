@@ -78,6 +78,12 @@ class ProjectName(Body):
     name: Name
 
 
+class PersonName(Body):
+    """Somebody's name."""
+
+    name: Name
+
+
 class Merger(Body):
     """A class that goes, and the one that it becomes."""
 
@@ -100,19 +106,8 @@ class Erased(BaseModel):
 @router.post("/texts/changes")
 def change_texts(user: Owner, project: Stored, body: TextsChange) -> Done:
     """Delete texts or their labels, reopen them, give them to one person, or make them gold texts."""
-    edit, found = project.edit, body.found_in(project)
-    match body.act:
-        case "delete":
-            done = edit.delete_texts(found, by=user.name)
-        case "delete_labels":
-            done = edit.delete_labels_of(found, by=user.name)
-        case "reopen":
-            done = edit.reopen(found, body.labels, by=user.name)
-        case "assign":
-            done = edit.assign(found, body.to or "", by=user.name)
-        case "gold":
-            done = edit.make_gold(found, body.known, by=user.name)
-    return Done(done=done)
+    belongs = {"labels": body.labels, "to": body.to or "", "known": body.known}
+    return Done(done=project.edit.change_texts(body.act, body.found_in(project), **belongs, by=user.name))
 
 
 @router.post("/annotations/deletions")
@@ -163,7 +158,7 @@ def remove_annotator(
 
 
 @router.post("/people/erasures")
-def erase_annotator(user: Owner, project: Stored, body: ProjectName) -> Erased:
+def erase_annotator(user: Owner, project: Stored, body: PersonName) -> Erased:
     """Forget who somebody is; the labels stay under a pseudonym. This cannot be undone."""
     return Erased(pseudonym=project.edit.erase_person(body.name, by=user.name))
 

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, Field, StringConstraints, create_model
 
 from jurybox.errors import ConflictError
-from jurybox.learner import LearnerState, learner_state, request_round
+from jurybox.learner import LearnerState, learner_state
 from jurybox.store.records import RoundInfo, Status
 from jurybox.store.settings import LIMITS, ProjectSettings
 from jurybox.web.access import annotator_only, owner_only, reviewer_only
@@ -135,7 +135,7 @@ def rounds(project: Stored) -> list[RoundInfo]:
 @router.post("/rounds", status_code=202, dependencies=[owner_only])
 def ask_for_round(project: Stored) -> Requested:
     """Ask the learner for a round now."""
-    request_round(project)
+    project.notes.ask_for_round()
     return Requested()
 
 

@@ -10,6 +10,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from jurybox.errors import ConflictError, InputError, NotFoundError
 from jurybox.project import Project
+from jurybox.project.editing import ACTS
 from jurybox.project.history import UNDOABLE
 from jurybox.store.filters import AnnotationFilter, TextFilter, TextState
 from jurybox.store.history import HistoryEvent
@@ -21,8 +22,8 @@ from jurybox.web.state import get_project
 
 router = APIRouter(prefix="/manage", include_in_schema=False)
 
-ACTS = ("delete_labels", "reopen", "assign", "gold", "export", "delete")
-"""What can be done to texts that are selected."""
+OFFERED = (*ACTS[:-1], "export", ACTS[-1])
+"""What can be done to texts that are selected, what destroys most last."""
 
 Name = Annotated[str, Form(min_length=1, max_length=1000)]
 Short = Annotated[str, Form(max_length=1000)]
@@ -77,8 +78,8 @@ def change_texts(
         return RedirectResponse(f"/manage/texts?{urlencode({**query, 'none': 1})}", 303)
     if act == "export":
         return export_file(project, "csv", only=chosen)
-    before = _last_event(project)
-    _act(project, act, chosen, by=owner.name, labels=labels, to=to, known=known)
+    before = project.edit.history.last_number()
+    project.edit.change_texts(act, chosen, labels=labels, to=to, known=known or None, by=owner.name)
     return _back("/manage/texts", query, project, before)
 
 
@@ -123,7 +124,7 @@ def delete_labels(
         chosen = project.edit.matching_annotations(wanted)
     if not chosen:
         return RedirectResponse(f"/manage/annotations?{urlencode({**query, 'none': 1})}", 303)
-    before = _last_event(project)
+    before = project.edit.history.last_number()
     project.edit.delete_labels(chosen, by=owner.name)
     return _back("/manage/annotations", query, project, before)
 
@@ -162,7 +163,7 @@ def remove_person(
 ) -> Response:
     """Take somebody off the project, with their labels where that is asked for."""
     project = get_project(request)
-    before = _last_event(project)
+    before = project.edit.history.last_number()
     project.edit.remove_person(name, labels=bool(labels), by=owner.name)
     return _back("/manage/people", {}, project, before)
 
@@ -171,7 +172,7 @@ def remove_person(
 def erase_person(request: Request, owner: Owner, name: Name) -> Response:
     """Forget who somebody is; the labels stay under a pseudonym."""
     project = get_project(request)
-    before = _last_event(project)
+    before = project.edit.history.last_number()
     project.edit.erase_person(name, by=owner.name)
     return _back("/manage/people", {}, project, before)
 
@@ -187,36 +188,18 @@ def done_view(request: Request, event: int | None) -> dict[str, object] | None:
     """Return what a list says of the act that has just been done, with what undoes it; None without one."""
     if event is None:
         return None
-    found = next((one for one in get_project(request).edit.history.last(20) if one.number == event), None)
-    if found is None or found.undone_by is not None:
+    try:
+        found = get_project(request).edit.history.event(event)
+    except NotFoundError:
+        return None
+    if found.undone_by is not None:
         return None
     return {"number": found.number, "words": event_words(catalogue_of(request), found)}
 
 
-def _act(project: Project, act: str, chosen: list[str], *, by: str, labels: int, to: str, known: str) -> None:
-    edit = project.edit
-    if act == "delete":
-        edit.delete_texts(chosen, by=by)
-    elif act == "delete_labels":
-        edit.delete_labels_of(chosen, by=by)
-    elif act == "reopen":
-        edit.reopen(chosen, labels, by=by)
-    elif act == "assign":
-        edit.assign(chosen, to, by=by)
-    elif act == "gold":
-        edit.make_gold(chosen, known or None, by=by)
-    else:
-        raise InputError(f"act is {act!r}, expected one of {', '.join(ACTS)}")
-
-
-def _last_event(project: Project) -> int:
-    last = project.edit.history.last(1)
-    return last[0].number if last else 0
-
-
 def _back(path: str, query: dict[str, str], project: Project, before: int) -> RedirectResponse:
     """Go back to a list, which says what was done since an event; that may be nothing."""
-    last = _last_event(project)
+    last = project.edit.history.last_number()
     said = {"done": str(last)} if last > before else {"none": "unchanged"}
     return RedirectResponse(f"{path}?{urlencode({**query, **said})}", 303)
 

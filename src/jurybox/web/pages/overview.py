@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse, RedirectResponse
 
-from jurybox.learner import LearnerPhase, LearnerState, learner_state, request_round
+from jurybox.learner import LearnerPhase, LearnerState, learner_state
 from jurybox.project import Project
 from jurybox.project.advice import advise, of_concern
 from jurybox.project.annotators import AnnotatorBelief
@@ -86,7 +86,7 @@ def overview_page(request: Request) -> HTMLResponse:
 @router.post("/round")
 def play_round_now(request: Request) -> RedirectResponse:
     """Ask the learner for a round."""
-    request_round(get_project(request))
+    get_project(request).notes.ask_for_round()
     return RedirectResponse("/manage", 303)
 
 

@@ -19,7 +19,7 @@ from jurybox.store.filters import AnnotationFilter, TextFilter, TextState
 from jurybox.store.records import Fault, Role, Standing
 from jurybox.web.access import Owner, Reviewer, User, may
 from jurybox.web.i18n import Catalogue
-from jurybox.web.pages.editing import ACTS, done_view
+from jurybox.web.pages.editing import OFFERED, done_view
 from jurybox.web.panels import Chart
 from jurybox.web.render import catalogue_of, render
 from jurybox.web.state import get_project
@@ -78,7 +78,7 @@ def texts_page(
     values = {
         **_editing(request, "/manage/texts", query, done, none),
         "n_match": project.reading.count_texts(chosen, MOST_COUNTED) if edits and page.items else 0,
-        "acts": ACTS,
+        "acts": OFFERED,
         "searches": project.reading.searches(),
         "searched": any(query.values()),
         "rows": _listed(project.beliefs.recent().texts, page.items),
@@ -134,7 +134,18 @@ def text_page(
     saved: Annotated[str, Query(max_length=5)] = "",
 ) -> HTMLResponse:
     """Show one text with everything that is known about it."""
-    values = {**text_view(request, user, text_id), "saved": bool(saved)}
+    project, edits = get_project(request), may(user, Role.OWNER)
+    classes = [(name, name) for name in project.classes]
+    values = {
+        **text_view(request, user, text_id),
+        "saved": bool(saved),
+        "edits": edits,
+        "acts": OFFERED,
+        "class_options": classes,
+        "assignees": _present(project) if edits else [],
+        "gold_options": [("", catalogue_of(request).text("text.gold_none")), *classes],
+        "gold": project.gold.labels().get(text_id, "") if edits else "",
+    }
     return render(request, "manage/text.html", values)
 
 
@@ -163,13 +174,7 @@ def text_view(request: Request, user: User, text_id: str) -> dict[str, Any]:
         "people_say": _people_say(catalogue, project.classes, belief),
         "belief": _belief_chart(catalogue, project.reading.probabilities(text_id), in_order=on_scale),
         "flags": project.review.flags(text_id=text_id),
-        "sets_gold": may(user, Role.OWNER),
         "ordinary": may(user, Role.OWNER) and not project.settings.owners_review,
-        "acts": ACTS,
-        "class_options": [(name, name) for name in classes],
-        "assignees": _present(project),
-        "gold_options": [("", catalogue.text("text.gold_none")), *((c, c) for c in classes)],
-        "gold": project.gold.labels().get(text_id, "") if may(user, Role.OWNER) else "",
     }
 
 
