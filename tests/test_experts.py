@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -19,6 +23,7 @@ from jurybox.project import Project
 from jurybox.store.records import Role
 from jurybox.store.settings import ProjectSettings
 from jurybox.strategies import STRATEGIES, posterior
+from jurybox.trust.labels import label_errors
 from support.strategies import annotation_sets, random_probabilities
 
 # Random probabilities may agree with people's labels as little as they like.
@@ -108,6 +113,24 @@ def test_no_expert_is_as_before(annotations: Annotations, with_model: bool) -> N
     np.testing.assert_allclose(everybody.posterior.sum(axis=1), 1)
 
 
+def test_a_decision_is_believed_and_other_labels_of_whoever_decided_are_votes() -> None:
+    annotations, truth = crowd_with_reviewer(accuracy=0.85)
+    others = annotations.extend(np.arange(1, 60), np.full(59, REVIEWER), 1 - truth[1:60])
+    assert estimate_consensus(others).labels[0] == 0
+    decided = replace(others, decided=(others.annotator == REVIEWER) & (others.text == 0))
+    assert decided.decided.sum() == 1
+    found, p = estimate_consensus(decided), np.tile([0.8, 0.2], (len(truth), 1))
+    assert found.labels[0] == 1
+    assert estimate_consensus(decided, p, check=False).labels[0] == 1
+    assert found.annotators.quality[REVIEWER] < 0.3  # who otherwise is always wrong
+    assert (found.labels[1:] == truth[1:]).mean() > 0.9
+    alone = decided.subset(texts=[*range(60, len(truth)), 0])
+    assert alone.decided.sum() == 1
+    assert np.isnan(estimate_consensus(alone).annotators.quality[REVIEWER])
+    errors = label_errors(decided, p)
+    assert (errors.labels[0], errors.texts[0] < 0.2) == (1, True)
+
+
 def test_wrong_masks_are_refused() -> None:
     annotations, _ = crowd_with_reviewer()
     with pytest.raises(InputError, match=r"experts has shape \(2,\)"):
@@ -162,3 +185,48 @@ def test_an_adjudicated_text_follows_the_reviewer_in_a_stored_project(location: 
     assert before is not None
     assert after is not None
     assert not np.array_equal(before, after)
+
+
+@pytest.fixture
+def disputed(location: str, tmp_path: Path) -> Iterator[Project]:
+    """Texts on which three annotators agree, all of them wrong on t0, and an owner."""
+    plan = ProjectSettings(encoder="tfidf", audit_size=0, overlap=0, max_labels=5, enough_agreement=None)
+    texts = [(f"t{n}", f"text {n}") for n in range(40)]
+    with Project.create(
+        location, texts=texts, classes=["no", "yes"], settings=plan, cache=tmp_path
+    ) as project:
+        project.people.add("olga", role=Role.OWNER)
+        for name in ("ana", "ben", "cem"):
+            project.people.add(name)
+            for n in range(40):
+                project.submit(f"t{n}", "yes" if n % 2 else "no", annotator=name)
+        yield project
+
+
+def test_an_owner_who_decides_is_a_reviewer_and_one_who_labels_a_voter(disputed: Project) -> None:
+    project = disputed
+    assert not project.settings.owners_review
+    project.submit("t2", "yes", annotator="olga")
+    assert project.consensus().labels[2] == 0  # one vote against three
+    before = project.beliefs.now().texts.find("t0")
+    project.adjudicate("t0", "yes", reviewer="olga")
+    belief = project.beliefs.now().texts.find("t0")
+    assert before is not None
+    assert belief is not None
+    assert (before.label, belief.label) == ("no", "yes")
+    assert belief.quality > 0.9
+    assert project.consensus().labels[2] == 0
+    project.adjudicate("t2", "yes", reviewer="olga")  # what was a vote is decided
+    assert project.consensus().labels[2] == 1
+    (person,) = (one for one in project.beliefs.now().annotators if one.name == "olga")
+    assert (person.n_annotations, person.quality) == (2, None)  # nothing but decisions: nothing is estimated
+
+
+def test_a_decision_that_is_changed_is_still_one(disputed: Project) -> None:
+    disputed.adjudicate("t0", "yes", reviewer="olga")
+    disputed.change("olga", "t0", "yes", comment="because")
+    assert disputed.consensus().labels[0] == 1
+    assert disputed.review.decided() == {"t0"}
+    assert disputed.edit.delete_labels_of(["t0"]) == 4
+    disputed.edit.history.undo(1)
+    assert disputed.consensus().labels[0] == 1

@@ -153,6 +153,23 @@ def test_the_inbox_decides_by_one_key_and_takes_it_back(own: Stage) -> None:
     assert rita.get("/manage/review?id=gone").status_code == 404
 
 
+@pytest.mark.parametrize("door", ["page", "REST"])
+def test_what_an_owner_decides_is_a_reviewers_decision(own: Stage, door: str) -> None:
+    assert not own.project.settings.owners_review
+    ids = own.project.annotations().texts.tolist()
+    for name in ("ana", "bo"):
+        for text in ids[4:]:
+            own.project.submit(text, "no", annotator=name)
+    own.project.submit(ids[-1], "yes", annotator="olga")
+    said = {"text_id": ids[4], "label": "yes"}
+    if door == "page":
+        assert own.browser("olga").post("/manage/adjudicate", data=said).status_code == 303
+    else:
+        assert own.client("olga").post("/api/v1/adjudications", json=said).status_code == 201
+    found = [own.project.beliefs.now().texts.find(text) for text in (ids[4], ids[-1])]
+    assert [one.label for one in found if one] == ["yes", "no"]
+
+
 def test_a_remark_is_answered_and_settled(own: Stage) -> None:
     rita, ana = own.browser("rita"), own.browser("ana")
     assert "two questions?" in rita.get("/manage/review?show=remarks").text

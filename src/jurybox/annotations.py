@@ -53,6 +53,8 @@ class Annotations(Shown):
         How many cells said by a word such as "NA" that there is no label, by word.
     scale : tuple of K float, optional
         The classes' numbers, ascending, where they are an ordered scale; None where they have no order.
+    decided : ndarray of bool, shape (L,), optional
+        Which labels are decisions of somebody who reviewed what others said: believed as an expert's.
 
     Examples
     --------
@@ -75,12 +77,14 @@ class Annotations(Shown):
     classes: tuple[Hashable, ...]
     missing: Mapping[str, int] = field(default_factory=dict)
     scale: Scale | None = None
+    decided: Bools | None = None
 
     def __post_init__(self) -> None:
         if self.scale is not None:
             object.__setattr__(self, "scale", check_scale(self.scale, len(self.classes)))
-        for held in (self.text, self.annotator, self.label, self.texts, self.annotators):
-            freeze(held)
+        for held in (self.text, self.annotator, self.label, self.texts, self.annotators, self.decided):
+            if held is not None:
+                freeze(held)
 
     def headline(self) -> str:
         """Return the sizes, and the markers that were taken for missing labels."""
@@ -116,8 +120,7 @@ class Annotations(Shown):
         """How many annotators gave each text each class, shape (N, K)."""
         # one class after the other in memory, because the sum or maximum of a text is then fast
         cell = self.label.astype(np.int64) * self.n_texts + self.text
-        counts = np.bincount(cell, minlength=self.n_texts * self.n_classes)
-        counts = counts.reshape(self.n_classes, self.n_texts).T
+        counts = np.bincount(cell, minlength=self.n_texts * self.n_classes).reshape(self.n_classes, -1).T
         freeze(counts)
         return counts
 
@@ -303,12 +306,14 @@ class Annotations(Shown):
         duplicates: Duplicates,
         rows: NDArray[np.integer] | None = None,
         scale: Scale | None = None,
+        decided: Bools | None = None,
     ) -> Annotations:
         if duplicates not in ("error", "last"):
             raise InputError(f"duplicates is {duplicates!r}, expected 'error' or 'last'")
         order = in_order(text, annotator, label, texts, annotators, duplicates == "last", rows)
         triplet = [np.array(column[order], dtype=np.int32) for column in (text, annotator, label)]
-        return cls(triplet[0], triplet[1], triplet[2], texts, annotators, classes, scale=scale)
+        decided = None if decided is None else decided[order].copy()
+        return cls(*triplet, texts, annotators, classes, scale=scale, decided=decided)
 
     def subset(
         self, *, texts: ArrayLike | slice | None = None, annotators: ArrayLike | slice | None = None
@@ -335,16 +340,10 @@ class Annotations(Shown):
         new_text, text_ids = renumber(self.texts, texts, "texts")
         new_annotator, annotator_ids = renumber(self.annotators, annotators, "annotators")
         kept = (new_text[self.text] >= 0) & (new_annotator[self.annotator] >= 0)
-        return self._build(
-            new_text[self.text[kept]],
-            new_annotator[self.annotator[kept]],
-            self.label[kept],
-            text_ids,
-            annotator_ids,
-            self.classes,
-            "error",
-            scale=self.scale,
-        )
+        triplet = new_text[self.text[kept]], new_annotator[self.annotator[kept]], self.label[kept]
+        decided = None if self.decided is None else self.decided[kept]
+        names = text_ids, annotator_ids, self.classes
+        return self._build(*triplet, *names, "error", scale=self.scale, decided=decided)
 
     def extend(
         self,
@@ -377,6 +376,7 @@ class Annotations(Shown):
             self.classes,
             duplicates,
             scale=self.scale,
+            decided=None if self.decided is None else np.pad(self.decided, (0, len(np.asarray(text)))),
         )
 
     def to_frame(self) -> DataFrame:

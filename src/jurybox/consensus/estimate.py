@@ -89,7 +89,7 @@ def estimate_consensus(
         Multiplies what the classifier has earned: 1 takes it as it is, 0 ignores it.
     experts : array-like of bool, shape (M,), optional
         Annotators who are reviewers: their labels are believed to be all but always right, whatever the
-        others say.
+        others say; so are labels that the annotations say were ``decided``, by whomever.
     habits
         What is known of the annotators from other questions of two classes, such as
         `jurybox.consensus.several.estimate_answers` finds; the annotations have two classes then.
@@ -202,10 +202,11 @@ class _Known:
         """Check all, and lay it out."""
         p = None if pred_probs is None else probabilities(pred_probs, annotations.texts, annotations.classes)
         mask = check_experts(experts, annotations.n_annotators)
-        evidence = Evidence.of(annotations, p, ~mask)
-        if not mask.any():
+        believed = by_experts(annotations, mask)
+        evidence = Evidence.of(annotations, p, ~believed)
+        if not believed.any():
             return cls(evidence, p, mask, None, None)
-        said = _by_experts(annotations, evidence, mask)
+        said = _what_experts_say(annotations, evidence, believed)
         return cls(evidence, p, mask, said, said(majority_for(evidence.shares, DEFAULT_PRIOR)))
 
     def revised(self, types: TextTypes) -> TextTypes:
@@ -227,13 +228,21 @@ def check_experts(experts: ArrayLike | None, n_annotators: int) -> Bools:
     return mask.astype(bool)
 
 
-def _by_experts(annotations: Annotations, evidence: Evidence, experts: Bools) -> Callable[[Ints], Floats]:
-    """Return the log likelihood (D, P) of the experts' labels, given the majority's answers (K, D).
+def by_experts(annotations: Annotations, experts: Bools) -> Bools:
+    """Return which labels are an expert's (M,), or a decision of whoever else reviewed the text, (L,)."""
+    theirs = experts[annotations.annotator]
+    return theirs if annotations.decided is None else theirs | annotations.decided
+
+
+def _what_experts_say(
+    annotations: Annotations, evidence: Evidence, believed: Bools
+) -> Callable[[Ints], Floats]:
+    """Return the log likelihood (D, P) of experts' labels (L,), given the majority's answers (K, D).
 
     They say the same, all but always.
     """
     K = annotations.n_classes
-    theirs = np.flatnonzero(experts[annotations.annotator])
+    theirs = np.flatnonzero(believed)
     row = np.searchsorted(evidence.texts, annotations.text[theirs])
     said = csr_array((np.ones(len(theirs)), (row, annotations.label[theirs])), shape=(len(evidence.texts), K))
     counts = np.hstack([said.toarray(), np.zeros((len(evidence.texts), 1))])
@@ -271,13 +280,15 @@ def _result(
     if annotations.scale is not None:
         known = ~without_model | (annotations.n_labels > 1)
         labels = np.where(known, nearest_class(posterior), labels)
-    reviewed = np.flatnonzero(np.bincount(annotations.text, experts[annotations.annotator], len(labels)))
+    believed = by_experts(annotations, experts)
+    reviewed = np.flatnonzero(np.bincount(annotations.text, believed, len(labels)))
     labels[reviewed] = posterior[reviewed].argmax(axis=1)
     if without_model:
         labels[~annotations.labelled] = UNKNOWN
     quality = posterior[np.arange(len(labels)), np.maximum(labels, 0)]
     skilled = types.skill(experts)
-    skilled[annotations.labels_per_annotator == 0] = np.nan
+    judged = experts[annotations.annotator] | ~believed  # of whoever only decides nothing is known
+    skilled[np.bincount(annotations.annotator[judged], minlength=annotations.n_annotators) == 0] = np.nan
     return EstimatedConsensus(
         texts=annotations.texts,
         classes=annotations.classes,

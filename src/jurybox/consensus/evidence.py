@@ -118,11 +118,11 @@ class Evidence:
         return self.n_classes <= FEW_CLASSES
 
     @classmethod
-    def of(cls, annotations: Annotations, p: Floats | None, voters: Bools) -> Evidence:
-        """Lay out the labels of some annotators (M,), and probabilities (N, K) or None."""
+    def of(cls, annotations: Annotations, p: Floats | None, chosen: Bools) -> Evidence:
+        """Lay out some labels (L,), and probabilities (N, K) or None."""
         K, M = annotations.n_classes, annotations.n_annotators
         texts = np.flatnonzero(annotations.labelled)
-        votes = np.flatnonzero(voters[annotations.annotator])
+        votes = np.flatnonzero(chosen)
         row = np.searchsorted(texts, annotations.text)
         counts = np.bincount(annotations.label[votes], minlength=K) + 1.0
         shares = counts / counts.sum()

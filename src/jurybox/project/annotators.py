@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from jurybox.annotations import Annotations
 from jurybox.arrays import Floats, finite
+from jurybox.consensus.estimate import by_experts
 from jurybox.project.basis import Basis, Moment
 from jurybox.store.records import AnnotatorInfo
 from jurybox.trust.annotators import AnnotatorAssessment, Drift, Effect, assess_annotators, pairwise_agreement
@@ -49,8 +50,8 @@ class AnnotatorBelief:
         Annotations that stand, and those of texts that somebody else labelled, too: what a person is judged
         by.
     quality
-        Probability of a right label; None without annotations, and for reviewers and owners: their labels are
-        taken to be right, which is no estimate.
+        Probability of a right label, decisions of a review left out; None without others, and for reviewers:
+        what is taken to be right is no estimate.
     agreement_with_consensus
         Share of the labels that equal the consensus of everybody else, on texts that others labelled too;
         None without such a text.
@@ -130,9 +131,11 @@ def describe_people(inputs: Moment, observed: Observed | None) -> tuple[Annotato
         else _stranger(inputs.basis, person)
         for person, one, n in zip(inputs.people, assessed, shared, strict=True)
     )  # fmt: skip
+    decided = by_experts(annotations, inputs.experts)
+    judged = np.bincount(annotations.annotator[~decided], minlength=len(inputs.people)) > 0
     return tuple(
-        replace(one, quality=None, worst_class=None, confusion={}, mix_ups=()) if expert else one
-        for one, expert in zip(found, inputs.experts, strict=True)
+        one if known else replace(one, quality=None, worst_class=None, confusion={}, mix_ups=())
+        for one, known in zip(found, judged, strict=True)
     )
 
 

@@ -98,7 +98,7 @@ class Moment:
 
     @property
     def experts(self) -> Bools:
-        """Who is a reviewer or an owner, shape (M,)."""
+        """Whose labels all count as an expert's, shape (M,)."""
         return self.evidence.experts
 
     @cached_property
@@ -159,7 +159,8 @@ def read_inputs(connection: Connection) -> Moment:
 def estimate_texts(inputs: Moment) -> EstimatedConsensus:
     """Return the consensus of all annotations, aided by the last round's probabilities.
 
-    Reviewers, and owners if the settings say so, are experts: their labels outweigh a few others'.
+    Reviewers, and owners if the settings say so, are experts, and so is whoever decides in a review: what
+    they say outweighs a few others.
     """
     return estimate_consensus(inputs.annotations, inputs.pred_probs, experts=inputs.experts, check=False)
 

@@ -380,7 +380,8 @@ class Project(Labelling):
     def consensus(self) -> Consensus:
         """Return the consensus of all annotations, aided by the last round's probabilities.
 
-        Reviewers, and owners if the settings say so, are experts: their labels outweigh a few others'.
+        Reviewers, and owners if the settings say so, are experts: their labels outweigh a few others', and
+        so do decisions of a review (`adjudicate`).
         """
         return self.beliefs.now().posterior
 

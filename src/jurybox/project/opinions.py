@@ -10,6 +10,7 @@ from scipy.special import stdtrit
 from jurybox.annotations import Annotations
 from jurybox.arrays import Bools, Floats, Ints
 from jurybox.consensus import EstimatedConsensus
+from jurybox.consensus.estimate import by_experts
 from jurybox.consensus.opinions import Opinions, cross_entropy, manhattan, opinions_of
 from jurybox.project.basis import Basis, Moment
 from jurybox.trust.intervals import Interval
@@ -72,7 +73,7 @@ def describe_shares(inputs: Moment, opinions: Opinions | None) -> SharesBelief |
         return None
     annotations, p = inputs.annotations, inputs.pred_probs
     error, gain = opinions.error[annotations.labelled], opinions.gain[annotations.labelled]
-    counts = _counts(annotations, ~inputs.experts[annotations.annotator])
+    counts = _counts(annotations, ~by_experts(annotations, inputs.experts))
     audit = inputs.evidence.audit[counts[inputs.evidence.audit].sum(axis=1) > 0]
     judged = p is not None and len(audit) > 1
     t = counts[audit] / counts[audit].sum(axis=1, keepdims=True)

@@ -149,7 +149,7 @@ class Rounds(ProjectPart):
         audit : ndarray of int, shape (A,)
             Positions of the audit sample, which is never trained on.
         experts : ndarray of bool, shape (M,)
-            Who is a reviewer or an owner.
+            Whose labels all count as an expert's.
 
         Returns
         -------

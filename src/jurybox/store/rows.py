@@ -163,7 +163,10 @@ def replace_annotation(
     comment: str,
     now: float,
 ) -> int:
-    """Add a row in place of a standing one; it takes over how the text was selected."""
+    """Add a row in place of a standing one; it takes over how the text was selected.
+
+    A reviewer's decision that is changed is still one.
+    """
     annotations = schema.annotations
     retire = sa.update(annotations).where(annotations.c.id == old)
     row = connection.execute(sa.select(annotations).where(annotations.c.id == old)).one()
@@ -176,7 +179,7 @@ def replace_annotation(
         created_at=now,
         seconds=row.seconds,
         comment=comment,
-        origin=origin,
+        origin=row.origin if (row.origin, origin) == ("review", "change") else origin,
         round_id=row.round_id,
         reason=row.reason,
         selection_probability=row.selection_probability,

@@ -68,7 +68,8 @@ class ProjectSettings:
     highlights
         Words that are marked in texts on the pages, whatever their case.
     owners_review
-        Whether owners' labels count as a reviewer's, which outweigh those of a few annotators.
+        Whether owners' labels count as a reviewer's, which outweigh those of a few annotators. What an owner
+        decides in a review does in any case.
     scale
         Whether the classes are an ordered scale, at most 12: by their numbers, which ascend, or, where they
         are words, in the order in which they stand.

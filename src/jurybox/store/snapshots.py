@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
 
@@ -72,29 +72,23 @@ def read_annotations(connection: Connection, *, last: int | None = None) -> Anno
             ),
             sa.or_(annotations.c.retired_by.is_(None), annotations.c.retired_by > last),
         )
-    query = sa.select(annotations.c.text_id, annotations.c.annotator_id, annotations.c.class_id).where(stands)
+    query = sa.select(*_SAID).where(stands)
     parts = [
-        np.fromiter(chain.from_iterable(part), dtype=np.int32, count=3 * len(part))
+        np.fromiter(chain.from_iterable(part), dtype=np.int32, count=len(_SAID) * len(part))
         for part in connection.execute(query).partitions(50_000)
     ]
-    triplets = np.concatenate([np.empty(0, dtype=np.int32), *parts]).reshape(-1, 3)
+    rows = np.concatenate([np.empty(0, dtype=np.int32), *parts]).reshape(-1, len(_SAID))
+    rows = rows[np.lexsort((rows[:, 1], rows[:, 0]))]
     texts = _all_ids(connection)
     people = connection.scalars(sa.select(schema.annotators.c.name).order_by(schema.annotators.c.id)).all()
-    return Annotations.from_indices(
-        triplets[:, 0],
-        triplets[:, 1],
-        triplets[:, 2],
-        texts=_names(texts),
-        annotators=_names(people),
-        classes=read_classes(connection),
-        scale=read_scale(connection),
-    )
+    return _annotations(connection, rows, _names(texts), _names(people))
 
 
 def read_experts(connection: Connection) -> NDArray[np.bool_]:
     """Return whose labels count as an expert's, in the order in which people came, shape (M,).
 
     Reviewers' do, and owners' where the settings say so: an owner who tries the labelling page is no judge.
+    What anybody decides in a review counts as an expert's by itself (`jurybox.Annotations.decided`).
     """
     roles = connection.scalars(sa.select(schema.annotators.c.role).order_by(schema.annotators.c.id)).all()
     experts = {Role.REVIEWER, *([Role.OWNER] if read_state(connection).settings.owners_review else [])}
@@ -206,20 +200,12 @@ def read_evidence(connection: Connection) -> StandingLabels:
     """Read everything that stands, in the order of `Annotations`: by text, then annotator."""
     annotators = schema.annotators
     rows = connection.execute(_STANDING).all()  # one statement, so that its columns fit each other
-    triplets = np.array([row[:3] for row in rows], dtype=np.int64).reshape(-1, 3)
-    measured = np.array([row[3:5] for row in rows], dtype=np.float64).reshape(-1, 2)
+    said = np.array([row[:4] for row in rows], dtype=np.int64).reshape(-1, len(_SAID))
+    measured = np.array([row[4:6] for row in rows], dtype=np.float64).reshape(-1, 2)
     ids = _all_ids(connection)
     people = connection.scalars(sa.select(annotators.c.name).order_by(annotators.c.id)).all()
     return StandingLabels(
-        annotations=Annotations.from_indices(
-            triplets[:, 0],
-            triplets[:, 1],
-            triplets[:, 2],
-            texts=ids,
-            annotators=people,
-            classes=read_classes(connection),
-            scale=read_scale(connection),
-        ),
+        annotations=_annotations(connection, said, ids, people),
         times=measured[:, 0],
         seconds=measured[:, 1],
         experts=read_experts(connection),
@@ -228,6 +214,34 @@ def read_evidence(connection: Connection) -> StandingLabels:
         withdrawn=np.array(connection.scalars(_WITHDRAWN).all(), dtype=np.int64),
     )
 
+
+def _annotations(
+    connection: Connection, said: NDArray[Any], texts: Sequence[str], people: Sequence[str]
+) -> Annotations:
+    """Return annotations from the columns `_SAID`, in the order of texts, then people."""
+    found = Annotations.from_indices(
+        *said[:, :3].T,
+        texts=texts,
+        annotators=people,
+        classes=read_classes(connection),
+        scale=read_scale(connection),
+    )
+    return replace(found, decided=said[:, 3] == 1)
+
+
+_MAY_DECIDE = sa.select(schema.annotators.c.id).where(
+    schema.annotators.c.role.in_([Role.REVIEWER.value, Role.OWNER.value])
+)
+_IS_DECISION = sa.and_(
+    schema.annotations.c.origin == "review", schema.annotations.c.annotator_id.in_(_MAY_DECIDE)
+)
+_SAID = (
+    schema.annotations.c.text_id,
+    schema.annotations.c.annotator_id,
+    schema.annotations.c.class_id,
+    sa.case((_IS_DECISION, 1), else_=0),
+)
+"""Text, annotator, class, and whether it was decided in a review, by somebody who still may."""
 
 _WITHDRAWN = (
     sa.select(schema.stored_texts.c.id)
@@ -254,9 +268,7 @@ _MACHINES = sa.select(schema.machines.c.id, schema.machines.c.price, schema.mach
 
 _STANDING = (
     sa.select(
-        schema.annotations.c.text_id,
-        schema.annotations.c.annotator_id,
-        schema.annotations.c.class_id,
+        *_SAID,
         schema.annotations.c.created_at,
         schema.annotations.c.seconds,
         schema.annotations.c.suggested_by,

@@ -20,7 +20,7 @@ from jurybox.annotations import Annotations
 from jurybox.arrays import Bools, DataFrame, Floats, Ints, freeze, total_by
 from jurybox.consensus import EstimatedConsensus, estimate_consensus
 from jurybox.consensus.crowdlab import calibrated, infer
-from jurybox.consensus.estimate import check_experts
+from jurybox.consensus.estimate import by_experts, check_experts
 from jurybox.consensus.result import UNKNOWN
 from jurybox.display import Shown
 from jurybox.errors import InputError
@@ -218,7 +218,8 @@ def _label_errors(
     posterior = np.array(consensus.posterior)
     if pred_probs is not None and annotations.n_annotations and annotations.n_classes > 1:
         reviewers = check_experts(experts, annotations.n_annotators)
-        reviewed = np.bincount(annotations.text, reviewers[annotations.annotator], annotations.n_texts) > 0
+        believed = by_experts(annotations, reviewers)
+        reviewed = np.bincount(annotations.text, believed, annotations.n_texts) > 0
         p = probabilities(pred_probs, annotations.texts, annotations.classes)
         other = infer(annotations, calibrated(annotations, p[None]), "best_quality", None).posterior
         mixed = softmax((np.log(posterior + _TINY) + np.log(other + _TINY)) / 2, axis=1)

@@ -9,6 +9,7 @@ import numpy as np
 
 from jurybox.annotations import Annotations
 from jurybox.arrays import Bools, Floats, Rng, generator
+from jurybox.consensus.estimate import check_experts
 from jurybox.consensus.evidence import FEW_CLASSES
 from jurybox.errors import InputError
 from jurybox.labelled import probabilities
@@ -48,7 +49,10 @@ class Observed:
         if self.draws is not None:
             return self.draws
         few = self.in_few_classes()
-        return draw_posterior(few.annotations, few.pred_probs, experts=self.experts, rng=rng)
+        annotations, experts = _apart(few.annotations, self.experts)
+        draws = draw_posterior(annotations, few.pred_probs, experts=experts, rng=rng)
+        known = slice(few.annotations.n_annotators)
+        return replace(draws, confusion=draws.confusion[:, known], kinds=draws.kinds[:, known])
 
     def in_few_classes(self) -> Observed:
         """Return the same with classes taken together, about as many labels in each of 12 groups.
@@ -68,6 +72,7 @@ class Observed:
         together = Annotations.from_indices(
             a.text, a.annotator, group[a.label], texts=a.texts, annotators=a.annotators, classes=FEW_CLASSES
         )
+        together = replace(together, decided=a.decided)
         p = None
         if self.pred_probs is not None:
             p = probabilities(self.pred_probs, a.texts, a.classes) @ np.eye(FEW_CLASSES)[group]
@@ -91,3 +96,33 @@ class Observed:
         if measured.shape != (expected,):
             raise InputError(f"{name} has shape {measured.shape}, expected ({expected},), one per annotation")
         return measured if np.isfinite(measured).any() else None
+
+
+def _apart(annotations: Annotations, experts: Bools | None) -> tuple[Annotations, Bools]:
+    """Let whoever decided and is no expert do so as an annotator of their own, who is one; with all experts.
+
+    Examples
+    --------
+    >>> both = Annotations.from_wide([[0, 1], [1, 1]])
+    >>> apart, experts = _apart(replace(both, decided=np.array([False, True, False, False])), None)
+    >>> apart.annotator.tolist(), experts.tolist()
+    ([0, 2, 0, 1], [False, False, True])
+    """
+    M = annotations.n_annotators
+    mask = check_experts(experts, M)
+    if annotations.decided is None:
+        return annotations, mask
+    decided = annotations.decided & ~mask[annotations.annotator]
+    who, place = np.unique(annotations.annotator[decided], return_inverse=True)
+    annotator = np.array(annotations.annotator)
+    annotator[decided] = M + place
+    apart = Annotations.from_indices(
+        annotations.text,
+        annotator,
+        annotations.label,
+        texts=annotations.texts,
+        annotators=M + len(who),
+        classes=annotations.classes,
+        scale=annotations.scale,
+    )
+    return apart, np.append(mask, np.ones(len(who), dtype=bool))

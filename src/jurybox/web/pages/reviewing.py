@@ -37,10 +37,9 @@ class InboxRow:
     settled: bool = False
 
 
-@router.get("/review")
+@router.get("/review", dependencies=[reviewer_only])
 def review_page(
     request: Request,
-    user: Reviewer,
     text_id: Annotated[str, Query(alias="id", max_length=10_000)] = "",
     show: Annotated[str, Query(max_length=20)] = "",
     decided: Annotated[str, Query(max_length=10_000)] = "",
@@ -64,7 +63,7 @@ def review_page(
     }
     if here:
         try:
-            values |= {"viewed": True, **text_view(request, user, here)}
+            values |= {"viewed": True, **text_view(request, here)}
         except NotFoundError:  # deleted since, or since it was listed
             if not waiting or text_id:
                 raise

@@ -17,7 +17,7 @@ from jurybox.scales import CLASS_KEYS, class_keys
 from jurybox.store.browse import Page, TextRow
 from jurybox.store.filters import AnnotationFilter, TextFilter, TextState
 from jurybox.store.records import Fault, Role, Standing
-from jurybox.web.access import Owner, Reviewer, User, may
+from jurybox.web.access import Owner, Reviewer, may
 from jurybox.web.i18n import Catalogue
 from jurybox.web.pages.editing import OFFERED, done_view
 from jurybox.web.panels import Chart
@@ -137,7 +137,7 @@ def text_page(
     project, edits = get_project(request), may(user, Role.OWNER)
     classes = [(name, name) for name in project.classes]
     values = {
-        **text_view(request, user, text_id),
+        **text_view(request, text_id),
         "saved": bool(saved),
         "edits": edits,
         "acts": OFFERED,
@@ -149,7 +149,7 @@ def text_page(
     return render(request, "manage/text.html", values)
 
 
-def text_view(request: Request, user: User, text_id: str) -> dict[str, Any]:
+def text_view(request: Request, text_id: str) -> dict[str, Any]:
     """Return what is shown of one text: its labels, remarks, and what is believed of it.
 
     Raises
@@ -174,7 +174,6 @@ def text_view(request: Request, user: User, text_id: str) -> dict[str, Any]:
         "people_say": _people_say(catalogue, project.classes, belief),
         "belief": _belief_chart(catalogue, project.reading.probabilities(text_id), in_order=on_scale),
         "flags": project.review.flags(text_id=text_id),
-        "ordinary": may(user, Role.OWNER) and not project.settings.owners_review,
     }
 
 
