@@ -346,6 +346,29 @@ def test_functions_that_use_other_models_are_other_encoders() -> None:
     assert names[0] != names[1], "or features of another model would be"
 
 
+def test_encoders_are_told_apart_by_what_is_used_inside_of_them() -> None:
+    named = """
+weight = {weight}
+def times(text):
+    return helped(text, 1) * weight
+def helped(text, left):
+    return len(text) if not left else helped(text, left - 1)
+{encoder}
+"""
+    ways = (
+        "encoder = lambda texts: [[(lambda: weight)() * len(text)] for text in texts]",
+        "encoder = lambda texts: list(map(lambda text: [weight * len(text)], texts))",
+        "encoder = lambda texts: [[times(text)] for text in texts]",
+    )
+    for way in ways:
+        names = []
+        for weight in (1.0, 2.0, 1.0):
+            notebook: dict[str, Any] = {"__name__": "notebook"}
+            exec(named.format(weight=weight, encoder=way), notebook)  # noqa: S102 — as a cell is run
+            names.append(get_encoders(notebook["encoder"])[0].name)
+        assert names[0] == names[2] != names[1], way
+
+
 # ---- what else the notebook is promised -------------------------------------------------------------------
 
 

@@ -118,12 +118,28 @@ def _identity(given: Any) -> str:
         return uuid.uuid4().hex
 
 
-def _used(function: FunctionType) -> list[Any]:
-    """Return a function's code, and the values outside it that this names: two models make two encoders."""
-    held = inspect.getclosurevars(function)
-    outside = {**held.globals, **held.nonlocals}
-    values = {name: value for name, value in outside.items() if not inspect.ismodule(value)}
+def _used(function: FunctionType, *within: FunctionType) -> list[Any]:
+    """Return a function's code, and the values outside it that this names: two models make two encoders.
+
+    Functions of the same module are known by what they use in turn, those of others by name.
+    """
+    named = _names(function.__code__) & set(function.__globals__)
+    outside = {name: function.__globals__[name] for name in sorted(named)}
+    outside |= inspect.getclosurevars(function).nonlocals
+    values: dict[str, Any] = {}
+    for name, value in outside.items():
+        if isinstance(value, FunctionType) and value.__module__ == function.__module__:
+            if value not in (*within, function):
+                values[name] = _used(value, *within, function)
+        elif not inspect.ismodule(value):
+            values[name] = value
     return [*_code(function.__code__), function.__defaults__, function.__kwdefaults__, values]
+
+
+def _names(code: CodeType) -> set[str]:
+    """Return all that code names: what is inside functions and comprehensions in it, too."""
+    inner = [_names(each) for each in code.co_consts if isinstance(each, CodeType)]
+    return set(code.co_names).union(*inner)
 
 
 def _code(code: CodeType) -> list[Any]:
