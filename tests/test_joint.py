@@ -344,3 +344,12 @@ def test_predictions_follow_the_thresholds() -> None:
     for k, facet in enumerate(played.rounds):
         np.testing.assert_array_equal(said[facet] == 1, p[facet][:, 1] > played.thresholds[facet][1])
         assert (said[facet] == true[:, k]).mean() > 0.75
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.0, 1.5, float("nan")])
+def test_a_share_that_leaves_a_class_nothing_of_its_own_is_refused(share: float) -> None:
+    sheet, _, _ = crowd(10)
+    with pytest.raises(InputError, match=r"own_share is .*, expected a share from 0 to below 1"):
+        estimate_answers(sheet, own_share=share)
+    with pytest.raises(InputError, match=r"share is .*, expected a share from 0 to below 1"):
+        AnnotatorPrior(np.zeros(2), np.zeros((2, 2)), share)

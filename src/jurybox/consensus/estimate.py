@@ -130,9 +130,8 @@ def estimate_consensus(
     if max_iterations < 1:
         raise InputError(f"max_iterations is {max_iterations}, expected at least 1")
     annotations = as_annotations(annotations)
-    if habits is not None and habits.bias.shape != (
-        annotations.n_annotators,
-        2 * (annotations.n_classes == 2),
+    if habits is not None and (
+        annotations.n_classes != 2 or habits.bias.shape != (annotations.n_annotators, 2)
     ):
         raise InputError(
             f"habits has biases of shape {habits.bias.shape} and there are {annotations.n_classes} classes, "
@@ -167,7 +166,7 @@ def draw_consensus(
     Parameters
     ----------
     annotations, pred_probs, experts
-        As of `estimate_consensus`, whose fit is the middle of the draws.
+        As of `estimate_consensus`, whose fit without habits is the middle of the draws.
     n_draws
         S.
     rng

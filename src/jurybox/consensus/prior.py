@@ -8,6 +8,7 @@ import numpy as np
 
 from jurybox.arrays import Floats, Ints, freeze
 from jurybox.consensus.evidence import Evidence
+from jurybox.errors import InputError
 
 __all__ = [
     "CURVATURE",
@@ -16,6 +17,7 @@ __all__ = [
     "Point",
     "TypesPrior",
     "Wrong",
+    "check_share",
     "majority_for",
     "standard_deviations",
 ]
@@ -80,6 +82,18 @@ def majority_for(shares: Floats, prior: TypesPrior) -> Ints:
     return np.asarray(answers.argmax(axis=2))
 
 
+def check_share(share: float, name: str) -> None:
+    """Refuse a share of the variance among annotators that leaves none for a single question.
+
+    Raises
+    ------
+    InputError
+        If it is not from 0 to below 1.
+    """
+    if not 0 <= share < 1:
+        raise InputError(f"{name} is {share}, expected a share from 0 to below 1")
+
+
 @dataclass(frozen=True, eq=False)
 class AnnotatorPrior:
     """What annotators' answers to other questions of the same kind tell of them.
@@ -94,7 +108,12 @@ class AnnotatorPrior:
     bias : ndarray, shape (M, K)
         b_jl.
     share : float
-        Share of the variance among annotators that is their own over all questions.
+        Share of the variance among annotators that is their own over all questions: from 0 to below 1.
+
+    Raises
+    ------
+    InputError
+        If ``share`` is not.
     """
 
     discrimination: Floats
@@ -102,6 +121,7 @@ class AnnotatorPrior:
     share: float
 
     def __post_init__(self) -> None:
+        check_share(self.share, "share")
         freeze(self.discrimination)
         freeze(self.bias)
 

@@ -24,7 +24,7 @@ from numpy.typing import ArrayLike
 from jurybox.annotations import Annotations
 from jurybox.arrays import Floats
 from jurybox.consensus.estimate import EstimatedConsensus, estimate_consensus
-from jurybox.consensus.prior import AnnotatorPrior
+from jurybox.consensus.prior import AnnotatorPrior, check_share
 from jurybox.labelled import probabilities
 from jurybox.questions import Facet
 from jurybox.sheets import AnswerSheet
@@ -65,7 +65,7 @@ def estimate_answers(
     Raises
     ------
     InputError
-        As `jurybox.estimate_consensus`.
+        As `jurybox.estimate_consensus`; and if ``own_share`` is below 0, or not below 1.
 
     Examples
     --------
@@ -106,7 +106,13 @@ def habits_at(
         Of each, probabilities (N, 2), or None.
     experts, own_share
         As of `estimate_answers`.
+
+    Raises
+    ------
+    InputError
+        As `estimate_answers`.
     """
+    check_share(own_share, "own_share")
     if not own_share or not any(len(each) for each in classes):
         return None
     first = classes[0]
