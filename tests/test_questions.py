@@ -95,6 +95,27 @@ def test_a_scale_has_its_numbers() -> None:
         assert AnswerSheet.from_long(rows, questions=declared)["stars"].scale == (1, 2, 3, 4, 5)
 
 
+def test_numbers_answer_questions_whose_classes_were_declared_as_words() -> None:
+    said = [("t1", "ana", "q", [1]), ("t2", "ana", "q", [2, 3])]
+    sheet = AnswerSheet.from_long(said, questions=["q=several:1,2,3"])
+    assert [sheet["q", k].label.tolist() for k in (1, 2, 3)] == [[1, 0], [0, 1], [0, 1]]
+    for nothing in ("NA", "", None, float("nan")):
+        rows = [("t1", "ana", "q", 1), ("t2", "ana", "q", nothing), ("t3", "ana", "q", 3)]
+        frame = AnswerSheet.from_long(rows, questions=["q=single:1,2,3"])["q"].to_frame()
+        assert frame["label"].tolist() == [1, 3], "not the classes at these positions"
+
+
+@pytest.mark.parametrize("questions", [None, ["1=single:bad,good", "2=several:price,food"]])
+def test_questions_may_be_numbered(questions: list[str] | None) -> None:
+    frame = pd.DataFrame(
+        {"text": ["t1", "t1"], "annotator": "ana", "question": [1, 2], "answer": ["good", "price|food"]}
+    )
+    sheet = AnswerSheet.from_long(frame, questions=questions)
+    assert [str(facet) for facet in sheet.facets][:2] == ["1", "2:food" if questions is None else "2:price"]
+    with pytest.raises(InputError, match="row 1: the question is missing"):
+        AnswerSheet.from_long(frame.assign(question=[1, None]), questions=questions)
+
+
 @pytest.mark.parametrize(
     ("rows", "questions", "message"),
     [

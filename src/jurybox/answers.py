@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Collection, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from jurybox.annotations import Annotations, Duplicates
 from jurybox.arrays import Bools, Ints
-from jurybox.coding import as_number, encode, in_order, is_missing, missing_values
+from jurybox.coding import as_number, encode, in_order, is_missing, missing_labels, missing_values
 from jurybox.errors import InputError
 from jurybox.questions import Facet, Question, declared_questions
 
@@ -21,6 +21,7 @@ __all__ = [
     "Answerers",
     "FacetAnnotations",
     "as_set",
+    "as_words",
     "as_yes",
     "class_columns",
     "read_sets",
@@ -64,6 +65,8 @@ def as_set(value: Any, names: Sequence[Hashable] | None = None) -> frozenset[Has
     >>> sorted(as_set("price | service")), as_set("|"), as_set(""), as_set([])
     (['price', 'service'], frozenset(), None, frozenset())
     """
+    if value is None:  # the most frequent of all: whatever was not asked
+        return None
     if is_list(value) and not isinstance(value, str):
         return frozenset(value.tolist() if isinstance(value, np.ndarray) else value)
     if not isinstance(value, str):
@@ -102,12 +105,25 @@ def as_yes(cells: NDArray[Any], column: object) -> NDArray[np.int8]:
     return said
 
 
-def _as_typed(classes: tuple[Hashable, ...], labels: NDArray[Any]) -> tuple[Hashable, ...]:
+def _as_typed(classes: tuple[Hashable, ...], labels: Collection[Any]) -> tuple[Hashable, ...]:
     """Return declared classes (K,) as the answers have them: "1" is 1 where all answers are numbers."""
     numbers = [as_number(name) for name in classes]
-    if not len(labels) or any(isinstance(label, str) for label in labels) or None in numbers:
+    if not labels or any(isinstance(label, str) for label in labels) or None in numbers:
         return classes
     return tuple(int(number) if number == int(number) else number for number in numbers if number is not None)
+
+
+def as_words(names: NDArray[Any]) -> NDArray[Any]:
+    """Return names of questions (n,) as words, where some are numbers; missing ones stay so.
+
+    Examples
+    --------
+    >>> as_words(np.array([1, 2]))
+    array(['1', '2'], dtype=object)
+    """
+    missing = missing_values(names)
+    words = [name if none else str(name) for name, none in zip(names, missing, strict=True)]
+    return np.array(words, dtype=object)
 
 
 def read_sets(
@@ -133,13 +149,10 @@ def read_sets(
     sets = [as_set(said[row], names) for row in rows]
     wanted = [as_set(asked[row], names) for row in rows]
     kept = [at for at, found in enumerate(sets) if found is not None]
-    if names is None:
-        seen: set[Hashable] = set().union(
-            *(sets[at] or () for at in kept), *(wanted[at] or () for at in kept)
-        )
-        question = question.with_classes(sorted(seen, key=str))
-        if not seen:
-            raise InputError(f"no answer to question {question.name!r} names a class: pass its classes")
+    seen: set[Hashable] = set().union(*(sets[at] or () for at in kept), *(wanted[at] or () for at in kept))
+    if names is None and not seen:
+        raise InputError(f"no answer to question {question.name!r} names a class: pass its classes")
+    question = question.with_classes(sorted(seen, key=str) if names is None else _as_typed(names, seen))
     place = {name: k for k, name in enumerate(question.classes)}
     found = np.zeros((len(kept), len(place)), dtype=np.int8)
     for n, at in enumerate(kept):
@@ -221,13 +234,14 @@ class Answerers:
         """Return the annotations of a question with one answer, from the cells in some rows."""
         labels = np.full(len(cells), None, dtype=object)
         labels[rows] = cells[rows]
+        missing, _ = missing_labels(labels, question.classes or None)
         found = Annotations.from_long(
             self.texts[self.text],
             self.annotators[self.annotator],
             labels,
             texts=self.texts,
             annotators=self.annotators,
-            classes=_as_typed(question.classes, labels[rows]) or None,
+            classes=_as_typed(question.classes, labels[~missing].tolist()) or None,
             duplicates=self.duplicates,
             scale=False if question.kind != "scale" else question.scale or True,
         )

@@ -14,6 +14,7 @@ from jurybox.answers import (
     NOT_ASKED,
     Answerers,
     FacetAnnotations,
+    as_words,
     as_yes,
     class_columns,
     read_sets,
@@ -213,6 +214,7 @@ class AnswerSheet(Shown):
         """
         found = named_columns(data, (annotator, question, answer), columns, _COLUMNS, (_ASKED,))
         text, who, of, said = (found[name] for name in _COLUMNS)
+        of = as_words(of)
         if not len(text) == len(who) == len(of) == len(said):
             raise InputError(
                 f"{', '.join(_COLUMNS)} have lengths {len(text)}, {len(who)}, {len(of)} and {len(said)}, "
