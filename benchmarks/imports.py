@@ -32,6 +32,7 @@ from typing import Any
 import numpy as np
 
 from jurybox.project import Project
+from real_crowds_report import between
 from serving import Annotator, Tally, end_server, make_project, make_texts, place, start_server, wait_until_up
 
 OUT = Path(__file__).parent / "results" / "imports.json"
@@ -191,9 +192,8 @@ def _cells(found: Mapping[str, Any]) -> list[str]:
 
 def write_table(page: Path, results: Mapping[str, Any]) -> None:
     """Put the table between its marks on a page."""
-    before, _, rest = page.read_text(encoding="utf-8").partition(_MARKS[0])
-    after = rest.partition(_MARKS[1])[2]
-    page.write_text(f"{before}{_MARKS[0]}\n\n{table(results)}\n\n{_MARKS[1]}{after}", encoding="utf-8")
+    lines = iter(["", table(results), ""])
+    page.write_text(between(page.read_text(encoding="utf-8"), *_MARKS, lines), encoding="utf-8")
 
 
 def main() -> None:

@@ -322,9 +322,7 @@ def _answering(dataset: Dataset, text: Any, annotator: Any, label: Any, annotato
     }
     answers = Annotations.from_indices(text, annotator, label, **known)
     kept = _given(answers, dataset.initial)
-    initial = Annotations.from_indices(
-        answers.text[kept], answers.annotator[kept], answers.label[kept], **known
-    )
+    initial = answers.with_triplets(answers.text[kept], answers.annotator[kept], answers.label[kept])
     return replace(dataset, answers=answers, initial=initial)
 
 

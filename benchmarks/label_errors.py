@@ -39,6 +39,7 @@ from sklearn.metrics import average_precision_score
 import jurybox as jb
 from jurybox.annotations import Annotations
 from jurybox.arrays import Floats, Ints
+from jurybox.datasets.frames import rank_within_text
 from jurybox.encoders import FeatureCache, fit_views, get_encoders
 from jurybox.trust.labels import contested_texts, guideline_problems, label_errors
 from label_efficiency import CACHE, load
@@ -101,9 +102,7 @@ def real(root: Path, name: str, per_text: tuple[int, int], variant: str = "", *,
     rng = np.random.default_rng([seed, 7])
     a, gold, x = pool(root, name)
     chosen = rng.permutation(np.flatnonzero(gold >= 0))[:MOST_TEXTS]
-    order = np.lexsort((rng.random(len(a)), a.text))
-    rank = np.empty(len(a), dtype=np.int64)
-    rank[order] = np.arange(len(a)) - np.concatenate([[0], np.cumsum(a.n_labels)[:-1]])[a.text[order]]
+    rank = rank_within_text(a, rng)
     kept = np.isin(a.text, chosen) & (rank < rng.integers(*per_text, endpoint=True, size=a.n_texts)[a.text])
     text, annotator, label = (v[kept].astype(np.int64) for v in (a.text, a.annotator, a.label))
     if variant == "spammer":  # gives a fifth of the annotations, in place of others

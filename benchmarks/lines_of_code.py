@@ -29,10 +29,12 @@ from typing import Any
 
 import numpy as np
 
+from real_crowds_report import between
+
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results" / "lines_of_code.json"
 PAGE = HERE.parent / "docs" / "lines-of-code.md"
-MARKS = ("<!-- made by benchmarks/lines_of_code.py -->\n", "<!-- end -->\n")
+MARKS = ("<!-- made by benchmarks/lines_of_code.py -->", "<!-- end -->")
 
 STEPS = {
     "agreement": "how far annotators agree",
@@ -193,7 +195,7 @@ def table_of(results: list[dict[str, Any]]) -> str:
         rows.append([f"{data}: accuracy of the model", *(_mean(found[one]["accuracy"]) for one in libraries)])
         shares = [found[one].get("consensus") for one in libraries]
         rows.append([f"{data}: of the labels", *("—" if s is None else f"{s:.3f}" for s in shares)])
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows) + "\n"
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
 def _mean(values: list[float]) -> str:
@@ -203,10 +205,8 @@ def _mean(values: list[float]) -> str:
 def write_page() -> None:
     """Put the table of the kept results between its marks."""
     results = json.loads(RESULTS.read_text(encoding="utf-8"))
-    page = PAGE.read_text(encoding="utf-8")
-    before, rest = page.split(MARKS[0])
-    after = rest.split(MARKS[1])[1]
-    PAGE.write_text(before + MARKS[0] + table_of(results) + MARKS[1] + after, encoding="utf-8")
+    page = between(PAGE.read_text(encoding="utf-8"), *MARKS, iter([table_of(results)]))
+    PAGE.write_text(page, encoding="utf-8")
 
 
 def main() -> None:

@@ -255,12 +255,7 @@ class Crowd:
 
 
 def _none_of(annotations: Annotations) -> Annotations:
-    nothing = np.zeros(0, dtype=np.int64)
-    return Annotations.from_indices(
-        nothing, nothing, nothing,
-        texts=annotations.texts, annotators=annotations.annotators, classes=annotations.classes,
-        scale=annotations.scale,
-    )  # fmt: skip
+    return annotations.with_triplets([], [], [])
 
 
 def against_rest(sheet: AnswerSheet) -> AnswerSheet:

@@ -45,6 +45,7 @@ from jurybox import Annotations
 from jurybox.classifiers.calibrated import calibrate
 from jurybox.classifiers.head import Head
 from jurybox.datasets.folder import ANNOTATIONS
+from jurybox.datasets.frames import rank_within_text
 from jurybox.scales import quadratic_kappa
 from jurybox.trust.annotators import assess_annotators
 from jurybox.trust.estimates import estimate_of_consensus
@@ -132,23 +133,12 @@ def judged(found: CrowdSet, methods: dict[str, Any], seeds: int, intervals: bool
 
 def divided(annotations: Annotations, k: int, rng: np.random.Generator) -> tuple[Annotations, Annotations]:
     """Give k random labels of each text, and hold the rest back."""
-    order = np.lexsort((rng.random(len(annotations)), annotations.text))
-    first = np.cumsum(annotations.n_labels) - annotations.n_labels
-    place = np.empty(len(annotations), dtype=np.int64)
-    place[order] = np.arange(len(annotations)) - first[annotations.text[order]]
-
-    def part(rows: Ints) -> Annotations:
-        return Annotations.from_indices(
-            annotations.text[rows],
-            annotations.annotator[rows],
-            annotations.label[rows],
-            texts=annotations.n_texts,
-            annotators=annotations.n_annotators,
-            classes=annotations.classes,
-            scale=annotations.scale,
-        )
-
-    return part(np.flatnonzero(place < k)), part(np.flatnonzero(place >= k))
+    text, annotator, label = annotations.text, annotations.annotator, annotations.label
+    given = rank_within_text(annotations, rng) < k
+    return (
+        annotations.with_triplets(text[given], annotator[given], label[given]),
+        annotations.with_triplets(text[~given], annotator[~given], label[~given]),
+    )
 
 
 def probabilities(features: Floats, given: Annotations) -> Floats:

@@ -105,14 +105,7 @@ def labels_until(
             return None
         taken += first
         left = left[~np.isin(left, first)]
-        given = jb.Annotations.from_indices(
-            people.text[taken],
-            people.annotator[taken],
-            people.label[taken],
-            texts=people.n_texts,
-            annotators=people.n_annotators,
-            classes=people.classes,
-        )
+        given = people.with_triplets(people.text[taken], people.annotator[taken], people.label[taken])
         available = np.bincount(people.text[left], minlength=people.n_texts) > 0
         played = play_round(
             given, x, Settings(batch=BATCH), rng, previous=played, eligible=available, machines=machines

@@ -217,9 +217,7 @@ def ask_about(dataset: Dataset, texts: Ints, known: Annotations, rng: np.random.
 
 def with_rows(like: Annotations, rows: Ints) -> Annotations:
     """Return annotations (text, annotator, label, …) over the texts, annotators and classes of others."""
-    return Annotations.from_indices(
-        *rows.T[:3], texts=like.texts, annotators=like.annotators, classes=like.classes
-    )
+    return like.with_triplets(*rows.T[:3])
 
 
 def count_test_hits(dataset: Dataset, case: Case, current: Round, test: Any) -> int:

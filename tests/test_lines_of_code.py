@@ -17,7 +17,8 @@ RESULTS = json.loads(lines_of_code.RESULTS.read_text(encoding="utf-8"))
 
 def test_the_page_has_the_table_of_the_kept_results() -> None:
     page = lines_of_code.PAGE.read_text(encoding="utf-8")
-    assert lines_of_code.MARKS[0] + lines_of_code.table_of(RESULTS) + lines_of_code.MARKS[1] in page
+    start, end = lines_of_code.MARKS
+    assert f"{start}\n{lines_of_code.table_of(RESULTS)}\n{end}" in page
 
 
 def test_the_lines_are_those_of_the_code_that_ran() -> None:

@@ -16,6 +16,7 @@ import jurybox as jb
 from jurybox.coding import LabelsWarning
 from jurybox.datasets import Dataset
 from jurybox.encoders import get_encoders
+from jurybox.labelled import ensemble
 
 UNTYPED: Any = jb
 """As a notebook calls them: nothing looks at types before."""
@@ -344,6 +345,17 @@ def test_functions_that_use_other_models_are_other_encoders() -> None:
     names = [get_encoders(encoder_with({"weight": w}))[0].name for w in (1.0, 2.0, 1.0)]
     assert names[0] == names[2], "the same is found in the cache"
     assert names[0] != names[1], "or features of another model would be"
+
+
+def test_records_of_probabilities_are_a_table_and_several_tables_an_ensemble() -> None:
+    records = [{"id": "t2", "yes": 0.9, "no": 0.1}, {"id": "t1", "yes": 0.2, "no": 0.8}]
+    columns = {"id": ["t2", "t1"], "yes": [0.9, 0.2], "no": [0.1, 0.8]}
+    texts, one = np.array(["t1", "t2"]), [[0.8, 0.2], [0.1, 0.9]]
+    for given, models in ((records, 1), (columns, 1), ([records, columns], 2), ([columns], 1)):
+        found = ensemble(given, texts, ("no", "yes"))
+        assert found.tolist() == [one] * models
+    with pytest.raises(jb.InputError, match="no row for text 't3'"):
+        ensemble(records, np.array(["t1", "t3"]), ("no", "yes"))
 
 
 def test_encoders_are_told_apart_by_what_is_used_inside_of_them() -> None:

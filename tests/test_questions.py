@@ -113,7 +113,7 @@ def test_questions_may_be_numbered(questions: list[str] | None) -> None:
     sheet = AnswerSheet.from_long(frame, questions=questions)
     assert [str(facet) for facet in sheet.facets][:2] == ["1", "2:food" if questions is None else "2:price"]
     with pytest.raises(InputError, match="row 1: the question is missing"):
-        AnswerSheet.from_long(frame.assign(question=[1, None]), questions=questions)
+        AnswerSheet.from_long(frame.assign(question=pd.Series([1, None])), questions=questions)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from jurybox.arrays import Bools, DataFrame, Floats, Index, Ints, freeze
+from jurybox.arrays import Bools, DataFrame, Floats, Index, Ints, counted, freeze
 from jurybox.coding import (
     class_names,
     encode,
@@ -127,12 +127,12 @@ class Annotations(Shown):
     @cached_property
     def n_labels(self) -> Ints:
         """How many labels each text has, shape (N,)."""
-        return _counted(self.text, self.n_texts)
+        return counted(self.text, self.n_texts)
 
     @cached_property
     def labels_per_annotator(self) -> Ints:
         """How many labels each annotator gave, shape (M,)."""
-        return _counted(self.annotator, self.n_annotators)
+        return counted(self.annotator, self.n_annotators)
 
     @property
     def labelled(self) -> Bools:
@@ -279,20 +279,13 @@ class Annotations(Shown):
         Annotations(3 texts, 2 annotators, 2 classes, 2 annotations)
         """
         text_ids = np.arange(texts) if isinstance(texts, int) else identifiers(texts, "text")
-        annotator_ids = (
+        people = (
             np.arange(annotators) if isinstance(annotators, int) else identifiers(annotators, "annotator")
         )
         names = tuple(range(classes)) if isinstance(classes, int) else class_names(classes)
-        return cls._build(
-            positions(array(text), len(text_ids), "text"),
-            positions(array(annotator), len(annotator_ids), "annotator"),
-            positions(array(label), len(names), "label"),
-            text_ids,
-            annotator_ids,
-            names,
-            duplicates,
-            scale=numbers_of(names, scale),
-        )
+        none = np.zeros(0, dtype=np.int32)
+        pool = cls(none, none, none, text_ids, people, names, scale=numbers_of(names, scale))
+        return pool.with_triplets(text, annotator, label, duplicates=duplicates)
 
     @classmethod
     def _build(
@@ -345,6 +338,28 @@ class Annotations(Shown):
         names = text_ids, annotator_ids, self.classes
         return self._build(*triplet, *names, "error", scale=self.scale, decided=decided)
 
+    def with_triplets(
+        self,
+        text: ArrayLike,
+        annotator: ArrayLike,
+        label: ArrayLike,
+        *,
+        duplicates: Duplicates = "error",
+        decided: Bools | None = None,
+    ) -> Annotations:
+        """Return other annotations of the same texts, annotators and classes; as `from_indices`."""
+        return self._build(
+            positions(array(text), self.n_texts, "text"),
+            positions(array(annotator), self.n_annotators, "annotator"),
+            positions(array(label), self.n_classes, "label"),
+            self.texts,
+            self.annotators,
+            self.classes,
+            duplicates,
+            scale=self.scale,
+            decided=decided,
+        )
+
     def extend(
         self,
         text: ArrayLike,
@@ -367,15 +382,11 @@ class Annotations(Shown):
         InputError
             As `from_indices`.
         """
-        return self._build(
+        return self.with_triplets(
             np.concatenate([self.text, positions(text, self.n_texts, "text")]),
             np.concatenate([self.annotator, positions(annotator, self.n_annotators, "annotator")]),
             np.concatenate([self.label, positions(label, self.n_classes, "label")]),
-            self.texts,
-            self.annotators,
-            self.classes,
-            duplicates,
-            scale=self.scale,
+            duplicates=duplicates,
             decided=None if self.decided is None else np.pad(self.decided, (0, len(np.asarray(text)))),
         )
 
@@ -392,14 +403,16 @@ class Annotations(Shown):
         """Return one row per class: labels, their share, texts that have one, annotators who used it."""
         import pandas as pd
 
-        chosen = [self.label == k for k in range(self.n_classes)]
-        counted = {
-            "labels": [int(of.sum()) for of in chosen],
-            "share": [float(of.sum()) / max(len(self), 1) for of in chosen],
-            "texts": (self.counts > 0).sum(axis=0),
-            "annotators": [len(np.unique(self.annotator[of])) for of in chosen],
+        labels = self.counts.sum(axis=0)
+        people = [len(np.unique(self.annotator[self.label == k])) for k in range(self.n_classes)]
+        texts = (self.counts > 0).sum(axis=0)
+        found = {
+            "labels": labels,
+            "share": labels / max(len(self), 1),
+            "texts": texts,
+            "annotators": people,
         }
-        return pd.DataFrame(counted, index=pd.Index(list(self.classes), name="class"))
+        return pd.DataFrame(found, index=pd.Index(list(self.classes), name="class"))
 
     def to_wide(self) -> DataFrame:
         """Return a frame of shape (N, M) of class positions, NaN where there is no label."""
@@ -408,9 +421,3 @@ class Annotations(Shown):
         cells: Floats = np.full((self.n_texts, self.n_annotators), np.nan)
         cells[self.text, self.annotator] = self.label
         return pd.DataFrame(cells, index=pd.Index(self.texts), columns=pd.Index(self.annotators))
-
-
-def _counted(positions: Index, size: int) -> Ints:
-    counts = np.bincount(positions, minlength=size)
-    freeze(counts)
-    return counts

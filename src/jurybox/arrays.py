@@ -24,6 +24,7 @@ __all__ = [
     "Rng",
     "Series",
     "check_probabilities",
+    "counted",
     "finite",
     "freeze",
     "generator",
@@ -43,6 +44,13 @@ _SUM_TOLERANCE = 1e-2
 def freeze(array: NDArray[np.generic]) -> None:
     """Make an array read-only in place, as fields of results are."""
     array.setflags(write=False)
+
+
+def counted(positions: NDArray[np.integer], size: int) -> Ints:
+    """Count each position in ``range(size)``; read-only."""
+    counts = np.bincount(positions, minlength=size)
+    freeze(counts)
+    return counts
 
 
 def generator(rng: Rng | None) -> np.random.Generator:

@@ -30,6 +30,7 @@ __all__ = [
     "is_missing",
     "missing_labels",
     "missing_values",
+    "plain",
     "positions",
     "refuse_truth_values",
     "refuse_unordered",
@@ -62,7 +63,7 @@ _NONE = ("None", "NONE")
 
 
 class LabelsWarning(UserWarning):
-    """Labels look as if two spellings of one class were two classes."""
+    """Labels look as if a class were there in two spellings, or as if nobody had meant their order."""
 
 
 def is_missing(value: str, names: Collection[str] | None = None) -> bool:
@@ -85,6 +86,17 @@ def is_missing(value: str, names: Collection[str] | None = None) -> bool:
     if names is None:
         return bare.lower() in MISSING_MARKERS and (bare.lower() != "none" or bare in _NONE)
     return bare.lower() in MISSING_MARKERS and bare not in names
+
+
+def plain(value: Any) -> Any:
+    """Return one of NumPy's values as Python's, as people write it.
+
+    Examples
+    --------
+    >>> plain(np.str_("t1")), plain("t1")
+    ('t1', 't1')
+    """
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def missing_values(values: NDArray[Any]) -> Bools:
@@ -141,7 +153,9 @@ def encode(
     missing = missing_values(values)
     if missing.any():
         row = int(missing.argmax())
-        raise InputError(f"row {row}: the {name} is missing (got {values[row]!r}), expected an identifier")
+        raise InputError(
+            f"row {row}: the {name} is missing (got {plain(values[row])!r}), expected an identifier"
+        )
     if known is None:
         codes, unique = pd.factorize(values)
         return codes, np.asarray(unique)
@@ -150,8 +164,8 @@ def encode(
     if (codes < 0).any():
         row = int((codes < 0).argmax())
         raise InputError(
-            f"row {row}: {name} {values[row]!r:.60} is not among the {len(names)} given as {name}s=, which "
-            f"start with {names[:3].tolist()!r:.100}"
+            f"row {row}: {name} {plain(values[row])!r:.60} is not among the {len(names)} given as {name}s=, "
+            f"which start with {names[:3].tolist()!r:.100}"
         )
     return codes, names
 
@@ -181,14 +195,14 @@ def identifiers(known: Iterable[Any], name: str) -> NDArray[Any]:
     repeated = pd.Index(unique).duplicated()
     if repeated.any():
         row = int(repeated.argmax())
-        raise InputError(f"{name} {unique[row]!r} appears twice, expected each {name} once")
+        raise InputError(f"{name} {plain(unique[row])!r} appears twice, expected each {name} once")
     return unique
 
 
 def class_names(classes: Sequence[Hashable]) -> tuple[Hashable, ...]:
     """Return the classes as a tuple, or raise if one appears twice, or they have no order."""
     refuse_unordered(classes, "classes")
-    names = tuple(name.item() if isinstance(name, np.generic) else name for name in classes)
+    names = tuple(map(plain, classes))
     repeated = [name for position, name in enumerate(names) if name in names[:position]]
     if repeated:
         raise InputError(f"class {repeated[0]!r} appears twice in classes=, expected each class once")
@@ -225,7 +239,7 @@ def encode_labels(
     if outside.any():
         first = int(outside.argmax())
         raise InputError(
-            f"row {rows[first]}: label {values[first]!r} is not one of the classes {_listed(names)}"
+            f"row {rows[first]}: label {plain(values[first])!r} is not one of the classes {_listed(names)}"
         )
     return codes, names
 
@@ -375,8 +389,8 @@ def in_order(
         first, second = _first_duplicate(order, repeated)
         said = (first, second) if rows is None else (int(rows[first]), int(rows[second]))
         raise InputError(
-            f"row {said[1]}: annotator {annotators[annotator[second]]!r} already labelled text "
-            f"{texts[text[second]]!r} in row {said[0]}; pass duplicates='last' to keep the later label"
+            f"row {said[1]}: annotator {plain(annotators[annotator[second]])!r} already labelled text "
+            f"{plain(texts[text[second]])!r} in row {said[0]}; pass duplicates='last' to keep the later label"
         )
     return order[np.append(~repeated, True)] if len(order) else order
 

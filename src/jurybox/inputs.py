@@ -361,16 +361,16 @@ def _distinct(column: NDArray[Any]) -> set[Any] | None:
         return None
 
 
-def is_counted(index: Any) -> bool:
-    """Whether an index of pandas just counts the rows: it says nothing of their order.
+def is_counted(ids: Any) -> bool:
+    """Whether identifiers, or an index of pandas, just count the rows: they say nothing of their order.
 
     Examples
     --------
     >>> import pandas as pd
-    >>> is_counted(pd.RangeIndex(3)), is_counted(pd.Index([2, 0, 1]))
-    (True, False)
+    >>> is_counted(pd.RangeIndex(3)), is_counted(pd.Index([2, 0, 1])), is_counted(["t1"])
+    (True, False, False)
     """
-    return index.dtype.kind in "iu" and np.array_equal(index.to_numpy(), np.arange(len(index)))
+    return np.asarray(ids).dtype.kind in "iu" and np.array_equal(ids, np.arange(len(ids)))
 
 
 def text_rows(
@@ -398,7 +398,7 @@ def text_rows(
             f"the frame has the columns {list(frame.columns)!r:.200}, expected text and, where texts have "
             "one, id: pass columns={'text': '…'} with the name it has here"
         )
-    ids = next((name for name in ("id", "text_id", "uid") if name in renamed.columns), None)
+    ids = next((name for name in ID_NAMES if name != "text" and name in renamed.columns), None)
     rest = [name for name in renamed.columns if name not in (ids, text)]
     keys = renamed[ids].tolist() if ids is not None else _index_ids(renamed.index)
     further = (

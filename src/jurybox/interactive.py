@@ -104,7 +104,8 @@ class Loop(Shown):
         self.settings = Settings(strategy, batch, max_labels, random_share, classifier)
         self._names = {"strategy": strategy, "classifier": classifier, "encoder": encoder}
         self._pred_probs = pred_probs
-        self._features = None if features is None else rows_by_text(features, self.text_ids, "features")
+        rows = None if features is None else rows_by_text(features, self.text_ids, "features")
+        self._features = None if rows is None else np.asarray(rows)
         self._cache = None if cache is None else FeatureCache(Path(cache))
         self._views: Views | None = None
         self._rows: Any = None
@@ -401,7 +402,7 @@ class Loop(Shown):
 
     def _inputs(self) -> Any:
         if self._features is not None:
-            return np.asarray(self._features)
+            return self._features
         if self.settings.classifier.takes == "texts":
             return list(self.texts)
         if self._rows is None:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jurybox.arrays import Floats, Ints, Series, check_probabilities
+from jurybox.coding import plain
 from jurybox.errors import InputError
 from jurybox.inputs import ID_NAMES, array, is_counted, table
 
@@ -32,7 +33,7 @@ def named(identifiers: NDArray[Any]) -> bool:
     >>> named(np.array(["t1", "t2"])), named(np.arange(2))
     (True, False)
     """
-    return not (identifiers.dtype.kind in "iu" and np.array_equal(identifiers, np.arange(len(identifiers))))
+    return not is_counted(identifiers)
 
 
 def by_text(values: Floats, texts: NDArray[Any], name: str) -> Floats | Series:
@@ -66,7 +67,7 @@ def scores_of(scores: Any, texts: NDArray[Any]) -> Any:
     places = scores.index.get_indexer(pd.Index(texts))
     if (places < 0).any():
         raise InputError(
-            f"scores has no value for text {texts[int((places < 0).argmax())]!r}, expected one a text"
+            f"scores has no value for text {plain(texts[int((places < 0).argmax())])!r}, expected one a text"
         )
     return scores.to_numpy()[places]
 
@@ -91,7 +92,7 @@ def rows_by_text(data: Any, texts: NDArray[Any], name: str) -> Any:
         raise InputError(f"{name} has {len(held)} rows, expected {len(texts)}: one a text")
     if not hasattr(data, "iloc") or is_counted(data.index):
         return held
-    return data.iloc[_places(data.index, texts, "text", name)].to_numpy()
+    return held[_places(data.index, texts, "text", name)]
 
 
 def places_of(wanted: Any, texts: NDArray[Any], name: str) -> Ints:
@@ -113,8 +114,8 @@ def places_of(wanted: Any, texts: NDArray[Any], name: str) -> Ints:
     if (places < 0).any():
         row = int((places < 0).argmax())
         raise InputError(
-            f"{name}, row {row}: the annotations have no text {list(wanted)[row]!r}; theirs start with "
-            f"{texts[:3].tolist()}"
+            f"{name}, row {row}: the annotations have no text {plain(list(wanted)[row])!r}; theirs "
+            f"start with {texts[:3].tolist()}"
         )
     return np.asarray(places, dtype=np.int64)
 
@@ -187,14 +188,14 @@ def _places(labels: Any, wanted: Any, kind: str, name: str) -> Ints:
             extra = ~have.isin(want)
             if extra.any():
                 raise InputError(
-                    f"{name}: {found} {labels[int(extra.argmax())]!r} is none of the {len(names)} "
+                    f"{name}: {found} {plain(labels[int(extra.argmax())])!r} is none of the {len(names)} "
                     f"{_plural(kind)} "
                     f"of the annotations; {_advice(kind)}"
                 )
             return np.asarray(have.get_indexer(want), dtype=np.int64)
     missing = names[labels.map(str).get_indexer(names.map(str)) < 0]
     raise InputError(
-        f"{name}: no {found} for {kind} {(list(missing) or list(names))[0]!r}; the frame's {axis} "
+        f"{name}: no {found} for {kind} {plain((list(missing) or list(names))[0])!r}; the frame's {axis} "
         f"with {list(labels[:3])}; {_advice(kind)}"
     )
 
@@ -217,8 +218,9 @@ def ensemble(pred_probs: Any, texts: NDArray[Any], classes: Sequence[Hashable]) 
     InputError
         As `probabilities`; or where there is no model.
     """
-    several = isinstance(pred_probs, list | tuple) and any(table(each) is not None for each in pred_probs)
-    if several and not all(isinstance(each, Mapping) and "text" in each for each in pred_probs):
+    listed = isinstance(pred_probs, list | tuple)
+    records = listed and all(map(_is_record, pred_probs))
+    if listed and not records and any(table(each) is not None for each in pred_probs):
         return np.stack([probabilities(each, texts, classes) for each in pred_probs])
     if table(pred_probs) is not None:
         return probabilities(pred_probs, texts, classes)[None]
@@ -228,3 +230,8 @@ def ensemble(pred_probs: Any, texts: NDArray[Any], classes: Sequence[Hashable]) 
     if len(p) == 0:
         raise InputError("pred_probs holds no model, expected at least one")
     return check_probabilities(p, (None, len(texts), len(classes)))
+
+
+def _is_record(given: Any) -> bool:
+    """Whether something is a row of a table, not a table: a value a column."""
+    return isinstance(given, Mapping) and all(np.ndim(value) == 0 for value in given.values())

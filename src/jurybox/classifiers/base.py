@@ -19,7 +19,17 @@ from numpy.typing import ArrayLike, NDArray
 from jurybox.arrays import Ints
 from jurybox.errors import InputError
 
-__all__ = ["Classifier", "Fitted", "FloatArray", "Inputs", "check_targets"]
+__all__ = [
+    "Classifier",
+    "ConstantFitted",
+    "Fitted",
+    "FloatArray",
+    "Inputs",
+    "check_targets",
+    "is_single_class",
+    "prior",
+    "stratified_folds",
+]
 
 FloatArray: TypeAlias = NDArray[np.float64]
 

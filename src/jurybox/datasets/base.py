@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from jurybox.annotations import Annotations
 from jurybox.arrays import DataFrame, Rng
+from jurybox.coding import plain
 from jurybox.datasets.frames import parts_of_frames, parts_of_rows
 from jurybox.display import Shown
 from jurybox.errors import InputError, require
@@ -206,7 +207,6 @@ def _check_same(name: str, got: Any, other: str, expected: Any) -> None:
     at = next((at for at, pair in enumerate(zip(got, expected, strict=True)) if pair[0] != pair[1]), None)
     if at is not None:
         raise InputError(
-            f"{name}[{at}] is {got[at]!r} and {other}[{at}] {expected[at]!r}, expected the same names in "
-            "the same "
-            "order: pass texts=, annotators= and classes= to Annotations.from_long"
+            f"{name}[{at}] is {plain(got[at])!r} and {other}[{at}] {plain(expected[at])!r}, expected the "
+            "same names in the same order: pass texts=, annotators= and classes= to Annotations.from_long"
         )

@@ -14,7 +14,18 @@ from jurybox.coding import identifiers, missing_labels
 from jurybox.errors import InputError
 from jurybox.inputs import table, text_rows
 
-__all__ = ["TEST_SHARE", "draw_initial", "majority", "parts_of_frames", "parts_of_rows"]
+__all__ = [
+    "TEST_SHARE",
+    "draw_initial",
+    "majority",
+    "parts_of_frames",
+    "parts_of_rows",
+    "rank_within_text",
+]
+
+N_INITIAL = 100
+LABELS_PER_INITIAL = 2
+TEST_SHARE = 0.2
 
 _NESTED = {"id", "text", "annotations"}
 
@@ -23,11 +34,11 @@ def parts_of_frames(
     texts: Any,
     annotations: Any,
     *,
-    test: Any,
-    classes: Sequence[Hashable] | None,
-    columns: Mapping[str, Hashable] | None,
     name: str,
-    seed: Rng,
+    test: Any = None,
+    classes: Sequence[Hashable] | None = None,
+    columns: Mapping[str, Hashable] | None = None,
+    seed: Rng = 0,
 ) -> dict[str, Any]:
     """Return what a data set is made of; see `jurybox.datasets.base.Dataset.from_frames`."""
     rng = generator(seed)
@@ -101,7 +112,7 @@ def parts_of_rows(
         frame[[id_column, *theirs.values()]],
         columns={"text": id_column, **theirs},
         name=name,
-        **{"test": None, "classes": None, "seed": 0, **frames},
+        **frames,
     )
 
 
@@ -116,8 +127,7 @@ def _parts_of_texts(frame: DataFrame, *, name: str, **frames: Any) -> dict[str, 
         for one in given
     ]
     known = getattr(frame["label"].dtype, "categories", None) if "label" in frame.columns else None
-    classes = None if known is None else list(known)
-    settings = {"test": None, "classes": classes, "columns": None, "seed": 0, **frames}
+    settings = {"classes": None if known is None else list(known), **frames}
     return parts_of_frames(frame[["id", "text"]], said, name=name, **settings)
 
 
@@ -150,11 +160,6 @@ def _codes(labels: list[Any] | None, classes: tuple[Hashable, ...], name: str) -
             )
         codes[at] = position[held[at]]
     return None if missing.all() else codes
-
-
-N_INITIAL = 100
-LABELS_PER_INITIAL = 2
-TEST_SHARE = 0.2
 
 
 def majority(annotations: Annotations) -> NDArray[np.int64]:
@@ -199,21 +204,19 @@ def draw_initial(
     shuffled = rng.permutation(np.flatnonzero(answers.labelled))
     enough = answers.n_labels[shuffled] >= labels_per_text
     chosen = np.concatenate([shuffled[enough], shuffled[~enough]])[:n_texts]
-    kept = np.isin(answers.text, chosen) & (_rank_within_text(answers, rng) < labels_per_text)
-    return Annotations.from_indices(
-        answers.text[kept],
-        answers.annotator[kept],
-        answers.label[kept],
-        texts=answers.texts,
-        annotators=answers.annotators,
-        classes=answers.classes,
-        scale=answers.scale,
-    )
+    kept = np.isin(answers.text, chosen) & (rank_within_text(answers, rng) < labels_per_text)
+    return answers.with_triplets(answers.text[kept], answers.annotator[kept], answers.label[kept])
 
 
-def _rank_within_text(answers: Annotations, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Count the annotations of each text from 0, in random order, shape (L,)."""
-    order = np.lexsort((rng.random(answers.n_annotations), answers.text))
+def rank_within_text(answers: Annotations, rng: Rng) -> Ints:
+    """Count the annotations of each text from 0, in random order, shape (L,).
+
+    Examples
+    --------
+    >>> rank_within_text(Annotations.from_wide([[0, 1], [None, 1]]), 0)
+    array([1, 0, 0])
+    """
+    order = np.lexsort((generator(rng).random(answers.n_annotations), answers.text))
     rank = np.empty(answers.n_annotations, dtype=np.int64)
     first = np.concatenate([[0], np.cumsum(answers.n_labels)[:-1]])
     rank[order] = np.arange(answers.n_annotations) - first[answers.text[order]]

@@ -164,14 +164,7 @@ def judge_machines(
 def _unprompted(inputs: Moment) -> Annotations:
     """Return the labels that were given without a model's opinion on the screen."""
     given, free = inputs.annotations, ~inputs.evidence.suggested
-    return Annotations.from_indices(
-        given.text[free],
-        given.annotator[free],
-        given.label[free],
-        texts=given.n_texts,
-        annotators=given.n_annotators,
-        classes=given.classes,
-    )
+    return given.with_triplets(given.text[free], given.annotator[free], given.label[free])
 
 
 def _confusion(people: Annotations, said: Ints) -> Ints:

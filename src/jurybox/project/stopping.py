@@ -200,17 +200,8 @@ def _rising(judged: Sequence[JudgedRound]) -> list[JudgedRound]:
 
 def _drawn(inputs: Moment) -> Annotations:
     """Return those of the annotations whose texts were drawn by chance."""
-    annotations = inputs.annotations
     text, annotator, label, _ = inputs.independent[inputs.independent[:, 3] == 1].T
-    return Annotations.from_indices(
-        text,
-        annotator,
-        label,
-        texts=annotations.texts,
-        annotators=annotations.annotators,
-        classes=annotations.classes,
-        scale=annotations.scale,
-    )
+    return inputs.annotations.with_triplets(text, annotator, label)
 
 
 def _stability(info: RoundInfo) -> float | None:
