@@ -19,8 +19,8 @@ from jurybox.annotations import Annotations
 from jurybox.arrays import DataFrame, Floats, Ints, freeze
 from jurybox.coding import LabelsWarning, as_number
 from jurybox.display import Shown
-from jurybox.doubts import as_annotations
 from jurybox.errors import InputError
+from jurybox.labelled import as_annotations
 from jurybox.scales import set_distances
 
 __all__ = [

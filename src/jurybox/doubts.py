@@ -1,22 +1,19 @@
-"""What is given for annotations, and signs that probabilities are not those of the classes they stand for.
+"""Signs that probabilities are not those of the classes they stand for.
 
-These signs compare the class that the model finds likeliest with the labels people gave, so they cost no fit.
+They compare the class that the model finds likeliest with the labels people gave, so they cost no fit.
 """
 
 from __future__ import annotations
 
 import warnings
-from typing import Any
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from jurybox.annotations import Annotations
 from jurybox.arrays import Floats
-from jurybox.errors import InputTypeError
-from jurybox.inputs import COLUMNS, table
 
-__all__ = ["PredProbsWarning", "as_annotations", "doubt", "find_doubt"]
+__all__ = ["PredProbsWarning", "doubt", "find_doubt"]
 
 _LEAST = 30  # labelled texts, below which nothing is said
 _SURE = 4.0  # standard errors
@@ -26,30 +23,6 @@ _DECIDED = 0.99
 
 class PredProbsWarning(UserWarning):
     """Probabilities look as if they were not what they should be."""
-
-
-def as_annotations(given: Any) -> Annotations:
-    """Return annotations as they are, or those of a table with the columns text, annotator and label.
-
-    Raises
-    ------
-    InputTypeError
-        For anything else.
-
-    Examples
-    --------
-    >>> as_annotations([{"text": "t1", "annotator": "ana", "label": "no"}])
-    Annotations(1 texts, 1 annotators, 1 classes, 1 annotations)
-    """
-    if isinstance(given, Annotations):
-        return given
-    frame = table(given)
-    if frame is None or not set(COLUMNS) <= set(frame.columns):
-        raise InputTypeError(
-            f"annotations is {type(given).__name__}, expected Annotations: make them with "
-            "Annotations.from_wide (a column an annotator) or from_long (columns text, annotator, label)"
-        )
-    return Annotations.from_long(frame)
 
 
 def doubt(annotations: Annotations, p: Floats | None) -> None:

@@ -1,4 +1,4 @@
-"""Values by text: out come series where texts have names, in go frames that are put in the texts' order."""
+"""Tables by text, and what comes of them: annotations, rows in the order of texts, series by text."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from jurybox.annotations import Annotations
 from jurybox.arrays import Floats, Ints, Series, check_probabilities
 from jurybox.coding import plain
-from jurybox.errors import InputError
-from jurybox.inputs import ID_NAMES, array, is_counted, table
+from jurybox.errors import InputError, InputTypeError
+from jurybox.inputs import COLUMNS, ID_NAMES, array, is_counted, table
 
 __all__ = [
+    "as_annotations",
     "by_text",
     "ensemble",
     "labelled_as",
@@ -23,6 +25,30 @@ __all__ = [
     "rows_by_text",
     "scores_of",
 ]
+
+
+def as_annotations(given: Any) -> Annotations:
+    """Return annotations as they are, or those of a table with the columns text, annotator and label.
+
+    Raises
+    ------
+    InputTypeError
+        For anything else.
+
+    Examples
+    --------
+    >>> as_annotations([{"text": "t1", "annotator": "ana", "label": "no"}])
+    Annotations(1 texts, 1 annotators, 1 classes, 1 annotations)
+    """
+    if isinstance(given, Annotations):
+        return given
+    frame = table(given)
+    if frame is None or not set(COLUMNS) <= set(frame.columns):
+        raise InputTypeError(
+            f"annotations is {type(given).__name__}, expected Annotations: make them with "
+            "Annotations.from_wide (a column an annotator) or from_long (columns text, annotator, label)"
+        )
+    return Annotations.from_long(frame)
 
 
 def named(identifiers: NDArray[Any]) -> bool:

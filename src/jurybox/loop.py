@@ -24,9 +24,8 @@ from jurybox.classifiers.pooled import MachineVotes, pool_machines, uncertainty_
 from jurybox.consensus import Consensus
 from jurybox.consensus.crowdlab import calibrated
 from jurybox.display import Shown
-from jurybox.doubts import as_annotations
 from jurybox.errors import InputError
-from jurybox.labelled import ensemble, rows_by_text
+from jurybox.labelled import as_annotations, ensemble, rows_by_text
 from jurybox.ranking import Ranking, rank_texts
 from jurybox.strategies import Strategy, Target, get_strategy, known_shares
 

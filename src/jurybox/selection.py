@@ -15,9 +15,9 @@ from jurybox.annotations import Annotations
 from jurybox.arrays import Bools, Floats, Ints, Rng, generator, total_by
 from jurybox.consensus.crowdlab import calibrated, check_ensemble, settle
 from jurybox.consensus.majority import majority_labels
-from jurybox.doubts import as_annotations, doubt
+from jurybox.doubts import doubt
 from jurybox.errors import InputError
-from jurybox.labelled import by_text, labelled_as, probabilities, scores_of
+from jurybox.labelled import as_annotations, by_text, labelled_as, probabilities, scores_of
 
 __all__ = [
     "activelab",

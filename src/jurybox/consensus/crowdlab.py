@@ -16,9 +16,9 @@ from jurybox.annotations import Annotations
 from jurybox.arrays import Floats, Ints, Rng, generator, total_by
 from jurybox.consensus.majority import majority_labels
 from jurybox.consensus.result import Consensus, describe_annotators, mean_per_annotator, summarise
-from jurybox.doubts import as_annotations, doubt
+from jurybox.doubts import doubt
 from jurybox.errors import InputError
-from jurybox.labelled import ensemble, probabilities
+from jurybox.labelled import as_annotations, ensemble, probabilities
 
 __all__ = ["ConsensusRule", "CrowdlabConsensus", "crowdlab", "fit_temperature", "scale_probabilities"]
 

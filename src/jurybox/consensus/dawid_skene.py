@@ -17,9 +17,9 @@ from jurybox.annotations import Annotations
 from jurybox.arrays import Floats, Ints, Rng, generator
 from jurybox.consensus.majority import majority_labels
 from jurybox.consensus.result import UNKNOWN, Consensus, describe_annotators, summarise
-from jurybox.doubts import as_annotations, doubt
+from jurybox.doubts import doubt
 from jurybox.errors import InputError
-from jurybox.labelled import probabilities
+from jurybox.labelled import as_annotations, probabilities
 
 __all__ = ["Smoothing", "dawid_skene"]
 

@@ -34,9 +34,9 @@ from jurybox.consensus.fitting import draw_types, fit_types
 from jurybox.consensus.prior import DEFAULT_PRIOR, AnnotatorPrior, majority_for
 from jurybox.consensus.result import UNKNOWN, Consensus, describe_annotators, summarise
 from jurybox.consensus.text_types import EXPERT_ERROR, TextTypes
-from jurybox.doubts import as_annotations, doubt
+from jurybox.doubts import doubt
 from jurybox.errors import InputError
-from jurybox.labelled import probabilities
+from jurybox.labelled import as_annotations, probabilities
 
 __all__ = ["EstimatedConsensus", "draw_consensus", "estimate_consensus", "nearest_class"]
 

@@ -9,8 +9,7 @@ import numpy as np
 from jurybox.annotations import Annotations
 from jurybox.arrays import Bools, Floats, Ints, Rng, generator, total_by
 from jurybox.consensus.result import UNKNOWN, Consensus, describe_annotators, mean_per_annotator, summarise
-from jurybox.doubts import as_annotations
-from jurybox.labelled import probabilities
+from jurybox.labelled import as_annotations, probabilities
 
 __all__ = ["majority_vote"]
 

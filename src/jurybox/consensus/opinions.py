@@ -31,9 +31,8 @@ from jurybox.annotations import Annotations
 from jurybox.arrays import DataFrame, Floats, Ints, freeze
 from jurybox.consensus.estimate import EstimatedConsensus, estimate_consensus
 from jurybox.display import Shown
-from jurybox.doubts import as_annotations
 from jurybox.errors import InputError
-from jurybox.labelled import probabilities
+from jurybox.labelled import as_annotations, probabilities
 
 __all__ = ["Opinions", "cross_entropy", "estimate_opinions", "manhattan", "opinions_of"]
 
