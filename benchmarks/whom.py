@@ -187,11 +187,15 @@ def spend(answers: Answers, price: float, way: Way, seed: int) -> list[float]:
     return found
 
 
+def _seeds(number: int) -> str:
+    return "one seed" if number == 1 else f"{number} seeds"
+
+
 def write_table(report: dict[str, Any], page: Path) -> None:
     """Write the figures into the documentation."""
     many = report["seeds"] > 1
     lines = [
-        f"Measured by `benchmarks/whom.py`, {report['seeds']} seeds, {report['made']}: a label of a person "
+        f"Measured by `benchmarks/whom.py`, {_seeds(report['seeds'])}, {report['made']}: a label of a person "
         f"costs 1. Accuracy of all items, mean over the steps of {STEP} up to {END} / at the end. In "
         "brackets, how far spending by value is ahead of the way on average"
         + (", with its 95 % interval over seeds." if many else "."),

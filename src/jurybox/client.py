@@ -192,7 +192,7 @@ class Client:
         return self._list(QueueRow, "/queue", params={"limit": limit})
 
     def flags(self) -> list[Flag]:
-        """List the remarks of annotators, the latest first."""
+        """List the remarks of annotators: those that are open first, of these the latest."""
         return self._list(Flag, "/flags")
 
     def status(self) -> Status:
