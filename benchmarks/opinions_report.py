@@ -12,6 +12,7 @@ RESULTS = HERE / "results" / "opinions.json"
 DOCS = HERE.parent / "docs" / "opinions.md"
 START, END = "<!-- opinions: start -->", "<!-- opinions: end -->"
 CHOSEN = ("stanford-politeness", "cebab-aspects food")
+METHODS = ("most frequent", "overall shares", "majority head", "label shares", "share head", "jurybox")
 PEOPLE = ("person_log_loss", "crowd_log_loss", "person_accuracy", "crowd_accuracy")
 
 
@@ -24,14 +25,14 @@ def main() -> None:
 
 
 def tables(report: dict[str, Any]) -> Iterator[str]:
-    """Yield a table of shares, and one of people and of stated errors."""
-    yield ""
-    yield "| set, labels a text | method | new: cross-entropy | Manhattan | labelled: the same | |"
-    yield "|---|---|---|---|---|---|"
-    for name, methods in rows(report):
-        for method, one in methods.items():
-            values = (f"{one[key]:.3f}" if key in one else "–" for key in measures())
-            yield f"| {name} | {method} | {' | '.join(values)} |"
+    """Yield a table of new texts, one of labelled texts, and one of people and of stated errors."""
+    for what, title in (("new", "new texts"), ("labelled", "labelled texts")):
+        yield ""
+        yield f"| {title} of, labels a text | {' | '.join(METHODS)} |"
+        yield f"|---|{'---|' * len(METHODS)}"
+        for name, methods in rows(report):
+            if f"{what}_manhattan" in methods["jurybox"]:
+                yield f"| {name} | {' | '.join(cell(methods[one], what) for one in METHODS)} |"
     yield ""
     yield "| set, labels a text | person: log loss | crowd | person: right | crowd | error stated | found |"
     yield "|---|---|---|---|---|---|---|"
@@ -42,11 +43,9 @@ def tables(report: dict[str, Any]) -> Iterator[str]:
     yield ""
 
 
-def measures() -> Iterator[str]:
-    """Yield the names of the distances."""
-    for what in ("new", "labelled"):
-        for distance in ("cross_entropy", "manhattan"):
-            yield f"{what}_{distance}"
+def cell(figures: dict[str, float], what: str) -> str:
+    """Return cross-entropy and Manhattan distance."""
+    return f"{figures[f'{what}_cross_entropy']:.3f}, {figures[f'{what}_manhattan']:.3f}"
 
 
 def rows(report: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -54,7 +53,7 @@ def rows(report: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     for name, figures in sorted(report["sets"].items()):
         for k, methods in figures["k"].items():
             star = "*" if name in CHOSEN else ""
-            yield f"{name}{star}, {k} ({figures['seeds']} seed{'s' * (figures['seeds'] > 1)})", methods
+            yield f"{name}{star}, {k}", methods
 
 
 if __name__ == "__main__":
