@@ -296,7 +296,7 @@ class Annotations(Shown):
         texts: NDArray[Any],
         annotators: NDArray[Any],
         classes: tuple[Hashable, ...],
-        duplicates: Duplicates,
+        duplicates: Duplicates = "error",
         rows: NDArray[np.integer] | None = None,
         scale: Scale | None = None,
         decided: Bools | None = None,
@@ -304,9 +304,9 @@ class Annotations(Shown):
         if duplicates not in ("error", "last"):
             raise InputError(f"duplicates is {duplicates!r}, expected 'error' or 'last'")
         order = in_order(text, annotator, label, texts, annotators, duplicates == "last", rows)
-        triplet = [np.array(column[order], dtype=np.int32) for column in (text, annotator, label)]
+        text, annotator, label = (np.array(column[order], np.int32) for column in (text, annotator, label))
         decided = None if decided is None else decided[order].copy()
-        return cls(*triplet, texts, annotators, classes, scale=scale, decided=decided)
+        return cls(text, annotator, label, texts, annotators, classes, scale=scale, decided=decided)
 
     def subset(
         self, *, texts: ArrayLike | slice | None = None, annotators: ArrayLike | slice | None = None
@@ -336,7 +336,7 @@ class Annotations(Shown):
         triplet = new_text[self.text[kept]], new_annotator[self.annotator[kept]], self.label[kept]
         decided = None if self.decided is None else self.decided[kept]
         names = text_ids, annotator_ids, self.classes
-        return self._build(*triplet, *names, "error", scale=self.scale, decided=decided)
+        return self._build(*triplet, *names, scale=self.scale, decided=decided)
 
     def with_triplets(
         self,
@@ -348,17 +348,11 @@ class Annotations(Shown):
         decided: Bools | None = None,
     ) -> Annotations:
         """Return other annotations of the same texts, annotators and classes; as `from_indices`."""
-        return self._build(
-            positions(array(text), self.n_texts, "text"),
-            positions(array(annotator), self.n_annotators, "annotator"),
-            positions(array(label), self.n_classes, "label"),
-            self.texts,
-            self.annotators,
-            self.classes,
-            duplicates,
-            scale=self.scale,
-            decided=decided,
-        )
+        sizes = self.n_texts, self.n_annotators, self.n_classes
+        columns = zip((text, annotator, label), sizes, COLUMNS, strict=True)
+        text, annotator, label = (positions(array(column), n, name) for column, n, name in columns)
+        triplet, names = (text, annotator, label), (self.texts, self.annotators, self.classes)
+        return self._build(*triplet, *names, duplicates, scale=self.scale, decided=decided)
 
     def extend(
         self,

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import sqlalchemy as sa
@@ -215,9 +215,10 @@ def read_evidence(connection: Connection) -> StandingLabels:
     )
 
 
-def _annotations(
-    connection: Connection, said: NDArray[Any], texts: Sequence[str], people: Sequence[str]
-) -> Annotations:
+_Ids: TypeAlias = "Sequence[str] | NDArray[Any]"
+
+
+def _annotations(connection: Connection, said: NDArray[Any], texts: _Ids, people: _Ids) -> Annotations:
     """Return annotations from the columns `_SAID`, in the order of texts, then people."""
     found = Annotations.from_indices(
         *said[:, :3].T,

@@ -106,8 +106,9 @@ class Erased(BaseModel):
 @router.post("/texts/changes")
 def change_texts(user: Owner, project: Stored, body: TextsChange) -> Done:
     """Delete texts or their labels, reopen them, give them to one person, or make them gold texts."""
-    belongs = {"labels": body.labels, "to": body.to or "", "known": body.known}
-    return Done(done=project.edit.change_texts(body.act, body.found_in(project), **belongs, by=user.name))
+    chosen, to = body.found_in(project), body.to or ""
+    change = project.edit.change_texts
+    return Done(done=change(body.act, chosen, labels=body.labels, to=to, known=body.known, by=user.name))
 
 
 @router.post("/annotations/deletions")
