@@ -12,7 +12,6 @@ FUZZ_ARGS ?=
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export HF_HUB_OFFLINE := 1
 export OMP_NUM_THREADS ?= 1
-export JURYBOX_PICTURES ?= 1
 # Compile modules and tests once, not in each process of a test.
 export PYTHONDONTWRITEBYTECODE :=
 
