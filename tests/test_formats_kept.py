@@ -100,6 +100,18 @@ def test_texts_of_ours_that_look_like_no_texts_come_back(tmp_path: Path, form: s
     ]
 
 
+@pytest.mark.parametrize("form", ["csv", "qualtrics", "google-forms"])
+@pytest.mark.parametrize("delimiter", [";", "\t", "|"])
+def test_quotes_around_a_delimiter_in_a_text_do_not_make_it_that_of_the_file(
+    tmp_path: Path, form: str, delimiter: str
+) -> None:
+    texts = [TextRecord(text, text) for text in ("id", f'"{delimiter}"', f'text"{delimiter}"label')]
+    export = Export("Tone", TONE, texts, [AnnotationRecord(text.id, "ana", "polite") for text in texts])
+    source = formats.read(formats.write(export, tmp_path / "out.csv", format=form))
+    held = [text.text for batch in source.batches() for text in batch.texts]
+    assert held == [text.text for text in texts]
+
+
 @pytest.mark.parametrize(("limit", "most"), [("_MOST_BYTES", 5_000), ("_MOST_FILES", 5)])
 def test_archives_in_an_archive_are_bounded_together(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str, most: int

@@ -70,13 +70,21 @@ def open_csv(path: Path, encoding: str, delimiter: str | None, usual: str | None
 def _shape(lines: Sequence[str], delimiter: str | None, file: str) -> tuple[str, int]:
     """Return the delimiter of some first lines, and how many rows stand above the names of the columns."""
     for separator in delimiter or DELIMITERS:
-        try:
-            first = list(itertools.islice(filter(None, csv.reader(lines, delimiter=separator)), 20))
-        except csv.Error:
-            continue
-        if above := header_at(first):
+        if above := header_at(_first_rows(lines, separator)):
             return separator, above
     return delimiter or sniff_delimiter(lines, file), 0
+
+
+def _first_rows(lines: Sequence[str], delimiter: str) -> list[list[str]]:
+    """Return up to 20 rows of some first lines, which may end within one; none where they are no such CSV."""
+    rows: list[list[str]] = []
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
+    try:
+        for row in itertools.islice(filter(None, reader), 20):
+            rows.append(row)
+    except csv.Error as error:
+        return rows if "end of data" in str(error) else []
+    return rows
 
 
 def open_lines(path: Path, encoding: str) -> Table:
