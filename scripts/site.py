@@ -57,7 +57,7 @@ def inside(markdown: str, place: str) -> tuple[str, list[str]]:
             return link[0]
         if not target.exists():
             missing.append(link[2])
-        name = target.relative_to(DOCS.parent) if target.is_relative_to(DOCS.parent) else target.name
+        name = target.relative_to(DOCS.parent) if target.is_relative_to(DOCS.parent) else Path(target.name)
         return f"`{name}`" if link[1].strip("`") in (str(name), name.name) else f"{link[1]} (`{name}`)"
 
     return re.sub(r"\[([^\]]*)\]\((\.\.[^)#\s]*)(?:#[^)\s]*)?\)", named, markdown), missing

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -223,7 +224,7 @@ class Opening:
 
     def objects(self, read: _Objects) -> Part:
         """Open objects: of a tool, or else the rows of a table."""
-        sample, rows = _sample(read())
+        sample, rows = _sample(itertools.islice(read(), SAMPLE_ROWS) if self.options.exact else read())
         if all(value == [] for found in sample for value in found.values()):  # as in {"examples": []}
             return Part(
                 FilePlan(str(self.path), self.form, "texts", self.encoding, findings=self.about_file()),
@@ -263,11 +264,13 @@ class Opening:
             dict(zip(table.columns, row, strict=True)) for row in table.sample[:SAMPLE_ROWS]
         ]
         ours = self.form == "lines" or (self.options.exact and self.form != "huggingface")
-        if self.form in _WITH_LISTS:
-            sample, _ = _sample(objects_of(table))
+        rows: int | None = None
+        if self.form in _WITH_LISTS and not ours:
+            sample, rows = _sample(objects_of(table))
         tool = None if ours else object_tool(self.asked, sample)
         if tool is not None:
-            return self.items(tool, lambda: objects_of(table), sample, sum(1 for _ in table.rows()))
+            rows = sum(1 for _ in table.rows()) if rows is None else rows
+            return self.items(tool, lambda: objects_of(table), sample, rows)
         known = None if ours else table_tool(self.asked, table.columns)
         about = self.context()
         if known is QUALTRICS:
@@ -348,8 +351,10 @@ def _sample(objects: Iterator[Mapping[str, object]]) -> tuple[list[Mapping[str, 
     seen: set[tuple[str, type, bool]] = set()
     rows = 0
     for rows, found in enumerate(objects, 1):
+        if rows > SAMPLE_ROWS and len(sample) >= 2 * SAMPLE_ROWS:
+            continue
         kinds = {(name, type(value), bool(value)) for name, value in found.items()}
-        if rows <= SAMPLE_ROWS or (len(sample) < 2 * SAMPLE_ROWS and not kinds <= seen):
+        if rows <= SAMPLE_ROWS or not kinds <= seen:
             sample.append(found)
             seen |= kinds
     return sample, rows

@@ -15,7 +15,7 @@ from jurybox.formats.write_tables import Column, OutTable, grouped, write_csv
 
 __all__ = ["write_google_forms", "write_inception", "write_qualtrics"]
 
-MOST_TEXTS = 16_000
+_MOST_TEXTS = 16_000
 """A spreadsheet has at most 16,384 columns."""
 _UNSAFE = set('/\\:*?"<>|\0')
 
@@ -28,7 +28,7 @@ def write_google_forms(export: Export, path: Path) -> None:
     InputError
         If there are more texts than a table has columns.
     """
-    _write_responses(export, path, ("Timestamp", "Username"), [])
+    _write_responses(export, path, ("Timestamp", "Username"), headers=False)
 
 
 def write_qualtrics(export: Export, path: Path) -> None:
@@ -39,19 +39,21 @@ def write_qualtrics(export: Export, path: Path) -> None:
     InputError
         If there are more texts than a table has columns.
     """
-    _write_responses(export, path, _QUALTRICS, ["StartDate", "EndDate", "ResponseId", "ExternalReference"])
+    _write_responses(export, path, _QUALTRICS, headers=True)
 
 
 _QUALTRICS = ("RecordedDate", "ExternalReference", "StartDate", "EndDate", "ResponseId", "Status")
 
 
-def _write_responses(export: Export, path: Path, about: Sequence[str], preamble: Sequence[str]) -> None:
-    questions = [question_of(text.id, text.text) for text in _few(export)]
-    numbers = {text.id: at for at, text in enumerate(export.texts)}
-    names = [f"Q{at}" for at in range(1, len(questions) + 1)] if preamble else questions
+def _write_responses(export: Export, path: Path, about: Sequence[str], *, headers: bool) -> None:
+    """Write a row a submission; ``headers``: names of columns are numbers, below them questions and ids."""
+    texts = _few(export)
+    questions = [question_of(text.id, text.text) for text in texts]
+    numbers = {text.id: at for at, text in enumerate(texts)}
+    names = [f"Q{at}" for at in range(1, len(questions) + 1)] if headers else questions
 
     def rows() -> Iterator[Sequence[object]]:
-        if preamble:
+        if headers:
             yield [*about, *questions]
             yield [json.dumps({"ImportId": f"QID{at}"}) for at in range(len(about) + len(questions))]
         for at, (who, moment, given) in enumerate(_submissions(export), 1):
@@ -67,10 +69,10 @@ def _write_responses(export: Export, path: Path, about: Sequence[str], preamble:
 
 def _few(export: Export) -> list[TextRecord]:
     texts = list(export.texts)
-    if len(texts) > MOST_TEXTS:
+    if len(texts) > _MOST_TEXTS:
         raise InputError(
             f"the project has {len(texts):,} texts, and such a table has a column a text: at most "
-            f"{MOST_TEXTS:,}; export as csv instead"
+            f"{_MOST_TEXTS:,}; export as csv instead"
         )
     return texts
 

@@ -5,15 +5,20 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 
-from jurybox.formats.plan import finding
-from jurybox.formats.tools.base import Answer, Context, Item, only_of_classes, span_problem
+from jurybox.formats.tools.base import (
+    DRAFTS,
+    PREDICTIONS,
+    Answer,
+    Context,
+    Item,
+    only_of_classes,
+    span_problem,
+)
 from jurybox.formats.values import as_text
 
 __all__ = ["Argilla"]
 
 _TEXTS = ("text", "sentence", "prompt", "input", "instruction", "document", "content", "review", "comment")
-_DRAFT = finding("drafts", "drafts left out")
-_SUGGESTED = finding("predictions", "predictions of models left out: people vote, machines do not")
 _OWN = (
     "responses",
     "suggestions",
@@ -66,7 +71,7 @@ class Argilla:
                 as_text(name).endswith((".suggestion", "-suggestion")) and found[name] is not None
                 for name in found
             ):
-                about.tally.note(_SUGGESTED, row)
+                about.tally.note(PREDICTIONS, row)
             used = [
                 *_OWN,
                 text_field,
@@ -183,7 +188,7 @@ def _side_by_side(values: object, users: object, states: object) -> list[Mapping
 def _answer(response: Mapping[str, object], question: str, row: int, about: Context) -> Answer | None:
     status = as_text(response.get("status") or "submitted").lower()
     if status in ("draft", "pending"):
-        about.tally.note(_DRAFT, row)
+        about.tally.note(DRAFTS, row)
         return None
     value = None if status == "discarded" else response.get("value")
     if isinstance(value, Mapping) and "value" in value:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol, TypeVar
 
@@ -16,6 +16,9 @@ from jurybox.formats.values import LabelReader, as_json, as_name, as_text, check
 
 __all__ = ["Answer", "Context", "Item", "ObjectTool", "TableTool", "conversation", "only_of_classes"]
 __all__ += ["fields_of", "other_answers", "read_items", "span_problem", "who", "who_field"]
+
+TEXTS = ("text", "sentence", "document", "content", "body", "message", "review", "comment")
+"""What the field of a text is called."""
 
 _FIELDS = (
     *("annotator", "annotator_id", "annotatorId", "annotator_name", "annotated_by", "completed_by", "worker"),
@@ -72,6 +75,9 @@ def conversation(text: object) -> object:
 
 T = TypeVar("T")
 
+DRAFTS = finding("drafts", "drafts left out")
+PREDICTIONS = finding("predictions", "predictions of models left out: people vote, machines do not")
+SPANS_BESIDE = finding("spans", "spans beside a label left out")
 SPANS = "jurybox labels whole texts, not spans; export the classification, or leave the spans out"
 
 
@@ -357,7 +363,7 @@ def _string(about: Context, value: object, row: int, column: str) -> str:
 
 
 def only_of_classes(
-    found: Mapping[str, T], labels_of: Callable[[T], Sequence[object]], row: int, column: str, about: Context
+    found: Mapping[str, T], labels_of: Callable[[T], Iterable[object]], row: int, column: str, about: Context
 ) -> dict[str, T]:
     """Return, of several questions that were answered, the only one whose answers are classes.
 

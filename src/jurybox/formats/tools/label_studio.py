@@ -7,27 +7,25 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from jurybox.formats.plan import finding
 from jurybox.formats.records import Row, Table
-from jurybox.formats.tools.base import Answer, Context, Item, TableTool, only_of_classes, span_problem, who
+from jurybox.formats.tools.base import (
+    DRAFTS,
+    PREDICTIONS,
+    SPANS_BESIDE,
+    TEXTS,
+    Answer,
+    Context,
+    Item,
+    TableTool,
+    only_of_classes,
+    span_problem,
+    who,
+)
 from jurybox.formats.values import as_text
 
 __all__ = ["LABEL_STUDIO_TABLE", "LabelStudio"]
 
-_TEXTS = (
-    "text",
-    "sentence",
-    "document",
-    "content",
-    "body",
-    "message",
-    "review",
-    "comment",
-    "html",
-    "$undefined$",
-)
-_PREDICTIONS = finding("predictions", "predictions of models left out: people vote, machines do not")
-_DRAFTS = finding("drafts", "drafts left out")
+_TEXTS = (*TEXTS, "html", "$undefined$")
 _RESUBMITTED = finding("resubmitted", "submitted anew by the same annotator; the later one counts")
-_SPANS_BESIDE = finding("spans", "spans beside a label left out")
 
 
 class LabelStudio:
@@ -70,7 +68,7 @@ def _item(task: Mapping[str, object], row: int, about: Context) -> Item:
     annotations = task.get("annotations", task.get("completions")) or []
     if not isinstance(annotations, list):
         raise about.wrong("is no list of annotations", row, "annotations", annotations)
-    for kept, found in (("predictions", _PREDICTIONS), ("drafts", _DRAFTS)):
+    for kept, found in (("predictions", PREDICTIONS), ("drafts", DRAFTS)):
         held = task.get(kept)
         for prediction in held if isinstance(held, list) else ():
             if not (isinstance(prediction, Mapping) and prediction.get("model_version") == "jurybox"):
@@ -145,7 +143,7 @@ def _label(
     if spans and not found:
         raise span_problem(about, row, "result", None, f" (control {spans[0]!r})")
     for _ in spans:
-        about.tally.note(_SPANS_BESIDE, row)
+        about.tally.note(SPANS_BESIDE, row)
     return next(iter(found.values()), (None, {}))
 
 
@@ -221,7 +219,7 @@ def _convert(table: Table, about: Context) -> Table:
         if any(map(_is_span, results)):
             if wanted == name or not labelled:
                 raise span_problem(about, number, name, None)
-            about.tally.note(_SPANS_BESIDE, number)
+            about.tally.note(SPANS_BESIDE, number)
             return cell
         given = _labels_in(results, about)
         if len(given) == 1:

@@ -7,25 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from jurybox.formats.tools.base import Answer, Context, Item, conversation, who, who_field
+from jurybox.formats.tools.base import TEXTS, Answer, Context, Item, conversation, who, who_field
 from jurybox.formats.values import as_list, as_text
 
 __all__ = ["Nested", "Parallel"]
 
-_TEXTS = (
-    "text",
-    "sentence",
-    "document",
-    "content",
-    "body",
-    "message",
-    "review",
-    "comment",
-    "tweet",
-    "post",
-    "question",
-    "data",
-)
+_TEXTS = (*TEXTS, "tweet", "post", "question", "data")
 _FIELDS = (
     "annotations",
     "labels",

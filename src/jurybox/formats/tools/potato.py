@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 
 from jurybox.formats.records import Row, Table
 from jurybox.formats.times import TimeStyle, parse_seconds
-from jurybox.formats.tools.base import Answer, Context, Item, TableTool, other_answers, who
+from jurybox.formats.tools.base import Answer, Context, Item, TableTool, only_of_classes, who
 from jurybox.formats.values import as_text
 
 __all__ = ["POTATO_TABLE", "Potato"]
@@ -108,24 +109,8 @@ def _one(schemes: Mapping[str, list[tuple[str, str]]], row: int, about: Context)
     wanted = about.given.get("label")
     asked = {scheme: pairs for scheme, pairs in schemes.items() if wanted in (None, scheme) and pairs}
     if len(asked) > 1:
-        usable = {
-            scheme: pairs for scheme, pairs in asked.items() if any(_known(pair, about) for pair in pairs)
-        }
-        if len(usable) != 1:
-            names = ", ".join(sorted(asked))
-            raise about.wrong(
-                f"has several schemes ({names}); name the one of the label, e.g. --column label={min(asked)}",
-                row,
-                "label_annotations",
-            )
-        for name in asked.keys() - usable.keys():
-            about.tally.note(other_answers(name), row)
-        asked = usable
+        asked = only_of_classes(asked, itertools.chain.from_iterable, row, "label_annotations", about)
     return [_meant(pair, about) for pairs in asked.values() for pair in pairs] or None
-
-
-def _known(pair: tuple[str, str], about: Context) -> bool:
-    return any(map(about.labels.knows, pair))
 
 
 def _meant(pair: tuple[str, str], about: Context) -> str:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from jurybox.formats.plan import finding
 from jurybox.formats.records import Row, Table
-from jurybox.formats.tools.base import Answer, Context, Item, TableTool, span_problem
+from jurybox.formats.tools.base import SPANS_BESIDE, Answer, Context, Item, TableTool, span_problem
 from jurybox.formats.values import as_text
 
 __all__ = ["DOCCANO_TABLE", "Doccano", "LightTag", "Prodigy"]
@@ -115,9 +115,6 @@ DOCCANO_TABLE = TableTool(
 )
 
 
-_SPANS = finding("spans", "spans beside a label left out")
-
-
 class LightTag:
     """Examples with `classifications`."""
 
@@ -152,7 +149,7 @@ class LightTag:
             if found.get("annotations"):
                 if not answers:
                     raise span_problem(about, row, "annotations", None)
-                about.tally.note(_SPANS, row)
+                about.tally.note(SPANS_BESIDE, row)
             used = [field, "example_id", "classifications", "annotations", "relations", "seen_by", "schema"]
             yield (
                 row,
