@@ -80,8 +80,7 @@ def _first_rows(lines: Sequence[str], delimiter: str) -> list[list[str]]:
     rows: list[list[str]] = []
     reader = csv.reader(lines, delimiter=delimiter, strict=True)
     try:
-        for row in itertools.islice(filter(None, reader), 20):
-            rows.append(row)
+        rows.extend(itertools.islice(filter(None, reader), 20))  # what was read before an error stays
     except csv.Error as error:
         return rows if "end of data" in str(error) else []
     return rows
