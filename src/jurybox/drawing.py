@@ -236,7 +236,8 @@ def whiskers(
     at, end = _Scale(ticks[0][0], ticks[-1][0], rtl=rtl), _ROW * len(rows)
     parts: list[Markup] = []
     for value, words in ticks:
-        parts.append(_line("gridline", at.x(value), 0, at.x(value), end))
+        for top in range(0, end, _ROW):  # not through the names
+            parts.append(_line("gridline", at.x(value), top + 20, at.x(value), top + _ROW))
         parts.append(_text(at.x(value), end + 18, _anchor(value, ticks, rtl), words))
     for number, row in enumerate(rows):
         top, kind = number * _ROW, f"whisker {row.kind}".strip()
