@@ -309,7 +309,7 @@ def test_two_classes_become_one_and_two_again(project: Project, old: str, into: 
     assert np.isclose(merged[into], probabilities[old] + probabilities[into])
     assert project.beliefs.now().texts[0].label in (*left, None)
     project.add_class("new")
-    undo_last(project)
+    undo_first(project, "merge classes")
     assert project.classes == (*("no", "yes", "maybe"), "new")
     after = state(project)
     assert {name: n for name, n in after[1].items() if name != "new"} == before[1]
@@ -579,3 +579,50 @@ def test_labels_of_a_deleted_text_wait_for_it(project: Project) -> None:
     undo_first(project, "delete texts")
     undo_first(project, "remove person")
     assert state(project) == before
+
+
+def test_settings_guidelines_and_classes_are_in_the_trail_and_undone(project: Project) -> None:
+    first = project.settings
+    project.configure(by="olga", batch=7, highlights=("spam",))
+    project.configure(by="olga", batch=7)  # changes nothing
+    project.set_guidelines("Be kind.", by="olga")
+    project.set_guidelines("Be kind.", by="olga")
+    project.set_guidelines("Be kind and quick.", by="olga")
+    project.add_class("perhaps", by="olga")
+    events = project.edit.history.last()
+    assert [(event.actor, event.verb, event.subject) for event in reversed(events)] == [
+        ("olga", "settings", "batch, highlights"),
+        ("olga", "guidelines", "1"),
+        ("olga", "guidelines", "2"),
+        ("olga", "add class", "perhaps"),
+    ]
+    settings = {
+        "before": {"batch": first.batch, "highlights": []},
+        "after": {"batch": 7, "highlights": ["spam"]},
+    }
+    assert events[-1].detail == settings
+    with pytest.raises(ConflictError, match="version 2 of the guidelines holds"):
+        project.edit.history.undo(2)
+    back = project.edit.history.undo(3, by="olga")
+    assert (project.guidelines, back.subject) == ("Be kind.", "3")
+    project.edit.history.undo(back.number)
+    assert project.guidelines == "Be kind and quick."
+    project.configure(batch=8)
+    with pytest.raises(ConflictError, match="batch was 7 and is 8"):
+        project.edit.history.undo(1)
+    project.configure(batch=7)
+    project.edit.history.undo(1)
+    assert project.settings == first
+
+
+def test_undoing_a_fixed_number_of_labels_brings_all_back_that_it_had_set(project: Project) -> None:
+    project.configure(max_labels=4, enough_agreement=None)
+    before = project.settings
+    label(project, "ana", N)
+    project.configure(labels_per_text=1)
+    assert project.status().finished_texts == N
+    event = project.edit.history.last()[0]
+    assert {*event.detail["before"]} == {"labels_per_text", "max_labels", "first_labels", "audit_labels"}
+    project.edit.history.undo(event.number)
+    assert project.settings == before
+    assert project.status().finished_texts == 0

@@ -76,7 +76,7 @@ def test_it_equals_a_naive_loop(a: Annotations, seed: int) -> None:
 @given(annotation_sets(), st.integers(0, 99), st.booleans())
 def test_the_gradient_is_that_of_the_loss(a: Annotations, seed: int, with_model: bool) -> None:
     p = random_probabilities(a, seed) if with_model else None
-    problem = Problem(Evidence.of(a, p, np.ones(a.n_annotators, dtype=bool)), None, TypesPrior())
+    problem = Problem(Evidence.of(a, p, np.ones(len(a), dtype=bool)), None, TypesPrior())
     rng = np.random.default_rng(seed)
     x, direction = rng.normal(size=problem.size) * 0.3, rng.normal(size=problem.size)
     _, gradient = problem.loss(x)

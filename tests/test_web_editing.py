@@ -6,6 +6,7 @@ import io
 import re
 import zipfile
 from collections.abc import Iterator
+from html import unescape
 
 import pytest
 from fastapi.testclient import TestClient
@@ -121,6 +122,33 @@ def test_an_owner_who_is_removed_is_no_owner_any_more(own: Stage, owner: TestCli
     whose = re.search(r'<select name="annotator">(.*?)</select>', otto.get("/manage/texts").text)
     assert whose is not None
     assert "bo" in re.findall(r'value="(\w+)"', whose[1])  # their labels can be searched for
+
+
+def test_what_owners_set_is_in_the_history_by_whichever_door_and_undone(
+    own: Stage, owner: TestClient
+) -> None:
+    before = own.project.settings
+    owner.post("/manage/settings", data={"random_share": "12.5", "suggestions": "on", "budget": "500"})
+    owner.post("/manage/guidelines", data={"text": "Be kind."})
+    owner.post("/manage/classes", data={"name": "perhaps"})
+    assert own.client("olga").patch("/api/v1/settings", json={"batch": 7}).status_code == 200
+    page = unescape(owner.get("/manage/history").text)
+    for words in (
+        f"Batch {before.batch} → 7",
+        "Drawn at random 0% → 12.5% · ",
+        "Budget – → 500",
+        "suggests off → on",
+        "Wrote version 1 of the guidelines",
+        "Added the class perhaps",
+    ):
+        assert words in page, words
+    events = own.project.edit.history.last()
+    assert {event.actor for event in events} == {"olga"}
+    for event in events:
+        if event.verb != "add class":
+            owner.post("/manage/history", data={"event": event.number})
+    assert own.project.settings == before
+    assert own.project.guidelines == ""
 
 
 def test_the_inbox_decides_by_one_key_and_takes_it_back(own: Stage) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -206,9 +207,17 @@ def _show_events(events: list[HistoryEvent]) -> None:
                 str(event.number),
                 moment(event.time),
                 event.actor or "command line",
-                f"{event.verb}: {event.subject}",
+                f"{event.verb}: {_changes(event) or event.subject}",
                 "" if event.undone_by is None else f"undone by {event.undone_by}",
             )
             for event in events
         ],
     )
+
+
+def _changes(event: HistoryEvent) -> str:
+    """Say from what to what settings were changed; empty for anything else."""
+    if event.verb != "settings":
+        return ""
+    before, after = event.detail["before"], event.detail["after"]
+    return ", ".join(f"{name} {json.dumps(before[name])} → {json.dumps(after[name])}" for name in after)

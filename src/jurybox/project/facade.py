@@ -18,6 +18,7 @@ from jurybox.arrays import DataFrame
 from jurybox.consensus import Consensus
 from jurybox.formats import AnnotationRecord, Export, ReadOptions, RecordBatch, TextRecord, read
 from jurybox.interactive import Loop
+from jurybox.project import configuring
 from jurybox.project.arriving import annotation_records, frame_of, loop_of, text_records
 from jurybox.project.audit import Audit
 from jurybox.project.beliefs import BeliefSource
@@ -31,13 +32,10 @@ from jurybox.project.reading import Notes, Reading
 from jurybox.project.reviewing import Reviewing
 from jurybox.project.rounds import Rounds, Telling
 from jurybox.project.tuning import Tuning
-from jurybox.scales import numbers_of
 from jurybox.store import lifecycle, overview, ranks, snapshots, state
 from jurybox.store.checks import storable
 from jurybox.store.engine import Store, read_location
-from jurybox.store.gold import exempt_veterans
 from jurybox.store.importer import Importer, importing
-from jurybox.store.locks import serialise
 from jurybox.store.records import Added, RoundInfo, Status
 from jurybox.store.settings import ProjectSettings
 
@@ -299,10 +297,10 @@ class Project(Labelling):
         """
         return loop_of(self.reading.texts(), self.classes, self.annotations(), self.settings, changes)
 
-    def add_class(self, name: str) -> None:
+    def add_class(self, name: str, *, by: str | None = None) -> None:
         """Add a class behind the others; ConflictError if there is one of this name."""
         with self.store.write() as connection:
-            state.add_class(connection, name)
+            configuring.add_class(connection, name, by=by, now=self._clock())
 
     @property
     def settings(self) -> ProjectSettings:
@@ -310,10 +308,17 @@ class Project(Labelling):
         with self.store.read() as connection:
             return state.read_state(connection).settings
 
-    def configure(self, **changes: Any) -> ProjectSettings:
+    def configure(self, *, by: str | None = None, **changes: Any) -> ProjectSettings:
         """Change some settings, by name; they hold from the next task and the next round on.
 
         The audit sample is drawn when texts come in: its size cannot be changed for texts that are there.
+
+        Parameters
+        ----------
+        by
+            Who does it, for the history; so with classes and guidelines.
+        **changes
+            As of `jurybox.store.settings.ProjectSettings`.
 
         Raises
         ------
@@ -321,15 +326,7 @@ class Project(Labelling):
             For an unknown name or a value out of range, or classes that are no scale.
         """
         with self.store.write() as connection:
-            serialise(connection, "round")
-            before = state.read_state(connection)
-            settings = before.settings.updated(changes)
-            numbers_of(state.read_classes(connection), settings.scale)  # raises where they are no scale
-            state.write_state(connection, settings=settings.to_dict())
-            exempt_veterans(connection, before.settings, settings)
-            if ranks.rules(settings) != ranks.rules(before.settings):
-                ranks.settle_all(connection, state.read_state(connection))
-        return settings
+            return configuring.change_settings(connection, changes, by=by, now=self._clock())
 
     @property
     def guidelines(self) -> str:
@@ -337,10 +334,10 @@ class Project(Labelling):
         with self.store.read() as connection:
             return state.read_guidelines(connection)
 
-    def set_guidelines(self, text: str) -> None:
+    def set_guidelines(self, text: str, *, by: str | None = None) -> None:
         """Replace the guidelines, in Markdown; earlier versions stay in the store."""
         with self.store.write() as connection:
-            state.write_guidelines(connection, storable(text, "guidelines"), now=self._clock())
+            configuring.change_guidelines(connection, text, by=by, now=self._clock())
 
     def refit(
         self, *, progress: Telling | None = None, allowed: Callable[[], bool] = lambda: True

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy.engine import Connection
 
 from jurybox.errors import ConflictError, InputError, NotFoundError
+from jurybox.project import configuring
 from jurybox.project.handle import ProjectPart
 from jurybox.store import classes, editing, filters, loans, people, state
 from jurybox.store.history import (
@@ -170,6 +171,15 @@ def _keep_search(connection: Connection, event: HistoryEvent, now: float) -> _Un
     return _Undone("keep search", event.subject, {})
 
 
+def _settings_before(connection: Connection, event: HistoryEvent, _now: float) -> _Undone:
+    return _Undone(event.verb, event.subject, configuring.settings_before(connection, event))
+
+
+def _guidelines_before(connection: Connection, event: HistoryEvent, now: float) -> _Undone:
+    detail = configuring.guidelines_before(connection, event, now)
+    return _Undone(event.verb, str(detail["after"]), detail)
+
+
 def rename(connection: Connection, verb: str, old: str, new: str) -> dict[str, Any]:
     """Rename what the verb says: the project, a class or a person; return what the trail is to keep.
 
@@ -205,5 +215,7 @@ UNDOABLE: Mapping[str, Callable[[Connection, HistoryEvent, float], _Undone]] = {
     "merge classes": _split,
     "remove person": _put_back,
     "drop search": _keep_search,
+    "settings": _settings_before,
+    "guidelines": _guidelines_before,
 }
 """Verbs that can be undone, and what undoes each."""

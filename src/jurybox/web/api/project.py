@@ -12,7 +12,7 @@ from jurybox.errors import ConflictError
 from jurybox.learner import LearnerState, learner_state
 from jurybox.store.records import RoundInfo, Status
 from jurybox.store.settings import LIMITS, ProjectSettings
-from jurybox.web.access import annotator_only, owner_only, reviewer_only
+from jurybox.web.access import Owner, annotator_only, owner_only, reviewer_only
 from jurybox.web.api.fields import Body, Name
 from jurybox.web.pages.settings import CHOICES, check_choice
 from jurybox.web.state import Server, Stored, get_project, get_server
@@ -102,27 +102,27 @@ def settings(project: Stored) -> ProjectSettings:
     return project.settings
 
 
-@router.patch("/settings", dependencies=[owner_only])
-def change_settings(project: Stored, body: SettingsChange) -> ProjectSettings:
+@router.patch("/settings")
+def change_settings(user: Owner, project: Stored, body: SettingsChange) -> ProjectSettings:
     """Change settings; they hold from the next task and the next round on."""
     changes: dict[str, Any] = body.model_dump(exclude_unset=True)
     current = project.settings.to_dict()
     for name in CHOICES.keys() & changes.keys():
         check_choice(name, changes[name], current[name])
-    return project.configure(**changes) if changes else project.settings
+    return project.configure(by=user.name, **changes) if changes else project.settings
 
 
-@router.post("/classes", status_code=201, dependencies=[owner_only])
-def add_class(project: Stored, body: ClassIn) -> ProjectOut:
+@router.post("/classes", status_code=201)
+def add_class(user: Owner, project: Stored, body: ClassIn) -> ProjectOut:
     """Add a class behind the others."""
-    project.add_class(body.name)
+    project.add_class(body.name, by=user.name)
     return project_out(project)
 
 
-@router.put("/guidelines", dependencies=[owner_only])
-def set_guidelines(project: Stored, body: Guidelines) -> ProjectOut:
+@router.put("/guidelines")
+def set_guidelines(user: Owner, project: Stored, body: Guidelines) -> ProjectOut:
     """Replace the guidelines; earlier versions are kept."""
-    project.set_guidelines(body.text)
+    project.set_guidelines(body.text, by=user.name)
     return project_out(project)
 
 

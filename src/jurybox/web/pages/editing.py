@@ -17,6 +17,7 @@ from jurybox.store.history import HistoryEvent
 from jurybox.web.access import Owner, owner_only, safe_path
 from jurybox.web.api.transfer import export_file
 from jurybox.web.i18n import Catalogue
+from jurybox.web.pages.settings import changes_in_words
 from jurybox.web.render import catalogue_of, explain, render
 from jurybox.web.state import get_project
 
@@ -179,6 +180,9 @@ def erase_person(request: Request, owner: Owner, name: Name) -> Response:
 
 def event_words(catalogue: Catalogue, event: HistoryEvent) -> str:
     """Say what somebody did."""
+    if event.verb == "settings":
+        changes = changes_in_words(catalogue, event.detail["before"], event.detail["after"])
+        return catalogue.text("history.settings", changes=changes)
     named = ("before", "after", "into", "name")
     values = {name: event.detail[name] for name in named if isinstance(event.detail.get(name), str)}
     return catalogue.text(f"history.{event.verb}", subject=event.subject, **values)

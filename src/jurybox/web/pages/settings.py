@@ -14,7 +14,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from jurybox.errors import ConflictError, InputError
 from jurybox.store.records import Fault
 from jurybox.strategies import STRATEGIES, TARGETS
-from jurybox.web.access import owner_only
+from jurybox.web.access import Owner, owner_only
 from jurybox.web.i18n import Catalogue
 from jurybox.web.render import catalogue_of, explain, prose, render
 from jurybox.web.state import get_project
@@ -166,7 +166,7 @@ def settings_page(
 
 
 @router.post("/settings")
-def change_settings(request: Request, form: Submitted) -> Response:
+def change_settings(request: Request, owner: Owner, form: Submitted) -> Response:
     """Change the settings; they hold from the next task and the next round on. What is left out stays."""
     project, catalogue = get_project(request), catalogue_of(request)
     settings = project.settings.to_dict()
@@ -182,37 +182,43 @@ def change_settings(request: Request, form: Submitted) -> Response:
                 name: _chosen(catalogue, name, form[name], settings[name]) for name in CHOICES if name in form
             },
         }
-        project.configure(**changes)
+        project.configure(by=owner.name, **changes)
     except InputError as error:
         return _page(request, entered=form, problem=explain(catalogue, error))
     return RedirectResponse(SAVED, 303)
 
 
 @router.post("/classes")
-def add_class(request: Request, name: Annotated[str, Form(min_length=1, max_length=1000)]) -> Response:
+def add_class(
+    request: Request, owner: Owner, name: Annotated[str, Form(min_length=1, max_length=1000)]
+) -> Response:
     """Add a class behind the others."""
     try:
-        get_project(request).add_class(name.strip())
+        get_project(request).add_class(name.strip(), by=owner.name)
     except (ConflictError, InputError) as error:
         return _page(request, problem=explain(catalogue_of(request), error))
     return RedirectResponse(SAVED, 303)
 
 
 @router.post("/highlights")
-def set_highlights(request: Request, words: Annotated[str, Form(max_length=200_000)] = "") -> Response:
+def set_highlights(
+    request: Request, owner: Owner, words: Annotated[str, Form(max_length=200_000)] = ""
+) -> Response:
     """Replace the words that are marked in texts, one a line."""
     found = dict.fromkeys(line.strip() for line in words.splitlines() if line.strip())
     try:
-        get_project(request).configure(highlights=tuple(found))
+        get_project(request).configure(by=owner.name, highlights=tuple(found))
     except InputError as error:
         return _page(request, problem=explain(catalogue_of(request), error))
     return RedirectResponse(SAVED, 303)
 
 
 @router.post("/guidelines")
-def set_guidelines(request: Request, text: Annotated[str, Form(max_length=200_000)] = "") -> RedirectResponse:
+def set_guidelines(
+    request: Request, owner: Owner, text: Annotated[str, Form(max_length=200_000)] = ""
+) -> RedirectResponse:
     """Replace the guidelines."""
-    get_project(request).set_guidelines(text.replace("\r\n", "\n"))
+    get_project(request).set_guidelines(text.replace("\r\n", "\n"), by=owner.name)
     return RedirectResponse(SAVED, 303)
 
 
@@ -220,6 +226,32 @@ def set_guidelines(request: Request, text: Annotated[str, Form(max_length=200_00
 def preview_guidelines(text: Annotated[str, Form(max_length=200_000)] = "") -> HTMLResponse:
     """Return guidelines as annotators will see them."""
     return HTMLResponse(prose(text))
+
+
+def changes_in_words(catalogue: Catalogue, before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
+    """Say which settings were changed, by name as on this page, from what to what."""
+    kinds = {field.name: field.kind for group in GROUPS for field in group.fields}
+
+    def said(name: str, value: Any) -> str:
+        if isinstance(value, bool):
+            return catalogue.text("switch.on" if value else "switch.off")
+        if isinstance(value, list):
+            return catalogue.number(len(value))
+        if value is None or isinstance(value, str):
+            return value or catalogue.number(None)
+        if kinds.get(name) is Kind.PERCENT:
+            return catalogue.percent(value, 0 if float(100 * value).is_integer() else 1)
+        return catalogue.number(value, 0 if float(value).is_integer() else 3)
+
+    return " · ".join(
+        catalogue.text(
+            "history.change",
+            name=catalogue.text(f"setting.{name}") if catalogue.knows(f"setting.{name}") else name,
+            before=said(name, before[name]),
+            after=said(name, after[name]),
+        )
+        for name in after
+    )
 
 
 def _page(
