@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from math import inf
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
 from jurybox.project import beliefs
 from jurybox.project.auditing import Accuracy
+from jurybox.store.records import Status
 from jurybox.trust.intervals import Interval
 from jurybox.trust.savings import Savings
 from jurybox.web.i18n import LANGUAGES, get_catalogue
-from jurybox.web.panels import savings
+from jurybox.web.pages.texts import _belief_chart
+from jurybox.web.panels import _balance, _chart, savings
 from support.web import stage
 
 
@@ -43,6 +48,37 @@ def test_savings_are_told_as_far_as_they_are_known(
     catalogue = get_catalogue(language)
     expected = catalogue.text(message, **figures, better=catalogue.percent(0.78))
     assert savings(catalogue, known) == expected
+
+
+def test_a_class_has_one_colour_however_the_bars_are_sorted() -> None:
+    catalogue = get_catalogue("en")
+    status = SimpleNamespace(class_counts={"no": 1, "yes": 3, "maybe": 2})
+    balance = _balance(catalogue, cast(Status, status), rtl=False)
+    belief = _belief_chart(catalogue, {"no": 0.3, "yes": 0.1, "maybe": 0.6}, in_order=False)
+    assert balance is not None
+    assert belief is not None
+    colours = [re.findall(r'class="(series-\d)"', chart.svg) for chart in (balance, belief)]
+    assert colours == [["series-2", "series-3", "series-1"], ["series-3", "series-1", "series-2"]]
+
+
+def test_every_chart_of_trust_has_the_same_axis() -> None:
+    for low in (0.02, 0.9):
+        drawn = _chart(get_catalogue("en"), [("model", Interval(0.95, low, 0.97, 0.95))])
+        assert drawn is not None
+        assert re.findall(r">(\d+%)</text>", drawn.svg) == ["0%", "25%", "50%", "75%", "100%"]
+
+
+def test_trust_leads_with_the_verdict_of_the_overview(tmp_path: Path) -> None:
+    with stage(str(tmp_path / "p.db")) as own:
+        own.project.submit("t0", "yes", annotator="ana")
+        own.project.beliefs.keep()
+        owner = own.browser("olga")
+        said = [
+            re.findall(r'<section class="verdict.*?</section>', owner.get(path).text, re.DOTALL)
+            for path in ("/manage", "/manage/trust")
+        ]
+        assert len(said[0]) == 1
+        assert said[0] == said[1]
 
 
 @pytest.mark.slow

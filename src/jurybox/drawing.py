@@ -62,11 +62,16 @@ class Series:
 
 @dataclass(frozen=True)
 class Bar:
-    """One bar: its name, its length from 0 to 1, and what is written at its end."""
+    """One bar: its name, its length from 0 to 1, and what is written at its end.
+
+    `of` is the number of what it stands for, such as a class, whose colour is the same in all charts; without
+    it, bars take the colours in turn.
+    """
 
     name: str
     share: float
     value: str
+    of: int | None = None
 
 
 @dataclass(frozen=True)
@@ -179,8 +184,9 @@ def bars(rows: Sequence[Bar], *, alternative: str, rtl: bool = False) -> Markup:
 
     Examples
     --------
-    >>> 'width="25.00%"' in bars([Bar("<polite>", 0.25, "25%")], alternative="one bar")
-    True
+    >>> drawn = bars([Bar("<polite>", 0.25, "25%", of=2)], alternative="one bar")
+    >>> 'width="25.00%"' in drawn, "series-3" in drawn
+    (True, True)
     """
     parts: list[Markup] = []
     for number, row in enumerate(rows):
@@ -189,9 +195,26 @@ def bars(rows: Sequence[Bar], *, alternative: str, rtl: bool = False) -> Markup:
         parts += (
             *_heading(row.name, row.value, top, rtl),
             _rect("track", 0, top + 23, 100, 10),
-            _rect(f"series-{number % _SERIES + 1}", 100 - width if rtl else 0, top + 23, width, 10),
+            _rect(
+                colour_of(number if row.of is None else row.of),
+                100 - width if rtl else 0,
+                top + 23,
+                width,
+                10,
+            ),
         )
     return _svg(parts, max(_ROW * len(rows) - 8, 1), alternative)
+
+
+def colour_of(number: int) -> str:
+    """Return the class of the style that gives the thing of a number its colour; colours repeat.
+
+    Examples
+    --------
+    >>> colour_of(0), colour_of(9)
+    ('series-1', 'series-2')
+    """
+    return f"series-{number % _SERIES + 1}"
 
 
 def columns(rows: Sequence[Bar], *, alternative: str, rtl: bool = False) -> Markup:

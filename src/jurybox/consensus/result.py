@@ -233,7 +233,10 @@ class Consensus(Shown):
             ax.set(title=title, ylabel="texts")
             return ax
         most = max(int(counts.max()), 1)
-        rows = [Bar(name, n / most, f"{n:,}") for name, n in zip(names, counts.tolist(), strict=True)]
+        rows = [
+            Bar(name, n / most, f"{n:,}", k)
+            for k, (name, n) in enumerate(zip(names, counts.tolist(), strict=True))
+        ]
         drawn = columns(rows, alternative=title)
         return Svg(standalone(drawn, _HEIGHT, title=title))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import floor, isfinite
+from math import isfinite
 
 from markupsafe import Markup
 
@@ -14,6 +14,7 @@ from jurybox.drawing import (
     Series,
     Whisker,
     bars,
+    colour_of,
     columns,
     curves,
     spread_ticks,
@@ -33,6 +34,7 @@ from jurybox.web.i18n import Catalogue
 
 _CLASSES, _PEOPLE = 10, 60
 _SURE = 0.9
+_AXIS = (0.0, 0.25, 0.5, 0.75, 1.0)
 _AHEAD = 2  # times the labels so far, that a chart looks ahead
 
 
@@ -202,12 +204,16 @@ def _course(catalogue: Catalogue, beliefs: Beliefs, kept: ProjectBelief | None) 
 def _balance(catalogue: Catalogue, status: Status, rtl: bool) -> Chart | None:
     t, percent, number = catalogue.text, catalogue.percent, catalogue.number
     counts = sorted(status.class_counts.items(), key=lambda item: -item[1])
+    place = {name: k for k, name in enumerate(status.class_counts)}
     total = sum(status.class_counts.values())
     if total == 0:
         return None
     label, most = counts[0]
     alternative = t("overview.balance_alt", label=label, share=percent(most / total), n=number(total))
-    shown = [Bar(name, n / total, f"{percent(n / total)} · {number(n)}") for name, n in counts[:_CLASSES]]
+    shown = [
+        Bar(name, n / total, f"{percent(n / total)} · {number(n)}", place[name])
+        for name, n in counts[:_CLASSES]
+    ]
     return Chart(
         bars(shown, alternative=alternative, rtl=rtl),
         t("chart.table"),
@@ -252,7 +258,8 @@ def _shares(catalogue: Catalogue, kept: ProjectBelief) -> Chart | None:
     model = kept.audit.model
     if model is None:
         return None
-    return _chart(catalogue, list(zip(kept.audit.classes, model.class_shares, strict=True)), 0.0)
+    rows = list(zip(kept.audit.classes, model.class_shares, strict=True))
+    return _chart(catalogue, rows, [colour_of(k) for k in range(len(rows))])
 
 
 def _forecast(catalogue: Catalogue, kept: ProjectBelief) -> Chart | None:
@@ -273,15 +280,17 @@ def _people(catalogue: Catalogue, kept: ProjectBelief) -> Chart | None:
 
 
 def _chart(
-    catalogue: Catalogue, rows: Sequence[tuple[str, Interval]], least: float | None = None
+    catalogue: Catalogue, rows: Sequence[tuple[str, Interval]], colours: Sequence[str] = ()
 ) -> Chart | None:
-    """Draw estimates with their intervals, and the same as a table."""
+    """Draw shares with intervals on one axis, that of all charts of the page, and the same as a table."""
     if not rows:
         return None
     percent = catalogue.percent
-    from_ = floor(10 * min(one.low for _, one in rows)) / 10 if least is None else least
-    ticks = [(from_ + part * (1 - from_) / 2, percent(from_ + part * (1 - from_) / 2)) for part in range(3)]
-    drawn = [Whisker(name, one.estimate, one.low, one.high, percent(one.estimate, 1)) for name, one in rows]
+    ticks = [(share, percent(share)) for share in _AXIS]
+    drawn = [
+        Whisker(name, one.estimate, one.low, one.high, percent(one.estimate, 1), colour)
+        for (name, one), colour in zip(rows, colours or [""] * len(rows), strict=True)
+    ]
     name, first = rows[0]
     alternative = catalogue.text(
         "trust.chart_alt",

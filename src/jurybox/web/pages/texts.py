@@ -243,12 +243,13 @@ def _belief_chart(
     """Draw the likeliest ten classes, on a scale all of them in its order."""
     if not probabilities:
         return None
+    place = {name: k for k, name in enumerate(probabilities)}
     pairs = sorted(probabilities.items(), key=lambda pair: -pair[1])
     label, share = pairs[0]
     if in_order:
         pairs = list(probabilities.items())
     drawn = bars(
-        [Bar(name, p, catalogue.percent(p)) for name, p in (pairs if in_order else pairs[:10])],
+        [Bar(name, p, catalogue.percent(p), place[name]) for name, p in (pairs if in_order else pairs[:10])],
         alternative=catalogue.text("text.belief_alt", label=label, share=catalogue.percent(share)),
         rtl=catalogue.direction == "rtl",
     )

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import HTMLResponse
 
 from jurybox.learner import learner_state
+from jurybox.project.advice import advise
 from jurybox.project.annotators import AnnotatorBelief
 from jurybox.project.beliefs import ProjectBelief
 from jurybox.trust.intervals import Interval
@@ -18,6 +19,7 @@ from jurybox.web.i18n import Catalogue
 from jurybox.web.panels import basis_words, range_words, rules, savings, trust_panels
 from jurybox.web.render import catalogue_of, render
 from jurybox.web.state import get_project
+from jurybox.web.verdict import verdict_of
 
 router = APIRouter(prefix="/manage", include_in_schema=False, dependencies=[owner_only])
 
@@ -84,6 +86,7 @@ def trust_page(request: Request) -> HTMLResponse:
     values = {
         "kept": kept,
         "basis": _basis(request, kept),
+        "verdict": verdict_of(catalogue, advise(project.beliefs.recent().inputs, kept)),
         "panels": trust_panels(catalogue, kept),
         "rules": rules(catalogue, kept.verdicts),
         "savings": savings(catalogue, kept.savings),
