@@ -7,15 +7,21 @@ import time
 import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import uvicorn
 
+from jurybox import formats
 from jurybox.client import Client, RequestError
 from jurybox.errors import ConflictError, InputError, NotFoundError
+from jurybox.formats import ReadOptions
+from jurybox.formats.options import read_plan
 from jurybox.store.records import Role, Standing
 from jurybox.web.serving import open_socket
+from jurybox.wire import SampleText
 from support.web import Stage, stage, token_of
 
 
@@ -250,6 +256,76 @@ def test_a_preview_and_an_import_agree_on_what_would_be_lost(own: Stage) -> None
     refused = client.post("/api/v1/import", params={"filename": "x.csv"}, content=body)
     assert (refused.status_code, refused.json()["code"]) == (422, "labels_lost")
     assert loss["problem"] in refused.json()["detail"]
+
+
+SHEET = "key;words;a;b;rude?\n1;one;yes;no;x\n2;two;no;?;y\n"
+
+
+def test_a_file_is_read_as_a_program_says(own: Stage, olga: Client, tmp_path: Path) -> None:
+    file = tmp_path / "sheet.txt"
+    file.write_text(SHEET, encoding="utf-16")
+    told = ReadOptions(
+        format="csv",
+        encoding="utf-16",
+        delimiter=";",
+        columns={"id": "key", "text": "words"},
+        annotator_columns=("a", "b"),
+        ignore=("rude?",),
+        missing=("?",),
+    )
+    found = olga.preview_file(file, told)
+    source = formats.read(file, replace(told, classes=own.project.classes))
+    assert [plan.columns for plan in found.plans] == [plan.columns for plan in source.plan.files]
+    assert (found.n_texts, found.annotators, found.findings) == (2, {"a": 2, "b": 1}, source.plan.findings)
+    assert found.texts == (SampleText("1", "one"), SampleText("2", "two"))
+    assert (own.project.status().texts, olga.add_file(file, told).annotations) == (12, 3)
+    turned = tmp_path / "form.csv"
+    turned.write_text("who,How is 'new one'?,How is 'new two'?\nana,yes,no\nbo,no,no\n", encoding="utf-8")
+    assert olga.preview_file(turned, ReadOptions(turn=True)).n_annotations == 4
+
+
+def test_a_program_decides_about_labels_that_would_be_lost(olga: Client, tmp_path: Path) -> None:
+    file = tmp_path / "wide.csv"
+    file.write_text("id,text,anna,ben\n1,one,yes,no\n2,two,no,no\n", encoding="utf-8")
+    (loss,) = (one for one in olga.preview_file(file).findings if one.loses_labels)
+    assert (loss.code, loss.values) == ("nobody", (("columns", ("anna", "ben")),))
+    with pytest.raises(InputError, match="anna"):
+        olga.add_file(file)
+    plan = read_plan_of(tmp_path, 'annotator_columns = ["anna", "ben"]')
+    assert olga.add_file(file, plan).annotations == 4
+    file.write_text("id,text,anna\n1,one,no\n", encoding="utf-8")
+    with pytest.raises((InputError, ConflictError)):
+        olga.add_file(file, plan)
+    assert olga.add_file(file, plan, duplicates="last").texts == 0
+    file.write_text("id,text,anna,ben\n3,three,yes,no\n", encoding="utf-8")
+    assert olga.add_file(file, yes=True).annotations == 0
+
+
+def read_plan_of(folder: Path, content: str) -> ReadOptions:
+    (folder / "plan.toml").write_text(content, encoding="utf-8")
+    return read_plan(folder / "plan.toml", ReadOptions())
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ({"column": "text"}, "ROLE=NAME"),
+        ({"column": "tone=text"}, "tone"),
+        ({"column": "text=nowhere"}, "nowhere"),
+        ({"annotator_column": "nobody"}, "nobody"),
+        ({"encoding": "klingon"}, "klingon"),
+        ({"format": "papyrus"}, "papyrus"),
+        ({"delimiter": ";;"}, ";;"),
+        ({"ignore": ["x"] * 201}, "200"),
+    ],
+)
+@pytest.mark.parametrize("path", ["/api/v1/import", "/api/v1/import/preview"])
+def test_what_a_program_says_wrongly_is_named(
+    own: Stage, path: str, query: dict[str, Any], said: str
+) -> None:
+    answer = own.client("olga").post(path, params={"filename": "x.csv", **query}, content=b"id,text\n1,one\n")
+    assert answer.status_code == 422, answer.text
+    assert said in answer.json()["detail"]
 
 
 def test_pages_and_ids_of_all_sorts(own: Stage) -> None:

@@ -10,7 +10,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+from jurybox.annotations import Duplicates
 from jurybox.errors import ConflictError, InputError, JuryboxError, NotFoundError, StoreError, require
+from jurybox.formats import ReadOptions
 from jurybox.formats.plain import read_plain
 from jurybox.project.beliefs import ProjectBelief
 from jurybox.project.gold import GoldScore
@@ -28,7 +30,7 @@ from jurybox.store.records import (
     Status,
 )
 from jurybox.store.settings import ProjectSettings
-from jurybox.wire import Expiry, GoldLabels, Invitation, OpenTask, OpenTasks
+from jurybox.wire import Expiry, FilePreview, GoldLabels, Invitation, OpenTask, OpenTasks
 
 if TYPE_CHECKING:
     import httpx
@@ -273,13 +275,43 @@ class Client:
         """Ask the learner for a round now."""
         self._send("POST", "/rounds")
 
-    def add_file(self, path: str | Path, *, annotator: str | None = None, add_classes: bool = False) -> Added:
-        """Add the texts and annotations of a file, all or none."""
-        file = Path(path)
-        params = _body(filename=file.name, annotator=annotator, add_classes=str(add_classes).lower())
-        headers = {"Content-Type": "application/octet-stream"}
-        content = file.read_bytes()
-        return self._read(Added, "POST", "/import", params=params, content=content, headers=headers)
+    def preview_file(self, path: str | Path, options: ReadOptions | None = None) -> FilePreview:
+        """Return how a file would be read, and what would be lost; nothing is changed.
+
+        Parameters
+        ----------
+        path, options
+            As for `jurybox.formats.read`; its classes are those of the project.
+        """
+        return self._read(FilePreview, "POST", "/import/preview", **_file(Path(path), options))
+
+    def add_file(
+        self,
+        path: str | Path,
+        options: ReadOptions | None = None,
+        *,
+        duplicates: Duplicates = "error",
+        add_classes: bool = False,
+        yes: bool = False,
+        strict: bool = False,
+    ) -> Added:
+        """Add the texts and annotations of a file, all or none; as `jurybox.project.Project.add_file`.
+
+        Parameters
+        ----------
+        path, options
+            As of `preview_file`, which says what would be lost.
+        duplicates
+            What to do when an annotator labelled a text twice: ``"error"``, or keep the ``"last"`` label.
+        add_classes
+            Take labels that are no class yet for new classes.
+        yes
+            Go on where labels would be lost.
+        strict
+            Add nothing where anything looks wrong.
+        """
+        decided = {"duplicates": duplicates, "add_classes": add_classes, "lossy": yes, "strict": strict}
+        return self._read(Added, "POST", "/import", **_file(Path(path), options, **decided))
 
     def export(self, path: str | Path, *, format: str = "csv") -> Path:  # noqa: A002
         """Download everything into a file and return its path."""
@@ -339,6 +371,28 @@ def _error(answer: httpx.Response) -> JuryboxError:
         detail = f"the server answered {answer.status_code}"
     kind = _ERRORS.get(answer.status_code)
     return RequestError(detail, status=answer.status_code) if kind is None else kind(detail)
+
+
+def _file(path: Path, options: ReadOptions | None, **further: Any) -> dict[str, Any]:
+    """Return a request with a file, and how it is to be read."""
+    told = options or ReadOptions()
+    params = _body(
+        filename=path.name,
+        format=told.format,
+        encoding=told.encoding,
+        delimiter=told.delimiter,
+        column=[f"{role}={name}" for role, name in told.columns.items()],
+        annotator_column=list(told.annotator_columns),
+        annotator=told.annotator,
+        ignore=list(told.ignore),
+        keep=list(told.keep),
+        missing=list(told.missing),
+        turn=told.turn,
+        planned=told.planned,
+        **further,
+    )
+    headers = {"Content-Type": "application/octet-stream"}
+    return {"params": params, "content": path.read_bytes(), "headers": headers}
 
 
 def _new_key() -> str:

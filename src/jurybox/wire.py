@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from jurybox.formats import FilePlan, Finding
 from jurybox.store.records import AnnotatorInfo, Why
 
 
@@ -81,3 +82,40 @@ class GoldLabels:
     """All texts whose label is known, with their labels."""
 
     labels: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class SampleText:
+    """One of the first texts of a file."""
+
+    id: str
+    text: str
+
+
+@dataclass(frozen=True)
+class FilePreview:
+    """How a file would be read into a project.
+
+    Attributes
+    ----------
+    plans
+        How each file is read: what becomes of its columns.
+    n_texts, n_annotations, n_skips
+        How many there are.
+    annotators, classes
+        How many labels each one gave, and each class got.
+    findings
+        What looks wrong, and where labels would be lost.
+    texts, labels
+        The first texts, and the labels of these.
+    """
+
+    plans: tuple[FilePlan, ...]
+    n_texts: int
+    n_annotations: int
+    n_skips: int
+    annotators: Mapping[str, int]
+    classes: Mapping[str, int]
+    findings: tuple[Finding, ...]
+    texts: tuple[SampleText, ...]
+    labels: tuple[str, ...]

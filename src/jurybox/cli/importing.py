@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 import typer
 
 from jurybox.cli.output import ProgressBar, is_terminal, note, say, table, warn
-from jurybox.errors import FormatError, InputError
+from jurybox.errors import FormatError
 
 if TYPE_CHECKING:
     from jurybox.formats import FilePlan, ImportPlan, ReadOptions, RecordBatch, Source
@@ -134,19 +134,13 @@ class FileReading:
             If the plan cannot be read.
         """
         from jurybox.formats import ReadOptions
-        from jurybox.formats.options import read_plan
+        from jurybox.formats.options import read_delimiter, read_plan, read_roles
 
-        roles: dict[str, str] = {}
-        for given in self.column or ():
-            role, equals, name = given.partition("=")
-            if not equals or not name:
-                raise InputError(f"--column is {given!r}, expected ROLE=NAME such as text=body")
-            roles[role.strip()] = name
         told = ReadOptions(
             format=self.form,
             encoding=self.encoding,
-            delimiter={"tab": "\t", "\\t": "\t"}.get(self.delimiter or "", self.delimiter),
-            columns=roles,
+            delimiter=read_delimiter(self.delimiter),
+            columns=read_roles(self.column or ()),
             annotator_columns=self.annotator_column or (),
             annotator=self.annotator,
             ignore=self.ignore or (),

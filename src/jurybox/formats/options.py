@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from jurybox.atomic import new_file
-from jurybox.errors import FormatError
+from jurybox.errors import FormatError, InputError
 from jurybox.formats.plan import FilePlan, ImportPlan
 
-__all__ = ["ReadOptions", "read_plan", "write_plan"]
+__all__ = ["ReadOptions", "read_delimiter", "read_plan", "read_roles", "write_plan"]
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,33 @@ class ReadOptions:
     planned: bool = False
     exact: bool = False
     classes: Sequence[str] | None = None
+
+
+def read_roles(given: Iterable[str]) -> dict[str, str]:
+    """Return names of columns by role, from words such as ``text=body``.
+
+    Raises
+    ------
+    InputError
+        For a word that is not of this form.
+
+    Examples
+    --------
+    >>> read_roles(["text=body", "label=what = it is"])
+    {'text': 'body', 'label': 'what = it is'}
+    """
+    roles: dict[str, str] = {}
+    for each in given:
+        role, equals, name = each.partition("=")
+        if not equals or not name:
+            raise InputError(f"column is {each!r}, expected ROLE=NAME such as text=body")
+        roles[role.strip()] = name
+    return roles
+
+
+def read_delimiter(given: str | None) -> str | None:
+    """Return the delimiter that is meant: a tab has a name."""
+    return {"tab": "\t", "\\t": "\t"}.get(given or "", given)
 
 
 _LISTS = ("annotator_columns", "ignore", "keep", "missing")

@@ -63,8 +63,11 @@ def read_plain(kind: type[Record], value: Mapping[str, Any]) -> Record:
 def _read(kind: Any, value: Any) -> Any:
     origin, inner = get_origin(kind), get_args(kind)
     if origin in (Union, UnionType):
-        (some,) = (one for one in inner if one is not NoneType)
-        return None if value is None else _read(some, value)
+        some = [one for one in inner if one is not NoneType]
+        if value is None or len(some) == 1:
+            return None if value is None else _read(some[0], value)
+        lists = [one for one in some if get_origin(one) is tuple]
+        return _read(lists[0], value) if isinstance(value, list) and lists else value
     if origin is tuple:
         kinds = inner[:1] * len(value) if inner[-1] is Ellipsis else inner
         return tuple(_read(one, item) for one, item in zip(kinds, value, strict=True))

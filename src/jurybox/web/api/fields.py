@@ -18,6 +18,8 @@ _PLAIN = r"^[^\x00]*$"
 Name = Annotated[str, StringConstraints(min_length=1, max_length=1000, pattern=_PLAIN)]
 """Name of a class or a person."""
 
+Short = Annotated[str, StringConstraints(max_length=1000, pattern=_PLAIN)]
+
 TextId = Annotated[str, StringConstraints(max_length=10_000, pattern=_PLAIN)]
 """The name of a text outside of jurybox."""
 

@@ -10,22 +10,23 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
-from pydantic import BaseModel
+from fastapi import APIRouter, Depends, Query, Request
 from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import FileResponse
 
 from jurybox.annotations import Duplicates
 from jurybox.errors import FormatError
-from jurybox.formats import FilePlan, Finding, ReadOptions, RecordBatch, read
+from jurybox.formats import ReadOptions, RecordBatch, read
+from jurybox.formats.options import read_delimiter, read_roles
 from jurybox.formats.write import ExportFormat
 from jurybox.project import Project
 from jurybox.store.records import Added
 from jurybox.web.access import owner_only
-from jurybox.web.api.fields import Name
+from jurybox.web.api.fields import Name, Short
 from jurybox.web.state import Stored, get_server
 from jurybox.web.uploads import file_name
+from jurybox.wire import FilePreview, SampleText
 
 router = APIRouter(tags=["transfer"], dependencies=[owner_only])
 
@@ -58,25 +59,50 @@ _FILE: dict[int | str, dict[str, Any]] = {
 }
 
 
-class SampleText(BaseModel):
-    """One of the first texts of a file."""
+_MOST_COLUMNS = 200
 
-    id: str
-    text: str
+Columns = Annotated[list[Short] | None, Query(max_length=_MOST_COLUMNS)]
 
 
-class Preview(BaseModel):
-    """How a file would be read."""
+def _reading(
+    format: Annotated[  # noqa: A002 - its name in the query
+        Short, Query(description="How the file is written, or who wrote it, such as label-studio.")
+    ] = "auto",
+    encoding: Annotated[Short | None, Query(description="Such as cp1252; detected by default.")] = None,
+    delimiter: Annotated[Short | None, Query(description="Between cells: one character, or tab.")] = None,
+    column: Annotated[
+        Columns, Query(description="ROLE=NAME: id, text, annotator, label, seconds, comment or time.")
+    ] = None,
+    annotator_column: Annotated[Columns, Query(description="A column that is an annotator.")] = None,
+    annotator: Annotated[
+        Name | None, Query(description="Who gave labels of which the file does not say.")
+    ] = None,
+    ignore: Annotated[Columns, Query(description="A column to leave out.")] = None,
+    keep: Annotated[Columns, Query(description="A column to keep as metadata of the text.")] = None,
+    missing: Annotated[Columns, Query(description="What means no label, besides NA and its kin.")] = None,
+    turn: Annotated[
+        bool, Query(description="Turn a table round in which a row is a person and a column a text.")
+    ] = False,
+    planned: Annotated[
+        bool, Query(description="All this is from a kept plan: columns that it lacks are named.")
+    ] = False,
+) -> ReadOptions:
+    return ReadOptions(
+        format=format,
+        encoding=encoding,
+        delimiter=read_delimiter(delimiter),
+        columns=read_roles(column or ()),
+        annotator_columns=annotator_column or (),
+        annotator=annotator,
+        ignore=ignore or (),
+        keep=keep or (),
+        missing=missing or (),
+        turn=turn,
+        planned=planned,
+    )
 
-    plans: list[FilePlan]
-    n_texts: int
-    n_annotations: int
-    n_skips: int
-    annotators: dict[str, int]
-    classes: dict[str, int]
-    findings: list[Finding]
-    texts: list[SampleText]
-    labels: list[str]
+
+Reading = Annotated[ReadOptions, Depends(_reading)]
 
 
 @router.post("/import", openapi_extra=_BINARY)
@@ -84,9 +110,7 @@ async def import_file(
     request: Request,
     project: Stored,
     filename: FileName,
-    annotator: Annotated[
-        Name | None, Query(description="Who gave labels of which the file does not say.")
-    ] = None,
+    options: Reading,
     duplicates: Duplicates = "error",
     add_classes: bool = False,
     lossy: Annotated[
@@ -95,7 +119,6 @@ async def import_file(
     strict: Annotated[bool, Query(description="Add nothing where anything looks wrong.")] = False,
 ) -> Added:
     """Add the texts and annotations of a file, all or none; nothing is added where labels would be lost."""
-    options = ReadOptions(annotator=annotator)
 
     def add(path: Path) -> Added:
         """Add the file that lies at a path."""
@@ -111,15 +134,13 @@ async def import_file(
 
 
 @router.post("/import/preview", openapi_extra=_BINARY)
-async def preview(
-    request: Request, filename: FileName, annotator: Annotated[Name | None, Query()] = None
-) -> Preview:
+async def preview(request: Request, filename: FileName, options: Reading) -> FilePreview:
     """Say how a file would be read into this project, and change nothing."""
     server = get_server(request)
-    options = ReadOptions(annotator=annotator, classes=server.project.classes if server.has_project else None)
+    known = replace(options, classes=server.project.classes if server.has_project else None)
     with tempfile.TemporaryDirectory(prefix="jurybox-") as folder:
         path = await received(request, Path(folder), filename)
-        return await run_in_threadpool(_preview, path, filename, options)
+        return await run_in_threadpool(_preview, path, filename, known)
 
 
 @router.get("/export", response_class=FileResponse, responses=_FILE)
@@ -181,20 +202,20 @@ def names_of_client(path: Path, filename: str) -> Iterator[None]:
         raise error.within(filename, error.problem.replace(str(path), filename)) from error
 
 
-def _preview(path: Path, filename: str, options: ReadOptions) -> Preview:
+def _preview(path: Path, filename: str, options: ReadOptions) -> FilePreview:
     with names_of_client(path, filename):
         source = read(path, options)
         batch = next(source.batches(), RecordBatch((), ()))
         plan = source.plan
     labels: Mapping[str, None] = dict.fromkeys(record.label for record in batch.annotations)
-    return Preview(
-        plans=[replace(file, file=file.file.replace(str(path), filename)) for file in plan.files],
+    return FilePreview(
+        plans=tuple(replace(file, file=file.file.replace(str(path), filename)) for file in plan.files),
         n_texts=plan.texts,
         n_annotations=plan.annotations,
         n_skips=plan.skips,
         annotators=dict(plan.annotators),
         classes=dict(plan.classes),
-        findings=list(plan.findings),
-        texts=[SampleText(id=record.id, text=record.text[:2000]) for record in batch.texts[:10]],
-        labels=list(labels)[:1000],
+        findings=plan.findings,
+        texts=tuple(SampleText(record.id, record.text[:2000]) for record in batch.texts[:10]),
+        labels=tuple(labels)[:1000],
     )
