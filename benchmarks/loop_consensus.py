@@ -9,7 +9,8 @@ That accuracy of the consensus is no fair comparison: arms ask about different t
 and the truth is the majority of all answers, the given ones among them, without ties. So both are also
 made of the *same* labels, those of each arm in turn, and judged by the labels that were not given: what share
 of these equals the consensus, on texts with a label ("labelled") and on all ("pool"). On a scale: how far
-they are from it, on average, since text types give the label nearest to the mean there.
+they are from it, on average, since text types give the label nearest to the mean there. ("last") is the same
+of texts that have all of their labels, four or more, but one: what this one says of majority vote, too.
 
 Three or more classes that are numbers are an ordered scale, which text types know and the EM does not; there
 quadratic kappas are stored, too. Of texts that are edited copies of each other (a column ``original``) one is
@@ -38,12 +39,14 @@ from jurybox.consensus.result import describe_annotators, summarise
 from jurybox.datasets import Dataset
 from jurybox.datasets.folder import ANNOTATIONS, TEXTS, class_names
 from jurybox.scales import distances
+from jurybox.strategies import majority_consensus
 from real_crowds import machine
 
 OUT = Path(__file__).resolve().parent / "results" / "loop_consensus.json"
 DOCS = Path(__file__).resolve().parent.parent / "docs" / "label-efficiency.md"
 START, END = "<!-- loop consensus: start -->", "<!-- loop consensus: end -->"
 ROUNDS, BATCH, FIRST_SEED = 25, 25, 300
+FEWEST_BEFORE_LAST = 4
 MEASURES = ("accuracy", "macro_f1", "consensus_accuracy", "held_out_accuracy")
 ON_SCALES = ("kappa", "consensus_kappa")
 Floats: TypeAlias = NDArray[np.float64]
@@ -65,7 +68,11 @@ def main() -> None:
         runs = [played(name, FIRST_SEED + seed) for seed in range(arguments.seeds)]
         report["machine"] = machine()
         report["sets"][runs[0][0]] = {
-            arm: {measure: [of_arm[arm][measure] for _, of_arm in runs] for measure in runs[0][1][arm]}
+            arm: {
+                measure: [of_arm[arm][measure] for _, of_arm in runs]
+                for measure in runs[0][1][arm]
+                if all(measure in of_arm[arm] for _, of_arm in runs)
+            }
             for arm in ARMS
         }
         print(runs[0][0], report["sets"][runs[0][0]], flush=True)
@@ -125,21 +132,22 @@ class _Both:
     ) -> Consensus:
         """Return the arm's own consensus, and measure both by the labels that were not given."""
         unseen = self._answers.counts - annotations.counts
-        shares = unseen / np.maximum(unseen.sum(axis=1, keepdims=True), 1)
-        some = unseen.sum(axis=1) > 0
+        left = unseen.sum(axis=1)
+        shares = unseen / np.maximum(left, 1)[:, None]
+        some, last = left > 0, (left == 1) & (annotations.n_labels >= FEWEST_BEFORE_LAST)
         measured = {}
-        for name, other in (("types", estimated), ("em", em_consensus)):
-            labels = other(annotations, p, experts, rng).labels
-            for which, rows in (("labelled", annotations.labelled & some), ("pool", some)):
-                measured[f"{which}_{name}"] = float(
-                    (shares[rows] * self._compared[labels[rows]]).sum(axis=1).mean()
-                )
+        for name, other in (("types", estimated), ("em", em_consensus), ("majority", majority_consensus)):
+            labels = other(annotations, p, experts, np.random.default_rng(0)).labels
+            right = (shares * self._compared[labels]).sum(axis=1)
+            for which, rows in (("labelled", annotations.labelled & some), ("pool", some), ("last", last)):
+                measured[f"{which}_{name}"] = float(right[rows].mean()) if rows.any() else np.nan
         self._rounds.append(measured)
         return method(annotations, p, experts, rng)
 
     def means(self) -> dict[str, float]:
-        """Return the means over the rounds."""
-        return {key: float(np.mean([one[key] for one in self._rounds])) for key in self._rounds[0]}
+        """Return the means over the rounds, of what there was."""
+        table = pd.DataFrame(self._rounds).mean().dropna()
+        return {str(key): float(value) for key, value in table.items()}
 
 
 def loaded(name: str, seed: int) -> Dataset:
@@ -192,12 +200,14 @@ def table(report: dict[str, Any]) -> list[str]:
     lines += [
         "",
         "| data | unseen labels of labelled texts: EM's labels | types' labels | of the pool | "
-        "kappa of the model | of the consensus |",
-        "|---|---|---|---|---|---|",
+        "last labels: majority, EM, types | kappa of the model | of the consensus |",
+        "|---|---|---|---|---|---|---|",
     ]
     for name, arms in sorted(report["sets"].items()):
         cells = [paired(arms[arm]["labelled_em"], arms[arm]["labelled_types"]) for arm in ("em", "default")]
         cells.append(paired(arms["em"]["pool_em"], arms["default"]["pool_types"]))
+        last = [np.mean(arms["default"].get(f"last_{one}", [np.nan])) for one in ("majority", "em", "types")]
+        cells.append(", ".join(f"{value:.3f}" for value in last) if np.isfinite(last).all() else "–")
         cells += [
             paired(arms["em"][kappa], arms["default"][kappa]) if kappa in arms["em"] else "–"
             for kappa in ON_SCALES
