@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -126,7 +127,8 @@ def test_gold_texts_stay_out_of_the_queue_through_rounds_and_settings(project: P
     project.submit("t0", "no", annotator="ana")
     project.submit("t30", "no", annotator="ana")
     ordinary = {f"t{i}" for i in range(12, N)}
-    for change in ({"max_labels": 4}, {"first_labels": 2}):
+    changes: list[dict[str, Any]] = [{"max_labels": 4}, {"first_labels": 2}]
+    for change in changes:
         project.configure(**change)
         assert open_texts(project) == ordinary
     publish(project)

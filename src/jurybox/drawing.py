@@ -148,14 +148,9 @@ def curves(
     points = [point for one in series for point in one.points]
     beside = _BESIDE if any(one.name for one in series) else 0.0
     places = [point.x for point in points] + ([] if upright is None else [upright[0]])
-    at = _Scale(
-        *(min(places), max(places)),
-        *(ticks[0][0], ticks[-1][0]),
-        left=_MARGIN,
-        right=_RIGHT - beside,
-        bottom=height - (_HEIGHT - _BOTTOM),
-        rtl=rtl,
-    )
+    across, down = (min(places), max(places)), (ticks[0][0], ticks[-1][0])
+    bottom = height - (_HEIGHT - _BOTTOM)
+    at = _Scale(*across, *down, left=_MARGIN, right=_RIGHT - beside, bottom=bottom, rtl=rtl)
     parts: list[Markup] = []
     ends = (beside, 100 - _MARGIN + 2) if rtl else (_MARGIN - 2, 100 - beside)
     for value, words in ticks:
@@ -190,18 +185,12 @@ def bars(rows: Sequence[Bar], *, alternative: str, rtl: bool = False) -> Markup:
     """
     parts: list[Markup] = []
     for number, row in enumerate(rows):
-        top = number * _ROW
-        width = 100 * min(max(row.share, 0), 1)
+        top, width = number * _ROW, 100 * min(max(row.share, 0), 1)
+        colour = colour_of(number if row.of is None else row.of)
         parts += (
             *_heading(row.name, row.value, top, rtl),
             _rect("track", 0, top + 23, 100, 10),
-            _rect(
-                colour_of(number if row.of is None else row.of),
-                100 - width if rtl else 0,
-                top + 23,
-                width,
-                10,
-            ),
+            _rect(colour, 100 - width if rtl else 0, top + 23, width, 10),
         )
     return _svg(parts, max(_ROW * len(rows) - 8, 1), alternative)
 
@@ -259,9 +248,10 @@ def whiskers(
     at, end = _Scale(ticks[0][0], ticks[-1][0], rtl=rtl), _ROW * len(rows)
     parts: list[Markup] = []
     for value, words in ticks:
-        for top in range(0, end, _ROW):  # not through the names
-            parts.append(_line("gridline", at.x(value), top + 20, at.x(value), top + _ROW))
-        parts.append(_text(at.x(value), end + 18, _anchor(value, ticks, rtl), words))
+        parts += (
+            *(_line("gridline", at.x(value), y + 20, at.x(value), y + _ROW) for y in range(0, end, _ROW)),
+            _text(at.x(value), end + 18, _anchor(value, ticks, rtl), words),
+        )
     for number, row in enumerate(rows):
         top, kind = number * _ROW, f"whisker {row.kind}".strip()
         parts += (
@@ -282,14 +272,9 @@ def whisker(estimate: float, low: float, high: float) -> Markup:
     True
     """
     at, middle = _Scale(0.0, 1.0, left=0.0, right=100.0), _CELL / 2
-    return _cell(
-        "whisker",
-        [
-            _line("axis", 0, middle, 100, middle),
-            _line("range", at.x(low), middle, at.x(high), middle),
-            _dot("estimate", at.x(estimate), middle, 4),
-        ],
-    )
+    interval = _line("range", at.x(low), middle, at.x(high), middle)
+    dot = _dot("estimate", at.x(estimate), middle, 4)
+    return _cell("whisker", [_line("axis", 0, middle, 100, middle), interval, dot])
 
 
 def stack(counts: Sequence[tuple[str, int]], whole: int) -> Markup:
