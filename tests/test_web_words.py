@@ -266,3 +266,13 @@ def test_a_heat_table_is_read_by_rows() -> None:
         ("right-10", "96%"),
     ]
     assert drawn.count('scope="row"') == 2
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("advice", ["more", "audit"])
+def test_an_advice_without_a_price_has_no_comma_left_over(language: str, advice: str) -> None:
+    said = get_catalogue(language).text(
+        f"advice.{advice}", labels="100", paid="", expected="90%", within="10", texts="60"
+    )
+    assert "," not in said
+    assert "،" not in said
