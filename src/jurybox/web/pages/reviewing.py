@@ -33,7 +33,6 @@ class InboxRow:
     text_id: str
     text: str
     note: str
-    error: float | None = None
     settled: bool = False
 
 
@@ -128,9 +127,7 @@ def _doubtful(request: Request) -> list[InboxRow]:
     """List what is most likely wrong, but for what a reviewer has decided."""
     project = get_project(request)
     decided, found = project.review.decided(), project.beliefs.recent().contested(_DOUBTFUL)
-    return [
-        InboxRow(one.text_id, one.text, one.label, one.error) for one in found if one.text_id not in decided
-    ]
+    return [InboxRow(one.text_id, one.text, f"{one.label}?") for one in found if one.text_id not in decided]
 
 
 def _remarked(request: Request, flags: Sequence[Flag]) -> list[InboxRow]:
