@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from jurybox.project.asking import AskOptions
 from jurybox.store.filters import TextFilter, TextState
 from jurybox.store.records import Role
 from jurybox.store.settings import ProjectSettings
-from support.chat_server import TOKENS, ChatServer, completion, serving, text_of
+from support.chat_server import TOKENS, ChatServer, ask_when_free, completion, serving, text_of
 from support.waiting import until
 
 pytestmark = pytest.mark.slow
@@ -36,8 +37,8 @@ SETTINGS = ProjectSettings(audit_size=2, audit_share=0.2, machine_budget=1000.0)
 N = 12
 
 
-def _asked_more(server: ChatServer, seen: int) -> bool:
-    return len(server.bodies) > seen
+def _more_than(seen: list[Any], n: int) -> bool:
+    return len(seen) > n
 
 
 def echo(_n: int, body: dict[str, Any]) -> str:
@@ -301,13 +302,13 @@ WORKERS = """
 import os, sys
 import jurybox.machines.chat, openai
 from jurybox.project import Project
-from jurybox.project.asking import AskOptions
+from support.chat_server import ask_when_free
 
 for _ in sys.stdin:
     worker = os.fork()
     if not worker:
         with Project.open(sys.argv[1]) as project:
-            project.machines.ask("mini", options=AskOptions(budget=1000.0))
+            ask_when_free(project, "mini")
         os._exit(0)
     print(worker, flush=True)
     _, status = os.waitpid(worker, 0)
@@ -316,11 +317,24 @@ for _ in sys.stdin:
 """Asks in one process after the other, each a fork of one that has loaded everything."""
 
 
-def kill_again_and_again(location: str, server: ChatServer, kills: int) -> int:
-    """Kill workers soon after the server has got a question, each time a little later; return how many."""
+@dataclass
+class Gate:
+    """Lets answers of the server through when a test says so, whoever waits for them by then."""
+
+    permits: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
+    passed: list[int] = field(default_factory=list)
+
+    def echo(self, n: int, body: dict[str, Any]) -> str:
+        self.permits.acquire()
+        self.passed.append(n)
+        return echo(n, body)
+
+
+def kill_again_and_again(location: str, server: ChatServer, gate: Gate, kills: int) -> int:
+    """Kill workers after some more answers each time, or while these are on their way; return how many."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     command = [sys.executable, "-c", WORKERS, location]
-    killed = 0
+    killed = through = 0
     with subprocess.Popen(
         command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
     ) as parent:
@@ -330,8 +344,13 @@ def kill_again_and_again(location: str, server: ChatServer, kills: int) -> int:
             seen = len(server.bodies)
             parent.stdin.write("\n")
             worker = int(parent.stdout.readline())
-            until(partial(_asked_more, server, seen))
-            threading.Event().wait(0.002 * (kill % 23))
+            until(partial(_more_than, server.bodies, seen))
+            answers = kill % 23
+            through += answers
+            for _ in range(answers):
+                gate.permits.release()
+            if kill % 2 and answers:
+                until(partial(_more_than, gate.passed, through - 1))
             os.kill(worker, signal.SIGKILL)  # not waited for yet, so that it cannot be another process
             killed += parent.stdout.readline() == "killed\n"
         parent.stdin.close()
@@ -347,20 +366,16 @@ def test_killed_workers_lose_nothing_and_pay_nothing_twice(
     once: bool,
     record_property: Callable[[str, object], None],
 ) -> None:
-    n = 30 * kills
-    server.remembers = once
-
-    def slow(i: int, body: dict[str, Any]) -> str:
-        threading.Event().wait(0.01)
-        return echo(i, body)
-
-    server.behaviour = slow
+    n = 30 * kills  # more than are let through, so that every worker has something left to ask
+    gate = Gate()
+    server.remembers, server.behaviour = once, gate.echo
     texts = [(f"t{i}", f"text {i}") for i in range(n)]
     with Project.create(location, classes=CLASSES, texts=texts) as project:
         project.machines.add("mini", model(server, once=once), price=PRICE)
-        killed = kill_again_and_again(location, server, kills)
+        killed = kill_again_and_again(location, server, gate, kills)
         server.behaviour = echo
-        project.machines.ask("mini", options=AskOptions(budget=1000.0))
+        gate.permits.release(n)
+        ask_when_free(project, "mini")
         found = tally(project)
         twice = sum(paid > 1 for paid in server.paid.values())
         for name, value in (("killed", killed), ("answers", found.answers), ("lost", found.lost)):

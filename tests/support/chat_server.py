@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from jurybox.errors import ConflictError
+from jurybox.project import Project
+from jurybox.project.asking import AskOptions
 
 TOKENS = (100, 10)  # read and written, of every answer
 
@@ -23,13 +28,14 @@ class ChatServer:
     """
 
     behaviour: Callable[[int, dict[str, Any]], Any] = lambda _n, _body: '{"label": "yes"}'
-    remembers: bool = True  # answers under a known Idempotency-Key from memory
+    remembers: bool = True  # answers under a known Idempotency-Key from memory, or waits for who came first
     url: str = ""
     bodies: list[dict[str, Any]] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
     paid: Counter[str] = field(default_factory=Counter)
     memory: dict[str, Any] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
+    turns: dict[str, threading.Lock] = field(default_factory=dict)
 
     def answer(self, body: dict[str, Any], headers: dict[str, str]) -> tuple[int, Any] | None:
         """Return status and body of a response."""
@@ -38,16 +44,19 @@ class ChatServer:
             n = len(self.bodies)
             self.bodies.append(body)
             self.headers.append(headers)
-            if self.remembers and key in self.memory:
-                return 200, self.memory[key]
-        said = self.behaviour(n, body)
-        if said is None or isinstance(said, tuple):
-            return said
-        reply = said if isinstance(said, dict) else completion(said)
-        with self.lock:
-            self.paid[key] += 1
-            self.memory[key] = reply
-        return 200, reply
+            turn = self.turns.setdefault(key, threading.Lock()) if key and self.remembers else nullcontext()
+        with turn:
+            with self.lock:
+                if self.remembers and key in self.memory:
+                    return 200, self.memory[key]
+            said = self.behaviour(n, body)
+            if said is None or isinstance(said, tuple):
+                return said
+            reply = said if isinstance(said, dict) else completion(said)
+            with self.lock:
+                self.paid[key] += 1
+                self.memory[key] = reply
+            return 200, reply
 
 
 def completion(said: str, **more: Any) -> dict[str, Any]:
@@ -104,3 +113,14 @@ def serving(server: ChatServer) -> Iterator[ChatServer]:
         httpd.shutdown()
         httpd.server_close()
         thread.join()
+
+
+def ask_when_free(project: Project, name: str) -> None:
+    """Ask a machine as soon as nobody else does: PostgreSQL may not know yet that who did was killed."""
+    while True:
+        try:
+            project.machines.ask(name, options=AskOptions(budget=1000.0))
+        except ConflictError:
+            time.sleep(0.01)
+        else:
+            return

@@ -367,6 +367,8 @@ class Machines(ProjectPart):
         with self.store.exclusive(f"machine-{machine.id}") as alone:
             if not alone:
                 raise ConflictError(f"another process asks {machine.title} now; wait for it to end")
+            with self.store.write() as connection:
+                responses.await_claims(connection)
             yield
 
 

@@ -184,6 +184,11 @@ def claim(
     return [row["text_id"] for row in rows]
 
 
+def await_claims(connection: Connection) -> None:
+    """Wait for claims on their way: PostgreSQL may still commit one of a process that was killed."""
+    serialise(connection, "budget")
+
+
 def unclaim(connection: Connection, machine: Machine, texts: Iterable[int]) -> None:
     """Note that questions were not sent, or that nothing was paid for them."""
     responses = schema.responses
