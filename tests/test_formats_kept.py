@@ -100,6 +100,13 @@ def test_texts_of_ours_that_look_like_no_texts_come_back(tmp_path: Path, form: s
     ]
 
 
+def test_an_archive_whose_names_are_no_text_is_damaged(tmp_path: Path) -> None:
+    path = tmp_path / "labels.zip"
+    path.write_bytes(packed({"é.csv": rows("polite")}).replace("é".encode(), b"\xff\xff"))
+    with pytest.raises(FormatError, match="damaged"):
+        formats.read(path, OPTIONS)
+
+
 @pytest.mark.parametrize("form", ["csv", "qualtrics", "google-forms"])
 @pytest.mark.parametrize("delimiter", [";", "\t", "|"])
 def test_quotes_around_a_delimiter_in_a_text_do_not_make_it_that_of_the_file(

@@ -22,6 +22,8 @@ __all__ = ["BROKEN_FILE", "Unpacked", "archive_kind", "open_binary", "open_text"
 
 BROKEN_FILE = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile)
 """What reading a damaged or vanished file raises."""
+_BROKEN_ZIP = (*BROKEN_FILE, RuntimeError, NotImplementedError, ValueError)
+"""What reading a damaged archive raises: encrypted, packed in another way, with names that are no text."""
 
 _ZIP = b"PK\x03\x04"
 _OLE = b"\xd0\xcf\x11\xe0"
@@ -128,8 +130,8 @@ def archive_kind(path: Path) -> str | None:
     try:
         with zipfile.ZipFile(path) as archive:
             names = set(archive.namelist())
-            mimetype = archive.read("mimetype")[:100] if "mimetype" in names else b""
-    except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError, zlib.error) as error:
+            mimetype = archive.open("mimetype").read(100) if "mimetype" in names else b""
+    except _BROKEN_ZIP as error:
         raise FormatError(
             f"is an archive (ZIP or Excel) that is damaged: {error}", file=str(path), code="binary"
         ) from error
@@ -158,7 +160,7 @@ def unpack(path: Path) -> Unpacked:
     held = Unpacked()
     try:
         held.files += _unpacked(path, held.folder, _MOST_BYTES, 1)
-    except (*BROKEN_FILE, FormatError, RuntimeError, NotImplementedError, ValueError) as error:
+    except (*_BROKEN_ZIP, FormatError) as error:
         held.drop()
         if isinstance(error, FormatError):
             raise error.within(str(path), error.problem) from error
