@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import random
 import re
 import subprocess
 import sys
@@ -111,7 +112,7 @@ def plain(name: str, inputs: int, seconds: int, seed: int) -> int:
     end = time.monotonic() + seconds
     number = 0
     while number < inputs and time.monotonic() < end:
-        fuzz(READERS[name], (name, seed + number))
+        fuzz(READERS[name], random.Random(f"{name} {seed + number}"))
         number += 1
     print(f"inputs: {number}")
     return 0
@@ -122,12 +123,12 @@ def guided(name: str, inputs: int, seconds: int, seed: int) -> int:
     import atheris
 
     with atheris.instrument_imports(include=["jurybox.formats"]):
-        from support.fuzzing import READERS, fuzz
+        from support.fuzzing import READERS, Choices, fuzz
 
     def one(data: bytes) -> None:
-        fuzz(READERS[name], data)
+        fuzz(READERS[name], Choices(data))
 
-    options = ("-max_len=64", "-verbosity=0", "-print_final_stats=1", f"-seed={seed + 1}")
+    options = ("-max_len=1024", "-verbosity=0", "-print_final_stats=1", f"-seed={seed + 1}")
     atheris.Setup([sys.argv[0], f"-runs={inputs}", f"-max_total_time={seconds}", *options], one)
     atheris.Fuzz()
     return 0

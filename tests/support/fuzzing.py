@@ -23,7 +23,7 @@ from jurybox.formats.records import Row, Table
 from jurybox.formats.tools import OBJECT_TOOLS, TABLE_TOOLS
 from support.exports import SAMPLES
 
-__all__ = ["READERS", "fuzz"]
+__all__ = ["READERS", "Choices", "fuzz"]
 
 _ODD: tuple[object, ...] = (
     *(
@@ -104,14 +104,33 @@ _BYTES = (
 _OPTIONS = ReadOptions(classes=("polite", "rude"), annotator="me")
 _MEMORY = Path("/dev/shm")  # noqa: S108 - writing to a disk would take most of the time
 _FOLDER = Path(tempfile.mkdtemp(prefix="jurybox-fuzz-", dir=_MEMORY if _MEMORY.is_dir() else None))
+tempfile.tempdir = str(_FOLDER)  # where archives are unpacked
 atexit.register(shutil.rmtree, _FOLDER, ignore_errors=True)
 
 
-def fuzz(reader: Callable[[random.Random], None], seed: object) -> None:
+class Choices(random.Random):
+    """Draws what some bytes say: another byte is another choice, and at their end nothing more is changed."""
+
+    def __init__(self, content: bytes) -> None:
+        super().__init__(0)
+        self._left = iter(content)
+
+    def random(self) -> float:
+        """Return the next byte, as a share of all."""
+        return next(self._left, 255.9) / 256
+
+    def getrandbits(self, k: int, /) -> int:
+        """Return the next bytes, as a number of so many bits."""
+        size = -(-k // 8)
+        held = bytes(next(self._left, 0) for _ in range(size))
+        return int.from_bytes(held, "big") >> (8 * size - k)
+
+
+def fuzz(reader: Callable[[random.Random], None], chance: random.Random) -> None:
     """Give one input to a reader: it is read or refused in one line; whatever else happens is an error."""
     refused = ""
     try:
-        reader(random.Random(repr(seed)))
+        reader(chance)
     except InputError as error:
         refused = str(error)
     assert len(refused.splitlines()) <= 1, refused

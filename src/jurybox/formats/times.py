@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
+from functools import lru_cache
 
 from dateutil import parser
 
@@ -152,6 +153,7 @@ def parse_time(value: object, style: TimeStyle) -> datetime:
     return _worded(written, style)
 
 
+@lru_cache(maxsize=1 << 14)  # a file is read twice, and many rows have the same time
 def _worded(written: str, style: TimeStyle) -> datetime:
     if _NUMBER.fullmatch(written):
         return _since_1970(float(written))

@@ -6,6 +6,7 @@ import fnmatch
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import NamedTuple, Protocol, TypeVar
 
 from jurybox.errors import FormatError
@@ -288,6 +289,7 @@ class TableTool:
         return any(_matches(name, pattern) for pattern in self.bookkeeping)
 
 
+@lru_cache(maxsize=1 << 14)  # each column is asked about each sign of each tool, at each file
 def _matches(name: str, pattern: str) -> bool:
     return fnmatch.fnmatchcase(name.lower(), pattern.lower())
 
