@@ -179,9 +179,7 @@ def compare_texts(doors: Doors, beliefs: Beliefs, told: Any) -> None:
     contested = plain(beliefs.contested(5))
     assert doors.command("review", doors.location, "--json", "-n", "5") == contested == told["contested"]
     review = doors.page("/manage/review")
-    assert all(
-        f"id={one['text_id']}" in review and EN.probability(one["error"]) in review for one in contested
-    )
+    assert all(f"id={one['text_id']}" in review for one in contested)
     assert all(one["label"] == beliefs.texts.find(one["text_id"]).label for one in contested)  # type: ignore[union-attr]
     for one in contested[:1]:
         belief = beliefs.texts.find(one["text_id"])

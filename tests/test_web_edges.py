@@ -215,15 +215,21 @@ def ends(connection: socket.socket) -> bool:
 
 @pytest.mark.slow
 def test_whoever_keeps_the_server_waiting_is_left() -> None:
+    left_by_server = threading.Event()
+
     async def plain(scope: Any, receive: Any, send: Any) -> None:
         more = True
         while more and scope["method"] == "POST":
             message = await receive()
             more = message["type"] == "http.request" and message["more_body"]
         await send({"type": "http.response.start", "status": 200, "headers": []})
+        if scope["path"] == "/big":
+            await send({"type": "http.response.body", "body": b"x" * 30_000_000, "more_body": True})
         await send(
-            {"type": "http.response.body", "body": b"x" * 30_000_000 if scope["path"] == "/big" else b""}
-        )
+            {"type": "http.response.body", "body": b""}
+        )  # as soon as the rest is taken, or never will be
+        if scope["path"] == "/big":
+            left_by_server.set()
 
     header = b"GET / HTTP/1.1\r\nHost: x\r\n"
     with listening(plain, header_seconds=0.4, idle_seconds=0.4) as place:
@@ -252,7 +258,7 @@ def test_whoever_keeps_the_server_waiting_is_left() -> None:
                     left = True
         with socket.create_connection(place) as connection:  # an answer that nobody takes
             connection.sendall(b"GET /big HTTP/1.1\r\nHost: x\r\n\r\n")
-            threading.Event().wait(1.0)
+            left_by_server.wait()
             taken = 0
             try:
                 while part := connection.recv(2**20):
