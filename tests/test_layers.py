@@ -27,6 +27,7 @@ LAYERS = (
     "questions",
     "answers",
     "sheets",
+    "written",
     "doubts",
     "agreement",
     "consensus",

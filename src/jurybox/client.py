@@ -15,6 +15,7 @@ from jurybox.errors import ConflictError, InputError, JuryboxError, NotFoundErro
 from jurybox.formats import ReadOptions
 from jurybox.formats.plain import read_plain
 from jurybox.project.beliefs import ProjectBelief
+from jurybox.project.facets import QuestionsBelief
 from jurybox.project.gold import GoldScore
 from jurybox.store.browse import AnnotationRow, QueueRow, TextRow
 from jurybox.store.records import (
@@ -31,6 +32,7 @@ from jurybox.store.records import (
 )
 from jurybox.store.settings import ProjectSettings
 from jurybox.wire import Expiry, FilePreview, GoldLabels, Invitation, OpenTask, OpenTasks
+from jurybox.written import Answers
 
 if TYPE_CHECKING:
     import httpx
@@ -134,14 +136,17 @@ class Client:
     def submit(
         self,
         text_id: str,
-        label: str,
+        label: str | Answers,
         *,
         seconds: float | None = None,
         comment: str = "",
         annotator: str | None = None,
         key: str | None = None,
     ) -> Receipt:
-        """Store a label; it is safe when this returns, and counts once however often it was sent."""
+        """Store a label; it is safe when this returns, and counts once however often it was sent.
+
+        In a project with several questions the label holds the answers by question, all as one decision.
+        """
         body = _body(text_id=text_id, label=label, seconds=seconds, comment=comment, annotator=annotator)
         return self._read(Receipt, "POST", "/annotations", json=body, key=key or _new_key())
 
@@ -165,7 +170,7 @@ class Client:
         body = _body(text_id=text_id, annotator=annotator)
         return self._read(OpenTask, "POST", "/decisions/undo", json=body, key=_new_key())
 
-    def change(self, text_id: str, label: str, *, comment: str | None = None) -> Receipt:
+    def change(self, text_id: str, label: str | Answers, *, comment: str | None = None) -> Receipt:
         """Replace the label of one of the last ten decisions."""
         body = _body(text_id=text_id, label=label, comment=comment)
         return self._read(Receipt, "POST", "/decisions/change", json=body, key=_new_key())
@@ -176,7 +181,7 @@ class Client:
 
     # Reviewing
 
-    def adjudicate(self, text_id: str, label: str, *, comment: str = "") -> Receipt:
+    def adjudicate(self, text_id: str, label: str | Answers, *, comment: str = "") -> Receipt:
         """Decide about a text; it wants no more labels then."""
         body = _body(text_id=text_id, label=label, comment=comment)
         return self._read(Receipt, "POST", "/adjudications", json=body, key=_new_key())
@@ -259,9 +264,20 @@ class Client:
         """List how everyone does on gold texts."""
         return self._list(GoldScore, "/gold/report")
 
-    def beliefs(self) -> ProjectBelief:
-        """Return what the learner last found out about people, labels, accuracy and when to stop."""
-        return self._read(ProjectBelief, "GET", "/beliefs")
+    def beliefs(self, question: str | None = None) -> ProjectBelief:
+        """Return what the learner last found out about people, labels, accuracy and when to stop.
+
+        Parameters
+        ----------
+        question
+            Which of several questions, or ``question:class`` for one class of it.
+        """
+        return self._read(ProjectBelief, "GET", "/beliefs", params=_body(question=question))
+
+    def questions(self) -> QuestionsBelief | None:
+        """Say how each of several questions stands, the mean and the worst; None in a project with one."""
+        found = self._send("GET", "/questions").json()
+        return None if found is None else read_plain(QuestionsBelief, found)
 
     def settings(self) -> ProjectSettings:
         """Return the settings that hold now."""

@@ -309,7 +309,7 @@ class _Learner:
         try:
             pulse = self._project.reading.pulse()
             if pulse.last and (pulse.last, pulse.current_round) != self._judged:
-                self._project.beliefs.keep()
+                self._project.facets.keep()
                 self._judged = pulse.last, pulse.current_round
                 wait = max(wait, _JUDGED_PART * (time.monotonic() - start))
         except Exception as error:  # people go on labelling, and pages show what was found last

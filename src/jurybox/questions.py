@@ -120,6 +120,17 @@ class Question:
         return cls(name.strip(), kind, tuple(parts))  # type: ignore[arg-type]  # checked above
 
     @property
+    def declared(self) -> str:
+        """What `parse` reads, but for numbers that the classes do not name.
+
+        Examples
+        --------
+        >>> Question("food", classes=("bad", "good")).declared
+        'food=single:bad,good'
+        """
+        return f"{self.name}={self.kind}:{','.join(map(str, self.classes))}"
+
+    @property
     def facets(self) -> tuple[Facet, ...]:
         """What has an answer of its own: the question itself, or each of its classes."""
         if self.kind != "several":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -77,9 +77,12 @@ def web_settings(**settings: Any) -> WebSettings:
 
 
 @contextmanager
-def stage(location: str, **settings: object) -> Iterator[Stage]:
+def stage(location: str, *, questions: Sequence[str] = (), **settings: object) -> Iterator[Stage]:
     """Make a project with people and texts, and its app."""
-    with Project.create(location, classes=["no", "yes"], texts=TEXTS, settings=SETTINGS) as project:
+    classes = [] if questions else ["no", "yes"]
+    with Project.create(
+        location, classes=classes, questions=questions, texts=TEXTS, settings=SETTINGS
+    ) as project:
         for name, role in PEOPLE.items():
             project.people.add(name, role=role)
             project.people.set_token(name, hash_token(token_of(name)))

@@ -91,7 +91,7 @@ def gold(
                 annotator=_NOBODY,
                 ignore=ignore,
             )
-            source = formats.read(file, reading.options(opened.classes))
+            source = formats.read(file, opened.reading_options(reading.options(None)))
             named = _add(opened, source)
             files.state(source.plan)
             note(f"{file}: {named:,} texts with a known label")

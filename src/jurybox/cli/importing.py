@@ -106,6 +106,16 @@ Strict = Annotated[
     typer.Option("--strict", help="Import nothing where anything looks wrong.", rich_help_panel=_READING),
 ]
 
+OneOfSeveral = Annotated[
+    str | None,
+    typer.Option(
+        "--question",
+        metavar="NAME",
+        help="Of several questions, the one that is meant, or NAME:CLASS for one class of it.",
+        show_default=False,
+    ),
+]
+
 
 @dataclass(frozen=True)
 class FileReading:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -16,8 +18,10 @@ from jurybox.numerals import number
 
 if TYPE_CHECKING:
     from jurybox.project import Project
+    from jurybox.questions import Question
     from jurybox.store.records import Task
 
+_DONE, _OPEN = "(done: these, or none)", "(no answer)"
 _COMMANDS = {"s": "skip", "u": "undo", "f": "flag", "g": "guidelines", "q": "quit"}
 
 
@@ -71,6 +75,7 @@ def next_texts(
     made elsewhere come back with: jurybox add PROJECT FILE, which ends the loans of what it brings.
     """
     from jurybox.formats import TextRecord
+    from jurybox.formats.write import several_refused
     from jurybox.formats.write_tools import TASK_FORMATS, write_tasks
 
     if form is not None and (as_json or form not in TASK_FORMATS):
@@ -78,10 +83,12 @@ def next_texts(
     seconds = None if hours is None else 3600 * hours
     with open_project(project) as opened:
         lent = opened.next_tasks(annotator, n, lend_limit=lend_limit, seconds=seconds)
-        classes = opened.classes
+        classes, asked = opened.classes, opened.questions
     if form is not None:
+        if asked and form != "csv":
+            raise several_refused(form)
         texts = [TextRecord(task.text_id, task.text, task.metadata) for task in lent.tasks]
-        write_tasks(texts, classes, form, sys.stdout)
+        write_tasks(texts, classes, form, sys.stdout, asked)
     elif as_json:
         print_json(
             [
@@ -102,11 +109,11 @@ def label(
         str, typer.Option("--annotator", "-a", help="Who is labelling.", show_default=False)
     ],
 ) -> None:
-    """Label in the terminal, one key a class.
+    """Label in the terminal, one key a class; several questions one after the other.
 
     s skips, u undoes, f flags with a remark, g shows the guidelines, q quits. Every label is stored before
     the next text is shown. Without a terminal, each line of standard input is a key or the name of a class;
-    what follows after f is the remark.
+    what follows after f is the remark. Of several classes, keys choose and . ends; - leaves a question open.
     """
     with open_project(project) as opened, open_screen(_COMMANDS) as screen:
         done = _Session(opened, annotator, screen).run()
@@ -120,6 +127,7 @@ class _Session:
         self._project = project
         self._annotator = annotator
         self._screen = screen
+        self._questions = project.questions
         self._keys = class_keys(project.classes, on_scale=project.scale is not None)
         self._open: set[str] = set()
         self._labelled: set[str] = set()
@@ -151,17 +159,22 @@ class _Session:
         """Show a text until there is a decision; return the text to show next, None for the end."""
         title = f"{task.annotator} · {len(self._labelled)} labelled"
         sheet = Sheet(task.text_id, task.text, title, f"{task.text_id} · {task.reason}")
-        self._screen.show(sheet, self._keys)
+        answers = _Answers(self._questions, self._keys)
+        self._screen.show(answers.on(sheet), answers.keys)
         start = time.monotonic()
         while True:
-            choice = self._screen.ask(self._keys)
+            choice = self._screen.ask(answers.keys)
             if choice.command == "quit":
                 return None
             try:
                 if choice.command == "undo":
                     return self._undo()
                 if choice.command == "label":
-                    self._project.submit(task, choice.words, seconds=time.monotonic() - start)
+                    whole = answers.take(choice.words)
+                    if whole is None:
+                        self._screen.show(answers.on(sheet), answers.keys)
+                        continue
+                    self._project.submit(task, whole, seconds=time.monotonic() - start)
                     self._labelled.add(task.text_id)
                 elif choice.command == "skip":
                     self._project.skip(task, choice.words)
@@ -170,6 +183,7 @@ class _Session:
                     continue
             except JuryboxError as error:
                 self._screen.tell(str(error))
+                answers = _Answers(self._questions, self._keys)
                 continue
             self._open.discard(task.text_id)
             return self._next()
@@ -188,3 +202,52 @@ class _Session:
         else:
             self._project.flag(task, choice.words.strip())
             self._screen.tell("flagged; the text still wants your label, or skip it")
+
+
+class _Answers:
+    """What somebody says of one text: a class, or answers to several questions one after the other.
+
+    Attributes
+    ----------
+    keys
+        What can be pressed now, and the class of each.
+    """
+
+    def __init__(self, questions: Sequence[Question], keys: Mapping[str, str]) -> None:
+        self._left = list(questions)
+        self._said: dict[str, Any] = {}
+        self._chosen: list[str] = []
+        self.keys = keys
+        self._begin()
+
+    def on(self, sheet: Sheet) -> Sheet:
+        """Return the sheet with what is asked."""
+        if not self._left:
+            return sheet
+        chosen = f" [{', '.join(self._chosen)}]" if self._chosen else ""
+        asked = f"{self._left[0].name}?{chosen}"
+        return replace(sheet, title=f"{sheet.title} · {asked}", lines=(asked,))
+
+    def take(self, word: str) -> str | Mapping[str, Any] | None:
+        """Take what was pressed; return the label once it is whole."""
+        if not self._left:
+            return word
+        question = self._left[0]
+        if question.kind == "several" and word not in (_DONE, _OPEN):
+            if word in self._chosen:
+                self._chosen.remove(word)
+            else:
+                self._chosen.append(word)
+            return None
+        if word != _OPEN:
+            self._said[question.name] = [*self._chosen] if word == _DONE else word
+        self._left.pop(0)
+        self._begin()
+        return None if self._left else self._said
+
+    def _begin(self) -> None:
+        self._chosen = []
+        if self._left:
+            question = self._left[0]
+            own = class_keys([*map(str, question.classes)], on_scale=question.kind == "scale")
+            self.keys = {**own, **({".": _DONE} if question.kind == "several" else {}), "-": _OPEN}

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,6 +16,7 @@ from jurybox.errors import FormatError, InputError
 if TYPE_CHECKING:
     from jurybox.formats import Source
     from jurybox.project import Project
+    from jurybox.questions import Question
     from jurybox.store.records import RoundInfo
 
 ProjectLocation = Annotated[
@@ -45,6 +46,7 @@ def register(app: typer.Typer) -> None:
         epilog=examples(
             "init reviews.db --texts texts.csv --label polite --label impolite",
             "init ratings.db --texts texts.csv --scale 1..5",
+            "init meals.db --texts texts.csv --question food=single:bad,good --question topics=several:a,b",
             "init opinions.db --texts posts.csv --label fine --label offensive --target shares",
         ),
     )(init)
@@ -109,6 +111,16 @@ def init(
             show_default=False,
         ),
     ] = None,
+    question: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--question",
+            metavar="NAME=KIND:CLASSES",
+            help="A question with classes of its own, in place of --label: one class (single:bad,good), any "
+            "number of them (several:price,service) or a point on a scale (scale:1..5); may be repeated.",
+            show_default=False,
+        ),
+    ] = None,
     scale: Annotated[
         str | None,
         typer.Option(
@@ -148,26 +160,33 @@ def init(
     """
     from jurybox import formats
     from jurybox.project import Project
+    from jurybox.project.facets import what_is_asked
     from jurybox.scales import parse_scale
     from jurybox.store.settings import ProjectSettings
 
     _check_place(project)
 
-    def opened(path: Path, classes: Sequence[str] | None) -> Source:
-        options = reading.options(classes)
-        return formats.read(path, options)
+    def opened(path: Path, classes: Sequence[str] | None, questions: Sequence[Question] = ()) -> Source:
+        return formats.read(path, dataclasses.replace(reading.options(classes), questions=questions))
 
     settings = ProjectSettings().updated({"target": target, **_settings(setting or ())})
+    if question and (label or classes_from is not None or scale is not None):
+        raise InputError("--question names the classes; leave out --label, --classes-from and --scale")
+    asked, own, settings = what_is_asked(question or (), (), settings)
+    label = list(own) or label
     if scale is not None:
         if label or classes_from is not None:
             raise InputError("--scale names the classes; leave out --label and --classes-from")
         label, settings = parse_scale(scale), settings.updated({"scale": True})
     label = label or (_classes_from(classes_from, texts[0], opened) if classes_from is not None else None)
-    first = opened(texts[0], label)
-    classes = list(label or first.classes)
-    if not classes:
-        raise InputError("there are no classes; name each one with --label, or all with --classes-from")
-    sources = [opened(path, classes) for path in texts]
+    first = opened(texts[0], label or None, asked)
+    asked, classes = asked or first.questions, list(label or first.classes)
+    if not classes and not asked:
+        raise InputError(
+            "there are no classes; name each one with --label, or all with --classes-from, or several "
+            "questions with --question"
+        )
+    sources = [opened(path, None if asked else classes, asked) for path in texts]
     if any(source.scale for source in sources):
         settings = settings.updated({"scale": True})
     files.approve(sources, plan=reading.plan, yes=yes, strict=strict, replace_labels=replace)
@@ -178,6 +197,7 @@ def init(
             made = Project.create(
                 project,
                 classes=classes,
+                questions=asked,
                 batches=(batch for feed in feeds for batch in feed),
                 name=name or first.name or None,
                 guidelines=told,
@@ -191,7 +211,12 @@ def init(
             _add_annotators(made, source)
         counts = made.status()
     say(
-        f"{project}: {counts.texts:,} texts, {counts.annotations:,} annotations, classes {', '.join(classes)}"
+        f"{project}: {counts.texts:,} texts, {counts.annotations:,} annotations, "
+        + (
+            f"questions {', '.join(str(one.name) for one in asked)}"
+            if asked
+            else f"classes {', '.join(classes)}"
+        )
     )
 
 
@@ -263,8 +288,7 @@ def add(
     from jurybox import formats
 
     with open_project(project) as opened:
-        options = reading.options(opened.classes)
-        source = formats.read(file, options)
+        source = formats.read(file, opened.reading_options(reading.options(None)))
         if dry_run:
             files.state(source.plan)
             found = source.plan
@@ -279,7 +303,7 @@ def add(
                 raise feed.located(error) from error
         _add_annotators(opened, source)
     if as_json:
-        print_json(asdict(added))
+        print_json(dataclasses.asdict(added))
     else:
         say(f"{file}: {files.said(added)}")
 
@@ -289,7 +313,7 @@ def play_round(project: ProjectLocation, as_json: AsJson = False) -> None:
     with open_project(project) as opened, bar("round") as move:
         info = opened.refit(progress=lambda step, done, total: move(done, total, step))
     if as_json:
-        print_json(asdict(info))
+        print_json(dataclasses.asdict(info))
         return
     say(f"round {info.number}: trained on {info.n_annotations:,} annotations in {round_seconds(info)}")
     for remark in _remarks(info):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from jurybox.cli.importing import OneOfSeveral
 from jurybox.cli.output import bar, note, print_json, say
 from jurybox.cli.projects import AsJson, ProjectLocation, examples, open_project
 from jurybox.errors import InputError
@@ -63,6 +64,7 @@ def report(
         bool, typer.Option("--texts/--no-texts", help="Show the texts and comments of the sample.")
     ] = True,
     sample: Annotated[int, typer.Option("--examples", min=0, help="Contested texts in the sample.")] = 20,
+    question: OneOfSeveral = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier report.")] = False,
 ) -> None:
     """Write a report into one HTML file: what a paper's data section, or an audit, needs.
@@ -74,11 +76,17 @@ def report(
 
     if (out is None) == (section is None):
         raise typer.BadParameter("give either OUT.html, for a report, or --section NAME")
+    shown: dict[str, Any] = {
+        "hide_names": hide_names,
+        "examples": sample,
+        "texts": texts,
+        "question": question,
+    }
     with open_project(project) as opened, bar("gathering"):
         if section is not None:
-            part = gather_section(opened, section, hide_names=hide_names, examples=sample, texts=texts)
+            part = gather_section(opened, section, **shown)
         else:
-            facts = gather(opened, hide_names=hide_names, examples=sample, texts=texts)
+            facts = gather(opened, **shown)
     if section is not None:
         print_json(part)
         return

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from jurybox.cli.importing import OneOfSeveral
 from jurybox.cli.output import note, print_json, table, visible
 from jurybox.cli.projects import AsJson, ProjectLocation, examples, open_project
 from jurybox.cli.sitting import Screen, Sheet, class_keys, open_screen
@@ -50,6 +51,7 @@ def review(
         bool,
         typer.Option("--guidelines", help="Pairs of classes that good annotators tell apart differently."),
     ] = False,
+    question: OneOfSeveral = None,
     as_json: AsJson = False,
 ) -> None:
     """Show the labels that are most likely wrong, or decide them one by one.
@@ -61,19 +63,20 @@ def review(
         raise typer.BadParameter("choose one of --reviewer, --annotations and --guidelines")
     with open_project(project) as opened:
         if reviewer is not None:
+            opened.refuse_questions("deciding by key")
             _decide(opened, reviewer, n)
         elif annotations:
-            _list_annotations(opened, n, as_json=as_json)
+            _list_annotations(opened, n, question, as_json=as_json)
         elif guidelines:
-            _list_guidelines(opened, as_json=as_json)
+            _list_guidelines(opened, question, as_json=as_json)
         else:
-            _list_texts(opened, n, as_json=as_json)
+            _list_texts(opened, n, question, as_json=as_json)
 
 
-def _list_texts(project: Project, n: int, *, as_json: bool) -> None:
+def _list_texts(project: Project, n: int, question: str | None, *, as_json: bool) -> None:
     from jurybox.formats.plain import plain
 
-    found = project.beliefs.now().contested(n)
+    found = project.facets.of(question).now().contested(n)
     if as_json:
         print_json(plain(found))
         return
@@ -102,10 +105,10 @@ def _votes(one: ContestedText) -> str:
     return ", ".join(f"{vote.annotator}: {vote.label}" for vote in one.votes)
 
 
-def _list_annotations(project: Project, n: int, *, as_json: bool) -> None:
+def _list_annotations(project: Project, n: int, question: str | None, *, as_json: bool) -> None:
     from jurybox.formats.plain import plain
 
-    found = project.beliefs.now().doubtful_annotations(n)
+    found = project.facets.of(question).now().doubtful_annotations(n)
     if as_json:
         print_json(plain(found))
         return
@@ -122,10 +125,10 @@ def _list_annotations(project: Project, n: int, *, as_json: bool) -> None:
     )
 
 
-def _list_guidelines(project: Project, *, as_json: bool) -> None:
+def _list_guidelines(project: Project, question: str | None, *, as_json: bool) -> None:
     from jurybox.formats.plain import plain
 
-    found = project.beliefs.now().guidelines
+    found = project.facets.of(question).now().guidelines
     if as_json:
         print_json(plain(found))
         return

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from jurybox.cli.importing import OneOfSeveral
 from jurybox.cli.output import bar, fields, note, print_json, say, table, warn
 from jurybox.cli.projects import AsJson, ProjectLocation, examples, open_project, round_seconds
 from jurybox.numerals import UNKNOWN, between, estimate, number, points, share, shares
 
 if TYPE_CHECKING:
     from jurybox.project.annotators import AnnotatorBelief, PairBelief
+    from jurybox.project.facets import Facets
     from jurybox.project.opinions import SharesBelief
     from jurybox.project.stopping import Effort
     from jurybox.store.records import Status
@@ -43,6 +45,7 @@ def status(
             "--savings", help="Also what choosing texts has saved against random choice; trains models."
         ),
     ] = False,
+    question: OneOfSeveral = None,
     as_json: AsJson = False,
 ) -> None:
     """Show how far a project is, how good, what more labels would bring, and whether to stop.
@@ -53,7 +56,11 @@ def status(
     from jurybox.project.advice import in_words
 
     with open_project(project) as opened, bar("judging"):
-        now, beliefs = opened.status(), opened.beliefs.now()
+        now = opened.status()
+        if now.questions and question is None:
+            _show_questions(now, opened.facets, as_json=as_json)
+            return
+        beliefs = opened.facets.of(question).now()
         last = beliefs.accuracy[-1] if beliefs.accuracy else None
         effort, expected, known = beliefs.effort, beliefs.forecast, beliefs.shares
         verdicts = beliefs.verdicts[-1].verdicts if beliefs.verdicts else ()
@@ -90,6 +97,48 @@ def status(
     fields(shown, title=now.name)
 
 
+def _show_questions(now: Status, facets: Facets, *, as_json: bool) -> None:
+    """Show how each of several questions stands, the worst and the mean; with figures of this moment."""
+    from jurybox.formats.plain import plain
+
+    facets.keep()
+    found = facets.describe()
+    if found is None:
+        return
+    if as_json:
+        print_json({**asdict(now), "facets": plain(found)})
+        return
+    fields(
+        {
+            **_status_fields(now),
+            "worst": found.worst or UNKNOWN,
+            "means": f"macro-F1 {share(found.macro_f1)}, consensus right {share(found.quality)}",
+            "stop rules": f"stop at the worst: {'yes' if found.worst_done else 'no'}; "
+            f"at most questions: {'yes' if found.done else 'no'}",
+        },
+        title=now.name,
+    )
+    table(
+        [
+            *(("question", "left"), ("answers", "right"), ("texts", "right"), ("alpha", "right")),
+            *(("consensus right", "right"), ("macro-F1", "right"), ("95 %", "left"), ("stop", "left")),
+        ],
+        [
+            (
+                one.question,
+                number(one.answers),
+                number(one.texts),
+                number(one.agreement, 2),
+                share(one.quality),
+                estimate(one.macro_f1),
+                shares(one.macro_f1),
+                "stop" if one.done else "",
+            )
+            for one in found.facets
+        ],
+    )
+
+
 def _effort_fields(effort: Effort) -> dict[str, str]:
     shown = {}
     if effort.budget is not None:
@@ -123,7 +172,8 @@ def _status_fields(now: Status) -> dict[str, str]:
     from jurybox.project.tuning import gear_of
 
     labelled = share(now.labelled_texts / now.texts if now.texts else None)
-    classes = ", ".join(f"{name}: {count:,}" for name, count in now.class_counts.items())
+    counts = [now.class_counts] if not now.questions else [one.class_counts for one in now.questions]
+    classes = "; ".join(", ".join(f"{name}: {count:,}" for name, count in each.items()) for each in counts)
     shown = {
         "texts": f"{now.texts:,}",
         "labelled": f"{now.labelled_texts:,} ({labelled}), of which {now.finished_texts:,} finished",
@@ -145,6 +195,7 @@ def annotators(
     name: Annotated[
         str | None, typer.Option("--name", metavar="NAME", help="Everything about one person.")
     ] = None,
+    question: OneOfSeveral = None,
     as_json: AsJson = False,
 ) -> None:
     """Show how much, how well and how fast everyone labels, and who is suspect.
@@ -154,7 +205,7 @@ def annotators(
     from jurybox.formats.plain import plain
 
     with open_project(project) as opened, bar("judging"):
-        beliefs = opened.beliefs.now()
+        beliefs = opened.facets.of(question).now()
         people, pairs = beliefs.annotators, beliefs.pairs
         if name is not None:
             opened.people.get(name)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from jurybox.errors import FormatError
+from jurybox.formats.answered import LABEL, with_answers
 from jurybox.formats.columns import guess_layout
 from jurybox.formats.detect import is_guess, sniff_encoding
 from jurybox.formats.names import is_known
@@ -230,7 +231,8 @@ class Opening:
                 FilePlan(str(self.path), self.form, "texts", self.encoding, findings=self.about_file()),
                 lambda: iter(()),
             )
-        tool = None if self.options.exact else object_tool(self.asked, sample)
+        ours = self.options.exact or self.options.questions
+        tool = None if ours else object_tool(self.asked, sample)
         if tool is None:
             return self.table(table_of_objects(read, self.path))
         return self.items(tool, read, sample, rows)
@@ -258,8 +260,13 @@ class Opening:
         return Part(plan, latest, self.tally, nobody)
 
     def table(self, table: Table) -> Part:
-        """Open a table: some have lists in their cells, as objects have."""
+        """Open a table: some have lists in their cells, as objects have, and some several answers a row."""
         self.preamble = table.preamble
+        if self.options.questions:
+            table, answered = with_answers(table, self.options.questions, self.labels.is_missing)
+            roles = {LABEL: LABEL} if answered else {}
+            self.options = replace(self.options, columns={**roles, **self.options.columns})
+            return self.understood(table, survey(table), None)
         sample: Sequence[Mapping[str, object]] = [
             dict(zip(table.columns, row, strict=True)) for row in table.sample[:SAMPLE_ROWS]
         ]

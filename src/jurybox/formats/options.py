@@ -11,6 +11,7 @@ from pathlib import Path
 from jurybox.atomic import new_file
 from jurybox.errors import FormatError, InputError
 from jurybox.formats.plan import FilePlan, ImportPlan
+from jurybox.questions import Question
 
 __all__ = ["ReadOptions", "read_delimiter", "read_plan", "read_roles", "write_plan"]
 
@@ -45,6 +46,8 @@ class ReadOptions:
         Whether ids and names are taken letter by letter, as our own exports have them.
     classes
         The classes of the project; any other label is an error. None takes every label.
+    questions
+        Those of a project with several, whose tables have answers to all of them.
     """
 
     format: str = "auto"
@@ -60,6 +63,7 @@ class ReadOptions:
     planned: bool = False
     exact: bool = False
     classes: Sequence[str] | None = None
+    questions: Sequence[Question] = ()
 
 
 def read_roles(given: Iterable[str]) -> dict[str, str]:

@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import NamedTuple, TypeAlias
 
 from jurybox.errors import FormatError
+from jurybox.questions import Question
 
 __all__ = [
     "MISSING",
@@ -150,7 +151,10 @@ class ConsensusRecord(NamedTuple):
 
 
 class AnnotatorRecord(NamedTuple):
-    """One annotator and how well they do, as of the last round (None where unknown)."""
+    """One annotator and how well they do, as of the last round (None where unknown).
+
+    In a project with several questions that is at one `question`, as written by `jurybox.Facet`.
+    """
 
     name: str
     n_annotations: int
@@ -158,6 +162,7 @@ class AnnotatorRecord(NamedTuple):
     agreement_with_consensus: float | None = None
     worst_class: str | None = None
     median_seconds: float | None = None
+    question: str = ""
 
 
 @dataclass(frozen=True)
@@ -196,6 +201,9 @@ class Export:
         Whether the classes are an ordered scale.
     shares
         Whether the project asks for the share of people who would say each class.
+    questions
+        Those of a project with several: its labels are answers to all of them in writing, and its
+        probabilities those of each class of each question.
     """
 
     name: str
@@ -209,6 +217,7 @@ class Export:
     skips: Iterable[SkipRecord] = ()
     scale: bool = False
     shares: bool = False
+    questions: Sequence[Question] = ()
 
 
 Record: TypeAlias = TextRecord | AnnotationRecord | GoldRecord | SkipRecord

@@ -26,6 +26,7 @@ from jurybox.formats.records import (
     without_repeats,
 )
 from jurybox.formats.values import by_size
+from jurybox.questions import Question
 
 __all__ = ["MANIFEST", "Source", "read"]
 
@@ -77,7 +78,7 @@ class Source:
         Where it is.
     parts
         Its files.
-    name, guidelines, classes, annotators, scale
+    name, guidelines, classes, annotators, scale, questions
         What an exported project says of itself; empty for other files.
     options
         What it was opened with.
@@ -90,6 +91,7 @@ class Source:
     classes: tuple[str, ...] = ()
     annotators: tuple[str, ...] = ()
     scale: bool = False
+    questions: tuple[Question, ...] = ()
     options: ReadOptions = field(default_factory=ReadOptions)
     _unpacked: object = field(default=None, repr=False)
 
@@ -314,9 +316,8 @@ def _person(path: Path, *, by_folder: bool) -> str:
 
 def _open_gold(path: Path, options: ReadOptions) -> Part:
     """Open the known labels of an export: a table of labels that nobody gave."""
-    part = open_part(
-        path, sniff_format(path), ReadOptions(annotator="gold", exact=True, classes=options.classes)
-    )
+    told = ReadOptions(annotator="gold", exact=True, classes=options.classes, questions=options.questions)
+    part = open_part(path, sniff_format(path), told)
 
     def records() -> Iterator[Record]:
         for record in part.read():
@@ -336,8 +337,14 @@ def _open_skips(path: Path, options: ReadOptions) -> Part:
 
 def _for_part(stem: str, options: ReadOptions, manifest: Mapping[str, object] | None) -> ReadOptions:
     """Return the options without a constant annotator for the texts of a folder: their labels are gold."""
+    options = _asking(options, manifest)
     options = replace(options, format="auto", exact=manifest is not None, classes=_classes(options, manifest))
     return options if stem == "annotations" else replace(options, annotator=None)
+
+
+def _asking(options: ReadOptions, manifest: Mapping[str, object] | None) -> ReadOptions:
+    """Return the options with the questions of an export, where none are given."""
+    return options if options.questions else replace(options, questions=_questions(manifest or {}))
 
 
 def _classes(options: ReadOptions, manifest: Mapping[str, object] | None) -> Sequence[str] | None:
@@ -357,7 +364,22 @@ def _source(path: Path, parts: Sequence[Part], manifest: Mapping[str, object] | 
         classes=_names(told.get("classes")),
         annotators=_names(told.get("annotators")),
         scale=told.get("scale") is True,
+        questions=_questions(told),
     )
+
+
+def _questions(manifest: Mapping[str, object]) -> tuple[Question, ...]:
+    held = manifest.get("questions")
+    records = [dict(one) for one in held if isinstance(one, Mapping)] if isinstance(held, list) else []
+    try:
+        return tuple(
+            Question(
+                str(one["name"]), one["kind"], _names(one["classes"]), tuple(one.get("scale", ())) or None
+            )
+            for one in records
+        )
+    except (KeyError, TypeError, InputError) as error:
+        raise FormatError(f"the description of an export states questions that are none: {error}") from error
 
 
 def _names(value: object) -> tuple[str, ...]:

@@ -22,6 +22,7 @@ from jurybox.formats.write_tables import (
     write_parquet,
 )
 from jurybox.formats.write_tools import TOOL_WRITERS
+from jurybox.written import question_records
 
 __all__ = ["EXPORT_FORMATS", "ExportFormat", "write", "write_table"]
 
@@ -84,6 +85,8 @@ def write(
     target = Path(out)
     if format not in EXPORT_FORMATS:
         raise InputError(f"format is {format!r}, expected one of {', '.join(EXPORT_FORMATS)}")
+    if export.questions and format not in _TABLE_WRITERS:
+        raise several_refused(format)
     if push_to_hub is not None and format != "huggingface":
         raise InputError(f"push_to_hub is given with format {format!r}, expected 'huggingface'")
     if format in TOOL_WRITERS:
@@ -98,6 +101,15 @@ def write(
                 _TABLE_WRITERS[format](table, draft / f"{table.name}.{format}")
         _write_manifest(export, format, draft / MANIFEST)
     return target
+
+
+def several_refused(form: str) -> InputError:
+    """Return the error that a format cannot hold answers to several questions."""
+    return InputError(
+        f"format is {form!r}, which is not offered yet for projects with several questions; "
+        f"expected one of {', '.join(_TABLE_WRITERS)}",
+        code="several_questions",
+    )
 
 
 def write_table(export: Export, table: str, out: str | PathLike[str], *, overwrite: bool = False) -> Path:
@@ -137,12 +149,14 @@ def _tables(export: Export) -> list[OutTable]:
 
 
 def _write_manifest(export: Export, form: str, path: Path) -> None:
-    manifest = {
+    manifest: dict[str, object] = {
         "jurybox": "export",
         "format": form,
         "name": export.name,
         "classes": list(export.classes),
-        "annotators": [annotator.name for annotator in export.annotators],
+        "annotators": list(dict.fromkeys(annotator.name for annotator in export.annotators)),
         "guidelines": export.guidelines,
     } | ({"scale": True} if export.scale else {})
+    if export.questions:
+        manifest |= {"classes": [], "questions": question_records(export.questions)}
     path.write_text(json.dumps(manifest, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")

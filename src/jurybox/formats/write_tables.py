@@ -6,11 +6,12 @@ import csv
 import itertools
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Generic, Literal, TextIO, TypeAlias, TypeVar
 
 from jurybox.errors import InputError, require
+from jurybox.formats.answered import LABEL, apart
 from jurybox.formats.records import (
     POSITION,
     AnnotationRecord,
@@ -21,6 +22,7 @@ from jurybox.formats.records import (
 )
 from jurybox.formats.spreadsheet import ESCAPED_COLUMN, escape, join_names
 from jurybox.formats.values import as_json
+from jurybox.questions import Question
 
 __all__ = [
     "TABLES",
@@ -73,6 +75,8 @@ def out_table(export: Export, name: str) -> OutTable:
 
 def out_tables(export: Export) -> tuple[OutTable, ...]:
     """Return all tables of an export."""
+    if export.questions:
+        return _answer_tables(export)
     position = tuple(Column(name, "number") for name in POSITION) if export.scale else ()
     beliefs = [Column(f"p_{name}", "number") for name in export.classes]
     if export.shares:
@@ -104,7 +108,7 @@ def out_tables(export: Export) -> tuple[OutTable, ...]:
                 *(Column("agreement_with_consensus", "number"), Column("worst_class")),
                 Column("median_seconds", "number"),
             ),
-            lambda: iter(export.annotators),
+            lambda: (row[:-1] for row in export.annotators),  # all but the question, of which there is one
         ),
         OutTable("gold", (Column("id"), Column("label")), lambda: _gold(export)),
         OutTable(
@@ -113,6 +117,49 @@ def out_tables(export: Export) -> tuple[OutTable, ...]:
             lambda: _skips(export),
         ),
     )
+
+
+def _answer_tables(export: Export) -> tuple[OutTable, ...]:
+    """Return all tables of a project with several questions, each of which has a column in them."""
+    tables = {table.name: table for table in out_tables(replace(export, questions=(), classes=()))}
+    named = [f"p_{each.name}:{name}" for each in export.questions for name in each.classes]
+    consensus = OutTable(
+        "consensus",
+        (
+            *(Column("id"), Column("text"), Column(LABEL), Column("n_annotations", "count")),
+            *(Column(name, "number") for name in named),
+            Column("label_by"),
+        ),
+        lambda: _believed_answers(export, len(named)),
+    )
+    people = tables["annotators"]
+    return (
+        tables["texts"],
+        _apart(tables["annotations"], export.questions),
+        _apart(consensus, export.questions),
+        replace(people, columns=(*people.columns, Column("question")), rows=lambda: iter(export.annotators)),
+        _apart(tables["gold"], export.questions),
+        tables["skips"],
+    )
+
+
+def _believed_answers(export: Export, n_classes: int) -> Iterator[Sequence[object]]:
+    for text, one, _, _ in grouped(export):
+        p = one.probabilities or (None,) * n_classes
+        yield (text.id, text.text, one.label, one.n_annotations, *p, one.label_by)
+
+
+def _apart(table: OutTable, questions: Sequence[Question]) -> OutTable:
+    """Return a table with a column for each question in place of that of answers in writing."""
+    at = [column.name for column in table.columns].index(LABEL)
+
+    def rows() -> Iterator[Sequence[object]]:
+        for row in table.rows():
+            label = row[at]
+            yield (*row[:at], *apart(questions, None if label is None else str(label)), *row[at + 1 :])
+
+    own = (Column(each.name) for each in questions)
+    return replace(table, columns=(*table.columns[:at], *own, *table.columns[at + 1 :]), rows=rows)
 
 
 def _texts(export: Export) -> Iterator[Sequence[object]]:

@@ -16,6 +16,7 @@ from jurybox.formats.values import as_json
 from jurybox.formats.write_forms import write_google_forms, write_inception, write_qualtrics
 from jurybox.formats.write_nested import write_label_studio
 from jurybox.formats.write_tables import Column, OutTable, grouped, write_csv, write_rows
+from jurybox.questions import Question
 
 __all__ = ["TASK_FORMATS", "TOOL_WRITERS", "ToolWriter", "write_tasks"]
 
@@ -367,8 +368,16 @@ TASK_FORMATS = ("label-studio", "prodigy", "csv")
 """What texts that wait for a label can be written as, for another tool to show them."""
 
 
-def write_tasks(texts: Sequence[TextRecord], classes: Sequence[str], form: str, out: TextIO) -> None:
+def write_tasks(
+    texts: Sequence[TextRecord],
+    classes: Sequence[str],
+    form: str,
+    out: TextIO,
+    questions: Sequence[Question] = (),
+) -> None:
     """Write texts without labels in one of `TASK_FORMATS`; the labels come back as an export of the tool.
+
+    Several questions have a column each, in the format ``csv``.
 
     Raises
     ------
@@ -387,8 +396,10 @@ def write_tasks(texts: Sequence[TextRecord], classes: Sequence[str], form: str, 
             json.dumps({**_task(text), "options": options}, ensure_ascii=False) + "\n" for text in texts
         )
     elif form == "csv":
-        columns = tuple(map(Column, ("id", "text", "label", "comment")))
-        rows = OutTable("tasks", columns, lambda: iter([(text.id, text.text, "", "") for text in texts]))
+        asked = [each.name for each in questions] or ["label"]
+        columns = tuple(map(Column, ("id", "text", *asked, "comment")))
+        empty = ("",) * (len(asked) + 1)
+        rows = OutTable("tasks", columns, lambda: iter([(text.id, text.text, *empty) for text in texts]))
         write_rows(rows, out)
     else:
         raise InputError(f"format is {form!r}, expected one of {', '.join(TASK_FORMATS)}")

@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from itertools import chain
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sqlalchemy.engine import Connection
 
-from jurybox.annotations import Annotations
+from jurybox.annotations import Annotations, Duplicates
+from jurybox.answers import NOT_ASKED
 from jurybox.arrays import DataFrame
 from jurybox.coding import encode, encode_labels, missing_labels, refuse_truth_values
 from jurybox.consensus import Consensus
 from jurybox.errors import InputError
-from jurybox.formats.records import AnnotationRecord, TextRecord
+from jurybox.formats.records import AnnotationRecord, RecordBatch, TextRecord
 from jurybox.formats.values import as_json, as_text, id_of_text
 from jurybox.inputs import long_columns, table, text_rows
 from jurybox.interactive import Loop
+from jurybox.sheets import AnswerSheet
 from jurybox.store.checks import named_texts
+from jurybox.store.importer import Importer
+from jurybox.store.records import Added
 from jurybox.store.settings import ProjectSettings
+from jurybox.written import answer_written, writable_questions
 
 _PLAIN = (str, bytes, TextRecord)
 
@@ -52,7 +59,7 @@ def records_of_table(rows: Iterator[tuple[Any, Any, dict[str, Any]]]) -> Iterato
 def annotation_records(
     annotations: Any, columns: Mapping[str, Hashable] | None, classes: Sequence[str]
 ) -> Iterable[AnnotationRecord]:
-    """Return records of annotations: of a table, of `Annotations`, or as they come.
+    """Return records of annotations: of a table, of `Annotations`, of an `AnswerSheet`, or as they come.
 
     Integer labels are positions in the classes unless a class is called so; rows without a label are none.
 
@@ -61,6 +68,8 @@ def annotation_records(
     InputError
         As `Annotations.from_long`.
     """
+    if isinstance(annotations, AnswerSheet):
+        return _answer_records(annotations)
     if isinstance(annotations, Annotations):
         held = annotations
         texts, people = (
@@ -78,6 +87,21 @@ def annotation_records(
     what, named = encode_labels(given.label[rows], given.classes or _numbers(given.label[rows]), row=rows)
     texts, people = ([as_text(name) for name in known.tolist()] for known in (text_ids, person_ids))
     return _records(text[rows], who[rows], what, texts, people, _names(named, classes), rows + 1)
+
+
+def _answer_records(sheet: AnswerSheet) -> Iterator[AnnotationRecord]:
+    """Return a record for each text and person of a sheet."""
+    facets = list(sheet.facets.values())
+    keys = [each.text.astype(np.int64) * sheet.n_annotators + each.annotator for each in facets]
+    pairs = np.unique(np.concatenate(keys))
+    codes = np.full((len(pairs), len(keys)), NOT_ASKED)
+    for place, (key, each) in enumerate(zip(keys, facets, strict=True)):
+        codes[np.searchsorted(pairs, key), place] = each.label
+    questions = writable_questions(sheet.questions)
+    texts, people = ([as_text(name) for name in known.tolist()] for known in (sheet.texts, sheet.annotators))
+    for row, (pair, code) in enumerate(zip(pairs.tolist(), codes.tolist(), strict=True), 1):
+        text, annotator = divmod(pair, sheet.n_annotators)
+        yield AnnotationRecord(texts[text], people[annotator], answer_written(questions, code), row=row)
 
 
 def _records(
@@ -159,3 +183,23 @@ def loop_of(
     ids = {text_id for text_id, _ in pairs}
     here = [place for place, text_id in enumerate(annotations.texts) if text_id in ids]
     return Loop(pairs, classes, annotations=annotations.subset(texts=np.array(here, dtype=int)), **known)
+
+
+def importer_within(connection: Connection, *, now: float, duplicates: Duplicates) -> Importer:
+    """Return an importer that does all in one transaction: there is nobody yet who might wait for it."""
+
+    def here() -> nullcontext[Connection]:
+        return nullcontext(connection)
+
+    return Importer(here, here, now=now, duplicates=duplicates)
+
+
+def fill(importer: Importer, batches: Iterable[RecordBatch]) -> Added:
+    """Bring in what batches hold, known labels last."""
+    gold: dict[str, str | None] = {}
+    for batch in batches:
+        importer.add_texts(batch.texts)
+        importer.add_annotations(batch.annotations)
+        importer.add_skips(batch.skips)
+        gold.update((record.text_id, record.label) for record in batch.gold)
+    return importer.finish(gold)

@@ -13,6 +13,7 @@ from jurybox import __version__
 from jurybox.annotations import Annotations
 from jurybox.arrays import Bools
 from jurybox.consensus import EstimatedConsensus, estimate_consensus
+from jurybox.questions import Question
 from jurybox.store import machines, people, responses, rounds, state
 from jurybox.store.machines import Machine
 from jurybox.store.records import AnnotatorInfo, RoundInfo
@@ -72,6 +73,9 @@ class Moment:
         What was set, who took part, what was played.
     machines, machine_prices, responses
         Language models and rules, what each has cost, and what they said.
+    questions
+        Those of a project with several: then the annotations' classes are answers to all of them, and the
+        probabilities those of all facets side by side: `jurybox.project.facets` has what is about one.
     """
 
     basis: Basis
@@ -85,6 +89,7 @@ class Moment:
     machines: tuple[Machine, ...]
     machine_prices: tuple[float, ...]
     responses: Responses
+    questions: tuple[Question, ...] = ()
 
     @property
     def paid(self) -> int:
@@ -140,7 +145,9 @@ def read_inputs(connection: Connection) -> Moment:
             version=read_version(connection),
         ),
         evidence=evidence,
-        pred_probs=None if known is None else _stretched(known, *annotations.counts.shape),
+        pred_probs=known
+        if known is None or stored.questions
+        else stretched(known, annotations.n_texts, annotations.n_classes),
         n_predicted=0 if known is None else len(known),
         independent=read_independent(
             connection,
@@ -153,6 +160,7 @@ def read_inputs(connection: Connection) -> Moment:
         machines=asked,
         machine_prices=tuple(responses.read_tally(connection, machine).price for machine in asked),
         responses=responses.read_responses(connection, asked),
+        questions=stored.questions,
     )
 
 
@@ -178,8 +186,9 @@ def observe(inputs: Moment) -> Observed:
     return replace(observed, draws=observed.drawn(inputs.rng()))
 
 
-def _stretched(known: NDArray[np.float32], N: int, K: int) -> NDArray[np.float32]:
-    stretched = np.full((N, K), 1 / K, dtype=np.float32)
-    stretched[: len(known)] = 0
-    stretched[: len(known), : known.shape[1]] = known
-    return stretched
+def stretched(known: NDArray[np.float32], N: int, K: int) -> NDArray[np.float32]:
+    """Return probabilities (N, K) of a round that knew fewer texts and classes, as `Moment` has them."""
+    probs = np.full((N, K), 1 / K, dtype=np.float32)
+    probs[: len(known)] = 0
+    probs[: len(known), : known.shape[1]] = known
+    return probs

@@ -39,7 +39,7 @@ from jurybox.project.auditing import (
     report_audit,
     weigh_audit,
 )
-from jurybox.project.basis import Basis, Moment, estimate_texts, observe, read_inputs, read_version
+from jurybox.project.basis import Basis, Moment, estimate_texts, observe, read_version
 from jurybox.project.doubts import (
     ContestedText,
     DoubtfulAnnotation,
@@ -152,9 +152,12 @@ class Beliefs:
         What all of it is made from.
     """
 
-    def __init__(self, inputs: Moment, store: Store, random_arm: RandomArm) -> None:
+    def __init__(
+        self, inputs: Moment, store: Store, random_arm: RandomArm, note: str = services.BELIEFS
+    ) -> None:
         self.inputs = inputs
         self._store = store
+        self._note = note
         self._random_arm = random_arm
         self._values: dict[str, Any] = {}
         self._locks: defaultdict[str, threading.RLock] = defaultdict(threading.RLock)
@@ -317,15 +320,34 @@ class Beliefs:
     def _kept(self) -> ProjectBelief | None:
         """What was kept of this very moment."""
         with self._store.read() as connection:
-            found = _read_note(connection)
+            found = _read_note(connection, self._note)
         return found if found is not None and found.basis == self.basis else None
 
 
 class BeliefSource:
-    """Where the beliefs of one project come from; one object may be shared by threads."""
+    """Where the beliefs of one project come from; one object may be shared by threads.
 
-    def __init__(self, store: Store, clock: Callable[[], float], random_arm: RandomArm) -> None:
+    In a project with several questions, each facet has its own (`jurybox.project.facets`).
+
+    Parameters
+    ----------
+    read
+        Reads what beliefs are made from, in a transaction that nothing was read in.
+    note
+        Under which name they are kept.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Callable[[], float],
+        random_arm: RandomArm,
+        read: Callable[[Connection], Moment],
+        note: str = services.BELIEFS,
+    ) -> None:
         self._store = store
+        self._read = read
+        self._note = note
         self._clock = clock
         self._random_arm = random_arm
         self._last: Beliefs | None = None
@@ -339,7 +361,8 @@ class BeliefSource:
         with self._lock:
             if self._last is None or self._last.basis.version != version:
                 with self._store.read() as connection:
-                    self._last = Beliefs(read_inputs(connection), self._store, self._random_arm)
+                    inputs = self._read(connection)
+                self._last = Beliefs(inputs, self._store, self._random_arm, self._note)
                 self._made_at = time.monotonic()
             return self._last
 
@@ -355,13 +378,13 @@ class BeliefSource:
         belief = self._everything(self.now())
         note = {"version": __version__, "belief": plain(belief)}
         with self._store.write() as connection:
-            services.write_note(connection, services.BELIEFS, note, now=self._clock())
+            services.write_note(connection, self._note, note, now=self._clock())
         return belief
 
     def kept(self) -> ProjectBelief | None:
         """Return the figures that were kept last, by this version of jurybox; None if nothing was."""
         with self._store.read() as connection:
-            return _read_note(connection)
+            return _read_note(connection, self._note)
 
     def _everything(self, beliefs: Beliefs) -> ProjectBelief:
         start = time.perf_counter()
@@ -385,8 +408,8 @@ class BeliefSource:
         )
 
 
-def _read_note(connection: Connection) -> ProjectBelief | None:
-    note = services.read_note(connection, services.BELIEFS)
+def _read_note(connection: Connection, name: str) -> ProjectBelief | None:
+    note = services.read_note(connection, name)
     if note is None or note.value["version"] != __version__:
         return None
     return read_plain(ProjectBelief, note.value["belief"])

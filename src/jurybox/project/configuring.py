@@ -32,6 +32,8 @@ def change_settings(
     ------
     InputError
         For an unknown name or a value out of range, or classes that are no scale.
+    ConflictError
+        For a value that is for one question alone, in a project with several.
     """
     detail = _set(connection, lambda before: before.updated(changes))
     if detail["after"]:
@@ -89,6 +91,8 @@ def _set(connection: Connection, change: Callable[[ProjectSettings], ProjectSett
     serialise(connection, "round")
     stored = state.read_state(connection)
     settings = change(stored.settings)
+    if stored.questions:
+        state.check_questions(settings)
     numbers_of(state.read_classes(connection), settings.scale)  # raises where they are no scale
     before, after = _plain(stored.settings), _plain(settings)
     state.write_state(connection, settings=after)

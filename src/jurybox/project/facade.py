@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from contextlib import nullcontext
-from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeAlias
-
-from sqlalchemy.engine import Connection
 
 from jurybox.annotations import Annotations, Duplicates
 from jurybox.arrays import DataFrame
@@ -19,10 +15,18 @@ from jurybox.consensus import Consensus
 from jurybox.formats import AnnotationRecord, Export, ReadOptions, RecordBatch, TextRecord, read
 from jurybox.interactive import Loop
 from jurybox.project import configuring
-from jurybox.project.arriving import annotation_records, frame_of, loop_of, text_records
+from jurybox.project.arriving import (
+    annotation_records,
+    fill,
+    frame_of,
+    importer_within,
+    loop_of,
+    text_records,
+)
 from jurybox.project.audit import Audit
 from jurybox.project.beliefs import BeliefSource
 from jurybox.project.editing import Editing
+from jurybox.project.facets import Facets, read_whole, what_is_asked
 from jurybox.project.gold import Gold
 from jurybox.project.labeller import open_labeller
 from jurybox.project.labelling import Labelling
@@ -32,10 +36,11 @@ from jurybox.project.reading import Notes, Reading
 from jurybox.project.reviewing import Reviewing
 from jurybox.project.rounds import Rounds, Telling
 from jurybox.project.tuning import Tuning
+from jurybox.questions import Question
 from jurybox.store import lifecycle, overview, ranks, snapshots, state
 from jurybox.store.checks import storable
 from jurybox.store.engine import Store, read_location
-from jurybox.store.importer import Importer, importing
+from jurybox.store.importer import importing
 from jurybox.store.records import Added, RoundInfo, Status
 from jurybox.store.settings import ProjectSettings
 
@@ -57,8 +62,8 @@ class Project(Labelling):
         Who takes part; language models and rules, and what they have said.
     gold, audit
         Texts whose label is known; the sample that was drawn at random.
-    beliefs
-        What is believed of texts and people.
+    beliefs, facets
+        What is believed of texts and people; `facets` has that of each of several questions.
     reading, edit, review, tuning, notes
         Rows and records; what owners change; what reviewers say; the encoder that learns; notes.
 
@@ -86,7 +91,8 @@ class Project(Labelling):
         self.notes = Notes(store, clock)
         self.tuning = Tuning(store, clock, cache)
         self._rounds = Rounds(store, clock, cache, self.tuning)
-        self.beliefs = BeliefSource(store, clock, self._rounds.random_arm)
+        self.beliefs = BeliefSource(store, clock, self._rounds.random_arm, read_whole)
+        self.facets = Facets(store, clock, self._rounds.random_arm, self.beliefs)
         self.edit = Editing(store, clock, self.beliefs)
         self.machines = Machines(store, clock, self.beliefs)
         self.review = Reviewing(store, clock)
@@ -96,7 +102,8 @@ class Project(Labelling):
         cls,
         location: Location,
         *,
-        classes: Sequence[str],
+        classes: Sequence[str] = (),
+        questions: Sequence[Question | str] = (),
         texts: Iterable[TextLike] = (),
         batches: Iterable[RecordBatch] = (),
         name: str | None = None,
@@ -114,6 +121,8 @@ class Project(Labelling):
             Path of the SQLite file to make, or ``postgresql://user@host/database?schema=NAME``.
         classes
             Names of the classes, in the order in which annotators see them.
+        questions
+            In place of classes, what is asked of a text: as `jurybox.Question`, or as its `parse` takes it.
         texts
             As for `add_texts`.
         batches, duplicates
@@ -130,17 +139,20 @@ class Project(Labelling):
         InputError
             For what cannot be stored.
         """
+        asked, classes, settings = what_is_asked(questions, classes, settings)
         store = read_location(location)
         title = storable(name, "name") if name is not None else lifecycle.default_name(store)
         storable(guidelines, "guidelines")
         project = cls(store, cache=lifecycle.cache_folder(store, cache), clock=clock)
         with lifecycle.creation(store) as connection:
-            state.create_project(connection, title, classes, settings or ProjectSettings(), now=clock())
+            state.create_project(
+                connection, title, classes, settings or ProjectSettings(), questions=asked, now=clock()
+            )
             if guidelines:
                 state.write_guidelines(connection, guidelines, now=clock())
-            importer = _importer_within(connection, now=clock(), duplicates=duplicates)
+            importer = importer_within(connection, now=clock(), duplicates=duplicates)
             importer.add_texts(text_records(texts))
-            _fill(importer, batches)
+            fill(importer, batches)
         return project
 
     @classmethod
@@ -207,7 +219,8 @@ class Project(Labelling):
         Parameters
         ----------
         annotations
-            Records, `Annotations`, or a table with the columns ``text`` (the id), ``annotator``, ``label``.
+            Records, `Annotations`, an `AnswerSheet`, or a table with the columns ``text`` (the id),
+            ``annotator``, ``label``.
         columns
             What the table calls these columns, as in `Annotations.from_long`.
         duplicates
@@ -241,7 +254,7 @@ class Project(Labelling):
         with importing(
             self.store, now=self._clock(), duplicates=duplicates, add_classes=add_classes
         ) as importer:
-            return _fill(importer, batches)
+            return fill(importer, batches)
 
     def add_file(
         self,
@@ -268,7 +281,7 @@ class Project(Labelling):
         FormatError
             Where labels would be lost, with what decides it; as `add`.
         """
-        source = read(path, replace(options or ReadOptions(), classes=self.classes))
+        source = read(path, self.reading_options(options))
         source.plan.approve(yes=yes, strict=strict, replace=duplicates == "last")
         return self.add(source.batches(), duplicates=duplicates)
 
@@ -285,6 +298,7 @@ class Project(Labelling):
         MissingExtraError
             If anywidget is not installed.
         """
+        self.refuse_questions("the widget")
         return open_labeller(self, self.reading, annotator)
 
     def to_loop(self, **changes: Any) -> Loop:
@@ -295,6 +309,7 @@ class Project(Labelling):
         **changes
             As of `jurybox.Loop`; default: as the project's settings say.
         """
+        self.refuse_questions("a loop in memory")
         return loop_of(self.reading.texts(), self.classes, self.annotations(), self.settings, changes)
 
     def add_class(self, name: str, *, by: str | None = None) -> None:
@@ -391,23 +406,5 @@ class Project(Labelling):
 
     def export(self) -> Export:
         """Return everything that `jurybox.formats` writes."""
-        return self.reading.everything(self.beliefs.now())
-
-
-def _importer_within(connection: Connection, *, now: float, duplicates: Duplicates) -> Importer:
-    """Return an importer that does all in one transaction: there is nobody yet who might wait for it."""
-
-    def here() -> nullcontext[Connection]:
-        return nullcontext(connection)
-
-    return Importer(here, here, now=now, duplicates=duplicates)
-
-
-def _fill(importer: Importer, batches: Iterable[RecordBatch]) -> Added:
-    gold: dict[str, str | None] = {}
-    for batch in batches:
-        importer.add_texts(batch.texts)
-        importer.add_annotations(batch.annotations)
-        importer.add_skips(batch.skips)
-        gold.update((record.text_id, record.label) for record in batch.gold)
-    return importer.finish(gold)
+        facets = {name: source.now() for name, source in self.facets.each().items()}
+        return self.reading.everything(None if facets else self.beliefs.now(), facets)

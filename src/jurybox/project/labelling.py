@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from jurybox.errors import InputError, NotFoundError
+from jurybox.formats import ReadOptions
 from jurybox.project.handle import ProjectPart
+from jurybox.questions import Question
 from jurybox.scales import Scale
 from jurybox.store import decisions, loans, people, queue, state
 from jurybox.store.checks import check_seconds, storable
 from jurybox.store.records import Fault, NothingLeft, Receipt, Task, Tasks
+from jurybox.store.state import ProjectState
+from jurybox.written import Answers, answer_written
 
 LONGEST_LOAN = 30 * 86_400
 """The most seconds for which an owner may lend texts."""
@@ -30,9 +36,27 @@ class Labelling(ProjectPart):
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Names of the classes, in order."""
+        """Names of the classes, in order; with several questions, all answers that were ever given."""
         with self.store.read() as connection:
             return state.read_classes(connection)
+
+    @property
+    def stored(self) -> ProjectState:
+        """What the project's row says: settings and questions, among others."""
+        with self.store.read() as connection:
+            return state.read_state(connection)
+
+    @property
+    def questions(self) -> tuple[Question, ...]:
+        """What is asked, of a project with several questions; empty where the classes are all there is."""
+        with self.store.read() as connection:
+            return state.read_questions(connection)
+
+    def reading_options(self, options: ReadOptions | None = None) -> ReadOptions:
+        """Return options for reading a file into this project: its classes are known, or its questions."""
+        questions = self.questions
+        known = {"questions": questions, "classes": None} if questions else {"classes": self.classes}
+        return replace(options or ReadOptions(), **known)
 
     @property
     def scale(self) -> Scale | None:
@@ -97,7 +121,7 @@ class Labelling(ProjectPart):
     def submit(
         self,
         task: Task | str,
-        label: str,
+        label: str | Answers,
         *,
         annotator: str | None = None,
         seconds: float | None = None,
@@ -111,6 +135,9 @@ class Labelling(ProjectPart):
         ----------
         task
             The task, or the id of a text; then `annotator` is needed.
+        label
+            The class; in a project with several questions the answers by question, or in writing
+            (`jurybox.written`), which is one decision.
         seconds
             Time on task.
         key
@@ -131,12 +158,13 @@ class Labelling(ProjectPart):
             For an unknown annotator or text.
         """
         name, text, owner = _who(task, annotator, direct)
+        written = self._written(label)
         with self.store.act() as connection:
             return decisions.submit(
                 connection,
                 name,
                 text,
-                label,
+                written,
                 seconds=check_seconds(seconds),
                 comment=storable(comment, "comment"),
                 key=_checked(key),
@@ -206,7 +234,7 @@ class Labelling(ProjectPart):
         self,
         annotator: str,
         text_id: str,
-        label: str,
+        label: str | Answers,
         *,
         comment: str | None = None,
         key: str | None = None,
@@ -215,12 +243,13 @@ class Labelling(ProjectPart):
         """Replace the label of one of the last ten decisions; otherwise as `undo` and `submit`."""
         if comment is not None:
             storable(comment, "comment")
+        written = self._written(label)
         with self.store.act() as connection:
             return decisions.change(
                 connection,
                 annotator,
                 text_id,
-                label,
+                written,
                 comment=comment,
                 key=_checked(key),
                 direct=direct,
@@ -230,7 +259,7 @@ class Labelling(ProjectPart):
     def adjudicate(
         self,
         text_id: str,
-        label: str,
+        label: str | Answers,
         *,
         reviewer: str,
         comment: str = "",
@@ -245,11 +274,33 @@ class Labelling(ProjectPart):
             Why labels before were wrong; `Reviewing.cases` collects what was unclear in the guidelines.
         """
         storable(comment, "comment")
+        written = self._written(label)
         with self.store.act() as connection:
             now = self._clock()
             return decisions.adjudicate(
-                connection, reviewer, text_id, label, comment=comment, fault=fault, key=_checked(key), now=now
+                connection,
+                reviewer,
+                text_id,
+                written,
+                comment=comment,
+                fault=fault,
+                key=_checked(key),
+                now=now,
             )
+
+    def _written(self, label: str | Answers) -> str:
+        """Return a label as it is stored."""
+        if isinstance(label, str):
+            return label
+        questions = self.questions
+        if not questions:
+            raise InputError(f"label is {label!r}, expected a class: this project has one question")
+        return answer_written(questions, label)
+
+    def refuse_questions(self, what: str) -> None:
+        """Raise ConflictError in a project with several questions, which something is not offered for."""
+        with self.store.read() as connection:
+            state.refuse_questions(connection, what)
 
     def _lend(self, annotator: str, n: int, *, resume: bool, terms: queue.Terms) -> Tasks:
         with self.store.act(durable=False) as connection:

@@ -25,7 +25,7 @@ from jurybox.store import machines, responses
 from jurybox.store.engine import Store
 from jurybox.store.machines import Machine, Released
 from jurybox.store.responses import MachineTally
-from jurybox.store.state import read_classes, read_state
+from jurybox.store.state import read_classes, read_state, refuse_questions
 from jurybox.trust.replacement import Replacement
 from jurybox.trust.shares import ClassShare
 
@@ -82,6 +82,7 @@ class Machines(ProjectPart):
             For a rule that cannot work, or classes that are none of this project.
         """
         with self.store.write() as connection:
+            refuse_questions(connection, "asking machines")
             classes = read_classes(connection)
             if isinstance(spec, LanguageModel):
                 if unknown := set(spec.classes) - set(classes):

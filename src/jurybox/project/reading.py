@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
 from sqlalchemy.engine import Connection
 
+from jurybox.answers import NO_YES, NOT_ASKED
 from jurybox.formats.records import (
     AnnotationRecord,
     AnnotatorRecord,
@@ -20,6 +21,7 @@ from jurybox.project.annotators import AnnotatorBelief
 from jurybox.project.beliefs import Beliefs
 from jurybox.project.handle import ProjectPart
 from jurybox.project.texts import TextBelief
+from jurybox.questions import Question
 from jurybox.store import browse, decisions, filters, overview, rounds, services, snapshots, state
 from jurybox.store.browse import AnnotationRow, Page, QueueRow, TextRow
 from jurybox.store.filters import AnnotationFilter, KeptSearch, TextFilter
@@ -31,6 +33,7 @@ from jurybox.store.services import Note, Pulse, Suggestion
 from jurybox.store.snapshots import Provenance
 from jurybox.store.state import read_state
 from jurybox.trust.intervals import Interval
+from jurybox.written import answer_written
 
 Item = TypeVar("Item")
 
@@ -169,23 +172,44 @@ class Reading(ProjectPart):
         with self.store.read() as connection:
             return state.read_guideline_versions(connection, limit)
 
-    def everything(self, beliefs: Beliefs) -> Export:
-        """Return everything that `jurybox.formats` writes, with what is believed."""
+    def everything(self, beliefs: Beliefs | None, facets: Mapping[str, Beliefs]) -> Export:
+        """Return everything that `jurybox.formats` writes, with what is believed.
+
+        Parameters
+        ----------
+        beliefs
+            Of a project with one question, else None.
+        facets
+            Of each facet, in a project with several.
+        """
+        held = {"": beliefs} if beliefs is not None else facets
         with self.store.read() as connection:
             stored = read_state(connection)
             alone = {one.text_id for one in read_released(connection)}
             return Export(
                 name=stored.name,
-                classes=state.read_classes(connection),
-                scale=state.read_scale(connection) is not None,
+                classes=() if stored.questions else state.read_classes(connection),
+                scale=not stored.questions and state.read_scale(connection) is not None,
                 guidelines=state.read_guidelines(connection),
                 texts=self.texts(),
                 annotations=self.annotation_records(),
-                consensus=_Table(lambda: (_consensus_record(one, alone) for one in beliefs.texts)),
-                annotators=_Table(lambda: map(_annotator_record, beliefs.annotators)),
+                consensus=_Table(
+                    lambda: (
+                        (_consensus_record(one, alone) for one in beliefs.texts)
+                        if beliefs is not None
+                        else (
+                            _answer_record(stored.questions, each)
+                            for each in zip(*(one.texts for one in facets.values()), strict=True)
+                        )
+                    )
+                ),
+                annotators=_Table(
+                    lambda: (_annotator_record(one, at) for at, own in held.items() for one in own.annotators)
+                ),
                 skips=_Table(lambda: self._stream(overview.iterate_skips)),
                 gold=[GoldRecord(text_id, label) for text_id, label in read_gold(connection).items()],
                 shares=stored.settings.target == "shares",
+                questions=stored.questions,
             )
 
     @staticmethod
@@ -255,7 +279,28 @@ def _consensus_record(one: TextBelief, released: Collection[str]) -> ConsensusRe
     )
 
 
-def _annotator_record(one: AnnotatorBelief) -> AnnotatorRecord:
+def _answer_record(questions: Sequence[Question], facets: Sequence[TextBelief]) -> ConsensusRecord:
+    """Return what is believed of one text, from what is believed at each facet of several questions."""
+    p: list[float] = []
+    code, at = [], iter(facets)
+    for question in questions:
+        for facet in question.facets:
+            one, several = next(at), facet.option is not None
+            classes = NO_YES if several else question.classes
+            code.append(NOT_ASKED if one.label is None else classes.index(one.label))
+            p += one.probabilities[1:] if several else one.probabilities
+    known = any(label != NOT_ASKED for label in code)
+    return ConsensusRecord(
+        text_id=facets[0].text_id,
+        label=answer_written(questions, code) if known else None,
+        quality=None,
+        agreement=None,
+        n_annotations=max(one.n_annotations for one in facets),
+        probabilities=tuple(p),
+    )
+
+
+def _annotator_record(one: AnnotatorBelief, question: str) -> AnnotatorRecord:
     return AnnotatorRecord(
         name=one.name,
         n_annotations=one.n_annotations,
@@ -263,6 +308,7 @@ def _annotator_record(one: AnnotatorBelief) -> AnnotatorRecord:
         agreement_with_consensus=_estimate(one.agreement_with_consensus),
         worst_class=one.worst_class,
         median_seconds=one.median_seconds,
+        question=question,
     )
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from jurybox.annotations import Annotations
 from jurybox.errors import ConflictError
 from jurybox.formats.plain import plain
+from jurybox.loop import Round
 from jurybox.project.auditing import audit_record
 from jurybox.project.handle import ProjectPart
 from jurybox.project.tuning import Tuning
@@ -27,7 +28,8 @@ from jurybox.trust.stopping import prediction_stability
 if TYPE_CHECKING:
     from jurybox.classifiers.pooled import MachineVotes
     from jurybox.encoders import Views
-    from jurybox.loop import Round, Settings
+    from jurybox.joint import JointRound
+    from jurybox.loop import Settings
 
 Telling: TypeAlias = Callable[[str, int, int], None]
 """Told what is being done, how much of it is done, and how much there is."""
@@ -57,7 +59,7 @@ class Rounds(ProjectPart):
         self.cache = cache
         self._tuning = tuning
         self._features: _Features | None = None
-        self._previous: tuple[Round, NDArray[np.int64]] | None = None
+        self._previous: tuple[Round | JointRound, NDArray[np.int64]] | None = None
 
     def play(self, progress: Telling | None, allowed: Callable[[], bool]) -> RoundInfo:
         """Play one round and publish it, see `jurybox.Project.refit`."""
@@ -77,22 +79,21 @@ class Rounds(ProjectPart):
             rounds.abandon(self.store, number, f"{type(error).__name__}: {error}")
             raise
         progress("publish", 0, 1)
+        told = self._told(played, snapshot)
         found = {
-            **played.diagnostics,
+            **told,
             **made,
-            "remarks": [*played.diagnostics["remarks"], *made.get("remarks", ())],
+            "remarks": [*told["remarks"], *made.get("remarks", ())],
             "training_labels": _training_labels(snapshot),
-            "stability": self._stability(played),
-            "audit": audit_record(snapshot.audit, played.pred_probs),
         }
         outcome = rounds.Outcome(
             order=played.ranking.texts,
             scores=played.ranking.scores,
             selection_probability=played.ranking.probability,
             reasons=played.ranking.reasons,
-            pred_probs=played.pred_probs,
+            pred_probs=_probabilities(played),
             diagnostics=plain(found),
-            known=played.known,
+            known=played.known if isinstance(played, Round) else None,
         )
         rounds.publish(self.store, number, snapshot, outcome, now=self._clock(), allowed=allowed)
         progress("publish", 1, 1)
@@ -102,9 +103,11 @@ class Rounds(ProjectPart):
 
     def _play(
         self, snapshot: Snapshot, settings: ProjectSettings, number: int, progress: Telling
-    ) -> tuple[Round, Mapping[str, Any]]:
+    ) -> tuple[Round | JointRound, Mapping[str, Any]]:
         from jurybox.loop import play_round
 
+        if snapshot.questions:
+            return self._play_questions(snapshot, settings, number, progress)
         annotations = snapshot.annotations
         inputs, made = self._inputs(settings, annotations.n_texts, progress)
         progress("fit", 0, 1)
@@ -136,6 +139,55 @@ class Rounds(ProjectPart):
                 },
             }
         return played, made
+
+    def _play_questions(
+        self, snapshot: Snapshot, settings: ProjectSettings, number: int, progress: Telling
+    ) -> tuple[JointRound, Mapping[str, Any]]:
+        """Play a round of every question; an item is asked for while its text and it want an answer."""
+        from jurybox.joint import play_questions
+
+        sheet = snapshot.sheet
+        inputs, made = self._inputs(settings, sheet.n_texts, progress)
+        progress("fit", 0, 1)
+        in_audit = np.zeros(sheet.n_texts, dtype=bool)
+        in_audit[snapshot.audit] = True
+        wants = rounds.wants_label(snapshot, settings) & ~in_audit
+        agreed = [rounds.agreed_texts(each, settings.ending_agreement) for each in sheet.facets.values()]
+        played = play_questions(
+            sheet,
+            inputs,
+            _loop_settings(settings),
+            np.random.default_rng([settings.seed, number]),
+            previous=self._fitting_questions(sheet.n_texts, snapshot.audit),
+            trainable=~in_audit,
+            eligible=wants[:, None] & ~np.column_stack(agreed),
+            experts=snapshot.experts,
+        )
+        progress("fit", 1, 1)
+        return played, made
+
+    def _told(self, played: Round | JointRound, snapshot: Snapshot) -> dict[str, Any]:
+        """Return what a round says of itself: of several questions, of each facet what it says of one."""
+        with self.store.read() as connection:
+            before = rounds.read_array(connection, read_state(connection).current_round, "pred_probs")
+        if isinstance(played, Round):
+            return _told_of(played, snapshot.audit, before)
+        facets, start = {}, 0
+        for facet, each in played.rounds.items():
+            K = each.pred_probs.shape[1]
+            own = None if before is None else before[:, start : start + K]
+            facets[str(facet)] = _told_of(each, snapshot.audit, own)
+            start += K
+        remarks = dict.fromkeys(f"{name}: {r}" for name, one in facets.items() for r in one["remarks"])
+        first = next(iter(facets.values()))
+        return {
+            "strategy": first["strategy"],
+            "classifier": first["classifier"],
+            "batch": played.size,
+            "trained_on": max(one["trained_on"] for one in facets.values()),
+            "remarks": [*remarks],
+            "facets": facets,
+        }
 
     def random_arm(
         self, drawn: Annotations, audit: NDArray[np.int64], experts: NDArray[np.bool_]
@@ -204,28 +256,28 @@ class Rounds(ProjectPart):
             "remarks": encoded.notes,
         }
 
-    def _stability(self, played: Round) -> float | None:
-        """Return how far this round predicts what the published one did; None where there is none."""
-        with self.store.read() as connection:
-            before = rounds.read_array(connection, read_state(connection).current_round, "pred_probs")
-        if before is None or played.classifier is None:
-            return None
-        return prediction_stability(before, played.pred_probs)
-
     def _fitting(self, N: int, K: int, audit: NDArray[np.int64]) -> Round | None:
         """Return the last round that this object played, its probabilities stretched to new texts.
 
         One that has learnt from a text that is in the audit sample by now is forgotten.
         """
-        if self._previous is None:
+        previous, left_out = self._previous or (None, audit)
+        if not isinstance(previous, Round):
             return None
-        previous, left_out = self._previous
         learnt = audit[audit < len(previous.pred_probs)]
         if previous.pred_probs.shape[1] != K or not np.isin(learnt, left_out).all():
             return None
-        probs = np.full((N, K), 1 / K)
-        probs[: len(previous.pred_probs)] = previous.pred_probs
-        return replace(previous, pred_probs=probs)
+        return _longer(previous, N)
+
+    def _fitting_questions(self, N: int, audit: NDArray[np.int64]) -> JointRound | None:
+        """Return the last round of several questions, as `_fitting` does."""
+        previous, left_out = self._previous or (None, audit)
+        if previous is None or isinstance(previous, Round):
+            return None
+        known = len(previous.expected_errors)
+        if not np.isin(audit[audit < known], left_out).all():
+            return None
+        return replace(previous, rounds={facet: _longer(each, N) for facet, each in previous.rounds.items()})
 
     def _encoded(self, encoder: str, N: int, progress: Telling) -> _Features:
         """Return the rows of the first N texts; only those are made that are not in memory yet."""
@@ -269,6 +321,32 @@ def _loop_settings(settings: ProjectSettings) -> Settings:
         target=settings.target,
         least_gain=settings.least_gain,
     )
+
+
+def _told_of(played: Round, audit: NDArray[np.int64], before: NDArray[np.floating] | None) -> dict[str, Any]:
+    """Return what a round of one question says of itself, beside the probabilities of the one before."""
+    p = played.pred_probs
+    fitted = played.classifier is not None
+    return {
+        **played.diagnostics,
+        "stability": prediction_stability(before, p) if fitted and before is not None else None,
+        "audit": audit_record(audit, p),
+    }
+
+
+def _probabilities(played: Round | JointRound) -> NDArray[np.floating]:
+    """Return the probabilities of all texts; of several facets side by side."""
+    if isinstance(played, Round):
+        return played.pred_probs
+    return np.hstack([each.pred_probs for each in played.rounds.values()])
+
+
+def _longer(played: Round, N: int) -> Round:
+    """Return a round whose probabilities are of N texts, equal ones for those that it did not know."""
+    known, K = played.pred_probs.shape
+    probs = np.full((N, K), 1 / K)
+    probs[:known] = played.pred_probs
+    return replace(played, pred_probs=probs)
 
 
 def _training_labels(snapshot: Snapshot) -> int:

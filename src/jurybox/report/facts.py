@@ -173,7 +173,7 @@ def describe_protocol(project: Project, view: ReportView) -> Protocol:
         },
         before_rounds={reason: n for (number, reason), n in by_round.items() if number == 0},
         rounds=tuple(_round(info, by_round) for info in project.reading.rounds()),
-        cost=project.beliefs.now().effort.cost,
+        cost=project.facets.of(view.question).now().effort.cost,
     )
 
 
@@ -295,7 +295,14 @@ class Facts:
     environment: Environment
 
 
-def gather(project: Project, *, hide_names: bool = False, examples: int = 20, texts: bool = True) -> Facts:
+def gather(
+    project: Project,
+    *,
+    hide_names: bool = False,
+    examples: int = 20,
+    texts: bool = True,
+    question: str | None = None,
+) -> Facts:
     """Gather what is known about a project.
 
     Parameters
@@ -307,15 +314,20 @@ def gather(project: Project, *, hide_names: bool = False, examples: int = 20, te
         Contested texts in the sample.
     texts
         Whether texts and comments are in it, or only ids.
+    question
+        Of several questions, the one whose figures these are, or ``question:class``.
 
     Raises
     ------
     InputError
-        If ``examples`` is negative.
+        If ``examples`` is negative, or there is no such question.
+    ConflictError
+        If there are several, and none is named.
     """
-    view = _view(project, hide_names=hide_names, examples=examples, texts=texts)
+    view = _view(project, hide_names=hide_names, examples=examples, texts=texts, question=question)
+    named = "" if question is None else f": {question}"
     return Facts(
-        title=view.names.within(project.name),
+        title=view.names.within(f"{project.name}{named}"),
         made_at=moment(datetime.now(UTC).timestamp()),
         names_hidden=hide_names,
         texts_shown=texts,
@@ -325,12 +337,18 @@ def gather(project: Project, *, hide_names: bool = False, examples: int = 20, te
 
 
 def gather_section(
-    project: Project, name: str, *, hide_names: bool = False, examples: int = 20, texts: bool = True
+    project: Project,
+    name: str,
+    *,
+    hide_names: bool = False,
+    examples: int = 20,
+    texts: bool = True,
+    question: str | None = None,
 ) -> Any:
     """Return one section of `gather` as JSON values; InputError for an unknown name."""
     if name not in SECTIONS:
         raise InputError(f"there is no section {name!r}; sections are {', '.join(SECTIONS)}")
-    view = _view(project, hide_names=hide_names, examples=examples, texts=texts)
+    view = _view(project, hide_names=hide_names, examples=examples, texts=texts, question=question)
     return plain(SECTIONS[name](project, view))
 
 
@@ -342,11 +360,13 @@ def to_json(facts: Facts) -> str:
     return json.dumps({**about, **sections}, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
 
 
-def _view(project: Project, *, hide_names: bool, examples: int, texts: bool) -> ReportView:
+def _view(
+    project: Project, *, hide_names: bool, examples: int, texts: bool, question: str | None
+) -> ReportView:
     if examples < 0:
         raise InputError(f"examples is {examples}, expected a whole number of at least 0")
     people = [person.name for person in project.people.all()]
-    return ReportView(Names(people, hidden=hide_names), examples, texts)
+    return ReportView(Names(people, hidden=hide_names), examples, texts, question)
 
 
 def _command(project: Project, section: str, view: ReportView) -> str:

@@ -76,11 +76,14 @@ class ReportView:
         Contested texts in the sample.
     texts
         Whether texts and comments are shown, or only ids.
+    question
+        Which of several questions the figures are of; None in a project with one.
     """
 
     names: Names
     examples: int = 20
     texts: bool = True
+    question: str | None = None
 
 
 _PACKAGES = ("numpy", "scipy", "scikit-learn", "pandas", "sqlalchemy", "transformers", "torch")
@@ -185,7 +188,7 @@ def describe_data(project: Project, view: ReportView) -> Data:
             LabelCount(labels, n, n / max(status.texts, 1))
             for labels, n in enumerate(np.bincount(project.annotations().n_labels, minlength=1).tolist())
         ),
-        classes=status.classes,
+        classes=project.facets.of(view.question).now().inputs.classes,
         guidelines=view.names.within(project.guidelines),
         guideline_versions=len(project.reading.guideline_versions()),
     )
@@ -245,14 +248,14 @@ class Outlooks:
     savings: Savings | None
 
 
-def describe_labels(project: Project, _view: ReportView) -> ConsensusBelief:
+def describe_labels(project: Project, view: ReportView) -> ConsensusBelief:
     """Return what the labels came to."""
-    return project.beliefs.now().consensus
+    return project.facets.of(view.question).now().consensus
 
 
-def describe_agreement(project: Project, _view: ReportView) -> Agreements:
+def describe_agreement(project: Project, view: ReportView) -> Agreements:
     """Return the coefficients over all texts, and over those drawn by chance."""
-    return project.beliefs.now().agreement
+    return project.facets.of(view.question).now().agreement
 
 
 def describe_annotators(project: Project, view: ReportView) -> tuple[AnnotatorBelief, ...]:
@@ -264,7 +267,7 @@ def describe_annotators(project: Project, view: ReportView) -> tuple[AnnotatorBe
             suspect=None if one.suspect is None else _hidden(one.suspect, view),
             suspicion=view.names.within(one.suspicion),
         )
-        for one in project.beliefs.now().annotators
+        for one in project.facets.of(view.question).now().annotators
     )
 
 
@@ -272,7 +275,7 @@ def describe_pairs(project: Project, view: ReportView) -> tuple[PairBelief, ...]
     """Return how far every two people agree."""
     return tuple(
         replace(one, names=(view.names[one.names[0]], view.names[one.names[1]]))
-        for one in project.beliefs.now().pairs
+        for one in project.facets.of(view.question).now().pairs
     )
 
 
@@ -281,24 +284,24 @@ def describe_gold(project: Project, view: ReportView) -> tuple[GoldScore, ...]:
     return tuple(replace(one, annotator=view.names[one.annotator]) for one in project.gold.report())
 
 
-def describe_curve(project: Project, _view: ReportView) -> tuple[Accuracy, ...]:
+def describe_curve(project: Project, view: ReportView) -> tuple[Accuracy, ...]:
     """Return the accuracy of each round's model on the audit sample."""
-    return project.beliefs.now().accuracy
+    return project.facets.of(view.question).now().accuracy
 
 
-def describe_audit(project: Project, _view: ReportView) -> AuditReport:
+def describe_audit(project: Project, view: ReportView) -> AuditReport:
     """Return how good the last round's model and today's consensus are."""
-    return project.beliefs.now().audit
+    return project.facets.of(view.question).now().audit
 
 
-def describe_shares(project: Project, _view: ReportView) -> SharesBelief | None:
+def describe_shares(project: Project, view: ReportView) -> SharesBelief | None:
     """Return how well the shares of people who would say each class are known; None where not asked for."""
-    return project.beliefs.now().shares
+    return project.facets.of(view.question).now().shares
 
 
-def describe_stopping(project: Project, _view: ReportView) -> Outlooks:
+def describe_stopping(project: Project, view: ReportView) -> Outlooks:
     """Return forecast, verdicts and savings."""
-    beliefs = project.beliefs.now()
+    beliefs = project.facets.of(view.question).now()
     return Outlooks(beliefs.forecast, beliefs.verdicts, beliefs.savings)
 
 
@@ -310,7 +313,7 @@ def describe_contested(project: Project, view: ReportView) -> tuple[ContestedTex
             text=one.text if view.texts else "",
             votes=tuple(_shown(vote, view) for vote in one.votes),
         )
-        for one in (project.beliefs.now().contested(view.examples) if view.examples else ())
+        for one in (project.facets.of(view.question).now().contested(view.examples) if view.examples else ())
     )
 
 
@@ -318,7 +321,7 @@ def describe_guidelines(project: Project, view: ReportView) -> tuple[GuidelineNo
     """Return the pairs of classes on which good annotators disagree systematically."""
     return tuple(
         replace(one, annotators=(view.names.all(one.annotators[0]), view.names.all(one.annotators[1])))
-        for one in project.beliefs.now().guidelines
+        for one in project.facets.of(view.question).now().guidelines
     )
 
 

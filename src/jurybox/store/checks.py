@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from math import isfinite
 
 from jurybox.errors import FormatError, InputError
-from jurybox.formats.records import TextRecord
+from jurybox.formats.records import AnnotationRecord, TextRecord
 from jurybox.formats.values import id_of_text, problem_with
+from jurybox.questions import Question
+from jurybox.written import answer_written
 
 
 def storable(value: str, name: str, *, empty: bool = True) -> str:
@@ -25,6 +27,21 @@ def storable(value: str, name: str, *, empty: bool = True) -> str:
     if problem is not None:
         raise InputError(f"{name} is {value!r:.80}: {problem}")
     return value
+
+
+def checked_answer(questions: Sequence[Question], record: AnnotationRecord) -> str:
+    """Return an answer to several questions, read from a file, as it is stored.
+
+    Raises
+    ------
+    FormatError
+        If it is none.
+    """
+    try:
+        return answer_written(questions, record.label)
+    except InputError as error:
+        row = record.row or None
+        raise FormatError(str(error), row=row, column="label", value=record.label, code=error.code) from error
 
 
 def check_seconds(seconds: float | None) -> float | None:

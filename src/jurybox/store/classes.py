@@ -22,7 +22,7 @@ from jurybox.store.checks import storable
 from jurybox.store.ranks import chunks, settle
 from jurybox.store.rows import class_number
 from jurybox.store.services import ask_for_round
-from jurybox.store.state import read_classes, read_state
+from jurybox.store.state import read_classes, read_state, refuse_questions
 
 _CHUNK = 500
 _COLUMNS = (
@@ -46,6 +46,7 @@ def rename(connection: Connection, old: str, new: str) -> None:
     ConflictError
         If there is a class of the new name.
     """
+    refuse_questions(connection, "renaming classes")
     storable(new, "class", empty=False)
     number, names = class_number(connection, old), list(read_classes(connection))
     _check_free(names, new)
@@ -67,6 +68,7 @@ def merge(connection: Connection, old: str, into: str, *, now: float) -> Mapping
     InputError
         If there is no such class, or both are one, or only one were left, or no scale any more.
     """
+    refuse_questions(connection, "merging classes")
     gone, kept = class_number(connection, old), class_number(connection, into)
     names = list(read_classes(connection))
     left = [name for name in names if name != old]

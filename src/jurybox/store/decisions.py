@@ -233,14 +233,14 @@ def change(
     def act() -> Reply:
         check_person(state, annotator, direct=direct)
         check_remark(annotator, comment, direct=direct)
-        class_id = class_number(connection, label)
         decision = _recent(connection, annotator.id, name, text)
         if decision.class_id is None:
             raise ConflictError(f"annotator {name!r} skipped text {text!r}; undo that to label it")
+        text_id = find_text(connection, text, lock=True)  # before the class, which may be an answer to add
+        class_id = class_number(connection, label)
         kept = decision.comment if comment is None else comment
         if decision.class_id == class_id and decision.comment == kept:
             return {"annotation": decision.id, "repeated": True}
-        text_id = find_text(connection, text, lock=True)
         if is_bound(annotator, direct=direct):
             check_revisions(connection, annotator.id, text_id)
         number = replace_annotation(
@@ -287,8 +287,8 @@ def adjudicate(
 
     def act() -> Reply:
         check_person(state, reviewer, direct=False)
+        text_id = find_text(connection, text, lock=True)  # before the class, which may be an answer to add
         class_id = class_number(connection, label)
-        text_id = find_text(connection, text, lock=True)
         standing = standing_annotation(connection, reviewer.id, text_id)
         said = {"origin": "review", "comment": comment}
         if standing is not None:

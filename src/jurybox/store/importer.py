@@ -20,7 +20,7 @@ from jurybox.annotations import Duplicates
 from jurybox.errors import ConflictError, FormatError, InputError, StoreError
 from jurybox.formats.records import AnnotationRecord, SkipRecord, TextRecord
 from jurybox.formats.values import problem_with
-from jurybox.store import schema
+from jurybox.store import schema, state
 from jurybox.store.arrivals import (
     IMPORT,
     Transaction,
@@ -33,7 +33,7 @@ from jurybox.store.arrivals import (
     place_rest,
     two_labels,
 )
-from jurybox.store.checks import check_seconds
+from jurybox.store.checks import check_seconds, checked_answer
 from jurybox.store.engine import Store, insert_rows
 from jurybox.store.gold import set_gold, without_deleted
 from jurybox.store.loans import release_decided
@@ -41,7 +41,6 @@ from jurybox.store.locks import serialise
 from jurybox.store.people import add_annotator, annotator_numbers
 from jurybox.store.ranks import chunks
 from jurybox.store.records import Added
-from jurybox.store.state import MOST_CLASSES, add_classes, read_classes, read_state, write_state
 
 _CHUNK = 1_000
 _PATIENCE = 60.0
@@ -122,8 +121,9 @@ class Importer:
         self._add_classes = add_classes
         with brief() as connection:
             self._number = begin_import(connection)
-            self._first_text = self._next_text = read_state(connection).n_texts
-            self._classes = dict.fromkeys(read_classes(connection))
+            self._first_text = self._next_text = state.read_state(connection).n_texts
+            self._classes = dict.fromkeys(state.read_classes(connection))
+            self._questions = state.read_questions(connection)
         self._annotators: dict[str, None] = {}
         self._counts: Counter[str] = Counter()
 
@@ -160,6 +160,8 @@ class Importer:
             with self._part() as connection:
                 texts = _text_numbers(connection, chunk)
                 rows = [self._annotation_row(record, texts) for record in chunk]
+                if self._questions:
+                    state.add_answers(connection, self._questions, {row["label"] for row in rows})
                 self._keep_new(connection, chunk, rows)
 
     def add_skips(self, records: Iterable[SkipRecord]) -> None:
@@ -212,7 +214,7 @@ class Importer:
             release_decided(connection)
             if self._next_text > self._first_text:
                 draw_audit(connection, self._first_text, self._next_text, now=self._now)
-                write_state(connection, n_texts=self._next_text)
+                state.write_state(connection, n_texts=self._next_text)
             if gold:
                 known = without_deleted(connection, gold)
                 self._counts["of_deleted"] += len(gold) - len(known)
@@ -228,8 +230,8 @@ class Importer:
             yield connection
 
     def _annotation_row(self, record: AnnotationRecord, texts: Mapping[str, int]) -> dict[str, Any]:
-        self._check_class(record)
-        return self._row(record, texts, label=record.label, seconds=_seconds(record), comment=record.comment)
+        label = checked_answer(self._questions, record) if self._questions else self._class(record)
+        return self._row(record, texts, label=label, seconds=_seconds(record), comment=record.comment)
 
     def _skip_row(self, record: SkipRecord, texts: Mapping[str, int]) -> dict[str, Any]:
         return self._row(record, texts, label=None, seconds=None, comment=record.reason)
@@ -263,9 +265,9 @@ class Importer:
             "row": record.row,
         }
 
-    def _check_class(self, record: AnnotationRecord) -> None:
+    def _class(self, record: AnnotationRecord) -> str:
         if record.label in self._classes:
-            return
+            return record.label
         if not self._add_classes:
             raise FormatError(
                 f"expected one of the classes {', '.join(map(repr, self._classes))}",
@@ -275,17 +277,18 @@ class Importer:
                 code="no_class",
                 classes=", ".join(map(repr, self._classes)),
             )
-        if len(self._classes) >= MOST_CLASSES:
+        if len(self._classes) >= state.MOST_CLASSES:
             raise FormatError(
-                f"there are more than {MOST_CLASSES:,} different labels in this column; expected labels of "
-                "that many classes at most: is it the right column?",
+                f"there are more than {state.MOST_CLASSES:,} different labels in this column; expected "
+                "labels of that many classes at most: is it the right column?",
                 row=record.row or None,
                 column="label",
                 value=record.label,
                 code="too_many_classes",
-                most=MOST_CLASSES,
+                most=state.MOST_CLASSES,
             )
         self._classes[_checked(record.label, "label", record.row)] = None
+        return record.label
 
     def _keep_new(
         self, connection: Connection, chunk: Sequence[AnnotationRecord], rows: Sequence[dict[str, Any]]
@@ -314,8 +317,9 @@ class Importer:
 
     def _let_in_people_and_classes(self, connection: Connection) -> None:
         serialise(connection, "numbering")
-        classes = {*read_classes(connection)}
-        add_classes(connection, [name for name in self._classes if name not in classes])
+        if not self._questions:  # whose answers are there already
+            classes = {*state.read_classes(connection)}
+            state.add_classes(connection, [name for name in self._classes if name not in classes])
         people = annotator_numbers(connection)
         new = [name for name in self._annotators if name not in people]
         for name in new:

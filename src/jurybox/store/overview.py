@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -13,13 +14,15 @@ from sqlalchemy.engine import Connection
 
 from jurybox.errors import NotFoundError
 from jurybox.formats.records import AnnotationRecord, SkipRecord, TextRecord
+from jurybox.questions import Facet, Question
 from jurybox.store import schema
 from jurybox.store.people import read_annotators
 from jurybox.store.places import count_open
-from jurybox.store.records import Standing, Status
+from jurybox.store.records import AskedQuestion, Standing, Status
 from jurybox.store.remarks import count_open_flags
 from jurybox.store.rounds import read_rounds
 from jurybox.store.state import read_classes, read_state
+from jurybox.written import all_facets, answer_code, answer_said
 
 _PART = 5_000
 
@@ -29,7 +32,7 @@ def read_status(connection: Connection, *, now: float) -> Status:
     state = read_state(connection)
     annotations, ranking, audit = schema.annotations, schema.ranking, schema.audit
     people = read_annotators(connection)
-    classes = read_classes(connection)
+    classes = () if state.questions else read_classes(connection)
     rounds = read_rounds(connection)
     per_class = (
         sa.select(annotations.c.class_id, sa.func.count().label("n"))
@@ -65,6 +68,33 @@ def read_status(connection: Connection, *, now: float) -> Status:
         classes=classes,
         class_counts={name: by_class.get(number, 0) for number, name in enumerate(classes)},
         last_round=rounds[-1] if rounds else None,
+        questions=_asked(connection, state.questions, by_class) if state.questions else (),
+    )
+
+
+def _asked(
+    connection: Connection, questions: Sequence[Question], given: Mapping[int, int]
+) -> tuple[AskedQuestion, ...]:
+    """Return what is asked, and how often each class was named, by how often each whole answer was given."""
+    facets, names = all_facets(questions), read_classes(connection)
+    counts: Counter[tuple[Facet, int]] = Counter()
+    answers: Counter[str] = Counter()
+    for number, n in given.items():
+        code = answer_code(questions, names[number])
+        answers.update(dict.fromkeys(answer_said(questions, code), n))
+        counts.update(dict.fromkeys(zip(facets, code, strict=True), n))
+    return tuple(
+        AskedQuestion(
+            each.name,
+            each.kind,
+            tuple(map(str, each.classes)),
+            answers[each.name],
+            {
+                str(name): counts[(each.facets[0], k) if each.kind != "several" else (each.facets[k], 1)]
+                for k, name in enumerate(each.classes)
+            },
+        )
+        for each in questions
     )
 
 

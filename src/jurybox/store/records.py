@@ -260,6 +260,27 @@ class RoundInfo:
 
 
 @dataclass(frozen=True)
+class AskedQuestion:
+    """One of several questions of a project, and how often each answer was given.
+
+    Attributes
+    ----------
+    name, kind, classes
+        As in `jurybox.Question`.
+    answers
+        Answers to it that stand.
+    class_counts
+        How many of them name each class: of a question with several, an answer may name any number.
+    """
+
+    name: str
+    kind: str
+    classes: tuple[str, ...]
+    answers: int
+    class_counts: Mapping[str, int]
+
+
+@dataclass(frozen=True)
 class Status:
     """How far a project is.
 
@@ -280,11 +301,13 @@ class Status:
     new_annotations
         Annotations that stand and that the last round has not seen.
     classes
-        Names of the classes.
+        Names of the classes; of a project with several questions none.
     class_counts
         Annotations by class.
     last_round
         The last published round, if any.
+    questions
+        What is asked, of a project with several questions, where an annotation answers all of them.
     """
 
     name: str
@@ -304,6 +327,7 @@ class Status:
     classes: tuple[str, ...]
     class_counts: Mapping[str, int]
     last_round: RoundInfo | None
+    questions: tuple[AskedQuestion, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -115,7 +115,7 @@ def wants_label(snapshot: Snapshot, settings: ProjectSettings) -> NDArray[np.boo
     in_audit = np.zeros(annotations.n_texts, dtype=bool)
     in_audit[snapshot.audit] = True
     cap = _caps(snapshot, settings)
-    agreed = ~in_audit & _agreed(annotations, settings.ending_agreement)
+    agreed = ~in_audit & agreed_texts(annotations, settings.ending_agreement)
     wants: NDArray[np.bool_] = (annotations.n_labels < cap) & ~snapshot.reviewed & ~agreed
     alone = snapshot.released
     wants[alone] &= in_audit[alone] | (annotations.n_labels[alone] > 0)
@@ -280,11 +280,14 @@ def _caps(snapshot: Snapshot, settings: ProjectSettings) -> NDArray[np.int64]:
     return caps
 
 
-def _agreed(annotations: Annotations, enough: int | None) -> NDArray[np.bool_]:
+def agreed_texts(annotations: Annotations, enough: int | None) -> NDArray[np.bool_]:
+    """Return which texts have so many labels, all of them the same, shape (N,); None: that ends nothing."""
     if enough is None:
         return np.zeros(annotations.n_texts, dtype=bool)
-    labels = annotations.n_labels
-    agreed: NDArray[np.bool_] = (labels >= enough) & (annotations.counts.max(axis=1, initial=0) == labels)
+    first, last = (np.full(annotations.n_texts, start) for start in (annotations.n_classes, -1))
+    np.minimum.at(first, annotations.text, annotations.label)  # nothing of texts times classes
+    np.maximum.at(last, annotations.text, annotations.label)
+    agreed: NDArray[np.bool_] = (annotations.n_labels >= enough) & (first == last)
     return agreed
 
 

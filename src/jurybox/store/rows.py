@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -11,7 +12,10 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
 from jurybox.errors import InputError, NotFoundError
+from jurybox.questions import Question
 from jurybox.store import schema
+from jurybox.store.state import add_answers, read_questions
+from jurybox.written import answer_written
 
 GOLD = "gold"
 """The reason that is stored with the annotation of a gold text."""
@@ -104,7 +108,8 @@ def lock_situation(
     row = connection.execute(_SITUATION, values).one_or_none()
     found = None if row is None else Situation(**row._mapping)
     if label is not None and (found is None or found.class_id is None or not found.was_lent):
-        class_number(connection, label)  # of texts of others, too: their answer takes as long as that of none
+        number = class_number(connection, label)  # of texts of others, too: that takes as long as of none
+        found = None if found is None else replace(found, class_id=number)
     return found
 
 
@@ -228,12 +233,24 @@ def class_number(connection: Connection, label: str) -> int:
     Raises
     ------
     InputError
-        If there is no class of this name.
+        If there is no class of this name; in a project with several questions, if it is no answer to them.
     """
     number = connection.scalar(_CLASS, {"name": label})
+    if number is None and (questions := read_questions(connection)):
+        return _answer_number(connection, questions, label)
     if number is None:
         names = connection.scalars(sa.select(schema.classes.c.name).order_by(schema.classes.c.id)).all()
         raise InputError(f"label is {label!r}, expected one of {', '.join(map(repr, names))}")
+    return int(number)
+
+
+def _answer_number(connection: Connection, questions: Sequence[Question], label: str) -> int:
+    """Return the number of an answer to several questions, which is added where nobody has given it yet."""
+    written = answer_written(questions, label)
+    number = connection.scalar(_CLASS, {"name": written})
+    if number is None:
+        add_answers(connection, questions, [written])
+        number = connection.execute(_CLASS, {"name": written}).scalar_one()
     return int(number)
 
 

@@ -71,6 +71,7 @@ project = Table(
     Column("uid", String(32), nullable=False),
     Column("session_key", LargeBinary, nullable=False),
     Column("session_generation", Integer, nullable=False),
+    Column("questions", JSON),
 )
 """One row. `current_round` is the round whose ranking holds and `base_round` that of the last ranking which
 covers all texts, see `jurybox.store.ranks`: the same one, or an earlier one. `audit_rate` is the share of
@@ -78,7 +79,7 @@ texts in the audit sample, set once the first texts are in. `n_gold` is the numb
 labelling need not look where there are none. The project has the first `n_texts` rows of `stored_texts`; what
 is behind them belongs to import `import_number`, on its way. The first `n_placed` have places in the base.
 `uid` is drawn at random and never changes; sessions are signed with `session_key`, and a new generation
-ends them all."""
+ends them all. `questions` are those of a project with several (`jurybox.written.question_records`)."""
 
 classes = Table(
     "classes",
@@ -86,6 +87,8 @@ classes = Table(
     Column("id", Integer, primary_key=True, autoincrement=False),
     Column("name", Text, nullable=False, unique=True),
 )
+"""In a project with several questions these are answers to all of them in writing (`jurybox.written`), each
+added when somebody first gives it; one that nobody gives any more stays."""
 
 guidelines = Table(
     "guidelines",

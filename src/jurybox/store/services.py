@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection
 from jurybox.store import schema
 from jurybox.store.places import count_open
 from jurybox.store.rows import class_number
-from jurybox.store.state import read_classes
+from jurybox.store.state import read_classes, read_questions
 
 ROUND_REQUEST = "learner.request"
 """Name of the note that asks the learner for a round."""
@@ -87,8 +87,10 @@ def ask_for_round(connection: Connection, *, now: float) -> None:
 
 
 def drop_note(connection: Connection, name: str) -> None:
-    """Forget the note under a name, if there is one."""
-    connection.execute(sa.delete(schema.services).where(schema.services.c.name == name))
+    """Forget the note under a name, and those of its parts, which have a colon behind it."""
+    held = schema.services.c.name
+    parts = held.startswith(f"{name}:", autoescape=True)
+    connection.execute(sa.delete(schema.services).where(sa.or_(held == name, parts)))
 
 
 def read_pulse(connection: Connection) -> Pulse:
@@ -156,6 +158,20 @@ def read_probabilities(connection: Connection, text_id: str) -> dict[str, float]
             row = struct.unpack_from(
                 f"<{stored.columns}f", stored.data, 4 * stored.columns * (number - first)
             )
-            return dict(zip(read_classes(connection), row, strict=False))
+            return _by_name(connection, row)
         first += rows
     return None
+
+
+def _by_name(connection: Connection, row: Sequence[float]) -> dict[str, float]:
+    """Return probabilities by class; of several questions, of each class of each."""
+    questions = read_questions(connection)
+    if not questions:
+        return dict(zip(read_classes(connection), row, strict=False))
+    values, found = iter(row), {}
+    for question in questions:
+        for name in question.classes:
+            if question.kind == "several":
+                next(values)  # that it does not apply
+            found[f"{question.name}:{name}"] = next(values)
+    return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import chain
 from typing import Any, TypeAlias
 
@@ -14,13 +15,16 @@ from numpy.typing import NDArray
 from sqlalchemy.engine import Connection
 
 from jurybox.annotations import Annotations
+from jurybox.questions import Question
+from jurybox.sheets import AnswerSheet
 from jurybox.store import schema
 from jurybox.store.engine import Store
 from jurybox.store.locks import serialise
 from jurybox.store.machines import released_texts
 from jurybox.store.records import Role
 from jurybox.store.services import read_pulse
-from jurybox.store.state import read_classes, read_scale, read_state
+from jurybox.store.state import read_classes, read_questions, read_scale, read_state
+from jurybox.written import answer_sheet
 
 _BY_CHANCE = ("spread", "random")
 
@@ -45,6 +49,8 @@ class Snapshot:
         Positions of the texts whose label is known, of which the ranking asks for none.
     released : ndarray of int64
         Positions of the texts whose label stands without a person; it asks for none of these either.
+    questions
+        Those of a project with several, where the annotations' classes are answers to all of them.
     """
 
     annotations: Annotations
@@ -54,6 +60,12 @@ class Snapshot:
     experts: NDArray[np.bool_]
     gold: NDArray[np.int64]
     released: NDArray[np.int64]
+    questions: tuple[Question, ...] = ()
+
+    @cached_property
+    def sheet(self) -> AnswerSheet:
+        """The answers to each question, of a project with several."""
+        return answer_sheet(self.questions, self.annotations)
 
 
 def read_annotations(connection: Connection, *, last: int | None = None) -> Annotations:
@@ -117,6 +129,7 @@ def read_snapshot(store: Store) -> Snapshot:
         reviewed[np.asarray(connection.scalars(review).all(), dtype=np.int64)] = True
         experts = read_experts(connection)[: annotations.n_annotators]
         alone = released_texts(connection)
+        questions = read_questions(connection)
         gold = connection.scalars(
             sa.select(schema.gold.c.text_id).where(schema.gold.c.text_id < annotations.n_texts)
         ).all()
@@ -128,6 +141,7 @@ def read_snapshot(store: Store) -> Snapshot:
         experts,
         np.asarray(gold, dtype=np.int64),
         alone[alone < annotations.n_texts],
+        questions,
     )
 
 
@@ -187,7 +201,7 @@ def read_fingerprint(connection: Connection) -> str:
     parts = (
         connection.execute(_DELETED).one(),
         (state.settings, state.audit_rate, pulse.current_round, pulse.last, pulse.pending, pulse.texts),
-        read_classes(connection),
+        () if state.questions else read_classes(connection),
         connection.execute(people.order_by(annotators.c.id)).all(),
         connection.execute(known).one(),
         connection.execute(_RESPONSES).one(),

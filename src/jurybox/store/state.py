@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -19,12 +19,14 @@ from sqlalchemy.engine import Connection
 
 from jurybox.coding import refuse_unordered
 from jurybox.errors import ConflictError, InputError, StoreError
+from jurybox.questions import Question
 from jurybox.scales import Scale, numbers_of
 from jurybox.store import schema
 from jurybox.store.checks import storable
 from jurybox.store.locks import serialise
 from jurybox.store.records import GuidelineVersion
 from jurybox.store.settings import ProjectSettings
+from jurybox.written import answer_written, question_records
 
 LEAST_KEY = 32
 """Bytes of a key that nobody can guess."""
@@ -142,6 +144,8 @@ class ProjectState:
         N. What is stored behind them belongs to an import that has not ended.
     n_placed
         How many of them, from the first on, have places in the base: all but for some seconds.
+    questions
+        Those of a project with several; none where there is the one that the classes answer.
     """
 
     name: str
@@ -152,6 +156,7 @@ class ProjectState:
     n_gold: int
     n_texts: int
     n_placed: int
+    questions: tuple[Question, ...] = ()
 
     @property
     def has_front(self) -> bool:
@@ -160,9 +165,23 @@ class ProjectState:
 
 
 def create_project(
-    connection: Connection, name: str, classes: Iterable[str], settings: ProjectSettings, *, now: float
+    connection: Connection,
+    name: str,
+    classes: Iterable[str],
+    settings: ProjectSettings,
+    *,
+    questions: Sequence[Question] = (),
+    now: float,
 ) -> None:
-    """Fill a new database: the project's row, its classes and round 0."""
+    """Fill a new database: the project's row, its classes or questions, and round 0.
+
+    Raises
+    ------
+    InputError
+        As `add_classes`; or where settings are for one question alone.
+    """
+    if questions:
+        check_questions(settings)
     connection.execute(
         sa.insert(schema.project).values(
             id=0,
@@ -170,6 +189,7 @@ def create_project(
             created_at=now,
             settings=settings.to_dict(),
             current_round=0,
+            questions=question_records(questions) or sa.null(),
             **new_key().columns(),
         )
     )
@@ -184,7 +204,8 @@ def create_project(
             diagnostics={},
         )
     )
-    add_classes(connection, classes)
+    if not questions:
+        add_classes(connection, classes)
 
 
 def read_state(connection: Connection) -> ProjectState:
@@ -203,6 +224,7 @@ def state_of(row: sa.Row[Any]) -> ProjectState:
         n_gold=row.project_n_gold,
         n_texts=row.project_n_texts,
         n_placed=row.project_n_placed,
+        questions=tuple(Question(**record) for record in row.project_questions or ()),
     )
 
 
@@ -211,8 +233,36 @@ def write_state(connection: Connection, **values: object) -> None:
     connection.execute(sa.update(schema.project).values(**values))
 
 
+def read_questions(connection: Connection) -> tuple[Question, ...]:
+    """Return the questions of a project with several; none where there is the one that the classes answer."""
+    stored = connection.scalar(sa.select(schema.project.c.questions))
+    return tuple(Question(**record) for record in stored or ())
+
+
+def refuse_questions(connection: Connection, what: str) -> None:
+    """Raise ConflictError in a project with several questions, which something is not offered for."""
+    if read_questions(connection):
+        raise several_questions(what)
+
+
+def several_questions(what: str) -> ConflictError:
+    """Return the error that something is not offered for projects with several questions."""
+    return ConflictError(
+        f"this project has several questions; {what} is not offered for them yet",
+        code="several_questions",
+        what=what,
+    )
+
+
+def check_questions(settings: ProjectSettings) -> None:
+    """Raise ConflictError where settings are for projects with one question alone."""
+    for name, usual in (("scale", False), ("target", "class"), ("suggestions", False), ("tuning", False)):
+        if getattr(settings, name) != usual:
+            raise several_questions(f"the setting {name}={getattr(settings, name)}")
+
+
 def read_classes(connection: Connection) -> tuple[str, ...]:
-    """Return the names of the classes, in order."""
+    """Return the names of the classes, in order: of a project with several questions, the answers given."""
     return tuple(connection.scalars(sa.select(schema.classes.c.name).order_by(schema.classes.c.id)))
 
 
@@ -237,6 +287,7 @@ def add_classes(connection: Connection, names: Iterable[str]) -> int:
         If there is such a class.
     """
     refuse_unordered(names, "classes")
+    refuse_questions(connection, "adding classes")
     serialise(connection, "numbering")
     known = dict.fromkeys(read_classes(connection))
     first = len(known)
@@ -254,6 +305,28 @@ def add_classes(connection: Connection, names: Iterable[str]) -> int:
     if rows:
         connection.execute(sa.insert(schema.classes), rows)
     return first
+
+
+def add_answers(connection: Connection, questions: Sequence[Question], said: Collection[str]) -> None:
+    """Add answers to several questions that nobody has given before.
+
+    Whoever adds one holds its lock to the end of the transaction, and waits for nothing meanwhile that others
+    hold who want to add one, too: imports add theirs in transactions of their own.
+
+    Raises
+    ------
+    InputError
+        As `jurybox.written.answer_written`.
+    """
+    wanted = dict.fromkeys(answer_written(questions, one) for one in said)
+    serialise(connection, "answers")
+    classes = schema.classes
+    known = {*connection.scalars(sa.select(classes.c.name).where(classes.c.name.in_(wanted)))}
+    first = connection.scalar(sa.select(sa.func.count()).select_from(classes)) or 0
+    new = [name for name in wanted if name not in known]
+    if new:
+        rows = [{"id": number, "name": name} for number, name in enumerate(new, first)]
+        connection.execute(sa.insert(classes), rows)
 
 
 def read_guidelines(connection: Connection) -> str:
@@ -295,6 +368,7 @@ STATE = tuple(
         "n_gold",
         "n_texts",
         "n_placed",
+        "questions",
     )
 )
 """Columns that `state_of` reads, for statements that read something else, too."""

@@ -20,7 +20,7 @@ from jurybox.formats.plan import Finding
 from jurybox.store.records import Role
 from jurybox.web.access import User, known_user
 from jurybox.web.i18n import LANGUAGES, Catalogue, choose_language, get_catalogue
-from jurybox.web.state import get_server
+from jurybox.web.state import chosen_question, get_server
 
 TEMPLATES = Path(__file__).with_name("templates")
 
@@ -64,6 +64,12 @@ _WITHIN = {
     "/manage/webhooks/test": "/manage/settings",
 }
 """Pages without a tab of their own, and the tab that leads to them."""
+
+_FIGURES = frozenset(
+    f"/manage{page}"
+    for page in ("", "/trust", "/person", "/people", "/agreement", "/audit", "/review", "/texts", "/text")
+)
+"""Pages whose figures are of one question, where there are several."""
 
 _EXCERPT = 280
 _SHORT, _LONG = 160, 900
@@ -206,8 +212,22 @@ def _page_context(request: Request, user: User | None) -> dict[str, Any]:
         "here": request.url.path if request.method == "GET" else "/",
         "tabs": _tabs(request, user) if has_project else (),
         "several": getattr(request.app.state, "hub", None) is not None,
+        **_questions(request, shown=has_project and request.url.path in _FIGURES),
         "project_name": server.project.name if has_project else "",
         **_writers(catalogue),
+    }
+
+
+def _questions(request: Request, *, shown: bool) -> dict[str, Any]:
+    """Return what a page of figures of one question leads to: the same page of the others."""
+    names, chosen = chosen_question(request) if shown else ((), None)
+    query = {name: value for name, value in request.query_params.items() if name not in ("question", "after")}
+    return {
+        "question": chosen or "",
+        "questions_here": [
+            (name, f"{request.url.path}?{urlencode({**query, 'question': name})}", name == chosen)
+            for name in names
+        ],
     }
 
 

@@ -12,10 +12,12 @@ from starlette.concurrency import run_in_threadpool
 
 from jurybox.errors import ConflictError, NotFoundError, StoreError
 from jurybox.project import Project
+from jurybox.project.beliefs import BeliefSource
 from jurybox.store.records import Role, Standing
 from jurybox.store.state import SessionKey, new_key
 from jurybox.web.config import WebSettings
 from jurybox.web.tokens import AttemptLimiter, hash_token, new_token, same
+from jurybox.written import all_facets
 
 OWNER = "owner"
 """Name of the person that the owner's token belongs to, where the project has no owner yet."""
@@ -217,6 +219,21 @@ def get_project(request: Request) -> Project:
         If it is still to be set up.
     """
     return get_server(request).project
+
+
+def get_beliefs(request: Request) -> BeliefSource:
+    """Return where the figures of a page come from: of several questions, those of the one in its address."""
+    return get_project(request).facets.of(chosen_question(request)[1])
+
+
+def chosen_question(request: Request) -> tuple[tuple[str, ...], str | None]:
+    """Return several questions, each class of one with several counted, and which one a page is about.
+
+    Where its address names none, that is the first.
+    """
+    names = tuple(map(str, all_facets(get_project(request).questions)))
+    named = request.query_params.get("question")
+    return names, (named if named in names else names[0]) if names else None
 
 
 async def _opened_project(request: Request) -> Project:

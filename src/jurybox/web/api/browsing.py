@@ -14,6 +14,7 @@ from jurybox.formats.plain import plain
 from jurybox.project import Project
 from jurybox.project.annotators import AnnotatorBelief
 from jurybox.project.beliefs import ProjectBelief
+from jurybox.project.facets import QuestionsBelief
 from jurybox.project.panel import PanelBelief
 from jurybox.project.texts import TextBelief
 from jurybox.store.browse import AnnotationRow, QueueRow, TextRow
@@ -111,6 +112,11 @@ def answer_flag(
 
 beliefs_router = APIRouter(tags=["beliefs"])
 
+OneOfSeveral = Annotated[
+    Name | None,
+    Query(description="Where there are several questions: which, or question:class for one class of it."),
+]
+
 
 class Order(StrEnum):
     """How beliefs about texts are sorted."""
@@ -121,10 +127,14 @@ class Order(StrEnum):
 
 @beliefs_router.get("/consensus", dependencies=[reviewer_only])
 def consensus(
-    project: Stored, order: Order = Order.TEXT, after: After = None, limit: Limit = 50
+    project: Stored,
+    order: Order = Order.TEXT,
+    after: After = None,
+    limit: Limit = 50,
+    question: OneOfSeveral = None,
 ) -> PageOut[TextBelief]:
     """List what is believed about each text; ``doubt``: of labelled texts, the least sure first."""
-    texts = project.beliefs.recent().texts
+    texts = project.facets.of(question).recent().texts
     places = range(len(texts)) if order is Order.TEXT else texts.doubtful
     first = after or 0
     rest = first + limit
@@ -133,25 +143,31 @@ def consensus(
 
 
 @beliefs_router.get("/quality", dependencies=[reviewer_only])
-def quality(project: Stored) -> list[AnnotatorBelief]:
+def quality(project: Stored, question: OneOfSeveral = None) -> list[AnnotatorBelief]:
     """List how well everyone does, as of what the learner last found out."""
-    return list(_kept(project).annotators)
+    return list(_kept(project, question).annotators)
+
+
+@beliefs_router.get("/questions", dependencies=[reviewer_only])
+def questions(project: Stored) -> QuestionsBelief | None:
+    """Say how each of several questions stands, the mean and the worst; null in a project with one."""
+    return project.facets.describe()
 
 
 @beliefs_router.get("/beliefs", dependencies=[owner_only], response_model=ProjectBelief)
-def beliefs(project: Stored) -> JSONResponse:
+def beliefs(project: Stored, question: OneOfSeveral = None) -> JSONResponse:
     """Return what the learner last found out: people, accuracy, forecast, stop rules, savings, guidelines."""
-    return JSONResponse(plain(_kept(project)))
+    return JSONResponse(plain(_kept(project, question)))
 
 
 @beliefs_router.get("/machines", dependencies=[owner_only], response_model=PanelBelief)
 def machines(project: Stored) -> JSONResponse:
     """Return what people's labels say of language models and rules, as of what the learner last found out."""
-    return JSONResponse(plain(_kept(project).machines))
+    return JSONResponse(plain(_kept(project, None).machines))
 
 
-def _kept(project: Project) -> ProjectBelief:
-    kept = project.beliefs.kept()
+def _kept(project: Project, question: str | None) -> ProjectBelief:
+    kept = project.facets.of(question).kept()
     if kept is None:
         raise NotFoundError("nothing has been judged yet; the learner does so after the first annotations")
     return kept

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Generic, TypeVar
+from typing import Annotated, Generic, Literal, TypeVar
 
 from fastapi import Path, Query
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
@@ -19,6 +19,17 @@ Name = Annotated[str, StringConstraints(min_length=1, max_length=1000, pattern=_
 """Name of a class or a person."""
 
 Short = Annotated[str, StringConstraints(max_length=1000, pattern=_PLAIN)]
+Label = Annotated[str, StringConstraints(min_length=1, max_length=20_000, pattern=_PLAIN)]
+"""A class; or answers to several questions in writing."""
+
+Answered = Annotated[
+    dict[Name, Name | list[Name] | dict[Literal["yes", "asked"], list[Name]]],
+    Field(
+        max_length=200,
+        description="Answers by question: a class; a list of them, an empty one where none applies; or which "
+        "of the classes asked for apply.",
+    ),
+]
 
 TextId = Annotated[str, StringConstraints(max_length=10_000, pattern=_PLAIN)]
 """The name of a text outside of jurybox."""

@@ -15,7 +15,7 @@ from jurybox.store.gate import IN_HAND
 from jurybox.store.records import AnnotatorProgress, Decision, Fault, Receipt, Role, Task
 from jurybox.store.services import Suggestion
 from jurybox.web.access import Annotator, ForbiddenError, Reviewer, User, may
-from jurybox.web.api.fields import Body, Comment, Name, TextId, acting
+from jurybox.web.api.fields import Answered, Body, Comment, Label, Name, TextId, acting
 from jurybox.web.state import Stored
 from jurybox.wire import Expiry, NoTask, OpenTask, OpenTasks
 
@@ -57,10 +57,10 @@ class HeldText(Body):
 
 
 class LabelIn(Body):
-    """A label for a text."""
+    """A label for a text; in a project with several questions the answers to all, which are one decision."""
 
     text_id: TextId
-    label: Name
+    label: Label | Answered
     seconds: Seconds | None = Field(default=None, description="Time on task.")
     comment: Comment = ""
     annotator: Whom = None
@@ -93,7 +93,7 @@ class ChangeIn(Body):
     """Another label for a decision; the comment stays where none is given."""
 
     text_id: TextId
-    label: Name
+    label: Label | Answered
     comment: Comment | None = None
     annotator: Whom = None
 
@@ -102,7 +102,7 @@ class VerdictIn(Body):
     """A reviewer's label, and why those before were wrong."""
 
     text_id: TextId
-    label: Name
+    label: Label | Answered
     comment: Comment = ""
     fault: Fault | None = None
 

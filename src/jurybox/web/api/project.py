@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, Field, StringConstraints, create_model
 
-from jurybox.errors import ConflictError
+from jurybox.errors import ConflictError, InputError
 from jurybox.learner import LearnerState, learner_state
+from jurybox.questions import QuestionKind
 from jurybox.store.records import RoundInfo, Status
 from jurybox.store.settings import LIMITS, ProjectSettings
 from jurybox.web.access import Owner, annotator_only, owner_only, reviewer_only
@@ -26,7 +27,10 @@ LongText = Annotated[str, StringConstraints(max_length=200_000, pattern=r"^[^\x0
 class ProjectIn(Body):
     """A new project; texts are imported afterwards."""
 
-    classes: list[Name] = Field(min_length=1, max_length=1000)
+    classes: list[Name] = Field(default=[], max_length=1000)
+    questions: list[Annotated[str, StringConstraints(max_length=100_000)]] = Field(
+        default=[], max_length=200, description="In place of classes, such as food=single:bad,good."
+    )
     name: Name | None = None
     guidelines: LongText = ""
 
@@ -38,6 +42,15 @@ class ProjectOut(BaseModel):
     classes: list[str]
     guidelines: str
     suggestions: bool
+    questions: list[QuestionOut] = []
+
+
+class QuestionOut(BaseModel):
+    """One of several questions: its kind is single, several or scale."""
+
+    name: str
+    kind: QuestionKind
+    classes: list[str]
 
 
 class ClassIn(Body):
@@ -75,18 +88,26 @@ class Requested(BaseModel):
 @router.get("/project", dependencies=[annotator_only])
 def project_out(project: Stored) -> ProjectOut:
     """Say what annotators need to know of the project."""
+    asked = project.questions
     return ProjectOut(
         name=project.name,
-        classes=list(project.classes),
+        classes=[] if asked else list(project.classes),
         guidelines=project.guidelines,
         suggestions=project.settings.suggestions,
+        questions=[
+            QuestionOut(name=each.name, kind=each.kind, classes=[*map(str, each.classes)]) for each in asked
+        ],
     )
 
 
 @router.post("/project", status_code=201, dependencies=[owner_only])
 def create_project(server: Annotated[Server, Depends(get_server)], body: ProjectIn) -> ProjectOut:
     """Make the project, where the server was started on none."""
-    project = server.create(classes=body.classes, name=body.name, guidelines=body.guidelines)
+    if not (body.classes or body.questions):
+        raise InputError("got neither classes nor questions, expected at least one of either")
+    project = server.create(
+        classes=body.classes, questions=body.questions, name=body.name, guidelines=body.guidelines
+    )
     return project_out(project)
 
 

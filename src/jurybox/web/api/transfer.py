@@ -122,7 +122,7 @@ async def import_file(
 
     def add(path: Path) -> Added:
         """Add the file that lies at a path."""
-        known = options if add_classes else replace(options, classes=project.classes)
+        known = options if add_classes else project.reading_options(options)
         with names_of_client(path, filename):
             source = read(path, known)
             source.plan.approve(yes=lossy, strict=strict, replace=duplicates == "last")
@@ -137,7 +137,7 @@ async def import_file(
 async def preview(request: Request, filename: FileName, options: Reading) -> FilePreview:
     """Say how a file would be read into this project, and change nothing."""
     server = get_server(request)
-    known = replace(options, classes=server.project.classes if server.has_project else None)
+    known = server.project.reading_options(options) if server.has_project else replace(options, classes=None)
     with tempfile.TemporaryDirectory(prefix="jurybox-") as folder:
         path = await received(request, Path(folder), filename)
         return await run_in_threadpool(_preview, path, filename, known)

@@ -19,7 +19,7 @@ from jurybox.web.i18n import Catalogue
 from jurybox.web.pages.trust import HeatTable, heat_table
 from jurybox.web.panels import basis_words, range_words
 from jurybox.web.render import catalogue_of, render
-from jurybox.web.state import get_project
+from jurybox.web.state import get_beliefs
 
 router = APIRouter(prefix="/manage", include_in_schema=False, dependencies=[owner_only])
 
@@ -41,8 +41,8 @@ class PairRow:
 @router.get("/agreement")
 def agreement_page(request: Request) -> HTMLResponse:
     """Show how far annotators agree."""
-    project, catalogue = get_project(request), catalogue_of(request)
-    beliefs = project.beliefs.recent()
+    catalogue = catalogue_of(request)
+    beliefs = get_beliefs(request).recent()
     found = beliefs.agreement
     values = {
         "basis": basis_words(catalogue, beliefs.basis, beliefs.basis, LearnerPhase.WAITING),

@@ -14,7 +14,7 @@ from jurybox.project.audit import AuditPlan, AuditSize, plan_audit
 from jurybox.web.access import Owner, owner_only
 from jurybox.web.i18n import Catalogue
 from jurybox.web.render import catalogue_of, explain, render
-from jurybox.web.state import get_project
+from jurybox.web.state import get_beliefs, get_project
 
 router = APIRouter(prefix="/manage", include_in_schema=False, dependencies=[owner_only])
 
@@ -58,9 +58,10 @@ def size_words(catalogue: Catalogue, size: AuditSize, now: int) -> SizeView:
 
 
 def _page(request: Request, *, problem: str = "") -> HTMLResponse:
-    project, catalogue = get_project(request), catalogue_of(request)
-    kept = project.beliefs.kept()
-    plan = plan_audit(project.beliefs.recent().inputs, () if kept is None else kept.accuracy)
+    catalogue = catalogue_of(request)
+    source = get_beliefs(request)
+    kept = source.kept()
+    plan = plan_audit(source.recent().inputs, () if kept is None else kept.accuracy)
     number = catalogue.number
     lead = catalogue.text("audit.lead", texts=number(plan.texts), labelled=number(plan.labelled))
     if plan.counted:

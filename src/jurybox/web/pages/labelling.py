@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections.abc import Sequence
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Form, Request
+from fastapi import APIRouter, Depends, Form, Request
+from starlette.datastructures import FormData
 from starlette.responses import HTMLResponse, RedirectResponse
 
 from jurybox.project.labeller import SKIP_REASONS, why_read_first
+from jurybox.questions import Question
 from jurybox.scales import CLASS_KEYS, class_keys
 from jurybox.store.records import Decision, NothingLeft, Task, Why
 from jurybox.web.access import Annotator, User
@@ -35,6 +38,7 @@ _MESSAGES = (
         "offline_rest",
     ),
     *("signed_out", "loading", "suggestion", "undo", "skip"),
+    *("not", "nothing_answered", "left_open"),
 )
 
 
@@ -51,7 +55,8 @@ def label_page(request: Request, user: Annotator) -> HTMLResponse:
     project = get_project(request)
     task = project.next_task(user.name)
     catalogue = catalogue_of(request)
-    classes = project.classes
+    stored = project.stored
+    classes = () if stored.questions else project.classes
     searched = len(classes) > len(CLASS_KEYS)  # then they are typed, and digits are for those used last
     keys = class_keys(classes, CLASS_KEYS, on_scale=project.scale is not None)
     progress = project.reading.progress(user.name, since=time.time() // _DAY * _DAY)
@@ -66,7 +71,7 @@ def label_page(request: Request, user: Annotator) -> HTMLResponse:
         "recent": [_decision(one) for one in recent],
         "today": progress.since,
         "read_first": why_read_first(project.reading.guideline_versions(1), recent),
-        "lease_seconds": project.settings.lease_seconds,
+        "lease_seconds": stored.settings.lease_seconds,
         "locale": catalogue.language,
         "messages": _messages(catalogue),
     }
@@ -78,12 +83,17 @@ def label_page(request: Request, user: Annotator) -> HTMLResponse:
             {"name": name, "key": "" if searched else key} for name, key in zip(classes, keys, strict=True)
         ],
         "searched": searched,
+        "questions": _asked(stored.questions),
         "progress": progress,
         "guidelines": project.guidelines,
-        "words": project.settings.highlights,
+        "words": stored.settings.highlights,
         "skip_reasons": SKIP_REASONS,
     }
     return render(request, "label/label.html", values)
+
+
+async def _sent(request: Request) -> FormData:
+    return await request.form()
 
 
 @router.post("/label")
@@ -91,11 +101,14 @@ def label_by_form(
     request: Request,
     user: Annotator,
     text_id: Annotated[str, Form(max_length=10_000)],
-    label: Annotated[str, Form(max_length=1000)],
+    form: Annotated[FormData, Depends(_sent)],
+    label: Annotated[str, Form(max_length=20_000)] = "",
     comment: Annotated[str, Form(max_length=10_000)] = "",
 ) -> RedirectResponse:
     """Store a label without a script."""
-    get_project(request).submit(text_id, label, annotator=user.name, comment=comment, direct=False)
+    project = get_project(request)
+    said = label if label else _said(project.questions, form)
+    project.submit(text_id, said, annotator=user.name, comment=comment, direct=False)
     return RedirectResponse("/label", 303)
 
 
@@ -127,6 +140,38 @@ def guidelines(request: Request, user: Annotator) -> HTMLResponse:
     answers = [flag for flag in project.review.flags(annotator=user.name) if flag.answer]
     values = {"guidelines": project.guidelines, "answers": answers}
     return render(request, "account/guidelines.html", values)
+
+
+def _asked(questions: Sequence[Question]) -> list[dict[str, Any]]:
+    """Return what the page asks of a text, each class with its key; of several, that none applies, too."""
+    keys = iter(CLASS_KEYS)
+
+    def option(name: str, *, none: bool = False) -> dict[str, object]:
+        return {"name": name, "key": next(keys, ""), "none": none}
+
+    return [
+        {
+            "name": each.name,
+            "kind": each.kind,
+            "classes": [
+                *(option(str(name)) for name in each.classes),
+                *([option("", none=True)] if each.kind == "several" else []),
+            ],
+        }
+        for each in questions
+    ]
+
+
+def _said(questions: Sequence[Question], form: FormData) -> dict[str, Any]:
+    """Return the answers of a form: of several classes those that were ticked, or that none applies."""
+    said: dict[str, Any] = {}
+    for place, each in enumerate(questions):
+        given = [str(value) for value in form.getlist(f"answer_{place}")]
+        if given and each.kind == "several":
+            said[each.name] = [name for name in given if name]
+        elif given:
+            said[each.name] = given[-1]
+    return said
 
 
 def _task(request: Request, user: User, task: Task) -> dict[str, str | None]:

@@ -4,23 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse, RedirectResponse
 
 from jurybox.learner import LearnerPhase, LearnerState, learner_state
+from jurybox.numerals import UNKNOWN
 from jurybox.project import Project
 from jurybox.project.advice import advise, of_concern
 from jurybox.project.annotators import AnnotatorBelief
 from jurybox.project.beliefs import Beliefs, ProjectBelief
+from jurybox.project.facets import QuestionsBelief
 from jurybox.project.tuning import gear_of
 from jurybox.store.records import Role, Status
 from jurybox.store.settings import ProjectSettings
 from jurybox.web.access import owner_only
 from jurybox.web.i18n import Catalogue
+from jurybox.web.pages.trust import with_range
 from jurybox.web.panels import basis_words, panels
 from jurybox.web.render import catalogue_of, render
-from jurybox.web.state import get_project
+from jurybox.web.state import get_beliefs, get_project
 from jurybox.web.verdict import suspicion_words, verdict_of
 
 router = APIRouter(prefix="/manage", include_in_schema=False, dependencies=[owner_only])
@@ -61,7 +66,8 @@ class Notice:
 def overview_page(request: Request) -> HTMLResponse:
     """Show how the project is doing."""
     project, catalogue = get_project(request), catalogue_of(request)
-    beliefs, kept, status = project.beliefs.recent(), project.beliefs.kept(), project.status()
+    source, status = get_beliefs(request), project.status()
+    beliefs, kept = source.recent(), source.kept()
     settings = project.settings
     learner = learner_state(project)
     values = {
@@ -79,8 +85,35 @@ def overview_page(request: Request) -> HTMLResponse:
         "basis": "" if kept is None else basis_words(catalogue, kept.basis, beliefs.basis, learner.phase),
         "panels": panels(catalogue, beliefs, kept, status),
         "queue": project.reading.queue(_NEXT),
+        **_questions(catalogue, project.facets.describe()),
     }
     return render(request, "manage/overview.html", values)
+
+
+def _questions(catalogue: Catalogue, found: QuestionsBelief | None) -> dict[str, Any]:
+    """Return how several questions stand, as a table, and the worst of them and the mean in words."""
+    if found is None:
+        return {"asked": (), "asked_words": ""}
+    t, percent = catalogue.text, catalogue.percent
+
+    def share(one: float | None) -> str:
+        return UNKNOWN if one is None else percent(one)
+
+    rows = [
+        {
+            "name": one.question,
+            "href": f"/manage/trust?{urlencode({'question': one.question})}",
+            "answers": catalogue.number(one.answers),
+            "agreement": UNKNOWN if one.agreement is None else catalogue.number(one.agreement, 2),
+            "quality": share(one.quality),
+            "macro_f1": UNKNOWN if one.macro_f1 is None else with_range(catalogue, one.macro_f1),
+            "done": t("questions.done") if one.done else "",
+        }
+        for one in found.facets
+    ]
+    means = {"quality": share(found.quality), "macro_f1": share(found.macro_f1)}
+    words = t("questions.lead", worst=found.worst or UNKNOWN, **means)
+    return {"asked": rows, "asked_words": words}
 
 
 @router.post("/round")

@@ -27,7 +27,7 @@ from jurybox.web.pages.editing import done_view
 from jurybox.web.pages.trust import HeatCell, HeatRow, HeatTable
 from jurybox.web.panels import basis_words
 from jurybox.web.render import catalogue_of, explain, render
-from jurybox.web.state import get_project
+from jurybox.web.state import get_beliefs, get_project
 from jurybox.web.verdict import suspicion_words
 
 router = APIRouter(prefix="/manage/people", include_in_schema=False)
@@ -309,7 +309,7 @@ def _page(
     invitations: Sequence[tuple[str, str]] = (),
     names: str = "",
 ) -> HTMLResponse:
-    project, kept = get_project(request), get_project(request).beliefs.kept()
+    project, kept = get_project(request), get_beliefs(request).kept()
     catalogue = catalogue_of(request)
     judged = {one.name: one for one in kept.annotators} if kept is not None else {}
     golden = {score.annotator: score for score in project.gold.report()}
@@ -324,7 +324,7 @@ def _page(
         people.sort(key=_ORDERS[sort], reverse=down)
     basis = ""
     if kept is not None:
-        today, phase = project.beliefs.recent().basis, learner_state(project).phase
+        today, phase = get_beliefs(request).recent().basis, learner_state(project).phase
         basis = basis_words(catalogue, kept.basis, today, phase)
     values = {
         "people": people,

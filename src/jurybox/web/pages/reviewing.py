@@ -15,7 +15,7 @@ from jurybox.store.records import Fault, Flag
 from jurybox.web.access import Reviewer, reviewer_only
 from jurybox.web.pages.texts import text_view
 from jurybox.web.render import render
-from jurybox.web.state import get_project
+from jurybox.web.state import get_beliefs, get_project
 
 router = APIRouter(prefix="/manage", include_in_schema=False)
 
@@ -126,7 +126,7 @@ def cases_page(request: Request) -> HTMLResponse:
 def _doubtful(request: Request) -> list[InboxRow]:
     """List what is most likely wrong, but for what a reviewer has decided."""
     project = get_project(request)
-    decided, found = project.review.decided(), project.beliefs.recent().contested(_DOUBTFUL)
+    decided, found = project.review.decided(), get_beliefs(request).recent().contested(_DOUBTFUL)
     return [InboxRow(one.text_id, one.text, f"{one.label}?") for one in found if one.text_id not in decided]
 
 

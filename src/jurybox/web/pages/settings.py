@@ -258,15 +258,15 @@ def _page(
     request: Request, *, entered: Mapping[str, str] | None = None, done: str = "", problem: str = ""
 ) -> HTMLResponse:
     project = get_project(request)
-    settings = project.settings.to_dict()
+    settings, asked = project.settings.to_dict(), project.questions
     fields = [field for group in GROUPS for field in group.fields]
     shown = {field.name: _written(field, settings[field.name]) for field in fields}
     values = {
         "groups": GROUPS,
         "shown": {**shown, **{name: settings[name] for name in CHOICES}, **(entered or {})},
         "choices": {name: choices_of(name, settings[name]) for name in CHOICES},
-        "classes": project.classes,
-        "class_options": [(name, name) for name in project.classes],
+        "classes": [each.declared for each in asked] or project.classes,
+        "class_options": [] if asked else [(name, name) for name in project.classes],
         "guidelines": project.guidelines,
         "highlights": "\n".join(settings["highlights"]),
         "cases": project.review.cases(Fault.GUIDELINE)[:_CASES],

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 from fastapi import APIRouter, Depends, Form, Request, UploadFile
 from starlette.responses import HTMLResponse, RedirectResponse, Response
@@ -17,6 +18,8 @@ from jurybox.formats import ImportPlan, ReadOptions, Source, TextRecord, read
 from jurybox.formats.detect import sniff_encoding, sniff_format
 from jurybox.formats.read_csv import open_csv
 from jurybox.project.audit import sizes_for, usual_size
+from jurybox.project.facets import what_is_asked
+from jurybox.questions import QuestionKind
 from jurybox.store.settings import ProjectSettings
 from jurybox.web.access import owner_only
 from jurybox.web.i18n import Catalogue
@@ -55,7 +58,7 @@ class FileChoice:
             annotator=self.given_by.strip() or None,
             annotator_columns=self.voters,
             turn=self.turned,
-            classes=classes,
+            **_asked(classes),
         )
 
 
@@ -113,7 +116,7 @@ def setup_create(
     if step != "create":
         return _preview(request, upload, choice, form, adding=False)
     try:
-        if len(_classes(form)) < 2:
+        if len(_classes(form)) < 2 and not _are_questions(_classes(form)):
             raise InputError(catalogue_of(request).text("setup.two_classes"))
         _create(request, get_uploads(request).find(upload), choice, form, audit)
     except JuryboxError as error:
@@ -156,7 +159,7 @@ def import_add(
         return _preview(request, upload, choice, {}, adding=True)
     project, catalogue = get_project(request), catalogue_of(request)
     try:
-        source = read(get_uploads(request).find(upload), choice.options(project.classes))
+        source = read(get_uploads(request).find(upload), project.reading_options(choice.options(None)))
         source.plan.approve(yes=choice.lossy)
         added = project.add(source.batches(), duplicates="last" if choice.lossy else "error")
     except JuryboxError as error:
@@ -177,11 +180,11 @@ def _create(request: Request, path: Path, choice: FileChoice, form: Mapping[str,
     audit
         Texts of the audit sample; below 0, as is usual.
     """
-    classes = _classes(form)
-    source = read(path, choice.options(classes))
+    lines = _classes(form)
+    source = read(path, choice.options(lines))
     source.plan.approve(yes=choice.lossy)
     project = get_server(request).create(
-        classes=classes,
+        **{"questions" if _are_questions(lines) else "classes": lines},
         texts=_texts(source),
         name=form["name"].strip() or None,
         guidelines=form["guidelines"].replace("\r\n", "\n"),
@@ -189,6 +192,21 @@ def _create(request: Request, path: Path, choice: FileChoice, form: Mapping[str,
     )
     if source.plan.annotations or source.plan.skips:
         project.add(source.batches(), duplicates="last" if choice.lossy else "error")
+
+
+def _asked(lines: Sequence[str] | None) -> dict[str, Any]:
+    """Return what a reader is told of lines that name classes, or questions with theirs."""
+    if not _are_questions(lines):
+        return {"classes": lines}
+    questions, classes, _ = what_is_asked(lines or (), (), None)
+    return {"questions": questions, "classes": classes or None}
+
+
+def _are_questions(lines: Sequence[str] | None) -> bool:
+    return bool(lines) and all(_A_QUESTION.match(line) for line in lines or ())
+
+
+_A_QUESTION = re.compile(rf"[^=]+=({'|'.join(get_args(QuestionKind))}):")
 
 
 def _classes(form: Mapping[str, str]) -> list[str]:
@@ -235,7 +253,7 @@ def _preview(
     problem: str = "",
 ) -> HTMLResponse:
     path, catalogue = get_uploads(request).find(key), catalogue_of(request)
-    classes = get_project(request).classes if adding else (_classes(form) if problem else [])
+    options = choice.options((_classes(form) if problem else []) or None)
     sample: Mapping[str, Any] = {
         "heads": _heads(path),
         "texts": [],
@@ -244,7 +262,7 @@ def _preview(
         "name": path.stem,
     }
     try:
-        sample = _sample(path, choice, classes or None)
+        sample = _sample(path, get_project(request).reading_options(options) if adding else options)
     except JuryboxError as error:
         problem = problem or explain(catalogue, error)
     plan: ImportPlan | None = sample.get("plan")
@@ -302,9 +320,9 @@ def _becomes(catalogue: Catalogue, role: str) -> str:
     return catalogue.text(f"becomes.{role}")
 
 
-def _sample(path: Path, choice: FileChoice, classes: Sequence[str] | None) -> dict[str, Any]:
+def _sample(path: Path, options: ReadOptions) -> dict[str, Any]:
     """Return the first texts of a file with their labels, how it is understood, and what looks wrong."""
-    source = read(path, choice.options(classes))
+    source = read(path, options)
     batch = next(source.batches(), None)
     texts, annotations = (batch.texts, batch.annotations) if batch is not None else ((), ())
     n_texts = source.plan.texts
@@ -316,7 +334,7 @@ def _sample(path: Path, choice: FileChoice, classes: Sequence[str] | None) -> di
         "texts": [
             {"id": one.id, "text": one.text, "labels": labels.get(one.id, [])} for one in texts[:_ROWS]
         ],
-        "labels": list(source.classes) or sorted(seen),
+        "labels": [each.declared for each in source.questions] or list(source.classes) or sorted(seen),
         "found": source.plans[0].roles,
         "sizes": sizes_for(n_texts, ProjectSettings()),
         "usual": usual_size(n_texts, ProjectSettings()),

@@ -22,7 +22,7 @@ from jurybox.web.i18n import Catalogue
 from jurybox.web.pages.editing import OFFERED, done_view
 from jurybox.web.panels import Chart
 from jurybox.web.render import catalogue_of, render
-from jurybox.web.state import get_project
+from jurybox.web.state import get_beliefs, get_project
 
 router = APIRouter(prefix="/manage", include_in_schema=False)
 
@@ -81,7 +81,7 @@ def texts_page(
         "acts": OFFERED,
         "searches": project.reading.searches(),
         "searched": any(query.values()),
-        "rows": _listed(project.beliefs.recent().texts, page.items),
+        "rows": _listed(get_beliefs(request).recent().texts, page.items),
         "filter": query,
         "states": [
             ("", catalogue.text("state.all")),
@@ -159,8 +159,11 @@ def text_view(request: Request, text_id: str) -> dict[str, Any]:
     """
     project, catalogue = get_project(request), catalogue_of(request)
     text = project.reading.text(text_id)
-    belief = project.beliefs.recent().texts.find(text_id)
+    belief = get_beliefs(request).recent().texts.find(text_id)
     classes, on_scale = project.classes, project.scale is not None
+    annotations = project.reading.find_annotations(AnnotationFilter(text_id=text_id), limit=500).items
+    if project.questions:  # to choose among the answers that were given about this text
+        classes = tuple(dict.fromkeys(one.label for one in annotations))
     return {
         "text": text,
         "words": project.settings.highlights,
@@ -168,7 +171,7 @@ def text_view(request: Request, text_id: str) -> dict[str, Any]:
         "classes": list(zip(classes, class_keys(classes, _KEYS, on_scale=on_scale), strict=True)),
         "faults": [(fault.value, key) for fault, key in zip(Fault, _FAULT_KEYS, strict=True)],
         "position": belief.position if belief else None,
-        "annotations": project.reading.find_annotations(AnnotationFilter(text_id=text_id), limit=500).items,
+        "annotations": annotations,
         "consensus": belief.label if belief and belief.n_annotations else None,
         "quality": belief.quality if belief else None,
         "people_say": _people_say(catalogue, project.classes, belief),

@@ -18,7 +18,7 @@ from jurybox.web.access import owner_only
 from jurybox.web.i18n import Catalogue
 from jurybox.web.panels import basis_words, range_words, rules, savings, trust_panels
 from jurybox.web.render import catalogue_of, render
-from jurybox.web.state import get_project
+from jurybox.web.state import get_beliefs, get_project
 from jurybox.web.verdict import verdict_of
 
 router = APIRouter(prefix="/manage", include_in_schema=False, dependencies=[owner_only])
@@ -79,14 +79,14 @@ class PersonView:
 @router.get("/trust")
 def trust_page(request: Request) -> HTMLResponse:
     """Show how good the labels are, when to stop, and who is reliable, as the learner last found out."""
-    project, catalogue = get_project(request), catalogue_of(request)
-    kept = project.beliefs.kept()
+    catalogue = catalogue_of(request)
+    kept = get_beliefs(request).kept()
     if kept is None:
         return render(request, "manage/trust.html", {"kept": None})
     values = {
         "kept": kept,
         "basis": _basis(request, kept),
-        "verdict": verdict_of(catalogue, advise(project.beliefs.recent().inputs, kept)),
+        "verdict": verdict_of(catalogue, advise(get_beliefs(request).recent().inputs, kept)),
         "panels": trust_panels(catalogue, kept),
         "rules": rules(catalogue, kept.verdicts),
         "savings": savings(catalogue, kept.savings),
@@ -104,7 +104,7 @@ def trust_page(request: Request) -> HTMLResponse:
 def person_page(request: Request, name: Annotated[str, Query(max_length=1000)]) -> HTMLResponse:
     """Show everything that is known of one person's labels."""
     project, catalogue = get_project(request), catalogue_of(request)
-    person, kept = project.people.get(name), project.beliefs.kept()
+    person, kept = project.people.get(name), get_beliefs(request).kept()
     known = [one for one in kept.annotators if one.name == name and one.n_annotations] if kept else []
     values = {
         "person": person,
@@ -158,7 +158,7 @@ def heat_table(
 
 def _basis(request: Request, kept: ProjectBelief) -> str:
     project = get_project(request)
-    today, phase = project.beliefs.recent().basis, learner_state(project).phase
+    today, phase = get_beliefs(request).recent().basis, learner_state(project).phase
     return basis_words(catalogue_of(request), kept.basis, today, phase)
 
 

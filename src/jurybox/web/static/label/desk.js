@@ -145,7 +145,7 @@ export class Desk {
     if (waiting) this.outbox.withdraw(waiting);
     else this.outbox.add({ path: UNDO, body: { text_id: decision.text_id }, text_id: decision.text_id });
     if (this.current) this.ahead.unshift(this.current);
-    this.current = { text_id: decision.text_id, text: decision.text, comment: decision.comment };
+    this.current = { text_id: decision.text_id, text: decision.text, comment: decision.comment, answers: decision.label ?? "" };
     showToday(this.today);
     this.#showState();
     this.#show(say.undone);

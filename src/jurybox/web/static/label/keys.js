@@ -1,5 +1,6 @@
 /** Single keys as they are printed on the buttons, and finding a class by its name. */
 
+import { asksSeveral, pressAnswer, submitAnswers } from "./answers.js";
 import { open, toggleNote } from "./dialogs.js";
 import { $, buttons } from "./page.js";
 import { printedKey, shortcutsOn } from "../printed.js";
@@ -17,6 +18,7 @@ function press(desk, key) {
   const named = [...document.querySelectorAll("#last-used .class"), ...buttons];
   const button = desk.current && named.find((one) => one.dataset.key === key);
   if (button) button.click();
+  else if (desk.current && pressAnswer(key)) return true;
   else if (key === "u" || key === "Backspace") desk.undo();
   else if (key === "c" && desk.current) toggleNote();
   else if (key === "/" && $("class-filter")) $("class-filter").focus();
@@ -31,14 +33,20 @@ export function setUpKeys(desk) {
   shortcuts.addEventListener("change", () => localStorage.setItem("jurybox:shortcuts", shortcuts.checked ? "on" : "off"));
 
   document.addEventListener("keydown", (event) => {
-    const typing = event.target.closest?.("input:not([type=checkbox]), textarea, select");
+    const typing = event.target.closest?.("input:not([type=checkbox], [type=radio]), textarea, select");
     if (event.key === "Escape" && event.target.id === "comment") $("sheet").focus();
     if (typing || event.altKey || event.repeat) return;
     if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "z") {
       event.preventDefault();
       return desk.undo();
     }
-    if (event.ctrlKey || event.metaKey || !shortcuts.checked) return;
+    if (event.ctrlKey || event.metaKey) return;
+    const elsewhere = event.target.closest?.("button, a, dialog") || document.querySelector("dialog[open]");
+    if (asksSeveral && event.key === "Enter" && !elsewhere) {
+      event.preventDefault();
+      return submitAnswers(desk); // whether single keys are on or not
+    }
+    if (!shortcuts.checked) return;
     const key = printedKey(event);
     const dialog = document.querySelector("dialog[open]");
     const handled = dialog ? pressInDialog(dialog, key) : press(desk, key);

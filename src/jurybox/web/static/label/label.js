@@ -1,5 +1,6 @@
 /** The labelling page, put together: one text after the other, what is decided goes to the outbox. */
 
+import { setUpAnswers } from "./answers.js";
 import { Desk } from "./desk.js";
 import { open, openCorrection, setUpDialogs } from "./dialogs.js";
 import { setUpFilter, setUpKeys } from "./keys.js";
@@ -14,6 +15,7 @@ setUpKeys(desk);
 setUpFilter();
 setUpUsed();
 setUpSwipe(desk);
+setUpAnswers(desk);
 
 $("undo-button").addEventListener("click", (event) => (event.preventDefault(), desk.undo()));
 $("decision").addEventListener("submit", (event) => event.preventDefault());

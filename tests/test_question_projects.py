@@ -1,0 +1,318 @@
+"""Stored projects with several questions: answers in, undone and changed as one, rounds, figures, files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import jurybox as jb
+from jurybox import formats
+from jurybox.errors import ConflictError, FormatError, InputError
+from jurybox.project import Project
+from jurybox.questions import Question
+from jurybox.store.records import Role
+from jurybox.store.settings import ProjectSettings
+from jurybox.written import (
+    all_facets,
+    answer_code,
+    answer_said,
+    answer_sheet,
+    answer_written,
+    writable_questions,
+)
+
+ASKED = ("food=single:bad,good", "topics=several:price,service,noise", "stars=scale:1..5")
+QUESTIONS = writable_questions(ASKED)
+TEXTS = [
+    (f"t{i}", f"{'nice' if i % 3 else 'awful'} soup, {'cheap' if i % 2 else 'slow'} {i}") for i in range(30)
+]
+CHEAP = ProjectSettings(encoder="tfidf", tuning=False)
+
+
+@pytest.fixture
+def project(location: str) -> Iterator[Project]:
+    with Project.create(location, texts=TEXTS, questions=ASKED, settings=CHEAP) as made:
+        yield made
+
+
+def said_of(text_id: str) -> dict[str, object]:
+    i = int(text_id[1:])
+    return {
+        "food": "good" if i % 3 else "bad",
+        "topics": ["price"] if i % 2 else [],
+        "stars": str(1 + i % 5),
+    }
+
+
+def label_all(project: Project, *people: str, most: int = 100) -> int:
+    n = 0
+    for name in people:
+        while n < most and (task := project.next_task(name)):
+            project.submit(task, said_of(task.text_id), seconds=3.0)
+            n += 1
+    return n
+
+
+codes = st.tuples(
+    st.integers(-1, 1),
+    *[st.integers(-1, 1)] * 3,
+    st.integers(-1, 4),
+).filter(lambda code: any(label >= 0 for label in code))
+
+
+@given(codes)
+def test_an_answer_in_writing_says_what_it_said(code: tuple[int, ...]) -> None:
+    written = answer_written(QUESTIONS, code)
+    assert answer_code(QUESTIONS, written) == code
+    assert answer_code(QUESTIONS, answer_said(QUESTIONS, code)) == code
+    assert answer_written(QUESTIONS, "; ".join(reversed(written.split("; ")))) == written
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "",
+        "food",
+        "food=fine",
+        "food=good; food=bad",
+        "taste=good",
+        "topics=price|taste",
+        "topics=noise<price",
+    ],
+)
+def test_what_is_no_answer_is_refused(wrong: str) -> None:
+    with pytest.raises(InputError):
+        answer_code(QUESTIONS, wrong)
+
+
+@pytest.mark.parametrize(
+    "wrong", [["label=single:a,b"], ["q=single:a=b,c"], ["q=single:a;b,c"], ["q=several:"]]
+)
+def test_names_that_cannot_be_written_down_are_refused(wrong: list[str]) -> None:
+    with pytest.raises(InputError):
+        writable_questions(wrong)
+
+
+def test_answers_to_a_text_are_one_decision(project: Project) -> None:
+    task = project.next_task("ana")
+    assert task
+    first = project.submit(task, {"food": "good", "topics": []}, key="k1")
+    assert project.submit(task, "topics=|; food=good", key="k1").annotation == first.annotation
+    assert [one.label for one in project.reading.decisions("ana")] == ["food=good; topics=|"]
+    with pytest.raises(ConflictError, match="change"):
+        project.submit(task, {"food": "bad"})
+
+    project.change("ana", task.text_id, {"food": "bad", "stars": "2"})
+    assert project.reading.decisions("ana")[0].label == "food=bad; stars=2"
+    sheet = project.facets.sheet()
+    assert len(sheet["food"]) == len(sheet["stars"]) == 1
+    assert len(sheet["topics", "price"]) == 0  # the change left that open
+
+    assert project.undo("ana").text_id == task.text_id
+    assert len(project.facets.sheet()) == 0
+    assert project.status().annotations == 0
+
+
+def test_the_same_answer_is_counted_once_whatever_its_order(project: Project) -> None:
+    task = project.next_task("ana")
+    assert task
+    written = "topics=service|price; food=good"
+    number = project.submit(task, written).annotation
+    again = project.submit(task.text_id, "food=good; topics=price|service", annotator="ana")
+    assert (again.annotation, again.repeated) == (number, True)
+    other = project.next_task("bo")
+    assert other
+    project.submit(other, written)
+    status = project.status()
+    assert status.classes == ()
+    assert {one.name: dict(one.class_counts) for one in status.questions}["topics"] == {
+        "price": 2,
+        "service": 2,
+        "noise": 0,
+    }
+
+
+def test_a_refused_answer_leaves_nothing(project: Project) -> None:
+    task = project.next_task("ana")
+    assert task
+    for wrong in ("food=great", {"topics": ["taste"]}, {}):
+        with pytest.raises(InputError):
+            project.submit(task, wrong)
+    project.people.add("bo")
+    with pytest.raises(ConflictError, match="none of the texts lent"):
+        project.submit("t1" if task.text_id != "t1" else "t2", "food=good", annotator="bo", direct=False)
+    assert project.status().annotations == 0
+    assert project.classes == ()
+
+
+def test_texts_end_when_all_answers_are_the_same(project: Project) -> None:
+    project.configure(audit_size=0, max_labels=3, enough_agreement=2)
+    task = project.next_task("ana")
+    assert task
+    project.submit(task.text_id, "food=good; topics=|", annotator="ana")
+    project.people.add("bo")
+    project.people.add("cy")
+    project.submit(task.text_id, "food=good; topics=price", annotator="bo")
+    assert project.reading.text_row(task.text_id).open
+    project.submit(task.text_id, "food=good; topics=|", annotator="cy")
+    assert not project.reading.text_row(task.text_id).open
+
+
+def test_a_round_ranks_texts_and_each_question_has_its_figures(project: Project) -> None:
+    label_all(project, "ana", "bo", most=50)
+    info = project.refit()
+    assert set(info.diagnostics["facets"]) == {str(facet) for facet in all_facets(QUESTIONS)}
+    assert project.refit().number == info.number + 1  # with what the first has learnt
+
+    kept = project.facets.keep()
+    assert len(kept) == len(all_facets(QUESTIONS))
+    together = project.facets.describe()
+    assert together is not None
+    assert [one.question for one in together.facets] == [*map(str, all_facets(QUESTIONS))]
+    sheet = project.facets.sheet()
+    for one, facet in zip(together.facets, all_facets(QUESTIONS), strict=True):
+        assert one.answers == sheet[facet].n_annotations
+    food = project.facets.of("food")
+    belief = food.now().texts.find("t1")
+    assert belief is not None
+    assert belief.label == "good"
+    assert len(belief.probabilities) == 2
+    assert project.facets.of("stars").now().inputs.annotations.scale == (1, 2, 3, 4, 5)
+    alpha = food.now().agreement.all_texts.alpha
+    assert alpha is not None
+    assert alpha.estimate == pytest.approx(jb.krippendorff_alpha(sheet["food"]).value)
+    with pytest.raises(ConflictError, match="several questions"):
+        project.consensus()
+    with pytest.raises(InputError, match="topics:price"):
+        project.facets.of("topics")
+
+
+def test_items_that_agree_are_asked_for_no_more(project: Project) -> None:
+    """A text is wanted for what is open about it alone, and not at all where all its answers agree."""
+    project.configure(audit_size=0, enough_agreement=2)
+    for name in ("ana", "bo"):
+        project.people.add(name)
+        for text_id, _ in TEXTS[:20]:
+            stars = {"stars": "1" if name == "ana" else "2"} if text_id == "t3" else {"stars": "3"}
+            project.submit(text_id, said_of(text_id) | stars, annotator=name)
+    told = project.refit().diagnostics["facets"]
+    assert told["food"]["wanting"] == 10
+    assert told["stars"]["wanting"] == 11
+
+
+def test_what_is_for_one_question_is_refused(project: Project) -> None:
+    for act in (
+        lambda: project.add_class("c"),
+        lambda: project.edit.rename_class("food=good", "x"),
+        lambda: project.configure(suggestions=True),
+        lambda: project.configure(tuning=True),
+        lambda: project.configure(target="shares"),
+        lambda: project.label("ana"),
+        lambda: project.to_loop(),
+        lambda: project.beliefs.now(),
+    ):
+        with pytest.raises(ConflictError, match="several questions"):
+            act()
+
+
+def test_gold_and_reviews_hold_whole_answers(project: Project) -> None:
+    project.gold.set("t1", "food=good; topics=price; stars=2")
+    project.people.add("rita", role=Role.REVIEWER)
+    project.adjudicate("t2", {"food": "good", "topics": []}, reviewer="rita")
+    assert not project.reading.text_row("t2").open
+    project.people.add("ana")
+    project.submit("t1", "food=good; topics=price; stars=2", annotator="ana")
+    project.submit("t1", "food=good; topics=|; stars=2", annotator="rita")
+    right = {one.annotator: one.accuracy and one.accuracy.estimate for one in project.gold.report()}
+    assert right == {"ana": 1.0, "rita": 0.0}
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl"])
+def test_an_export_becomes_an_equal_project(project: Project, form: str, tmp_path: Path) -> None:
+    label_all(project, "ana", "bo", most=20)
+    task = project.next_task("bo")
+    assert task
+    project.submit(task, "topics=price<price|noise", comment="=1+1")
+    project.gold.set("t1", "food=good; topics=|")
+    project.refit()
+    out = formats.write(project.export(), tmp_path / "out", format=form)
+    source = formats.read(out)
+    assert source.questions == QUESTIONS
+    with Project.create(tmp_path / "two.db", questions=source.questions, batches=source.batches()) as two:
+        rows = [[record[:5] for record in one.reading.annotation_records()] for one in (project, two)]
+        assert rows[0] == rows[1]
+        assert [*two.export().gold] == [*project.export().gold]
+    with pytest.raises(InputError, match="several questions"):
+        formats.write(project.export(), tmp_path / "ls.json", format="label-studio")
+
+
+@settings(max_examples=25)
+@given(st.dictionaries(st.tuples(st.integers(0, 4), st.sampled_from(["ana", "bo"])), codes, max_size=8))
+def test_answers_come_back_from_each_layout(
+    tmp_path_factory: pytest.TempPathFactory, given_: dict[tuple[int, str], tuple[int, ...]]
+) -> None:
+    """A column a question, a column a class, and a row an answer say the same."""
+    folder = tmp_path_factory.mktemp("layouts")
+    expected = {(f"t{i}", who): answer_written(QUESTIONS, code) for (i, who), code in given_.items()}
+    people = "id,text,annotator"
+    wide, classes, long = [f"{people},food,topics,stars"], [f"{people},food,price,service,noise,stars"], [
+        f"{people},question,label"
+    ]  # fmt: skip
+    for (i, who), code in given_.items():
+        start = f"t{i},text {i},{who}"
+        food = ("bad", "good")[code[0]] if code[0] >= 0 else ""
+        stars = str(code[4] + 1) if code[4] >= 0 else ""
+        cells = dict(part.split("=") for part in answer_written(QUESTIONS, code).split("; "))
+        wide.append(f"{start},{food},{cells.get('topics', '')},{stars}")
+        classes.append(",".join([start, food, *("" if k < 0 else str(k) for k in code[1:4]), stars]))
+        long += [f"{start},{name},{cell}" for name, cell in cells.items()]
+    for name, lines in (("wide", wide), ("classes", classes), ("long", long)):
+        path = folder / f"{name}.csv"
+        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        if not given_:
+            continue
+        source = formats.read(path, formats.ReadOptions(questions=QUESTIONS))
+        records = [one for batch in source.batches() for one in batch.annotations]
+        assert {(one.text_id, one.annotator): one.label for one in records} == expected, name
+
+
+def test_a_wrong_answer_of_a_file_is_named_with_its_row(location: str, tmp_path: Path) -> None:
+    path = tmp_path / "answers.csv"
+    path.write_text("id,annotator,food,topics\nt1,ana,good,price\nt2,ana,great,|\n", encoding="utf-8")
+    with Project.create(location, texts=TEXTS, questions=ASKED, settings=CHEAP) as project:
+        with pytest.raises(FormatError, match="great"):
+            project.add_file(path)
+        assert project.status().annotations == 0
+        path.write_text("id,annotator,food,topics\nt1,ana,good,price\nt2,ana,,|\n", encoding="utf-8")
+        assert project.add_file(path).annotations == 2
+        assert project.add_file(path).known_annotations == 2
+        sheet = project.facets.sheet()
+        assert len(sheet["food"]) == 1
+        again = project.add_annotations(sheet)
+        assert again.known_annotations == 2
+
+
+def test_one_question_with_one_answer_is_a_project_like_any_other(tmp_path: Path) -> None:
+    with Project.create(tmp_path / "a.db", texts=["x"], questions=["stars=scale:1..3"]) as project:
+        assert project.questions == ()
+        assert project.classes == ("1", "2", "3")
+        assert project.scale == (1, 2, 3)
+
+
+def test_a_sheet_is_made_of_answers_in_writing() -> None:
+    held = jb.Annotations.from_long(
+        [
+            ("t1", "ana", "food=good; topics=price"),
+            ("t2", "ana", "topics=|"),
+            ("t1", "bo", "topics=noise<noise"),
+        ]
+    )
+    sheet = answer_sheet(QUESTIONS, held)
+    assert sheet["food"].n_annotations == 1
+    np.testing.assert_array_equal(sheet["topics", "noise"].counts, [[1, 1], [1, 0]])
+    assert Question(name="a", classes=("b", "c")).declared == "a=single:b,c"
