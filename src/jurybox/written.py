@@ -202,7 +202,7 @@ def answer_said(questions: Sequence[Question], code: Sequence[int]) -> dict[str,
 def answer_sheet(questions: Sequence[Question], annotations: Annotations) -> AnswerSheet:
     """Return annotations whose classes are answers in writing as answers to the questions."""
     facets = all_facets(questions)
-    codes = np.array([answer_code(questions, str(name)) for name in annotations.classes], dtype=np.int64)
+    codes = np.array([answer_code(questions, str(name)) for name in annotations.classes], dtype=np.int16)
     said = codes.reshape(-1, len(facets))[annotations.label]
     found = {}
     for question in questions:

@@ -101,8 +101,7 @@ def _show_questions(now: Status, facets: Facets, *, as_json: bool) -> None:
     """Show how each of several questions stands, the worst and the mean; with figures of this moment."""
     from jurybox.formats.plain import plain
 
-    facets.keep()
-    found = facets.describe()
+    found = facets.describe(today=True)
     if found is None:
         return
     if as_json:

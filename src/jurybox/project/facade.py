@@ -102,7 +102,7 @@ class Project(Labelling):
         cls,
         location: Location,
         *,
-        classes: Sequence[str] = (),
+        classes: Sequence[str] | None = None,
         questions: Sequence[Question | str] = (),
         texts: Iterable[TextLike] = (),
         batches: Iterable[RecordBatch] = (),
@@ -120,7 +120,7 @@ class Project(Labelling):
         location
             Path of the SQLite file to make, or ``postgresql://user@host/database?schema=NAME``.
         classes
-            Names of the classes, in the order in which annotators see them.
+            Names of the classes, in the order in which annotators see them; needed without questions.
         questions
             In place of classes, what is asked of a text: as `jurybox.Question`, or as its `parse` takes it.
         texts

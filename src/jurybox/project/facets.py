@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 from sqlalchemy.engine import Connection
 
 from jurybox.annotations import Annotations
 from jurybox.answers import NO_YES, NOT_ASKED
-from jurybox.arrays import Ints
 from jurybox.errors import ConflictError, InputError
 from jurybox.project.basis import Moment, read_inputs, read_version, stretched
 from jurybox.project.beliefs import BeliefSource, ProjectBelief
@@ -84,7 +84,7 @@ class QuestionsBelief:
 
 
 def what_is_asked(
-    questions: Sequence[Question | str], classes: Sequence[str], settings: ProjectSettings | None
+    questions: Sequence[Question | str], classes: Sequence[str] | None, settings: ProjectSettings | None
 ) -> tuple[tuple[Question, ...], Sequence[str], ProjectSettings]:
     """Return a new project's questions, classes and settings.
 
@@ -93,11 +93,13 @@ def what_is_asked(
     Raises
     ------
     InputError
-        As `jurybox.written.writable_questions`; or for questions and classes at once.
+        As `jurybox.written.writable_questions`; or for questions and classes at once, or neither.
     """
     settings = settings or ProjectSettings()
+    if not questions and classes is None:
+        raise InputError("got neither classes nor questions, expected either: what is asked of a text?")
     if not questions:
-        return (), classes, settings
+        return (), classes or (), settings
     if classes:
         raise InputError("got questions and classes, expected either: the classes are those of the questions")
     asked = writable_questions(questions)
@@ -190,9 +192,15 @@ class Facets(ProjectPart):
         """Compute all figures of all questions and keep them: see `BeliefSource.keep`."""
         return tuple(source.keep() for source in (self.each().values() or (self._whole,)))
 
-    def describe(self) -> QuestionsBelief | None:
-        """Return how all questions stand; None where there is one. What is slow is as it was kept last."""
-        found = [_belief(name, source) for name, source in self.each().items()]
+    def describe(self, *, today: bool = False) -> QuestionsBelief | None:
+        """Return how all questions stand; None where there is one.
+
+        Parameters
+        ----------
+        today
+            Whether all is of this moment; otherwise what is slow is as it was kept last.
+        """
+        found = [_belief(name, source, today=today) for name, source in self.each().items()]
         return _together(tuple(found)) if found else None
 
     def _source(self, facets: tuple[Facet, ...], facet: Facet) -> BeliefSource:
@@ -216,8 +224,9 @@ class Facets(ProjectPart):
             return self._moment
 
 
-def _belief(name: str, source: BeliefSource) -> FacetBelief:
-    now, kept = source.recent(), source.kept()
+def _belief(name: str, source: BeliefSource, *, today: bool) -> FacetBelief:
+    now = source.now() if today else source.recent()
+    kept = now if today else source.kept()
     alpha = now.agreement.all_texts.alpha
     model = None if kept is None else kept.audit.model
     last = kept.verdicts[-1].verdicts if kept is not None and kept.verdicts else ()
@@ -296,10 +305,10 @@ def moment_at(inputs: Moment, facet: Facet) -> Moment:
     )
 
 
-def _codes(inputs: Moment) -> Ints:
+def _codes(inputs: Moment) -> NDArray[np.int16]:
     """Return what each class, an answer to several questions, says of each facet, shape (K, F)."""
     codes = [answer_code(inputs.questions, name) for name in inputs.classes]
-    return np.array(codes, dtype=np.int64).reshape(len(codes), len(all_facets(inputs.questions)))
+    return np.array(codes, dtype=np.int16).reshape(len(codes), len(all_facets(inputs.questions)))
 
 
 def _mean(values: list[float | None]) -> float | None:

@@ -374,9 +374,10 @@ def _command(project: Project, section: str, view: ReportView) -> str:
     path = project.store.path
     tells_who = path is not None and view.names.within(path.name) != path.name
     location = "PROJECT" if path is None or tells_who else shlex.quote(path.name)
+    asked = "" if view.question is None else f" --question {shlex.quote(view.question)}"
     if section in _COMMANDS and not view.names.hidden:
-        return _COMMANDS[section].format(project=location)
-    options = " --hide-names" if view.names.hidden else ""
+        return _COMMANDS[section].format(project=location) + asked
+    options = asked + (" --hide-names" if view.names.hidden else "")
     if section == "contested":
         options += f" --examples {view.examples}" + ("" if view.texts else " --no-texts")
     return f"jurybox report {location} --section {section}{options}"
