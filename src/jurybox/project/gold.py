@@ -82,11 +82,11 @@ class Gold(ProjectPart):
         with self.store.read() as connection:
             people = read_annotators(connection)
             answers = gold.read_answers(connection)
-        none = gold.Answers(0, 0)
+        none = gold.GoldAnswers(0, 0)
         return [_score(person.name, answers.get(person.name, none), person.qualified) for person in people]
 
 
-def _score(name: str, answers: gold.Answers, qualified: bool | None) -> GoldScore:
+def _score(name: str, answers: gold.GoldAnswers, qualified: bool | None) -> GoldScore:
     accuracy = wilson(answers.right, answers.n) if answers.n else None
     return GoldScore(name, answers.n, answers.right, accuracy, qualified)
 

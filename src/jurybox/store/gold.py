@@ -37,7 +37,7 @@ _CHUNK = 500
 
 
 @dataclass(frozen=True)
-class Answers:
+class GoldAnswers:
     """How many gold texts a person has labelled, and how many as is known to be right."""
 
     n: int
@@ -89,7 +89,7 @@ def read_gold(connection: Connection) -> dict[str, str]:
     return {row.external_id: row.name for row in connection.execute(query)}
 
 
-def read_answers(connection: Connection) -> dict[str, Answers]:
+def read_answers(connection: Connection) -> dict[str, GoldAnswers]:
     """Return by name what everyone who has labelled gold texts made of them, however the texts came."""
     gold, annotations, annotators = schema.gold, schema.annotations, schema.annotators
     query = (
@@ -103,7 +103,7 @@ def read_answers(connection: Connection) -> dict[str, Answers]:
         .group_by(annotators.c.id, annotators.c.name)
         .order_by(annotators.c.id)
     )
-    return {row.name: Answers(row.n, row.right) for row in connection.execute(query)}
+    return {row.name: GoldAnswers(row.n, row.right) for row in connection.execute(query)}
 
 
 def is_mixed_in(connection: Connection, text_id: int) -> bool:
@@ -119,7 +119,7 @@ def count_mixed_in(connection: Connection) -> int:
 def answers_of(connection: Connection, annotator_id: int) -> Answers:
     """Return what one person has made of gold texts."""
     row = connection.execute(_ANSWERS, {"annotator": annotator_id}).one()
-    return Answers(row.n, row.right or 0)
+    return GoldAnswers(row.n, row.right or 0)
 
 
 def text_numbers(connection: Connection, ids: Iterable[str]) -> dict[str, int]:
