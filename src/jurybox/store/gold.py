@@ -116,7 +116,7 @@ def count_mixed_in(connection: Connection) -> int:
     return connection.scalar(_N_MIXED_IN) or 0
 
 
-def answers_of(connection: Connection, annotator_id: int) -> Answers:
+def answers_of(connection: Connection, annotator_id: int) -> GoldAnswers:
     """Return what one person has made of gold texts."""
     row = connection.execute(_ANSWERS, {"annotator": annotator_id}).one()
     return GoldAnswers(row.n, row.right or 0)
