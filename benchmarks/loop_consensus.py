@@ -16,6 +16,9 @@ Three or more classes that are numbers are an ordered scale, which text types kn
 quadratic kappas are stored, too. Of texts that are edited copies of each other (a column ``original``) one is
 taken. A folder with questions is named with one of them: ``cebab-aspects:food``.
 
+``--arms shares`` plays `default` with the expected shares of people's answers for targets, in place of the
+probabilities of the majority's.
+
     python benchmarks/loop_consensus.py demo ../shared/data/stanford-politeness ../shared/data/hs-brexit
 """
 
@@ -23,7 +26,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -61,20 +64,25 @@ def main() -> None:
     )
     parser.add_argument("data", nargs="*", help="data sets: names or folders")
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument(
+        "--arms", nargs="+", default=ARMS, choices=(*ARMS, "shares"), help="stored beside others"
+    )
     parser.add_argument("--out", type=Path, default=OUT)
     arguments = parser.parse_args()
     report: dict[str, Any] = json.loads(arguments.out.read_text()) if arguments.out.exists() else {"sets": {}}
     for name in arguments.data:
-        runs = [played(name, FIRST_SEED + seed) for seed in range(arguments.seeds)]
+        runs = [played(name, FIRST_SEED + seed, arguments.arms) for seed in range(arguments.seeds)]
         report["machine"] = machine()
-        report["sets"][runs[0][0]] = {
-            arm: {
-                measure: [of_arm[arm][measure] for _, of_arm in runs]
-                for measure in runs[0][1][arm]
-                if all(measure in of_arm[arm] for _, of_arm in runs)
+        report["sets"].setdefault(runs[0][0], {}).update(
+            {
+                arm: {
+                    measure: [of_arm[arm][measure] for _, of_arm in runs]
+                    for measure in runs[0][1][arm]
+                    if all(measure in of_arm[arm] for _, of_arm in runs)
+                }
+                for arm in arguments.arms
             }
-            for arm in ARMS
-        }
+        )
         print(runs[0][0], report["sets"][runs[0][0]], flush=True)
         arguments.out.write_text(json.dumps(report, indent=1) + "\n")
     if arguments.out != OUT:
@@ -84,20 +92,24 @@ def main() -> None:
     DOCS.write_text("\n".join([before, "", *table(report), "", after]), encoding="utf-8")
 
 
-def played(name: str, seed: int) -> tuple[str, dict[str, dict[str, float]]]:
-    """Play both arms; return the set's name, and every arm's means over the rounds by measure."""
+def played(name: str, seed: int, names: Sequence[str]) -> tuple[str, dict[str, dict[str, float]]]:
+    """Play some arms; return the set's name, and every arm's means over the rounds by measure."""
     data = loaded(name, seed)
-    both = {arm: _Both(data) for arm in ARMS}
+    both = {arm: _Both(data) for arm in names}
     default = strategies.STRATEGIES["default"]
+    own: dict[str, dict[str, Any]] = {
+        "default": {},
+        "shares": {"targets": strategies.expected_shares},
+        "em": {"targets": em_targets, "score": by_surest},
+    }
     arms = [
-        replace(default, consensus=partial(both["default"].consensus, estimated)),
         replace(
             default,
-            name="em",
-            targets=em_targets,
-            consensus=partial(both["em"].consensus, em_consensus),
-            score=by_surest,
-        ),
+            name=name,
+            consensus=partial(both[name].consensus, em_consensus if name == "em" else estimated),
+            **own[name],
+        )
+        for name in names
     ]
     curves = simulate(
         data,
@@ -113,7 +125,7 @@ def played(name: str, seed: int) -> tuple[str, dict[str, dict[str, float]]]:
     return data.name, {
         arm: {measure: float(np.nanmean(curves.curve(arm, measure))) for measure in measures}
         | both[arm].means()
-        for arm in ARMS
+        for arm in names
     }
 
 
@@ -213,6 +225,15 @@ def table(report: dict[str, Any]) -> list[str]:
             for kappa in ON_SCALES
         ]
         lines.append(f"| {name} | {' | '.join(cells)} |")
+    lines += [
+        "",
+        "| data | accuracy, trained on posterior → on shares | macro-F1 | consensus | held-out texts |",
+        "|---|---|---|---|---|",
+    ]
+    for name, arms in sorted(report["sets"].items()):
+        if "shares" in arms:
+            cells = [paired(arms["default"][measure], arms["shares"][measure]) for measure in MEASURES]
+            lines.append(f"| {name} | {' | '.join(cells)} |")
     return lines
 
 
