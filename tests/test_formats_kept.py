@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import zipfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -98,6 +99,17 @@ def test_texts_of_ours_that_look_like_no_texts_come_back(tmp_path: Path, form: s
         (" ", "polite"),
         ("id", "rude"),
     ]
+
+
+@pytest.mark.parametrize("name", ["", "."])
+def test_an_archive_with_a_file_without_a_name_is_damaged(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "labels.zip"
+    member = zipfile.ZipInfo("labels.csv")
+    member.filename = name
+    with zipfile.ZipFile(path, "w") as archive, archive.open(member, "w") as file:
+        file.write(b"id,text\n1,one\n")
+    with pytest.raises(FormatError, match="has no name"):
+        formats.read(path, OPTIONS)
 
 
 def test_an_archive_whose_names_are_no_text_is_damaged(tmp_path: Path) -> None:

@@ -209,6 +209,8 @@ def _starts_like_zip(file: Path) -> bool:
 
 def _is_data(held: zipfile.ZipInfo) -> bool:
     parts = PurePosixPath(held.filename).parts
+    if not parts:
+        raise zipfile.BadZipFile("a file in it has no name")
     hidden = any(part.startswith((".", "__MACOSX")) for part in parts)
     return not held.is_dir() and not hidden and parts[-1].lower() not in ("thumbs.db", "desktop.ini")
 
