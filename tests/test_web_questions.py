@@ -117,7 +117,7 @@ def test_every_page_stands_and_says_which_question_it_is_about(own: Stage) -> No
     for page in (
         "/manage/text?id=t1",
         "/manage/person?name=ana",
-        "/export",
+        "/manage/export",
         "/manage/history",
         "/manage/machines",
     ):
@@ -163,7 +163,7 @@ def test_the_command_line_makes_labels_and_shows_such_a_project(tmp_path: Path) 
         "topics:service",
     ]
     assert run(app, ["status", path]).exit_code == 0
-    assert "topics:price" in run(app, ["annotators", path]).output
+    assert "topics:price" in str(run(app, ["annotators", path]).exception)
     assert run(app, ["annotators", path, "--question", "food"]).exit_code == 0
     out = tmp_path / "food.html"
     told = run(app, ["report", path, str(out), "--question", "food"])
