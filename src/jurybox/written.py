@@ -281,7 +281,9 @@ def _asked(said: Any, names: Sequence[str]) -> tuple[frozenset[Any] | None, froz
 def _unknown(question: Question, name: str) -> InputError:
     classes = ", ".join(map(repr, question.classes))
     return InputError(
-        f"the answer to question {question.name!r} is {name!r}, expected one of {classes}", code="no_class"
+        f"the answer to question {question.name!r} is {name!r}, expected one of {classes}",
+        code="no_class",
+        classes=classes,
     )
 
 

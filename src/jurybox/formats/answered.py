@@ -115,7 +115,9 @@ class _Wide:
         try:
             return answer_written(self._questions, said)
         except InputError as error:
-            raise FormatError(str(error), file=self._table.file, row=number, code=error.code) from error
+            raise FormatError(
+                str(error), file=self._table.file, row=number, code=error.code, **error.values
+            ) from error
 
     def _wrong(self, problem: str, number: int, place: int, value: object) -> FormatError:
         column = self._table.columns[place]

@@ -41,7 +41,8 @@ def checked_answer(questions: Sequence[Question], record: AnnotationRecord) -> s
         return answer_written(questions, record.label)
     except InputError as error:
         row = record.row or None
-        raise FormatError(str(error), row=row, column="label", value=record.label, code=error.code) from error
+        known = {"code": error.code, **error.values}
+        raise FormatError(str(error), row=row, column="label", value=record.label, **known) from error
 
 
 def check_seconds(seconds: float | None) -> float | None:
