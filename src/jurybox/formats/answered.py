@@ -115,9 +115,9 @@ class _Wide:
         try:
             return answer_written(self._questions, said)
         except InputError as error:
-            raise FormatError(
-                str(error), file=self._table.file, row=number, code=error.code, **error.values
-            ) from error
+            values: dict[str, Any] = dict(error.values)
+            where = self._table.file
+            raise FormatError(str(error), file=where, row=number, code=error.code, **values) from error
 
     def _wrong(self, problem: str, number: int, place: int, value: object) -> FormatError:
         column = self._table.columns[place]

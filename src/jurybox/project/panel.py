@@ -164,7 +164,9 @@ def judge_machines(
 def _unprompted(inputs: Moment) -> Annotations:
     """Return the labels that were given without a model's opinion on the screen."""
     given, free = inputs.annotations, ~inputs.evidence.suggested
-    return given.with_triplets(given.text[free], given.annotator[free], given.label[free])
+    decided = None if given.decided is None else given.decided[free]
+    triplet = given.text[free], given.annotator[free], given.label[free]
+    return given.with_triplets(*triplet, decided=decided)
 
 
 def _confusion(people: Annotations, said: Ints) -> Ints:

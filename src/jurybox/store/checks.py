@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from math import isfinite
+from typing import Any
 
 from jurybox.errors import FormatError, InputError
 from jurybox.formats.records import AnnotationRecord, TextRecord
@@ -41,7 +42,7 @@ def checked_answer(questions: Sequence[Question], record: AnnotationRecord) -> s
         return answer_written(questions, record.label)
     except InputError as error:
         row = record.row or None
-        known = {"code": error.code, **error.values}
+        known: dict[str, Any] = {"code": error.code, **error.values}
         raise FormatError(str(error), row=row, column="label", value=record.label, **known) from error
 
 
