@@ -257,3 +257,10 @@ def test_known_labels_in_lists_are_said_to_be_known_on_pages_too(tmp_path: Path)
     (known,) = (one for one in plan.findings if "known labels" in one.problem)
     assert known.code == "known"
     assert "Known labels" in found_words(get_catalogue("en"), known)
+
+
+def test_classes_between_pipes_are_no_names_of_columns(tmp_path: Path) -> None:
+    rows = [f"t{n},text {n},ana,c{n % 3}|c4|c5" for n in range(9)]
+    (tmp_path / "labels.csv").write_text("\n".join(["id,text,annotator,topics", *rows, ""]))
+    read = list(formats.read(tmp_path / "labels.csv", ReadOptions()).batches())
+    assert [text.text for batch in read for text in batch.texts] == [f"text {n}" for n in range(9)]

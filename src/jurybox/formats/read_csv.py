@@ -69,10 +69,14 @@ def open_csv(path: Path, encoding: str, delimiter: str | None, usual: str | None
 
 def _shape(lines: Sequence[str], delimiter: str | None, file: str) -> tuple[str, int]:
     """Return the delimiter of some first lines, and how many rows stand above the names of the columns."""
+    likeliest = delimiter or sniff_delimiter(lines, file)
+    first = next(iter(_first_rows(lines, likeliest)), [])
+    if sum(is_known(name.strip()) for name in first) > 1:  # "price|service" below them is no row of names
+        return likeliest, 0
     for separator in delimiter or DELIMITERS:
         if above := header_at(_first_rows(lines, separator)):
             return separator, above
-    return delimiter or sniff_delimiter(lines, file), 0
+    return likeliest, 0
 
 
 def _first_rows(lines: Sequence[str], delimiter: str) -> list[list[str]]:
