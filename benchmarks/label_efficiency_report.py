@@ -20,6 +20,10 @@ Runs: TypeAlias = Mapping[str, Mapping[str, Mapping[str, Floats]]]
 PROTOCOL = "stanford-politeness-protocol"
 IMBALANCED = ("hs-brexit", "imbalance")
 MAIN = ("default", "activelab", "random")
+CEILING = "all labels"
+"""Not a strategy: one round of the default with every answer that there is, of held-out texts, too."""
+LEAST_GAP = 0.01
+"""Below this, ActiveLab has reached all that can be learnt, and a ratio to its gap says nothing."""
 FIXED = tuple(f"activelab, strength 2^{octave}" for octave in (-1, 0, 1))
 FREE = tuple(f"{rival}, strength by ALO alone" for rival in MAIN[1:])
 COLOURS = {
@@ -49,6 +53,7 @@ def write_report(runs: Runs, data: Path, results: Path, docs: Path) -> None:
         ("free", comparison_table(runs, FREE)),
         ("imbalanced", imbalanced_table(runs)),
         ("labels", labels_table(runs)),
+        ("gaps", gap_table(runs)),
         ("ablation", ablation_table(runs)),
     ):
         text = _between(text, name, table)
@@ -188,9 +193,38 @@ def labels_table(runs: Runs) -> str:
     return _table(head, rows)
 
 
+def gap_table(runs: Runs) -> str:
+    """Tabulate how far below the accuracy with all labels the strategies are, in the mean of the rounds."""
+    rows, ratios = [], []
+    for case, strategies in _complete(runs):
+        if CEILING not in strategies:
+            continue
+        ceiling = dict(
+            zip(strategies[CEILING]["seed"][:, 0], strategies[CEILING]["accuracy"][:, 0], strict=True)
+        )
+        gaps = [_gaps(strategies[name], ceiling) for name in MAIN]
+        cells = [case, str(len(gaps[0])), f"{np.mean([*ceiling.values()]):.3f}"]
+        cells += [f"{gap.mean():.3f}" for gap in gaps]
+        enough = gaps[1].mean() >= LEAST_GAP
+        ratios += [gaps[0].mean() / gaps[1].mean()] if enough else []
+        rows.append([*cells, _interval(ratio(gaps[0], gaps[1])) if enough else "–"])
+    mean = f"**{np.exp(np.log(ratios).mean()):.2f}**" if ratios else "–"
+    rows.append(["**geometric mean**", *[""] * 5, mean])
+    return _table(["data, variant", "seeds", CEILING, *MAIN, "default ÷ activelab"], rows)
+
+
+def _gaps(measures: Mapping[str, Floats], ceiling: Mapping[float, float]) -> Floats:
+    """Return the mean over the rounds of max(0, accuracy with all labels - accuracy), per seed."""
+    seeds = measures["seed"][:, 0]
+    at = [row for row, seed in enumerate(seeds) if seed in ceiling]
+    tops = np.array([ceiling[seeds[row]] for row in at])
+    gaps: Floats = np.maximum(0, tops[:, None] - measures["accuracy"][at]).mean(axis=1)
+    return gaps
+
+
 def ablation_table(runs: Runs) -> str:
     """Tabulate the default with one part swapped: error ÷ the default's, on the test and held-out texts."""
-    known = {*MAIN, *FREE, *FIXED}
+    known = {*MAIN, *FREE, *FIXED, CEILING}
     cases = [(c, s) for c, s in runs.items() if set(s) - known and "default" in s]
     names = list(dict.fromkeys(name for _, s in cases for name in s if name not in known))
     rows = []
