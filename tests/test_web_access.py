@@ -69,6 +69,7 @@ REVIEWERS = {
     "GET /api/v1/flags",
     "GET /api/v1/learner",
     "GET /api/v1/quality",
+    "GET /api/v1/questions",
     "GET /api/v1/queue",
     "GET /api/v1/rounds",
     "GET /api/v1/settings",

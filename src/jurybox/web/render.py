@@ -80,9 +80,11 @@ _MOST_NAMES = 12
 @cache
 def environment() -> Environment:
     """Return the environment of the templates; it escapes everything and knows no undefined names."""
-    return Environment(
+    made = Environment(
         loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
+    made.policies["json.dumps_kwargs"] = {"sort_keys": True, "ensure_ascii": False}  # Arabic in a third
+    return made
 
 
 def has_template(name: str) -> bool:

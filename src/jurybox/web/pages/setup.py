@@ -210,7 +210,7 @@ _A_QUESTION = re.compile(rf"[^=]+=({'|'.join(get_args(QuestionKind))}):")
 
 
 def _classes(form: Mapping[str, str]) -> list[str]:
-    return [line.strip() for line in form["classes"].splitlines() if line.strip()]
+    return [line.strip() for line in form.get("classes", "").splitlines() if line.strip()]
 
 
 def _texts(source: Source) -> Iterator[TextRecord]:
