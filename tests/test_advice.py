@@ -79,6 +79,7 @@ def test_an_interval_too_wide_asks_for_audit_texts_with_their_price(played: Any)
     assert f"Add {advice.texts} audit texts" in in_words(advice)
 
 
+@pytest.mark.slow
 def test_texts_that_joined_are_labelled_before_more_are_drawn(played: Any) -> None:
     project, belief = played
     inputs = project.beliefs.now().inputs

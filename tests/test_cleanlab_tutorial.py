@@ -14,6 +14,8 @@ from sklearn.model_selection import cross_val_predict
 from jurybox.compat import cleanlab as ours
 from support.cleanlab_oracle import corrected_cleanlab
 
+pytestmark = pytest.mark.slow
+
 MEANS = np.array([[3.0, 2.0], [7.0, 7.0], [0.0, 8.0]])
 SIZES = (150, 75, 75)
 GOOD, BAD = 45, 5

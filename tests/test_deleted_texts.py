@@ -27,6 +27,7 @@ def said(task: Task) -> str:
     return "good" if "good" in task.text else "bad"
 
 
+@pytest.mark.slow
 def test_deleted_texts_are_not_recommended_priced_released_or_averaged(tmp_path: Path) -> None:
     texts = [(f"t{n}", f"{'good nice' if n % 2 else 'bad poor'} thing {n}") for n in range(N)]
     with jb.Project.create(

@@ -203,6 +203,7 @@ def disputed(location: str, tmp_path: Path) -> Iterator[Project]:
         yield project
 
 
+@pytest.mark.slow
 def test_an_owner_who_decides_is_a_reviewer_and_one_who_labels_a_voter(disputed: Project) -> None:
     project = disputed
     assert not project.settings.owners_review

@@ -259,6 +259,7 @@ def test_any_project_survives_the_formats_of_other_tools(
     assert carried(found, writer.carries)[1:] == carried(export, writer.carries)[1:]
 
 
+@pytest.mark.slow
 @given(risky_text | unicode_text)
 def test_escaping_is_undone_exactly(cell: str) -> None:
     assert unescape(escape(cell)) == cell

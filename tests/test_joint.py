@@ -178,6 +178,7 @@ def test_classifiers_that_are_not_the_same_on_turned_features_get_them_as_they_a
         np.testing.assert_array_equal(each.pred_probs, alone.pred_probs)
 
 
+@pytest.mark.slow
 def test_what_is_kept_out_of_training_moves_no_prediction() -> None:
     sheet, x, _ = crowd(4, np.array([2.5, 0, 0, 0, 0, -2.5]))
     trainable = np.arange(N) >= N // 3
@@ -258,6 +259,7 @@ def test_thresholds_are_the_best_of_all(seed: int, measure: Any) -> None:
         assert found == pytest.approx(best, abs=1e-12)
 
 
+@pytest.mark.slow
 @settings(max_examples=40)
 @given(st.integers(0, 2**32 - 1))
 def test_divisors_are_no_worse_than_the_likeliest_class_and_the_best_of_two_classes(seed: int) -> None:

@@ -28,6 +28,7 @@ def press(widget: Any, **pressed: Any) -> dict[str, Any]:
     return view
 
 
+@pytest.mark.slow
 def test_what_is_pressed_is_stored_for_this_annotator_as_a_task(project: jb.Project) -> None:
     pytest.importorskip("anywidget")
     widget = project.label("ana")

@@ -143,6 +143,7 @@ def test_words_in_the_order_of_the_alphabet_are_no_order() -> None:
     jb.krippendorff_alpha(jb.Annotations.from_long(said, classes=ORDER, scale=True), level="ordinal")
 
 
+@pytest.mark.slow
 def test_truth_values_are_no_positions_of_named_classes(tmp_path: Path) -> None:
     said = SAID.assign(label=[True, True, False, True, False])
     assert jb.Annotations.from_long(said).classes == (0, 1)

@@ -26,6 +26,8 @@ from jurybox.written import (
     writable_questions,
 )
 
+pytestmark = pytest.mark.slow
+
 ASKED = ("food=single:bad,good", "topics=several:price,service,noise", "stars=scale:1..5")
 QUESTIONS = writable_questions(ASKED)
 TEXTS = [

@@ -61,6 +61,7 @@ def test_a_scale_comes_back_from_every_store(location: str) -> None:
         assert project.beliefs.now().doubtful_annotations()[0].distance is not None
 
 
+@pytest.mark.slow
 def test_a_project_without_a_scale_is_as_before(tmp_path: Path) -> None:
     with rated(tmp_path / "p.db", replace(SCALE, scale=False)) as project:
         assert project.scale is None

@@ -67,6 +67,7 @@ def stored_places(project: Project) -> dict[int, int]:
         return {row[0]: row[1] for row in rows}
 
 
+@pytest.mark.slow
 def test_a_round_writes_down_only_its_front(project: Project) -> None:
     assert stored_places(project) == {1: N, 2: FRONT}
     publish(project, NEWER)

@@ -295,6 +295,7 @@ def test_remarks_are_limited_in_all(project: Project, monkeypatch: pytest.Monkey
     assert refused(lambda: project.flag(tasks[3], "odd")) == "too_many_remarks"
 
 
+@pytest.mark.slow
 def test_nobody_changes_their_mind_for_ever(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("jurybox.store.gate.REVISIONS", 6)
     first, second = project.next_tasks("ana", 2).tasks

@@ -192,6 +192,7 @@ def test_everyone_has_an_order_of_his_or_her_own(project: Project) -> None:
     assert places[0] != places[1]
 
 
+@pytest.mark.slow
 def test_several_people_hold_the_same_gold_text(location: str) -> None:
     with make(location, PLAIN.updated({"gold_share": 1})) as project:
         held = [{task.text_id for task in project.next_tasks(name, 12).tasks} for name in ("ana", "bo")]

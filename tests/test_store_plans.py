@@ -58,6 +58,7 @@ def test_labelling_reads_no_table_from_end_to_end(tmp_path: Path, rounds: int) -
     assert not costly, "\n\n".join(costly)
 
 
+@pytest.mark.slow
 def test_labelling_checks_no_setting_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     texts = [(f"t{i}", f"text {i}") for i in range(N)]
     checked: list[str] = []

@@ -116,6 +116,7 @@ def test_progress_counts_since(project: Project) -> None:
     assert project.reading.progress("nobody").total == 0
 
 
+@pytest.mark.slow
 def test_the_pulse_counts_what_no_round_has_seen(project: Project) -> None:
     pulse = project.reading.pulse()
     assert (pulse.current_round, pulse.pending, pulse.open_texts, pulse.texts) == (0, 4, 2, 4)

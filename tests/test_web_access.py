@@ -328,6 +328,7 @@ def test_an_upload_is_not_read_before_it_is_known_who_sends_it(own: Stage) -> No
     assert own.project.status().texts == 12
 
 
+@pytest.mark.slow
 def test_errors_are_pages_for_people_and_problems_for_programs(shown: Stage) -> None:
     page = shown.browser("ana").get("/manage")
     assert page.status_code == 403

@@ -261,6 +261,7 @@ def test_a_preview_and_an_import_agree_on_what_would_be_lost(own: Stage) -> None
 SHEET = "key;words;a;b;rude?\n1;one;yes;no;x\n2;two;no;?;y\n"
 
 
+@pytest.mark.slow
 def test_a_file_is_read_as_a_program_says(own: Stage, olga: Client, tmp_path: Path) -> None:
     file = tmp_path / "sheet.txt"
     file.write_text(SHEET, encoding="utf-16")
@@ -284,6 +285,7 @@ def test_a_file_is_read_as_a_program_says(own: Stage, olga: Client, tmp_path: Pa
     assert olga.preview_file(turned, ReadOptions(turn=True)).n_annotations == 4
 
 
+@pytest.mark.slow
 def test_a_program_decides_about_labels_that_would_be_lost(olga: Client, tmp_path: Path) -> None:
     file = tmp_path / "wide.csv"
     file.write_text("id,text,anna,ben\n1,one,yes,no\n2,two,no,no\n", encoding="utf-8")
@@ -306,6 +308,7 @@ def read_plan_of(folder: Path, content: str) -> ReadOptions:
     return read_plan(folder / "plan.toml", ReadOptions())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("query", "said"),
     [

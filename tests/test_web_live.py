@@ -25,6 +25,7 @@ def own(tmp_path: Path) -> Iterator[Stage]:
         yield made
 
 
+@pytest.mark.slow
 def test_a_page_is_told_of_labels_acts_and_remarks_and_of_nothing_else(own: Stage) -> None:
     project = own.project
     acts = (

@@ -13,6 +13,8 @@ from jurybox.cli.app import app
 from jurybox.project import Project
 from support.web import Stage, stage
 
+pytestmark = pytest.mark.slow
+
 ASKED = ("food=single:bad,good", "topics=several:price,service")
 
 

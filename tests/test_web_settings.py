@@ -55,6 +55,7 @@ def hook_number(page: str) -> str:
     return found.group(1)
 
 
+@pytest.mark.slow
 def test_saving_the_page_as_it_is_changes_nothing(own: Stage, browser: TestClient) -> None:
     before = own.project.settings
     sent = fields_of(browser.get(SETTINGS).text)

@@ -68,6 +68,7 @@ def test_every_chart_of_trust_has_the_same_axis() -> None:
         assert re.findall(r">(\d+%)</text>", drawn.svg) == ["0%", "25%", "50%", "75%", "100%"]
 
 
+@pytest.mark.slow
 def test_trust_leads_with_the_verdict_of_the_overview(tmp_path: Path) -> None:
     with stage(str(tmp_path / "p.db")) as own:
         own.project.submit("t0", "yes", annotator="ana")

@@ -154,6 +154,7 @@ def test_class_keys_do_nothing_else() -> None:
     assert len(set(CLASS_KEYS)) == len(CLASS_KEYS) == 29
 
 
+@pytest.mark.slow
 @given(st.text(max_size=300), st.text(max_size=300))
 def test_any_wish_gets_some_language(chosen: str, accepted: str) -> None:
     assert choose_language(chosen, accepted) in LANGUAGES
