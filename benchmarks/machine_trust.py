@@ -24,12 +24,11 @@ from typing import Any
 
 import numpy as np
 
-from jurybox.annotations import Annotations
 from jurybox.arrays import Floats, Ints
 from jurybox.trust.release import plan_release
 from jurybox.trust.replacement import alternative_annotator_test
 from jurybox.trust.shares import power_tuned_shares
-from machines import Answers, draw, folders, panel_views, read, replace_between
+from machines import Answers, draw, folders, panel_views, people_of, read, replace_between
 
 HERE = Path(__file__).resolve().parent
 OUT = HERE / "results" / "machine_trust.json"
@@ -65,7 +64,7 @@ def replay(answers: Answers, replays: int) -> dict[str, Any]:
     """Return how often the promises hold on a folder."""
     n_classes, truth = len(answers.classes), answers.truth
     given = draw(answers, LABELS, np.random.default_rng(0))
-    people = some_labels(answers, given)
+    people = people_of(answers, given)
     p = panel_views(people, answers.machines)[1]  # what the consensus states, as the figures were made
     rest = np.flatnonzero((truth >= 0) & ~people.labelled)
     p, truth = p[rest], truth[rest]
@@ -82,7 +81,7 @@ def replay(answers: Answers, replays: int) -> dict[str, Any]:
         for one, share in zip(found, true_shares, strict=True):
             narrower = (one.share.high - one.share.low) / (one.plain.high - one.plain.low)
             covered.append((share in one.share, share in one.plain, narrower))
-    everyone = some_labels(answers, np.arange(len(answers.item)))
+    everyone = people_of(answers, np.arange(len(answers.item)))
     return {
         "items": len(rest),
         "audit": size,
@@ -120,18 +119,6 @@ def fixed(p: Floats, truth: Ints, error: float) -> dict[str, float]:
     out = p.max(axis=1) >= 1 - error
     wrong = p.argmax(axis=1) != truth
     return {"share_released": float(out.mean()), "error": float(wrong[out].mean()) if out.any() else 0.0}
-
-
-def some_labels(answers: Answers, given: Ints) -> Annotations:
-    """Return some of people's labels."""
-    return Annotations.from_indices(
-        answers.item[given],
-        answers.person[given],
-        answers.label[given],
-        texts=len(answers.machines),
-        annotators=len(answers.people),
-        classes=len(answers.classes),
-    )
 
 
 def write_tables(report: dict[str, Any], page: Path) -> None:

@@ -222,6 +222,20 @@ def test_what_is_for_one_question_is_refused(project: Project) -> None:
             act()
 
 
+def test_a_decision_is_believed_at_each_question_whoever_decides(project: Project) -> None:
+    for name in ("ana", "bo"):
+        project.people.add(name)
+        project.submit("t1", {"food": "bad"}, annotator=name)
+    project.people.add("olga", role=Role.OWNER)
+    project.adjudicate("t1", {"food": "good", "topics": ["price"]}, reviewer="olga")
+    sheet = project.facets.sheet()
+    decided = {str(facet): np.asarray(each.decided).tolist() for facet, each in sheet.facets.items()}
+    assert (decided["food"], decided["topics:price"]) == ([False, False, True], [True])
+    belief = project.facets.of("food").now().texts.find("t1")
+    assert belief is not None
+    assert belief.label == "good"
+
+
 def test_gold_and_reviews_hold_whole_answers(project: Project) -> None:
     project.gold.set("t1", "food=good; topics=price; stars=2")
     project.people.add("rita", role=Role.REVIEWER)

@@ -13,11 +13,10 @@ from jurybox.annotations import Annotations, Duplicates
 from jurybox.arrays import Bools, Ints
 from jurybox.coding import as_number, encode, in_order, is_missing, missing_labels, missing_values
 from jurybox.errors import InputError
-from jurybox.questions import Facet, Question, declared_questions
+from jurybox.questions import NO_YES, Facet, Question, declared_questions
 
 __all__ = [
     "NOT_ASKED",
-    "NO_YES",
     "Answerers",
     "FacetAnnotations",
     "as_set",
@@ -28,8 +27,6 @@ __all__ = [
     "seen_questions",
 ]
 
-NO_YES = ("no", "yes")
-"""The classes of a facet that is a class of a question with several."""
 NOT_ASKED = -1
 _BETWEEN = "|"
 _YES_NO = {"1": 1, "1.0": 1, "true": 1, "yes": 1, "0": 0, "0.0": 0, "false": 0, "no": 0}

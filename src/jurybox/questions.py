@@ -15,7 +15,10 @@ from jurybox.coding import class_names
 from jurybox.errors import InputError
 from jurybox.scales import Scale, numbers_of, parse_scale
 
-__all__ = ["Facet", "Question", "QuestionKind", "declared_questions"]
+__all__ = ["NO_YES", "Facet", "Question", "QuestionKind", "declared_questions"]
+
+NO_YES = ("no", "yes")
+"""The classes of a facet that is a class of a question with several."""
 
 QuestionKind: TypeAlias = Literal["single", "several", "scale"]
 """One class; any subset of the classes, none of them too; or one of ordered classes."""
@@ -118,6 +121,20 @@ class Question:
         if kind == "scale" and ".." in listed:
             parts = parse_scale(listed.strip())
         return cls(name.strip(), kind, tuple(parts))  # type: ignore[arg-type]  # checked above
+
+    @property
+    def facet_classes(self) -> tuple[Hashable, ...]:
+        """The classes of each of its facets.
+
+        Examples
+        --------
+        >>> (
+        ...     Question("food", classes=("bad", "good")).facet_classes,
+        ...     Question("topics", "several").facet_classes,
+        ... )
+        (('bad', 'good'), ('no', 'yes'))
+        """
+        return NO_YES if self.kind == "several" else self.classes
 
     @property
     def declared(self) -> str:

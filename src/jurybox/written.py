@@ -13,12 +13,15 @@ Its code says of each facet which class was given, -1 where there is no answer.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from jurybox.annotations import Annotations
-from jurybox.answers import NO_YES, NOT_ASKED, as_set
+from jurybox.answers import NOT_ASKED, as_set
 from jurybox.coding import is_missing
 from jurybox.errors import InputError
 from jurybox.questions import Facet, Question, declared_questions
@@ -29,9 +32,11 @@ __all__ = [
     "all_facets",
     "answer_cells",
     "answer_code",
+    "answer_codes",
     "answer_said",
     "answer_sheet",
     "answer_written",
+    "answers_at",
     "facet_named",
     "question_records",
     "writable_questions",
@@ -199,27 +204,37 @@ def answer_said(questions: Sequence[Question], code: Sequence[int]) -> dict[str,
     return {each.name: said for each, said in found if said is not None}
 
 
+@lru_cache(maxsize=8)
+def answer_codes(questions: tuple[Question, ...], written: tuple[str, ...]) -> NDArray[np.int16]:
+    """Return what each of K answers in writing says of each of F facets, shape (K, F), as `answer_code`."""
+    codes = np.array([answer_code(questions, each) for each in written], dtype=np.int16)
+    codes = codes.reshape(len(written), len(all_facets(questions)))
+    codes.setflags(write=False)  # it is everybody's
+    return codes
+
+
+def answers_at(questions: tuple[Question, ...], annotations: Annotations, facet: Facet) -> Annotations:
+    """Return what annotations whose classes are answers in writing say of one facet, in their order."""
+    question = next(each for each in questions if each.name == facet.question)
+    codes = answer_codes(questions, tuple(map(str, annotations.classes)))
+    label = codes[annotations.label, all_facets(questions).index(facet)]
+    rows = np.flatnonzero(label != NOT_ASKED)
+    found = Annotations.from_indices(
+        annotations.text[rows],
+        annotations.annotator[rows],
+        label[rows],
+        texts=annotations.texts,
+        annotators=annotations.annotators,
+        classes=question.facet_classes,
+        scale=question.scale,
+    )
+    return found if annotations.decided is None else replace(found, decided=annotations.decided[rows])
+
+
 def answer_sheet(questions: Sequence[Question], annotations: Annotations) -> AnswerSheet:
     """Return annotations whose classes are answers in writing as answers to the questions."""
-    facets = all_facets(questions)
-    codes = np.array([answer_code(questions, str(name)) for name in annotations.classes], dtype=np.int16)
-    said = codes.reshape(-1, len(facets))[annotations.label]
-    found = {}
-    for question in questions:
-        classes = NO_YES if question.kind == "several" else question.classes
-        for facet in question.facets:
-            label = said[:, facets.index(facet)]
-            rows = np.flatnonzero(label != NOT_ASKED)
-            found[facet] = Annotations.from_indices(
-                annotations.text[rows],
-                annotations.annotator[rows],
-                label[rows],
-                texts=annotations.texts,
-                annotators=annotations.annotators,
-                classes=classes,
-                scale=question.scale,
-            )
-    return AnswerSheet(tuple(questions), found)
+    asked = tuple(questions)
+    return AnswerSheet(asked, {facet: answers_at(asked, annotations, facet) for facet in all_facets(asked)})
 
 
 def question_records(questions: Sequence[Question]) -> list[dict[str, Any]]:

@@ -7,11 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 from sqlalchemy.engine import Connection
 
-from jurybox.annotations import Annotations
-from jurybox.answers import NO_YES, NOT_ASKED
+from jurybox.answers import NOT_ASKED
 from jurybox.errors import ConflictError, InputError
 from jurybox.project.basis import Moment, read_inputs, read_version, stretched
 from jurybox.project.beliefs import BeliefSource, ProjectBelief
@@ -25,7 +23,14 @@ from jurybox.store.settings import ProjectSettings
 from jurybox.store.snapshots import read_annotations
 from jurybox.store.state import read_questions
 from jurybox.trust.intervals import Interval
-from jurybox.written import all_facets, answer_code, answer_sheet, facet_named, writable_questions
+from jurybox.written import (
+    all_facets,
+    answer_codes,
+    answer_sheet,
+    answers_at,
+    facet_named,
+    writable_questions,
+)
 
 
 @dataclass(frozen=True)
@@ -260,30 +265,16 @@ def _together(facets: tuple[FacetBelief, ...]) -> QuestionsBelief:
 
 def moment_at(inputs: Moment, facet: Facet) -> Moment:
     """Return what is about one facet, as of a project that asks nothing else."""
-    facets = all_facets(inputs.questions)
-    classes = {
-        each: NO_YES if question.kind == "several" else question.classes
-        for question in inputs.questions
-        for each in question.facets
-    }
-    place = facets.index(facet)
-    start = sum(len(classes[each]) for each in facets[:place])
-    codes = _codes(inputs)[:, place]
-    held, given, drawn = inputs.evidence, inputs.annotations, inputs.independent
-    label = codes[given.label]
-    rows = np.flatnonzero(label != NOT_ASKED)
-    own = Annotations.from_indices(
-        given.text[rows],
-        given.annotator[rows],
-        label[rows],
-        texts=given.texts,
-        annotators=given.annotators,
-        classes=classes[facet],
-        scale=next(each.scale for each in inputs.questions if each.name == facet.question),
-    )
+    questions, held, drawn = inputs.questions, inputs.evidence, inputs.independent
+    place = all_facets(questions).index(facet)
+    sizes = [len(question.facet_classes) for question in questions for _ in question.facets]
+    codes = answer_codes(questions, inputs.classes)[:, place]
+    rows = np.flatnonzero(codes[inputs.annotations.label] != NOT_ASKED)
+    own = answers_at(questions, inputs.annotations, facet)
     said = drawn.copy()
     said[:, 2] = codes[drawn[:, 2]]
-    K, times, p = len(classes[facet]), held.times[rows], inputs.pred_probs
+    start, K = sum(sizes[:place]), sizes[place]
+    times, p = held.times[rows], inputs.pred_probs
     return replace(
         inputs,
         basis=replace(
@@ -303,12 +294,6 @@ def moment_at(inputs: Moment, facet: Facet) -> Moment:
         ),
         questions=(),
     )
-
-
-def _codes(inputs: Moment) -> NDArray[np.int16]:
-    """Return what each class, an answer to several questions, says of each facet, shape (K, F)."""
-    codes = [answer_code(inputs.questions, name) for name in inputs.classes]
-    return np.array(codes, dtype=np.int16).reshape(len(codes), len(all_facets(inputs.questions)))
 
 
 def _mean(values: list[float | None]) -> float | None:

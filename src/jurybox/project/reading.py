@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 
 from sqlalchemy.engine import Connection
 
-from jurybox.answers import NO_YES, NOT_ASKED
+from jurybox.answers import NOT_ASKED
 from jurybox.formats.records import (
     AnnotationRecord,
     AnnotatorRecord,
@@ -286,8 +286,7 @@ def _answer_record(questions: Sequence[Question], facets: Sequence[TextBelief]) 
     for question in questions:
         for facet in question.facets:
             one, several = next(at), facet.option is not None
-            classes = NO_YES if several else question.classes
-            code.append(NOT_ASKED if one.label is None else classes.index(one.label))
+            code.append(NOT_ASKED if one.label is None else question.facet_classes.index(one.label))
             p += one.probabilities[1:] if several else one.probabilities
     known = any(label != NOT_ASKED for label in code)
     return ConsensusRecord(

@@ -120,7 +120,8 @@ def forget_name(connection: Connection, person: int, name: str, pseudonym: str) 
             elif event.detail["before"] == current:
                 current = ""  # nobody's name: who bore it earlier was somebody else
         values = {"actor": actor, "subject": subject, "detail": detail}
-        connection.execute(sa.update(history).where(history.c.id == event.number).values(values))
+        if values != {name: getattr(row, name) for name in values}:
+            connection.execute(sa.update(history).where(history.c.id == event.number).values(values))
     return borne
 
 
