@@ -48,6 +48,7 @@ JUDGE = ("stanford-politeness", "hs-brexit", "cebab-stars", "sarcasm", "demo")
 SIZES = (100, 300, 800, 2000)
 BATCH, EVERY = 25, 4
 TINY = 1e-6
+clock = time.perf_counter
 BASE = TuningSettings()
 RECIPES: dict[str, dict[str, Any]] = {
     "base": {},
@@ -512,9 +513,9 @@ class Gear:
         """Return what the models tuned last say."""
         self.seconds = 0.0
         if number % EVERY == 0:
-            begin = time.perf_counter()
+            begin = clock()
             self._inputs = self.tune(labels())
-            self.seconds = time.perf_counter() - begin
+            self.seconds = clock() - begin
         return self._inputs
 
     def tune(self, labels: SoftLabels) -> TunedInputs:

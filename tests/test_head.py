@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,6 +12,7 @@ from scipy.optimize import minimize
 from scipy.special import log_softmax
 
 from jurybox.arrays import Floats
+from jurybox.classifiers import curvature
 from jurybox.classifiers import head as head_module
 from jurybox.classifiers.base import Classifier, Fitted
 from jurybox.classifiers.head import Head, HeadFitted
@@ -54,10 +57,28 @@ def test_alo_is_brute_force_leave_one_out_to_one_percent(n: int, d: int, k: int,
 def test_blockwise_alo_of_many_unknowns_stays_close(monkeypatch: pytest.MonkeyPatch) -> None:
     x, t, w = draw(60, 8, 4)
     whole = Head(strength=0).fit(x, t, w)
-    monkeypatch.setattr(head_module, "_EXACT_SIZE", 1)
+    monkeypatch.setattr(curvature, "_EXACT_SIZE", 1)
     blocks = Head(strength=0).fit(x, t, w)
     np.testing.assert_allclose(blocks.coefficients, whole.coefficients, atol=1e-4)
     assert np.corrcoef(blocks.out_of_sample.ravel(), whole.out_of_sample.ravel())[0, 1] > 0.99
+
+
+def test_alo_by_class_is_close_to_leave_one_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    x, t, w = draw(60, 8, 12)
+    left_out = leave_one_out(x, t, w, 1)
+    monkeypatch.setattr(curvature, "_EXACT_SIZE", 1)
+    fitted = Head(strength=1).fit(x, t, w)
+    moved = np.abs(fitted.predict_proba(x) - left_out).mean()
+    assert np.abs(fitted.out_of_sample - left_out).mean() < moved / 10
+
+
+def test_three_hundred_classes_need_no_more_than_tables_of_classes() -> None:
+    x, t, w = draw(600, 30, 300)
+    tracemalloc.start()
+    Head(strength=1).fit(x, t, w)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 30 * t.nbytes  # rows of classes by classes would be 300 of them
 
 
 @pytest.mark.parametrize("k", [2, 3])

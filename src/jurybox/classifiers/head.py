@@ -18,17 +18,17 @@ cross-validation" (JRSS B 82:965).
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import cho_factor, cho_solve, helmert, qr, solve_triangular
+from scipy.linalg import helmert, qr
 from scipy.special import log_softmax, softmax
 
 from jurybox.arrays import Floats, freeze
 from jurybox.classifiers.base import Fitted, Inputs, check_targets
+from jurybox.classifiers.curvature import curvatures
 from jurybox.errors import InputError
 
 __all__ = ["Head", "HeadFitted", "row_space"]
@@ -36,7 +36,6 @@ __all__ = ["Head", "HeadFitted", "row_space"]
 _OFFSET_PENALTY = 1e-3
 _MAX_STEPS = 30
 _TOLERANCE = 1e-8  # squared Newton decrement per unit of weight
-_EXACT_SIZE = 1600  # unknowns up to which the whole Hessian is factorised
 _TINY = 1e-12
 
 
@@ -239,17 +238,18 @@ class _Problem:
         w = self.start[-1] if self.start else np.zeros((len(penalty), self.contrasts.shape[1]))
         u = self.rows @ w
         loss = self._objective(w, u, penalty)
-        curvature = _Curvature(self, u, penalty)
+        measured = curvatures(self.rows, self.weights, self.contrasts, penalty)
+        curvature = measured(u)
         for _ in range(_MAX_STEPS):
-            gradient = self.rows.T @ self._residual(u) + penalty[:, None] * w
+            gradient = self.rows.T @ self._residual(u) @ self.contrasts + penalty[:, None] * w
             step = curvature.solve(gradient)
             decrement = float((gradient * step).sum())
             if decrement <= _TOLERANCE * self.weights.sum():
                 break
             w, u, loss = self._descend(w, u, loss, step, decrement, penalty)
-            curvature = _Curvature(self, u, penalty)
+            curvature = measured(u)
         self.start[:] = [w]
-        return self._finish(w, u, curvature, log2_strength)
+        return self._finish(w, curvature.left_out(self._residual(u)), log2_strength)
 
     def _descend(
         self, w: Floats, u: Floats, loss: float, step: Floats, decrement: float, penalty: Floats
@@ -270,119 +270,18 @@ class _Problem:
         )
 
     def _residual(self, u: Floats) -> Floats:
-        """Gradient of each row's loss in its logits: s_i Q'(p_i - t_i), shape (N, K-1)."""
-        p = softmax(u @ self.contrasts.T, axis=1)
-        return np.asarray(self.weights[:, None] * ((p - self.targets) @ self.contrasts))
+        """Gradient of each row's loss in its classes' logits: s_i (p_i - t_i), shape (N, K)."""
+        return np.asarray(self.weights[:, None] * (softmax(u @ self.contrasts.T, axis=1) - self.targets))
 
-    def _finish(self, w: Floats, u: Floats, curvature: _Curvature, log2_strength: float) -> HeadFitted:
-        leverage = curvature.leverage()
-        shift = (leverage @ self._residual(u)[:, :, None])[:, :, 0]
-        shrink = np.eye(u.shape[1]) - leverage @ curvature.of_rows
-        left_out = u + np.linalg.solve(shrink, shift[:, :, None])[:, :, 0] if u.shape[1] else u
+    def _finish(self, w: Floats, left_out: Floats, log2_strength: float) -> HeadFitted:
         weights = w[:-1] if self.basis is None else self.basis @ w[:-1]
         coefficients = weights @ self.contrasts.T
         return HeadFitted(
-            out_of_sample=softmax(left_out @ self.contrasts.T, axis=1),
+            out_of_sample=softmax(left_out, axis=1),
             coefficients=coefficients,
             offsets=w[-1] @ self.contrasts.T - self.mean @ coefficients,
             log2_strength=float(log2_strength),
         )
-
-
-class _Curvature:
-    """The Hessian at a point: solves with it, and the leverage of each row.
-
-    Up to 1,600 unknowns it is factorised whole. Above, its K - 1 diagonal blocks are: they precondition
-    conjugate gradients, so steps stay exact, and stand for the Hessian in the leverage, where the contrasts
-    make the neglected blocks small (they vanish where classes are equally probable).
-    """
-
-    def __init__(self, problem: _Problem, u: Floats, penalty: Floats) -> None:
-        q = problem.contrasts
-        self._x, self._penalty = problem.rows, penalty
-        p = softmax(u @ q.T, axis=1)
-        pq = p @ q
-        moments = np.einsum("nk,ka,kb->nab", p, q, q, optimize=True) - pq[:, :, None] * pq[:, None, :]
-        self.of_rows: Floats = problem.weights[:, None, None] * moments  # S, (N, K-1, K-1)
-        self._k = q.shape[1]
-        self._r = len(penalty)
-        self._whole = self._k * self._r <= _EXACT_SIZE
-        self._factors = [cho_factor(m, lower=True, check_finite=False) for m in self._matrices()]
-
-    def _matrices(self) -> list[Floats]:
-        if not self._whole:
-            return [self._block(k, k) for k in range(self._k)]
-        hessian = np.empty((self._k, self._r, self._k, self._r))
-        for a in range(self._k):
-            for b in range(a + 1):
-                hessian[a, :, b, :] = self._block(a, b)
-                hessian[b, :, a, :] = hessian[a, :, b, :]
-        return [hessian.reshape(self._k * self._r, -1)] if self._k else []
-
-    def _block(self, a: int, b: int) -> Floats:
-        if a != b:
-            return np.asarray((self._x * self.of_rows[:, a, b, None]).T @ self._x)
-        root = self._x * np.sqrt(np.maximum(self.of_rows[:, a, a, None], 0.0))
-        block = root.T @ root
-        block[np.diag_indices(self._r)] += self._penalty
-        return np.asarray(block)
-
-    def solve(self, gradient: Floats) -> Floats:
-        """Return the Newton step (R, K-1)."""
-        if not self._k:
-            return gradient
-        if self._whole:
-            step = cho_solve(self._factors[0], gradient.T.ravel(), check_finite=False)
-            return np.asarray(step.reshape(self._k, self._r).T)
-        return _conjugate_gradients(self._product, self._precondition, gradient)
-
-    def _product(self, v: Floats) -> Floats:
-        scaled = np.einsum("nab,nb->na", self.of_rows, self._x @ v, optimize=True)
-        return np.asarray(self._x.T @ scaled + self._penalty[:, None] * v)
-
-    def _precondition(self, v: Floats) -> Floats:
-        columns = [cho_solve(f, v[:, k], check_finite=False) for k, f in enumerate(self._factors)]
-        return np.stack(columns, axis=1)
-
-    def leverage(self) -> Floats:
-        """Return H, shape (N, K-1, K-1)."""
-        n = len(self._x)
-        leverage = np.zeros((n, self._k, self._k))
-        if self._k <= 1 or not self._whole:
-            for k, (factor, _) in enumerate(self._factors):
-                half = solve_triangular(factor, self._x.T, lower=True, check_finite=False)
-                leverage[:, k, k] = (half**2).sum(axis=0)
-            return leverage
-        identity = np.eye(self._k * self._r)
-        inverse = cho_solve(self._factors[0], identity, check_finite=False).reshape(
-            self._k, self._r, self._k, self._r
-        )
-        for a in range(self._k):
-            for b in range(a + 1):
-                leverage[:, a, b] = leverage[:, b, a] = ((self._x @ inverse[a, :, b, :]) * self._x).sum(
-                    axis=1
-                )
-        return leverage
-
-
-def _conjugate_gradients(
-    product: Callable[[Floats], Floats], precondition: Callable[[Floats], Floats], b: Floats
-) -> Floats:
-    """Solve a positive definite system to a residual of 1e-8, preconditioned."""
-    x, r = np.zeros_like(b), b
-    z = precondition(r)
-    direction, rz = z, float((r * z).sum())
-    goal = rz * 1e-16
-    for _ in range(200):
-        if rz <= goal:
-            break
-        image = product(direction)
-        size = rz / float((direction * image).sum())
-        x, r = x + size * direction, r - size * image
-        z = precondition(r)
-        rz, before = float((r * z).sum()), rz
-        direction = z + (rz / before) * direction
-    return x
 
 
 def _check_features(x: Inputs) -> NDArray[np.floating]:
