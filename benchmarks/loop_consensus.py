@@ -206,7 +206,7 @@ def table(report: dict[str, Any]) -> list[str]:
         "|---|---|---|---|---|---|",
     ]
     for name, arms in sorted(report["sets"].items()):
-        seeds = len(arms["em"]["accuracy"])
+        seeds = min(len(arms[arm]["accuracy"]) for arm in ARMS)
         cells = [paired(arms["em"][measure], arms["default"][measure]) for measure in MEASURES]
         lines.append(f"| {name} | {seeds} | {' | '.join(cells)} |")
     lines += [
@@ -227,18 +227,20 @@ def table(report: dict[str, Any]) -> list[str]:
         lines.append(f"| {name} | {' | '.join(cells)} |")
     lines += [
         "",
-        "| data | accuracy, trained on posterior → on shares | macro-F1 | consensus | held-out texts |",
-        "|---|---|---|---|---|",
+        "| data | seeds | accuracy, trained on posterior → on shares | macro-F1 | consensus | held-out texts |",
+        "|---|---|---|---|---|---|",
     ]
     for name, arms in sorted(report["sets"].items()):
         if "shares" in arms:
             cells = [paired(arms["default"][measure], arms["shares"][measure]) for measure in MEASURES]
-            lines.append(f"| {name} | {' | '.join(cells)} |")
+            lines.append(f"| {name} | {len(arms['shares']['accuracy'])} | {' | '.join(cells)} |")
     return lines
 
 
 def paired(old: list[float], new: list[float]) -> str:
-    """Return both means, and the standard error of the difference."""
+    """Return both means over the seeds that both have, and the standard error of the difference."""
+    n = min(len(old), len(new))
+    old, new = old[:n], new[:n]
     difference = np.array(new) - np.array(old)
     off = difference.std(ddof=1) / np.sqrt(len(difference))
     return f"{np.mean(old):.3f} → {np.mean(new):.3f} (± {off:.3f})"
