@@ -227,7 +227,8 @@ def table(report: dict[str, Any]) -> list[str]:
         lines.append(f"| {name} | {' | '.join(cells)} |")
     lines += [
         "",
-        "| data | seeds | accuracy, trained on posterior → on shares | macro-F1 | consensus | held-out texts |",
+        "| data | seeds | accuracy, trained on posterior → on shares | macro-F1 "
+        "| consensus | held-out texts |",
         "|---|---|---|---|---|---|",
     ]
     for name, arms in sorted(report["sets"].items()):
