@@ -5,6 +5,9 @@ of 100,000 texts. Measured is the time that the server takes (its Server-Timing 
 client waits; at the end, what the database holds is compared with what was acknowledged.
 
     python benchmarks/serving.py --minutes 10
+
+With ``--encoder minilm --texts 5000`` the learner tunes the encoder meanwhile, in a process of its own; its
+processor seconds are stored ("tuning").
 """
 
 from __future__ import annotations
@@ -26,10 +29,12 @@ import time
 import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from jurybox.learner import learner_state
 from jurybox.project import Project
@@ -159,9 +164,11 @@ def make_texts(n: int, seed: int = 0) -> Iterator[tuple[str, str]]:
         yield f"t{number}", " ".join(words)
 
 
-def make_project(location: str, n_texts: int, n_annotators: int, *, batch: int = 25) -> dict[str, str]:
+def make_project(
+    location: str, n_texts: int, n_annotators: int, *, batch: int = 25, encoder: str = "tfidf"
+) -> dict[str, str]:
     """Make the project and return the annotators' tokens by name."""
-    settings = ProjectSettings(encoder="tfidf", batch=batch)
+    settings = ProjectSettings(encoder=encoder, batch=batch)
     tokens = {f"annotator {number}": new_token() for number in range(n_annotators)}
     with Project.create(location, classes=CLASSES, texts=make_texts(n_texts), settings=settings) as project:
         for name, token in tokens.items():
@@ -248,6 +255,20 @@ def start_annotators(
     return people
 
 
+def watched_for(seconds: float) -> dict[str, float]:
+    """Wait, and return how long a process tuned meanwhile, and what it took of the processor."""
+    ends = time.monotonic() + seconds
+    present, took = 0.0, {0: 0.0}
+    while (now := time.monotonic()) < ends:
+        for process in psutil.Process().children(recursive=True):
+            with suppress(psutil.Error):
+                if "jurybox.tuning" in process.cmdline():
+                    present += 1.0
+                    took[process.pid] = sum(process.cpu_times()[:2])
+        time.sleep(min(1.0, ends - now))
+    return {"seconds": present, "processor_seconds": round(sum(took.values()), 1)}
+
+
 def check(location: str, tally: Tally) -> dict[str, int]:
     """Compare what the database holds with what was acknowledged."""
     with Project.open(location) as project:
@@ -282,14 +303,16 @@ def summary(milliseconds: Sequence[float]) -> dict[str, float]:
 def measure(store: str, options: argparse.Namespace) -> dict[str, Any]:
     """Run the benchmark on one kind of store."""
     with place(store) as location:
-        tokens = make_project(location, options.texts, options.annotators, batch=options.batch)
+        tokens = make_project(
+            location, options.texts, options.annotators, batch=options.batch, encoder=options.encoder
+        )
         tally, stop = Tally(), threading.Event()
         if options.learner:
             warm_up(location, list(tokens), tally)
         running = start_server(location, learner=options.learner)
         load_before = os.getloadavg()
         people = start_annotators(tokens, running.port, options.pace, tally, stop)
-        time.sleep(60 * options.minutes)
+        tuning = watched_for(60 * options.minutes)
         stop.set()
         for person in people:
             person.join(timeout=30)
@@ -312,6 +335,7 @@ def measure(store: str, options: argparse.Namespace) -> dict[str, Any]:
             **check(location, tally),
             "rounds": rounds,
             "learner": learner,
+            "tuning": tuning,
             "load": {"before": load_before, "after": os.getloadavg()},
         }
 
@@ -324,6 +348,7 @@ def main() -> None:
     parser.add_argument("--annotators", type=int, default=50)
     parser.add_argument("--pace", type=float, default=2.0, help="seconds between two labels of one annotator")
     parser.add_argument("--batch", type=int, default=25, help="annotations after which a round is due")
+    parser.add_argument("--encoder", default="tfidf", help="minilm is tuned while people label")
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--no-learner", dest="learner", action="store_false")
     parser.add_argument("--out", type=Path, default=OUT)
