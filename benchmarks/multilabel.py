@@ -15,8 +15,13 @@ same features and the same head. Rivals:
 - ``majority``: each class against the rest, labels by majority, texts at random.
 
 ``error_ratio`` is the geometric mean of 1 - macro-F1 on the test texts over questions, rounds and seeds,
-divided by that of the better rival; its interval is Student's over seeds, paired. ``--page`` writes the table
-into docs/several-answers.md.
+divided by that of the better rival; its interval is Student's over seeds, paired.
+
+``--ways`` compares, by second of people's time, asking for texts whole with asking for what is unsure alone
+(``ask = unsure``). How long it takes to read a text and to answer for an item is assumed, and varied: each
+way has as many seconds in each round as the first takes for the round's labels.
+
+``--page`` writes the tables into docs/several-answers.md.
 """
 
 from __future__ import annotations
@@ -39,7 +44,6 @@ from jurybox import Annotations, AnswerSheet, JointRound, Question, Settings, pl
 from jurybox.arrays import Bools, Floats, Ints
 from jurybox.curves import macro_f1
 from jurybox.encoders import FeatureCache, fit_views, get_encoders
-from jurybox.joint import most_per_second
 from jurybox.questions import Facet
 from real_crowds_report import between
 
@@ -47,6 +51,8 @@ OUT = Path(__file__).resolve().parent / "results" / "multilabel.json"
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "several-answers.md"
 CACHE = Path(__file__).resolve().parent / "cache" / "features"
 START, END = "<!-- made by benchmarks/multilabel.py -->", "<!-- end of benchmarks/multilabel.py -->"
+WAYS_START = "<!-- made by benchmarks/multilabel.py --ways -->"
+WAYS_END = "<!-- end of benchmarks/multilabel.py --ways -->"
 RIVALS = {"activelab": "activelab", "majority": "random"}
 METHODS = ("ours", "ours by item", *RIVALS)
 NAMES = {
@@ -58,6 +64,9 @@ NAMES = {
 }
 READING, ANSWERING = 10.0, 2.0
 """Seconds to read a text and to answer for an item: assumed, for figures a second."""
+
+ASSUMED = ((2.0, 2.0), (10.0, 2.0), (40.0, 2.0), (10.0, 5.0))
+"""Seconds to read and to answer by which both ways of asking are compared: from a post to a page."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +95,10 @@ def main() -> None:
     parser.add_argument("--no-generated", dest="generated", action="store_false")
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=METHODS)
     parser.add_argument("--page", action="store_true", help="write the table into the page")
+    parser.add_argument("--ways", action="store_true", help="compare ways of asking by second instead")
     arguments = parser.parse_args()
+    if arguments.ways and arguments.out == OUT:
+        arguments.out = OUT.with_name("multilabel_ways.json")
     report: dict[str, Any] = {
         "machine": f"{platform.machine()}, Python {platform.python_version()}",
         "seeds": arguments.seeds, "rounds": arguments.rounds, "texts": arguments.texts,
@@ -101,6 +113,13 @@ def main() -> None:
         labels = arguments.labels or max(len(corpus.answers.facets) * arguments.texts // 24, 10)
         runs = []
         for seed in range(arguments.seeds):
+            if arguments.ways:
+                runs += play_ways(corpus, arguments.rounds, labels, seed)
+                found = {"encoder": encoder, "labels": labels, "ways": ways(runs), "runs": runs}
+                report["corpora"][corpus.name] = found
+                arguments.out.write_text(json.dumps(report, indent=1) + "\n")
+                print(corpus.name, seed, found["ways"], flush=True)
+                continue
             runs += [play(corpus, name, arguments.rounds, labels, seed) for name in arguments.methods]
             report["corpora"][corpus.name] = {
                 "encoder": encoder,
@@ -215,8 +234,20 @@ class Crowd:
             ]
         )
 
-    def ask(self, texts: Sequence[int], items: Bools, labels: int) -> float:
-        """Ask about some items (N, F) of texts in order until so many labels are given; return seconds."""
+    def ask(
+        self,
+        texts: Sequence[int],
+        items: Bools,
+        labels: int = 10**9,
+        *,
+        most: float = np.inf,
+        reading: float = READING,
+        answering: float = ANSWERING,
+    ) -> float:
+        """Ask about some items (N, F) of texts in order until so many labels are given, or seconds spent.
+
+        Returns the seconds that it took.
+        """
         seconds, spent = 0.0, 0
         found: dict[Facet, list[int]] = {facet: [] for facet in self.answers.facets}
         facets = list(self.answers.facets)
@@ -229,8 +260,8 @@ class Crowd:
                     found[facet].append(row)
                     self._free[facet][row] = False
                 spent += len(rows)
-            seconds += (spent > before) * READING + (spent - before) * ANSWERING
-            if spent >= labels:
+            seconds += (spent > before) * reading + (spent - before) * answering
+            if spent >= labels or seconds >= most:
                 break
         new = {
             facet: (each.text[at], each.annotator[at], each.label[at])
@@ -296,6 +327,7 @@ def play(corpus: Corpus, method: str, rounds: int, labels: int, seed: int) -> di
         current = play_questions(
             sheet, corpus.pool, settings, rng, previous=current, eligible=np.repeat(left, repeats, axis=1),
             measure="macro_f1" if ours else "micro_f1",
+            reading=READING / ANSWERING if method == "ours by item" else None,
         )  # fmt: skip
         p = current.predict_proba(corpus.test)
         thresholds = current.thresholds if ours else {}
@@ -304,11 +336,71 @@ def play(corpus: Corpus, method: str, rounds: int, labels: int, seed: int) -> di
         run["macro_f1"].append(scores(corpus, p, thresholds))
         half.append(scores(corpus, p, {}))
         texts, items = current.ranking.texts.tolist(), everything
-        if method == "ours by item":
-            rate, items = most_per_second(current.expected_errors, reading=READING, answering=ANSWERING)
-            texts = np.argsort(-rate, kind="stable").tolist()
+        if current.asked is not None:
+            items = current.asked
         seconds += crowd.ask(texts, items, labels)
     return run | ({"at_one_half": half} if method == "ours" else {})
+
+
+def play_ways(corpus: Corpus, rounds: int, labels: int, seed: int) -> list[dict[str, Any]]:
+    """Play both ways of asking; the second once for each assumption, with the seconds of the first."""
+    whole = _play_way(corpus, rounds, seed, labels, None, [])
+    return [whole, *(_play_way(corpus, rounds, seed, labels, way, whole["costs"]) for way in ASSUMED)]
+
+
+def _play_way(
+    corpus: Corpus,
+    rounds: int,
+    seed: int,
+    labels: int,
+    way: tuple[float, float] | None,
+    costs: list[list[int]],
+) -> dict[str, Any]:
+    """Play one way from the same labels; `costs` are the texts and labels of each round of asking whole."""
+    rng = np.random.default_rng(seed)
+    crowd = Crowd(corpus.answers, rng)
+    everything = np.ones((corpus.answers.n_texts, len(corpus.answers.facets)), dtype=bool)
+    crowd.ask(rng.permutation(corpus.answers.n_texts).tolist(), everything, labels)
+    current: JointRound | None = None
+    run: dict[str, Any] = {"way": way, "seed": seed, "labels": [], "macro_f1": [], "costs": []}
+    for number in range(rounds):
+        current = play_questions(
+            crowd.given, corpus.pool, Settings(), rng, previous=current, eligible=crowd.left(),
+            reading=None if way is None else way[0] / way[1],
+        )  # fmt: skip
+        run["labels"].append(len(crowd.given))
+        run["macro_f1"].append(scores(corpus, current.predict_proba(corpus.test), current.thresholds))
+        texts = current.ranking.texts.tolist()
+        if way is None:
+            seconds = crowd.ask(texts, everything, labels, reading=1.0, answering=0.0)
+            run["costs"].append([round(seconds), len(crowd.given) - run["labels"][-1]])
+        elif current.asked is not None:
+            n_texts, n_labels = costs[number]
+            most = n_texts * way[0] + n_labels * way[1]
+            crowd.ask(texts, current.asked, most=most, reading=way[0], answering=way[1])
+    return run
+
+
+def ways(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return, for each assumption, the error of asking for what is unsure as a share of asking whole."""
+    log_error = {
+        way: np.array([_log_error(run["macro_f1"][1:]) for run in runs if run["way"] == way])
+        for way in (None, *ASSUMED)
+    }
+    labels = {
+        way: float(np.mean([run["labels"][-1] for run in runs if run["way"] == way])) for way in log_error
+    }
+    return [
+        {
+            "reading": way[0],
+            "answering": way[1],
+            "whole": float(np.exp(log_error[None].mean())),
+            "unsure": float(np.exp(log_error[way].mean())),
+            "ratio": ratio(log_error[way] - log_error[None]),
+            "labels": [labels[None], labels[way]],
+        }
+        for way in ASSUMED
+    ]
 
 
 def _by_facet(sheet: AnswerSheet) -> list[Question]:
@@ -378,8 +470,29 @@ def ratio(differences: Floats) -> list[float]:
 
 def write_page(report: dict[str, Any]) -> None:
     """Write the table into the page."""
-    PAGE.write_text(
-        between(PAGE.read_text(encoding="utf-8"), START, END, table_lines(report)), encoding="utf-8"
+    found = next(iter(report["corpora"].values()))
+    start, end, lines = (
+        (WAYS_START, WAYS_END, ways_lines(report)) if "ways" in found else (START, END, table_lines(report))
+    )
+    PAGE.write_text(between(PAGE.read_text(encoding="utf-8"), start, end, lines), encoding="utf-8")
+
+
+def ways_lines(report: dict[str, Any]) -> Iterator[str]:
+    """Yield the table of both ways of asking by second, and what it rests on."""
+    yield "| data | reading, s | answer, s | error, whole | error, unsure alone | ratio | answers of each |"
+    yield "|---|---:|---:|---:|---:|---:|---:|"
+    for name, found in report["corpora"].items():
+        for way in found["ways"]:
+            yield (
+                f"| {name} ({found['encoder']}) | {way['reading']:.0f} | {way['answering']:.0f} "
+                f"| {way['whole']:.3f} | {way['unsure']:.3f} "
+                "| {:.3f} ({:.3f} to {:.3f}) ".format(*way["ratio"])
+                + "| {:,.0f}, {:,.0f} |".format(*way["labels"])
+            )
+    seeds = min(len({run["seed"] for run in found["runs"]}) for found in report["corpora"].values())
+    yield (
+        f"\n{seeds} seeds, {report['rounds']} rounds, up to {report['texts']} texts in the pool and in the "
+        "test; 95 % intervals, paired by seed. The seconds are assumed."
     )
 
 

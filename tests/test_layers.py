@@ -43,6 +43,7 @@ LAYERS = (
     "curves",
     "simulation",
     "training",
+    "facet_models",
     "estimators",
     "asking",
     "interactive",

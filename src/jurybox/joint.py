@@ -60,6 +60,8 @@ class JointRound(Shown):
         with several, that of "yes" is 1 - that of "no", and the probability from which on a text has it.
     size : int
         Texts of the batch.
+    asked : ndarray of bool, shape (N, F), or None
+        What of each text is worth asking for; None: all of it.
     basis : ndarray, shape (D, n), or None
         Directions of the features that the classifiers know; None: all.
     """
@@ -71,6 +73,7 @@ class JointRound(Shown):
     thresholds: Mapping[Facet, Floats]
     size: int
     basis: Floats | None
+    asked: Bools | None = None
 
     def __post_init__(self) -> None:
         freeze(self.expected_errors)
@@ -79,6 +82,15 @@ class JointRound(Shown):
     def batch(self) -> Ints:
         """Positions of the texts of this round's batch, shape (B,)."""
         return self.ranking.texts[: self.size]
+
+    @property
+    def known(self) -> Bools | None:
+        """Which texts want no answer where items are asked for alone, (N,); None: texts are asked whole."""
+        if self.asked is None:
+            return None
+        known = np.ones(len(self.asked), dtype=bool)
+        known[self.ranking.texts] = False
+        return known
 
     def headline(self) -> str:
         """Return the questions, and how much is to be asked."""
@@ -131,6 +143,7 @@ def play_questions(
     eligible: Bools | None = None,
     experts: Bools | None = None,
     measure: Measure = "macro_f1",
+    reading: float | None = None,
 ) -> JointRound:
     """Train on what the annotators answered, and rank what to ask next.
 
@@ -149,6 +162,10 @@ def play_questions(
     measure
         What is wanted of questions with several classes: it chooses their thresholds, and says how much an
         expected error of theirs counts.
+    reading
+        Ask of each text only for the items that are worth it, where reading it takes as long as so many
+        answers (`most_per_second`), and rank texts by what is settled a second; None: all of each text is
+        asked for. Texts that are drawn at random are asked for whole in any case.
 
     Returns
     -------
@@ -191,7 +208,7 @@ def play_questions(
     weights = np.array([_weight(facet, played, measure) for facet, played in rounds.items()])
     errors = np.column_stack([_expected_errors(sheet[f], played, rng) for f, played in rounds.items()])
     wants = [_wants(played, strategy, errors[:, at]) for at, played in enumerate(rounds.values())]
-    ranking, size = _ranking(sheet, rounds, np.column_stack(wants) * weights, settings, rng)
+    ranking, size, asked = _ranking(sheet, rounds, np.column_stack(wants) * weights, settings, reading, rng)
     return JointRound(
         questions=sheet.questions,
         rounds=rounds,
@@ -200,6 +217,7 @@ def play_questions(
         thresholds=_thresholds(sheet, rounds, measure),
         size=size,
         basis=basis,
+        asked=asked,
     )
 
 
@@ -325,25 +343,30 @@ def _ranking(
     rounds: Mapping[Facet, Round],
     wants: Floats,
     settings: Settings,
+    reading: float | None,
     rng: np.random.Generator,
-) -> tuple[Ranking, int]:
-    """Rank texts by how much their items are wanted together."""
+) -> tuple[Ranking, int, Bools | None]:
+    """Rank texts by how much their items are wanted together, or by the most that they settle a second."""
     played = list(rounds.values())
     if len(played) == 1:
-        return played[0].ranking, int(played[0].diagnostics["batch"])
+        return played[0].ranking, int(played[0].diagnostics["batch"]), None
     wanting = np.zeros(sheet.n_texts, dtype=bool)
     for each in played:
         wanting[each.ranking.texts] = True
-    return rank_texts(
+    gains, asked = (wants.sum(axis=1), None) if reading is None else most_per_second(wants, reading=reading)
+    ranking, size = rank_texts(
         sheet.texts,
         np.sum([each.n_labels for each in sheet.facets.values()], axis=0),
-        -wants.sum(axis=1),
+        -gains,
         wanting,
         rng,
         batch=settings.batch,
         random_share=settings.random_share,
         spread=all(each.classifier is None for each in played),
     )
+    if asked is not None:
+        asked[ranking.texts[np.array(ranking.reasons) == "random"]] = True
+    return ranking, size, asked
 
 
 def _thresholds(sheet: AnswerSheet, rounds: Mapping[Facet, Round], measure: Measure) -> dict[Facet, Floats]:

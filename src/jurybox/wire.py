@@ -21,6 +21,8 @@ class OpenTask:
         Unix time at which someone else may get it.
     suggestion
         The model's opinion, where the owner shows it.
+    asked
+        With several questions, what is asked of the text: ``question``, or ``question:class``; None: all.
     reason, score, round
         Why it is asked for, how soon (low: first), and whose ranking it comes from; for reviewers and owners.
     """
@@ -29,6 +31,7 @@ class OpenTask:
     text: str
     expires_at: float
     suggestion: str | None = None
+    asked: tuple[str, ...] | None = None
     reason: str | None = None
     score: float | None = None
     round: int | None = None

@@ -24,7 +24,7 @@ from jurybox.annotations import Annotations
 from jurybox.answers import NOT_ASKED, as_set
 from jurybox.coding import is_missing
 from jurybox.errors import InputError
-from jurybox.questions import Facet, Question, declared_questions
+from jurybox.questions import NO_YES, Facet, Question, declared_questions
 from jurybox.sheets import AnswerSheet
 
 __all__ = [
@@ -38,6 +38,8 @@ __all__ = [
     "answer_written",
     "answers_at",
     "facet_named",
+    "facets_at",
+    "gold_is_met",
     "question_records",
     "writable_questions",
 ]
@@ -45,7 +47,8 @@ __all__ = [
 Answers: TypeAlias = Mapping[str, Any]
 """By question: a class, or a list of classes, an empty one where none applies; nothing where unanswered.
 
-Of classes of which only some were asked for, ``{"yes": [...], "asked": [...]}``.
+Of classes of which only some were asked for, ``{"yes": [...], "asked": [...]}``, or one by one
+``"question:class": "yes"``, or "no".
 """
 
 MOST_FACETS = 200
@@ -118,6 +121,29 @@ def facet_named(facets: Sequence[Facet], name: str) -> Facet:
     raise InputError(f"question is {name!r}, expected one of {known}", code="no_question", name=name)
 
 
+def facets_at(questions: Sequence[Question], places: str) -> tuple[str, ...]:
+    """Return the names of the facets at some places, which are written with blanks between.
+
+    Examples
+    --------
+    >>> facets_at(writable_questions(["food=single:bad,good", "topics=several:price,service"]), "0 2")
+    ('food', 'topics:service')
+    """
+    facets = all_facets(questions)
+    return tuple(str(facets[int(place)]) for place in places.split())
+
+
+def gold_is_met(known: Sequence[int], given: Sequence[int]) -> bool:
+    """Whether an answer says nothing else than what is known, as code each; of what is open in one, nothing.
+
+    Examples
+    --------
+    >>> gold_is_met((1, 0, -1), (1, -1, 1)), gold_is_met((1, 0, -1), (1, 1, -1))
+    (True, False)
+    """
+    return all(NOT_ASKED in (right, said) or right == said for right, said in zip(known, given, strict=True))
+
+
 def answer_code(questions: Sequence[Question], said: str | Answers) -> tuple[int, ...]:
     """Return the class given at each facet, -1 where there is no answer.
 
@@ -139,7 +165,7 @@ def answer_code(questions: Sequence[Question], said: str | Answers) -> tuple[int
     >>> answer_code(asked, {"topics": []}), answer_code(asked, "topics=price<price")
     ((-1, 0, 0), (-1, 1, -1))
     """
-    by_name = _read(said) if isinstance(said, str) else said
+    by_name = _read(said) if isinstance(said, str) else _by_question(questions, said)
     known = [each.name for each in questions]
     for name in by_name:
         if name not in known:
@@ -244,6 +270,28 @@ def question_records(questions: Sequence[Question]) -> list[dict[str, Any]]:
         | ({} if each.scale is None else {"scale": list(each.scale)})
         for each in questions
     ]
+
+
+def _by_question(questions: Sequence[Question], said: Answers) -> dict[str, Any]:
+    """Return answers by question, those put together that were given class by class."""
+    found = dict(said)
+    for each in questions:
+        own = {
+            facet.option: found.pop(str(facet))
+            for facet in each.facets
+            if facet.option is not None and str(facet) in found
+        }
+        if own and each.name in found:
+            raise InputError(f"question {each.name!r} is answered twice: as a whole, and class by class")
+        for option, word in own.items():
+            if word not in NO_YES and not isinstance(word, bool):
+                raise InputError(
+                    f"the answer to '{each.name}:{option}' is {word!r}, expected yes or no", code="no_class"
+                )
+        if own:
+            yes = [name for name, word in own.items() if word in ("yes", True)]
+            found[each.name] = {"yes": yes, "asked": [*own]}
+    return found
 
 
 def _read(written: str) -> dict[str, str]:

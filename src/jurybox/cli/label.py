@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from jurybox.store.records import Task
 
 _DONE, _OPEN = "(done: these, or none)", "(no answer)"
+_YES_NO = {"y": "yes", "n": "no"}
 _COMMANDS = {"s": "skip", "u": "undo", "f": "flag", "g": "guidelines", "q": "quit"}
 
 
@@ -93,6 +94,7 @@ def next_texts(
         print_json(
             [
                 {"text_id": task.text_id, "text": task.text, "reason": task.reason, "score": task.score}
+                | ({} if task.asked is None else {"asked": task.asked})
                 for task in lent.tasks
             ]
         )
@@ -114,6 +116,7 @@ def label(
     s skips, u undoes, f flags with a remark, g shows the guidelines, q quits. Every label is stored before
     the next text is shown. Without a terminal, each line of standard input is a key or the name of a class;
     what follows after f is the remark. Of several classes, keys choose and . ends; - leaves a question open.
+    Where some classes alone are asked for, y and n answer for each of them.
     """
     with open_project(project) as opened, open_screen(_COMMANDS) as screen:
         done = _Session(opened, annotator, screen).run()
@@ -159,7 +162,7 @@ class _Session:
         """Show a text until there is a decision; return the text to show next, None for the end."""
         title = f"{task.annotator} · {len(self._labelled)} labelled"
         sheet = Sheet(task.text_id, task.text, title, f"{task.text_id} · {task.reason}")
-        answers = _Answers(self._questions, self._keys)
+        answers = _Answers(_asked(self._questions, task), self._keys)
         self._screen.show(answers.on(sheet), answers.keys)
         start = time.monotonic()
         while True:
@@ -183,7 +186,7 @@ class _Session:
                     continue
             except JuryboxError as error:
                 self._screen.tell(str(error))
-                answers = _Answers(self._questions, self._keys)
+                answers = _Answers(_asked(self._questions, task), self._keys)
                 continue
             self._open.discard(task.text_id)
             return self._next()
@@ -209,12 +212,14 @@ class _Answers:
 
     Attributes
     ----------
+    asked
+        Questions by name, each class of which alone is asked for as a question without classes: yes or no.
     keys
         What can be pressed now, and the class of each.
     """
 
-    def __init__(self, questions: Sequence[Question], keys: Mapping[str, str]) -> None:
-        self._left = list(questions)
+    def __init__(self, asked: Sequence[tuple[str, Question | None]], keys: Mapping[str, str]) -> None:
+        self._left = list(asked)
         self._said: dict[str, Any] = {}
         self._chosen: list[str] = []
         self.keys = keys
@@ -225,22 +230,22 @@ class _Answers:
         if not self._left:
             return sheet
         chosen = f" [{', '.join(self._chosen)}]" if self._chosen else ""
-        asked = f"{self._left[0].name}?{chosen}"
+        asked = f"{self._left[0][0]}?{chosen}"
         return replace(sheet, title=f"{sheet.title} · {asked}", lines=(asked,))
 
     def take(self, word: str) -> str | Mapping[str, Any] | None:
         """Take what was pressed; return the label once it is whole."""
         if not self._left:
             return word
-        question = self._left[0]
-        if question.kind == "several" and word not in (_DONE, _OPEN):
+        name, question = self._left[0]
+        if question is not None and question.kind == "several" and word not in (_DONE, _OPEN):
             if word in self._chosen:
                 self._chosen.remove(word)
             else:
                 self._chosen.append(word)
             return None
         if word != _OPEN:
-            self._said[question.name] = [*self._chosen] if word == _DONE else word
+            self._said[name] = [*self._chosen] if word == _DONE else word
         self._left.pop(0)
         self._begin()
         return None if self._left else self._said
@@ -248,6 +253,24 @@ class _Answers:
     def _begin(self) -> None:
         self._chosen = []
         if self._left:
-            question = self._left[0]
-            own = class_keys([*map(str, question.classes)], on_scale=question.kind == "scale")
-            self.keys = {**own, **({".": _DONE} if question.kind == "several" else {}), "-": _OPEN}
+            question = self._left[0][1]
+            own = _YES_NO if question is None else _keys_of(question)
+            self.keys = {**own, "-": _OPEN}
+
+
+def _asked(questions: Sequence[Question], task: Task) -> list[tuple[str, Question | None]]:
+    """Return what is asked of a text: questions by name, and single classes of some, which have none."""
+    found: list[tuple[str, Question | None]] = []
+    for question in questions:
+        own = [str(facet) for facet in question.facets]
+        wanted = [name for name in own if task.asked is None or name in task.asked]
+        if len(wanted) == len(own):
+            found.append((question.name, question))
+        else:
+            found += [(name, None) for name in wanted]
+    return found
+
+
+def _keys_of(question: Question) -> dict[str, str]:
+    own = class_keys([*map(str, question.classes)], on_scale=question.kind == "scale")
+    return {**own, **({".": _DONE} if question.kind == "several" else {})}

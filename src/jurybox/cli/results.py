@@ -14,7 +14,9 @@ from jurybox.errors import InputError
 from jurybox.numerals import share
 
 if TYPE_CHECKING:
+    from jurybox.facet_models import FacetTask
     from jurybox.project import Project
+    from jurybox.training import FinalModel
 
 _PANEL = "Labels in, labels out"
 
@@ -118,63 +120,77 @@ def train(
             "--with-audit", help="Train on the audit sample, too; then it can measure nothing any more."
         ),
     ] = False,
+    question: OneOfSeveral = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier model.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Train the final classifier on the labels and save it.
+    """Train the final classifier on the labels and save it; of several questions, one for each.
 
     OUT is a Hugging Face model folder or a scikit-learn pipeline, which both load without jurybox's database.
+    With several questions it has such a folder for each of them and for each class of one that may have
+    several; with --question, it is the model of that one.
     """
     from jurybox.encoders import FeatureCache
+    from jurybox.facet_models import train_each
     from jurybox.training import train_final
 
     if out.exists() and not overwrite:
         raise InputError(f"{out} exists already; choose another folder, or replace it with --overwrite")
     with open_project(project) as opened, bar("training") as move:
         settings = opened.settings
-        texts, targets, pool = _labelled(opened, with_audit=with_audit)
-        final = train_final(
-            texts,
-            targets,
-            None,
-            opened.classes,
-            out,
-            classifier=classifier or settings.classifier,
-            encoder=encoder or settings.encoder,
-            model=model,
-            pool=pool,
-            cache=FeatureCache(opened.cache),
-            overwrite=overwrite,
-            progress=lambda done, total: move(done, total),
-        )
+        options: dict[str, Any] = {
+            "classifier": classifier or settings.classifier,
+            "encoder": encoder or settings.encoder,
+            "model": model,
+            "pool": [record.text for record in opened.reading.texts()],
+            "cache": FeatureCache(opened.cache),
+            "overwrite": overwrite,
+            "progress": lambda done, total: move(done, total),
+        }
+        if opened.questions and question is None:
+            tasks = [_task(opened, name, with_audit=with_audit) for name in opened.facets.each()]
+            finals = train_each(tasks, out, **options)
+        else:
+            one = _task(opened, question, with_audit=with_audit)
+            finals = (train_final(one.texts, one.targets, None, one.classes, out, **options),)
+            tasks = [one]
+    described = [_described(final) for final in finals]
     if as_json:
-        print_json(
-            {
-                "folder": str(final.folder),
-                "kind": final.kind,
-                "classifier": final.classifier,
-                "encoder": final.encoder,
-                "classes": [str(name) for name in final.classes],
-                "texts": final.n_texts,
-                "agreement": final.agreement,
-                "note": final.note,
-            }
-        )
+        named = [{"question": task.name, **each} for task, each in zip(tasks, described, strict=True)]
+        print_json(named if len(finals) > 1 else described[0])
         return
-    agreement = (
-        "" if final.agreement is None else f", agrees with {share(final.agreement)} of them out of sample"
-    )
-    say(f"{final.folder}: {final.kind} model trained on {final.n_texts:,} texts{agreement}")
-    if final.note:
-        note(final.note)
+    for task, final in zip(tasks, finals, strict=True):
+        agreement = (
+            "" if final.agreement is None else f", agrees with {share(final.agreement)} of them out of sample"
+        )
+        about = f" ({task.name})" if task.name else ""
+        say(f"{final.folder}{about}: {final.kind} model trained on {final.n_texts:,} texts{agreement}")
+    if finals[0].note:
+        note(finals[0].note)
 
 
-def _labelled(project: Project, *, with_audit: bool) -> tuple[list[str], Any, list[str]]:
-    """Return the labelled texts, what is believed of them (n, K), and all texts.
+def _described(final: FinalModel) -> dict[str, Any]:
+    return {
+        "folder": str(final.folder),
+        "kind": final.kind,
+        "classifier": final.classifier,
+        "encoder": final.encoder,
+        "classes": [str(name) for name in final.classes],
+        "texts": final.n_texts,
+        "agreement": final.agreement,
+        "note": final.note,
+    }
+
+
+def _task(project: Project, question: str | None, *, with_audit: bool) -> FacetTask:
+    """Return the labelled texts and what is believed of them (n, K), of one question among several or of all.
 
     That is the posteriors of their classes, or what share of people would say each, as the project wants it.
     """
-    consensus, opinions = project.consensus(), project.beliefs.now().opinions
+    from jurybox.facet_models import FacetTask
+
+    beliefs = project.facets.of(question).now()
+    consensus, opinions = beliefs.posterior, beliefs.opinions
     targets = consensus.posterior if opinions is None else opinions.shares
     audit = set() if with_audit else set(project.audit.texts())
     records = list(project.reading.texts())
@@ -184,8 +200,17 @@ def _labelled(project: Project, *, with_audit: bool) -> tuple[list[str], Any, li
         if consensus.n_annotations[row] > 0 and record.id not in audit
     ]
     if not rows:
-        raise InputError("no text outside of the audit sample has a label yet; label some first")
-    return [records[row].text for row in rows], targets[rows], [record.text for record in records]
+        about = "" if question is None else f" to question {question}"
+        raise InputError(f"no text outside of the audit sample has a label{about} yet; label some first")
+    rounds = beliefs.inputs.rounds
+    thresholds = rounds[-1].diagnostics.get("thresholds") if rounds else None
+    return FacetTask(
+        question or "",
+        tuple(beliefs.texts.classes),
+        [records[row].text for row in rows],
+        targets[rows],
+        None if thresholds is None else tuple(thresholds),
+    )
 
 
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]

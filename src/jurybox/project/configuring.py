@@ -33,7 +33,7 @@ def change_settings(
     InputError
         For an unknown name or a value out of range, or classes that are no scale.
     ConflictError
-        For a value that is for one question alone, in a project with several.
+        For a value that is for one question alone, in a project with several, or the other way round.
     """
     detail = _set(connection, lambda before: before.updated(changes))
     if detail["after"]:
@@ -91,8 +91,7 @@ def _set(connection: Connection, change: Callable[[ProjectSettings], ProjectSett
     serialise(connection, "round")
     stored = state.read_state(connection)
     settings = change(stored.settings)
-    if stored.questions:
-        state.check_questions(settings)
+    state.check_questions(settings, stored.questions)
     numbers_of(state.read_classes(connection), settings.scale)  # raises where they are no scale
     before, after = _plain(stored.settings), _plain(settings)
     state.write_state(connection, settings=after)

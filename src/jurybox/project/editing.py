@@ -236,6 +236,8 @@ class Editing(ProjectPart):
     def rename_class(self, old: str, new: str, *, by: str | None = None) -> None:
         """Give a class another name; all labels of it are of the new one.
 
+        With several questions, ``old`` is written ``question:class``.
+
         Raises
         ------
         InputError

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from jurybox.encoders import Views
     from jurybox.joint import JointRound
     from jurybox.loop import Settings
+    from jurybox.sheets import AnswerSheet
 
 Telling: TypeAlias = Callable[[str, int, int], None]
 """Told what is being done, how much of it is done, and how much there is."""
@@ -93,7 +94,8 @@ class Rounds(ProjectPart):
             reasons=played.ranking.reasons,
             pred_probs=_probabilities(played),
             diagnostics=plain(found),
-            known=played.known if isinstance(played, Round) else None,
+            known=played.known,
+            asked=None if isinstance(played, Round) else played.asked,
         )
         rounds.publish(self.store, number, snapshot, outcome, now=self._clock(), allowed=allowed)
         progress("publish", 1, 1)
@@ -152,16 +154,19 @@ class Rounds(ProjectPart):
         in_audit = np.zeros(sheet.n_texts, dtype=bool)
         in_audit[snapshot.audit] = True
         wants = rounds.wants_label(snapshot, settings) & ~in_audit
-        agreed = [rounds.agreed_texts(each, settings.ending_agreement) for each in sheet.facets.values()]
+        agreed = np.column_stack(
+            [rounds.agreed_texts(each, settings.enough_agreement) for each in sheet.facets.values()]
+        )
         played = play_questions(
             sheet,
             inputs,
             _loop_settings(settings),
             np.random.default_rng([settings.seed, number]),
-            previous=self._fitting_questions(sheet.n_texts, snapshot.audit),
+            previous=self._fitting_questions(sheet, snapshot.audit),
             trainable=~in_audit,
-            eligible=wants[:, None] & ~np.column_stack(agreed),
+            eligible=wants[:, None] & ~agreed,
             experts=snapshot.experts,
+            reading=settings.reading_effort if settings.ask == "unsure" else None,
         )
         progress("fit", 1, 1)
         return played, made
@@ -176,7 +181,10 @@ class Rounds(ProjectPart):
         for facet, each in played.rounds.items():
             K = each.pred_probs.shape[1]
             own = None if before is None else before[:, start : start + K]
-            facets[str(facet)] = _told_of(each, snapshot.audit, own)
+            facets[str(facet)] = {
+                **_told_of(each, snapshot.audit, own),
+                "thresholds": played.thresholds[facet].tolist(),
+            }
             start += K
         remarks = dict.fromkeys(f"{name}: {r}" for name, one in facets.items() for r in one["remarks"])
         first = next(iter(facets.values()))
@@ -269,12 +277,12 @@ class Rounds(ProjectPart):
             return None
         return _longer(previous, N)
 
-    def _fitting_questions(self, N: int, audit: NDArray[np.int64]) -> JointRound | None:
-        """Return the last round of several questions, as `_fitting` does."""
+    def _fitting_questions(self, sheet: AnswerSheet, audit: NDArray[np.int64]) -> JointRound | None:
+        """Return the last round of several questions, as `_fitting` does; none where a class was renamed."""
         previous, left_out = self._previous or (None, audit)
-        if previous is None or isinstance(previous, Round):
+        if previous is None or isinstance(previous, Round) or previous.questions != sheet.questions:
             return None
-        known = len(previous.expected_errors)
+        N, known = sheet.n_texts, len(previous.expected_errors)
         if not np.isin(audit[audit < known], left_out).all():
             return None
         return replace(previous, rounds={facet: _longer(each, N) for facet, each in previous.rounds.items()})

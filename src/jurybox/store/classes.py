@@ -8,6 +8,7 @@ that a merger cannot be undone without, is what `merge` returns.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,13 +17,21 @@ from numpy.typing import NDArray
 from sqlalchemy.engine import Connection
 
 from jurybox.errors import ConflictError, InputError
+from jurybox.questions import Question
 from jurybox.scales import numbers_of
 from jurybox.store import schema
 from jurybox.store.checks import storable
 from jurybox.store.ranks import chunks, settle
 from jurybox.store.rows import class_number
 from jurybox.store.services import ask_for_round
-from jurybox.store.state import read_classes, read_state, refuse_questions
+from jurybox.store.state import read_classes, read_questions, read_state, refuse_questions, write_state
+from jurybox.written import (
+    all_facets,
+    answer_codes,
+    answer_written,
+    question_records,
+    writable_questions,
+)
 
 _CHUNK = 500
 _COLUMNS = (
@@ -37,22 +46,50 @@ _COLUMNS = (
 
 
 def rename(connection: Connection, old: str, new: str) -> None:
-    """Give a class another name.
+    """Give a class another name; with several questions, ``old`` is written ``question:class``.
 
     Raises
     ------
     InputError
-        If there is no such class, or the name is empty, or the classes were no scale any more.
+        If there is no such class, or the name is empty, or the classes were no scale any more, or answers
+        could not be written with it.
     ConflictError
         If there is a class of the new name.
     """
-    refuse_questions(connection, "renaming classes")
     storable(new, "class", empty=False)
+    questions = read_questions(connection)
+    if questions:
+        _rename_in_answers(connection, questions, old, new)
+        return
     number, names = class_number(connection, old), list(read_classes(connection))
     _check_free(names, new)
     names[number] = new
     numbers_of(names, read_state(connection).settings.scale)  # raises where they are none
     connection.execute(sa.update(schema.classes).where(schema.classes.c.id == number).values(name=new))
+
+
+def _rename_in_answers(connection: Connection, questions: tuple[Question, ...], old: str, new: str) -> None:
+    """Give a class of one of several questions another name, in all answers and all rounds."""
+    known = {f"{each.name}:{name}": (each, name) for each in questions for name in each.classes}
+    if old not in known:
+        raise InputError(f"class is {old!r}, expected one of {', '.join(known)}", code="no_class")
+    question, option = known[old]
+    names = [str(name) for name in question.classes]
+    _check_free(names, new)
+    names[names.index(str(option))] = new
+    changed = writable_questions(
+        [replace(each, classes=tuple(names)) if each is question else each for each in questions]
+    )
+    codes = answer_codes(questions, read_classes(connection))
+    _name(connection, [answer_written(changed, code) for code in codes.tolist()])
+    write_state(connection, questions=question_records(changed))
+    facets = dict(zip(map(str, all_facets(questions)), map(str, all_facets(changed)), strict=True))
+    rounds = schema.rounds
+    for row in connection.execute(sa.select(rounds.c.id, rounds.c.diagnostics)).all():
+        told = row.diagnostics.get("facets")
+        if told:
+            found = {**row.diagnostics, "facets": {facets[name]: one for name, one in told.items()}}
+            connection.execute(sa.update(rounds).where(rounds.c.id == row.id).values(diagnostics=found))
 
 
 def merge(connection: Connection, old: str, into: str, *, now: float) -> Mapping[str, Any]:

@@ -25,13 +25,15 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
 from jurybox.errors import NotFoundError
+from jurybox.questions import Question
 from jurybox.store import schema
 from jurybox.store.locks import serialise
 from jurybox.store.ranks import chunks, mark_gold, spread
 from jurybox.store.records import Role
 from jurybox.store.rows import GOLD, class_number, remember
 from jurybox.store.settings import ProjectSettings
-from jurybox.store.state import ProjectState, read_state, write_state
+from jurybox.store.state import ProjectState, read_classes, read_questions, read_state, write_state
+from jurybox.written import answer_code, gold_is_met
 
 _CHUNK = 500
 
@@ -91,19 +93,11 @@ def read_gold(connection: Connection) -> dict[str, str]:
 
 def read_answers(connection: Connection) -> dict[str, GoldAnswers]:
     """Return by name what everyone who has labelled gold texts made of them, however the texts came."""
-    gold, annotations, annotators = schema.gold, schema.annotations, schema.annotators
-    query = (
-        sa.select(annotators.c.name, *_TALLY)
-        .select_from(
-            gold.join(annotations, annotations.c.text_id == gold.c.text_id).join(
-                annotators, annotators.c.id == annotations.c.annotator_id
-            )
-        )
-        .where(schema.is_standing)
-        .group_by(annotators.c.id, annotators.c.name)
-        .order_by(annotators.c.id)
-    )
-    return {row.name: GoldAnswers(row.n, row.right) for row in connection.execute(query)}
+    annotators = schema.annotators
+    names = {row.id: row.name for row in connection.execute(sa.select(annotators.c.id, annotators.c.name))}
+    return {
+        names[number]: found for number, found in _tallies(connection, read_questions(connection)).items()
+    }
 
 
 def is_mixed_in(connection: Connection, text_id: int) -> bool:
@@ -116,10 +110,10 @@ def count_mixed_in(connection: Connection) -> int:
     return connection.scalar(_N_MIXED_IN) or 0
 
 
-def answers_of(connection: Connection, annotator_id: int) -> GoldAnswers:
+def answers_of(connection: Connection, state: ProjectState, annotator_id: int) -> GoldAnswers:
     """Return what one person has made of gold texts."""
-    row = connection.execute(_ANSWERS, {"annotator": annotator_id}).one()
-    return GoldAnswers(row.n, row.right or 0)
+    whose = schema.annotations.c.annotator_id == annotator_id
+    return _tallies(connection, state.questions, whose).get(annotator_id, GoldAnswers(0, 0))
 
 
 def text_numbers(connection: Connection, ids: Iterable[str]) -> dict[str, int]:
@@ -150,20 +144,37 @@ def without_deleted(connection: Connection, labels: Mapping[str, str | None]) ->
     return left
 
 
-# Built once: building a statement takes longer than running it.
-_TALLY = (
-    sa.func.count().label("n"),
-    sa.func.sum(sa.case((schema.annotations.c.class_id == schema.gold.c.class_id, 1), else_=0)).label(
-        "right"
-    ),
-)
-_ANSWERS = (
-    sa.select(*_TALLY)
-    .select_from(schema.gold.join(schema.annotations, schema.annotations.c.text_id == schema.gold.c.text_id))
-    .where(
-        schema.annotations.c.annotator_id == sa.bindparam("annotator", type_=sa.Integer), schema.is_standing
+def _tallies(
+    connection: Connection, questions: tuple[Question, ...], *whose: sa.ColumnElement[bool]
+) -> dict[int, GoldAnswers]:
+    """Return by number of the person, in order, how many gold texts were labelled and how many rightly.
+
+    Answers to several questions are right where nothing of them is wrong: not all of them may be asked for.
+    """
+    gold, said = schema.gold, schema.annotations
+    pairs = (
+        sa.select(
+            said.c.annotator_id, gold.c.class_id, said.c.class_id.label("given"), sa.func.count().label("n")
+        )
+        .select_from(gold.join(said, said.c.text_id == gold.c.text_id))
+        .where(schema.is_standing, *whose)
+        .group_by(said.c.annotator_id, gold.c.class_id, said.c.class_id)
+        .order_by(said.c.annotator_id)
     )
-)
+    found: dict[int, GoldAnswers] = {}
+    rows = connection.execute(pairs).all()
+    names = dict(enumerate(read_classes(connection))) if questions and rows else {}
+    for row in rows:
+        right = row.class_id == row.given
+        if questions and not right:
+            known, given = (answer_code(questions, names[number]) for number in (row.class_id, row.given))
+            right = gold_is_met(known, given)
+        before = found.get(row.annotator_id, GoldAnswers(0, 0))
+        found[row.annotator_id] = GoldAnswers(before.n + row.n, before.right + right * row.n)
+    return found
+
+
+# Built once: building a statement takes longer than running it.
 _IN_AUDIT = sa.exists().where(schema.audit.c.text_id == schema.gold.c.text_id)
 _MIXED_IN = sa.select(schema.gold.c.text_id).where(
     schema.gold.c.text_id == sa.bindparam("text", type_=sa.Integer), ~_IN_AUDIT
@@ -229,6 +240,7 @@ def lend(
             "reason": place.reason,
             "score": score,
             "selection_probability": place.selection_probability,
+            "asked": place.asked,
         },
     )
     return connection.execute(_LENT, {"annotator": annotator_id, "text": text_id}).one()
@@ -359,7 +371,7 @@ def admit(
     if annotator.qualified is not None:
         return TestVerdict(refused=True)
     wanted = state.settings.qualification_texts
-    answers = answers_of(connection, annotator.id)
+    answers = answers_of(connection, state, annotator.id)
     if answers.n < wanted and (in_hand or unseen(connection, state, annotator.id, now)):
         return TestVerdict(tested=True, room=wanted + _AHEAD - answers.n - in_hand)
     possible = min(wanted, count_mixed_in(connection))

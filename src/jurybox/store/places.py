@@ -228,6 +228,7 @@ def _ranked() -> sa.Select[Any]:
             ranking.c.reason,
             ranking.c.score,
             ranking.c.selection_probability,
+            ranking.c.asked,
             texts.c.external_id,
             texts.c.text,
             texts.c.metadata.label("about"),

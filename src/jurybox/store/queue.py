@@ -28,6 +28,7 @@ from jurybox.store.places import any_open, any_wanted, best_for, best_free, own_
 from jurybox.store.records import NothingLeft, Standing, Task, Tasks, Why
 from jurybox.store.rows import count_loans, known, lock_situation, note_served, remember
 from jurybox.store.state import ProjectState
+from jurybox.written import facets_at
 
 _ATTEMPTS = 50
 
@@ -127,13 +128,13 @@ def claim(
         lent = _claim_gold(connection, state, annotator.id, found.text_id, now)
         if not lends:
             give_back(connection, annotator.id, found.text_id)
-        return _task(lent, name, lent.expires_at if lends else now)
+        return _task(lent, name, state, lent.expires_at if lends else now)
     place = own_place(connection, state, found.text_id)
     if lends and _lease(connection, state, annotator.id, [place], Terms(), now):
         lent = connection.execute(_LENT, {**_rounds(state), "text": found.text_id}).one()
-        return _task(lent, name, lent.expires_at)
+        return _task(lent, name, state, lent.expires_at)
     note_served(connection, annotator.id, place)
-    return _task(place, name, now)
+    return _task(place, name, state, now)
 
 
 def with_text(connection: Connection, task: Task) -> Task:
@@ -175,7 +176,10 @@ def _extend(
         seconds = leases.c.seconds if terms.seconds is None else sa.literal(terms.seconds, sa.Double)
         mine = sa.and_(leases.c.text_id.in_(numbers), leases.c.annotator_id == annotator_id)
         connection.execute(sa.update(leases).where(mine).values(expires_at=now + seconds, seconds=seconds))
-    return [_task(row, name, now + (row.seconds if terms.seconds is None else terms.seconds)) for row in held]
+    return [
+        _task(row, name, state, now + (row.seconds if terms.seconds is None else terms.seconds))
+        for row in held
+    ]
 
 
 def _has_room(connection: Connection, state: ProjectState, annotator: sa.Row[Any], now: float) -> bool:
@@ -222,7 +226,7 @@ def _take_mixed(
     for at, row in enumerate(rows):
         if at in golden:
             lent = gold.lend(connection, annotator.id, golden[at], row, _lasts(state, terms), now)
-            taken.append(_task(lent, annotator.name, lent.expires_at))
+            taken.append(_task(lent, annotator.name, state, lent.expires_at))
         elif not only_gold:
             taken.extend(_lend(connection, state, annotator, [row], terms, now))
     return taken if golden or not only_gold else None
@@ -249,7 +253,7 @@ def _lend(
     """Lend texts of the queue that nobody else was faster to get."""
     got = {*_lease(connection, state, annotator.id, rows, terms, now)}
     until = now + _lasts(state, terms)
-    return [_task(row, annotator.name, until) for row in rows if row.text_id in got]
+    return [_task(row, annotator.name, state, until) for row in rows if row.text_id in got]
 
 
 def _lease(
@@ -280,6 +284,7 @@ def _lease(
                 "reason": row.reason,
                 "score": row.score,
                 "selection_probability": row.selection_probability,
+                "asked": row.asked,
                 "now": now,
             },
         )
@@ -332,6 +337,7 @@ def _lent_texts() -> sa.Select[Any]:
         leases.c.reason,
         leases.c.score,
         leases.c.selection_probability,
+        leases.c.asked,
         leases.c.round_id,
         leases.c.issued_at,
         leases.c.expires_at,
@@ -347,7 +353,7 @@ _HELD = _lent_texts().where(
 )
 
 
-def _task(row: Any, name: str, expires_at: float) -> Task:
+def _task(row: Any, name: str, state: ProjectState, expires_at: float) -> Task:
     return Task(
         text_id=row.external_id,
         text=row.text,
@@ -358,7 +364,15 @@ def _task(row: Any, name: str, expires_at: float) -> Task:
         round=row.round_id,
         expires_at=expires_at,
         metadata=_about(row.about),
+        asked=_asked(state, row.asked),
     )
+
+
+def _asked(state: ProjectState, places: str | None) -> tuple[str, ...] | None:
+    """Return what is asked of a text; None: all, also where the settings say so since it was ranked."""
+    if places is None or state.settings.ask == "all":
+        return None
+    return facets_at(state.questions, places)
 
 
 def _about(stored: str | None) -> dict[str, object]:

@@ -152,7 +152,7 @@ def mark_audit(connection: Connection, state: ProjectState, text_ids: Sequence[i
             ranking.c.round_id.in_([sa.bindparam("a_round"), sa.bindparam("a_front")]),
             ranking.c.text_id == sa.bindparam("a_text"),
         )
-        .values(base=base, position=base, wanted=labels, cap=labels, reason=AUDIT)
+        .values(base=base, position=base, wanted=labels, cap=labels, reason=AUDIT, asked=sa.null())
     )
     numbers, ranked = np.asarray(text_ids, dtype=np.int64), state.base_round > 0
     bases = audit_places(numbers, state.settings, ranked=ranked)
@@ -201,6 +201,7 @@ def mark_again(connection: Connection, state: ProjectState, text_ids: Iterable[i
                 cap=lifted,
                 reason=sa.case((ranking.c.reason == AUDIT, AUDIT), else_=AGAIN),
                 selection_probability=None,
+                asked=sa.null(),
             )
         )
         connection.execute(
@@ -224,7 +225,8 @@ def settle(connection: Connection, state: ProjectState, text_ids: Iterable[int])
 
     A text is finished when it has as many labels as it may get (a gold text may get none from the queue),
     when enough labels all agree (the audit sample excepted), when a reviewer has decided, or, where shares of
-    answers are wanted, when the last round found them known: then its cap is what it has. A reopened text
+    answers are wanted or unsure questions alone are asked, when the last round found them known: then its cap
+    is what it has. A reopened text
     wants the labels that it was reopened for, whatever they say, and then what the rules say.
     """
     for chunk in chunks(text_ids, _CHUNK):

@@ -81,6 +81,8 @@ class Task:
         Number of the round whose ranking it comes from; 0 before the first.
     expires_at
         Unix time in seconds at which someone else may get the text.
+    asked
+        With several questions, what is asked of the text: ``question``, or ``question:class``; None: all.
     """
 
     text_id: str
@@ -92,6 +94,7 @@ class Task:
     round: int = 0
     expires_at: float = 0.0
     metadata: Mapping[str, object] = field(default_factory=dict)
+    asked: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)

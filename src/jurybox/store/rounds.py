@@ -68,6 +68,8 @@ class Outcome:
         What the round says about itself; JSON values.
     known : ndarray of bool, shape (N,), optional
         Texts that want no label for now, beside those that the settings say are finished; None: no others.
+    asked : ndarray of bool, shape (N, F), optional
+        Which facets each text is asked for; None: all.
     """
 
     order: NDArray[np.integer]
@@ -77,6 +79,7 @@ class Outcome:
     pred_probs: NDArray[np.floating]
     diagnostics: Mapping[str, Any]
     known: NDArray[np.bool_] | None = None
+    asked: NDArray[np.bool_] | None = None
 
 
 def begin_round(store: Store, snapshot: Snapshot, settings: Mapping[str, object], *, now: float) -> int:
@@ -257,6 +260,11 @@ def _ranking_columns(
     reasons = np.full(N, "unranked", dtype=object)
     reasons[outcome.order] = list(outcome.reasons)
     reasons[snapshot.audit] = AUDIT
+    facets = np.full(N, None, dtype=object)
+    if outcome.asked is not None:  # of a front alone: the rest is ranked anew before its turn comes
+        for text in outcome.order[:_FRONT].tolist():
+            facets[text] = _places(outcome.asked[text])
+        facets[snapshot.audit] = None
     return {
         "round_id": np.full(N, number),
         "text_id": np.arange(N),
@@ -269,7 +277,13 @@ def _ranking_columns(
         "score": _scattered(outcome.order, outcome.scores, N),
         "selection_probability": _scattered(outcome.order, outcome.selection_probability, N),
         "reason": reasons,
+        "asked": facets,
     }
+
+
+def _places(asked: NDArray[np.bool_]) -> str | None:
+    """Return the places of the facets (F,) that a text is asked for; None for all, and where none is left."""
+    return None if asked.all() or not asked.any() else " ".join(map(str, np.flatnonzero(asked)))
 
 
 def _caps(snapshot: Snapshot, settings: ProjectSettings) -> NDArray[np.int64]:

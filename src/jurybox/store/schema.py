@@ -269,6 +269,7 @@ leases = Table(
     Column("reason", String(32), nullable=False),
     Column("score", Double),
     Column("selection_probability", Double),
+    Column("asked", Text),
 )
 """At most one a text: a text is with one person at a time, whatever number of labels it still wants. A loan
 lasts `seconds` from when it was last given or renewed."""
@@ -317,9 +318,10 @@ gold_leases = Table(
     Column("reason", String(32), nullable=False),
     Column("score", Double),
     Column("selection_probability", Double),
+    Column("asked", Text),
 )
-"""Gold texts in hand, by any number of people at once. Position, reason, score and probability are those of
-the text in whose place a gold text came: what its task says must not tell it apart."""
+"""Gold texts in hand, by any number of people at once. Position, reason, score, probability and what is asked
+are those of the text in whose place a gold text came: what its task says must not tell it apart."""
 
 rounds = Table(
     "rounds",
@@ -349,9 +351,11 @@ ranking = Table(
     Column("score", Double),
     Column("selection_probability", Double),
     Column("reason", String(32), nullable=False),
+    Column("asked", Text),
     sqlite_with_rowid=False,
 )
 """The places of texts in the ranking of a round: of all texts, or of its front, see `jurybox.store.ranks`.
+`asked` has the places of the facets that a text is asked for, with blanks between; empty: it is for all.
 `again` says that the text was reopened: it wants `wanted` labels, whatever they say."""
 
 Index(

@@ -67,6 +67,11 @@ class ProjectSettings:
         Whether annotators see the model's opinion.
     highlights
         Words that are marked in texts on the pages, whatever their case.
+    ask
+        With several questions: whether annotators are asked ``all`` of them, or of each text only the
+        questions and classes that are ``unsure``: those whose answers settle most errors a second.
+    reading_effort
+        Where only what is unsure is asked: how many answers take as long as reading a text.
     owners_review
         Whether owners' labels count as a reviewer's, which outweigh those of a few annotators. What an owner
         decides in a review does in any case.
@@ -121,6 +126,8 @@ class ProjectSettings:
     tuning: bool = True
     suggestions: bool = False
     highlights: tuple[str, ...] = ()
+    ask: Literal["all", "unsure"] = "all"
+    reading_effort: float = 5.0
     owners_review: bool = False
     scale: bool = False
     max_share: float | None = None
@@ -143,13 +150,18 @@ class ProjectSettings:
             check_setting(field.name, getattr(self, field.name))
         if self.target not in ("class", "shares"):
             raise _impossible("target", self.target, "class or shares")
+        if self.ask not in ("all", "unsure"):
+            raise _impossible("ask", self.ask, "all or unsure")
         if self.target == "shares" and self.strategy not in ("default", "random"):
             raise _impossible("strategy", self.strategy, "default or random, which know shares")
 
     @property
     def ending_agreement(self) -> int | None:
-        """How many labels that are all the same finish a text; None where that does not finish it."""
-        return self.enough_agreement if self.target == "class" else None
+        """How many labels that are all the same finish a text; None where that does not finish it.
+
+        Where what is unsure alone is asked, each question and class ends by itself, with the next round.
+        """
+        return self.enough_agreement if self.target == "class" and self.ask == "all" else None
 
     def updated(self, changes: Mapping[str, Any]) -> ProjectSettings:
         """Return the settings with some of them changed.
@@ -206,6 +218,7 @@ LIMITS: Mapping[str, Mapping[str, Any]] = {
     "budget": _COUNT,
     "cost_per_label": _PRICE,
     "machine_budget": _PRICE,
+    "reading_effort": {"ge": 0, "le": 10_000},
     "max_share": {"gt": 0, "le": 1},
     "gold_share": _SHARE,
     "qualification_texts": _SIZE,

@@ -201,7 +201,7 @@ def read_fingerprint(connection: Connection) -> str:
     parts = (
         connection.execute(_DELETED).one(),
         (state.settings, state.audit_rate, pulse.current_round, pulse.last, pulse.pending, pulse.texts),
-        () if state.questions else read_classes(connection),
+        state.questions or read_classes(connection),
         connection.execute(people.order_by(annotators.c.id)).all(),
         connection.execute(known).one(),
         connection.execute(_RESPONSES).one(),

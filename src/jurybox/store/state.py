@@ -178,10 +178,11 @@ def create_project(
     Raises
     ------
     InputError
-        As `add_classes`; or where settings are for one question alone.
+        As `add_classes`.
+    ConflictError
+        As `check_questions`.
     """
-    if questions:
-        check_questions(settings)
+    check_questions(settings, questions)
     connection.execute(
         sa.insert(schema.project).values(
             id=0,
@@ -254,8 +255,15 @@ def several_questions(what: str) -> ConflictError:
     )
 
 
-def check_questions(settings: ProjectSettings) -> None:
-    """Raise ConflictError where settings are for projects with one question alone."""
+def check_questions(settings: ProjectSettings, questions: Sequence[Question]) -> None:
+    """Raise ConflictError where settings are for projects with one question, or for those with several."""
+    if not questions:
+        if settings.ask != "all":
+            raise ConflictError(
+                f"ask is {settings.ask!r}, expected 'all': this project has one question with one answer",
+                code="one_question",
+            )
+        return
     for name, usual in (("scale", False), ("target", "class"), ("suggestions", False), ("tuning", False)):
         if getattr(settings, name) != usual:
             raise several_questions(f"the setting {name}={getattr(settings, name)}")

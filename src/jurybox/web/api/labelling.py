@@ -243,7 +243,7 @@ def _silent(_text_id: str, _annotator: str) -> None:
 def _open_task(user: User, task: Task, suggestion: Suggestion | None) -> OpenTask:
     """Return what someone may know of a task."""
     label = None if suggestion is None else suggestion.label
-    shown = OpenTask(task.text_id, task.text, task.expires_at, label)
+    shown = OpenTask(task.text_id, task.text, task.expires_at, label, task.asked)
     if not may(user, Role.REVIEWER):
         return shown
     return replace(shown, reason=task.reason, score=task.score, round=task.round)

@@ -38,7 +38,7 @@ _MESSAGES = (
         "offline_rest",
     ),
     *("signed_out", "loading", "suggestion", "undo", "skip"),
-    *("not", "nothing_answered", "left_open"),
+    *("not", "yes", "no", "nothing_answered", "left_open"),
 )
 
 
@@ -83,7 +83,8 @@ def label_page(request: Request, user: Annotator) -> HTMLResponse:
             {"name": name, "key": "" if searched else key} for name, key in zip(classes, keys, strict=True)
         ],
         "searched": searched,
-        "questions": _asked(stored.questions),
+        "questions": _asked(stored.questions, task.asked if isinstance(task, Task) else None),
+        "by_item": stored.settings.ask == "unsure",
         "progress": progress,
         "guidelines": project.guidelines,
         "words": stored.settings.highlights,
@@ -142,17 +143,26 @@ def guidelines(request: Request, user: Annotator) -> HTMLResponse:
     return render(request, "account/guidelines.html", values)
 
 
-def _asked(questions: Sequence[Question]) -> list[dict[str, Any]]:
-    """Return what the page asks of a text, each class with its key; of several, that none applies, too."""
+def _asked(questions: Sequence[Question], asked: Sequence[str] | None) -> list[dict[str, Any]]:
+    """Return what the page asks of a text, each class with its key; of several, that none applies, too.
+
+    A question of which some classes are asked for stands as a yes or no of each of these.
+    """
     keys = iter(CLASS_KEYS)
 
     def option(name: str, *, none: bool = False) -> dict[str, object]:
         return {"name": name, "key": next(keys, ""), "none": none}
 
+    def wanted(each: Question) -> list[str]:
+        return [str(facet) for facet in each.facets if asked is None or str(facet) in asked]
+
     return [
         {
             "name": each.name,
             "kind": each.kind,
+            "facets": [str(facet) for facet in each.facets] if each.kind == "several" else [],
+            "wanted": wanted(each),
+            "whole": len(wanted(each)) == len(each.facets),
             "classes": [
                 *(option(str(name)) for name in each.classes),
                 *([option("", none=True)] if each.kind == "several" else []),
@@ -171,14 +181,17 @@ def _said(questions: Sequence[Question], form: FormData) -> dict[str, Any]:
             said[each.name] = [name for name in given if name]
         elif given:
             said[each.name] = given[-1]
+        if each.kind == "several" and not given:
+            words = {str(facet): form.get(f"answer_{place}_{at}") for at, facet in enumerate(each.facets)}
+            said |= {name: str(word) for name, word in words.items() if word}
     return said
 
 
-def _task(request: Request, user: User, task: Task) -> dict[str, str | None]:
+def _task(request: Request, user: User, task: Task) -> dict[str, Any]:
     """Return what a person may know of a task: nothing of others' labels."""
     suggestion = get_project(request).reading.suggestion(task.text_id, user.name)
     label = None if suggestion is None else suggestion.label
-    return {"text_id": task.text_id, "text": task.text, "suggestion": label}
+    return {"text_id": task.text_id, "text": task.text, "suggestion": label, "asked": task.asked}
 
 
 def _decision(decision: Decision) -> dict[str, str | None]:

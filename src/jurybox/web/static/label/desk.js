@@ -145,7 +145,7 @@ export class Desk {
     if (waiting) this.outbox.withdraw(waiting);
     else this.outbox.add({ path: UNDO, body: { text_id: decision.text_id }, text_id: decision.text_id });
     if (this.current) this.ahead.unshift(this.current);
-    this.current = { text_id: decision.text_id, text: decision.text, comment: decision.comment, answers: decision.label ?? "" };
+    this.current = { text_id: decision.text_id, text: decision.text, comment: decision.comment, answers: decision.label ?? "", asked: decision.asked };
     showToday(this.today);
     this.#showState();
     this.#show(say.undone);
@@ -170,7 +170,7 @@ export class Desk {
   #remember(task, name, comment) {
     this.decided.add(task.text_id);
     this.recent = this.recent.filter((one) => one.text_id !== task.text_id);
-    this.recent.unshift({ text_id: task.text_id, text: task.text, label: name, comment });
+    this.recent.unshift({ text_id: task.text_id, text: task.text, label: name, comment, asked: task.asked });
     this.recent.length = Math.min(this.recent.length, LAST);
   }
 
