@@ -48,6 +48,7 @@ LAYERS = (
     "asking",
     "interactive",
     "formats",
+    "pool",
     "machines",
     "store",
     "project",

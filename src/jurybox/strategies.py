@@ -19,11 +19,12 @@ from jurybox.annotations import Annotations
 from jurybox.arrays import Bools, Floats, Ints, Rng, generator
 from jurybox.consensus import Consensus, EstimatedConsensus, estimate_consensus, majority_vote
 from jurybox.consensus.crowdlab import infer
-from jurybox.consensus.opinions import Opinions, opinions_of
+from jurybox.consensus.estimate import nearest_class
+from jurybox.consensus.opinions import opinions_of
 from jurybox.consensus.prior import AnnotatorPrior
 from jurybox.errors import InputError
 from jurybox.plugins import brought, names_of
-from jurybox.scales import distances
+from jurybox.scales import Scale, distances
 from jurybox.selection import entropy, margin, random_scores, score_activelab
 
 __all__ = [
@@ -50,6 +51,7 @@ ConsensusMethod: TypeAlias = Callable[
 ]
 Targets: TypeAlias = Callable[[Annotations, Floats | None, Bools | None, np.random.Generator], Floats]
 Score: TypeAlias = Callable[[Annotations, Floats, Consensus, np.random.Generator], Floats]
+ScoreAlone: TypeAlias = Callable[[Scale | None, Consensus, Floats], Floats]
 
 _HALF_TRUST = 0.5  # in its own opinion, when a model is asked what it should learn
 
@@ -80,6 +82,9 @@ class Strategy:
     ensembles
         Consensus and score take the probabilities of several models, (P, N, K), as well; else they get the
         mean of the calibrated ones.
+    score_alone
+        From the classes' numbers on a scale, a consensus and the probabilities (n, K) of texts without
+        labels to the scores (n,) that ``score`` gives them; None where these depend on other texts, too.
     """
 
     name: str
@@ -91,6 +96,7 @@ class Strategy:
     calibrated: bool = False
     asks_model: bool = False
     ensembles: bool = False
+    score_alone: ScoreAlone | None = None
 
 
 def get_strategy(name: str | Strategy, target: Target = "class") -> Strategy:
@@ -285,15 +291,24 @@ def by_consensus(
 
     On a scale, where it is expected to be furthest off.
     """
-    if annotations.scale is None:
-        return np.asarray(consensus.posterior.max(axis=1))
-    off = consensus.posterior @ distances(annotations.scale)
-    return -np.asarray(off[np.arange(len(off)), np.maximum(consensus.labels, 0)])
+    return _sureness(annotations.scale, consensus.posterior, consensus.labels)
+
+
+def by_foretold_consensus(scale: Scale | None, consensus: Consensus, p: Floats) -> Floats:
+    """Return what `by_consensus` gives texts without labels, of which only the classifier says something."""
+    posterior = _ours(consensus).types.foretold(p)
+    return _sureness(scale, posterior, None if scale is None else nearest_class(posterior))
+
+
+def _sureness(scale: Scale | None, posterior: Floats, labels: Ints | None) -> Floats:
+    if scale is None or labels is None:
+        return np.asarray(posterior.max(axis=1))
+    return -np.asarray((posterior @ distances(scale))[np.arange(len(posterior)), np.maximum(labels, 0)])
 
 
 def by_shares(_a: Annotations, p: Floats, consensus: Consensus, _: np.random.Generator) -> Floats:
     """Ask where a label tells most of the shares of people who would say each class."""
-    return np.asarray(1 - _opinions(consensus, p).gain)
+    return np.asarray(1 - opinions_of(_ours(consensus), p).gain)
 
 
 def known_shares(annotations: Annotations, p: Floats, consensus: Consensus, least_gain: float) -> Bools:
@@ -304,16 +319,16 @@ def known_shares(annotations: Annotations, p: Floats, consensus: Consensus, leas
     InputError
         If the consensus, of a strategy of one's own, knows no shares.
     """
-    return np.asarray(annotations.labelled & (_opinions(consensus, p).gain < least_gain))
+    return np.asarray(annotations.labelled & (opinions_of(_ours(consensus), p).gain < least_gain))
 
 
-def _opinions(consensus: Consensus, p: Floats) -> Opinions:
+def _ours(consensus: Consensus) -> EstimatedConsensus:
     if not isinstance(consensus, EstimatedConsensus):
         raise InputError(
-            f"with target 'shares' the strategy's consensus is a {type(consensus).__name__}, expected what "
-            "jurybox.estimate_consensus returns: it knows what share of people would say each class"
+            f"the strategy's consensus is a {type(consensus).__name__}; for target 'shares' or a pool in "
+            "shards it should be what jurybox.estimate_consensus returns, which foretells what people say"
         )
-    return opinions_of(consensus, p)
+    return consensus
 
 
 def new_first(score: Callable[[Floats], Floats]) -> Score:
@@ -325,6 +340,14 @@ def new_first(score: Callable[[Floats], Floats]) -> Score:
     return scores
 
 
+def _by_model(score: Callable[[Floats], Floats], _s: Scale | None, _c: Consensus, p: Floats) -> Floats:
+    return score(p)
+
+
+def _unordered(_s: Scale | None, _c: Consensus, p: Floats) -> Floats:
+    return np.zeros(len(p))
+
+
 _DEFAULT = Strategy(
     "default",
     "posterior labels, the texts whose consensus is least sure",
@@ -334,6 +357,7 @@ _DEFAULT = Strategy(
     weighted=True,
     calibrated=True,
     asks_model=True,
+    score_alone=by_foretold_consensus,
 )
 
 STRATEGIES = {
@@ -353,12 +377,14 @@ STRATEGIES = {
             name="margin",
             summary="posterior labels, new texts by the smallest margin between two classes",
             score=new_first(margin),
+            score_alone=partial(_by_model, margin),
         ),
         replace(
             _DEFAULT,
             name="entropy",
             summary="posterior labels, new texts by the highest entropy",
             score=new_first(entropy),
+            score_alone=partial(_by_model, entropy),
         ),
         Strategy(
             "random",
@@ -366,6 +392,7 @@ STRATEGIES = {
             targets=partial(hard, majority_consensus),
             consensus=majority_consensus,
             score=by_chance,
+            score_alone=_unordered,
         ),
     )
 }
@@ -378,6 +405,7 @@ _FOR_SHARES = {
             summary="expected shares, the texts of whose shares a label tells most",
             targets=expected_shares,
             score=by_shares,
+            score_alone=None,
         ),
         replace(
             _DEFAULT,
@@ -386,6 +414,7 @@ _FOR_SHARES = {
             targets=label_shares,
             score=by_chance,
             asks_model=False,
+            score_alone=_unordered,
         ),
     )
 }

@@ -189,6 +189,10 @@ class TextTypes:
         log_p = np.log(self.evidence.shares)[:, None] + self.weight + self.gate * told[..., None]
         return np.asarray(softmax(log_p, axis=(1, 2)))
 
+    def foretold(self, p: Floats) -> Floats:
+        """Return what the majority says of texts without labels, given what a classifier says (n, K)."""
+        return self._outcomes(self.expected(p, 1.0))[0]
+
     def _of_labelled(self, trust: float) -> Floats:
         """Return the types of the T labelled texts, (T, K, D), if a classifier has so much of its say."""
         e, q = self.evidence, self.posterior

@@ -9,11 +9,11 @@ small, and has doubled since, it is fitted anew.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,6 +80,35 @@ class View:
         """Columns of texts, shape (n, C), float16: 256 bytes a text for 128 columns."""
         return np.asarray(self.encoder.encode(texts, progress=progress, project=self.map), dtype=np.float16)
 
+    def arrays(self) -> dict[str, NDArray[np.generic]]:
+        """Return all that it is made again from, beside its encoder."""
+        return {
+            "source": np.array(self.source),
+            "fitted_on": np.array(self.fitted_on),
+            "sample": np.array(self.sample),
+            "mean": self.map.mean,
+            "matrix": self.map.matrix,
+            **self.encoder.arrays(),
+        }
+
+    @classmethod
+    def restored(cls, encoder: Encoder, arrays: Mapping[str, NDArray[Any]]) -> View:
+        """Return the view that gave these arrays.
+
+        Raises
+        ------
+        InputError
+            If it was made with another encoder.
+        """
+        source = str(arrays["source"])
+        if encoder.name != source:
+            raise InputError(
+                f"the encoder is {encoder.name} here, expected {source}: install the same weights"
+            )
+        mapped = FeatureMap(arrays["mean"], arrays["matrix"])
+        fitted_on, sample = int(arrays["fitted_on"]), str(arrays["sample"])
+        return cls(encoder.restored(arrays), mapped, source, fitted_on, sample)
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Views(Shown):
@@ -110,6 +139,13 @@ class Views(Shown):
 
         columns = {"weight": self.weights, "reason": [view.encoder.reason for view in self.views]}
         return pd.DataFrame(columns, index=pd.Index([view.source for view in self.views], name="encoder"))
+
+    @classmethod
+    def beside(cls, views: tuple[View, ...], cache: FeatureCache | None = None) -> Views:
+        """Put views side by side, with the weights that they have there."""
+        several = len(views) > 1
+        weights = (_BESIDE if several and isinstance(view.encoder, TfidfEncoder) else 1.0 for view in views)
+        return cls(views, tuple(weights), cache)
 
     @cached_property
     def name(self) -> str:
@@ -210,9 +246,7 @@ def fit_views(
             f"got {len(encoders)} encoders and {len(texts)} texts, expected at least one of each"
         )
     views = tuple(_view(encoder, texts, cache, watching(progress, "texts")) for encoder in encoders)
-    several = len(views) > 1
-    weights = tuple(_BESIDE if several and isinstance(e, TfidfEncoder) else 1.0 for e in encoders)
-    return Views(views, weights, cache)
+    return Views.beside(views, cache)
 
 
 def _view(encoder: Encoder, texts: list[str], cache: FeatureCache | None, progress: Progress | None) -> View:
@@ -225,7 +259,7 @@ def _view(encoder: Encoder, texts: list[str], cache: FeatureCache | None, progre
     mapped = fit_feature_map(features).astype(np.float32)
     view = View(fitted, mapped, encoder.name, len(texts), pool_digest(sample))
     if cache is not None:
-        cache.keep(view.name, _arrays(view), dict(zip(sample, mapped(features), strict=True)))
+        cache.keep(view.name, view.arrays(), dict(zip(sample, mapped(features), strict=True)))
     return view
 
 
@@ -240,21 +274,8 @@ def _known(encoder: Encoder, texts: list[str], cache: FeatureCache) -> View | No
             continue
         sample = str(arrays["sample"])
         if pool_digest(texts[row] for row in _sample(fitted_on)) == sample:
-            mapped = FeatureMap(arrays["mean"], arrays["matrix"])
-            best = View(encoder.restored(arrays), mapped, encoder.name, fitted_on, sample)
+            best = View.restored(encoder, arrays)
     return best
-
-
-def _arrays(view: View) -> dict[str, NDArray[np.generic]]:
-    """Return all that a view is made again from."""
-    return {
-        "source": np.array(view.source),
-        "fitted_on": np.array(view.fitted_on),
-        "sample": np.array(view.sample),
-        "mean": view.map.mean,
-        "matrix": view.map.matrix,
-        **view.encoder.arrays(),
-    }
 
 
 def _sample(n_texts: int) -> Ints:

@@ -24,11 +24,12 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
+from jurybox.arrays import spread
 from jurybox.errors import NotFoundError
 from jurybox.questions import Question
 from jurybox.store import schema
 from jurybox.store.locks import serialise
-from jurybox.store.ranks import chunks, mark_gold, spread
+from jurybox.store.ranks import chunks, mark_gold
 from jurybox.store.records import Role
 from jurybox.store.rows import GOLD, class_number, remember
 from jurybox.store.settings import ProjectSettings

@@ -30,6 +30,7 @@ import sqlalchemy as sa
 from numpy.typing import NDArray
 from sqlalchemy.engine import Connection
 
+from jurybox.arrays import spread
 from jurybox.store import schema
 from jurybox.store.engine import insert_rows
 from jurybox.store.settings import ProjectSettings
@@ -45,36 +46,6 @@ _AT_ONCE = 20
 """Audit texts that come before all others: enough to judge the first models roughly, and to be shared."""
 
 Item = TypeVar("Item")
-
-
-def spread(text_ids: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
-    """Give each text a pseudo-random 32-bit place: the order before there is a ranking.
-
-    The place depends on the text's number and the seed alone (SplitMix64's finaliser), so texts that come
-    later fall in between the earlier ones as if all had been shuffled together.
-
-    Parameters
-    ----------
-    text_ids : ndarray of int64, shape (N,)
-        Numbers of the texts.
-    seed
-        The project's seed.
-
-    Returns
-    -------
-    ndarray of int64, shape (N,)
-
-    Examples
-    --------
-    >>> places = spread(np.arange(4), seed=0)
-    >>> bool((places >= 0).all() and (places < 2**32).all()), len(set(places.tolist()))
-    (True, 4)
-    """
-    z = text_ids.astype(np.uint64) + np.uint64(seed * 0x9E3779B97F4A7C15 % 2**64)
-    z = (z + np.uint64(0x9E3779B97F4A7C15)) * np.uint64(0xD1342543DE82EF95)
-    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return ((z ^ (z >> np.uint64(31))) >> np.uint64(32)).astype(np.int64)
 
 
 def audit_places(
