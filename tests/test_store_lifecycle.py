@@ -27,9 +27,15 @@ from jurybox.store.settings import ProjectSettings
 CLASSES = ["no", "yes"]
 
 
+def _is_no_index_of_words(name: str | None, kind: str, _parents: object) -> bool:
+    """Leave out what each kind of store makes in a way of its own."""
+    return kind != "table" or name is None or not name.startswith("text_words")
+
+
 def test_migrations_make_the_tables_that_the_queries_expect(location: str) -> None:
     with Project.create(location, classes=CLASSES) as project, project.store.write() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+        context = MigrationContext.configure(connection, opts={"include_name": _is_no_index_of_words})
+        assert compare_metadata(context, metadata) == []
         assert lifecycle.stored_version(connection) == lifecycle.known_versions()[-1]
 
 

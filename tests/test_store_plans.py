@@ -12,6 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from jurybox.project import Project
+from jurybox.store.filters import TextFilter, TextState
 from jurybox.store.settings import ProjectSettings
 from test_store_front import publish
 
@@ -71,3 +72,25 @@ def test_labelling_checks_no_setting_again(tmp_path: Path, monkeypatch: pytest.M
         assert checked == []
         project.configure(max_labels=2)
         assert "max_labels" in checked
+
+
+@pytest.mark.slow
+def test_pages_read_no_more_than_they_show(tmp_path: Path) -> None:
+    texts = [(f"t{i}", f"text {i}") for i in range(N)]
+    with Project.create(tmp_path / "p.db", classes=["a", "b"], texts=texts) as project:
+        project.people.add("ana")
+        project.submit("t1", "a", annotator="ana")
+        publish(project, list(range(N)))
+        with plans_of(project) as plans:
+            for state in (TextState.LABELLED, TextState.FINISHED, TextState.FLAGGED, TextState.AUDIT):
+                project.reading.find_texts(TextFilter(state=state))
+            project.reading.find_texts(TextFilter(search="text"))
+            project.reading.queue_reasons()
+            project.reading.queue()
+    whole = re.compile(r"SCAN (texts|annotations)\b(?!.*USING COVERING INDEX)|TEMP B-TREE FOR GROUP BY")
+    costly = [f"{statement}\n-- {plan}" for statement, plan in plans.items() if whole.search(plan)]
+    assert not costly, "\n\n".join(costly)
+    by_words = [plan for statement, plan in plans.items() if "MATCH" in statement]
+    assert by_words
+    assert all(plan.startswith("SCAN text_words VIRTUAL TABLE") for plan in by_words)
+    assert not any("TEMP B-TREE FOR ORDER BY" in plan for plan in by_words)

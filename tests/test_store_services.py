@@ -35,15 +35,19 @@ def ids(project: Project, **chosen: object) -> list[str]:
 def test_texts_are_filtered(project: Project) -> None:
     assert ids(project) == ["a/1", "b", "c", "d"]
     assert ids(project, search="good") == ["a/1", "d"]
-    assert ids(project, search="0%") == ["b"]
+    assert ids(project, search="serv") == ["d"]
+    assert ids(project, search="good serv") == ["d"]
+    assert ids(project, search="goo service") == []
+    assert ids(project, search="100%") == ["b"]
     assert ids(project, search="%") == ["b"]
-    assert ids(project, search="A/") == ["a/1"]
+    assert ids(project, search="A/1") == ["a/1"]
     assert ids(project, label="yes") == ["a/1"]
     assert ids(project, label="no", annotator="ana") == ["b"]
     assert ids(project, annotator="nobody") == []
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("few", [0, 20_000])
 @pytest.mark.parametrize(
     ("state", "expected"),
     [
@@ -56,8 +60,12 @@ def test_texts_are_filtered(project: Project) -> None:
         (TextState.AUDIT, []),
     ],
 )
-def test_texts_are_found_by_state(project: Project, state: TextState, expected: list[str]) -> None:
+def test_texts_are_found_by_state(
+    project: Project, monkeypatch: pytest.MonkeyPatch, state: TextState, expected: list[str], few: int
+) -> None:
+    monkeypatch.setattr("jurybox.store.filters._FEW", few)  # listed, or looked up one by one
     assert ids(project, state=state) == expected
+    assert ids(project, state=state, search="food") == [number for number in expected if number == "a/1"]
 
 
 def test_pages_follow_one_another(project: Project) -> None:

@@ -54,7 +54,7 @@ def texts(
     text_id: Annotated[
         list[str] | None, typer.Option("--id", metavar="ID", help="A text; may be repeated.")
     ] = None,
-    search: Annotated[str, typer.Option(metavar="WORDS", help="A part of the text or of its id.")] = "",
+    search: Annotated[str, typer.Option(metavar="WORDS", help="Words of the text or of its id.")] = "",
     state: Annotated[
         str | None,
         typer.Option(

@@ -29,6 +29,7 @@ from jurybox.store import schema
 from jurybox.store.engine import Store, insert_rows
 from jurybox.store.locks import serialise
 from jurybox.store.ranks import chunks, enqueue, mark_audit, mark_gold, settle
+from jurybox.store.search import unindex_texts
 from jurybox.store.services import ask_for_round
 from jurybox.store.snapshots import read_audit
 from jurybox.store.state import read_state, write_state
@@ -217,6 +218,8 @@ def clear(write: Transaction) -> None:
                 if first is None:
                     break
                 part = number.between(first, first + _PART - 1)
+                if number is texts.c.id:
+                    unindex_texts(connection, part)
                 connection.execute(sa.delete(number.table).where(part))
 
 

@@ -23,6 +23,7 @@ from jurybox.store import schema
 from jurybox.store.engine import Store, insert_rows, read_location
 from jurybox.store.files import copy_database
 from jurybox.store.lifecycle import creation, open_store, stored_version
+from jurybox.store.search import index_texts
 from jurybox.store.state import LEAST_KEY
 
 _PART = 2_000
@@ -179,7 +180,10 @@ def _copy_table(table: sa.Table, source: Connection, target: Connection, move: M
     n = 0
     result = source.execution_options(yield_per=size).execute(query)
     for part in result.mappings().partitions(size):
-        insert_rows(target, table, [_row(table, row, target) for row in part])
+        rows = [_row(table, row, target) for row in part]
+        insert_rows(target, table, rows)
+        if table is schema.stored_texts:
+            index_texts(target, [row for row in rows if row["withdrawn_at"] is None])
         n += len(part)
         move(table.name, n)
     arrived = target.scalar(sa.select(sa.func.count()).select_from(table))

@@ -13,7 +13,13 @@ from sqlalchemy.engine import Connection
 
 from jurybox.errors import NotFoundError
 from jurybox.store import schema
-from jurybox.store.filters import AnnotationFilter, TextFilter, annotation_conditions, text_conditions
+from jurybox.store.filters import (
+    AnnotationFilter,
+    TextFilter,
+    annotation_conditions,
+    text_conditions,
+    text_number,
+)
 from jurybox.store.overview import count_texts
 from jurybox.store.places import count_open, in_front
 from jurybox.store.ranks import order
@@ -101,11 +107,11 @@ def find_texts(
     after
         The `Page.next` of the page before.
     """
-    texts = schema.texts
-    query = _ranked_texts(connection).where(*text_conditions(chosen))
-    query = query.order_by(texts.c.id).limit(limit + 1)
+    number = text_number(chosen)
+    query = _ranked_texts(connection).where(*text_conditions(connection, chosen))
+    query = query.order_by(number).limit(limit + 1)
     if after is not None:
-        query = query.where(texts.c.id > after)
+        query = query.where(number > after)
     rows = connection.execute(query).all()
     labels = _labels(connection, [row.id for row in rows])
     items = tuple(_text_row(row, labels.get(row.id, {})) for row in rows[:limit])
@@ -119,7 +125,9 @@ def matching_texts(connection: Connection, chosen: TextFilter) -> list[str]:
 
 def matching_annotations(connection: Connection, chosen: AnnotationFilter) -> list[int]:
     """Return the numbers of all annotations that stand and fit, in their order."""
-    return list(connection.scalars(_fitting_annotations(chosen).order_by(schema.annotations.c.id)))
+    return list(
+        connection.scalars(_fitting_annotations(connection, chosen).order_by(schema.annotations.c.id))
+    )
 
 
 def count_texts_that_fit(connection: Connection, chosen: TextFilter, most: int) -> int:
@@ -129,23 +137,23 @@ def count_texts_that_fit(connection: Connection, chosen: TextFilter, most: int) 
 
 def count_annotations(connection: Connection, chosen: AnnotationFilter, most: int) -> int:
     """Count the annotations that stand and fit, up to some number."""
-    return _count(connection, _fitting_annotations(chosen), most)
+    return _count(connection, _fitting_annotations(connection, chosen), most)
 
 
 def _fitting(connection: Connection, chosen: TextFilter) -> sa.Select[Any]:
     return (
         _ranked_texts(connection)
-        .where(*text_conditions(chosen))
+        .where(*text_conditions(connection, chosen))
         .with_only_columns(schema.texts.c.external_id)
     )
 
 
-def _fitting_annotations(chosen: AnnotationFilter) -> sa.Select[Any]:
+def _fitting_annotations(connection: Connection, chosen: AnnotationFilter) -> sa.Select[Any]:
     annotations, texts = schema.annotations, schema.texts
     return (
         sa.select(annotations.c.id)
         .join(texts, texts.c.id == annotations.c.text_id)
-        .where(schema.is_standing, *annotation_conditions(chosen))
+        .where(schema.is_standing, *annotation_conditions(connection, chosen))
     )
 
 
@@ -186,7 +194,7 @@ def find_annotations(
             .join(annotators, annotators.c.id == annotations.c.annotator_id)
             .join(classes, classes.c.id == annotations.c.class_id)
         )
-        .where(schema.is_standing, *annotation_conditions(chosen))
+        .where(schema.is_standing, *annotation_conditions(connection, chosen))
         .order_by(annotations.c.id.desc())
         .limit(limit + 1)
     )
@@ -240,11 +248,21 @@ def count_queue(connection: Connection) -> dict[str, int]:
         .group_by(ranking.c.reason)
         .order_by(sa.func.min(ranking.c.position))
     )
+    base = query.where(ranking.c.round_id == state.base_round)
+    if not state.has_front:
+        return {row[0]: row[1] for row in connection.execute(base)}
     counts: Counter[str] = Counter()
-    for here in [ranking.c.round_id == state.current_round, *([_behind(state)] if state.has_front else [])]:
-        for reason, n in connection.execute(query.where(here)):
-            counts[reason] += n
-    return dict(counts)
+    for reason, n in connection.execute(query.where(ranking.c.round_id == state.current_round)):
+        counts[reason] += n
+    # All of the base less those of the front, which are few: to ask of each whether it is in the front would
+    # take as many look-ups as there are texts.
+    for reason, n in connection.execute(base):
+        counts[reason] += n
+    front = ranking.alias("front")
+    same = (front.c.round_id == state.current_round) & (front.c.text_id == ranking.c.text_id)
+    for reason, n in connection.execute(base.join(front, same).order_by(None)):
+        counts[reason] -= n
+    return dict(+counts)
 
 
 def read_progress(connection: Connection, name: str, *, since: float) -> AnnotatorProgress:

@@ -22,6 +22,7 @@ from jurybox.store.locks import serialise
 from jurybox.store.people import check_present, lock_annotator
 from jurybox.store.ranks import chunks, close_withdrawn, mark_again, mark_audit, mark_gold, settle
 from jurybox.store.rows import count
+from jurybox.store.search import index_texts, unindex_texts
 from jurybox.store.services import ask_for_round
 from jurybox.store.state import read_state, write_state
 
@@ -121,6 +122,7 @@ def withdraw_texts(connection: Connection, numbers: Sequence[int], *, now: float
         for table in (gold, audit, schema.leases, schema.gold_leases, schema.served, schema.reopened):
             connection.execute(sa.delete(table).where(table.c.text_id.in_(chunk)))
         connection.execute(sa.update(texts).where(texts.c.id.in_(chunk)).values(withdrawn_at=now))
+        unindex_texts(connection, texts.c.id.in_(chunk))
     _count_gold(connection)
     close_withdrawn(connection, read_state(connection))
     ask_for_round(connection, now=now)
@@ -138,6 +140,7 @@ def restore_texts(connection: Connection, detail: Detail, *, now: float) -> None
     texts, numbers, state = schema.stored_texts, detail["texts"], read_state(connection)
     for chunk in chunks(numbers, _CHUNK):
         connection.execute(sa.update(texts).where(texts.c.id.in_(chunk)).values(withdrawn_at=None))
+        index_texts(connection, connection.execute(sa.select(texts).where(texts.c.id.in_(chunk))).mappings())
     restore_labels(connection, detail["labels"])
     set_gold(connection, detail["gold"], now=now)
     if detail["audit"]:

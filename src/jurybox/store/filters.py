@@ -11,6 +11,10 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from jurybox.store import schema
+from jurybox.store.search import has_words, words_of
+from jurybox.store.state import read_state
+
+_FEW = 20_000
 
 
 class TextState(StrEnum):
@@ -32,7 +36,8 @@ class TextFilter:
     Parameters
     ----------
     search
-        A part of the text or of its id; upper and lower case are one.
+        Words of the text or of its id: all of them, and the last may be the beginning of one; upper and lower
+        case are one. Where it is no word but signs, a part of the text or of its id.
     state
         How far the text is.
     label, annotator
@@ -47,7 +52,10 @@ class TextFilter:
 
 @dataclass(frozen=True)
 class AnnotationFilter:
-    """Which annotations that stand; what is left out does not matter."""
+    """Which annotations that stand; what is left out does not matter.
+
+    A `search` is for words of the text, as in `TextFilter`, or a part of the comment.
+    """
 
     text_id: str | None = None
     annotator: str | None = None
@@ -55,43 +63,66 @@ class AnnotationFilter:
     search: str = ""
 
 
-def text_conditions(chosen: TextFilter) -> list[sa.ColumnElement[bool]]:
+def text_conditions(connection: Connection, chosen: TextFilter) -> list[sa.ColumnElement[bool]]:
     """Return what texts fulfil that fit, in a query that has them with their places in the ranking."""
-    texts, annotations, ranking = schema.texts, schema.annotations, schema.ranking
+    texts, annotations = schema.texts, schema.annotations
     conditions: list[sa.ColumnElement[bool]] = []
-    if chosen.search:
-        conditions.append(
-            sa.or_(
-                texts.c.text.icontains(chosen.search, autoescape=True),
-                texts.c.external_id.icontains(chosen.search, autoescape=True),
-            )
-        )
-    of_text = sa.and_(annotations.c.text_id == texts.c.id, schema.is_standing)
-    given = sa.exists().where(of_text)
-    if chosen.label is not None:
-        given = given.where(annotations.c.class_id.in_(_class_ids(chosen.label)))
-    if chosen.annotator is not None:
-        given = given.where(annotations.c.annotator_id.in_(_annotator_ids(chosen.annotator)))
+    if words_of(chosen.search):
+        # joined, not listed: where a word is common, only as many of its texts are read as a page shows
+        conditions += [schema.text_words.c.rowid == texts.c.id, has_words(connection, chosen.search)]
+    elif chosen.search:
+        conditions.append(_contains(chosen.search, texts.c.text, texts.c.external_id))
+    given = sa.select(annotations.c.text_id).where(schema.is_standing)
     if chosen.label is not None or chosen.annotator is not None:
-        conditions.append(given)
-    several = sa.select(sa.func.count(annotations.c.class_id.distinct())).where(of_text).scalar_subquery() > 1
-    states: dict[TextState, sa.ColumnElement[bool]] = {
-        TextState.UNLABELLED: ~sa.exists().where(of_text),
-        TextState.LABELLED: sa.exists().where(of_text),
-        TextState.OPEN: ranking.c.open,
-        TextState.FINISHED: ~ranking.c.open,
-        TextState.DISAGREED: several,
-        TextState.FLAGGED: sa.exists().where(
-            schema.flags.c.text_id == texts.c.id, schema.flags.c.resolved_at.is_(None)
-        ),
-        TextState.AUDIT: sa.exists().where(schema.audit.c.text_id == texts.c.id),
-    }
+        such = given
+        if chosen.label is not None:
+            such = such.where(annotations.c.class_id.in_(_class_ids(chosen.label)))
+        if chosen.annotator is not None:
+            such = such.where(annotations.c.annotator_id.in_(_annotator_ids(chosen.annotator)))
+        conditions.append(_is_one_of(connection, such))
     if chosen.state is not None:
-        conditions.append(states[chosen.state])
+        conditions.append(_is_in_state(connection, chosen.state, given))
     return conditions
 
 
-def annotation_conditions(chosen: AnnotationFilter) -> list[sa.ColumnElement[bool]]:
+def _is_in_state(
+    connection: Connection, state: TextState, given: sa.Select[tuple[int]]
+) -> sa.ColumnElement[bool]:
+    """Return whether a text is in a state; `given` selects the text of each annotation that stands."""
+    annotations, flags, places = schema.annotations, schema.flags, schema.ranking.alias("places")
+    if state == TextState.UNLABELLED:
+        return ~given.where(annotations.c.text_id == schema.texts.c.id).exists()
+    base = sa.select(places.c.text_id).where(places.c.round_id == read_state(connection).base_round)
+    several = sa.func.count(annotations.c.class_id.distinct()) > 1
+    texts: dict[TextState, sa.Select[tuple[int]]] = {
+        TextState.LABELLED: given,
+        TextState.OPEN: base.where(places.c.open),
+        TextState.FINISHED: base.where(~places.c.open),
+        TextState.DISAGREED: given.group_by(annotations.c.text_id).having(several),
+        TextState.FLAGGED: sa.select(flags.c.text_id).where(flags.c.resolved_at.is_(None)),
+        TextState.AUDIT: sa.select(schema.audit.c.text_id),
+    }
+    return _is_one_of(connection, texts[state])
+
+
+def _is_one_of(connection: Connection, chosen: sa.Select[tuple[int]]) -> sa.ColumnElement[bool]:
+    """Return whether a text is among those that a statement selects.
+
+    Few are listed, and only they are read; where there are many, one text after the other is looked up, since
+    the first of them will fill a page.
+    """
+    n = connection.scalar(sa.select(sa.func.count()).select_from(chosen.limit(_FEW + 1).subquery())) or 0
+    if n <= _FEW:
+        return schema.texts.c.id.in_(chosen)
+    return chosen.where(chosen.selected_columns[0] == schema.texts.c.id).exists()
+
+
+def text_number(chosen: TextFilter) -> sa.ColumnElement[int]:
+    """Return what puts the texts that fit in order: their number, where it is found first."""
+    return schema.text_words.c.rowid if words_of(chosen.search) else schema.texts.c.id
+
+
+def annotation_conditions(connection: Connection, chosen: AnnotationFilter) -> list[sa.ColumnElement[bool]]:
     """Return what annotations fulfil that fit, in a query that has them with their texts."""
     annotations, texts = schema.annotations, schema.texts
     conditions: list[sa.ColumnElement[bool]] = []
@@ -101,14 +132,16 @@ def annotation_conditions(chosen: AnnotationFilter) -> list[sa.ColumnElement[boo
         conditions.append(annotations.c.annotator_id.in_(_annotator_ids(chosen.annotator)))
     if chosen.label is not None:
         conditions.append(annotations.c.class_id.in_(_class_ids(chosen.label)))
-    if chosen.search:
-        conditions.append(
-            sa.or_(
-                texts.c.text.icontains(chosen.search, autoescape=True),
-                annotations.c.comment.icontains(chosen.search, autoescape=True),
-            )
-        )
+    if words_of(chosen.search):
+        found = sa.select(schema.text_words.c.rowid).where(has_words(connection, chosen.search))
+        conditions.append(texts.c.id.in_(found) | _contains(chosen.search, annotations.c.comment))
+    elif chosen.search:
+        conditions.append(_contains(chosen.search, texts.c.text, annotations.c.comment))
     return conditions
+
+
+def _contains(part: str, *columns: sa.ColumnElement[str]) -> sa.ColumnElement[bool]:
+    return sa.or_(*(column.icontains(part, autoescape=True) for column in columns))
 
 
 @dataclass(frozen=True)

@@ -41,6 +41,7 @@ from jurybox.store.locks import serialise
 from jurybox.store.people import add_annotator, annotator_numbers
 from jurybox.store.ranks import chunks
 from jurybox.store.records import Added
+from jurybox.store.search import index_texts
 
 _CHUNK = 1_000
 _PATIENCE = 60.0
@@ -143,6 +144,7 @@ class Importer:
                 new = _unknown(connection, chunk)
                 rows = [_text_row(self._next_text + i, record) for i, record in enumerate(new)]
                 insert_rows(connection, schema.stored_texts, rows)
+                index_texts(connection, rows)
             self._next_text += len(new)
             self._counts["texts"] += len(new)
             self._counts["known_texts"] += len(chunk) - len(new)
@@ -214,7 +216,7 @@ class Importer:
             release_decided(connection)
             if self._next_text > self._first_text:
                 draw_audit(connection, self._first_text, self._next_text, now=self._now)
-                state.write_state(connection, n_texts=self._next_text)
+                state.admit_texts(connection, self._first_text, self._next_text)
             if gold:
                 known = without_deleted(connection, gold)
                 self._counts["of_deleted"] += len(gold) - len(known)

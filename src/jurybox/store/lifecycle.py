@@ -25,7 +25,7 @@ from jurybox.store.arrivals import tidy
 from jurybox.store.engine import Store
 from jurybox.store.files import copy_database, private_file
 from jurybox.store.locks import advisory_key
-from jurybox.store.schema import metadata, texts
+from jurybox.store.schema import metadata, text_words, texts
 
 _FOLDER = Path(__file__).with_name("migrations")
 _VERSION_TABLE = sa.table("alembic_version", sa.column("version_num"))
@@ -95,6 +95,7 @@ def create_tables(store: Store, connection: Connection) -> None:
 def drop_tables(connection: Connection) -> None:
     """Remove the tables of a project and all that is in them."""
     connection.exec_driver_sql(f"DROP VIEW {texts.name}")
+    connection.exec_driver_sql(f"DROP TABLE {text_words.name}")
     metadata.drop_all(connection)
     connection.exec_driver_sql(f"DROP TABLE {_VERSION_TABLE.name}")
 

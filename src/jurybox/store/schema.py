@@ -31,26 +31,24 @@ from sqlalchemy import (
     text,
 )
 
-from jurybox.store.schema_desk import flags, history, reopened, rulings, searches, services
+from jurybox.store.schema_desk import (
+    arrivals,
+    ended_sessions,
+    flags,
+    history,
+    reopened,
+    rulings,
+    searches,
+    services,
+    text_words,
+)
 from jurybox.store.schema_machines import Serial, machines, metadata, released, responses, shown
 
-__all__ = ["annotations", "annotators", "arrays", "audit", "classes", "ended_sessions", "flags", "gold"]
-__all__ += ["gold_leases", "guidelines", "history", "incoming", "is_counted", "is_lent", "is_standing"]
-__all__ += [
-    "leases",
-    "machines",
-    "metadata",
-    "project",
-    "ranking",
-    "released",
-    "reopened",
-    "replies",
-    "responses",
-    "rounds",
-    "rulings",
-    "searches",
-]
-__all__ += ["served", "services", "shown", "skips", "stored_texts", "texts", "unsettled"]
+__all__ = ["annotations", "annotators", "arrays", "arrivals", "audit", "classes", "ended_sessions", "flags"]
+__all__ += ["gold", "gold_leases", "guidelines", "history", "incoming", "is_counted", "is_lent"]
+__all__ += ["is_standing", "leases", "machines", "metadata", "project", "ranking", "released", "reopened"]
+__all__ += ["replies", "responses", "rounds", "rulings", "searches", "served", "services", "shown", "skips"]
+__all__ += ["stored_texts", "text_words", "texts", "unsettled"]
 
 project = Table(
     "project",
@@ -367,6 +365,23 @@ Index(
     postgresql_where=text("open"),
 )
 
+Index(
+    "ix_ranking_closed",
+    ranking.c.round_id,
+    ranking.c.text_id,
+    sqlite_where=text("open = 0"),
+    postgresql_where=text("NOT open"),
+)
+
+Index(
+    "ix_ranking_reason",
+    ranking.c.round_id,
+    ranking.c.reason,
+    ranking.c.position,
+    sqlite_where=text("open = 1"),
+    postgresql_where=text("open"),
+)
+
 audit = Table(
     "audit",
     metadata,
@@ -385,14 +400,6 @@ arrays = Table(
     Column("data", LargeBinary, nullable=False),
 )
 """Numbers that a round leaves behind (little-endian float32), in parts of some ten thousand rows."""
-
-ended_sessions = Table(
-    "ended_sessions",
-    metadata,
-    Column("id", String(32), primary_key=True),
-    Column("forgotten_at", Double, nullable=False, index=True),
-)
-"""Sessions that people ended by signing out, kept until their cookies would have ended by themselves."""
 
 replies = Table(
     "replies",

@@ -1,16 +1,20 @@
 """Tables of what owners see and do: remarks, rulings, the trail, searches kept by name, notes of services."""
 
 from sqlalchemy import (
+    DDL,
     JSON,
     BigInteger,
     Column,
     Double,
     ForeignKey,
     Index,
+    Integer,
+    MetaData,
     SmallInteger,
     String,
     Table,
     Text,
+    event,
 )
 
 from jurybox.store.schema_machines import Serial, metadata
@@ -50,6 +54,24 @@ searches = Table(
 )
 """Searches among texts that an owner has kept: the query of the page's address."""
 
+# In a MetaData of its own: what each database has of this kind, it makes in a way of its own.
+text_words = Table(
+    "text_words", MetaData(), Column("rowid", Integer, primary_key=True), Column("words", Text)
+)
+"""The words of each text and its id, see `jurybox.store.search`; `rowid` is the text's number. FTS5 keeps
+neither the places of words, which nobody asks for, nor what they were found in."""
+
+for _dialect, _statement in (
+    (
+        "sqlite",
+        "CREATE VIRTUAL TABLE text_words USING fts5"
+        "(words, content='', detail=none, columnsize=0, tokenize='ascii')",
+    ),
+    ("postgresql", "CREATE TABLE text_words (rowid integer PRIMARY KEY, words tsvector NOT NULL)"),
+    ("postgresql", "CREATE INDEX ix_text_words ON text_words USING gin (words)"),
+):
+    event.listen(metadata, "after_create", DDL(_statement).execute_if(dialect=_dialect))  # type: ignore[no-untyped-call]
+
 reopened = Table(
     "reopened",
     metadata,
@@ -57,6 +79,23 @@ reopened = Table(
     Column("labels", SmallInteger, nullable=False),
 )
 """Texts that an owner wants to be labelled again, until they have so many labels."""
+
+arrivals = Table(
+    "arrivals",
+    metadata,
+    Column("first_text", Integer, primary_key=True, autoincrement=False),
+    Column("token", String(16), nullable=False),
+)
+"""When texts came in together: the number of the first, and a token drawn at random. A project that goes back
+to a backup, and gets other texts, has other tokens: what is kept of texts by number is known by them."""
+
+ended_sessions = Table(
+    "ended_sessions",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("forgotten_at", Double, nullable=False, index=True),
+)
+"""Sessions that people ended by signing out, kept until their cookies would have ended by themselves."""
 
 history = Table(
     "history",

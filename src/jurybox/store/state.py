@@ -229,6 +229,13 @@ def state_of(row: sa.Row[Any]) -> ProjectState:
     )
 
 
+def admit_texts(connection: Connection, first: int, stop: int) -> None:
+    """Make texts that have come together, from one number up to another, part of the project."""
+    write_state(connection, n_texts=stop)
+    arrived = {"first_text": first, "token": secrets.token_hex(8)}
+    connection.execute(sa.insert(schema.arrivals).values(arrived))
+
+
 def write_state(connection: Connection, **values: object) -> None:
     """Change columns of the project's row."""
     connection.execute(sa.update(schema.project).values(**values))
