@@ -23,6 +23,7 @@ LAYERS = (
     "scales",
     "inputs",
     "annotations",
+    "duplicates",
     "labelled",
     "questions",
     "answers",
