@@ -14,6 +14,7 @@ from jurybox.cli import (
     gold,
     label,
     machines,
+    pools,
     projects,
     results,
     review,
@@ -115,6 +116,6 @@ def _main(
     """Labels you can trust from annotators you can't."""
 
 
-_MODULES = (projects, status, gold, editing, machines, label, review, results, serve)
+_MODULES = (projects, status, gold, editing, machines, label, review, results, serve, pools)
 for module in (*_MODULES, simulations):
     module.register(app)

@@ -25,7 +25,6 @@ Port = Annotated[
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
     app.command(rich_help_panel="Project")(serve)
-    app.command(rich_help_panel="Project")(learn)
     app.command(rich_help_panel="Project", epilog=examples("token reviews.db", "token reviews.db --new"))(
         token
     )
@@ -76,23 +75,6 @@ def serve(
         webhooks=webhooks,
         webhooks_to_private_addresses=webhooks_to_private_addresses,
     )
-
-
-def learn(
-    project: ProjectLocation,
-    quiet_seconds: Annotated[
-        float, typer.Option(min=0, help="Refit when there is something new and nobody annotated for so long.")
-    ] = 20.0,
-) -> None:
-    """Refit while people annotate, until stopped; the web app starts one of these by itself.
-
-    Only one learner works on a project at a time. Others stand by and take over when it ends.
-    """
-    from jurybox.learner import LearnerOptions, main
-
-    code = main(project, LearnerOptions(quiet_seconds=quiet_seconds))
-    if code:
-        raise typer.Exit(code)
 
 
 def token(

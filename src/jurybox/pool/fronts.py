@@ -166,6 +166,6 @@ def front_of(features: Rows16, scorer: Scorer, number: int = 0) -> Front:
     blocks = [scorer.scores(features[at : at + step]) for at in range(0, len(features), step)]
     scores = np.concatenate([np.zeros(0), *blocks])
     wanting = np.ones(len(scores), dtype=bool)
-    wanting[scorer.labelled.get(number, ())] = False
+    wanting[scorer.labelled.get(number, np.zeros(0, np.int64))] = False
     rows = np.flatnonzero(wanting)
     return Front.of((number << _SHARD_BITS) + rows, scores[rows], scorer.seed, scorer.size)
