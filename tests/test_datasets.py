@@ -7,6 +7,7 @@ import os
 import pickle
 import re
 import struct
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from jurybox.annotations import Annotations
 from jurybox.datasets import Dataset, load, load_demo
 from jurybox.datasets.folder import load_folder
 from jurybox.datasets.politeness import (
@@ -25,6 +27,27 @@ from jurybox.datasets.politeness import (
 )
 from jurybox.encoders import TfidfEncoder
 from jurybox.errors import FormatError, InputError
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_data_set_keeps_what_reviewers_decided(turned: bool) -> None:
+    names = [f"t{n}" for n in range(40)]
+    said = Annotations.from_indices(
+        np.repeat(np.arange(40), 2),
+        np.tile([0, 1], 40),
+        np.arange(80) % 2,
+        texts=names,
+        annotators=2,
+        classes=2,
+    )
+    said = replace(said, decided=(said.annotator == 1) & (said.text < 30))
+    texts = {"id": names[::-1] if turned else names, "text": names}
+    made = Dataset.from_frames(texts, said, test={"id": ["x"], "text": ["x"], "label": [0]}, name="small")
+    for given, n in ((made.answers, 30), (made.initial, None)):
+        assert given.decided is not None
+        of = np.array([int(name[1:]) for name in given.texts[given.text]])
+        assert np.array_equal(given.decided, (of < 30) & (given.annotators[given.annotator] == 1))
+        assert n is None or given.decided.sum() == n
 
 
 @pytest.fixture(scope="module")

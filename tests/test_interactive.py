@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -125,6 +126,28 @@ def test_a_loop_that_is_loaded_goes_on_as_the_other_would_have(tmp_path: Path) -
     with pytest.raises(jb.InputError, match="cannot be saved"):
         lonely.save(tmp_path / "not.loop")
     assert not (tmp_path / "not.loop").exists()
+
+
+@pytest.mark.parametrize("classes", [["no", "yes"], ["yes", "no"]])
+def test_a_loop_keeps_what_reviewers_decided(tmp_path: Path, classes: list[str]) -> None:
+    given = jb.Annotations.from_long(
+        ["t5", "t1", "t1"], ["bo", "bo", "ana"], ["no", "no", "yes"], classes=["no", "yes"]
+    )
+    given = replace(
+        given, decided=(given.texts[given.text] == "t1") & (given.annotators[given.annotator] == "bo")
+    )
+    asked = jb.Loop(list(TEXTS.items()), classes, annotations=given, encoder="tfidf")
+    asked.tell(["t0", "t7"], "aaron", ["no", "yes"])
+    asked.save(tmp_path / "here.loop")
+    for each in (asked, jb.Loop.load(tmp_path / "here.loop")):
+        assert decisions(each.annotations) == {("t1", "bo", "no")}
+    asked.tell("t1", "bo", "yes", replace=True)
+    assert decisions(asked.annotations) == set()
+
+
+def decisions(given: jb.Annotations) -> set[tuple[str, str, str]]:
+    assert given.decided is not None
+    return set(given.to_frame()[given.decided].itertuples(index=False, name=None))
 
 
 def test_a_loop_becomes_a_project_and_a_project_a_loop(tmp_path: Path) -> None:

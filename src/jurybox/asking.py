@@ -19,6 +19,7 @@ from jurybox.coding import class_names, identifiers
 from jurybox.display import Shown
 from jurybox.errors import InputError
 from jurybox.inputs import array, text_rows
+from jurybox.labelled import annotations_over
 
 __all__ = [
     "Batch",
@@ -154,9 +155,7 @@ def start_annotations(annotations: Any, ids: NDArray[Any], named: Sequence[Hasha
     if isinstance(annotations, Annotations):
         if annotations.texts.tolist() == ids.tolist() and annotations.classes == classes:
             return annotations
-        return Annotations.from_long(
-            annotations.to_frame(), texts=ids, classes=classes, scale=annotations.scale or False
-        )
+        return annotations_over(annotations, ids, classes)
     return Annotations.from_long(annotations, texts=ids, classes=classes)
 
 

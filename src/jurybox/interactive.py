@@ -192,9 +192,9 @@ class Loop(Shown):
         place = {name: at for at, name in enumerate(names)}
         theirs = np.array([place[name] for name in rows.annotators.tolist()], dtype=np.int64)[rows.annotator]
         wider = Annotations.from_indices(
-            a.text, a.annotator, a.label, texts=a.texts, annotators=names, classes=a.classes, scale=a.scale
+            [], [], [], texts=a.texts, annotators=names, classes=a.classes, scale=a.scale
         )
-        self._annotations = wider.extend(
+        self._annotations = wider.with_triplets(a.text, a.annotator, a.label, decided=a.decided).extend(
             rows.text, theirs, rows.label, duplicates="last" if replace else "error"
         )
         self._fresh_for, self._asked = None, None

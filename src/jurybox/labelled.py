@@ -1,8 +1,12 @@
-"""Tables by text, and what comes of them: annotations, rows in the order of texts, series by text."""
+"""Tables by text, and what comes of them: annotations, rows in the order of texts, series by text.
+
+Annotations that are chosen or brought over other names keep what reviewers decided.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +19,8 @@ from jurybox.errors import InputError, InputTypeError
 from jurybox.inputs import COLUMNS, ID_NAMES, array, is_counted, table
 
 __all__ = [
+    "annotations_at",
+    "annotations_over",
     "as_annotations",
     "by_text",
     "ensemble",
@@ -49,6 +55,46 @@ def as_annotations(given: Any) -> Annotations:
             "Annotations.from_wide (a column an annotator) or from_long (columns text, annotator, label)"
         )
     return Annotations.from_long(frame)
+
+
+def annotations_at(annotations: Annotations, rows: NDArray[Any]) -> Annotations:
+    """Return some of the annotations, by a mask (L,) or by positions, of the same texts, people and classes.
+
+    Examples
+    --------
+    >>> annotations_at(Annotations.from_wide([[0, 1], [1, None]]), np.array([0, 2])).label.tolist()
+    [0, 1]
+    """
+    triplet = annotations.text[rows], annotations.annotator[rows], annotations.label[rows]
+    decided = None if annotations.decided is None else annotations.decided[rows]
+    return annotations.with_triplets(*triplet, decided=decided)
+
+
+def annotations_over(
+    annotations: Annotations, texts: Sequence[Any] | NDArray[Any], classes: Sequence[Hashable]
+) -> Annotations:
+    """Return the same annotations over other texts and classes, or in another order of them.
+
+    Raises
+    ------
+    InputError
+        If an annotation is of a text or a class that is not among these.
+
+    Examples
+    --------
+    >>> one = Annotations.from_wide([[0, 1], [1, None]])
+    >>> annotations_over(one, [1, 0, 7], [1, 0]).text.tolist()
+    [0, 1, 1]
+    """
+    frame, scale = annotations.to_frame(), annotations.scale or False
+    found = Annotations.from_long(frame, texts=texts, classes=classes, scale=scale)
+    if annotations.decided is None:
+        return found
+    place = {name: at for at, name in enumerate(found.texts.tolist())}
+    person = {name: at for at, name in enumerate(found.annotators.tolist())}
+    text = [place[name] for name in frame["text"]]
+    annotator = [person[name] for name in frame["annotator"]]
+    return replace(found, decided=annotations.decided[np.lexsort((annotator, text))])
 
 
 def named(identifiers: NDArray[Any]) -> bool:

@@ -13,6 +13,7 @@ from jurybox.arrays import DataFrame, Ints, Rng, generator
 from jurybox.coding import identifiers, missing_labels
 from jurybox.errors import InputError
 from jurybox.inputs import table, text_rows
+from jurybox.labelled import annotations_at, annotations_over
 
 __all__ = [
     "TEST_SHARE",
@@ -47,9 +48,7 @@ def parts_of_frames(
     if not isinstance(answers, Annotations):
         answers = Annotations.from_long(answers, columns=columns, texts=ids, classes=classes)
     elif answers.texts.tolist() != ids.tolist():
-        answers = Annotations.from_long(
-            answers.to_frame(), texts=ids, classes=answers.classes, scale=answers.scale or False
-        )
+        answers = annotations_over(answers, ids, answers.classes)
     gold = _codes(labels, answers.classes, "texts")
     if test is None:
         truth = gold if gold is not None else majority(answers)
@@ -205,7 +204,7 @@ def draw_initial(
     enough = answers.n_labels[shuffled] >= labels_per_text
     chosen = np.concatenate([shuffled[enough], shuffled[~enough]])[:n_texts]
     kept = np.isin(answers.text, chosen) & (rank_within_text(answers, rng) < labels_per_text)
-    return answers.with_triplets(answers.text[kept], answers.annotator[kept], answers.label[kept])
+    return annotations_at(answers, kept)
 
 
 def rank_within_text(answers: Annotations, rng: Rng) -> Ints:

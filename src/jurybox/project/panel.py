@@ -11,6 +11,7 @@ from jurybox.annotations import Annotations
 from jurybox.arrays import Floats, Ints
 from jurybox.classifiers.panel import Panel, effective_votes, source_correlation
 from jurybox.consensus import EstimatedConsensus
+from jurybox.labelled import annotations_at
 from jurybox.project.basis import Basis, Moment
 from jurybox.project.stopping import AccuracyForecast
 from jurybox.project.whom import LEAST_KNOWN, WhomToAsk, whom_to_ask
@@ -163,10 +164,7 @@ def judge_machines(
 
 def _unprompted(inputs: Moment) -> Annotations:
     """Return the labels that were given without a model's opinion on the screen."""
-    given, free = inputs.annotations, ~inputs.evidence.suggested
-    decided = None if given.decided is None else given.decided[free]
-    triplet = given.text[free], given.annotator[free], given.label[free]
-    return given.with_triplets(*triplet, decided=decided)
+    return annotations_at(inputs.annotations, ~inputs.evidence.suggested)
 
 
 def _confusion(people: Annotations, said: Ints) -> Ints:

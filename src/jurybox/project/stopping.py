@@ -15,6 +15,7 @@ import numpy as np
 
 from jurybox.annotations import Annotations
 from jurybox.arrays import Bools, Ints
+from jurybox.labelled import annotations_at
 from jurybox.project.auditing import JudgedRound
 from jurybox.project.basis import Basis, Moment
 from jurybox.store.records import RoundInfo
@@ -200,8 +201,10 @@ def _rising(judged: Sequence[JudgedRound]) -> list[JudgedRound]:
 
 def _drawn(inputs: Moment) -> Annotations:
     """Return those of the annotations whose texts were drawn by chance."""
-    text, annotator, label, _ = inputs.independent[inputs.independent[:, 3] == 1].T
-    return inputs.annotations.with_triplets(text, annotator, label)
+    given, by_chance = inputs.annotations, inputs.independent[inputs.independent[:, 3] == 1]
+    M = given.n_annotators
+    drawn = np.isin(given.text.astype(np.int64) * M + given.annotator, by_chance[:, 0] * M + by_chance[:, 1])
+    return annotations_at(given, drawn)
 
 
 def _stability(info: RoundInfo) -> float | None:
