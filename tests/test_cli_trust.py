@@ -95,6 +95,18 @@ def test_texts_are_decided_by_key(jurybox: Jurybox, path: str, typed: str, decid
         assert project.status().annotations == 12 + len(decided)
 
 
+def test_what_is_decided_is_not_listed_again(jurybox: Jurybox, path: str) -> None:
+    before = [one["text_id"] for one in json.loads(jurybox("review", path, "--json", "-n", "3"))]
+    jurybox("review", path, "--reviewer", "rita", "-n", "1", typed="1\n")
+    after = [one["text_id"] for one in json.loads(jurybox("review", path, "--json", "-n", "3"))]
+    assert before[0] not in after
+    assert len(after) == 3
+    assert set(before[1:]) <= set(after)
+    shown = jurybox("review", path, "--reviewer", "rita", "-n", "1", typed="q\n")
+    assert "0 decided by rita" in shown
+    assert before[0] not in shown
+
+
 def test_a_remark_goes_with_the_decision(jurybox: Jurybox, path: str) -> None:
     jurybox("review", path, "--reviewer", "rita", "-n", "1", typed="f it is ironic\n2\n")
     with Project.open(path) as project:

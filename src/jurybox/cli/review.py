@@ -54,7 +54,7 @@ def review(
     question: OneOfSeveral = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show the labels that are most likely wrong, or decide them one by one.
+    """Show the labels that are most likely wrong, or decide them one by one; what is decided is left out.
 
     With --reviewer, keys are as in jurybox label; f notes a remark with the decision, u goes back. A decision
     is an annotation of the reviewer, with more weight than others, and overwrites none of them.
@@ -182,7 +182,7 @@ class _Review:
         """Go through the texts until the end or until the reviewer quits; return how many were decided."""
         at = 0
         if not self._texts:
-            self._screen.tell("nothing to review: no text has a label yet")
+            self._screen.tell("nothing to review: no text has a label yet, or all are decided")
         try:
             while 0 <= at < len(self._texts):
                 at = self._decide(at)

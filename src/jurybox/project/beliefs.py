@@ -281,7 +281,7 @@ class Beliefs:
         return forecast_accuracy(self.inputs, self._judged, more)
 
     def contested(self, limit: int = 50) -> tuple[ContestedText, ...]:
-        """Return the texts whose consensus is most likely wrong, the most likely first."""
+        """Return what no reviewer has decided and is most likely wrong, the most likely first."""
         with self._store.read() as connection:
             return read_contested(connection, self.inputs, self._doubts, limit)
 

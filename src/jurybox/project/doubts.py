@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -14,6 +15,7 @@ from jurybox.project.basis import Moment
 from jurybox.store.browse import find_annotations
 from jurybox.store.filters import AnnotationFilter
 from jurybox.store.overview import read_text
+from jurybox.store.remarks import read_decided
 from jurybox.trust.intervals import Interval
 from jurybox.trust.labels import Contested, LabelErrors, contested_texts, guideline_problems, label_errors
 
@@ -136,9 +138,13 @@ def find_doubts(inputs: Moment) -> Doubts:
 def read_contested(
     connection: Connection, inputs: Moment, doubts: Doubts, limit: int
 ) -> tuple[ContestedText, ...]:
-    """Return the texts whose consensus is most likely wrong, the most likely first, with their words."""
+    """Return the texts whose consensus is most likely wrong, the most likely first, with their words.
+
+    What a reviewer has decided by now is left out, though the figures may be older than the decision.
+    """
     errors, found = doubts
-    names = inputs.annotations.texts
+    names, decided = inputs.annotations.texts, read_decided(connection)
+    waiting = (one for one in found if str(names[one.text]) not in decided)
     return tuple(
         ContestedText(
             text_id=str(names[one.text]),
@@ -150,7 +156,7 @@ def read_contested(
             votes=_votes(connection, inputs, one.text, errors.annotations),
             model=_by_class(inputs, one.text),
         )
-        for one in found[:limit]
+        for one in islice(waiting, limit)
     )
 
 

@@ -124,10 +124,9 @@ def cases_page(request: Request) -> HTMLResponse:
 
 
 def _doubtful(request: Request) -> list[InboxRow]:
-    """List what is most likely wrong, but for what a reviewer has decided."""
-    project = get_project(request)
-    decided, found = project.review.decided(), get_beliefs(request).recent().contested(_DOUBTFUL)
-    return [InboxRow(one.text_id, one.text, f"{one.label}?") for one in found if one.text_id not in decided]
+    """List what is most likely wrong."""
+    found = get_beliefs(request).recent().contested(_DOUBTFUL)
+    return [InboxRow(one.text_id, one.text, f"{one.label}?") for one in found]
 
 
 def _remarked(request: Request, flags: Sequence[Flag]) -> list[InboxRow]:
