@@ -70,3 +70,6 @@ def test_the_audit_sample_grows_by_no_deleted_text(tmp_path: Path) -> None:
             project.audit.grow(4)
         project.audit.grow(3)
         assert {*project.audit.texts()}.isdisjoint(gone)
+        assert len(project.audit.texts()) == 5  # all that are left, so all that come are drawn, too
+        project.add_texts([(f"new{n}", f"new text {n}") for n in range(20)])
+        assert len(project.audit.texts()) == 25

@@ -390,7 +390,7 @@ def grow_audit(connection: Connection, n: int, *, now: float) -> list[int]:
     rng = np.random.default_rng([state.settings.seed, state.n_texts, len(known)])
     drawn = sorted(rng.choice(others, size=n, replace=False).tolist())
     insert_rows(connection, schema.audit, [{"text_id": number, "drawn_at": now} for number in drawn])
-    write_state(connection, audit_rate=(len(known) + n) / state.n_texts)
+    write_state(connection, audit_rate=(len(known) + n) / len(present))
     placed = [number for number in drawn if number < state.n_placed]  # the others get their places as such
     mark_audit(connection, state, placed)
     settle(connection, state, placed)
