@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+import jurybox.web
 from jurybox.cli.app import app
 from jurybox.project import Project
 from support.web import Stage, stage
@@ -31,6 +33,19 @@ def label_all(project: Project) -> None:
             if name == "bo" and i < 3:
                 food = "bad"
             project.submit(f"t{i}", f"food={food}; topics={topics}", annotator=name)
+
+
+def test_what_several_questions_need_is_loaded_where_there_are_several(own: Stage, tmp_path: Path) -> None:
+    static = Path(jurybox.web.__file__).parent / "static" / "label"
+    eager = {
+        path.name
+        for path in static.glob("*.js")
+        if re.search(r'^import .*"./answers.js"', path.read_text(), re.M)
+    }
+    assert eager == set()
+    with stage(str(tmp_path / "one.db")) as one:
+        pages = [each.browser("ana").get("/label").text for each in (own, one)]
+    assert ["answers.js" in page for page in pages] == [True, False]
 
 
 def test_answers_go_over_rest_as_one_label(own: Stage) -> None:

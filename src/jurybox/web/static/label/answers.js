@@ -10,9 +10,6 @@ const byItem = fields.some((field) => "option" in field.dataset);
 let text = ""; // the text that is answered now
 let left = ""; // the questions that were left open when Enter was pressed last
 
-/** Whether a text is asked several questions, which are answered together. */
-export const asksSeveral = fields.length > 0;
-
 const inputs = (field) => [...field.querySelectorAll("input")];
 const shown = () => fields.filter((field) => !field.hidden);
 const optionOf = (field) => field.dataset.option;
@@ -165,5 +162,5 @@ export function setUpAnswers(desk) {
       keep();
     });
   }
-  if (asksSeveral) $("submit-answers").addEventListener("click", (event) => (event.preventDefault(), submitAnswers(desk)));
+  $("submit-answers").addEventListener("click", (event) => (event.preventDefault(), submitAnswers(desk)));
 }

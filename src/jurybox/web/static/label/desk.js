@@ -14,9 +14,13 @@ const GLANCE = 150;
 const UNDO = "/decisions/undo";
 
 export class Desk {
-  /** @param {(decision: object) => void} correct what happens when an earlier decision is opened */
-  constructor(correct) {
+  /**
+   * @param {(decision: object) => void} correct what happens when an earlier decision is opened
+   * @param {object | null} answers the module of several questions; null where one is asked
+   */
+  constructor(correct, answers) {
     this.correct = correct;
+    this.answers = answers;
     this.current = config.task;
     this.ahead = [];
     this.recent = config.recent;
@@ -105,6 +109,7 @@ export class Desk {
     const unheard = isSheetFocused() ? this.current?.text : ""; // focus that stays where it is reads nothing out
     const waiting = this.reachable ? say.loading : say.offline_rest;
     showTask(this.current, say.nothing[this.nothing?.why] ?? waiting);
+    this.answers?.showAnswers(this.current);
     if (message || unheard) announce([message, unheard].filter(Boolean).join(" "));
     this.watch.restart();
     this.shownAt = performance.now();

@@ -1,6 +1,5 @@
 /** Single keys as they are printed on the buttons, and finding a class by its name. */
 
-import { asksSeveral, pressAnswer, submitAnswers } from "./answers.js";
 import { open, toggleNote } from "./dialogs.js";
 import { $, buttons } from "./page.js";
 import { printedKey, shortcutsOn } from "../printed.js";
@@ -18,7 +17,7 @@ function press(desk, key) {
   const named = [...document.querySelectorAll("#last-used .class"), ...buttons];
   const button = desk.current && named.find((one) => one.dataset.key === key);
   if (button) button.click();
-  else if (desk.current && pressAnswer(key)) return true;
+  else if (desk.current && desk.answers?.pressAnswer(key)) return true;
   else if (key === "u" || key === "Backspace") desk.undo();
   else if (key === "c" && desk.current) toggleNote();
   else if (key === "/" && $("class-filter")) $("class-filter").focus();
@@ -42,9 +41,9 @@ export function setUpKeys(desk) {
     }
     if (event.ctrlKey || event.metaKey) return;
     const elsewhere = event.target.closest?.("button, a, dialog") || document.querySelector("dialog[open]");
-    if (asksSeveral && event.key === "Enter" && !elsewhere) {
+    if (desk.answers && event.key === "Enter" && !elsewhere) {
       event.preventDefault();
-      return submitAnswers(desk); // whether single keys are on or not
+      return desk.answers.submitAnswers(desk); // whether single keys are on or not
     }
     if (!shortcuts.checked) return;
     const key = printedKey(event);

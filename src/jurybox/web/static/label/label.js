@@ -1,6 +1,5 @@
 /** The labelling page, put together: one text after the other, what is decided goes to the outbox. */
 
-import { setUpAnswers } from "./answers.js";
 import { Desk } from "./desk.js";
 import { open, openCorrection, setUpDialogs } from "./dialogs.js";
 import { setUpFilter, setUpKeys } from "./keys.js";
@@ -8,14 +7,15 @@ import { $, buttons, config, page } from "./page.js";
 import { setUpSwipe } from "./swipe.js";
 import { setUpUsed, use } from "./used.js";
 
-const desk = new Desk((decision) => openCorrection(desk, decision));
+const answers = document.querySelector(".question") ? await import("./answers.js") : null;
+const desk = new Desk((decision) => openCorrection(desk, decision), answers);
 
 setUpDialogs(desk);
 setUpKeys(desk);
 setUpFilter();
 setUpUsed();
 setUpSwipe(desk);
-setUpAnswers(desk);
+answers?.setUpAnswers(desk);
 
 $("undo-button").addEventListener("click", (event) => (event.preventDefault(), desk.undo()));
 $("decision").addEventListener("submit", (event) => event.preventDefault());

@@ -1,7 +1,6 @@
 /** What is seen on the labelling page: the text, the last decisions, the pace, the state of the connection. */
 
 import { mark } from "../highlight.js";
-import { showAnswers } from "./answers.js";
 import { $, buttons, fillIn, page, say } from "./page.js";
 
 const SHORT = 160;
@@ -22,7 +21,6 @@ export function showTask(task, rest) {
   $("comment").value = task?.comment ?? "";
   showNote($("comment").value !== "");
   showSuggestion(task?.suggestion);
-  showAnswers(task);
   if (!task) $("rest-text").textContent = rest;
   if ($("class-filter")) $("class-filter").value = "";
   if ($("class-none")) $("class-none").hidden = true;
