@@ -324,7 +324,7 @@ def test_a_round_that_began_with_other_classes_does_not_take_over(project: Proje
         "merge": lambda: project.edit.merge_classes("no", "maybe"),
         "rename": lambda: project.edit.rename_class("no", "never"),
     }
-    with pytest.raises(ConflictError, match="classes were merged or renamed"):
+    with pytest.raises(ConflictError, match="classes were merged, renamed or removed"):
         publish(project, change[act])
     assert project.status().rounds == 0
     assert len(project.beliefs.now().texts) == N
@@ -613,6 +613,104 @@ def test_settings_guidelines_and_classes_are_in_the_trail_and_undone(project: Pr
     project.configure(batch=7)
     project.edit.history.undo(1)
     assert project.settings == first
+
+
+def test_a_class_that_nobody_has_used_is_taken_away_again(project: Project) -> None:
+    for name, said in (("ana", "no"), ("bo", "yes"), ("cy", "maybe")):
+        label(project, name, 4, said)
+    project.add_class("unsure", by="olga")
+    project.add_class("perhaps")
+    label(project, "ana", 2, "perhaps")
+    publish(project)
+    before = state(project)
+    probabilities = project.reading.probabilities("t5")
+    assert probabilities is not None
+    done = project.edit.history.undo(first(project, "add class", "unsure"), by="olga")
+    assert (done.verb, done.subject, done.actor) == ("remove class", "unsure", "olga")
+    assert project.classes == ("no", "yes", "maybe", "perhaps")
+    after = state(project)
+    assert after[1] == {name: n for name, n in before[1].items() if name != "unsure"}
+    assert after[2] == before[2]
+    left = project.reading.probabilities("t5")
+    assert left is not None
+    rest = 1 - probabilities["unsure"]
+    assert left == pytest.approx({name: probabilities[name] / rest for name in project.classes}, abs=1e-5)
+    predicted = [info.diagnostics["audit"]["predicted"] for info in project.reading.rounds()]
+    assert predicted == [[0, 3]]  # the class behind the one that went is still the one that is predicted
+    project.add_class("unsure")
+    assert project.classes[-1] == "unsure"
+
+
+@pytest.mark.parametrize("use", ["label", "taken back", "gold", "predicted"])
+def test_a_class_that_was_used_stays(project: Project, use: str) -> None:
+    project.add_class("perhaps")
+    label(project, "ana", 1)
+    if use == "gold":
+        project.gold.set("t29", "perhaps")
+    elif use == "predicted":
+        publish(project)
+    else:
+        (one,) = label(project, "bo", 1, "perhaps")
+        if use == "taken back":
+            project.undo("bo", one)
+    before = state(project)
+    with pytest.raises(ConflictError, match="'perhaps' was chosen or predicted 1 times and stays"):
+        undo_first(project, "add class")
+    assert state(project) == before
+    project.edit.merge_classes("perhaps", "maybe")
+    assert project.classes == ("no", "yes", "maybe")
+
+
+def test_a_class_is_not_taken_away_under_another_name_or_as_one_of_two(project: Project) -> None:
+    project.add_class("perhaps")
+    added = first(project, "add class", "perhaps")
+    project.edit.rename_class("perhaps", "sure")
+    with pytest.raises(ConflictError, match="label is .perhaps., expected one of"):
+        project.edit.history.undo(added)
+    project.add_class("perhaps")
+    with pytest.raises(ConflictError, match="another class 'perhaps' was added since"):
+        project.edit.history.undo(added)
+    undo_first(project, "add class")
+    undo_first(project, "rename class")
+    with pytest.raises(ConflictError, match="classes were merged, renamed or removed"):
+        publish(project, lambda: project.edit.history.undo(added))
+    assert project.classes == ("no", "yes", "maybe")
+    project.add_class("perhaps")
+    project.edit.merge_classes("maybe", "no")
+    project.edit.merge_classes("yes", "no")
+    with pytest.raises(ConflictError, match="expected two or more to be left"):
+        undo_first(project, "add class")
+
+
+def first(project: Project, verb: str, subject: str) -> int:
+    return next(
+        event.number
+        for event in project.edit.history.last()
+        if (event.verb, event.subject) == (verb, subject)
+    )
+
+
+def test_the_trail_is_read_in_parts_and_in_brief(project: Project) -> None:
+    label(project, "ana", 6)
+    project.edit.delete_labels_of([text.id for text in project.reading.texts()])
+    project.edit.assign(["t3", "t4"], "bo")
+    project.edit.make_gold(["t3", "t4"], "no")
+    project.configure(batch=7)
+    project.edit.merge_classes("maybe", "no")
+    project.edit.rename_class("yes", "sure")
+    whole, brief = project.edit.history.last(), project.edit.history.last(brief=True)
+    assert [event.number for event in brief] == [event.number for event in whole] == [6, 5, 4, 3, 2, 1]
+    assert [event.detail for event in brief] == [
+        whole[0].detail,
+        {"into": "no"},
+        whole[2].detail,
+        {},
+        {"name": "bo"},
+        {},
+    ]
+    assert len(whole[-1].detail["labels"]) == 6
+    parts = [project.edit.history.last(2, before=number, brief=True) for number in (None, 5, 3, 1)]
+    assert [event.number for part in parts for event in part] == [6, 5, 4, 3, 2, 1]
 
 
 def test_undoing_a_fixed_number_of_labels_brings_all_back_that_it_had_set(project: Project) -> None:

@@ -151,6 +151,40 @@ def test_what_owners_set_is_in_the_history_by_whichever_door_and_undone(
     assert own.project.guidelines == ""
 
 
+def test_a_class_that_was_added_goes_again_unless_it_was_used(own: Stage, owner: TestClient) -> None:
+    for name in ("perhaps", "unsure"):
+        owner.post("/manage/classes", data={"name": name})
+    own.project.submit("t9", "unsure", annotator="ana")
+    unsure, perhaps = (event.number for event in own.project.edit.history.last())
+    refused = owner.post("/manage/history", data={"event": unsure})
+    assert refused.status_code == 409
+    assert "The class unsure has been used, so it stays." in unescape(refused.text)
+    assert own.client("olga").post(f"/api/v1/history/{unsure}/undoing").status_code == 409
+    assert "Undo: Added the class perhaps" in re.sub(r"<[^>]*>", "", refused.text)
+    done = own.client("olga").post(f"/api/v1/history/{perhaps}/undoing")
+    assert (done.status_code, done.json()["verb"]) == (200, "remove class")
+    assert own.project.classes == ("no", "yes", "unsure")
+    assert "Took the class perhaps away again" in owner.get("/manage/history").text
+
+
+def test_the_history_comes_in_pages(own: Stage, owner: TestClient) -> None:
+    for n in range(60):
+        own.project.edit.rename(f"name {n}")
+    first = owner.get("/manage/history").text
+    assert first.count("Renamed the project") == 2 * 50  # as words and as what is undone
+    assert "1 to 50" in first
+    link = re.search(r'href="([^"]*)" rel="next"', first)
+    assert link is not None
+    second = owner.get(unescape(link[1])).text
+    assert second.count("Renamed the project") == 2 * 10
+    assert "51 to 60" in second
+    assert 'rel="next"' not in second
+    api = own.client("olga")
+    numbers = [event["number"] for event in api.get("/api/v1/history?limit=10").json()]
+    more = api.get(f"/api/v1/history?limit=10&before={numbers[-1]}").json()
+    assert [event["number"] for event in more] == [number - 10 for number in numbers]
+
+
 def test_the_inbox_decides_by_one_key_and_takes_it_back(own: Stage) -> None:
     rita = own.browser("rita")
     page = rita.get("/manage/review").text

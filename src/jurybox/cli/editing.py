@@ -181,7 +181,7 @@ def history(
 
     with open_project(project) as opened:
         trail = opened.edit.history
-        events = trail.last() if undo is None else [trail.undo(undo)]
+        events = trail.last(brief=not as_json) if undo is None else [trail.undo(undo)]
     if as_json:
         print_json(plain(events))
         return

@@ -36,10 +36,16 @@ class _Undone:
 class History(ProjectPart):
     """The trail of a stored project."""
 
-    def last(self, limit: int = 200) -> list[HistoryEvent]:
-        """Return the last events, the latest first."""
+    def last(self, limit: int = 200, *, before: int | None = None, brief: bool = False) -> list[HistoryEvent]:
+        """Return the last events, or the last before one of a number, the latest first.
+
+        Parameters
+        ----------
+        brief
+            Leave out of the detail which rows were changed; these can be 100,000.
+        """
         with self.store.read() as connection:
-            return read_events(connection, limit)
+            return read_events(connection, limit, before=before, brief=brief)
 
     def event(self, number: int) -> HistoryEvent:
         """Return one event; NotFoundError if there is none of this number."""
@@ -156,6 +162,14 @@ def _split(connection: Connection, event: HistoryEvent, now: float) -> _Undone:
     return _Undone("split classes", event.subject, {"into": event.detail["into"]})
 
 
+def _remove_class(connection: Connection, event: HistoryEvent, now: float) -> _Undone:
+    if read_last_number(connection, event.verb, event.subject) != event.number:
+        problem = f"another class {event.subject!r} was added since; undo that first"
+        raise ConflictError(problem, code="in_the_way")
+    classes.remove(connection, event.subject, now=now)
+    return _Undone("remove class", event.subject, {})
+
+
 def _put_back(connection: Connection, event: HistoryEvent, _now: float) -> _Undone:
     person = event.detail["person"]
     if is_erased(connection, person):
@@ -213,6 +227,7 @@ UNDOABLE: Mapping[str, Callable[[Connection, HistoryEvent, float], _Undone]] = {
     "rename class": _name_before,
     "rename person": _name_before,
     "merge classes": _split,
+    "add class": _remove_class,
     "remove person": _put_back,
     "drop search": _keep_search,
     "settings": _settings_before,

@@ -1,4 +1,4 @@
-"""Classes get other names, and two of them become one.
+"""Classes get other names, two of them become one, and one that nobody has used goes.
 
 A class's number is its position in every array of probabilities, so the classes behind one that goes move up,
 in all rows and arrays. Annotations keep their rows: which of them said the class that is gone, and all else
@@ -7,7 +7,7 @@ that a merger cannot be undone without, is what `merge` returns.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -115,12 +115,39 @@ def merge(connection: Connection, old: str, into: str, *, now: float) -> Mapping
     said = {str(column): _rows_that_say(connection, column, gone) for column in _COLUMNS}
     for column in _COLUMNS:
         _move(connection, column, column == gone, kept)
-        _move(connection, column, column > gone, column - 1)
-    _name(connection, left)
+    _close_up(connection, left, gone)
     _rewrite(connection, lambda p: _merged(p, gone, kept), [*_without(len(names), gone, kept)])
     _settle_all_of(connection, said[str(schema.annotations.c.class_id)])
     ask_for_round(connection, now=now)
     return {"class": old, "number": gone, "into": into, "rows": said}
+
+
+def remove(connection: Connection, name: str, *, now: float) -> None:
+    """Take a class away that nobody has used: no label was ever given of it, and no model or machine chose it.
+
+    Raises
+    ------
+    InputError
+        If there is no such class, or only one were left, or no scale any more.
+    ConflictError
+        If it has been used.
+    """
+    refuse_questions(connection, "removing classes")
+    gone, names = class_number(connection, name), list(read_classes(connection))
+    left = [other for other in names if other != name]
+    if len(left) < 2:
+        raise InputError(f"cannot take the class {name!r} away: expected two or more to be left")
+    numbers_of(left, read_state(connection).settings.scale)
+    uses = sum(len(_rows_that_say(connection, column, gone)) for column in _COLUMNS)
+    uses += sum(gone in audit["predicted"] for _, _, audit in _predictions(connection))
+    if uses:
+        problem = (
+            f"the class {name!r} was chosen or predicted {uses:,} times and stays; merge it into another one"
+        )
+        raise ConflictError(problem, code="class_used", name=name)
+    _close_up(connection, left, gone)
+    _rewrite(connection, lambda p: _dropped(p, gone), [k - (k > gone) for k in range(len(names))])
+    ask_for_round(connection, now=now)
 
 
 def split(connection: Connection, detail: Mapping[str, Any], *, now: float) -> None:
@@ -171,6 +198,13 @@ def _move(connection: Connection, column: sa.Column[Any], which: Any, value: Any
     connection.execute(sa.update(column.table).where(which).values({column.name: value}))
 
 
+def _close_up(connection: Connection, left: Sequence[str], gone: int) -> None:
+    """Let the classes behind one that goes move up, in all rows."""
+    for column in _COLUMNS:
+        _move(connection, column, column > gone, column - 1)
+    _name(connection, left)
+
+
 def _name(connection: Connection, names: Sequence[str]) -> None:
     """Let the classes be these; two of them must never have one name, so all get others on the way."""
     classes = schema.classes
@@ -217,6 +251,30 @@ def _merged(p: NDArray[Any], gone: int, kept: int) -> NDArray[Any]:
     return np.delete(wide, gone, axis=1)
 
 
+def _dropped(p: NDArray[Any], gone: int) -> NDArray[Any]:
+    """Return probabilities (N, K) without a class, (N, K - 1); alike where nothing else was likely.
+
+    Examples
+    --------
+    >>> _dropped(np.array([[0.2, 0.2, 0.6], [0, 1, 0]]), gone=1).round(6).tolist()
+    [[0.25, 0.75], [0.5, 0.5]]
+    """
+    if gone >= p.shape[1]:
+        return p
+    left = np.delete(p, gone, axis=1)
+    total = left.sum(axis=1, keepdims=True)
+    return np.divide(left, total, out=np.full_like(left, 1 / left.shape[1]), where=total > 0)
+
+
+def _predictions(connection: Connection) -> Iterator[tuple[int, Mapping[str, Any], Mapping[str, Any]]]:
+    """Yield the rounds that say what they predict for the audit sample: number, diagnostics, audit."""
+    rounds = schema.rounds
+    for number, diagnostics in connection.execute(sa.select(rounds.c.id, rounds.c.diagnostics)).all():
+        audit = diagnostics.get("audit")
+        if isinstance(audit, Mapping) and audit.get("predicted"):
+            yield number, diagnostics, audit
+
+
 def _rewrite(
     connection: Connection, change: Callable[[NDArray[Any]], NDArray[Any]], places: Sequence[int]
 ) -> None:
@@ -246,12 +304,10 @@ def _rewrite(
             for row in chunk
         ]
         connection.execute(one.values(probabilities=sa.bindparam("a_value", type_=sa.JSON)), rows)
-    for row in connection.execute(sa.select(rounds.c.id, rounds.c.diagnostics)).all():
-        audit = row.diagnostics.get("audit")
-        if isinstance(audit, Mapping) and audit.get("predicted"):
-            predicted = [places[k] for k in audit["predicted"]]
-            found = {**row.diagnostics, "audit": {**audit, "predicted": predicted}}
-            connection.execute(sa.update(rounds).where(rounds.c.id == row.id).values(diagnostics=found))
+    for number, diagnostics, audit in _predictions(connection):
+        predicted = [places[k] for k in audit["predicted"]]
+        found = {**diagnostics, "audit": {**audit, "predicted": predicted}}
+        connection.execute(sa.update(rounds).where(rounds.c.id == number).values(diagnostics=found))
 
 
 def _settle_all_of(connection: Connection, rows: Sequence[Sequence[int]]) -> None:

@@ -72,11 +72,22 @@ def mark_undone(connection: Connection, number: int, by: int) -> None:
     connection.execute(sa.update(history).where(history.c.id == number).values(undone_by=by))
 
 
-def read_events(connection: Connection, limit: int) -> list[HistoryEvent]:
-    """Return the last events, the latest first."""
+def read_events(
+    connection: Connection, limit: int, *, before: int | None = None, brief: bool = False
+) -> list[HistoryEvent]:
+    """Return the last events, or the last before one of a number, the latest first.
+
+    Parameters
+    ----------
+    brief
+        Of what is done to many rows, read the names alone: the detail has up to 100,000 numbers, too.
+    """
     history = schema.history
-    rows = connection.execute(sa.select(history).order_by(history.c.id.desc()).limit(limit))
-    return [_event(row) for row in rows]
+    columns = [*(_BRIEF if brief else history.c)]
+    query = sa.select(*columns).order_by(history.c.id.desc()).limit(limit)
+    if before is not None:
+        query = query.where(history.c.id < before)
+    return [_event(row) for row in connection.execute(query)]
 
 
 def read_event(connection: Connection, number: int) -> HistoryEvent:
@@ -87,9 +98,14 @@ def read_event(connection: Connection, number: int) -> HistoryEvent:
     return _event(row)
 
 
-def read_last_number(connection: Connection) -> int:
-    """Return the number of the last event; 0 where there is none."""
-    return connection.scalar(sa.select(sa.func.max(schema.history.c.id))) or 0
+def read_last_number(connection: Connection, verb: str | None = None, subject: str | None = None) -> int:
+    """Return the number of the last event, or of the last that holds of a verb and a subject; 0 for none."""
+    history = schema.history
+    query = sa.select(sa.func.max(history.c.id))
+    if verb is not None:
+        holds = history.c.verb == verb, history.c.subject == subject, history.c.undone_by.is_(None)
+        query = query.where(*holds)
+    return connection.scalar(query) or 0
 
 
 def is_erased(connection: Connection, person: int) -> bool:
@@ -129,5 +145,26 @@ _NAMES = ("before", "after", "name")
 """Where an event that is about a person has their name, besides its subject."""
 
 
+_OF_ROWS = (
+    *("delete labels", "restore labels", "delete texts", "restore texts", "reopen", "close", "assign"),
+    *("take back", "gold", "merge classes", "remove person"),
+)
+"""Verbs whose detail has a number for each row that was changed."""
+
+_WORDS = ("into", "name")
+"""What such a detail has in words."""
+
+_many = schema.history.c.verb.in_(_OF_ROWS)
+_BRIEF = (
+    *(column for column in schema.history.c if column.name != "detail"),
+    sa.case((_many, sa.null()), else_=schema.history.c.detail).label("detail"),
+    *(sa.case((_many, schema.history.c.detail[key].as_string())).label(key) for key in _WORDS),
+)
+
+
 def _event(row: sa.Row[Any]) -> HistoryEvent:
-    return HistoryEvent(row.id, row.created_at, row.actor, row.verb, row.subject, row.detail, row.undone_by)
+    detail = row.detail
+    if detail is None:
+        words = {key: row._mapping[key] for key in _WORDS}
+        detail = {key: word for key, word in words.items() if word is not None}
+    return HistoryEvent(row.id, row.created_at, row.actor, row.verb, row.subject, detail, row.undone_by)

@@ -168,7 +168,9 @@ def publish(
             raise ConflictError(f"round {number} is not published: the lock on rounds was lost meanwhile")
         classes = snapshot.annotations.classes  # others may have come behind them, which is in order
         if read_classes(connection)[: len(classes)] != tuple(classes):
-            raise ConflictError(f"round {number} is not published: classes were merged or renamed meanwhile")
+            raise ConflictError(
+                f"round {number} is not published: classes were merged, renamed or removed meanwhile"
+            )
         base = state.base_round if front_only else number
         # Texts that have come since the snapshot get their places in a new base little by little, below.
         placed = {} if front_only else {"n_placed": snapshot.annotations.n_texts}

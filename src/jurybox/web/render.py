@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path, PurePath
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import urlencode
 
-from fastapi import Request
+from fastapi import Query, Request
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markdown_it import MarkdownIt
 from markupsafe import Markup
@@ -21,6 +21,10 @@ from jurybox.store.records import Role
 from jurybox.web.access import User, known_user
 from jurybox.web.i18n import LANGUAGES, Catalogue, choose_language, get_catalogue
 from jurybox.web.state import chosen_question, get_server
+
+After = Annotated[int | None, Query(ge=0, le=2**62)]
+Before = Annotated[int, Query(ge=0, le=2**62)]
+"""Where a page of a list begins, and behind how many rows that is, for `pager`."""
 
 TEMPLATES = Path(__file__).with_name("templates")
 
@@ -181,6 +185,26 @@ def prose(text: str) -> Markup:
 def _markdown() -> MarkdownIt:
     options = {"html": False, "breaks": True, "xhtmlOut": False}
     return MarkdownIt("commonmark", options).enable("table").disable("image")
+
+
+def pager(
+    catalogue: Catalogue, path: str, query: Mapping[str, str], before: int, n: int, following: int | None
+) -> dict[str, str]:
+    """Return where a list goes on, and where in it its n rows here are: behind `before` others.
+
+    Parameters
+    ----------
+    following
+        What the next page asks for as ``after``; None at the end.
+    """
+    kept = {name: value for name, value in query.items() if value}
+    more = {**kept, "after": following, "before": before + n}
+    place = {"first": catalogue.number(before + 1), "last": catalogue.number(before + n)}
+    return {
+        "first": f"{path}?{urlencode(kept)}" if before else "",
+        "place": catalogue.text("pager.place", **place) if n else "",
+        "next": f"{path}?{urlencode(more)}" if following is not None else "",
+    }
 
 
 def size_of(text: str) -> str:

@@ -165,9 +165,15 @@ def erase_annotator(user: Owner, project: Stored, body: PersonName) -> Erased:
 
 
 @router.get("/history", dependencies=[owner_only])
-def history(project: Stored, limit: Limit = 50) -> list[HistoryEvent]:
+def history(
+    project: Stored,
+    limit: Limit = 50,
+    before: Annotated[
+        int | None, Query(ge=1, le=2**62, description="Number of the last event of the page before.")
+    ] = None,
+) -> list[HistoryEvent]:
     """List what owners have done, the latest first."""
-    return project.edit.history.last(limit)
+    return project.edit.history.last(limit, before=before)
 
 
 @router.post("/history/{number}/undoing")

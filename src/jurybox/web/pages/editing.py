@@ -18,7 +18,7 @@ from jurybox.web.access import Owner, owner_only, safe_path
 from jurybox.web.api.transfer import export_file
 from jurybox.web.i18n import Catalogue
 from jurybox.web.pages.settings import changes_in_words
-from jurybox.web.render import catalogue_of, explain, render
+from jurybox.web.render import After, Before, catalogue_of, explain, pager, render
 from jurybox.web.state import get_project
 
 router = APIRouter(prefix="/manage", include_in_schema=False)
@@ -26,14 +26,16 @@ router = APIRouter(prefix="/manage", include_in_schema=False)
 OFFERED = (*ACTS[:-1], "export", ACTS[-1])
 """What can be done to texts that are selected, what destroys most last."""
 
+_PAGE = 50
+
 Name = Annotated[str, Form(min_length=1, max_length=1000)]
 Short = Annotated[str, Form(max_length=1000)]
 
 
 @router.get("/history", dependencies=[owner_only])
-def history_page(request: Request) -> HTMLResponse:
+def history_page(request: Request, after: After = None, before: Before = 0) -> HTMLResponse:
     """List what was done, the latest first."""
-    return _history(request)
+    return _history(request, after, before)
 
 
 @router.post("/history")
@@ -208,12 +210,16 @@ def _back(path: str, query: dict[str, str], project: Project, before: int) -> Re
     return RedirectResponse(f"{path}?{urlencode({**query, **said})}", 303)
 
 
-def _history(request: Request, *, problem: str = "") -> HTMLResponse:
+def _history(
+    request: Request, after: int | None = None, before: int = 0, *, problem: str = ""
+) -> HTMLResponse:
     catalogue = catalogue_of(request)
+    found = get_project(request).edit.history.last(_PAGE + 1, before=after, brief=True)
     events = [
         {"event": event, "words": event_words(catalogue, event), "undoable": event.verb in UNDOABLE}
-        for event in get_project(request).edit.history.last()
+        for event in found[:_PAGE]
     ]
-    return render(
-        request, "manage/history.html", {"events": events, "problem": problem}, status=409 if problem else 200
-    )
+    following = found[_PAGE - 1].number if len(found) > _PAGE else None
+    pages = pager(catalogue, "/manage/history", {}, before, len(events), following)
+    values = {"events": events, "problem": problem, "pager": pages}
+    return render(request, "manage/history.html", values, status=409 if problem else 200)

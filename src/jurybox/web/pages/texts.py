@@ -14,20 +14,17 @@ from jurybox.drawing import Bar, bars
 from jurybox.project import Project
 from jurybox.project.texts import TextBelief, TextBeliefs
 from jurybox.scales import CLASS_KEYS, class_keys
-from jurybox.store.browse import Page, TextRow
+from jurybox.store.browse import TextRow
 from jurybox.store.filters import AnnotationFilter, TextFilter, TextState
 from jurybox.store.records import Fault, Role, Standing
 from jurybox.web.access import Owner, Reviewer, may
 from jurybox.web.i18n import Catalogue
 from jurybox.web.pages.editing import OFFERED, done_view
 from jurybox.web.panels import Chart
-from jurybox.web.render import catalogue_of, render
+from jurybox.web.render import After, Before, catalogue_of, pager, render
 from jurybox.web.state import get_beliefs, get_project
 
 router = APIRouter(prefix="/manage", include_in_schema=False)
-
-After = Annotated[int | None, Query(ge=0, le=2**62)]
-Before = Annotated[int, Query(ge=0, le=2**62)]
 
 _PAGE = 50
 MOST_COUNTED = 10_000
@@ -90,7 +87,7 @@ def texts_page(
         "class_options": [(name, name) for name in project.classes],
         "annotator_options": _whose(project),
         "assignees": _present(project),
-        "pager": _pager(catalogue, "/manage/texts", query, page, before),
+        "pager": pager(catalogue, "/manage/texts", query, before, len(page.items), page.next),
     }
     return render(request, "manage/texts.html", values)
 
@@ -121,7 +118,7 @@ def annotations_page(
         "filter": query,
         "class_options": [(name, name) for name in project.classes],
         "annotator_options": _whose(project),
-        "pager": _pager(catalogue, "/manage/annotations", query, page, before),
+        "pager": pager(catalogue, "/manage/annotations", query, before, len(page.items), page.next),
     }
     return render(request, "manage/annotations.html", values)
 
@@ -262,18 +259,3 @@ def _belief_chart(
         [catalogue.text("chart.class"), catalogue.text("chart.probability")],
         [[name, catalogue.percent(p, 1)] for name, p in pairs],
     )
-
-
-def _pager(
-    catalogue: Catalogue, path: str, query: Mapping[str, str], page: Page[Any], before: int
-) -> dict[str, str]:
-    """Return where the list goes on, and where in it these rows are: behind `before` others."""
-    kept = {name: value for name, value in query.items() if value}
-    last = before + len(page.items)
-    more = {**kept, "after": page.next, "before": last}
-    place = {"first": catalogue.number(before + 1), "last": catalogue.number(last)}
-    return {
-        "first": f"{path}?{urlencode(kept)}" if before else "",
-        "place": catalogue.text("pager.place", **place) if page.items else "",
-        "next": f"{path}?{urlencode(more)}" if page.next is not None else "",
-    }
