@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 import jurybox as jb
 from jurybox.cli.app import app
 from jurybox.errors import ConflictError, InputError
-from jurybox.joint import most_per_second
+from jurybox.items import most_per_second
 from jurybox.project import Project
 from jurybox.store.records import Task
 from jurybox.store.settings import ProjectSettings

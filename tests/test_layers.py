@@ -39,6 +39,7 @@ LAYERS = (
     "strategies",
     "ranking",
     "loop",
+    "items",
     "joint",
     "datasets",
     "curves",

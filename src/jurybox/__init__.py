@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from jurybox.errors import InputError, JuryboxError
     from jurybox.estimators import EncoderTransformer, JuryClassifier
     from jurybox.interactive import Loop
-    from jurybox.joint import JointRound, most_per_second, play_questions
+    from jurybox.items import most_per_second
+    from jurybox.joint import JointRound, play_questions
     from jurybox.loop import Round, Settings, play_round
     from jurybox.project import Project
     from jurybox.questions import Question
@@ -105,7 +106,8 @@ _HOMES = {
     "estimators": ("EncoderTransformer", "JuryClassifier"),
     "asking": ("Batch",),
     "interactive": ("Loop",),
-    "joint": ("JointRound", "most_per_second", "play_questions"),
+    "items": ("most_per_second",),
+    "joint": ("JointRound", "play_questions"),
     "loop": ("Round", "Settings", "play_round"),
     "ranking": ("Ranking",),
     "project": ("Project",),

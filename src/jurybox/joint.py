@@ -1,8 +1,7 @@
 """One round for several questions: every facet plays its round, and texts are asked for by what all want.
 
-A text's score is what the errors of its items are expected to cost together. The page may ask for all of them
-or for the unsure ones alone: `most_per_second` says which, given how long it takes to read a text and to
-answer.
+A text's score is what the errors of its items are expected to cost together. It may be asked for all of them
+or for the unsure ones alone (`jurybox.items`).
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from jurybox.annotations import Annotations
 from jurybox.arrays import Bools, DataFrame, Floats, Ints, Rng, freeze, generator
@@ -28,16 +27,19 @@ from jurybox.consensus.prior import AnnotatorPrior
 from jurybox.consensus.several import habits_at
 from jurybox.display import Shown
 from jurybox.errors import InputError
+from jurybox.items import ItemTotals, most_per_second
 from jurybox.loop import Round, Settings, play_round, single_threaded
 from jurybox.questions import Facet, Question
 from jurybox.ranking import Ranking, rank_texts
 from jurybox.sheets import AnswerSheet
 from jurybox.strategies import Strategy, by_consensus, get_strategy, hears_habits, knowing
 
-__all__ = ["JointRound", "most_per_second", "play_questions"]
+__all__ = ["JointRound", "play_questions"]
 
 _MOST_TEXTS = 20_000  # from which thresholds are chosen
 _LEAST = 1e-9
+_FRONT = 1_000
+_SHARING = 200_000
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -49,7 +51,7 @@ class JointRound(Shown):
     questions : tuple of Question
         What is asked.
     rounds : mapping of Facet to Round
-        Of each facet, as of a question of its own.
+        Of each facet, as of a question of its own; of several, rankings have the first thousand texts.
     ranking : Ranking
         The texts that want an answer, the most wanted first; `reasons` are those of texts.
     expected_errors : ndarray, shape (N, F)
@@ -69,7 +71,7 @@ class JointRound(Shown):
     questions: tuple[Question, ...]
     rounds: Mapping[Facet, Round]
     ranking: Ranking
-    expected_errors: Floats
+    expected_errors: NDArray[np.float32]
     thresholds: Mapping[Facet, Floats]
     size: int
     basis: Floats | None
@@ -191,12 +193,14 @@ def play_questions(
     basis = _shared_basis(sheet, features, trainable, settings)
     x = features if basis is None else features @ basis
     rounds: dict[Facet, Round] = {}
+    found = ItemTotals.of(sheet.n_texts, len(facets), keep_wants=reading is not None)
     for question in sheet.questions:
         habits = _habits(sheet, question, previous, trainable, experts) if hears_habits(strategy) else None
         own = replace(settings, strategy=knowing(strategy, habits))
         for facet in question.facets:
-            rounds[facet] = play_round(
-                sheet[facet],
+            annotations = replace(sheet[facet])  # counts that it makes of all texts go with it
+            played = play_round(
+                annotations,
                 x,
                 own,
                 rng,
@@ -205,15 +209,22 @@ def play_questions(
                 eligible=None if may is None else may[:, facets.index(facet)],
                 experts=experts,
             )
-    weights = np.array([_weight(facet, played, measure) for facet, played in rounds.items()])
-    errors = np.column_stack([_expected_errors(sheet[f], played, rng) for f, played in rounds.items()])
-    wants = [_wants(played, strategy, errors[:, at]) for at, played in enumerate(rounds.values())]
-    ranking, size, asked = _ranking(sheet, rounds, np.column_stack(wants) * weights, settings, reading, rng)
+            errors = _expected_errors(annotations, played, rng)
+            found.add(
+                facets.index(facet),
+                annotations.n_labels,
+                played,
+                errors,
+                _wants(played, strategy, errors),
+                _weight(facet, played, measure),
+            )
+            rounds[facet] = played if len(facets) == 1 else _with_front(played, settings.batch)
+    ranking, size, asked = _ranking(sheet, rounds, found, settings, reading, rng)
     return JointRound(
         questions=sheet.questions,
         rounds=rounds,
         ranking=ranking,
-        expected_errors=errors * weights,
+        expected_errors=found.errors,
         thresholds=_thresholds(sheet, rounds, measure),
         size=size,
         basis=basis,
@@ -221,53 +232,17 @@ def play_questions(
     )
 
 
-def most_per_second(
-    errors: ArrayLike, *, reading: float = 0.0, answering: float = 1.0
-) -> tuple[Floats, Bools]:
-    """Choose the items to ask for of each text, so that most expected error is settled a second.
-
-    Of a text with the expected errors e_1 >= e_2 >= … the first n items are asked for, where
-
-        max_n  sum_{m <= n} e_m / (reading + n answering)
-
-    is reached: all items where reading takes long, the most doubtful alone where it takes no time.
-
-    Parameters
-    ----------
-    errors : array-like, shape (N, F)
-        What the errors of items are expected to cost; 0 for those that are not to be asked.
-    reading, answering
-        Seconds that it takes to read a text, and to answer for an item.
-
-    Returns
-    -------
-    tuple
-        The maximum of each text, shape (N,), and the items to ask for, bool of shape (N, F).
-
-    Raises
-    ------
-    InputError
-        If ``reading`` is negative, ``answering`` is not positive, or ``errors`` has not two dimensions.
-
-    Examples
-    --------
-    >>> most_per_second([[0.5, 0.1]], reading=0)[1], most_per_second([[0.5, 0.1]], reading=20)[1]
-    (array([[ True, False]]), array([[ True,  True]]))
-    """
-    e = np.asarray(errors, dtype=np.float64)
-    if e.ndim != 2:
-        raise InputError(f"errors has shape {e.shape}, expected (N, F): one an item")
-    if not (reading >= 0 and answering > 0):
-        raise InputError(
-            f"reading is {reading} and answering {answering}, expected seconds: at least 0, and more than 0"
-        )
-    order = np.argsort(-e, axis=1, kind="stable")
-    falling = np.take_along_axis(e, order, axis=1)
-    rate = np.cumsum(falling, axis=1) / (reading + answering * np.arange(1, e.shape[1] + 1))
-    last = rate.argmax(axis=1)
-    chosen = np.zeros(e.shape, dtype=bool)
-    np.put_along_axis(chosen, order, np.arange(e.shape[1]) <= last[:, None], axis=1)
-    return rate.max(axis=1), chosen & (e > 0)
+def _with_front(played: Round, batch: int) -> Round:
+    """Return a facet's round with the first texts of its ranking: of many facets all would take much room."""
+    ranking, n = played.ranking, max(batch, _FRONT)
+    front = replace(
+        ranking,
+        texts=ranking.texts[:n].copy(),
+        scores=ranking.scores[:n].copy(),
+        probability=ranking.probability[:n].copy(),
+        reasons=ranking.reasons[:n],
+    )
+    return replace(played, ranking=front)
 
 
 def _eligible(eligible: Bools | None, n_texts: int, n_facets: int) -> Bools | None:
@@ -287,10 +262,20 @@ def _shared_basis(
         return None
     if not isinstance(settings.classifier, Head):  # no other is the same on turned features
         return None
-    trained = np.any([each.labelled for each in sheet.facets.values()], axis=0)
+    if sheet.n_texts > _SHARING:  # turned features of so many texts take more room than factorisations time
+        return None
+    trained = _answered(sheet)
     if trainable is not None:
         trained &= trainable
     return row_space(features[trained]) if trained.any() else None
+
+
+def _answered(sheet: AnswerSheet) -> Bools:
+    """Return which texts have an answer to any question, shape (N,)."""
+    answered = np.zeros(sheet.n_texts, dtype=bool)
+    for each in sheet.facets.values():
+        answered[each.text] = True
+    return answered
 
 
 def _habits(
@@ -307,7 +292,8 @@ def _habits(
     facets = question.facets
     if len(facets) < 2:
         return None
-    kept = np.arange(sheet.n_texts) if trainable is None else np.flatnonzero(trainable)
+    answered = _answered(sheet)
+    kept = np.flatnonzero(answered if trainable is None else answered & trainable)
     known = [None if previous is None else previous.rounds[facet].pred_probs[kept] for facet in facets]
     return habits_at([sheet[facet].subset(texts=kept) for facet in facets], known, experts=experts)
 
@@ -341,7 +327,7 @@ def _weight(facet: Facet, played: Round, measure: Measure) -> float:
 def _ranking(
     sheet: AnswerSheet,
     rounds: Mapping[Facet, Round],
-    wants: Floats,
+    found: ItemTotals,
     settings: Settings,
     reading: float | None,
     rng: np.random.Generator,
@@ -350,22 +336,21 @@ def _ranking(
     played = list(rounds.values())
     if len(played) == 1:
         return played[0].ranking, int(played[0].diagnostics["batch"]), None
-    wanting = np.zeros(sheet.n_texts, dtype=bool)
-    for each in played:
-        wanting[each.ranking.texts] = True
-    gains, asked = (wants.sum(axis=1), None) if reading is None else most_per_second(wants, reading=reading)
+    gains, asked = found.gains, None
+    if reading is not None and found.wants is not None:
+        gains, asked = most_per_second(found.wants, reading=reading)
     ranking, size = rank_texts(
         sheet.texts,
-        np.sum([each.n_labels for each in sheet.facets.values()], axis=0),
+        found.n_labels,
         -gains,
-        wanting,
+        found.wanting,
         rng,
         batch=settings.batch,
         random_share=settings.random_share,
         spread=all(each.classifier is None for each in played),
     )
     if asked is not None:
-        asked[ranking.texts[np.array(ranking.reasons) == "random"]] = True
+        asked[ranking.texts[:size][np.array(ranking.reasons[:size]) == "random"]] = True
     return ranking, size, asked
 
 

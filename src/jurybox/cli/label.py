@@ -86,7 +86,7 @@ def next_texts(
         lent = opened.next_tasks(annotator, n, lend_limit=lend_limit, seconds=seconds)
         classes, asked = opened.classes, opened.questions
     if form is not None:
-        if asked and form != "csv":
+        if asked and form not in ("csv", "label-studio"):
             raise several_refused(form)
         texts = [TextRecord(task.text_id, task.text, task.metadata) for task in lent.tasks]
         write_tasks(texts, classes, form, sys.stdout, asked)

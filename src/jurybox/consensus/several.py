@@ -116,14 +116,22 @@ def habits_at(
     if not own_share or not any(len(each) for each in classes):
         return None
     first = classes[0]
+    rows = [np.unique(each.text) for each in classes]  # no other text says what people are like
+    starts = np.cumsum([0, *map(len, rows)])
     p: Floats | None = None
     if all(each is not None for each in pred_probs):
-        p = np.vstack([probabilities(each, first.texts, first.classes) for each in pred_probs])
+        p = np.vstack(
+            [
+                probabilities(each, first.texts, first.classes)[own]
+                for each, own in zip(pred_probs, rows, strict=True)
+            ]
+        )
+    places = zip(classes, rows, starts[:-1], strict=True)
     stacked = Annotations.from_indices(
-        np.concatenate([each.text + k * each.n_texts for k, each in enumerate(classes)]),
+        np.concatenate([start + np.searchsorted(own, each.text) for each, own, start in places]),
         np.concatenate([each.annotator for each in classes]),
         np.concatenate([each.label for each in classes]),
-        texts=first.n_texts * len(classes),
+        texts=int(starts[-1]),
         annotators=first.annotators,
         classes=first.classes,
     )

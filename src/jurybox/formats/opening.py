@@ -33,6 +33,7 @@ from jurybox.formats.tools.forms import (
     without_preamble,
 )
 from jurybox.formats.tools.inception import webanno_objects
+from jurybox.formats.tools.several import SEVERAL_TOOLS
 from jurybox.formats.values import LabelReader
 
 __all__ = ["Opening", "Part", "open_part", "open_parts"]
@@ -221,6 +222,7 @@ class Opening:
             frozenset(self.options.ignore),
             self.tally,
             self.options.exact,
+            questions=tuple(self.options.questions),
         )
 
     def objects(self, read: _Objects) -> Part:
@@ -231,11 +233,19 @@ class Opening:
                 FilePlan(str(self.path), self.form, "texts", self.encoding, findings=self.about_file()),
                 lambda: iter(()),
             )
-        ours = self.options.exact or self.options.questions
-        tool = None if ours else object_tool(self.asked, sample)
+        tool = None if self.options.exact else object_tool(self.asked, sample)
+        if tool is not None and self.options.questions and not self._holds_several(tool):
+            tool = None
         if tool is None:
             return self.table(table_of_objects(read, self.path))
         return self.items(tool, read, sample, rows)
+
+    def _holds_several(self, tool: ObjectTool) -> bool:
+        """Whether objects of a tool are read as such in a project with several questions.
+
+        doccano's are like rows of a table, with lists in their cells: they are its own where it is named.
+        """
+        return tool.name in SEVERAL_TOOLS and tool.name in (self.asked, "label-studio", "argilla")
 
     def items(
         self, tool: ObjectTool, read: _Objects, sample: Sequence[Mapping[str, object]], rows: int

@@ -12,6 +12,7 @@ from jurybox.atomic import new_file, new_folder
 from jurybox.errors import InputError
 from jurybox.formats.records import Export
 from jurybox.formats.source import MANIFEST
+from jurybox.formats.tools.several import SEVERAL_TOOLS
 from jurybox.formats.write_nested import write_huggingface
 from jurybox.formats.write_tables import (
     OutTable,
@@ -85,7 +86,7 @@ def write(
     target = Path(out)
     if format not in EXPORT_FORMATS:
         raise InputError(f"format is {format!r}, expected one of {', '.join(EXPORT_FORMATS)}")
-    if export.questions and format not in _TABLE_WRITERS:
+    if export.questions and format not in (*_TABLE_WRITERS, *SEVERAL_TOOLS):
         raise several_refused(format)
     if push_to_hub is not None and format != "huggingface":
         raise InputError(f"push_to_hub is given with format {format!r}, expected 'huggingface'")
@@ -107,7 +108,7 @@ def several_refused(form: str) -> InputError:
     """Return the error that a format cannot hold answers to several questions."""
     return InputError(
         f"format is {form!r}, which is not offered yet for projects with several questions; "
-        f"expected one of {', '.join(_TABLE_WRITERS)}",
+        f"expected one of {', '.join((*_TABLE_WRITERS, *SEVERAL_TOOLS))}",
         code="several_questions",
     )
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from jurybox.errors import InputError, require
 from jurybox.formats.records import POSITION, AnnotationRecord, ConsensusRecord, Export, SkipRecord
+from jurybox.formats.tools.several import apart_by_question
 from jurybox.formats.values import as_json
 from jurybox.formats.write_tables import grouped
+from jurybox.questions import Question
 
 __all__ = ["LABEL_CONTROL", "write_huggingface", "write_label_studio"]
 
@@ -144,19 +146,21 @@ def write_label_studio(export: Export, path: Path) -> None:
         for text, consensus, labels, skips in grouped(export):
             task = {
                 "data": {"id": text.id, "text": text.text, "metadata": as_json(text.metadata or {})},
-                "annotations": [_completed(label) for label in labels] + [_cancelled(skip) for skip in skips],
-                "predictions": _predictions(consensus),
+                "annotations": [_completed(label, export.questions) for label in labels]
+                + [_cancelled(skip) for skip in skips],
+                "predictions": _predictions(consensus, export.questions),
             }
             file.write(separator + json.dumps(task, ensure_ascii=False))
             separator = ",\n"
         file.write("[]\n" if separator == "[\n" else "\n]\n")
 
 
-def _completed(record: AnnotationRecord) -> dict[str, object]:
+def _completed(record: AnnotationRecord, questions: Sequence[Question]) -> dict[str, object]:
     meta = {"annotator": record.annotator, "comment": record.comment}
     if record.time is not None:
         meta["time"] = record.time.isoformat()
-    return {"result": [{**_choice(record.label), "meta": meta}], "lead_time": record.seconds}
+    result = [{**one, "meta": {**meta, **one.get("meta", {})}} for one in _choices(record.label, questions)]
+    return {"result": result, "lead_time": record.seconds}
 
 
 def _cancelled(record: SkipRecord) -> dict[str, object]:
@@ -166,16 +170,22 @@ def _cancelled(record: SkipRecord) -> dict[str, object]:
     return {"result": [], "was_cancelled": True, "meta": meta}
 
 
-def _predictions(consensus: ConsensusRecord) -> list[dict[str, object]]:
+def _predictions(consensus: ConsensusRecord, questions: Sequence[Question]) -> list[dict[str, object]]:
     if consensus.label is None:
         return []
-    return [{"model_version": "jurybox", "score": consensus.quality, "result": [_choice(consensus.label)]}]
+    result = _choices(consensus.label, questions)
+    return [{"model_version": "jurybox", "score": consensus.quality, "result": result}]
 
 
-def _choice(label: str) -> dict[str, object]:
-    return {
-        "from_name": LABEL_CONTROL,
-        "to_name": "text",
-        "type": "choices",
-        "value": {"choices": [label]},
-    }
+def _choices(label: str, questions: Sequence[Question]) -> list[dict[str, Any]]:
+    """Return a label as results: one, or of several questions one a question, whose name the control has."""
+    if not questions:
+        return [_choice(LABEL_CONTROL, [label])]
+    return [
+        _choice(name, yes) | ({} if asked is None else {"meta": {"asked": asked}})
+        for name, (yes, asked) in apart_by_question(questions, label).items()
+    ]
+
+
+def _choice(control: str, labels: list[str]) -> dict[str, Any]:
+    return {"from_name": control, "to_name": "text", "type": "choices", "value": {"choices": labels}}

@@ -12,7 +12,9 @@ from typing import TextIO
 
 from jurybox.errors import InputError
 from jurybox.formats.records import AnnotationRecord, Export, SkipRecord, TextRecord
+from jurybox.formats.tools.several import asked_whole
 from jurybox.formats.values import as_json
+from jurybox.formats.write_argilla import write_argilla
 from jurybox.formats.write_forms import write_google_forms, write_inception, write_qualtrics
 from jurybox.formats.write_nested import write_label_studio
 from jurybox.formats.write_tables import Column, OutTable, grouped, write_csv, write_rows
@@ -87,23 +89,6 @@ def _write_json(export: Export, path: Path) -> None:
                 "text": text.text,
                 "metadata": as_json(text.metadata or {}),
                 "annotations": [*given, *seen],
-            }
-
-    _write_objects(objects(), path)
-
-
-def _write_argilla(export: Export, path: Path) -> None:
-    """Write records as ``rg.Dataset.records.from_json`` takes them; the question is called label."""
-
-    def objects() -> Iterator[object]:
-        for text, consensus, labels, _ in grouped(export):
-            guess = {"value": consensus.label, "score": consensus.quality, "agent": "jurybox"}
-            yield {
-                "id": text.id,
-                "fields": {"text": text.text},
-                "metadata": as_json(text.metadata or {}),
-                "suggestions": {} if consensus.label is None else {"label": guess},
-                "responses": {"label": [{"value": one.label, "user_id": one.annotator} for one in labels]},
             }
 
     _write_objects(objects(), path)
@@ -235,6 +220,18 @@ def _write_by_person(
 
 
 def _write_doccano(export: Export, path: Path) -> None:
+    """Write a list of labels a text, of the only question."""
+    if len(export.questions) > 1:
+        names = ", ".join(each.name for each in export.questions)
+        raise InputError(
+            f"format is 'doccano', which has one list of labels a text; the questions are {names}"
+        )
+
+    def of(label: str) -> list[str]:
+        if not export.questions:
+            return [label]
+        return asked_whole(export.questions, label, "doccano")[export.questions[0].name]
+
     def line(text: TextRecord, one: AnnotationRecord | None) -> object:
         """Name the annotator in the line, too: not every name can be that of a file."""
         own = {"id": text.id, "text": text.text, **(dict(text.metadata) if text.metadata else {})}
@@ -243,7 +240,7 @@ def _write_doccano(export: Export, path: Path) -> None:
             return {**own, "label": [], "Comments": []}
         return {
             **own,
-            "label": [one.label],
+            "label": of(one.label),
             "Comments": [one.comment] if one.comment else [],
             "annotator": one.annotator,
         }
@@ -336,7 +333,7 @@ TOOL_WRITERS: dict[str, ToolWriter] = {
     "label-studio": ToolWriter(write_label_studio, ".json", _ALL),
     "json": ToolWriter(_write_json, ".json", _ALL),
     "doccano": ToolWriter(_write_doccano, ".zip", frozenset({"comment", "metadata", "unlabelled"})),
-    "argilla": ToolWriter(_write_argilla, ".json", frozenset({"metadata", "unlabelled"})),
+    "argilla": ToolWriter(write_argilla, ".json", frozenset({"metadata", "unlabelled"})),
     "prodigy": ToolWriter(_write_prodigy, ".jsonl", _ALL),
     "potato": ToolWriter(_write_potato, ".zip", frozenset({"seconds", "metadata", "unlabelled"})),
     "lighttag": ToolWriter(_write_lighttag, ".json", frozenset({"time", "metadata", "unlabelled"})),

@@ -12,6 +12,7 @@ from jurybox.formats.tools.base import (
     Context,
     Item,
     only_of_classes,
+    other_answers,
     span_problem,
 )
 from jurybox.formats.values import as_text
@@ -59,7 +60,7 @@ class Argilla:
             by_question = _questions(found)
             wanted = about.given.get("label")
             asked = {name: held for name, held in by_question.items() if wanted in (None, name) and held}
-            if len(asked) > 1:
+            if len(asked) > 1 and not about.questions:
                 asked = only_of_classes(asked, _values, row, "responses", about)
             answers = [
                 answer
@@ -67,6 +68,8 @@ class Argilla:
                 for response in held
                 if (answer := _answer(response, name, row, about)) is not None
             ]
+            if about.questions:
+                answers = _together(answers, row, about)
             if found.get("suggestions") or any(
                 as_text(name).endswith((".suggestion", "-suggestion")) and found[name] is not None
                 for name in found
@@ -93,6 +96,22 @@ class Argilla:
                     text_field,
                 ),
             )
+
+
+def _together(answers: Sequence[Answer], row: int, about: Context) -> list[Answer]:
+    """Return one answer a person, with what they said to each question by name."""
+    found: dict[str, Answer] = {}
+    known = {each.name for each in about.questions}
+    for answer in answers:
+        name = as_text(answer.annotator)
+        said = found.get(name, answer._replace(label=None))
+        if answer.label is not None:
+            label = {**(said.label if isinstance(said.label, dict) else {}), answer.field: answer.label}
+            said = said._replace(label=label)
+        found[name] = said
+    for question in {answer.field for answer in answers} - known if len(known) > 1 else ():
+        about.tally.note(other_answers(question), row)
+    return [*found.values()]
 
 
 def _values(responses: Sequence[Mapping[str, object]]) -> list[object]:

@@ -13,7 +13,9 @@ from jurybox.errors import FormatError
 from jurybox.formats.plan import ColumnPlan, Finding, Tally, finding
 from jurybox.formats.records import AnnotationRecord, Record, SkipRecord, Table, TextRecord
 from jurybox.formats.times import TimeStyle, parse_seconds, parse_time
+from jurybox.formats.tools.several import whole_answer
 from jurybox.formats.values import LabelReader, as_json, as_name, as_text, checked, id_of_text
+from jurybox.questions import Question
 
 __all__ = ["Answer", "Context", "Item", "ObjectTool", "TableTool", "conversation", "only_of_classes"]
 __all__ += ["fields_of", "other_answers", "read_items", "span_problem", "who", "who_field"]
@@ -126,6 +128,8 @@ class Context:
         Whether ids and names are taken letter by letter.
     merged
         Fields whose objects are metadata themselves.
+    questions
+        Those of a project with several; then `Answer.label` has what was said by name.
     """
 
     file: str
@@ -136,6 +140,7 @@ class Context:
     tally: Tally = field(default_factory=Tally)
     exact: bool = False
     merged: tuple[str, ...] = ("metadata",)
+    questions: tuple[Question, ...] = ()
 
     def name(self, value: str) -> str:
         """Return an id or a name without blanks around it, unless they are taken letter by letter."""
@@ -314,7 +319,8 @@ def read_items(items: Iterator[tuple[int, Item]], about: Context) -> Iterator[Re
 
 def _judgment(answer: Answer, text_id: str, row: int, about: Context) -> AnnotationRecord | SkipRecord | None:
     name = about.name(_string(about, answer.annotator, row, answer.field)) or about.annotator
-    label = _label(answer.label, row, answer.field, about)
+    read = whole_answer if about.questions else _label
+    label = read(answer.label, row, answer.field, about)
     if name is None:
         if label is None:
             return None

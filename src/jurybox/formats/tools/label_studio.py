@@ -17,6 +17,7 @@ from jurybox.formats.tools.base import (
     Item,
     TableTool,
     only_of_classes,
+    other_answers,
     span_problem,
     who,
 )
@@ -105,7 +106,8 @@ def _answers(annotations: Sequence[object], row: int, about: Context) -> list[An
 def _answer(annotation: Mapping[str, object], row: int, about: Context) -> Answer:
     results = annotation.get("result")
     results = [held for held in results if isinstance(held, Mapping)] if isinstance(results, list) else []
-    label, chosen = (None, {}) if annotation.get("was_cancelled") else _label(results, row, about)
+    read = _by_control if about.questions else _label
+    label, chosen = (None, {}) if annotation.get("was_cancelled") else read(results, row, about)
     details = chosen.get("meta", annotation.get("meta"))
     details = details if isinstance(details, Mapping) else {}
     return Answer(
@@ -145,6 +147,41 @@ def _label(
     for _ in spans:
         about.tally.note(SPANS_BESIDE, row)
     return next(iter(found.values()), (None, {}))
+
+
+def _by_control(
+    results: Sequence[Mapping[str, object]], row: int, about: Context
+) -> tuple[object, Mapping[str, object]]:
+    """Return what each control says, by name, and the first result, which says by whom.
+
+    Where choices are empty none of them applies; which of them were asked for may stand beside.
+    """
+    found: dict[str, object] = {}
+    chosen: Mapping[str, object] = {}
+    for result in results:
+        control, value = as_text(result.get("from_name")), result.get("value")
+        if not isinstance(value, Mapping):
+            continue
+        if _is_span(value):
+            about.tally.note(SPANS_BESIDE, row)
+            continue
+        label = _value(value, about)
+        if label is None:
+            continue
+        if control in found:
+            raise about.wrong(
+                f"has several results of control {control!r}; expected one", row, "result", label
+            )
+        meta = result.get("meta")
+        asked = meta.get("asked") if isinstance(meta, Mapping) else None
+        if isinstance(asked, list) and isinstance(label, list):
+            label = {"yes": label, "asked": [*dict.fromkeys([*asked, *label])]}
+        found[control] = label
+        chosen = chosen or result
+    known = {each.name for each in about.questions}
+    for name in found.keys() - known if len(found) > 1 else ():
+        about.tally.note(other_answers(name), row)
+    return found or None, chosen
 
 
 def _is_span(value: Mapping[str, object]) -> bool:

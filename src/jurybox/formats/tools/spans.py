@@ -34,6 +34,8 @@ class Doccano:
         for row, found in enumerate(objects, 1):
             given = about.given.get("label")
             field = given or next((name for name in _LABELS if found.get(name) not in (None, [], "")), None)
+            if field is None and about.questions:
+                field = next((name for name in _LABELS if name in found), None)
             label = None if field is None else found.get(field)
             if _is_span(label) or found.get("entities"):
                 raise span_problem(about, row, field or "entities", label)
@@ -52,7 +54,8 @@ class Doccano:
             comment = None if comment_field is None else _lines(found[comment_field])
             metadata = about.metadata(found, [*used, text_field], row)
             answers = []
-            if label not in (None, [], ""):
+            named = about.questions and found.get("annotator") not in (None, "")  # who says that none applies
+            if (label == [] and named) or label not in (None, [], ""):
                 answers = [Answer(found.get("annotator"), label, comment=comment, field=field or "label")]
             elif comment:
                 metadata = {**(metadata or {}), "comments": comment}
