@@ -144,7 +144,7 @@ def test_an_interrupted_write_leaves_nothing_that_is_read(
 def test_an_interrupted_run_keeps_what_was_encoded(
     cache: FeatureCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("jurybox.encoders.cache._CHUNK", 2)
+    monkeypatch.setattr("jurybox.encoders.cache.CHUNK", 2)
     calls: list[int] = []
 
     def stop_at_four(done: int, total: int) -> None:

@@ -254,6 +254,8 @@ class _Learner:
                 if due:
                     self._play()
                 else:
+                    with _guarded("rank the texts that have come"):
+                        self._project.rank_new()
                     self._judge()
                     self._tune()
                 self._stop.wait(self._options.poll_seconds)

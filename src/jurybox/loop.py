@@ -274,7 +274,7 @@ def play_round(
         "second_gear": _share(fitted),
         "machines": 0 if machines is None else machines.n_sources,
         "machines_say": say,
-        "remarks": _remarks(annotations, trained, len(ranking)),
+        "remarks": remarks_of(annotations, trained, len(ranking)),
     }
     return Round(consensus, p if p.ndim == 2 else p.mean(axis=0), ranking, fitted, known, diagnostics)
 
@@ -305,7 +305,7 @@ def _train(
     rows = np.flatnonzero(trained)
     seen = annotations.subset(texts=rows)  # what is kept out has no part in the targets either
     if previous is not None and previous.classifier is not None:
-        before, p = previous.classifier, previous.pred_probs[rows]
+        before, p = previous.classifier, np.asarray(previous.pred_probs[rows], dtype=np.float64)
     x = _rows(features, rows)
     weights = seen.n_labels.astype(np.float64) if strategy.weighted else None
     for _ in range(2 if strategy.asks_model and p is None else 1):
@@ -344,7 +344,7 @@ def _rows(features: Inputs, rows: Ints) -> Inputs:
     return features[rows] if isinstance(features, np.ndarray) else [features[row] for row in rows]
 
 
-def _remarks(annotations: Annotations, trained: Bools, n_wanting: int) -> list[str]:
+def remarks_of(annotations: Annotations, trained: Bools, n_wanting: int) -> list[str]:
     """Say what the round had to do without."""
     remarks = []
     if not trained.any():

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import sys
+import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from jurybox.cli.importing import FileFormat, said
 from jurybox.cli.output import note, say, warn
 from jurybox.cli.projects import ProjectLocation, examples, open_project
 
@@ -25,6 +29,7 @@ Port = Annotated[
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
     app.command(rich_help_panel="Project")(serve)
+    app.command(rich_help_panel="Project", epilog=examples("watch reviews.db incoming/"))(watch)
     app.command(rich_help_panel="Project", epilog=examples("token reviews.db", "token reviews.db --new"))(
         token
     )
@@ -75,6 +80,43 @@ def serve(
         webhooks=webhooks,
         webhooks_to_private_addresses=webhooks_to_private_addresses,
     )
+
+
+def watch(
+    project: ProjectLocation,
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="Where files come in.", show_default=False)
+    ],
+    seconds: Annotated[float, typer.Option(min=0.0, help="Time between two looks at the folder.")] = 5.0,
+    once: Annotated[
+        bool,
+        typer.Option("--once", help="Take what is there, and end: for cron."),
+    ] = False,
+    form: FileFormat = "auto",
+) -> None:
+    """Add the files of a folder as they come, until stopped; the learner ranks their texts.
+
+    A file is taken when it has stopped growing, all of it or nothing, and again when it has changed. What
+    was taken is noted in the project. Names that begin with a dot, or end in .tmp or .part, are left alone.
+    """
+    from jurybox.formats import ReadOptions
+    from jurybox.project.watching import FolderWatch
+
+    refused = 0
+    with open_project(project) as opened:
+        watched = FolderWatch(opened, folder, ReadOptions(format=form))
+        for look in itertools.count():
+            for taken in watched.look():
+                if taken.added is None:
+                    refused += 1
+                    warn(f"{taken.path.name} is not added: {taken.refused}")
+                else:
+                    say(f"{taken.path.name}: {said(taken.added)}")
+            if once and look:
+                break
+            time.sleep(seconds)
+    if refused:
+        raise typer.Exit(1)
 
 
 def token(

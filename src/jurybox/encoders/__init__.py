@@ -24,7 +24,15 @@ from jurybox.encoders.transformer import (
     from_hub,
     minilm_folder,
 )
-from jurybox.encoders.views import EncoderNames, Views, drift_note, fit_views, language_note
+from jurybox.encoders.views import (
+    EncoderNames,
+    Views,
+    drift_note,
+    fit_views,
+    fit_views_at,
+    language_note,
+    sample_of,
+)
 from jurybox.errors import InputError
 from jurybox.plugins import brought
 
@@ -40,10 +48,12 @@ __all__ = [
     "Views",
     "drift_note",
     "fit_views",
+    "fit_views_at",
     "get_encoder",
     "get_encoders",
     "language_note",
     "model_folder",
+    "sample_of",
 ]
 
 

@@ -31,12 +31,12 @@ _log = logging.getLogger("jurybox.encoders.cache")
 
 Rows: TypeAlias = NDArray[np.float16]
 
-_CHUNK = 4096
+CHUNK = 4096
 _MANY_SEGMENTS = 32
 _SMALL_BYTES = 1 << 20  # a segment below this size is merged with others
 _VIEWS_KEPT = 32
 _FITTED = "view.fitted"
-_STALE_SECONDS = 3600.0
+STALE_SECONDS = 3600.0
 DAMAGE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
 
 
@@ -78,13 +78,17 @@ class FeatureCache:
     def __post_init__(self) -> None:
         object.__setattr__(self, "folder", Path(self.folder))
 
-    def rows(self, view: RowMaker, texts: Sequence[str], progress: Progress | None = None) -> Rows:
+    def rows(
+        self, view: RowMaker, texts: Sequence[str], progress: Progress | None = None, *, write: bool = True
+    ) -> Rows:
         """Rows of the texts, shape (N, C); only texts that this view has never seen are encoded.
 
         Parameters
         ----------
         progress
             Called with (texts encoded, texts to encode); not called where every text is known.
+        write
+            Whether those are kept; not where they are kept by their number (`jurybox.encoders.by_number`).
         """
         if not texts:
             return view.rows(texts)
@@ -94,9 +98,10 @@ class FeatureCache:
         missing = {digest: text for digest, text in zip(digests, texts, strict=True) if digest not in found}
         for part in _parts(view, list(missing.values()), progress):
             encoded = dict(zip(list(missing)[part.start : part.stop], part.rows, strict=True))
-            shelf.write(encoded)
+            if write:
+                shelf.write(encoded)
             found.update(encoded)
-        if missing:
+        if missing and write:
             shelf.compact()
         return np.stack([found[digest] for digest in digests])
 
@@ -124,17 +129,21 @@ class FeatureCache:
                 continue
             yield arrays
 
+    def pool_folder(self, name: str) -> Path:
+        """Return where the shards of a view are."""
+        return self._shelf(name).folder / "pool"
+
     def _shelf(self, name: str) -> _Shelf:
         return _Shelf(self.folder / _folder_name(name))
 
     def _forget_old_views(self) -> None:
         """Keep the views used last: a pool that doubles makes a new one."""
-        views = [(_modified(path), path) for path in self.folder.glob("*") if (path / _FITTED).exists()]
+        views = [(modified(path), path) for path in self.folder.glob("*") if (path / _FITTED).exists()]
         for _, path in sorted(views)[:-_VIEWS_KEPT]:
             shutil.rmtree(path, ignore_errors=True)
 
 
-def _modified(path: Path) -> float:
+def modified(path: Path) -> float:
     """Time of the last change; 0 for what is gone."""
     try:
         return path.stat().st_mtime
@@ -153,8 +162,8 @@ class _Part:
 
 def _parts(view: RowMaker, texts: Sequence[str], progress: Progress | None) -> Iterator[_Part]:
     """Encode a few thousand texts at a time, so that an interruption loses little and memory is bounded."""
-    for start in range(0, len(texts), _CHUNK):
-        chunk = texts[start : start + _CHUNK]
+    for start in range(0, len(texts), CHUNK):
+        chunk = texts[start : start + CHUNK]
 
         def report(done: int, _: int, start: int = start) -> None:
             if progress is not None:
@@ -231,7 +240,7 @@ class _Shelf:
     def _remove_leftovers(self) -> None:
         """Remove what writers that were killed long ago left half-written."""
         for path in self.folder.glob("*.tmp"):
-            if time.time() - _modified(path) > _STALE_SECONDS:
+            if time.time() - modified(path) > STALE_SECONDS:
                 path.unlink(missing_ok=True)
 
     def _segments(self) -> list[Path]:

@@ -9,7 +9,7 @@ small, and has doubled since, it is fitted anew.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -29,7 +29,8 @@ from jurybox.encoders.base import (
     fit_feature_map,
     pool_digest,
 )
-from jurybox.encoders.cache import FeatureCache, Rows, encoded_in_chunks
+from jurybox.encoders.cache import CHUNK, FeatureCache, Rows, encoded_in_chunks
+from jurybox.encoders.by_number import Lineage, PoolRows, RowShelf
 from jurybox.encoders.tfidf import TfidfEncoder
 from jurybox.errors import InputError
 
@@ -37,6 +38,9 @@ __all__ = ["EncoderNames", "View", "Views", "drift_note", "fit_views", "language
 
 EncoderNames: TypeAlias = str | Path | Sequence[str | Path]
 """One name or several, as in `jurybox.encoders.get_encoders`."""
+
+TextsAt: TypeAlias = Callable[[Sequence[int]], list[str]]
+"""Reads the texts of some numbers of a pool."""
 
 _VERSION = 2
 _SAMPLE = 4096  # texts that a view is fitted on; from here on it stays as it is
@@ -181,11 +185,54 @@ class Views(Shown):
             parts.append(np.float32(self.weights[number]) * rows.astype(np.float32))
         return np.hstack(parts)
 
+    def pool(
+        self,
+        n_texts: int,
+        lineage: Lineage,
+        read: Callable[[int, int], Sequence[str]],
+        progress: Progress | None = None,
+    ) -> PoolRows:
+        """Return the rows of a project's first texts; those are made that no shard has yet.
+
+        Parameters
+        ----------
+        n_texts
+            N.
+        lineage
+            How the project came by its texts.
+        read
+            Reads the texts from one number up to another.
+        progress
+            Called with (texts encoded, texts to encode), of all views.
+
+        Raises
+        ------
+        InputError
+            If the views have no cache, where shards could be.
+        """
+        if self.cache is None:
+            raise InputError("these views have no cache, expected one: the rows of a pool are kept there")
+        shelves = [RowShelf(self.cache.pool_folder(view.name), lineage) for view in self.views]
+        known = [shards[-1].stop if (shards := shelf.shards(n_texts)) else 0 for shelf in shelves]
+        done, total = 0, sum(n_texts - n for n in known)
+        for view, shelf, n in zip(self.views, shelves, known, strict=True):
+            start = n
+            while start < n_texts:
+                stop = min((start // CHUNK + 1) * CHUNK, n_texts)  # in step with full shards
+                shelf.add(start, self.cache.rows(view, read(start, stop), write=False))
+                done += stop - start
+                if progress is not None:
+                    progress(done, total)
+                start = stop
+            if n < n_texts:
+                shelf.join(n_texts)
+        return PoolRows(tuple(tuple(shelf.shards(n_texts)) for shelf in shelves), self.weights)
+
     def outgrown(self, n_texts: int) -> bool:
         """Whether a pool of so many texts is so much larger that the views want to be fitted anew."""
         return any(_outgrown(view.fitted_on, n_texts) for view in self.views)
 
-    def drift(self, rows: Features) -> float:
+    def drift(self, rows: Features | PoolRows) -> float:
         """How far texts that came later are from those of the sample, in all columns.
 
         The squared distance of the two means, less what chance makes of it, in units of the texts' own mean
@@ -193,12 +240,13 @@ class Views(Shown):
 
         Parameters
         ----------
-        rows : ndarray, shape (N, C)
-            Rows of the whole pool, in order.
+        rows : ndarray or PoolRows, shape (N, C)
+            Rows of the whole pool, in order; of many, some thousand spread evenly are looked at.
         """
-        before, later = rows[: self.fitted_on], rows[self.fitted_on :]
-        if min(len(before), len(later)) < _LEAST_NEW:
+        n, more = self.fitted_on, len(rows) - self.fitted_on
+        if min(n, more) < _LEAST_NEW:
             return 0.0
+        before, later = rows[sample_of(n)], rows[n + sample_of(more)]
         gap = float(((later.mean(axis=0) - before.mean(axis=0)) ** 2).sum())
         unit = float(before.var(axis=0).sum()) or 1.0
         return max(0.0, gap / unit - 1 / len(before) - 1 / len(later))
@@ -241,45 +289,71 @@ def fit_views(
     True
     """
     texts = check_texts(pool)
-    if not encoders or not texts:
-        raise InputError(
-            f"got {len(encoders)} encoders and {len(texts)} texts, expected at least one of each"
-        )
-    views = tuple(_view(encoder, texts, cache, watching(progress, "texts")) for encoder in encoders)
+    return fit_views_at(
+        encoders,
+        len(texts),
+        lambda numbers: [texts[number] for number in numbers],
+        cache=cache,
+        progress=watching(progress, "texts"),
+    )
+
+
+def fit_views_at(
+    encoders: Sequence[Encoder],
+    n_texts: int,
+    read: TextsAt,
+    *,
+    cache: FeatureCache | None = None,
+    progress: Progress | None = None,
+) -> Views:
+    """Fit views as `fit_views` does, on a pool of which only the sample is read.
+
+    Parameters
+    ----------
+    n_texts
+        Texts of the pool.
+    read
+        Reads the texts of some numbers.
+    """
+    if not encoders or not n_texts:
+        raise InputError(f"got {len(encoders)} encoders and {n_texts} texts, expected at least one of each")
+    views = tuple(_view(encoder, n_texts, read, cache, progress) for encoder in encoders)
     return Views.beside(views, cache)
 
 
-def _view(encoder: Encoder, texts: list[str], cache: FeatureCache | None, progress: Progress | None) -> View:
-    known = None if cache is None else _known(encoder, texts, cache)
+def _view(
+    encoder: Encoder, n_texts: int, read: TextsAt, cache: FeatureCache | None, progress: Progress | None
+) -> View:
+    known = None if cache is None else _known(encoder, n_texts, read, cache)
     if known is not None:
         return known
-    sample = [texts[row] for row in _sample(len(texts))]
+    sample = read(sample_of(n_texts).tolist())
     fitted = encoder.fit(sample)
     features = fitted.encode(sample, progress=progress)
     mapped = fit_feature_map(features).astype(np.float32)
-    view = View(fitted, mapped, encoder.name, len(texts), pool_digest(sample))
+    view = View(fitted, mapped, encoder.name, n_texts, pool_digest(sample))
     if cache is not None:
         cache.keep(view.name, view.arrays(), dict(zip(sample, mapped(features), strict=True)))
     return view
 
 
-def _known(encoder: Encoder, texts: list[str], cache: FeatureCache) -> View | None:
+def _known(encoder: Encoder, n_texts: int, read: TextsAt, cache: FeatureCache) -> View | None:
     """Find the view that was fitted on most of these texts, unless they have outgrown it."""
     best: View | None = None
     for arrays in cache.kept(encoder.name):
         fitted_on = int(arrays["fitted_on"])
-        if fitted_on > len(texts) or _outgrown(fitted_on, len(texts)):
+        if fitted_on > n_texts or _outgrown(fitted_on, n_texts):
             continue
         if best is not None and best.fitted_on >= fitted_on:
             continue
         sample = str(arrays["sample"])
-        if pool_digest(texts[row] for row in _sample(fitted_on)) == sample:
+        if pool_digest(read(sample_of(fitted_on).tolist())) == sample:
             best = View.restored(encoder, arrays)
     return best
 
 
-def _sample(n_texts: int) -> Ints:
-    """Positions, spread evenly, of the texts that a view is fitted on."""
+def sample_of(n_texts: int) -> Ints:
+    """Return the positions, spread evenly, of the texts of a pool that a view is fitted on."""
     return np.unique(np.linspace(0, n_texts - 1, _SAMPLE).round().astype(np.int64))
 
 
@@ -328,7 +402,9 @@ def language_note(encoder: Encoder, texts: Sequence[str]) -> str | None:
     if not encoder.is_english:
         return None
     long = [
-        words for row in _sample(len(texts)) if len(words := _WORD.findall(texts[row].lower())) >= _MANY_WORDS
+        words
+        for row in sample_of(len(texts))
+        if len(words := _WORD.findall(texts[row].lower())) >= _MANY_WORDS
     ]
     foreign = sum(_ENGLISH.isdisjoint(words) for words in long) / max(len(long), 1)
     if len(long) < _LEAST_NEW or foreign < _FOREIGN:

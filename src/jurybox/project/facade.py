@@ -379,6 +379,14 @@ class Project(Labelling):
         """
         return self._rounds.play(progress, allowed)
 
+    def rank_new(self) -> int:
+        """Rank texts that came since the last round that this object played; return how many.
+
+        Its classifier says how sure it is of them, and they are asked for where that puts them. The learner
+        does so as they come. Where nothing can be said of them they wait for the next round: return 0.
+        """
+        return self._rounds.rank_new()
+
     def status(self) -> Status:
         """Return how far the project is."""
         with self.store.read() as connection:

@@ -17,20 +17,24 @@ from jurybox.loop import Round
 from jurybox.project.auditing import audit_record
 from jurybox.project.handle import ProjectPart
 from jurybox.project.tuning import Tuning
-from jurybox.store import machines, overview, responses, rounds, snapshots
+from jurybox.store import machines, overview, responses, rounds, snapshots, streams
 from jurybox.store.engine import Store
 from jurybox.store.records import RoundInfo
 from jurybox.store.settings import ProjectSettings
 from jurybox.store.snapshots import Snapshot
-from jurybox.store.state import read_state
+from jurybox.store.state import read_scale, read_state
 from jurybox.trust.stopping import prediction_stability
 
 if TYPE_CHECKING:
     from jurybox.classifiers.pooled import MachineVotes
     from jurybox.encoders import Views
+    from jurybox.encoders.by_number import PoolRows
     from jurybox.joint import JointRound
     from jurybox.loop import Settings
     from jurybox.sheets import AnswerSheet
+
+_LARGE = 50_000
+"""Texts from which on a round ranks a front, part by part."""
 
 Telling: TypeAlias = Callable[[str, int, int], None]
 """Told what is being done, how much of it is done, and how much there is."""
@@ -42,7 +46,7 @@ class _Features:
 
     setting: str
     views: Views
-    features: NDArray[np.float32]
+    rows: PoolRows
     notes: tuple[str, ...]
 
 
@@ -61,6 +65,7 @@ class Rounds(ProjectPart):
         self._tuning = tuning
         self._features: _Features | None = None
         self._previous: tuple[Round | JointRound, NDArray[np.int64]] | None = None
+        self._number = 0  # of that round
 
     def play(self, progress: Telling | None, allowed: Callable[[], bool]) -> RoundInfo:
         """Play one round and publish it, see `jurybox.Project.refit`."""
@@ -96,40 +101,65 @@ class Rounds(ProjectPart):
             diagnostics=plain(found),
             known=played.known,
             asked=None if isinstance(played, Round) else played.asked,
+            is_front=isinstance(played, Round) and len(played.ranking) < played.diagnostics["wanting"],
         )
         rounds.publish(self.store, number, snapshot, outcome, now=self._clock(), allowed=allowed)
         progress("publish", 1, 1)
-        self._previous = played, snapshot.audit
+        self._previous, self._number = (played, snapshot.audit), number
         with self.store.read() as connection:
             return rounds.read_rounds(connection)[-1]
+
+    def rank_new(self) -> int:
+        """Put texts that came since among those that the last round ranked: `jurybox.Project.rank_new`."""
+        from jurybox.pool.in_parts import goes_in_parts, say_of
+
+        with self.store.read() as connection:
+            state = read_state(connection)
+        (played, audit), known = self._previous or (None, None), self._features
+        if not isinstance(played, Round) or played.classifier is None or audit is None or known is None:
+            return 0
+        first, N, settings = len(played.pred_probs), state.n_placed, _loop_settings(state.settings)
+        stands = self._number == state.current_round and known.setting == state.settings.encoder
+        if first >= N or not stands or known.views.outgrown(N) or not goes_in_parts(settings):
+            return 0
+        with self.store.read() as connection:
+            scale = read_scale(connection)
+        p, scores = say_of(played, settings, scale, self._encoded(known.setting, N, _quiet).rows[first:N])
+        self._previous = replace(played, pred_probs=np.concatenate([played.pred_probs, p])), audit
+        return streams.rank_arrivals(self.store, self._number, first, scores, p)
 
     def _play(
         self, snapshot: Snapshot, settings: ProjectSettings, number: int, progress: Telling
     ) -> tuple[Round | JointRound, Mapping[str, Any]]:
+        from jurybox.encoders.by_number import PoolRows
         from jurybox.loop import play_round
+        from jurybox.pool.fronts import FRONT
+        from jurybox.pool.in_parts import goes_in_parts, play_in_parts
 
         if snapshot.questions:
             return self._play_questions(snapshot, settings, number, progress)
         annotations = snapshot.annotations
-        inputs, made = self._inputs(settings, annotations.n_texts, progress)
+        N, K = annotations.n_texts, annotations.n_classes
+        inputs, made = self._inputs(settings, N, progress)
         progress("fit", 0, 1)
-        in_audit = np.zeros(annotations.n_texts, dtype=bool)
+        in_audit = np.zeros(N, dtype=bool)
         in_audit[snapshot.audit] = True
         tuned = None
-        if settings.tuning and isinstance(inputs, np.ndarray):
-            tuned = self._tuning.result(annotations.n_texts, annotations.n_classes, snapshot.audit)
-        played = play_round(
-            annotations,
-            inputs,
-            _loop_settings(settings),
-            np.random.default_rng([settings.seed, number]),
-            previous=self._fitting(annotations.n_texts, annotations.n_classes, snapshot.audit),
-            trainable=~in_audit,
-            eligible=rounds.wants_label(snapshot, settings) & ~in_audit,
-            experts=snapshot.experts,
-            tuned=None if tuned is None else tuned.pred_probs,
-            machines=self._machine_votes(annotations.n_texts, annotations.n_classes),
-        )
+        if settings.tuning and isinstance(inputs, PoolRows):
+            tuned = self._tuning.result(N, K, snapshot.audit)
+        given: dict[str, Any] = {
+            "previous": self._fitting(N, K, snapshot.audit),
+            "trainable": ~in_audit,
+            "eligible": rounds.wants_label(snapshot, settings) & ~in_audit,
+            "experts": snapshot.experts,
+            "tuned": None if tuned is None else tuned.pred_probs,
+        }
+        rng, chosen = np.random.default_rng([settings.seed, number]), _loop_settings(settings)
+        machines = self._machine_votes(N, K)
+        if isinstance(inputs, PoolRows) and machines is None and _LARGE <= N and goes_in_parts(chosen):
+            played = play_in_parts(annotations, inputs, chosen, rng, size=FRONT, **given)
+        else:
+            played = play_round(annotations, _whole(inputs), chosen, rng, machines=machines, **given)
         progress("fit", 1, 1)
         if tuned is not None:
             made = {
@@ -159,7 +189,7 @@ class Rounds(ProjectPart):
         )
         played = play_questions(
             sheet,
-            inputs,
+            _whole(inputs),
             _loop_settings(settings),
             np.random.default_rng([settings.seed, number]),
             previous=self._fitting_questions(sheet, snapshot.audit),
@@ -228,7 +258,7 @@ class Rounds(ProjectPart):
         rows = np.union1d(np.flatnonzero(drawn.labelled), audit)
         points = play_random_arm(
             drawn.subset(texts=rows),
-            np.asarray(inputs)[rows],
+            inputs[rows],
             _loop_settings(settings),
             np.random.default_rng([settings.seed, drawn.n_annotations]),
             trainable=~np.isin(rows, audit),
@@ -248,9 +278,7 @@ class Rounds(ProjectPart):
             found = responses.read_responses(connection, known)
         return MachineVotes(len(known), found.votes(len(known), N, K)) if (found.label >= 0).any() else None
 
-    def _inputs(
-        self, settings: ProjectSettings, N: int, progress: Telling
-    ) -> tuple[NDArray[np.float32] | Sequence[str], Mapping[str, Any]]:
+    def _inputs(self, settings: ProjectSettings, N: int, progress: Telling) -> tuple[Any, Mapping[str, Any]]:
         """Return what the classifier takes of the first N texts, and what made it."""
         from jurybox.classifiers import get_classifier
 
@@ -258,7 +286,7 @@ class Rounds(ProjectPart):
             return self._pool_texts(0, N), {}
         encoded = self._encoded(settings.encoder, N, progress)
         views = encoded.views
-        return encoded.features, {
+        return encoded.rows, {
             "encoder": views.name,
             "encoder_reason": views.reason,
             "remarks": encoded.notes,
@@ -289,27 +317,41 @@ class Rounds(ProjectPart):
 
     def _encoded(self, encoder: str, N: int, progress: Telling) -> _Features:
         """Return the rows of the first N texts; only those are made that are not in memory yet."""
-        from jurybox.encoders import FeatureCache, drift_note, fit_views, get_encoders, language_note
+        from jurybox.encoders import (
+            FeatureCache,
+            drift_note,
+            fit_views_at,
+            get_encoders,
+            language_note,
+            sample_of,
+        )
 
         def report(done: int, total: int) -> None:
             progress("encode", done, total)
 
         known = self._features
-        if known is None or known.setting != encoder or known.views.outgrown(N) or len(known.features) > N:
-            texts = self._pool_texts(0, N)
-            views = fit_views(get_encoders(encoder), texts, cache=FeatureCache(self.cache), progress=report)
-            features = views.rows(texts, report)
-            notes = [language_note(view.encoder, texts) for view in views.views]
-        elif len(known.features) < N:
-            views = known.views
-            later = views.rows(self._pool_texts(len(known.features), N), report)
-            features = np.concatenate([known.features, later])
-            notes = [note for note in known.notes if "drift" not in note]
+        if known is None or known.setting != encoder or known.views.outgrown(N) or len(known.rows) > N:
+            cache = FeatureCache(self.cache)
+            views = fit_views_at(get_encoders(encoder), N, self._texts_at, cache=cache, progress=report)
+            notes = [
+                language_note(view.encoder, self._texts_at(sample_of(N).tolist()))
+                for view in views.views
+                if view.encoder.is_english
+            ]
+        elif len(known.rows) < N:
+            views, notes = known.views, [note for note in known.notes if "drift" not in note]
         else:
             return known
-        notes.append(drift_note(views.drift(features)))
-        self._features = _Features(encoder, views, features, tuple(note for note in notes if note))
+        with self.store.read() as connection:
+            lineage = overview.read_lineage(connection)
+        rows = views.pool(N, lineage, self._pool_texts, report)
+        notes.append(drift_note(views.drift(rows)))
+        self._features = _Features(encoder, views, rows, tuple(note for note in notes if note))
         return self._features
+
+    def _texts_at(self, numbers: Sequence[int]) -> list[str]:
+        with self.store.read() as connection:
+            return overview.texts_at(connection, numbers)
 
     def _pool_texts(self, start: int, stop: int) -> list[str]:
         with self.store.read() as connection:
@@ -349,10 +391,19 @@ def _probabilities(played: Round | JointRound) -> NDArray[np.floating]:
     return np.hstack([each.pred_probs for each in played.rounds.values()])
 
 
+def _whole(inputs: Any) -> Any:
+    """Return what a classifier takes, all of it in memory."""
+    from jurybox.encoders.by_number import PoolRows
+
+    return inputs[:] if isinstance(inputs, PoolRows) else inputs
+
+
 def _longer(played: Round, N: int) -> Round:
     """Return a round whose probabilities are of N texts, equal ones for those that it did not know."""
     known, K = played.pred_probs.shape
-    probs = np.full((N, K), 1 / K)
+    if known == N:
+        return played
+    probs = np.full((N, K), 1 / K, dtype=played.pred_probs.dtype)
     probs[:known] = played.pred_probs
     return replace(played, pred_probs=probs)
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -18,13 +20,14 @@ from jurybox.questions import Facet, Question
 from jurybox.store import schema
 from jurybox.store.people import read_annotators
 from jurybox.store.places import count_open
+from jurybox.store.ranks import chunks
 from jurybox.store.records import AskedQuestion, Standing, Status
 from jurybox.store.remarks import count_open_flags
 from jurybox.store.rounds import read_rounds
 from jurybox.store.state import read_classes, read_state
 from jurybox.written import all_facets, answer_code, answer_said
 
-_PART = 5_000
+_PART, _FEW = 5_000, 500
 
 
 def read_status(connection: Connection, *, now: float) -> Status:
@@ -165,6 +168,31 @@ def pool_texts(connection: Connection, start: int, stop: int) -> list[str]:
     texts = schema.stored_texts
     wanted = (texts.c.id >= start) & (texts.c.id < stop)
     return list(connection.scalars(sa.select(texts.c.text).where(wanted).order_by(texts.c.id)))
+
+
+def texts_at(connection: Connection, numbers: Sequence[int]) -> list[str]:
+    """Return the texts of some numbers, in their order, deleted ones among them."""
+    texts = schema.stored_texts
+    found: dict[int, str] = {}
+    for part in chunks(numbers, _FEW):
+        rows = connection.execute(sa.select(texts.c.id, texts.c.text).where(texts.c.id.in_(part)))
+        found.update((row.id, row.text) for row in rows)
+    return [found[number] for number in numbers]
+
+
+def read_lineage(connection: Connection) -> Callable[[int], str]:
+    """Return what tells, of a number of texts, how the project came by the first so many: a digest.
+
+    It is the same as long as these texts are.
+    """
+    arrivals = schema.arrivals
+    query = sa.select(arrivals.c.first_text, arrivals.c.token).order_by(arrivals.c.first_text)
+    firsts, digests, digest = [], [], hashlib.blake2b(digest_size=8)
+    for first, token in connection.execute(query):
+        digest.update(f"{first}:{token};".encode())
+        firsts.append(first)
+        digests.append(digest.hexdigest())
+    return lambda n_texts: digests[bisect_left(firsts, n_texts) - 1] if n_texts else ""
 
 
 def read_audit(connection: Connection) -> list[str]:

@@ -222,7 +222,7 @@ def settle_all(connection: Connection, state: ProjectState) -> None:
     wanted = sa.case((in_audit, state.settings.audit_labels), else_=state.settings.first_labels)
     connection.execute(sa.update(ranking).where(_holds(state)).values(cap=cap, open=cap > 0))
     if state.base_round == 0:
-        connection.execute(sa.update(ranking).where(_holds(state)).values(wanted=wanted))
+        connection.execute(sa.update(ranking).where(ranking.c.round_id == 0).values(wanted=wanted))
     labelled = connection.scalars(
         sa.select(schema.annotations.c.text_id).where(schema.is_standing).distinct()
     ).all()

@@ -6,7 +6,8 @@ sweeps up.
 
 A large project's ranking is for the most part never read before the next one comes. So a round writes down
 only its front, as long as the last ranking over all texts, its base, is not too old: until there are four
-times as many annotations as it has seen.
+times as many annotations as it has seen. Of a pool so large that a round ranks no more than a front
+(`jurybox.fronts`), the base remains the random order before the first round.
 """
 
 from __future__ import annotations
@@ -70,6 +71,8 @@ class Outcome:
         Texts that want no label for now, beside those that the settings say are finished; None: no others.
     asked : ndarray of bool, shape (N, F), optional
         Which facets each text is asked for; None: all.
+    is_front
+        Whether the first texts alone were ranked, as in a large pool: the others stay where they are.
     """
 
     order: NDArray[np.integer]
@@ -80,6 +83,7 @@ class Outcome:
     diagnostics: Mapping[str, Any]
     known: NDArray[np.bool_] | None = None
     asked: NDArray[np.bool_] | None = None
+    is_front: bool = False
 
 
 def begin_round(store: Store, snapshot: Snapshot, settings: Mapping[str, object], *, now: float) -> int:
@@ -150,11 +154,11 @@ def publish(
     _write_array(store, number, "pred_probs", outcome.pred_probs)
     with store.read() as connection:
         state = read_state(connection)
-        front_only = _has_good_base(connection, state, snapshot)
-    columns = _ranking_columns(number, snapshot, outcome, state.settings)
+        front_only = outcome.is_front or _has_good_base(connection, state, snapshot)
+    chosen = np.arange(snapshot.annotations.n_texts)
     if front_only:
-        front = np.union1d(snapshot.audit, outcome.order[:_FRONT])
-        columns = {name: column[front] for name, column in columns.items()}
+        chosen = np.union1d(snapshot.audit, outcome.order[:_FRONT])
+    columns = _ranking_columns(number, snapshot, outcome, state.settings, chosen)
     for start in range(0, len(columns["text_id"]), _CHUNK):
         rows = _rows(columns, start, start + _CHUNK)
         with store.brief() as connection:
@@ -243,41 +247,41 @@ def _write_array(store: Store, round_id: int, name: str, array: NDArray[np.float
 
 
 def _ranking_columns(
-    number: int, snapshot: Snapshot, outcome: Outcome, settings: ProjectSettings
+    number: int, snapshot: Snapshot, outcome: Outcome, settings: ProjectSettings, chosen: NDArray[np.int64]
 ) -> dict[str, NDArray[Any]]:
-    """Lay the ranking out over all N texts: the audit sample first, then as ranked, then the rest."""
-    annotations = snapshot.annotations
-    N = annotations.n_texts
-    in_audit = np.zeros(N, dtype=bool)
-    in_audit[snapshot.audit] = True
-    rank = len(outcome.order) + np.arange(N)
-    rank[outcome.order] = np.arange(len(outcome.order))
-    base, wants = RANKED_BAND + rank, wants_label(snapshot, settings)
+    """Lay the ranking of some texts out: the audit sample first, then as ranked, then the rest."""
+    annotations, n = snapshot.annotations, len(outcome.order)
+    by_text = np.argsort(outcome.order)
+    found = np.searchsorted(outcome.order, chosen, sorter=by_text).clip(max=max(n - 1, 0))
+    place = by_text[found] if n else np.zeros(len(chosen), dtype=np.int64)
+    ranked = outcome.order[place] == chosen if n else np.zeros(len(chosen), dtype=bool)
+    in_audit = np.isin(chosen, snapshot.audit)
+    base = RANKED_BAND + np.where(ranked, place, n + chosen)
+    wants = wants_label(snapshot, settings)[chosen]
     asked = np.flatnonzero(in_audit & wants)
-    base[asked] = audit_places(asked, settings, ranked=True)
-    labels = annotations.n_labels
-    wanted = np.where(in_audit, np.maximum(settings.audit_labels - labels, 1), 1)
-    known = np.zeros(N, dtype=bool) if outcome.known is None else outcome.known & ~in_audit
-    cap = np.where(known, np.minimum(labels, _caps(snapshot, settings)), _caps(snapshot, settings))
-    reasons = np.full(N, "unranked", dtype=object)
-    reasons[outcome.order] = list(outcome.reasons)
-    reasons[snapshot.audit] = AUDIT
-    facets = np.full(N, None, dtype=object)
+    base[asked] = audit_places(chosen[asked], settings, ranked=True)
+    labels, caps = annotations.n_labels[chosen], _caps(snapshot, settings)[chosen]
+    known = np.zeros(len(chosen), dtype=bool)
+    if outcome.known is not None:
+        known = outcome.known[chosen] & ~in_audit
+    reasons = np.full(len(chosen), "unranked", dtype=object)
+    reasons[ranked] = np.asarray(outcome.reasons, dtype=object)[place[ranked]]
+    reasons[in_audit] = AUDIT
+    facets = np.full(len(chosen), None, dtype=object)
     if outcome.asked is not None:  # of a front alone: the rest is ranked anew before its turn comes
-        for text in outcome.order[:_FRONT].tolist():
-            facets[text] = _places(outcome.asked[text])
-        facets[snapshot.audit] = None
+        for at in np.flatnonzero(ranked & (place < _FRONT) & ~in_audit).tolist():
+            facets[at] = _places(outcome.asked[chosen[at]])
     return {
-        "round_id": np.full(N, number),
-        "text_id": np.arange(N),
+        "round_id": np.full(len(chosen), number),
+        "text_id": chosen,
         "base": base,
         "position": base,
         "labels": labels,
-        "wanted": wanted,
-        "cap": cap,
+        "wanted": np.where(in_audit, np.maximum(settings.audit_labels - labels, 1), 1),
+        "cap": np.where(known, np.minimum(labels, caps), caps),
         "open": wants & ~known,
-        "score": _scattered(outcome.order, outcome.scores, N),
-        "selection_probability": _scattered(outcome.order, outcome.selection_probability, N),
+        "score": _numbers(outcome.scores, place, ranked),
+        "selection_probability": _numbers(outcome.selection_probability, place, ranked),
         "reason": reasons,
         "asked": facets,
     }
@@ -307,12 +311,15 @@ def agreed_texts(annotations: Annotations, enough: int | None) -> NDArray[np.boo
     return agreed
 
 
-def _scattered(order: NDArray[np.integer], values: NDArray[np.floating], N: int) -> NDArray[np.object_]:
-    """Spread values over all texts; None where there is no number."""
-    scattered = np.full(N, None, dtype=object)
-    known = np.isfinite(values)
-    scattered[order[known]] = values[known]
-    return scattered
+def _numbers(
+    values: NDArray[np.floating], place: NDArray[np.int64], ranked: NDArray[np.bool_]
+) -> NDArray[np.object_]:
+    """Return the numbers of texts that were ranked, in their places; None where there is none."""
+    numbers = np.full(len(place), None, dtype=object)
+    known = np.flatnonzero(ranked)
+    known = known[np.isfinite(values[place[known]])]
+    numbers[known] = values[place[known]]
+    return numbers
 
 
 def _rows(columns: Mapping[str, NDArray[Any]], start: int, stop: int) -> list[dict[str, Any]]:

@@ -68,8 +68,10 @@ class Snapshot:
         return answer_sheet(self.questions, self.annotations)
 
 
-def read_annotations(connection: Connection, *, last: int | None = None) -> Annotations:
+def read_annotations(connection: Connection, *, last: int | None = None, named: bool = True) -> Annotations:
     """Return the annotations that count, or that counted when row `last` was the last one.
+
+    Texts that are not `named` have their numbers as ids: a million names take longer to read than all else.
 
     Annotations whose text, annotator or class came later cannot be among them.
     """
@@ -91,9 +93,9 @@ def read_annotations(connection: Connection, *, last: int | None = None) -> Anno
     ]
     rows = np.concatenate([np.empty(0, dtype=np.int32), *parts]).reshape(-1, len(_SAID))
     rows = rows[np.lexsort((rows[:, 1], rows[:, 0]))]
-    texts = _all_ids(connection)
+    texts = _names(_all_ids(connection)) if named else read_state(connection).n_texts
     people = connection.scalars(sa.select(schema.annotators.c.name).order_by(schema.annotators.c.id)).all()
-    return _annotations(connection, rows, _names(texts), _names(people))
+    return _annotations(connection, rows, texts, _names(people))
 
 
 def read_experts(connection: Connection) -> NDArray[np.bool_]:
@@ -120,7 +122,7 @@ def read_snapshot(store: Store) -> Snapshot:
         serialise(connection, "round")
         last = connection.scalar(sa.select(sa.func.max(schema.annotations.c.id))) or 0
     with store.read() as connection:
-        annotations = read_annotations(connection, last=last)
+        annotations = read_annotations(connection, last=last, named=False)
         audit = read_audit(connection)
         review = sa.select(schema.annotations.c.text_id).where(
             schema.is_counted, schema.annotations.c.origin == "review"
@@ -232,7 +234,7 @@ def read_evidence(connection: Connection) -> StandingLabels:
 _Ids: TypeAlias = "Sequence[str] | NDArray[Any]"
 
 
-def _annotations(connection: Connection, said: NDArray[Any], texts: _Ids, people: _Ids) -> Annotations:
+def _annotations(connection: Connection, said: NDArray[Any], texts: _Ids | int, people: _Ids) -> Annotations:
     """Return annotations from the columns `_SAID`, in the order of texts, then people."""
     found = Annotations.from_indices(
         *said[:, :3].T,
