@@ -29,8 +29,8 @@ from jurybox.encoders.base import (
     fit_feature_map,
     pool_digest,
 )
-from jurybox.encoders.cache import CHUNK, FeatureCache, Rows, encoded_in_chunks
 from jurybox.encoders.by_number import Lineage, PoolRows, RowShelf
+from jurybox.encoders.cache import CHUNK, FeatureCache, Rows, encoded_in_chunks
 from jurybox.encoders.tfidf import TfidfEncoder
 from jurybox.errors import InputError
 

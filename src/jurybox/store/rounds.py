@@ -155,9 +155,8 @@ def publish(
     with store.read() as connection:
         state = read_state(connection)
         front_only = outcome.is_front or _has_good_base(connection, state, snapshot)
-    chosen = np.arange(snapshot.annotations.n_texts)
-    if front_only:
-        chosen = np.union1d(snapshot.audit, outcome.order[:_FRONT])
+    front = np.union1d(snapshot.audit, outcome.order[:_FRONT])
+    chosen = front if front_only else np.arange(snapshot.annotations.n_texts)
     columns = _ranking_columns(number, snapshot, outcome, state.settings, chosen)
     for start in range(0, len(columns["text_id"]), _CHUNK):
         rows = _rows(columns, start, start + _CHUNK)
