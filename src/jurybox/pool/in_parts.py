@@ -89,12 +89,12 @@ def play_in_parts(
         experts=experts,
         tuned=None if tuned is None else tuned[seen],
     )
-    front = Front.of(seen[played.ranking.texts], played.ranking.scores, seed, size)
-    if played.classifier is None:
-        front = Front.of(np.flatnonzero(wanting), np.zeros(int(wanting.sum())), seed, size)
     known = np.zeros(N, dtype=bool)
     known[seen] = played.known
     wanting &= (annotations.n_labels < settings.max_labels) & ~known
+    front = Front.of(seen[played.ranking.texts], played.ranking.scores, seed, size)
+    if played.classifier is None:
+        front = Front.of(np.flatnonzero(wanting), np.zeros(int(wanting.sum())), seed, size)
     pred_probs = np.full((N, K), 1 / K, dtype=np.float32)
     for part in pool.parts() if played.classifier is not None else ():
         more = None if tuned is None else tuned[part]

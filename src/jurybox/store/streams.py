@@ -1,8 +1,9 @@
 """Texts that keep coming get their places in the ranking that holds, without a round.
 
 The last round's classifier gives them probabilities and scores. They are put among the ranked texts where
-these belong: at the place of the first text that is wanted less, behind which they would stand otherwise. A
-text behind the last one of a front stays in the base, where it was put when it came.
+these belong: right behind the last text that is wanted more. One that is wanted more than all is the second:
+the first place has nothing before it. A text behind the last one of a front stays in the base, where it was
+put when it came.
 """
 
 from __future__ import annotations
@@ -87,7 +88,7 @@ def _place(connection: Connection, state: ProjectState, scores: dict[int, float]
         at = int(np.searchsorted(rising, scores[row["text_id"]], side="right"))
         if at == len(bases) and state.has_front:
             continue
-        base = int(bases[at]) if at < len(bases) else int(bases[-1]) + 1
+        base = int(bases[max(at - 1, 0)])  # of one base, the text that came later is behind
         places.append(
             {
                 **row,
