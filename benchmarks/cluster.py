@@ -22,13 +22,11 @@ import json
 import os
 import platform
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,18 +45,11 @@ from jurybox.pool import Front, Scorer, here, merged
 from jurybox.pool.shards import Place, Rows16, Shard
 from jurybox.strategies import get_strategy
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
+from support.ray_cluster import PATIENCE, DyingOnce, two_nodes
+
 RESULTS = Path(__file__).parent / "results"
 SEED, DIMENSIONS, LABELLED, FRONT = 0, 128, 1000, 5000
-PATIENCE = {
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_agent_register_timeout_ms": "900000",
-    "RAY_raylet_start_wait_time_s": "900",
-    "RAY_gcs_server_port_wait_time_s": "900",
-    "RAY_worker_register_timeout_seconds": "900",
-    "RAY_health_check_timeout_ms": "300000",
-    "RAY_health_check_initial_delay_ms": "300000",
-}
-"""Ray gives up on nodes that are slow to start; a busy machine's are."""
 
 
 @dataclass(frozen=True)
@@ -79,22 +70,6 @@ class Found:
             told["times_numpy"] = round(self.processor_seconds / other.processor_seconds, 2)
             told["same_texts"] = bool(np.array_equal(np.sort(self.front.places), np.sort(other.front.places)))
         return told
-
-
-@dataclass(frozen=True)
-class Killed:
-    """A scorer whose worker is killed when it has begun with one of the shards, the first time."""
-
-    scorer: Scorer
-    number: int
-    mark: str
-
-    def __call__(self, shard: Shard) -> tuple[Front, int]:
-        """Score the shard, or die."""
-        if shard.number == self.number and not Path(self.mark).exists():
-            Path(self.mark).touch()
-            os.kill(os.getpid(), signal.SIGKILL)
-        return self.scorer(shard)
 
 
 def write_shards(place: Place, texts: int, rows: int) -> list[Shard]:
@@ -219,28 +194,6 @@ def _descends(process: psutil.Process) -> bool:
     return any(parent.pid == os.getpid() for parent in process.parents())
 
 
-@contextmanager
-def cluster(folder: str) -> Iterator[Any]:
-    """Start a cluster of two nodes on this machine, each with a processor."""
-    from ray.cluster_utils import Cluster as Local
-
-    memory = 100 * 2**20
-    local = Local(
-        initialize_head=True,
-        head_node_args={
-            "num_cpus": 1,
-            "include_dashboard": False,
-            "object_store_memory": memory,
-            "temp_dir": folder,
-        },
-    )
-    local.add_node(num_cpus=1, object_store_memory=memory)
-    try:
-        yield local
-    finally:
-        local.shutdown()
-
-
 def round_over(over: Any, scorer: Callable[[Shard], tuple[Front, int]], shards: Sequence[Shard]) -> Front:
     """Find the front by mapping a scorer over shards."""
     return merged((front for front, _ in over(scorer, shards)), FRONT)
@@ -308,14 +261,14 @@ def measured(folder: Path, texts: int, rows: int) -> dict[str, Any]:
     numpy = alone(lambda: by_numpy(shards, scorer))
     one = alone(lambda: round_over(here, scorer, shards))
     others = {process.pid for process in psutil.process_iter()}
-    with cluster(str(folder / "ray")) as local:
-        joined = Cluster(local.address)
+    with two_nodes(str(folder / "ray")) as address:
+        joined = Cluster(address)
         cold = on_cluster(lambda: round_over(joined, scorer, shards), others)
         warm = on_cluster(lambda: round_over(joined, scorer, shards), others)
-        dying = Killed(scorer, len(shards) // 2, str(folder / "killed"))
-        killed = on_cluster(lambda: round_over(joined, dying, shards), others)
+        dying = DyingOnce(str(folder / "killed"), at=len(shards) // 2)
+        killed = on_cluster(lambda: round_over(joined, dying.around(scorer), shards), others)
         joined.close()
-        resumed = encoding(folder, local.address)
+        resumed = encoding(folder, address)
     bits = {
         name: bool(
             np.array_equal(one.front.places, found.front.places)
@@ -336,7 +289,7 @@ def measured(folder: Path, texts: int, rows: int) -> dict[str, Any]:
         "one_machine": one.told(numpy),
         "cluster_cold": cold.told(numpy),
         "cluster_warm": warm.told(numpy),
-        "cluster_killed": {**killed.told(numpy), "worker_was_killed": (folder / "killed").exists()},
+        "cluster_killed": {**killed.told(numpy), "worker_was_killed": dying.died},
         "same_front_to_the_bit_as_one_machine": bits,
         "encoding": resumed,
     }
