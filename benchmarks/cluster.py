@@ -12,7 +12,8 @@ What they cost is processor time: of the process for the first two, and of all p
 the one that asks for the others. Then texts are encoded (TF-IDF) by a process that is killed by SIGKILL when
 two shards are finished, and by another that goes on with it.
 
-Run: python benchmarks/cluster.py [--texts 10000000], with the extra ``scale``; writes results/cluster.json.
+Run: python benchmarks/cluster.py [--texts 10000000], with the extra ``scale``. It writes results/cluster.json and
+the tables of docs/cluster.md; with ``--table`` these alone.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import pickle
 import platform
 import shutil
 import subprocess
@@ -41,14 +43,16 @@ from jurybox.classifiers.calibrated import CalibratedFitted
 from jurybox.classifiers.head import HeadFitted
 from jurybox.consensus import EstimatedConsensus
 from jurybox.loop import Settings, play_round
-from jurybox.pool import Front, Scorer, here, merged
+from jurybox.pool import Front, Scorer, encode, here, merged
 from jurybox.pool.shards import Place, Rows16, Shard
 from jurybox.strategies import get_strategy
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 from support.ray_cluster import PATIENCE, DyingOnce, two_nodes
 
-RESULTS = Path(__file__).parent / "results"
+HERE = Path(__file__).resolve().parent
+RESULTS, PAGE = HERE / "results", HERE.parent / "docs" / "cluster.md"
+BEGIN, END = "<!-- made by benchmarks/cluster.py: {} -->", "<!-- end -->"
 SEED, DIMENSIONS, LABELLED, FRONT = 0, 128, 1000, 5000
 
 
@@ -226,9 +230,83 @@ def encoding(folder: Path, address: str) -> dict[str, Any]:
         "killed_with": code,
         "shards_before": len(first),
         "texts_encoded_after": told["encoded"],
+        "processor_ms_per_text": _encoding_alone(folder),
         "shards_done_again": sum(last[name] != made for name, made in first.items()),
         "all_shards_there": len(last) == told["shards"],
     }
+
+
+def _encoding_alone(folder: Path) -> float:
+    """Return the processor time of one more text on one machine, milliseconds; views are there already."""
+    source, pool = str(folder / "texts.jsonl"), folder / "alone"
+    encode(source, str(pool), encoder="tfidf", rows=500)
+    shutil.rmtree(pool / "shards")
+    start = time.process_time()
+    texts = encode(source, str(pool), encoder="tfidf", rows=500)
+    return round(1000 * (time.process_time() - start) / texts, 3)
+
+
+def write_page(told: dict[str, Any]) -> None:
+    """Write the tables between the markers of the page."""
+    page = PAGE.read_text(encoding="utf-8")
+    for name, lines in (("measured", measured_table(told)), ("needed", needed_table(told))):
+        before, _, rest = page.partition(BEGIN.format(name))
+        _, _, after = rest.partition(END)
+        page = "\n".join([before + BEGIN.format(name), "", *lines, "", END]) + after
+    PAGE.write_text(page, encoding="utf-8")
+
+
+def measured_table(told: dict[str, Any]) -> list[str]:
+    """Return what was measured, as a table."""
+    bits, encoded = told["same_front_to_the_bit_as_one_machine"], told["encoding"]
+    lines = [
+        f"{told['texts']:,} texts × {told['dimensions']} float16 in {told['shards']} shards "
+        f"({told['bytes'] / 1e9:.2f} GB); {told['machine']}; load {told['load']}.",
+        "",
+        "| a round | processor seconds | × NumPy | front as on one machine |",
+        "|---|---|---|---|",
+        f"| reading and multiplying alone | {told['product_alone_processor_seconds']} | | |",
+        f"| NumPy, the same formulas | {told['numpy']['processor_seconds']} | 1 | |",
+    ]
+    names = {
+        "one_machine": "one machine",
+        "cluster_cold": "cluster, workers start",
+        "cluster_warm": "cluster, workers are there",
+        "cluster_killed": "cluster, a worker killed",
+    }
+    for key, name in names.items():
+        same = "the same texts as NumPy" if key == "one_machine" and told[key]["same_texts"] else ""
+        same = ("to the bit" if bits[key] else "**other**") if key in bits else same
+        lines.append(f"| {name} | {told[key]['processor_seconds']} | {told[key]['times_numpy']} | {same} |")
+    lines += [
+        "",
+        f"Encoding {encoded['texts']:,} texts into {encoded['shards']} shards, killed by SIGKILL when "
+        f"{encoded['shards_before']} were finished: the next run encoded {encoded['texts_encoded_after']:,} texts "
+        f"and made {encoded['shards_done_again']} of the finished shards again.",
+    ]
+    return lines
+
+
+def needed_table(told: dict[str, Any]) -> list[str]:
+    """Return what a hundred million texts need, computed from what was measured."""
+    many = 1e8
+    minilm = json.loads((RESULTS / "encoding.json").read_text(encoding="utf-8"))
+    hours = {
+        "TF-IDF": many * told["encoding"]["processor_ms_per_text"] / 3.6e6,
+        "MiniLM on processors": many * minilm["processor_milliseconds_per_text"]["jurybox"] / 3.6e6,
+    }
+    view = told["bytes"] / told["texts"] * many / 1e9
+    seconds = told["cluster_warm"]["processor_seconds"] / told["texts"] * many
+    return [
+        "| for 100,000,000 texts | |",
+        "|---|---|",
+        *(f"| encoding, {name} | {each:,.0f} processor hours |" for name, each in hours.items()),
+        f"| features on disk | {view:.1f} GB a view |",
+        f"| a round | {seconds / 60:.0f} processor minutes; {seconds / 64:.0f} s on 64 processors |",
+        f"| sent to each node, a round | the scorer: {told['scorer_bytes'] / 1e3:.0f} kB |",
+        f"| sent back, a round | {many / 250_000:.0f} fronts of 5,000 texts: {many / 250_000 * 5000 * 24 / 1e6:.0f} MB |",
+        "| memory of a worker | a block of some 16 MB; features are mapped, not loaded |",
+    ]
 
 
 def main() -> None:
@@ -239,7 +317,11 @@ def main() -> None:
     parser.add_argument("--texts", type=int, default=10_000_000)
     parser.add_argument("--rows", type=int, default=250_000, help="Texts a shard.")
     parser.add_argument("--out", type=Path, default=RESULTS / "cluster.json")
+    parser.add_argument("--table", action="store_true", help="Write the tables from the last results.")
     chosen = parser.parse_args()
+    if chosen.table:
+        write_page(json.loads(chosen.out.read_text(encoding="utf-8")))
+        return
     os.environ.update(PATIENCE)
     folder = Path(tempfile.mkdtemp(prefix="jb-"))
     try:
@@ -248,6 +330,7 @@ def main() -> None:
         shutil.rmtree(folder, ignore_errors=True)
     chosen.out.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(told, indent=1))
+    write_page(told)
 
 
 def measured(folder: Path, texts: int, rows: int) -> dict[str, Any]:
@@ -283,6 +366,7 @@ def measured(folder: Path, texts: int, rows: int) -> dict[str, Any]:
         "bytes": sum((Path(each.place.address) / each.features_name).stat().st_size for each in shards),
         "seed": SEED,
         "machine": f"{os.cpu_count()} processors, {platform.machine()}, Python {platform.python_version()}",
+        "scorer_bytes": len(pickle.dumps(scorer)),
         "load": round(os.getloadavg()[1], 1),
         "product_alone_processor_seconds": round(product, 2),
         "numpy": numpy.told(),

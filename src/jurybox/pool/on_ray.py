@@ -6,6 +6,7 @@ with the same extras. Ray does again what a worker that dies was doing.
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
@@ -72,6 +73,7 @@ class Cluster:
         """
         data, ray = scale("ray.data"), self._ray
         data.DataContext.get_current().enable_progress_bars = False
+        logging.getLogger("ray.data").setLevel(logging.ERROR)  # it tells its plan of execution
         resources = ray.cluster_resources()
         on_gpu = resources.get("GPU", 0) >= 1
         workers = min(len(items), int(resources.get("GPU" if on_gpu else "CPU", 1)))
