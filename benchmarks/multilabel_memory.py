@@ -1,8 +1,8 @@
-"""What a round of one question with several classes takes in memory, beside one with a single class of as many.
+"""What a round of a question with several classes takes in memory, beside a single class of as many.
 
-Run with ``python benchmarks/multilabel_memory.py [--texts 1000000] [--classes 20] [--out FILE.json]``. Both rounds
-have the same features and as many answers; for each, the most memory that Python and NumPy held at once beyond
-the features is measured (`tracemalloc`), in the same process, and the seconds. With ``--unsure`` the round also
+Run with ``python benchmarks/multilabel_memory.py [--texts 1000000] [--classes 20] [--out FILE.json]``. Both
+rounds have the same features and as many answers. For each, the most memory that Python and NumPy held at
+once beyond the features is measured (`tracemalloc`), and the CPU seconds. With ``--unsure`` the round also
 says what of each text is worth asking for.
 """
 

@@ -14,6 +14,8 @@ import psycopg
 import pytest
 from hypothesis import HealthCheck, settings
 
+from support.kinds import KINDS, ProjectKind
+
 # How long an example takes is a matter of the machine, and of what else it does. A change is judged by the
 # same examples each time; `make fuzz` searches for new ones, with --hypothesis-profile=search.
 UNTIMED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -67,3 +69,10 @@ def location(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         return str(tmp_path / "project.db")
     server: str = request.getfixturevalue("postgres_server")
     return f"{server}&schema=test_{os.getpid()}_{next(_schemas)}"
+
+
+@pytest.fixture(params=KINDS.values(), ids=KINDS.keys())
+def kind(request: pytest.FixtureRequest) -> ProjectKind:
+    """Return what projects of each kind are made with, in turn."""
+    found: ProjectKind = request.param
+    return found

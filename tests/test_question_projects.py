@@ -210,8 +210,7 @@ def test_items_that_agree_are_asked_for_no_more(project: Project) -> None:
 def test_what_is_for_one_question_is_refused(project: Project) -> None:
     for act in (
         lambda: project.add_class("c"),
-        lambda: project.edit.rename_class("food=good", "x"),
-        lambda: project.configure(suggestions=True),
+        lambda: project.edit.merge_classes("food=good", "x"),
         lambda: project.configure(tuning=True),
         lambda: project.configure(target="shares"),
         lambda: project.label("ana"),
@@ -264,7 +263,7 @@ def test_an_export_becomes_an_equal_project(project: Project, form: str, tmp_pat
         assert rows[0] == rows[1]
         assert [*two.export().gold] == [*project.export().gold]
     with pytest.raises(InputError, match="several questions"):
-        formats.write(project.export(), tmp_path / "ls.json", format="label-studio")
+        formats.write(project.export(), tmp_path / "ls.json", format="prodigy")
 
 
 @settings(max_examples=25)

@@ -206,7 +206,7 @@ def rename(connection: Connection, verb: str, old: str, new: str) -> dict[str, A
     if verb == "rename project":
         state.write_state(connection, name=new)
     elif verb == "rename class":
-        classes.rename(connection, old, new)
+        kept["after"] = classes.rename(connection, old, new)
     else:
         people.rename(connection, old, new)
         kept["person"] = people.lock_annotator(connection, new).id

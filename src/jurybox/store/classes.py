@@ -45,8 +45,10 @@ _COLUMNS = (
 """Every column that says a class."""
 
 
-def rename(connection: Connection, old: str, new: str) -> None:
-    """Give a class another name; with several questions, ``old`` is written ``question:class``.
+def rename(connection: Connection, old: str, new: str) -> str:
+    """Give a class another name, and return that; with several questions, both are written ``question:class``.
+
+    The new name may come alone.
 
     Raises
     ------
@@ -59,21 +61,22 @@ def rename(connection: Connection, old: str, new: str) -> None:
     storable(new, "class", empty=False)
     questions = read_questions(connection)
     if questions:
-        _rename_in_answers(connection, questions, old, new)
-        return
+        return _rename_in_answers(connection, questions, old, new)
     number, names = class_number(connection, old), list(read_classes(connection))
     _check_free(names, new)
     names[number] = new
     numbers_of(names, read_state(connection).settings.scale)  # raises where they are none
     connection.execute(sa.update(schema.classes).where(schema.classes.c.id == number).values(name=new))
+    return new
 
 
-def _rename_in_answers(connection: Connection, questions: tuple[Question, ...], old: str, new: str) -> None:
-    """Give a class of one of several questions another name, in all answers and all rounds."""
+def _rename_in_answers(connection: Connection, questions: tuple[Question, ...], old: str, new: str) -> str:
+    """Give a class of one of several questions another name, in all answers and all rounds; return it."""
     known = {f"{each.name}:{name}": (each, name) for each in questions for name in each.classes}
     if old not in known:
         raise InputError(f"class is {old!r}, expected one of {', '.join(known)}", code="no_class")
     question, option = known[old]
+    new = new.removeprefix(f"{question.name}:")
     names = [str(name) for name in question.classes]
     _check_free(names, new)
     names[names.index(str(option))] = new
@@ -90,6 +93,7 @@ def _rename_in_answers(connection: Connection, questions: tuple[Question, ...], 
         if told:
             found = {**row.diagnostics, "facets": {facets[name]: one for name, one in told.items()}}
             connection.execute(sa.update(rounds).where(rounds.c.id == row.id).values(diagnostics=found))
+    return f"{question.name}:{new}"
 
 
 def merge(connection: Connection, old: str, into: str, *, now: float) -> Mapping[str, Any]:

@@ -11,10 +11,12 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
+from jurybox.questions import Question
 from jurybox.store import schema
 from jurybox.store.places import count_open
 from jurybox.store.rows import class_number
 from jurybox.store.state import read_classes, read_questions
+from jurybox.written import answer_written
 
 ROUND_REQUEST = "learner.request"
 """Name of the note that asks the learner for a round."""
@@ -59,7 +61,11 @@ class Pulse:
 
 @dataclass(frozen=True)
 class Suggestion:
-    """The class that the last round's classifier gives a text, and how sure it is."""
+    """The class that the last round's classifier gives a text, and how sure it is.
+
+    With several questions, the answers to all, by the thresholds of the round; and how likely all are right,
+    if they have nothing to do with each other.
+    """
 
     label: str
     probability: float
@@ -120,11 +126,39 @@ def read_suggestion(connection: Connection, text_id: str) -> Suggestion | None:
     """
     texts, audit = schema.texts, schema.audit
     in_audit = sa.select(sa.exists().where(audit.c.text_id == texts.c.id, texts.c.external_id == text_id))
-    probabilities = None if connection.scalar(in_audit) else read_probabilities(connection, text_id)
-    if probabilities is None:
+    row = None if connection.scalar(in_audit) else _read_row(connection, text_id)
+    if row is None:
         return None
+    questions = read_questions(connection)
+    if questions:
+        return _suggested_answer(questions, row, _read_thresholds(connection))
+    probabilities = _by_name(connection, row)
     label = max(probabilities, key=probabilities.__getitem__)
     return Suggestion(label, probabilities[label])
+
+
+def _suggested_answer(
+    questions: Sequence[Question], row: Sequence[float], thresholds: Mapping[str, Sequence[float]]
+) -> Suggestion:
+    """Return what is most likely of each facet, after its probabilities are divided by its thresholds."""
+    values, code, sure = iter(row), [], 1.0
+    for question in questions:
+        for facet in question.facets:
+            p = [next(values) for _ in question.facet_classes]
+            by = thresholds.get(str(facet), [1.0] * len(p))
+            scores = [each / threshold for each, threshold in zip(p, by, strict=True)]
+            code.append(scores.index(max(scores)))
+            sure *= p[code[-1]]
+    return Suggestion(answer_written(questions, code), sure)
+
+
+def _read_thresholds(connection: Connection) -> dict[str, Sequence[float]]:
+    """Return the thresholds of the last round by facet."""
+    current = sa.select(schema.project.c.current_round).scalar_subquery()
+    told = (
+        connection.scalar(sa.select(schema.rounds.c.diagnostics).where(schema.rounds.c.id == current)) or {}
+    )
+    return {name: one["thresholds"] for name, one in told.get("facets", {}).items() if "thresholds" in one}
 
 
 def note_shown(connection: Connection, annotator: str, text_id: str, label: str) -> None:
@@ -142,6 +176,12 @@ def note_shown(connection: Connection, annotator: str, text_id: str, label: str)
 
 def read_probabilities(connection: Connection, text_id: str) -> dict[str, float] | None:
     """Return the last round's out-of-sample probabilities of a text by class; None where there are none."""
+    row = _read_row(connection, text_id)
+    return None if row is None else _by_name(connection, row)
+
+
+def _read_row(connection: Connection, text_id: str) -> tuple[float, ...] | None:
+    """Return the last round's probabilities of a text, of all facets side by side."""
     arrays, texts = schema.arrays, schema.texts
     number = connection.scalar(sa.select(texts.c.id).where(texts.c.external_id == text_id))
     if number is None:
@@ -155,10 +195,9 @@ def read_probabilities(connection: Connection, text_id: str) -> dict[str, float]
         if number < first + rows:
             query = sa.select(arrays.c.columns, arrays.c.data).where(mine, arrays.c.part == part)
             stored = connection.execute(query).one()
-            row = struct.unpack_from(
+            return struct.unpack_from(
                 f"<{stored.columns}f", stored.data, 4 * stored.columns * (number - first)
             )
-            return _by_name(connection, row)
         first += rows
     return None
 

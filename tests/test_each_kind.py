@@ -1,0 +1,258 @@
+"""What holds in projects of every kind: in the store, on the web, in files, of what is believed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import joblib
+import pytest
+from fastapi.testclient import TestClient
+from typer.testing import CliRunner
+
+from jurybox import formats
+from jurybox.cli.app import app
+from jurybox.errors import ConflictError, InputError
+from jurybox.project import Project
+from jurybox.report import gather
+from jurybox.store.backup import restore_backup, write_backup
+from jurybox.store.records import Role, Task
+from jurybox.web.app import create_app
+from jurybox.web.tokens import hash_token
+from support.kinds import ProjectKind
+from support.store import served
+from support.web import token_of, web_settings
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def project(kind: ProjectKind, tmp_path: Path) -> Iterator[Project]:
+    with kind.create(tmp_path / "p.db") as made:
+        for name in ("ana", "bo"):
+            made.people.add(name)
+        made.people.add("olga", role=Role.OWNER)
+        yield made
+
+
+def label_all(project: Project, kind: ProjectKind) -> None:
+    for name in ("ana", "bo"):
+        served(project, name, said=lambda task: kind.label_of(task.text_id))
+
+
+# ---- store -----------------------------------------------------------------------------------------------
+
+
+def test_a_decision_is_stored_changed_and_taken_back_as_a_whole(project: Project, kind: ProjectKind) -> None:
+    first, second, _ = kind.labels
+    task = project.next_task("ana")
+    assert isinstance(task, Task)
+    receipt = project.submit(task, first, key="k")
+    assert (receipt.label, project.submit(task, first, key="k").repeated) == (first, True)
+    with pytest.raises(ConflictError):
+        project.submit(task.text_id, second, annotator="ana")
+    with pytest.raises(InputError):
+        project.submit("t5", kind.wrong, annotator="ana")
+    assert project.change("ana", task.text_id, second).label == second
+    again = project.undo("ana")
+    assert again.text_id == task.text_id
+    assert project.status().annotations == 0
+    project.skip(again)
+    assert project.reading.decisions("ana")[0].label is None
+
+
+def test_a_text_is_finished_when_enough_say_the_same_or_a_reviewer_has_decided(
+    project: Project, kind: ProjectKind
+) -> None:
+    first, second, _ = kind.labels
+    project.configure(max_labels=4, enough_agreement=2)
+    for name in ("ana", "bo"):
+        project.submit("t0", first, annotator=name)
+        project.submit("t1", first if name == "ana" else second, annotator=name)
+    project.people.add("rita", role=Role.REVIEWER)
+    project.adjudicate("t2", second, reviewer="rita")
+    opens = {text: project.reading.text_row(text).open for text in ("t0", "t1", "t2", "t3")}
+    assert opens == {"t0": False, "t1": True, "t2": False, "t3": True}
+    assert {"t0", "t2"}.isdisjoint(served(project, "cy", said=first))
+
+
+def test_gold_judges_people(project: Project, kind: ProjectKind) -> None:
+    first, second, _ = kind.labels
+    project.gold.set("t0", first)
+    for name, label in (("ana", first), ("bo", second)):
+        project.submit("t0", label, annotator=name)
+    right = {one.annotator: one.accuracy and one.accuracy.estimate for one in project.gold.report()}
+    assert (right["ana"], right["bo"]) == (1.0, 0.0)
+
+
+def test_deleting_and_restoring_labels_is_in_the_history(project: Project, kind: ProjectKind) -> None:
+    label_all(project, kind)
+    before = project.status().annotations
+    assert project.edit.delete_labels_of(["t0", "t1"]) == 4
+    (event,) = project.edit.history.last(1)
+    project.edit.history.undo(event.number)
+    assert project.status().annotations == before
+
+
+def test_a_class_is_renamed_in_all_that_was_said(project: Project, kind: ProjectKind) -> None:
+    label_all(project, kind)
+    project.refit()  # which names what it is about
+    project.gold.set("t0", kind.labels[0])
+    old, new, other = {
+        "single": ("good", "fine", "bad"),
+        "several": ("topics:price", "cost", "service"),
+        "scale": ("3", "4", "2"),
+        "two questions": ("food:good", "fine", "bad"),
+    }[kind.name]
+    bare = old.rpartition(":")[2]
+    said = [one.label for one in project.reading.annotation_records()]
+    project.edit.rename_class(old, new)
+    renamed = [one.label for one in project.reading.annotation_records()]
+    assert renamed == [label.replace(bare, new) for label in said]
+    assert project.gold.labels()["t0"] == kind.labels[0].replace(bare, new)
+    with pytest.raises(InputError):
+        project.edit.rename_class(old, "other")
+    with pytest.raises(ConflictError):
+        project.edit.rename_class(old.replace(bare, new), other)
+    for source in project.facets.each().values() or (project.beliefs,):
+        source.now()
+    event = next(one for one in project.edit.history.last() if one.verb == "rename class")
+    project.edit.history.undo(event.number)
+    assert [one.label for one in project.reading.annotation_records()] == said
+
+
+def test_a_backup_comes_back(project: Project, kind: ProjectKind, tmp_path: Path) -> None:
+    label_all(project, kind)
+    write_backup(project.store, tmp_path / "b")
+    restore_backup(tmp_path / "b", str(tmp_path / "two.db"))
+    with Project.open(tmp_path / "two.db") as two:
+        assert two.questions == project.questions
+        rows = [[one[:5] for one in each.reading.annotation_records()] for each in (project, two)]
+        assert rows[0] == rows[1]
+        assert isinstance(two.next_task("cy"), Task)
+
+
+# ---- web -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def clients(project: Project, tmp_path: Path) -> Iterator[tuple[TestClient, TestClient]]:
+    """Programs of an annotator and of an owner."""
+    for name in ("ana", "olga"):
+        project.people.set_token(name, hash_token(token_of(name)))
+    served_app = create_app(str(tmp_path / "p.db"), settings=web_settings())
+    ana, olga = (
+        TestClient(served_app, headers={"Authorization": f"Bearer {token_of(name)}"})
+        for name in ("ana", "olga")
+    )
+    yield ana, olga
+    served_app.state.server.close()
+
+
+def test_labels_go_over_rest(clients: tuple[TestClient, TestClient], kind: ProjectKind) -> None:
+    ana, olga = clients
+    first, second, _ = kind.labels
+    task = ana.post("/api/v1/tasks", json={"n": 1}).json()["tasks"][0]
+    body = {"text_id": task["text_id"], "label": first}
+    assert ana.post("/api/v1/annotations", json=body).status_code == 201
+    assert ana.post("/api/v1/annotations", json={**body, "label": kind.wrong}).status_code == 422
+    assert ana.post("/api/v1/decisions/change", json={**body, "label": second}).json()["label"] == second
+    assert ana.get("/api/v1/decisions").json()[0]["label"] == second
+    assert ana.post("/api/v1/decisions/undo", json={}).json()["text_id"] == task["text_id"]
+    assert olga.get("/api/v1/status").json()["annotations"] == 0
+
+
+def test_every_page_stands(
+    clients: tuple[TestClient, TestClient], project: Project, kind: ProjectKind
+) -> None:
+    label_all(project, kind)
+    project.refit()
+    _, olga = clients
+    for page in ("", "/trust", "/people", "/agreement", "/review", "/texts", "/settings", "/text?id=t0"):
+        assert olga.get(f"/manage{page}").status_code == 200, page
+    assert clients[0].get("/label").status_code == 200
+
+
+# ---- files -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("form", ["csv", "label-studio", "argilla"])
+def test_an_export_comes_back(project: Project, kind: ProjectKind, form: str, tmp_path: Path) -> None:
+    label_all(project, kind)
+    out = formats.write(project.export(), tmp_path / "out", format=form)  # type: ignore[arg-type]
+    options = project.reading_options(formats.ReadOptions(format="auto" if form == "csv" else form))
+    source = formats.read(out, options)
+    found = {
+        (one.text_id, one.annotator): one.label for batch in source.batches() for one in batch.annotations
+    }
+    assert found == {(one.text_id, one.annotator): one.label for one in project.reading.annotation_records()}
+
+
+# ---- what is believed ------------------------------------------------------------------------------------
+
+
+def test_figures_are_the_same_at_all_doors(
+    clients: tuple[TestClient, TestClient], project: Project, kind: ProjectKind
+) -> None:
+    label_all(project, kind)
+    project.refit()
+    project.facets.keep()
+    for name in kind.facets:
+        beliefs = project.facets.of(name).now()
+        query = {} if name is None else {"question": name}
+        told = clients[1].get("/api/v1/beliefs", params=query).json()
+        assert told["consensus"]["quality"] == pytest.approx(beliefs.consensus.quality)
+        assert told["basis"]["labels"] == beliefs.basis.labels > 0
+        people = {one["name"]: one["n_annotations"] for one in told["annotators"]}
+        assert people["ana"] == people["bo"] == beliefs.basis.labels // 2
+
+
+def test_people_who_agree_are_believed_and_the_report_says_so(project: Project, kind: ProjectKind) -> None:
+    label_all(project, kind)
+    assert gather(project, question=kind.facets[0]).title
+    for name in kind.facets:
+        beliefs = project.facets.of(name).now()
+        assert beliefs.consensus.quality > 0.5
+        alpha = beliefs.agreement.all_texts.alpha
+        assert alpha is None or alpha.estimate == pytest.approx(1.0)
+
+
+def test_the_final_model_is_trained_for_each_question(
+    project: Project, kind: ProjectKind, tmp_path: Path
+) -> None:
+    label_all(project, kind)
+    run = CliRunner().invoke
+    path, out = str(tmp_path / "p.db"), tmp_path / "model"
+    done = run(app, ["train", path, str(out), "--json"])
+    assert done.exit_code == 0, done.output
+    told = json.loads(done.stdout)
+    models = told if isinstance(told, list) else [told]
+    assert len(models) == len(kind.facets)
+    for model, name in zip(models, kind.facets, strict=True):
+        assert model.get("question") in (name, None)
+        fitted = joblib.load(Path(model["folder"]) / "model.joblib")
+        assert {*fitted.classes_} == {*model["classes"]}
+    if kind.facets[0] is not None:
+        index = json.loads((out / "jurybox.json").read_text(encoding="utf-8"))
+        assert [one["question"] for one in index["models"]] == [*kind.facets]
+        one = run(app, ["train", path, str(tmp_path / "one"), "--question", kind.facets[0]])
+        assert one.exit_code == 0, one.output
+        assert (tmp_path / "one" / "model.joblib").is_file()
+
+
+def test_a_suggestion_is_an_answer_and_labels_in_view_of_it_are_known(
+    project: Project, kind: ProjectKind
+) -> None:
+    for name in ("ana", "bo"):
+        served(project, name, 6, said=lambda task: kind.label_of(task.text_id))
+    project.refit()
+    project.configure(suggestions=True)
+    task = project.next_task("cy")
+    assert isinstance(task, Task)
+    found = project.reading.suggestion(task.text_id, "cy")
+    assert found is not None
+    assert 0 < found.probability <= 1
+    assert project.submit(task, found.label).label == found.label
+    name = kind.facets[0]
+    assert project.facets.of(name).now().inputs.evidence.suggested.sum() == 1
