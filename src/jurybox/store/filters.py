@@ -14,7 +14,7 @@ from jurybox.store import schema
 from jurybox.store.search import has_words, words_of
 from jurybox.store.state import read_state
 
-_FEW = 20_000
+_FEW = 5_000
 
 
 class TextState(StrEnum):
@@ -111,9 +111,9 @@ def _is_one_of(connection: Connection, chosen: sa.Select[tuple[int]]) -> sa.Colu
     Few are listed, and only they are read; where there are many, one text after the other is looked up, since
     the first of them will fill a page.
     """
-    n = connection.scalar(sa.select(sa.func.count()).select_from(chosen.limit(_FEW + 1).subquery())) or 0
-    if n <= _FEW:
-        return schema.texts.c.id.in_(chosen)
+    numbers = connection.scalars(chosen.limit(_FEW + 1)).all()
+    if len(numbers) <= _FEW:
+        return schema.texts.c.id.in_(numbers)
     return chosen.where(chosen.selected_columns[0] == schema.texts.c.id).exists()
 
 

@@ -367,14 +367,6 @@ Index(
 )
 
 Index(
-    "ix_ranking_closed",
-    ranking.c.round_id,
-    ranking.c.text_id,
-    sqlite_where=text("open = 0"),
-    postgresql_where=text("NOT open"),
-)
-
-Index(
     "ix_ranking_reason",
     ranking.c.round_id,
     ranking.c.reason,

@@ -44,7 +44,7 @@ def words_of(text: str) -> list[str]:
     return list(dict.fromkeys(word[:_LONGEST] for word in found))
 
 
-def index_texts(connection: Connection, rows: Iterable[Mapping[str, Any]]) -> None:
+def index_texts(connection: Connection, rows: Iterable[Mapping[Any, Any]]) -> None:
     """Let texts be found.
 
     Parameters
@@ -85,5 +85,5 @@ def has_words(connection: Connection, search: str) -> sa.ColumnElement[bool]:
     return words.c.words.op("@@", is_comparison=True)(sa.cast(sa.literal(query), TSQUERY))
 
 
-def _words_of_row(row: Mapping[str, Any]) -> str:
+def _words_of_row(row: Mapping[Any, Any]) -> str:
     return " ".join(words_of(f"{row['external_id']} {row['text']}"))
