@@ -12,8 +12,8 @@ What they cost is processor time: of the process for the first two, and of all p
 the one that asks for the others. Then texts are encoded (TF-IDF) by a process that is killed by SIGKILL when
 two shards are finished, and by another that goes on with it.
 
-Run: python benchmarks/cluster.py [--texts 10000000], with the extra ``scale``. It writes results/cluster.json and
-the tables of docs/cluster.md; with ``--table`` these alone.
+Run: python benchmarks/cluster.py [--texts 10000000], with the extra ``scale``. It writes results/cluster.json
+and the tables of docs/cluster.md; with ``--table`` these alone.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ from jurybox.pool.shards import Place, Rows16, Shard
 from jurybox.strategies import get_strategy
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
-from support.ray_cluster import PATIENCE, DyingOnce, two_nodes
+from support.ray_cluster import ENVIRONMENT, DyingOnce, two_nodes
 
 HERE = Path(__file__).resolve().parent
 RESULTS, PAGE = HERE / "results", HERE.parent / "docs" / "cluster.md"
@@ -281,8 +281,8 @@ def measured_table(told: dict[str, Any]) -> list[str]:
     lines += [
         "",
         f"Encoding {encoded['texts']:,} texts into {encoded['shards']} shards, killed by SIGKILL when "
-        f"{encoded['shards_before']} were finished: the next run encoded {encoded['texts_encoded_after']:,} texts "
-        f"and made {encoded['shards_done_again']} of the finished shards again.",
+        f"{encoded['shards_before']} were finished: the next run encoded {encoded['texts_encoded_after']:,} "
+        f"texts and made {encoded['shards_done_again']} of the finished shards again.",
     ]
     return lines
 
@@ -295,6 +295,7 @@ def needed_table(told: dict[str, Any]) -> list[str]:
         "TF-IDF": many * told["encoding"]["processor_ms_per_text"] / 3.6e6,
         "MiniLM on processors": many * minilm["processor_milliseconds_per_text"]["jurybox"] / 3.6e6,
     }
+    fronts = many / (told["texts"] / told["shards"])
     view = told["bytes"] / told["texts"] * many / 1e9
     seconds = told["cluster_warm"]["processor_seconds"] / told["texts"] * many
     return [
@@ -304,7 +305,7 @@ def needed_table(told: dict[str, Any]) -> list[str]:
         f"| features on disk | {view:.1f} GB a view |",
         f"| a round | {seconds / 60:.0f} processor minutes; {seconds / 64:.0f} s on 64 processors |",
         f"| sent to each node, a round | the scorer: {told['scorer_bytes'] / 1e3:.0f} kB |",
-        f"| sent back, a round | {many / 250_000:.0f} fronts of 5,000 texts: {many / 250_000 * 5000 * 24 / 1e6:.0f} MB |",
+        f"| sent back, a round | {fronts:.0f} fronts of 5,000 texts: {fronts * FRONT * 24 / 1e6:.0f} MB |",
         "| memory of a worker | a block of some 16 MB; features are mapped, not loaded |",
     ]
 
@@ -322,7 +323,7 @@ def main() -> None:
     if chosen.table:
         write_page(json.loads(chosen.out.read_text(encoding="utf-8")))
         return
-    os.environ.update(PATIENCE)
+    os.environ.update(ENVIRONMENT)
     folder = Path(tempfile.mkdtemp(prefix="jb-"))
     try:
         told = measured(folder, chosen.texts, chosen.rows)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import signal
 import subprocess
@@ -17,11 +16,11 @@ import numpy as np
 import pytest
 
 import jurybox as jb
-from jurybox.errors import InputError
+from jurybox.errors import FormatError, InputError
 from jurybox.loop import Settings
 from jurybox.pool import EncodedPool, PoolRound, encode, rank_pool
 from jurybox.pool.on_ray import Cluster
-from support.ray_cluster import PATIENCE, DyingOnce, two_nodes
+from support.ray_cluster import ENVIRONMENT, DyingOnce, two_nodes
 
 pytestmark = [pytest.mark.long, pytest.mark.filterwarnings("ignore")]  # what Ray's own modules warn of
 pytest.importorskip("ray", reason="Ray is not installed: pip install 'jurybox[scale]'")
@@ -41,7 +40,7 @@ LABELS = jb.Annotations.from_long(
 def address() -> Iterator[str]:
     folder = tempfile.mkdtemp(prefix="jb-")  # a short path: sockets are in it
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in PATIENCE.items():
+        for name, value in ENVIRONMENT.items():
             patch.setenv(name, value)
         with two_nodes(folder) as found:
             yield found
@@ -115,23 +114,32 @@ def test_a_killed_encode_goes_on_without_its_finished_shards(
     out = tmp_path / "pool"
     command = [sys.executable, "-m", "jurybox", "encode", str(source), str(out), "--encoder", "tfidf"]
     command += ["--rows", str(ROWS), "--ray", address, "--json"]
-    env = {**os.environ, "PYTHONPATH": str(Path(jb.__file__).parents[1])}
 
     def done() -> dict[str, int]:
         return {path.name: path.stat().st_mtime_ns for path in out.glob("shards/*.npy")}
 
-    process = subprocess.Popen(command, env=env)
+    process = subprocess.Popen(command)
     while len(done()) < 2 and process.poll() is None:
         time.sleep(0.02)
     process.kill()
     assert process.wait() == -signal.SIGKILL, "it ended before it could be killed"
     first = done()
-    told = json.loads(subprocess.run(command, env=env, check=True, capture_output=True, text=True).stdout)
+    told = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     assert told["shards"] == len(pool.pieces)
     assert told["encoded"] < N, "what was finished was encoded again"
     last = done()
     assert {name: last[name] for name in first} == first
     assert_same_shards(EncodedPool.open(str(out)), pool)
+
+
+def test_what_is_wrong_is_said_as_on_one_machine(cluster: Cluster, tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"text": "a"}\n', encoding="utf-8")
+    pool = str(tmp_path / "pool")
+    encode(str(tmp_path), pool, encoder="tfidf")
+    (tmp_path / "b.jsonl").write_text('{"text": null}\n', encoding="utf-8")
+    for over in (cluster, cluster.stage):
+        with pytest.raises(FormatError, match=r"^[^\n]*b\.jsonl: has no text at 0$"):
+            encode(str(tmp_path), pool, encoder="tfidf", over=over)
 
 
 def test_a_cluster_that_is_not_there_is_said_so(address: str) -> None:

@@ -11,7 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-PATIENCE = {
+import jurybox
+
+ENVIRONMENT = {
+    "PYTHONPATH": os.pathsep.join(map(str, (Path(jurybox.__file__).parents[1], Path(__file__).parents[1]))),
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_raylet_start_wait_time_s": "900",
     "RAY_gcs_server_port_wait_time_s": "900",
@@ -21,7 +24,7 @@ PATIENCE = {
     "RAY_health_check_timeout_ms": "300000",
     "RAY_health_check_initial_delay_ms": "300000",
 }
-"""Ray gives up on what is slow to start, and on a busy machine everything is."""
+"""Where workers find what they run; and Ray's patience, since on a busy machine everything is slow to start."""
 
 _AGENTS = (
     "metrics_agent_port",

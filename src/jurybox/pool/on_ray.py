@@ -9,9 +9,10 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from jurybox.errors import InputError
+from jurybox.errors import InputError, JuryboxError
 from jurybox.pool.shards import scale
 
 __all__ = ["Cluster"]
@@ -64,7 +65,7 @@ class Cluster:
             if not waiting:
                 return
             done, waiting = ray.wait(waiting)
-            yield from ray.get(done)
+            yield from map(_said, ray.get(done))
 
     def stage(self, function: Callable[[T], R], items: Sequence[T]) -> Iterator[R]:
         """Yield what a function finds for each item, by actors, each with a GPU where there are any.
@@ -89,15 +90,32 @@ class Cluster:
             num_cpus=None if on_gpu else 1,
         )
         for row in found.iter_rows():
-            yield row["found"]
+            yield _said(row["found"])
 
     def close(self) -> None:
         """Leave the cluster; one that was begun for this alone ends."""
         self._ray.shutdown()
 
 
-def _applied(function: Callable[[T], R], item: T) -> R:
-    return function(item)
+@dataclass(frozen=True)
+class _Outcome:
+    """What a function found, or why it refused; Ray would wrap the error in several of its own."""
+
+    found: Any = None
+    error: JuryboxError | None = None
+
+
+def _applied(function: Callable[[Any], Any], item: Any) -> _Outcome:
+    try:
+        return _Outcome(function(item))
+    except JuryboxError as error:
+        return _Outcome(error=error)
+
+
+def _said(outcome: _Outcome) -> Any:
+    if outcome.error is not None:
+        raise outcome.error
+    return outcome.found
 
 
 class _Stage:
@@ -107,7 +125,7 @@ class _Stage:
         self.function = function
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, list[Any]]:
-        return {"found": [self.function(item) for item in batch["item"].tolist()]}
+        return {"found": [_applied(self.function, item) for item in batch["item"].tolist()]}
 
 
 def _quiet_ray() -> Any:
