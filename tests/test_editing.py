@@ -665,7 +665,7 @@ def test_a_class_is_not_taken_away_under_another_name_or_as_one_of_two(project: 
     project.add_class("perhaps")
     added = first(project, "add class", "perhaps")
     project.edit.rename_class("perhaps", "sure")
-    with pytest.raises(ConflictError, match="label is .perhaps., expected one of"):
+    with pytest.raises(ConflictError, match="label is 'perhaps', expected one of"):
         project.edit.history.undo(added)
     project.add_class("perhaps")
     with pytest.raises(ConflictError, match="another class 'perhaps' was added since"):

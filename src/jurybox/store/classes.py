@@ -127,7 +127,7 @@ def merge(connection: Connection, old: str, into: str, *, now: float) -> Mapping
 
 
 def remove(connection: Connection, name: str, *, now: float) -> None:
-    """Take a class away that nobody has used: no label was ever given of it, and no model or machine chose it.
+    """Take a class away that nobody has used: no label was ever of it, and no model or machine chose it.
 
     Raises
     ------
