@@ -23,6 +23,7 @@ from jurybox.formats.rows import Layout, read_table
 from jurybox.formats.survey import Survey, survey
 from jurybox.formats.tools import OBJECT_TOOLS, TABLE_TOOLS, object_tool, table_tool
 from jurybox.formats.tools.base import Context, ObjectTool, TableTool, fields_of, read_items
+from jurybox.formats.tools.controls import SEVERAL_TOOLS
 from jurybox.formats.tools.forms import (
     FORMS,
     QUALTRICS,
@@ -33,7 +34,6 @@ from jurybox.formats.tools.forms import (
     without_preamble,
 )
 from jurybox.formats.tools.inception import webanno_objects
-from jurybox.formats.tools.several import SEVERAL_TOOLS
 from jurybox.formats.values import LabelReader
 
 __all__ = ["Opening", "Part", "open_part", "open_parts"]

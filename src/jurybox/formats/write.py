@@ -12,7 +12,7 @@ from jurybox.atomic import new_file, new_folder
 from jurybox.errors import InputError
 from jurybox.formats.records import Export
 from jurybox.formats.source import MANIFEST
-from jurybox.formats.tools.several import SEVERAL_TOOLS
+from jurybox.formats.tools.controls import SEVERAL_TOOLS
 from jurybox.formats.write_nested import write_huggingface
 from jurybox.formats.write_tables import (
     OutTable,

@@ -12,11 +12,10 @@ from typing import TextIO
 
 from jurybox.errors import InputError
 from jurybox.formats.records import AnnotationRecord, Export, SkipRecord, TextRecord
-from jurybox.formats.tools.several import asked_whole
+from jurybox.formats.tools.controls import asked_whole
 from jurybox.formats.values import as_json
-from jurybox.formats.write_argilla import write_argilla
 from jurybox.formats.write_forms import write_google_forms, write_inception, write_qualtrics
-from jurybox.formats.write_nested import write_label_studio
+from jurybox.formats.write_nested import write_argilla, write_label_studio
 from jurybox.formats.write_tables import Column, OutTable, grouped, write_csv, write_rows
 from jurybox.questions import Question
 

@@ -46,7 +46,7 @@ _COLUMNS = (
 
 
 def rename(connection: Connection, old: str, new: str) -> str:
-    """Give a class another name, and return that; with several questions, both are written ``question:class``.
+    """Give a class another name and return it; with several questions, both are ``question:class``.
 
     The new name may come alone.
 

@@ -13,7 +13,7 @@ from jurybox.errors import FormatError
 from jurybox.formats.plan import ColumnPlan, Finding, Tally, finding
 from jurybox.formats.records import AnnotationRecord, Record, SkipRecord, Table, TextRecord
 from jurybox.formats.times import TimeStyle, parse_seconds, parse_time
-from jurybox.formats.tools.several import whole_answer
+from jurybox.formats.tools.controls import whole_answer
 from jurybox.formats.values import LabelReader, as_json, as_name, as_text, checked, id_of_text
 from jurybox.questions import Question
 
