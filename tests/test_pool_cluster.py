@@ -25,7 +25,7 @@ from support.ray_cluster import ENVIRONMENT, DyingOnce, two_nodes
 pytestmark = [pytest.mark.long, pytest.mark.filterwarnings("ignore")]  # what Ray's own modules warn of
 pytest.importorskip("ray", reason="Ray is not installed: pip install 'jurybox[scale]'")
 
-N, ROWS = 1200, 150
+N, ROWS = 1200, 60
 RNG = np.random.default_rng(0)
 TEXTS = [
     " ".join(RNG.choice(["good", "bad", "soup", "bread", "cold", "warm", "nice", "it", "was"], 8))

@@ -24,7 +24,7 @@ ENVIRONMENT = {
     "RAY_health_check_timeout_ms": "300000",
     "RAY_health_check_initial_delay_ms": "300000",
 }
-"""Where workers find what they run; and Ray's patience, since on a busy machine everything is slow to start."""
+"""Where workers find what they run; and patience: on a busy machine everything is slow to start."""
 
 _AGENTS = (
     "metrics_agent_port",

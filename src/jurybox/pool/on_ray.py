@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, TypeVar
 
 from jurybox.errors import InputError, JuryboxError
@@ -43,25 +45,24 @@ class Cluster:
 
     def __init__(self, address: str) -> None:
         self._ray = _quiet_ray()
-        if not self._ray.is_initialized():
-            try:
+        try:
+            _reach(address)
+            if not self._ray.is_initialized():
                 self._ray.init(address=address, log_to_driver=False, logging_level="error")
-            except (ConnectionError, ValueError, RuntimeError) as error:
-                raise InputError(f"no Ray cluster at {address!r}: {error}") from error
+        except (OSError, ValueError, RuntimeError) as error:
+            raise InputError(f"no Ray cluster at {address!r}: {error}") from error
 
     def __call__(self, function: Callable[[T], R], items: Sequence[T]) -> Iterator[R]:
         """Yield what a function finds for each item, as tasks; the function is sent to each node once."""
         ray = self._ray
         sent = ray.put(function)
         task = ray.remote(_applied).options(num_cpus=1, max_retries=_RETRIES, scheduling_strategy="SPREAD")
-        processors = int(ray.cluster_resources().get("CPU", 1))
+        processors = max(1, int(ray.cluster_resources().get("CPU", 1)))
         waiting: list[Any] = []
         left = iter(items)
         while True:
-            waiting += [
-                task.remote(sent, item)
-                for item, _ in zip(left, range(_AHEAD * processors - len(waiting)), strict=False)
-            ]
+            more = islice(left, _AHEAD * processors - len(waiting))
+            waiting += [task.remote(sent, item) for item in more]
             if not waiting:
                 return
             done, waiting = ray.wait(waiting)
@@ -77,8 +78,8 @@ class Cluster:
         logging.getLogger("ray.data").setLevel(logging.ERROR)  # it tells its plan of execution
         resources = ray.cluster_resources()
         on_gpu = resources.get("GPU", 0) >= 1
-        workers = min(len(items), int(resources.get("GPU" if on_gpu else "CPU", 1)))
-        if not workers:
+        workers = min(len(items), max(1, int(resources.get("GPU" if on_gpu else "CPU", 1))))
+        if not items:
             return
         rows = data.from_items([{"item": item} for item in items], override_num_blocks=len(items))
         found = rows.map_batches(
@@ -126,6 +127,13 @@ class _Stage:
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, list[Any]]:
         return {"found": [_applied(self.function, item) for item in batch["item"].tolist()]}
+
+
+def _reach(address: str) -> None:
+    """Try an address with a port: where nobody listens, Ray waits for a minute and ends the process."""
+    host, colon, port = address.rpartition("://")[2].rpartition(":")
+    if colon and port.isdecimal():
+        socket.create_connection((host, int(port)), timeout=30).close()
 
 
 def _quiet_ray() -> Any:
