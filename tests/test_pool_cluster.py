@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -22,8 +23,11 @@ from jurybox.pool import EncodedPool, PoolRound, encode, rank_pool
 from jurybox.pool.on_ray import Cluster
 from support.ray_cluster import ENVIRONMENT, DyingOnce, two_nodes
 
-pytestmark = [pytest.mark.long, pytest.mark.filterwarnings("ignore")]  # what Ray's own modules warn of
-pytest.importorskip("ray", reason="Ray is not installed: pip install 'jurybox[scale]'")
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.filterwarnings("ignore"),  # what Ray's own modules warn of
+    pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed: pip install 'jurybox[scale]'"),
+]
 
 N, ROWS = 1200, 60
 RNG = np.random.default_rng(0)
@@ -39,7 +43,7 @@ LABELS = jb.Annotations.from_long(
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
     folder = tempfile.mkdtemp(prefix="jb-")  # a short path: sockets are in it
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch:  # before Ray is imported, which reads it then
         for name, value in ENVIRONMENT.items():
             patch.setenv(name, value)
         with two_nodes(folder) as found:
