@@ -71,7 +71,7 @@ def location(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return f"{server}&schema=test_{os.getpid()}_{next(_schemas)}"
 
 
-@pytest.fixture(params=KINDS.values(), ids=KINDS.keys())
+@pytest.fixture(params=[*KINDS.values()], ids=[*KINDS])
 def kind(request: pytest.FixtureRequest) -> ProjectKind:
     """Return what projects of each kind are made with, in turn."""
     found: ProjectKind = request.param

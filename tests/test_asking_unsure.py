@@ -106,7 +106,7 @@ def test_texts_of_the_sample_and_drawn_at_random_are_asked_for_whole(tmp_path: P
     settings = UNSURE.updated({"audit_size": 8, "random_share": 0.5})
     with Project.create(tmp_path / "p.db", texts=TEXTS, questions=ASKED, settings=settings) as project:
         learn(project, 15)
-        reasons = {}
+        reasons: dict[str, list[tuple[str, ...] | None]] = {}
         for task in project.next_tasks("bo", 20).tasks:
             reasons.setdefault(task.reason, []).append(task.asked)
     assert {each for kind in ("audit", "random") for each in reasons.get(kind, ())} == {None}

@@ -180,7 +180,7 @@ def test_every_page_stands(
 @pytest.mark.parametrize("form", ["csv", "label-studio", "argilla"])
 def test_an_export_comes_back(project: Project, kind: ProjectKind, form: str, tmp_path: Path) -> None:
     label_all(project, kind)
-    out = formats.write(project.export(), tmp_path / "out", format=form)  # type: ignore[arg-type]
+    out = formats.write(project.export(), tmp_path / "out", format=form)
     options = project.reading_options(formats.ReadOptions(format="auto" if form == "csv" else form))
     source = formats.read(out, options)
     found = {

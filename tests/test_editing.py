@@ -638,7 +638,7 @@ def test_a_class_that_nobody_has_used_is_taken_away_again(project: Project) -> N
     predicted = [info.diagnostics["audit"]["predicted"] for info in project.reading.rounds()]
     assert predicted == [[0, 3]]  # the class behind the one that went is still the one that is predicted
     project.add_class("unsure")
-    assert project.classes[-1] == "unsure"
+    assert project.classes[-1:] == ("unsure",)
 
 
 @pytest.mark.parametrize("use", ["label", "taken back", "gold", "predicted"])

@@ -154,7 +154,7 @@ def test_argilla_as_the_tool_writes_it(tmp_path: Path) -> None:
 def test_other_formats_are_refused_in_words(project: Project, tmp_path: Path) -> None:
     for name in ("prodigy", "potato", "mturk", "huggingface"):
         with pytest.raises(InputError, match="several questions"):
-            formats.write(project.export(), tmp_path / name, format=name)  # type: ignore[arg-type]
+            formats.write(project.export(), tmp_path / name, format=name)
 
 
 def test_a_file_of_another_tool_makes_and_fills_a_project(project: Project, tmp_path: Path) -> None:

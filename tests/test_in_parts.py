@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 import jurybox as jb
-from jurybox.arrays import Floats, Ints
+from jurybox.arrays import Ints
 from jurybox.errors import InputError
 from jurybox.pool.in_parts import goes_in_parts, play_in_parts
 
@@ -18,25 +19,25 @@ N, K = 400, 3
 class Parts:
     """Rows in memory, given out in parts of some size."""
 
-    def __init__(self, rows: Floats, size: int) -> None:
+    def __init__(self, rows: NDArray[np.floating], size: int) -> None:
         self._rows, self._size = rows, size
 
     def __len__(self) -> int:
         return len(self._rows)
 
-    def __getitem__(self, rows: Ints | slice) -> Floats:
+    def __getitem__(self, rows: Ints | slice) -> NDArray[np.floating]:
         return self._rows[rows]
 
     def parts(self) -> Iterator[slice]:
         return (slice(at, min(at + self._size, len(self))) for at in range(0, len(self), self._size))
 
 
-def pool(*, labelled: int = 60, scale: bool = False) -> tuple[jb.Annotations, Floats]:
+def pool(*, labelled: int = 60, scale: bool = False) -> tuple[jb.Annotations, NDArray[np.floating]]:
     rng = np.random.default_rng(3)
     truth = rng.integers(K, size=N)
     rows = (rng.normal(size=(K, 8))[truth] + rng.normal(size=(N, 8))).astype(np.float32)
     text = np.repeat(rng.permutation(N)[:labelled], 2)
-    who = np.tile([0, 1], labelled) if labelled else []
+    who = np.tile([0, 1], labelled)
     said = np.where(rng.random(len(text)) < 0.2, rng.integers(K, size=len(text)), truth[text])
     numbers = [1.0, 2.0, 5.0] if scale else None
     return (
@@ -115,7 +116,7 @@ def test_texts_of_one_score_come_in_an_order_of_the_round_alone() -> None:
     annotations, rows = pool()
     settings = jb.Settings(strategy="random", batch=5)
     found = [
-        play_in_parts(annotations, Parts(rows, size), settings, np.random.default_rng(seed), size=50)  # type: ignore[arg-type]
+        play_in_parts(annotations, Parts(rows, size), settings, np.random.default_rng(seed), size=50)
         for size, seed in ((7, 0), (N, 0), (N, 1))
     ]
     first, same, other = (round_.ranking.texts.tolist() for round_ in found)
@@ -126,7 +127,7 @@ def test_texts_of_one_score_come_in_an_order_of_the_round_alone() -> None:
 @pytest.mark.parametrize("changes", [{"strategy": "activelab"}, {"target": "shares"}])
 def test_what_ranks_whole_pools_is_refused(changes: dict[str, str]) -> None:
     annotations, rows = pool()
-    settings = jb.Settings(**changes)  # type: ignore[arg-type]
+    settings = jb.Settings(**changes)
     assert not goes_in_parts(settings)
     with pytest.raises(InputError, match="ranks texts one by one"):
         play_in_parts(annotations, Parts(rows, 100), settings, np.random.default_rng(0))

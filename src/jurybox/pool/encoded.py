@@ -13,20 +13,18 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property, lru_cache
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
 from jurybox.encoders import Views, fit_views, get_encoders
+from jurybox.encoders.base import Progress
 from jurybox.encoders.views import View
 from jurybox.errors import FormatError, InputError
 from jurybox.pool.shards import Over, Place, Rows16, Shard, finished, here
 from jurybox.pool.sources import Columns, Piece, files_of, pieces_of, read_piece
 
-__all__ = ["EncodedPool", "Telling", "encode", "is_pool"]
-
-Telling: TypeAlias = Callable[[int, int], None]
-"""Told how many pieces are done, and how many there are to do."""
+__all__ = ["EncodedPool", "encode", "is_pool"]
 
 _MANIFEST = "pool.json"
 _VERSION = 1
@@ -170,7 +168,7 @@ def encode(
     id_: str | None = None,
     rows: int = 50_000,
     over: Over = here,
-    progress: Telling | None = None,
+    progress: Progress | None = None,
 ) -> int:
     """Encode the texts of a source into shards, or go on with it; return how many texts were encoded now.
 
@@ -264,7 +262,8 @@ def _cut(
 
 def _sample(pieces: Sequence[Piece], columns: Columns) -> list[str]:
     """Return some texts, spread over some pieces, that views are fitted on."""
-    chosen = np.unique(np.linspace(0, len(pieces) - 1, _SAMPLE_PIECES).round().astype(int)) if pieces else []
+    places = np.linspace(0, len(pieces) - 1, min(len(pieces), _SAMPLE_PIECES)).round().astype(int)
+    chosen = np.unique(places).tolist()
     texts = []
     for at in chosen:
         _, found = read_piece(pieces[at], columns)

@@ -99,7 +99,9 @@ def merged(fronts: Iterable[Front], size: int = FRONT) -> Front:
 
 def _joined(a: Front, b: Front) -> Front:
     return Front(
-        *(np.concatenate(pair) for pair in ((a.places, b.places), (a.scores, b.scores), (a.lots, b.lots)))
+        np.concatenate([a.places, b.places]),
+        np.concatenate([a.scores, b.scores]),
+        np.concatenate([a.lots, b.lots]),
     )
 
 

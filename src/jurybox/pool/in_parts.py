@@ -7,14 +7,16 @@ labels, and what it finds says of each other text, by itself, how much it is wan
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
+from typing import Protocol, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from jurybox.annotations import Annotations
 from jurybox.arrays import Bools, Floats, Ints, Rng, generator
 from jurybox.classifiers.calibrated import CalibratedFitted
-from jurybox.encoders.by_number import PoolRows
 from jurybox.errors import InputError
 from jurybox.loop import Round, Settings, play_round, remarks_of, single_threaded
 from jurybox.pool.fronts import FRONT, Front, merged
@@ -23,6 +25,19 @@ from jurybox.scales import Scale
 from jurybox.strategies import get_strategy
 
 __all__ = ["goes_in_parts", "play_in_parts", "say_of"]
+
+
+class RowsInParts(Protocol):
+    """Features of N texts, such as `jurybox.encoders.by_number.PoolRows`; memory holds a part at a time."""
+
+    def __len__(self) -> int:
+        """Return N."""
+
+    def __getitem__(self, rows: Ints | slice, /) -> NDArray[np.floating]:
+        """Return some rows."""
+
+    def parts(self) -> Iterator[slice]:
+        """Yield parts that fit into memory, in order."""
 
 
 def goes_in_parts(settings: Settings) -> bool:
@@ -34,7 +49,7 @@ def goes_in_parts(settings: Settings) -> bool:
 @single_threaded
 def play_in_parts(
     annotations: Annotations,
-    pool: PoolRows,
+    pool: RowsInParts,
     settings: Settings,
     rng: Rng,
     *,
@@ -112,11 +127,17 @@ def play_in_parts(
         "wanting": n_wanting,
         "remarks": remarks_of(annotations, trained, n_wanting),
     }
-    return replace(played, pred_probs=pred_probs, ranking=ranking, known=known, diagnostics=diagnostics)
+    return replace(
+        played, pred_probs=cast("Floats", pred_probs), ranking=ranking, known=known, diagnostics=diagnostics
+    )
 
 
 def say_of(
-    played: Round, settings: Settings, scale: Scale | None, rows: Floats, tuned: Floats | None = None
+    played: Round,
+    settings: Settings,
+    scale: Scale | None,
+    rows: NDArray[np.floating],
+    tuned: Floats | None = None,
 ) -> tuple[Floats, Floats]:
     """Return what a round's classifier says of texts without labels, and how much they are wanted.
 

@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 
 from jurybox.annotations import Annotations
-from jurybox.arrays import Ints, Rng, generator
+from jurybox.arrays import Bools, Ints, Rng, generator
 from jurybox.display import Shown
 from jurybox.encoders import Features
 from jurybox.errors import InputError
@@ -109,7 +109,7 @@ def rank_pool(
     rng: Rng,
     *,
     over: Over = here,
-    experts: Sequence[bool] | None = None,
+    experts: Bools | None = None,
     size: int = FRONT,
 ) -> PoolRound:
     """Play a round over a pool in shards.
@@ -126,8 +126,8 @@ def rank_pool(
         Source of all randomness.
     over
         What maps the work over shards; the outcome is the same for all.
-    experts
-        Annotators who are reviewers (M,); default: nobody.
+    experts : ndarray of bool, shape (M,), optional
+        Which annotators are reviewers.
     size
         Length of the front.
 

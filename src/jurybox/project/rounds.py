@@ -388,7 +388,7 @@ def _probabilities(played: Round | JointRound) -> NDArray[np.floating]:
     """Return the probabilities of all texts; of several facets side by side."""
     if isinstance(played, Round):
         return played.pred_probs
-    return np.hstack([each.pred_probs for each in played.rounds.values()])
+    return np.asarray(np.hstack([each.pred_probs for each in played.rounds.values()]))
 
 
 def _whole(inputs: Any) -> Any:

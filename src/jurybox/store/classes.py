@@ -267,7 +267,7 @@ def _dropped(p: NDArray[Any], gone: int) -> NDArray[Any]:
         return p
     left = np.delete(p, gone, axis=1)
     total = left.sum(axis=1, keepdims=True)
-    return np.divide(left, total, out=np.full_like(left, 1 / left.shape[1]), where=total > 0)
+    return np.asarray(np.divide(left, total, out=np.full_like(left, 1 / left.shape[1]), where=total > 0))
 
 
 def _predictions(connection: Connection) -> Iterator[tuple[int, Mapping[str, Any], Mapping[str, Any]]]:

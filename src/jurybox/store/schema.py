@@ -76,8 +76,8 @@ covers all texts, see `jurybox.store.ranks`: the same one, or an earlier one. `a
 texts in the audit sample, set once the first texts are in and where it grows: then of those not deleted.
 `n_gold` is the number of rows of `gold`, so that labelling need not look where there are none. The project
 has the first `n_texts` rows of `stored_texts`; what is behind them belongs to import `import_number`, on its
-way. The first `n_placed` have places in the base. `uid` is drawn at random and never changes; sessions are signed
-with `session_key`, and a new generation ends them all. `questions` are those of a project with several
+way. The first `n_placed` have places in the base. `uid` is drawn at random and never changes; sessions are
+signed with `session_key`, and a new generation ends them all. `questions` are those of a project with several
 (`jurybox.written.question_records`)."""
 
 classes = Table(
