@@ -213,6 +213,7 @@ def test_people_who_agree_are_believed_and_the_report_says_so(project: Project, 
     assert gather(project, question=kind.facets[0]).title
     for name in kind.facets:
         beliefs = project.facets.of(name).now()
+        assert beliefs.consensus.quality is not None
         assert beliefs.consensus.quality > 0.5
         alpha = beliefs.agreement.all_texts.alpha
         assert alpha is None or alpha.estimate == pytest.approx(1.0)
