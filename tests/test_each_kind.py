@@ -255,5 +255,5 @@ def test_a_suggestion_is_an_answer_and_labels_in_view_of_it_are_known(
     assert found is not None
     assert 0 < found.probability <= 1
     assert project.submit(task, found.label).label == found.label
-    name = kind.facets[0]
-    assert project.facets.of(name).now().inputs.evidence.suggested.sum() == 1
+    first = kind.facets[0]
+    assert project.facets.of(first).now().inputs.evidence.suggested.sum() == 1

@@ -127,7 +127,7 @@ def test_texts_of_one_score_come_in_an_order_of_the_round_alone() -> None:
 @pytest.mark.parametrize("changes", [{"strategy": "activelab"}, {"target": "shares"}])
 def test_what_ranks_whole_pools_is_refused(changes: dict[str, str]) -> None:
     annotations, rows = pool()
-    settings = jb.Settings(**changes)
+    settings = jb.Settings(**changes)  # type: ignore[arg-type]
     assert not goes_in_parts(settings)
     with pytest.raises(InputError, match="ranks texts one by one"):
         play_in_parts(annotations, Parts(rows, 100), settings, np.random.default_rng(0))
