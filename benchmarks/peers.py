@@ -1,9 +1,8 @@
 """How long annotators wait for the next text: jurybox, Potato and Label Studio, in turn, in one run.
 
 Each tool gets an environment of its own below --environments, which this script makes itself (and leaves
-there for the next run); an empty project of the same texts with one question of three classes; and a server of its
-own. Then 1, 10 and 50 people label by the requests that each tool's page sends, one every --pace seconds:
-measured is the time from sending a label to having the next text, what was acknowledged, what lies in the
+there for the next run), an empty project of the same texts with one question, and a server of its own. Then
+1, 10 and 50 people label by the requests that each tool's page sends, one every --pace seconds: measured is the time from sending a label to having the next text, what was acknowledged, what lies in the
 tool's files after the server has ended, and the memory of the server's processes. In Chromium, one person
 presses the keys, and the time counts from the first key to the next text on the screen.
 
@@ -18,7 +17,6 @@ import json
 import os
 import platform
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -34,11 +32,12 @@ from typing import Any
 
 import httpx
 
-from peers_tools import TOOLS, Labeller, RefusedError, Tool
+from peers_tools import TOOLS, Labeller, RefusedError, Tool, free_port
 from serving import CLASSES, make_texts, most_likely, summary
 
 OUT = Path(__file__).parent / "results" / "peers.json"
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "comparison.md"
+ENVIRONMENTS = Path(tempfile.gettempdir()) / "peers"
 START, END = "<!-- made by benchmarks/peers.py -->", "<!-- end -->"
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
@@ -95,13 +94,6 @@ def _resident(pid: int) -> float:
         return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE_BYTES / 1e6
     except (OSError, IndexError):
         return 0.0
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 def texts_of(n: int) -> list[tuple[str, str]]:
@@ -224,6 +216,12 @@ def watch(made: Tool, labels: int) -> dict[str, Any]:
     return {"labels": len(waited), "next_ms": summary(waited), "stored": made.stored(), "error": said}
 
 
+def install(kind: type[Tool], environments: Path) -> str:
+    """Make a tool's environment unless it is there; return the version in it."""
+    with tempfile.TemporaryDirectory(prefix="jurybox-peers-") as folder:
+        return kind(environments, Path(folder)).install()
+
+
 def run_tool(kind: type[Tool], options: argparse.Namespace) -> dict[str, Any]:
     """Measure one tool; what cannot be installed or does not start says why."""
 
@@ -231,8 +229,8 @@ def run_tool(kind: type[Tool], options: argparse.Namespace) -> dict[str, Any]:
         return kind(options.environments, Path(tempfile.mkdtemp(prefix="jurybox-peers-")))
 
     try:
-        version = fresh().install()
-    except (OSError, subprocess.CalledProcessError) as error:
+        version = install(kind, options.environments)
+    except (OSError, subprocess.CalledProcessError, SystemExit) as error:
         return {"tool": kind.name, "failed": f"it cannot be installed: {error}"}
     found: dict[str, Any] = {"tool": kind.name, "version": version, "runs": []}
     for people in options.people:
@@ -292,8 +290,8 @@ def table(result: dict[str, Any]) -> str:
     failed = [f"{one['tool']}: {why}" for one in tools for why in _failures(one)]
     settings, machine = result["settings"], result["machine"]
     told = (
-        f"Measured on {result['date']} by `benchmarks/peers.py` on {machine['cores']} cores, everything on one "
-        f"machine, one tool after the other; each person sends a label every {settings['pace']:g} s for "
+        f"Measured on {result['date']} by `benchmarks/peers.py` on {machine['cores']} cores, everything on "
+        f"one machine, one tool after the other; everybody sends a label every {settings['pace']:g} s for "
         f"{settings['seconds']:g} s. Load of the machine before: {result['load'][0]:.1f}."
     )
     return "\n".join([told, "", *lines, *(["", *(f"- {one}" for one in failed)] if failed else [])])
@@ -330,14 +328,19 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60.0, help="how long people label")
     parser.add_argument("--pace", type=float, default=2.0, help="seconds between two labels of one person")
     parser.add_argument("--browser", type=int, default=20, help="labels in Chromium; 0: none")
-    parser.add_argument("--environments", type=Path, default=Path(tempfile.gettempdir()) / "peers")
+    parser.add_argument("--environments", type=Path, default=ENVIRONMENTS)
     parser.add_argument("--out", type=Path, default=OUT)
     parser.add_argument("--table", action="store_true", help="write the table of the last run into the page")
+    parser.add_argument("--install", action="store_true", help="only make the environments")
     options = parser.parse_args()
     if options.table:
         write_table(json.loads(options.out.read_text()))
         return
     kinds = [kind for kind in TOOLS if options.tools is None or kind.name in options.tools]
+    if options.install:
+        for kind in kinds:
+            print(kind.name, install(kind, options.environments))
+        return
     shown = ("people", "seconds", "pace", "browser")
     result = {
         "date": datetime.now(tz=UTC).date().isoformat(),

@@ -11,6 +11,8 @@ import json
 import os
 import re
 import secrets
+import shutil
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -33,8 +35,15 @@ ROOT = Path(__file__).resolve().parent.parent
 KEYS = dict(zip(CLASSES, "123", strict=True))
 """The key of each class on every page."""
 
-_PATIENCE = 600.0
+_PATIENCE = 1800.0
 _TIMEOUT = 120.0
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
 
 
 class RefusedError(Exception):
@@ -42,7 +51,7 @@ class RefusedError(Exception):
 
 
 class Labeller(ABC):
-    """Somebody at a tool's labelling page, as requests; `text` is the id of the one at hand, None at the end."""
+    """Somebody at a labelling page, as requests; `text` is the id of the text at hand, None at the end."""
 
     def __init__(self, url: str) -> None:
         self.http = httpx.Client(base_url=url, timeout=_TIMEOUT, follow_redirects=True)
@@ -403,9 +412,28 @@ class LabelStudio(Tool):
     health = "health"
 
     @override
+    def install(self) -> str:
+        version = super().install()
+        if not self._empty.exists():  # its first start takes minutes, which are nobody's wait
+            self._data = self._empty.with_name("begun")
+            shutil.rmtree(self._data, ignore_errors=True)
+            self._data.mkdir()
+            try:
+                self.start(free_port())
+            finally:
+                self.stop()
+            self._data.rename(self._empty)
+        return version
+
+    @property
+    def _empty(self) -> Path:
+        """A data folder with tables and without a project."""
+        return self.environment / "empty"
+
+    @override
     def prepare(self, texts: Sequence[tuple[str, str]], people: Sequence[str]) -> None:
         self._data = self.folder / "data"
-        self._data.mkdir()
+        shutil.copytree(self._empty, self._data)
 
     @override
     def variables(self) -> dict[str, str]:
