@@ -371,9 +371,10 @@ class _AtLabelStudio(Labeller):
 
     @override
     def proceed(self) -> None:
-        answer = self.http.get(f"/api/projects/{self.project}/next")
+        path = f"/api/dm/actions?id=next_task&project={self.project}"
+        answer = self.http.post(path, json={}, headers=csrf_of(self.http))
         if answer.status_code not in (200, 404):
-            raise RefusedError(f"GET next: {answer.status_code} {answer.text[:120]}")
+            raise RefusedError(f"POST next_task: {answer.status_code} {answer.text[:120]}")
         self.text = str(answer.json()["id"]) if answer.status_code == 200 else None
 
 
