@@ -16,7 +16,7 @@ import jurybox
 ENVIRONMENT = {
     "PYTHONPATH": os.pathsep.join(map(str, (Path(jurybox.__file__).parents[1], Path(__file__).parents[1]))),
     "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_raylet_start_wait_time_s": "900",
+    "RAY_raylet_start_wait_time_s": "45",
     "RAY_gcs_server_port_wait_time_s": "900",
     "RAY_gcs_server_request_timeout_seconds": "900",
     "RAY_worker_register_timeout_seconds": "900",
@@ -33,6 +33,7 @@ _AGENTS = (
     "runtime_env_agent_port",
 )
 _MEMORY = 100 * 2**20
+_ATTEMPTS = 20
 
 
 @contextmanager
@@ -41,17 +42,29 @@ def two_nodes(folder: str) -> Iterator[str]:
     from ray.cluster_utils import Cluster
 
     node = {"num_cpus": 1, "object_store_memory": _MEMORY}
-    head = {**node, **_ports(), "include_dashboard": False, "temp_dir": folder}
-    cluster = Cluster(initialize_head=True, head_node_args=head)
+    cluster = Cluster(initialize_head=False)
     try:
-        cluster.add_node(**node, **_ports())
+        _start(cluster, {**node, "include_dashboard": False, "temp_dir": folder})
+        _start(cluster, node)
         yield str(cluster.address)
     finally:
         cluster.shutdown()
 
 
+def _start(cluster: Any, node: dict[str, Any]) -> None:
+    """Start a node, the first one as head; again where it ends, since it waits 15 seconds for its agent."""
+    for left in reversed(range(_ATTEMPTS)):
+        try:
+            cluster.add_node(**node, **_ports())
+        except Exception as error:  # Ray raises no other when a node has ended
+            if not left or "timed out during startup" not in str(error):
+                raise
+        else:
+            return
+
+
 def _ports() -> dict[str, int]:
-    """Return free ports for a node's agents: for ports of their own choice a node waits 15 seconds only."""
+    """Return free ports for a node's agents: for ports of their own choice a node waits, too."""
     with ExitStack() as stack:
         held = [stack.enter_context(socket.socket()) for _ in _AGENTS]
         for each in held:
