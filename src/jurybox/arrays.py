@@ -75,6 +75,23 @@ def total_by(positions: NDArray[np.integer], weights: NDArray[Any], size: int) -
     return np.bincount(positions, weights=weights, minlength=size).astype(np.float64, copy=False)
 
 
+def log_total(log_values: Floats, axis: int) -> Floats:
+    """Return the logarithm of the sum of values along an axis, given their logarithms; -inf for nothing.
+
+    Samplers call it thousands of times on small arrays, where SciPy's, which does more, takes ten times longer.
+
+    Examples
+    --------
+    >>> log_total(np.log([[1.0, 3.0], [0.5, 0.5]]), axis=1).round(6)
+    array([1.386294, 0.      ])
+    """
+    top = log_values.max(axis=axis, keepdims=True)
+    top = np.where(np.isfinite(top), top, 0.0)
+    with np.errstate(divide="ignore"):
+        total = np.log(np.exp(log_values - top).sum(axis=axis))
+    return np.asarray(total + top.squeeze(axis))
+
+
 def spread(text_ids: Ints, seed: int) -> Ints:
     """Give each text a pseudo-random 32-bit place: the order where nothing else orders texts.
 

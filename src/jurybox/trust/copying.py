@@ -13,10 +13,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import sparse
-from scipy.special import logsumexp
 
 from jurybox.annotations import Annotations
-from jurybox.arrays import Bools, Floats, Ints, total_by
+from jurybox.arrays import Bools, Floats, Ints, log_total, total_by
 from jurybox.trust.habits import AnswerCounts, Habits
 
 __all__ = ["Copying", "HabitPrior", "Pairs", "draw_classes", "find_sources", "shared_and_agreed"]
@@ -58,7 +57,7 @@ class Copying:
         changed = self.shared - self.agreed
         each = np.outer(self.agreed, np.log(_TAKEN_OVER)) + np.outer(changed, np.log1p(-_TAKEN_OVER))
         return np.asarray(
-            logsumexp(each, axis=1) - np.log(len(_TAKEN_OVER)) - changed * np.log(n_classes - 1)
+            log_total(each, axis=1) - np.log(len(_TAKEN_OVER)) - changed * np.log(n_classes - 1)
         )
 
 
@@ -142,7 +141,7 @@ class HabitPrior:
         log_p = self.log_joint(tally, closed)
         habit = draw_classes(log_p, rng)
         confusion = self.habits.draw_confusions(habit, tally, self.crowd, self.scatter, rng)
-        return confusion, np.asarray(logsumexp(log_p, axis=2))
+        return confusion, np.asarray(log_total(log_p, axis=2))
 
 
 @dataclass(frozen=True, eq=False)
@@ -209,7 +208,7 @@ class Pairs:
         rng
             Source of all randomness.
         """
-        others = others - logsumexp(others, axis=2, keepdims=True)
+        others = others - log_total(others, axis=2)[..., None]
         theirs = self._said(confusion[:, self.source], self.theirs)
         both = theirs + self._said(confusion[:, self.copier], self.mine)
         shared = draw_classes(others + both, rng)
@@ -219,7 +218,7 @@ class Pairs:
         for _ in range(_REFITS):
             alone = draw_classes(others + single, rng)
             single, single_fit = self._fit(prior, closed[self.source], alone, self.theirs, elsewhere[1], rng)
-        ratio = logsumexp(others + single, axis=2) - logsumexp(others + mine + joint, axis=2)
+        ratio = log_total(others + single, axis=2) - log_total(others + mine + joint, axis=2)
         cell = self.pair + np.arange(len(ratio))[:, None] * len(self.copier)
         total = total_by(cell.ravel(), ratio.ravel(), len(ratio) * len(self.copier))
         return np.asarray(total.reshape(len(ratio), -1) - single_fit + copier_fit + source_fit)
@@ -254,7 +253,7 @@ class Pairs:
         """Draw confusions given classes (C, R); return `_said`, and how far they fit better than expected."""
         here = self._count(classes, answer, prior.habits.n_classes)
         confusion, total = prior.draw(AnswerCounts(here + elsewhere.counts), closed, rng)
-        expected = total - logsumexp(prior.log_joint(elsewhere, closed), axis=2)
+        expected = total - log_total(prior.log_joint(elsewhere, closed), axis=2)
         return self._said(confusion, answer), (here * np.log(confusion)).sum(axis=(2, 3)) - expected
 
 
