@@ -204,7 +204,7 @@ def test_audit_sample_comes_first_and_from_everybody(location: str, clock: Clock
         task = take(project, "cy")
         assert (task.text_id in audit, task.reason) == (False, "spread")
         assert project.status().audit_finished == 3
-        project.add_texts((f"later{i}", "x") for i in range(200))
+        project.add_texts((f"later{i}", f"x {i}") for i in range(200))
         assert 220 * 3 / 20 - 1 <= len(project.audit.texts()) <= 220 * 3 / 20 + 1
 
 

@@ -337,7 +337,7 @@ class Sameness:
     weight: float
 
 
-def sameness(posterior: Floats, labelled: Ints, group: Ints) -> Sameness:
+def sameness(posterior: Floats, group: Ints) -> Sameness:
     """Learn from labels how far near-duplicates have the same.
 
     With s the probability that the members of a pair share their class and π the classes' shares,
@@ -346,24 +346,22 @@ def sameness(posterior: Floats, labelled: Ints, group: Ints) -> Sameness:
 
     Parameters
     ----------
-    posterior : ndarray, shape (N, K)
-        Of each text by its labels alone.
-    labelled : ndarray of int
-        Positions of the texts that have labels.
-    group : ndarray of int, shape (N,)
-        As of `TextGroups`; each labelled text of a group makes a pair with the next one.
+    posterior : ndarray, shape (n, K)
+        Of each text that has labels, by these alone.
+    group : ndarray of int, shape (n,)
+        Its group; each text of a group makes a pair with the next one.
 
     Examples
     --------
     >>> q = np.tile([[0.95, 0.05], [0.05, 0.95]], (20, 1))
     >>> alike, unlike = np.arange(40) % 2 + np.arange(40) // 4 * 4, np.arange(40) // 2
-    >>> round(sameness(q, np.arange(40), alike).weight, 2), sameness(q, np.arange(40), unlike).weight
+    >>> round(sameness(q, alike).weight, 2), sameness(q, unlike).weight
     (0.77, 0.0)
     """
-    rows = labelled[np.argsort(group[labelled], kind="stable")]
-    same = group[rows[1:]] == group[rows[:-1]]
+    rows = np.argsort(group, kind="stable")
+    same = np.diff(group[rows]) == 0
     q, r = posterior[rows[:-1][same]], posterior[rows[1:][same]]
-    share = _shares(posterior[labelled])
+    share = _shares(posterior)
     likely = (q * r / share).sum(axis=1)
     log = np.log1p(_GRID[:, None] * (likely - 1)[None, :] + 1e-12).sum(axis=1)
     mass = np.exp(log - log.max())
@@ -387,20 +385,24 @@ def shared(pred_probs: Floats, posterior: Floats, labelled: Ints, group: Ints, w
     ----------
     pred_probs : ndarray, shape (N, K)
         Of the classifier.
-    posterior, labelled, group
+    posterior : ndarray, shape (n, K)
         As for `sameness`.
+    labelled : ndarray of int, shape (n,)
+        Positions of the texts that this is of.
+    group : ndarray of int, shape (N,)
+        The group of each text.
     weight
         s, below 1.
 
     Examples
     --------
     >>> p = np.full((3, 2), 0.5)
-    >>> q = np.array([[0.9, 0.1], [0.1, 0.9], [0.5, 0.5]])
+    >>> q = np.array([[0.9, 0.1], [0.1, 0.9]])
     >>> shared(p, q, np.array([0, 1]), np.array([0, 1, 0]), 0.8).round(2).tolist()
     [[0.5, 0.5], [0.5, 0.5], [0.82, 0.18]]
     """
     said = np.zeros(pred_probs.shape)
-    said[labelled] = np.log(weight * posterior[labelled] / _shares(posterior[labelled]) + 1 - weight)
+    said[labelled] = np.log(weight * posterior / _shares(posterior) + 1 - weight)
     total = np.zeros(pred_probs.shape)
     np.add.at(total, group, said)
     with np.errstate(divide="ignore"):

@@ -6,7 +6,7 @@ The simulator and the live server call the same function, so what is benchmarked
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache, wraps
 from time import perf_counter
 from typing import Any, ParamSpec, TypeVar
@@ -21,9 +21,10 @@ from jurybox.classifiers import Classifier, Fitted, get_classifier
 from jurybox.classifiers.base import Inputs
 from jurybox.classifiers.calibrated import CalibratedFitted, calibrate
 from jurybox.classifiers.pooled import MachineVotes, pool_machines, uncertainty_of_machines
-from jurybox.consensus import Consensus
+from jurybox.consensus import Consensus, estimate_consensus
 from jurybox.consensus.crowdlab import calibrated
 from jurybox.display import Shown
+from jurybox.duplicates import sameness, shared
 from jurybox.errors import InputError
 from jurybox.labelled import as_annotations, ensemble, rows_by_text
 from jurybox.ranking import Ranking, rank_texts
@@ -173,6 +174,7 @@ def play_round(
     tuned: Floats | None = None,
     machines: MachineVotes | None = None,
     pred_probs: Any = None,
+    group: Ints | None = None,
 ) -> Round:
     """Train on what the annotators said, and rank what to ask next.
 
@@ -205,6 +207,9 @@ def play_round(
     pred_probs : table or array, shape (N, K) or (P, N, K), optional
         Out-of-sample probabilities of a model, or of several, that is trained elsewhere: nothing is trained
         here then, and ``features`` are not looked at.
+    group : ndarray of int, shape (N,), optional
+        Groups of near-duplicates, as `jurybox.duplicates.find_duplicates` finds them: what is said of a text
+        tells of the others of its group, as far as labels within groups agree.
 
     Returns
     -------
@@ -240,6 +245,9 @@ def play_round(
         rows = np.flatnonzero(trained)
         pooled = pool_machines(p, machines, rows, annotations.counts[rows])
         p, say = pooled.pred_probs, pooled.say
+    alike: dict[str, Any] = {}
+    if group is not None and p.ndim == 2 and annotations.labelled.any():
+        p, alike = _with_duplicates(annotations, p, group, experts)
     clock.lap("fit")
     consensus = strategy.consensus(annotations, p, experts, rng)
     clock.lap("consensus")
@@ -274,9 +282,20 @@ def play_round(
         "second_gear": _share(fitted),
         "machines": 0 if machines is None else machines.n_sources,
         "machines_say": say,
+        "near_duplicates": alike,
         "remarks": remarks_of(annotations, trained, len(ranking)),
     }
     return Round(consensus, p if p.ndim == 2 else p.mean(axis=0), ranking, fitted, known, diagnostics)
+
+
+def _with_duplicates(
+    annotations: Annotations, p: Floats, group: Ints, experts: Bools | None
+) -> tuple[Floats, dict[str, Any]]:
+    """Let labels tell of near-duplicates (N, K), as far as they have been found to; and what was found."""
+    rows = np.flatnonzero(annotations.labelled)
+    posterior = estimate_consensus(annotations.subset(texts=rows), experts=experts).posterior
+    found = sameness(posterior, group[rows])
+    return shared(p, posterior, rows, group, found.weight) if found.weight else p, asdict(found)
 
 
 def _combined(annotations: Annotations, p: Floats, strategy: Strategy) -> Floats:

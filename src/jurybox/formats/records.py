@@ -129,6 +129,8 @@ class ConsensusRecord(NamedTuple):
     shares, share_error
         What share of people would say each class, and how far that may be off; empty and None in projects
         that do not ask for it.
+    copy_of
+        Id of the text whose labels these are: the text is a copy of it; None where it is none.
     """
 
     text_id: str
@@ -141,6 +143,7 @@ class ConsensusRecord(NamedTuple):
     released: bool = False
     shares: tuple[float, ...] = ()
     share_error: float | None = None
+    copy_of: str | None = None
 
     @property
     def label_by(self) -> str | None:
@@ -204,6 +207,8 @@ class Export:
     questions
         Those of a project with several: its labels are answers to all of them in writing, and its
         probabilities those of each class of each question.
+    copies
+        Whether there are copies that share their labels.
     """
 
     name: str
@@ -218,6 +223,7 @@ class Export:
     scale: bool = False
     shares: bool = False
     questions: Sequence[Question] = ()
+    copies: bool = False
 
 
 Record: TypeAlias = TextRecord | AnnotationRecord | GoldRecord | SkipRecord

@@ -97,7 +97,7 @@ def out_tables(export: Export) -> tuple[OutTable, ...]:
             (
                 *(Column("id"), Column("text"), Column("label"), Column("quality", "number")),
                 *(Column("agreement", "number"), Column("n_annotations", "count"), *position, *beliefs),
-                Column("label_by"),
+                *(Column("label_by"), *([Column("copy_of")] if export.copies else [])),
             ),
             lambda: _consensus(export),
         ),
@@ -205,7 +205,7 @@ def _consensus(export: Export) -> Iterator[Sequence[object]]:
             *(consensus.position or nowhere),
             *(consensus.probabilities or unknown),
             *((*(consensus.shares or unknown), consensus.share_error) if export.shares else ()),
-            consensus.label_by,
+            *(consensus.label_by, *([consensus.copy_of] if export.copies else [])),
         )
 
 

@@ -160,9 +160,10 @@ def text_records(texts: Iterable[Any]) -> Iterator[TextRecord]:
 _KEPT = ("strategy", "classifier", "encoder", "batch", "max_labels", "random_share")
 
 
-def frame_of(texts: Iterable[TextRecord], consensus: Consensus) -> DataFrame:
+def frame_of(texts: Iterable[TextRecord], consensus: Consensus, copy_of: NDArray[np.int64]) -> DataFrame:
     """Return one row per text; see `Project.to_frame`."""
     believed = consensus.to_frame().rename_axis("text_id")
+    believed = believed.iloc[copy_of].set_axis(believed.index)
     words = {record.id: record.text for record in texts}
     believed = believed[believed.index.isin(words)]  # deleted texts are none of them
     believed.insert(0, "text", [words[text_id] for text_id in believed.index])

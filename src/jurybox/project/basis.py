@@ -16,6 +16,7 @@ from jurybox.consensus import EstimatedConsensus, estimate_consensus
 from jurybox.questions import Question
 from jurybox.store import machines, people, responses, rounds, state
 from jurybox.store.machines import Machine
+from jurybox.store.provenance import read_independent
 from jurybox.store.records import AnnotatorInfo, RoundInfo
 from jurybox.store.responses import Responses
 from jurybox.store.settings import ProjectSettings
@@ -24,7 +25,6 @@ from jurybox.store.snapshots import (
     one_moment,
     read_evidence,
     read_fingerprint,
-    read_independent,
 )
 from jurybox.trust.observed import Observed
 
@@ -68,7 +68,7 @@ class Moment:
     n_predicted
         Texts that this round knew.
     independent : ndarray of int, shape (L, 4)
-        As `jurybox.store.snapshots.read_independent` returns them.
+        As `jurybox.store.provenance.read_independent` returns them.
     settings, people, rounds
         What was set, who took part, what was played.
     machines, machine_prices, responses

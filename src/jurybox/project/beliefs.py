@@ -185,6 +185,7 @@ class Beliefs:
             found.n_predicted,
             self.opinions,
             found.present,
+            found.evidence.kin.copy_of,
         )
 
     @_Once

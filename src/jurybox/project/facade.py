@@ -32,6 +32,7 @@ from jurybox.project.labeller import open_labeller
 from jurybox.project.labelling import Labelling
 from jurybox.project.machines import Machines
 from jurybox.project.people import People
+from jurybox.project.pool import Pool
 from jurybox.project.reading import Notes, Reading
 from jurybox.project.reviewing import Reviewing
 from jurybox.project.rounds import Rounds, Telling
@@ -64,8 +65,8 @@ class Project(Labelling):
         Texts whose label is known; the sample that was drawn at random.
     beliefs, facets
         What is believed of texts and people; `facets` has that of each of several questions.
-    reading, edit, review, tuning, notes
-        Rows and records; what owners change; what reviewers say; the encoder that learns; notes.
+    reading, edit, review, tuning, notes, pool
+        Rows and records; what owners change; what reviewers say; the encoder that learns; notes; duplicates.
 
     Examples
     --------
@@ -96,6 +97,7 @@ class Project(Labelling):
         self.edit = Editing(store, clock, self.beliefs)
         self.machines = Machines(store, clock, self.beliefs)
         self.review = Reviewing(store, clock)
+        self.pool = Pool(store, clock)
 
     @classmethod
     def create(
@@ -410,7 +412,8 @@ class Project(Labelling):
 
         A guess is a label that no annotation speaks for: the model's.
         """
-        return frame_of(self.reading.texts(), self.consensus())
+        beliefs = self.beliefs.now()
+        return frame_of(self.reading.texts(), beliefs.posterior, beliefs.inputs.evidence.kin.copy_of)
 
     def export(self) -> Export:
         """Return everything that `jurybox.formats` writes."""

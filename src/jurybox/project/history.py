@@ -148,6 +148,11 @@ def _gold_before(connection: Connection, event: HistoryEvent, now: float) -> _Un
     return _Undone("gold", event.subject, detail)
 
 
+def _groups_before(connection: Connection, event: HistoryEvent, now: float) -> _Undone:
+    editing.regroup(connection, event.detail["before"], now=now)
+    return _Undone("groups as before", event.subject, {})
+
+
 def _name_before(connection: Connection, event: HistoryEvent, _now: float) -> _Undone:
     before, after = event.detail["before"], event.detail["after"]
     if event.verb == "rename person":
@@ -222,6 +227,9 @@ UNDOABLE: Mapping[str, Callable[[Connection, HistoryEvent, float], _Undone]] = {
     "delete texts": _restore_texts,
     "reopen": _close,
     "assign": _take_back,
+    "group": _groups_before,
+    "split group": _groups_before,
+    "find duplicates": _groups_before,
     "gold": _gold_before,
     "rename project": _name_before,
     "rename class": _name_before,

@@ -22,7 +22,7 @@ from jurybox.project.beliefs import Beliefs
 from jurybox.project.handle import ProjectPart
 from jurybox.project.texts import TextBelief
 from jurybox.questions import Question
-from jurybox.store import browse, decisions, filters, overview, rounds, services, snapshots, state
+from jurybox.store import browse, decisions, filters, overview, provenance, rounds, services, snapshots, state
 from jurybox.store.browse import AnnotationRow, Page, QueueRow, TextRow
 from jurybox.store.filters import AnnotationFilter, KeptSearch, TextFilter
 from jurybox.store.gold import read_gold
@@ -30,7 +30,6 @@ from jurybox.store.machines import read_released
 from jurybox.store.overview import HourOfLabels
 from jurybox.store.records import AnnotatorProgress, Decision, GuidelineVersion, RoundInfo
 from jurybox.store.services import Note, Pulse, Suggestion
-from jurybox.store.snapshots import Provenance
 from jurybox.store.state import read_state
 from jurybox.trust.intervals import Interval
 from jurybox.written import answer_written
@@ -157,15 +156,15 @@ class Reading(ProjectPart):
         """Return the annotations that stand, by text, read anew whenever they are walked over."""
         return _Table(lambda: self._stream(overview.iterate_annotations))
 
-    def provenance(self) -> list[Provenance]:
+    def provenance(self) -> list[provenance.Provenance]:
         """Count the annotations that stand by origin, reason, round and annotator."""
         with self.store.read() as connection:
-            return snapshots.count_provenance(connection)
+            return provenance.count_provenance(connection)
 
     def times(self) -> Times:
         """Return when the project was made and labelled."""
         with self.store.read() as connection:
-            return Times(*snapshots.project_times(connection))
+            return Times(*provenance.project_times(connection))
 
     def guideline_versions(self, limit: int | None = None) -> list[GuidelineVersion]:
         """Return the versions of the guidelines, the one that holds first."""
@@ -210,6 +209,7 @@ class Reading(ProjectPart):
                 gold=[GoldRecord(text_id, label) for text_id, label in read_gold(connection).items()],
                 shares=stored.settings.target == "shares",
                 questions=stored.questions,
+                copies=stored.shares_copies,
             )
 
     @staticmethod
@@ -274,6 +274,7 @@ def _consensus_record(one: TextBelief, released: Collection[str]) -> ConsensusRe
         probabilities=one.probabilities,
         position=() if where is None else (where.estimate, where.low, where.high),
         released=one.text_id in released,
+        copy_of=one.copy_of,
         shares=one.shares,
         share_error=one.share_error,
     )

@@ -19,6 +19,7 @@ from jurybox.project.handle import ProjectPart
 from jurybox.project.tuning import Tuning
 from jurybox.store import machines, overview, responses, rounds, snapshots, streams
 from jurybox.store.engine import Store
+from jurybox.store.groups import Kin
 from jurybox.store.records import RoundInfo
 from jurybox.store.settings import ProjectSettings
 from jurybox.store.snapshots import Snapshot
@@ -91,13 +92,14 @@ class Rounds(ProjectPart):
             **made,
             "remarks": [*told["remarks"], *made.get("remarks", ())],
             "training_labels": _training_labels(snapshot),
+            "held_out": snapshot.held_out,
         }
         outcome = rounds.Outcome(
             order=played.ranking.texts,
             scores=played.ranking.scores,
             selection_probability=played.ranking.probability,
             reasons=played.ranking.reasons,
-            pred_probs=_probabilities(played),
+            pred_probs=_probabilities(played)[snapshot.kin.copy_of],
             diagnostics=plain(found),
             known=played.known,
             asked=None if isinstance(played, Round) else played.asked,
@@ -105,7 +107,7 @@ class Rounds(ProjectPart):
         )
         rounds.publish(self.store, number, snapshot, outcome, now=self._clock(), allowed=allowed)
         progress("publish", 1, 1)
-        self._previous, self._number = (played, snapshot.audit), number
+        self._previous, self._number = (played, snapshot.held_out), number
         with self.store.read() as connection:
             return rounds.read_rounds(connection)[-1]
 
@@ -142,14 +144,14 @@ class Rounds(ProjectPart):
         N, K = annotations.n_texts, annotations.n_classes
         inputs, made = self._inputs(settings, N, progress)
         progress("fit", 0, 1)
-        in_audit = np.zeros(N, dtype=bool)
-        in_audit[snapshot.audit] = True
+        in_audit, held_out = (np.zeros(N, dtype=bool) for _ in range(2))
+        in_audit[snapshot.audit] = held_out[snapshot.held_out] = True
         tuned = None
         if settings.tuning and isinstance(inputs, PoolRows):
-            tuned = self._tuning.result(N, K, snapshot.audit)
+            tuned = self._tuning.result(N, K, snapshot.held_out)
         given: dict[str, Any] = {
-            "previous": self._fitting(N, K, snapshot.audit),
-            "trainable": ~in_audit,
+            "previous": self._fitting(N, K, snapshot.held_out),
+            "trainable": ~held_out,
             "eligible": rounds.wants_label(snapshot, settings) & ~in_audit,
             "experts": snapshot.experts,
             "tuned": None if tuned is None else tuned.pred_probs,
@@ -159,7 +161,10 @@ class Rounds(ProjectPart):
         if isinstance(inputs, PoolRows) and machines is None and _LARGE <= N and goes_in_parts(chosen):
             played = play_in_parts(annotations, inputs, chosen, rng, size=FRONT, **given)
         else:
-            played = play_round(annotations, _whole(inputs), chosen, rng, machines=machines, **given)
+            group = _sharing(snapshot.kin, held_out) if settings.share_copies else None
+            played = play_round(
+                annotations, _whole(inputs), chosen, rng, machines=machines, group=group, **given
+            )
         progress("fit", 1, 1)
         if tuned is not None:
             made = {
@@ -181,8 +186,8 @@ class Rounds(ProjectPart):
         sheet = snapshot.sheet
         inputs, made = self._inputs(settings, sheet.n_texts, progress)
         progress("fit", 0, 1)
-        in_audit = np.zeros(sheet.n_texts, dtype=bool)
-        in_audit[snapshot.audit] = True
+        in_audit, held_out = (np.zeros(sheet.n_texts, dtype=bool) for _ in range(2))
+        in_audit[snapshot.audit] = held_out[snapshot.held_out] = True
         wants = rounds.wants_label(snapshot, settings) & ~in_audit
         agreed = np.column_stack(
             [rounds.agreed_texts(each, settings.enough_agreement) for each in sheet.facets.values()]
@@ -192,8 +197,8 @@ class Rounds(ProjectPart):
             _whole(inputs),
             _loop_settings(settings),
             np.random.default_rng([settings.seed, number]),
-            previous=self._fitting_questions(sheet, snapshot.audit),
-            trainable=~in_audit,
+            previous=self._fitting_questions(sheet, snapshot.held_out),
+            trainable=~held_out,
             eligible=wants[:, None] & ~agreed,
             experts=snapshot.experts,
             reading=settings.reading_effort if settings.ask == "unsure" else None,
@@ -250,7 +255,7 @@ class Rounds(ProjectPart):
         from jurybox.simulation import play_random_arm
 
         with self.store.read() as connection:
-            settings = read_state(connection).settings
+            settings, held_out = read_state(connection).settings, snapshots.read_held_out(connection)
         if not drawn.n_annotations or _loop_settings(settings).classifier.takes == "texts":
             return []
         inputs, _ = self._inputs(settings, drawn.n_texts, _quiet)
@@ -261,7 +266,7 @@ class Rounds(ProjectPart):
             inputs[rows],
             _loop_settings(settings),
             np.random.default_rng([settings.seed, drawn.n_annotations]),
-            trainable=~np.isin(rows, audit),
+            trainable=~np.isin(rows, held_out),
             experts=experts,
         )
         places = np.searchsorted(rows, audit)
@@ -408,10 +413,18 @@ def _longer(played: Round, N: int) -> Round:
     return replace(played, pred_probs=probs)
 
 
+def _sharing(kin: Kin, held_out: NDArray[np.bool_]) -> NDArray[np.int64] | None:
+    """Return the groups that share labels, shape (N,): none with texts that are held out; None for none."""
+    own = np.arange(len(held_out))
+    group = np.where(held_out, own, kin.group)
+    first = np.unique(kin.copy_of)
+    return group if len(np.unique(group[first])) < len(first) else None
+
+
 def _training_labels(snapshot: Snapshot) -> int:
-    """Count the labels that are not the audit's."""
+    """Count the labels that are not held out."""
     labels = snapshot.annotations.n_labels
-    return int(labels.sum() - labels[snapshot.audit].sum())
+    return int(labels.sum() - labels[snapshot.held_out].sum())
 
 
 def _quiet(_what: str, _done: int, _total: int) -> None:

@@ -48,6 +48,8 @@ class TextBelief:
         On a scale, what a large crowd would answer on average, in the classes' numbers; else None.
     shares, share_error
         As of `jurybox.consensus.Opinions`; empty and None where classes are wanted.
+    copy_of
+        The text that it is a copy of, of which all else is said; None where it is none.
     """
 
     basis: Basis
@@ -60,6 +62,7 @@ class TextBelief:
     position: Interval | None = None
     shares: tuple[float, ...] = ()
     share_error: float | None = None
+    copy_of: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,6 +79,7 @@ class TextBeliefs(Sequence[TextBelief]):
     n_predicted: int
     opinions: Opinions | None
     present: Bools
+    copy_of: Ints
 
     def __len__(self) -> int:
         return len(self._shown)
@@ -114,13 +118,14 @@ class TextBeliefs(Sequence[TextBelief]):
         return {str(self.ids[place]): int(place) for place in self._shown}
 
     def _belief(self, i: int) -> TextBelief:
+        text, i = i, int(self.copy_of[i])
         consensus, label = self.consensus, int(self.consensus.labels[i])
         n = int(consensus.n_annotations[i])
         believed = label >= 0 and (n > 0 or i < self.n_predicted)
         where = consensus.position if believed else None
         return TextBelief(
             basis=self.basis,
-            text_id=str(self.ids[i]),
+            text_id=str(self.ids[text]),
             label=self.classes[label] if believed else None,
             quality=finite(consensus.quality[i]) if believed else None,
             agreement=finite(consensus.agreement[i]),
@@ -129,6 +134,7 @@ class TextBeliefs(Sequence[TextBelief]):
             position=None if where is None else Interval(*where.at(i), LEVEL),
             shares=tuple(self.opinions.shares[i].tolist()) if self.opinions and believed else (),
             share_error=finite(self.opinions.error[i]) if self.opinions and believed else None,
+            copy_of=None if i == text else str(self.ids[i]),
         )
 
 

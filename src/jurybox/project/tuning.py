@@ -113,7 +113,7 @@ class Tuning(ProjectPart):
             record = rounds.last_diagnostics(connection)
         if (obstacle := _obstacle(settings, str(record.get("encoder") or ""))) is not None:
             return TuningPlan(False, f"second gear off: {obstacle}")
-        audit = np.asarray(record.get("audit", {}).get("texts", ()), np.int64)
+        audit = np.asarray(record.get("held_out", ()), np.int64)
         if _may_be_used(self._kept.job(), audit):
             return TuningPlan(True, "second gear due: a tuning was interrupted")
         texts, labels = record.get("trained_on", 0), record.get("training_labels", 0)
@@ -159,7 +159,7 @@ class Tuning(ProjectPart):
         from jurybox.classifiers.tuner import Tuner
 
         with self.store.read() as connection:
-            audit = snapshots.read_audit(connection)
+            audit = snapshots.read_held_out(connection)
         job = self._kept.job()
         if job is None or not _may_be_used(job, audit):
             job = self._begin()
@@ -203,12 +203,12 @@ class Tuning(ProjectPart):
         with self.store.read() as connection:
             state = read_state(connection)
             before = rounds.read_array(connection, state.current_round, "pred_probs")
-            left_out = rounds.last_diagnostics(connection).get("audit", {}).get("texts", ())
+            left_out = rounds.last_diagnostics(connection).get("held_out", ())
         N, K = snapshot.annotations.n_texts, snapshot.annotations.n_classes
         in_audit = np.zeros(N, dtype=bool)
-        in_audit[snapshot.audit] = True
+        in_audit[snapshot.held_out] = True
         pred_probs = None
-        learnt = np.setdiff1d(snapshot.audit, left_out)
+        learnt = np.setdiff1d(snapshot.held_out, left_out)
         if before is not None and before.shape[1] == K and not (learnt < len(before)).any():
             pred_probs = np.full((N, K), 1 / K)
             pred_probs[: len(before)] = before

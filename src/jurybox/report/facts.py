@@ -42,8 +42,8 @@ from jurybox.report.sections import (
     describe_shares,
     describe_stopping,
 )
+from jurybox.store.provenance import Provenance
 from jurybox.store.records import RoundInfo
-from jurybox.store.snapshots import Provenance
 
 Key = TypeVar("Key", bound=Hashable)
 

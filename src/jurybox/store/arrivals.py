@@ -27,8 +27,9 @@ from sqlalchemy.engine import Connection
 from jurybox.errors import FormatError, InputError, StoreError
 from jurybox.store import schema
 from jurybox.store.engine import Store, insert_rows
+from jurybox.store.groups import distinct_texts
 from jurybox.store.locks import serialise
-from jurybox.store.ranks import chunks, enqueue, mark_audit, mark_gold, settle
+from jurybox.store.ranks import chunks, close_copies, enqueue, mark_audit, mark_gold, settle
 from jurybox.store.search import unindex_texts
 from jurybox.store.services import ask_for_round
 from jurybox.store.snapshots import read_audit
@@ -146,15 +147,18 @@ def _admit_skips(connection: Connection) -> int:
 
 
 def draw_audit(connection: Connection, first: int, stop: int, *, now: float) -> None:
-    """Draw the audit sample from new texts at the rate of the first ones: all have the same chance."""
+    """Draw the audit sample from new texts at the rate of the first: all but copies have the same chance."""
     state = read_state(connection)
-    settings, rate, n_new = state.settings, state.audit_rate, stop - first
+    new = distinct_texts(connection, first, stop)
+    settings, rate, n_new = state.settings, state.audit_rate, len(new)
+    if not n_new:
+        return
     if rate is None:
         rate = min(settings.audit_size, floor(settings.audit_share * n_new)) / n_new
         write_state(connection, audit_rate=rate)
     rng = np.random.default_rng([settings.seed, first])
     size = floor(rate * n_new + rng.random()) if first else round(rate * n_new)
-    drawn = first + rng.choice(n_new, size=size, replace=False)
+    drawn = new[rng.choice(n_new, size=size, replace=False)]
     numbers = sorted(drawn.tolist())
     if connection.dialect.name == "sqlite":  # everybody waits: a statement a row takes ten times as long
         each = sa.func.json_each(json.dumps(numbers)).table_valued("value")
@@ -203,6 +207,7 @@ def place_part(connection: Connection) -> bool:
         mark_audit(connection, state, audit)
         mark_gold(connection, state, gold)
         settle(connection, state, labelled)
+        close_copies(connection, state, first)
         write_state(connection, n_placed=last + 1)
     return len(touched) == _PART or last + 1 < state.n_texts
 
@@ -211,7 +216,13 @@ def clear(write: Transaction) -> None:
     """Delete what an import has written that did not let it in, a little at a time."""
     incoming, texts = schema.incoming, schema.stored_texts
     n_texts = sa.select(schema.project.c.n_texts).scalar_subquery()
-    for number, hidden in ((incoming.c.id, sa.true()), (texts.c.id, texts.c.id >= n_texts)):
+    of_groups = schema.groups.c.text_id
+    hidden_rows = (
+        (incoming.c.id, sa.true()),
+        (of_groups, of_groups >= n_texts),
+        (texts.c.id, texts.c.id >= n_texts),
+    )
+    for number, hidden in hidden_rows:
         while True:
             with write() as connection:
                 first = connection.scalar(sa.select(sa.func.min(number)).where(hidden))
@@ -379,6 +390,7 @@ def grow_audit(connection: Connection, n: int, *, now: float) -> list[int]:
     known = read_audit(connection)
     texts = schema.texts.c.id
     present = np.array(connection.scalars(sa.select(texts).order_by(texts)).all(), dtype=np.int64)
+    present = np.intersect1d(present, distinct_texts(connection, 0, state.n_texts), assume_unique=True)
     others = np.setdiff1d(present, known, assume_unique=True)
     if not 1 <= n <= len(others):
         raise InputError(

@@ -17,10 +17,19 @@ from sqlalchemy.engine import Connection
 from jurybox.errors import ConflictError
 from jurybox.store import schema
 from jurybox.store.gold import set_gold
+from jurybox.store.groups import GroupRow, first_texts, rewrite_groups, rows_around
 from jurybox.store.loans import ASSIGNED, take_from_others
 from jurybox.store.locks import serialise
 from jurybox.store.people import check_present, lock_annotator
-from jurybox.store.ranks import chunks, close_withdrawn, mark_again, mark_audit, mark_gold, settle
+from jurybox.store.ranks import (
+    chunks,
+    close_copies,
+    close_withdrawn,
+    mark_again,
+    mark_audit,
+    mark_gold,
+    settle,
+)
 from jurybox.store.rows import count
 from jurybox.store.search import index_texts, unindex_texts
 from jurybox.store.services import ask_for_round
@@ -123,10 +132,18 @@ def withdraw_texts(connection: Connection, numbers: Sequence[int], *, now: float
             connection.execute(sa.delete(table).where(table.c.text_id.in_(chunk)))
         connection.execute(sa.update(texts).where(texts.c.id.in_(chunk)).values(withdrawn_at=now))
         unindex_texts(connection, texts.c.id.in_(chunk))
+    groups = _followed(connection, numbers)
     _count_gold(connection)
     close_withdrawn(connection, read_state(connection))
     ask_for_round(connection, now=now)
-    return {"texts": [*numbers], "labels": labels, "gold": known, "audit": drawn, "reopened": again}
+    return {
+        "texts": [*numbers],
+        "labels": labels,
+        "gold": known,
+        "audit": drawn,
+        "reopened": again,
+        "groups": groups,
+    }
 
 
 def restore_texts(connection: Connection, detail: Detail, *, now: float) -> None:
@@ -141,6 +158,7 @@ def restore_texts(connection: Connection, detail: Detail, *, now: float) -> None
     for chunk in chunks(numbers, _CHUNK):
         connection.execute(sa.update(texts).where(texts.c.id.in_(chunk)).values(withdrawn_at=None))
         index_texts(connection, connection.execute(sa.select(texts).where(texts.c.id.in_(chunk))).mappings())
+    regroup(connection, detail["groups"], now=now)
     restore_labels(connection, detail["labels"])
     set_gold(connection, detail["gold"], now=now)
     if detail["audit"]:
@@ -154,9 +172,70 @@ def restore_texts(connection: Connection, detail: Detail, *, now: float) -> None
     ask_for_round(connection, now=now)
 
 
+def regroup(connection: Connection, rows: Iterable[Sequence[Any]], *, now: float) -> list[GroupRow]:
+    """Write what texts have to do with others, in the queue, too; return what undoes that."""
+    before = rewrite_groups(connection, (GroupRow(*row) for row in rows))
+    state, numbers = read_state(connection), [row.text_id for row in before]
+    audit = connection.scalars(sa.select(schema.audit.c.text_id)).all()
+    mark_audit(connection, state, sorted({*audit} & {*numbers}))
+    mark_gold(connection, state, numbers)
+    settle(connection, state, numbers)
+    close_copies(connection, state)
+    if before:
+        ask_for_round(connection, now=now)
+    return before
+
+
+def split_group(connection: Connection, numbers: Sequence[int], *, now: float) -> list[GroupRow]:
+    """Let texts be alone, and stay so; return what undoes that."""
+    rows, alone = rows_around(connection, numbers), {*numbers}
+    left = {row.text_id: row for row in rows.values() if row.text_id not in alone}
+    new = [GroupRow(number, None, number, True) for number in alone]
+    return regroup(connection, [*new, *_led(left)], now=now)
+
+
+def merge_group(connection: Connection, numbers: Sequence[int], *, now: float) -> list[GroupRow]:
+    """Make one group of texts and all that are in a group with them; return what undoes that."""
+    rows = rows_around(connection, numbers)
+    head = min(rows)
+    return regroup(connection, [row._replace(group_id=head, by_hand=True) for row in rows.values()], now=now)
+
+
+def _followed(connection: Connection, numbers: Sequence[int]) -> list[GroupRow]:
+    """Let others come first where the first of several copies is deleted; return what undoes that."""
+    gone = {*numbers}
+    copies = sa.select(schema.groups.c.copy_of).where(schema.groups.c.copy_of.is_not(None)).distinct()
+    led = [number for number in connection.scalars(copies) if number in gone]
+    if not led:
+        return []
+    left = {text: row for text, row in rows_around(connection, led).items() if text not in gone}
+    before = rewrite_groups(connection, _led(left))
+    state, texts = read_state(connection), [row.text_id for row in before]
+    mark_gold(connection, state, texts)
+    close_copies(connection, state)
+    return before
+
+
+def _led(rows: Mapping[int, GroupRow]) -> list[GroupRow]:
+    """Return rows of texts, where others take the place of first copies and heads that are not among them."""
+    copies: dict[int, int] = {}
+    heads: dict[int | None, int] = {}
+    for number, row in sorted(rows.items()):
+        heads.setdefault(row.group_id, number)
+        if row.copy_of is not None and row.copy_of not in rows:
+            copies.setdefault(row.copy_of, number)
+    new = []
+    for number, row in sorted(rows.items()):
+        first = row.copy_of if row.copy_of is None else copies.get(row.copy_of, row.copy_of)
+        new.append(row._replace(copy_of=None if first == number else first, group_id=heads[row.group_id]))
+    return new
+
+
 def reopen(connection: Connection, numbers: Sequence[int], labels: int) -> Detail:
     """Ask for so many further labels of texts, first of all, whatever those that they have say."""
     annotations = schema.annotations
+    if read_state(connection).shares_copies:
+        numbers = first_texts(connection, numbers)
     before: list[list[int]] = []
     rows: list[dict[str, int]] = []
     for chunk in chunks(numbers, _CHUNK):
@@ -195,6 +274,7 @@ def assign(connection: Connection, numbers: Sequence[int], name: str, *, now: fl
         If they are removed.
     """
     person, state, ranking = lock_annotator(connection, name), read_state(connection), schema.ranking
+    numbers = first_texts(connection, numbers) if state.shares_copies else numbers
     check_present(person)
     known = {
         number

@@ -17,10 +17,11 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from jurybox.annotations import Duplicates
+from jurybox.duplicates import digest_of
 from jurybox.errors import ConflictError, FormatError, InputError, StoreError
 from jurybox.formats.records import AnnotationRecord, SkipRecord, TextRecord
 from jurybox.formats.values import problem_with
-from jurybox.store import schema, state
+from jurybox.store import groups, schema, state
 from jurybox.store.arrivals import (
     IMPORT,
     Transaction,
@@ -145,9 +146,9 @@ class Importer:
                 rows = [_text_row(self._next_text + i, record) for i, record in enumerate(new)]
                 insert_rows(connection, schema.stored_texts, rows)
                 index_texts(connection, rows)
+                groups.note_copies(connection, rows)
             self._next_text += len(new)
-            self._counts["texts"] += len(new)
-            self._counts["known_texts"] += len(chunk) - len(new)
+            self._counts.update(texts=len(new), known_texts=len(chunk) - len(new))
 
     def add_annotations(self, records: Iterable[AnnotationRecord]) -> None:
         """Add annotations of texts that are in the project; annotators who are not are added.
@@ -217,6 +218,7 @@ class Importer:
             if self._next_text > self._first_text:
                 draw_audit(connection, self._first_text, self._next_text, now=self._now)
                 state.admit_texts(connection, self._first_text, self._next_text)
+                groups.count_copies(connection)
             if gold:
                 known = without_deleted(connection, gold)
                 self._counts["of_deleted"] += len(gold) - len(known)
@@ -383,6 +385,7 @@ def _text_row(number: int, record: TextRecord) -> dict[str, Any]:
         "id": number,
         "external_id": record.id,
         "text": record.text,
+        "digest": digest_of(record.text),
         "metadata": _json(record) if record.metadata else None,
     }
 

@@ -31,11 +31,12 @@ def best_free(
 ) -> Sequence[sa.Row[Any]]:
     """Find the first texts of the queue that want a label, from this annotator too, and that nobody holds."""
     values = {"round": state.current_round, "annotator": annotator_id, "now": now, "n": n}
-    found = connection.execute(_free(), values).all()
+    copies = state.shares_copies
+    found = connection.execute(_free(copies), values).all()
     if not state.has_front or (len(found) == n and found[-1].position < PASS):
         return found
     behind = {**values, "round": state.base_round, "front": state.current_round}
-    return sorted([*found, *connection.execute(_free_behind(), behind)], key=order)[:n]
+    return sorted([*found, *connection.execute(_free_behind(copies), behind)], key=order)[:n]
 
 
 def best_for(
@@ -84,7 +85,7 @@ def best_shared(
         if len(found) == n:
             break
         here = {**values, "round": place.round_id, "text": place.text_id}
-        found += connection.execute(_free_text(), here).all()
+        found += connection.execute(_free_text(state.shares_copies), here).all()
     return found
 
 
@@ -116,7 +117,7 @@ def any_open(connection: Connection, state: ProjectState) -> bool:
 def any_wanted(connection: Connection, state: ProjectState, annotator_id: int) -> bool:
     """Whether there is a text that wants a label from an annotator, who does not hold it."""
     values = {"round": state.base_round, "annotator": annotator_id}
-    return connection.execute(_not_in_hand(), values).first() is not None
+    return connection.execute(_not_in_hand(state.shares_copies), values).first() is not None
 
 
 # The statements of the hot path are built once: building one takes longer than running it.
@@ -126,12 +127,12 @@ _ANNOTATOR = sa.bindparam("annotator", type_=sa.Integer)
 
 
 @cache
-def _free() -> sa.Select[Any]:
+def _free(copies: bool) -> sa.Select[Any]:
     leases, ranking = schema.leases, schema.ranking
     now = sa.bindparam("now", type_=sa.Double)
     lent = _looked_up(leases.c.text_id == ranking.c.text_id, schema.is_lent(leases, now))
     return (
-        _wanted()
+        _wanted(copies)
         .where(~lent)
         .order_by(ranking.c.position, ranking.c.text_id)
         .limit(sa.bindparam("n", type_=sa.Integer))
@@ -140,9 +141,9 @@ def _free() -> sa.Select[Any]:
 
 
 @cache
-def _free_text() -> sa.Select[Any]:
+def _free_text(copies: bool) -> sa.Select[Any]:
     """Return the place of one text, if it is free: no more places are held than are about to be lent."""
-    return _free().where(schema.ranking.c.text_id == sa.bindparam("text", type_=sa.Integer))
+    return _free(copies).where(schema.ranking.c.text_id == sa.bindparam("text", type_=sa.Integer))
 
 
 @cache
@@ -163,19 +164,19 @@ def _shared() -> sa.Select[Any]:
 
 
 @cache
-def _free_behind() -> sa.Select[Any]:
-    return _free().where(~in_front(schema.ranking.c.text_id, sa.bindparam("front", type_=sa.Integer)))
+def _free_behind(copies: bool) -> sa.Select[Any]:
+    return _free(copies).where(~in_front(schema.ranking.c.text_id, sa.bindparam("front", type_=sa.Integer)))
 
 
 @cache
-def _not_in_hand() -> sa.Select[Any]:
+def _not_in_hand(copies: bool) -> sa.Select[Any]:
     leases, ranking = schema.leases, schema.ranking
     mine = sa.exists().where(leases.c.text_id == ranking.c.text_id, leases.c.annotator_id == _ANNOTATOR)
-    return _wanted().where(~mine).limit(1)
+    return _wanted(copies).where(~mine).limit(1)
 
 
-def _wanted() -> sa.Select[Any]:
-    """Texts in the queue that an annotator has neither labelled nor skipped."""
+def _wanted(copies: bool) -> sa.Select[Any]:
+    """Texts in the queue that an annotator has neither labelled nor skipped, nor a copy of them, if asked."""
     ranking, annotations, skips = schema.ranking, schema.annotations, schema.skips
     labelled = _looked_up(
         annotations.c.text_id == ranking.c.text_id,
@@ -187,7 +188,12 @@ def _wanted() -> sa.Select[Any]:
         skips.c.text_id == ranking.c.text_id,
         skips.c.retired_at.is_(None),
     )
-    return _ranked().where(ranking.c.open, ~labelled, ~skipped)
+    wanted = _ranked().where(ranking.c.open, ~labelled, ~skipped)
+    if not copies:
+        return wanted
+    groups = schema.groups
+    known = sa.and_(groups.c.copy_of == ranking.c.text_id, annotations.c.text_id == groups.c.text_id)
+    return wanted.where(~_looked_up(known, annotations.c.annotator_id == _ANNOTATOR, schema.is_standing))
 
 
 def in_front(text_id: sa.ColumnElement[int], front: sa.ColumnElement[int] | int) -> sa.ColumnElement[bool]:

@@ -33,6 +33,7 @@ from sqlalchemy.engine import Connection
 from jurybox.arrays import spread
 from jurybox.store import schema
 from jurybox.store.engine import insert_rows
+from jurybox.store.groups import first_texts
 from jurybox.store.settings import ProjectSettings
 from jurybox.store.state import ProjectState
 
@@ -191,6 +192,15 @@ def close_withdrawn(connection: Connection, state: ProjectState) -> None:
     connection.execute(update.values(cap=0, open=sa.false(), again=sa.false()))
 
 
+def close_copies(connection: Connection, state: ProjectState, first: int = 0) -> None:
+    """Take copies, from one text on, out of the queue where the first text is asked for in their place."""
+    if state.shares_copies:
+        ranking, groups = schema.ranking, schema.groups
+        copies = sa.select(groups.c.text_id).where(groups.c.copy_of.is_not(None), groups.c.text_id >= first)
+        update = sa.update(ranking).where(_holds(state), ranking.c.text_id.in_(copies))
+        connection.execute(update.values(cap=0, open=sa.false(), again=sa.false()))
+
+
 def settle(connection: Connection, state: ProjectState, text_ids: Iterable[int]) -> None:
     """Bring the places of texts up to date with their annotations: open or finished, and which pass.
 
@@ -198,10 +208,14 @@ def settle(connection: Connection, state: ProjectState, text_ids: Iterable[int])
     when enough labels all agree (the audit sample excepted), when a reviewer has decided, or, where shares of
     answers are wanted or unsure questions alone are asked, when the last round found them known: then its cap
     is what it has. A reopened text
-    wants the labels that it was reopened for, whatever they say, and then what the rules say.
+    wants the labels that it was reopened for, whatever they say, and then what the rules say. Where copies
+    share labels, those of the first text are settled by the labels of all.
     """
+    if state.shares_copies:
+        text_ids = first_texts(connection, text_ids)
+    statement = _SHARED if state.shares_copies else _STANDING
     for chunk in chunks(text_ids, _CHUNK):
-        standing = {row.text_id: row for row in connection.execute(_STANDING, {"texts": chunk})}
+        standing = {row.text_id: row for row in connection.execute(statement, {"texts": chunk})}
         enough = state.settings.ending_agreement
         rows = [_tally(text_id, standing.get(text_id), enough, state) for text_id in chunk]
         connection.execute(_SETTLE, rows if len(rows) > 1 else rows[0])
@@ -209,7 +223,8 @@ def settle(connection: Connection, state: ProjectState, text_ids: Iterable[int])
 
 def rules(settings: ProjectSettings) -> tuple[int | None, ...]:
     """Return the settings that say when a text is finished."""
-    return settings.max_labels, settings.ending_agreement, settings.first_labels, settings.audit_labels
+    counted = settings.max_labels, settings.ending_agreement, settings.first_labels, settings.audit_labels
+    return *counted, settings.share_copies
 
 
 def settle_all(connection: Connection, state: ProjectState) -> None:
@@ -229,6 +244,7 @@ def settle_all(connection: Connection, state: ProjectState) -> None:
     settle(connection, state, labelled)
     mark_again(connection, state, connection.scalars(sa.select(schema.reopened.c.text_id)).all())
     close_withdrawn(connection, state)
+    close_copies(connection, state)
 
 
 def chunks(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
@@ -313,3 +329,38 @@ _STANDING = (
     .where(schema.is_counted, schema.annotations.c.text_id.in_(sa.bindparam("texts", expanding=True)))
     .group_by(schema.annotations.c.text_id)
 )
+
+
+def _shared() -> sa.Select[Any]:
+    """Count as `_STANDING` does, the labels of all copies for the first text: of each person the last."""
+    annotations, groups = schema.annotations, schema.groups
+    texts: Any = sa.bindparam("texts", expanding=True)
+    own = sa.func.coalesce(groups.c.copy_of, annotations.c.text_id)
+    copies = sa.select(groups.c.text_id).where(groups.c.copy_of.in_(texts))
+    votes = (
+        sa.select(
+            own.label("text_id"),
+            sa.func.max(annotations.c.id).label("last"),
+            sa.func.max(sa.case((annotations.c.origin == "review", 1), else_=0)).label("reviewed"),
+        )
+        .select_from(annotations.outerjoin(groups, groups.c.text_id == annotations.c.text_id))
+        .where(
+            schema.is_counted,
+            sa.or_(annotations.c.text_id.in_(texts), annotations.c.text_id.in_(copies)),
+        )
+        .group_by(own, annotations.c.annotator_id)
+    ).subquery()
+    said = annotations.alias()
+    return (
+        sa.select(
+            votes.c.text_id,
+            sa.func.count().label("n"),
+            sa.func.count(said.c.class_id.distinct()).label("n_classes"),
+            sa.func.max(votes.c.reviewed).label("reviewed"),
+        )
+        .join(said, said.c.id == votes.c.last)
+        .group_by(votes.c.text_id)
+    )
+
+
+_SHARED = _shared()

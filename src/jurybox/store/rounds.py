@@ -32,6 +32,7 @@ from jurybox.store.ranks import (
     RANKED_BAND,
     audit_places,
     chunks,
+    close_copies,
     close_withdrawn,
     mark_again,
     mark_audit,
@@ -296,6 +297,7 @@ def _caps(snapshot: Snapshot, settings: ProjectSettings) -> NDArray[np.int64]:
     caps = np.full(snapshot.annotations.n_texts, settings.max_labels)
     caps[snapshot.gold] = 0
     caps[snapshot.audit] = settings.audit_labels
+    caps[snapshot.kin.is_copy] = 0
     return caps
 
 
@@ -382,6 +384,7 @@ def _take_over(
     mark_gold(connection, state, {*snapshot.gold.tolist()} ^ {*connection.scalars(sa.select(gold))})
     mark_again(connection, state, connection.scalars(sa.select(schema.reopened.c.text_id)).all())
     close_withdrawn(connection, state)
+    close_copies(connection, state)
     since = _since(connection, snapshot)
     settle(connection, state, np.unique(since[~np.isin(since[:, 0], settled), 1]).tolist())
 

@@ -35,6 +35,7 @@ from jurybox.store.schema_desk import (
     arrivals,
     ended_sessions,
     flags,
+    groups,
     history,
     reopened,
     rulings,
@@ -45,7 +46,7 @@ from jurybox.store.schema_desk import (
 from jurybox.store.schema_machines import Serial, machines, metadata, released, responses, shown
 
 __all__ = ["annotations", "annotators", "arrays", "arrivals", "audit", "classes", "ended_sessions", "flags"]
-__all__ += ["gold", "gold_leases", "guidelines", "history", "incoming", "is_counted", "is_lent"]
+__all__ += ["gold", "gold_leases", "groups", "guidelines", "history", "incoming", "is_counted", "is_lent"]
 __all__ += ["is_standing", "leases", "machines", "metadata", "project", "ranking", "released", "reopened"]
 __all__ += ["replies", "responses", "rounds", "rulings", "searches", "served", "services", "shown", "skips"]
 __all__ += ["stored_texts", "text_words", "texts", "unsettled"]
@@ -65,6 +66,7 @@ project = Table(
     Column("base_round", Integer, nullable=False, server_default="0"),
     Column("n_texts", Integer, nullable=False, server_default="0"),
     Column("n_placed", Integer, nullable=False, server_default="0"),
+    Column("n_copies", Integer, nullable=False, server_default="0"),
     Column("import_number", Integer, nullable=False, server_default="0"),
     Column("uid", String(32), nullable=False),
     Column("session_key", LargeBinary, nullable=False),
@@ -126,10 +128,12 @@ stored_texts = Table(
     Column("text", Text, nullable=False),
     Column("metadata", Text),
     Column("withdrawn_at", Double),
+    Column("digest", BigInteger, index=True),
 )
-"""`metadata` is a JSON object as text. A million rows cannot be written in a moment, so imports write them
-little by little behind the last text, and one number lets all in at once. A text that an owner has deleted is
-kept here with the time of that: its number is a position in arrays, and the deletion can be undone."""
+"""`metadata` is a JSON object as text, and `digest` that of `jurybox.duplicates`. A million rows cannot be
+written in a moment, so imports write them little by little behind the last text, and one number lets all in
+at once. A text that an owner has deleted is kept here with the time of that: its number is a position in
+arrays, and the deletion can be undone."""
 
 Index(
     "ix_texts_withdrawn_at",

@@ -1,9 +1,10 @@
-"""Tables of what owners see and do: remarks, rulings, the trail, searches kept by name, notes of services."""
+"""Tables of what owners see and do: remarks, rulings, the trail, searches, notes, groups of texts."""
 
 from sqlalchemy import (
     DDL,
     JSON,
     BigInteger,
+    Boolean,
     Column,
     Double,
     ForeignKey,
@@ -15,6 +16,7 @@ from sqlalchemy import (
     Table,
     Text,
     event,
+    false,
 )
 
 from jurybox.store.schema_machines import Serial, metadata
@@ -119,3 +121,14 @@ services = Table(
     Column("updated_at", Double, nullable=False),
 )
 """Small notes of what runs around the project, see `jurybox.store.services`."""
+
+groups = Table(
+    "groups",
+    metadata,
+    Column("text_id", ForeignKey("texts.id"), primary_key=True, autoincrement=False),
+    Column("copy_of", Integer, index=True),
+    Column("group_id", Integer, nullable=False, index=True),
+    Column("by_hand", Boolean, nullable=False, server_default=false()),
+)
+"""Texts that are copies, or in a group of near-duplicates, of which the number is that of one of its texts;
+that one needs no row. What is `by_hand` no search for near-duplicates changes."""

@@ -72,6 +72,9 @@ class ProjectSettings:
         questions and classes that are ``unsure``: those whose answers settle most errors a second.
     reading_effort
         Where only what is unsure is asked: how many answers take as long as reading a text.
+    share_copies
+        Whether what is said of a text counts for its copies, too, of which the first alone is asked for; and
+        for near-duplicates, as far as labels of both agree.
     owners_review
         Whether owners' labels count as a reviewer's, which outweigh those of a few annotators. What an owner
         decides in a review does in any case.
@@ -128,6 +131,7 @@ class ProjectSettings:
     highlights: tuple[str, ...] = ()
     ask: Literal["all", "unsure"] = "all"
     reading_effort: float = 5.0
+    share_copies: bool = True
     owners_review: bool = False
     scale: bool = False
     max_share: float | None = None

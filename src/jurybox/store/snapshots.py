@@ -1,4 +1,4 @@
-"""What rounds and beliefs work on: annotations as of one row or one moment, and where they came from."""
+"""What rounds and beliefs work on: annotations as of one row or one moment."""
 
 from __future__ import annotations
 
@@ -19,14 +19,13 @@ from jurybox.questions import Question
 from jurybox.sheets import AnswerSheet
 from jurybox.store import schema
 from jurybox.store.engine import Store
+from jurybox.store.groups import Kin, first_texts, read_kin, votes_kept
 from jurybox.store.locks import serialise
 from jurybox.store.machines import released_texts
 from jurybox.store.records import Role
 from jurybox.store.services import read_pulse
 from jurybox.store.state import read_classes, read_questions, read_scale, read_state
 from jurybox.written import answer_sheet
-
-_BY_CHANCE = ("spread", "random")
 
 
 @dataclass(frozen=True)
@@ -49,6 +48,8 @@ class Snapshot:
         Positions of the texts whose label is known, of which the ranking asks for none.
     released : ndarray of int64
         Positions of the texts whose label stands without a person; it asks for none of these either.
+    kin
+        Copies, whose labels are those of their first texts, and groups of near-duplicates.
     questions
         Those of a project with several, where the annotations' classes are answers to all of them.
     """
@@ -60,7 +61,13 @@ class Snapshot:
     experts: NDArray[np.bool_]
     gold: NDArray[np.int64]
     released: NDArray[np.int64]
+    kin: Kin
     questions: tuple[Question, ...] = ()
+
+    @cached_property
+    def held_out(self) -> NDArray[np.int64]:
+        """Positions of the audit sample and of what is like it, ascending: nothing is trained on them."""
+        return self.kin.held_out(self.audit)
 
     @cached_property
     def sheet(self) -> AnswerSheet:
@@ -86,14 +93,16 @@ def read_annotations(connection: Connection, *, last: int | None = None, named: 
             ),
             sa.or_(annotations.c.retired_by.is_(None), annotations.c.retired_by > last),
         )
-    query = sa.select(*_SAID).where(stands)
+    query = sa.select(*_SAID).where(stands).order_by(annotations.c.id)
     parts = [
         np.fromiter(chain.from_iterable(part), dtype=np.int32, count=len(_SAID) * len(part))
         for part in connection.execute(query).partitions(50_000)
     ]
     rows = np.concatenate([np.empty(0, dtype=np.int32), *parts]).reshape(-1, len(_SAID))
-    rows = rows[np.lexsort((rows[:, 1], rows[:, 0]))]
     texts = _names(_all_ids(connection)) if named else read_state(connection).n_texts
+    n_texts = texts if isinstance(texts, int) else len(texts)
+    rows[:, 0] = read_kin(connection, n_texts).copy_of[rows[:, 0]]
+    rows = rows[votes_kept(rows[:, 0], rows[:, 1])]
     people = connection.scalars(sa.select(schema.annotators.c.name).order_by(schema.annotators.c.id)).all()
     return _annotations(connection, rows, texts, _names(people))
 
@@ -111,8 +120,13 @@ def read_experts(connection: Connection) -> NDArray[np.bool_]:
 
 def read_audit(connection: Connection) -> NDArray[np.int64]:
     """Return the positions of the audit sample, ascending, shape (A,)."""
-    audit = schema.audit.c.text_id
-    return np.asarray(connection.scalars(sa.select(audit).order_by(audit)).all(), dtype=np.int64)
+    audit = connection.scalars(sa.select(schema.audit.c.text_id)).all()
+    return np.unique(np.asarray(first_texts(connection, audit), dtype=np.int64))
+
+
+def read_held_out(connection: Connection) -> NDArray[np.int64]:
+    """Return the positions of all texts that nothing is trained on: the audit sample and what is like it."""
+    return read_kin(connection, read_state(connection).n_texts).held_out(read_audit(connection))
 
 
 def read_snapshot(store: Store) -> Snapshot:
@@ -127,8 +141,9 @@ def read_snapshot(store: Store) -> Snapshot:
         review = sa.select(schema.annotations.c.text_id).where(
             schema.is_counted, schema.annotations.c.origin == "review"
         )
+        kin = read_kin(connection, annotations.n_texts)
         reviewed = np.zeros(annotations.n_texts, dtype=bool)
-        reviewed[np.asarray(connection.scalars(review).all(), dtype=np.int64)] = True
+        reviewed[kin.copy_of[np.asarray(connection.scalars(review).all(), dtype=np.int64)]] = True
         experts = read_experts(connection)[: annotations.n_annotators]
         alone = released_texts(connection)
         questions = read_questions(connection)
@@ -143,6 +158,7 @@ def read_snapshot(store: Store) -> Snapshot:
         experts,
         np.asarray(gold, dtype=np.int64),
         alone[alone < annotations.n_texts],
+        kin,
         questions,
     )
 
@@ -165,6 +181,8 @@ class StandingLabels:
         Positions of the audit sample.
     suggested : ndarray of bool, shape (L,)
         Which were given with a model's opinion on the screen.
+    kin
+        Copies, whose labels are those of their first texts, and groups of near-duplicates.
     withdrawn : ndarray of int, shape (D,)
         Positions of deleted texts, ascending; they have no annotations.
     """
@@ -175,6 +193,7 @@ class StandingLabels:
     experts: NDArray[np.bool_]
     audit: NDArray[np.int64]
     suggested: NDArray[np.bool_]
+    kin: Kin
     withdrawn: NDArray[np.int64]
 
 
@@ -206,6 +225,7 @@ def read_fingerprint(connection: Connection) -> str:
         state.questions or read_classes(connection),
         connection.execute(people.order_by(annotators.c.id)).all(),
         connection.execute(known).one(),
+        connection.execute(_GROUPS).one(),
         connection.execute(_RESPONSES).one(),
         connection.execute(_MACHINES).all(),
     )
@@ -219,6 +239,10 @@ def read_evidence(connection: Connection) -> StandingLabels:
     said = np.array([row[:4] for row in rows], dtype=np.int64).reshape(-1, len(_SAID))
     measured = np.array([row[4:6] for row in rows], dtype=np.float64).reshape(-1, 2)
     ids = _all_ids(connection)
+    kin = read_kin(connection, len(ids))
+    said[:, 0] = kin.copy_of[said[:, 0]]
+    kept = votes_kept(said[:, 0], said[:, 1])
+    said, measured = said[kept], measured[kept]
     people = connection.scalars(sa.select(annotators.c.name).order_by(annotators.c.id)).all()
     return StandingLabels(
         annotations=_annotations(connection, said, ids, people),
@@ -226,7 +250,8 @@ def read_evidence(connection: Connection) -> StandingLabels:
         seconds=measured[:, 1],
         experts=read_experts(connection),
         audit=read_audit(connection),
-        suggested=np.array([row.suggested_by is not None for row in rows], dtype=bool),
+        suggested=np.array([row.suggested_by is not None for row in rows], dtype=bool)[kept],
+        kin=kin,
         withdrawn=np.array(connection.scalars(_WITHDRAWN).all(), dtype=np.int64),
     )
 
@@ -271,6 +296,11 @@ _DELETED = sa.select(
 ).where(schema.stored_texts.c.withdrawn_at.is_not(None))
 """What tells which texts are deleted."""
 
+_GROUPS = sa.select(
+    sa.func.count(), sa.func.sum(schema.groups.c.copy_of), sa.func.sum(schema.groups.c.group_id)
+)
+"""What tells which texts are copies and near-duplicates."""
+
 _RESPONSES = sa.select(
     sa.func.count(),
     sa.func.max(schema.responses.c.answered_at),
@@ -291,114 +321,8 @@ _STANDING = (
         schema.annotations.c.suggested_by,
     )
     .where(schema.is_counted)
-    .order_by(schema.annotations.c.text_id, schema.annotations.c.annotator_id)
+    .order_by(schema.annotations.c.id)
 )
-
-
-@dataclass(frozen=True)
-class Provenance:
-    """How many annotations stand that came in the same way.
-
-    Attributes
-    ----------
-    origin
-        ``queue``, ``direct``, ``import``, ``change`` or ``review``.
-    reason
-        Why the text was asked for; None where nobody asked.
-    round
-        Number of the round whose ranking asked, 0 before the first; None where nobody asked.
-    annotator
-        Who gave them.
-    n
-        Annotations.
-    """
-
-    origin: str
-    reason: str | None
-    round: int | None
-    annotator: str
-    n: int
-
-
-def count_provenance(connection: Connection) -> list[Provenance]:
-    """Count the annotations that stand by where they come from, in the order of rounds and people."""
-    annotations, annotators = schema.annotations, schema.annotators
-    columns = annotations.c.origin, annotations.c.reason, annotations.c.round_id
-    query = (
-        sa.select(*columns, annotators.c.name, sa.func.count())
-        .select_from(annotations.join(annotators, annotators.c.id == annotations.c.annotator_id))
-        .where(schema.is_standing)
-        .group_by(*columns, annotators.c.id, annotators.c.name)
-    )
-    found = [Provenance(*row) for row in connection.execute(query.order_by(annotators.c.id))]
-    return sorted(
-        found, key=lambda one: (one.round is not None, one.round or 0, one.origin, one.reason or "")
-    )
-
-
-def read_independent(connection: Connection, *, first_labels: int, audit_labels: int) -> NDArray[np.int64]:
-    """Return the annotations given without knowledge of others', as rows of numbers.
-
-    Reviewers decide in view of what everyone has said, so their decisions are left out, and so are labels
-    given with a model's opinion on the screen. What was drawn by chance are the first labels of the audit
-    sample's texts, as many as each of them gets, and the first of texts that came in random order; any
-    further label may have been asked for because the first did not agree, also of a text that has joined the
-    sample since. Gold texts are chosen by people.
-
-    Parameters
-    ----------
-    first_labels
-        Labels that every text gets in the random order before the first round.
-    audit_labels
-        Labels that every text of the audit sample gets.
-
-    Returns
-    -------
-    ndarray of int64, shape (L, 4)
-        Text, annotator, class, and 1 where text and label were drawn by chance; by text, then in the order
-        of time.
-    """
-    annotations, audit, gold = schema.annotations, schema.audit, schema.gold
-    in_audit, is_gold = audit.c.text_id.is_not(None), gold.c.text_id.is_not(None)
-    by_chance = annotations.c.reason.in_(_BY_CHANCE)
-    lot = sa.case((in_audit, 2), (is_gold, 0), (by_chance, 1), else_=0)
-    query = (
-        sa.select(annotations.c.text_id, annotations.c.annotator_id, annotations.c.class_id, lot)
-        .select_from(
-            annotations.outerjoin(audit, audit.c.text_id == annotations.c.text_id).outerjoin(
-                gold, gold.c.text_id == annotations.c.text_id
-            )
-        )
-        .where(schema.is_counted, annotations.c.origin != "review", annotations.c.suggested_by.is_(None))
-        .order_by(annotations.c.text_id, annotations.c.id)
-    )
-    rows = np.array(connection.execute(query).all(), dtype=np.int64).reshape(-1, 4)
-    lots, text = rows[:, 3].copy(), rows[:, 0]
-    asked = np.choose(lots, [0, first_labels, audit_labels])
-    rows[:, 3] = _place_in_text(text, lots > 0) < asked
-    return rows
-
-
-def project_times(connection: Connection) -> tuple[float, float | None, float | None]:
-    """Return when the project was made, and when its first and last annotation that stands was given."""
-    when = schema.annotations.c.created_at
-    first, last = connection.execute(
-        sa.select(sa.func.min(when), sa.func.max(when)).where(schema.is_standing)
-    ).one()
-    return connection.execute(sa.select(schema.project.c.created_at)).scalar_one(), first, last
-
-
-def _place_in_text(text: NDArray[np.int64], counted: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Return how many counted rows of the same text come before each row; text (L,) is sorted.
-
-    Examples
-    --------
-    >>> _place_in_text(np.array([3, 3, 3, 5, 5]), np.array([True, False, True, True, True])).tolist()
-    [0, 1, 1, 0, 1]
-    """
-    before: NDArray[np.int64] = np.cumsum(counted) - counted
-    starts = np.searchsorted(text, text)
-    return np.asarray(before - before[starts], dtype=np.int64)
 
 
 def _all_ids(connection: Connection) -> Sequence[str]:

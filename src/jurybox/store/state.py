@@ -144,6 +144,8 @@ class ProjectState:
         N. What is stored behind them belongs to an import that has not ended.
     n_placed
         How many of them, from the first on, have places in the base: all but for some seconds.
+    n_copies
+        How many texts are copies of others.
     questions
         Those of a project with several; none where there is the one that the classes answer.
     """
@@ -156,7 +158,13 @@ class ProjectState:
     n_gold: int
     n_texts: int
     n_placed: int
+    n_copies: int = 0
     questions: tuple[Question, ...] = ()
+
+    @property
+    def shares_copies(self) -> bool:
+        """Whether there are copies, and what is said of one counts for all."""
+        return self.n_copies > 0 and self.settings.share_copies
 
     @property
     def has_front(self) -> bool:
@@ -225,6 +233,7 @@ def state_of(row: sa.Row[Any]) -> ProjectState:
         n_gold=row.project_n_gold,
         n_texts=row.project_n_texts,
         n_placed=row.project_n_placed,
+        n_copies=row.project_n_copies,
         questions=tuple(Question(**record) for record in row.project_questions or ()),
     )
 
@@ -383,6 +392,7 @@ STATE = tuple(
         "n_gold",
         "n_texts",
         "n_placed",
+        "n_copies",
         "questions",
     )
 )
