@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -184,3 +185,25 @@ def test_what_is_done_to_a_copy_is_done_to_the_first(location: str) -> None:
         assert asked_of(project, "cem") == ["b", "d"]
         project.edit.reopen(project.edit.matching(TextFilter(search="soup was cold"))[1:2], 1)
         assert asked_of(project, "dan") == ["a", "b", "d"]
+
+
+def test_the_command_line_finds_splits_and_shows(tmp_path: Path) -> None:
+    from typer.testing import CliRunner
+
+    from jurybox.cli.app import app
+
+    path = tmp_path / "p.db"
+    made(path).close()
+
+    def told(*options: str) -> dict[str, object]:
+        done = CliRunner().invoke(app, ["duplicates", str(path), "--json", *options])
+        assert done.exit_code == 0, done.output
+        return json.loads(done.output)  # type: ignore[no-any-return]
+
+    assert told()["copies"] == 1
+    found = told("--find")
+    assert found["total"] == 1
+    assert told("--split", "a", "--split", "d")["total"] == 0
+    assert told("--merge", "a", "--merge", "b")["total"] == 1
+    shown = CliRunner().invoke(app, ["duplicates", str(path)])
+    assert "1 groups, 0 exact copies" in shown.output

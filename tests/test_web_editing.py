@@ -275,3 +275,27 @@ def test_rest_does_the_same(own: Stage) -> None:
     body = {"text_id": "t4", "label": "yes", "fault": "careless"}
     assert rita.post("/api/v1/adjudications", json=body).status_code == 201
     assert [case["fault"] for case in rita.get("/api/v1/cases").json()] == ["careless"]
+
+
+def test_groups_of_duplicates_are_found_split_and_merged(own: Stage, owner: TestClient) -> None:
+    own.project.add_texts(
+        [("a", "The soup was cold, the waiter kind."), ("b", "The soup was cold,  the waiter kind.")]
+    )
+    own.project.add_texts([("c", "The soup was cold, the waiter rude.")])
+    assert "Exact copies: 1." in owner.get("/manage/duplicates").text
+    answer = owner.post("/manage/duplicates", data={"act": "find"})
+    page = owner.get(answer.headers["location"]).text
+    assert "Looked for near-duplicates" in page
+    assert "exact copy" in page
+    answer = owner.post("/manage/duplicates", data={"act": "split", "id": ["b"]})
+    assert "Took texts out of their groups: 1" in owner.get(answer.headers["location"]).text
+    assert owner.post("/manage/duplicates", data={"act": "merge"}).headers["location"].endswith("none=1")
+    assert owner.post("/manage/duplicates", data={"act": "dance"}).status_code == 422
+    assert own.browser("rita").get("/manage/duplicates").status_code == 403
+    found = owner.get("/api/v1/duplicates").json()
+    assert found["copies"] == 0
+    changed = owner.post("/api/v1/duplicates/changes", json={"act": "merge", "ids": ["a", "b"]})
+    assert changed.json() == {"done": 1 + 1}
+    assert owner.post("/api/v1/duplicates", json={"threshold": 2}).status_code == 422
+    again = owner.post("/api/v1/duplicates", json={}).json()
+    assert ["a", "b", "c"] in [group["texts"] for group in again["groups"]]

@@ -45,6 +45,15 @@ def register(app: typer.Typer) -> None:
     app.add_typer(edit, name="edit", rich_help_panel="Project")
     app.command(
         rich_help_panel="Project",
+        epilog=examples(
+            "duplicates reviews.db",
+            "duplicates reviews.db --find",
+            "duplicates reviews.db --split t17 --json",
+            "duplicates reviews.db --merge t17 --merge t18",
+        ),
+    )(duplicates)
+    app.command(
+        rich_help_panel="Project",
         epilog=examples("history reviews.db", "history reviews.db --undo 12", "history reviews.db --json"),
     )(history)
 
@@ -169,6 +178,48 @@ def erase(
     with open_project(project) as opened:
         pseudonym = opened.edit.erase_person(name)
     say(f"the labels are those of {pseudonym} now")
+
+
+def duplicates(
+    project: ProjectLocation,
+    find: Annotated[bool, typer.Option("--find", help="Look for near-duplicates among all texts.")] = False,
+    threshold: Annotated[
+        float | None, typer.Option(metavar="S", help="With --find: how alike they are at least, 0 to 1.")
+    ] = None,
+    split: Annotated[
+        list[str] | None, typer.Option(metavar="ID", help="Take a text out of its group; may be repeated.")
+    ] = None,
+    merge: Annotated[
+        list[str] | None, typer.Option(metavar="ID", help="Make one group of texts; may be repeated.")
+    ] = None,
+    n: Annotated[int, typer.Option("-n", min=1, help="How many groups are shown.")] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """Show texts that are the same or nearly, the largest groups first; find, split or merge groups."""
+    from jurybox.formats.plain import plain
+
+    if sum((find, bool(split), bool(merge))) > 1:
+        raise InputError("expected one of --find, --split and --merge")
+    with open_project(project) as opened:
+        if find:
+            opened.pool.find(threshold=threshold)
+        elif split:
+            opened.pool.split(split)
+        elif merge:
+            opened.pool.merge(merge)
+        found = opened.pool.duplicates(n=n)
+    if as_json:
+        print_json(plain(found))
+        return
+    table(
+        [("group", "right"), ("id", "left"), ("copy", "left"), ("text", "left")],
+        [
+            (str(number), one, "exact" if one in group.copies else "", text)
+            for number, group in enumerate(found.groups, 1)
+            for one, text in zip(group.texts, group.words, strict=True)
+        ],
+    )
+    say(f"{found.total:,} groups, {found.copies:,} exact copies")
 
 
 def history(

@@ -55,6 +55,7 @@ _TABS = {
 _WITHIN = {
     "/manage/text": "/manage/texts",
     "/manage/annotations": "/manage/texts",
+    "/manage/duplicates": "/manage/texts",
     "/manage/cases": "/manage/review",
     "/manage/person": "/manage/people",
     "/manage/history": "/manage/settings",

@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field, model_validator
 
 from jurybox.errors import InputError
 from jurybox.project import Project
+from jurybox.project.pool import DuplicateGroups
 from jurybox.store.filters import AnnotationFilter, TextFilter, TextState
 from jurybox.store.history import HistoryEvent
 from jurybox.web.access import Owner, owner_only
@@ -91,6 +92,19 @@ class Merger(Body):
     into: Name
 
 
+class GroupsChange(Body):
+    """Texts whose groups are split or merged."""
+
+    act: Literal["split", "merge"]
+    ids: list[TextId] = Field(min_length=1, max_length=_MOST)
+
+
+class DuplicatesSearch(Body):
+    """How alike near-duplicates are at least; null: as found best."""
+
+    threshold: Annotated[float, Field(gt=0, le=1)] | None = None
+
+
 class Done(BaseModel):
     """How many texts or labels were changed."""
 
@@ -162,6 +176,27 @@ def remove_annotator(
 def erase_annotator(user: Owner, project: Stored, body: PersonName) -> Erased:
     """Forget who somebody is; the labels stay under a pseudonym. This cannot be undone."""
     return Erased(pseudonym=project.edit.erase_person(body.name, by=user.name))
+
+
+@router.get("/duplicates", dependencies=[owner_only])
+def duplicates(
+    project: Stored, limit: Limit = 50, start: Annotated[int, Query(ge=0, le=2**31)] = 0
+) -> DuplicateGroups:
+    """List groups of copies and near-duplicates, the largest first."""
+    return project.pool.duplicates(start, limit)
+
+
+@router.post("/duplicates")
+def find_duplicates(user: Owner, project: Stored, body: DuplicatesSearch) -> DuplicateGroups:
+    """Look for near-duplicates among all texts."""
+    return project.pool.find(threshold=body.threshold, by=user.name)
+
+
+@router.post("/duplicates/changes")
+def change_groups(user: Owner, project: Stored, body: GroupsChange) -> Done:
+    """Take texts out of their groups, or make one group of them and all that are in a group with them."""
+    change = project.pool.split if body.act == "split" else project.pool.merge
+    return Done(done=change(body.ids, by=user.name))
 
 
 @router.get("/history", dependencies=[owner_only])

@@ -5,6 +5,7 @@ from fastapi import APIRouter
 from jurybox.web.pages import (
     agreement,
     audit,
+    duplicates,
     editing,
     exports,
     labelling,
@@ -35,6 +36,7 @@ routers: tuple[APIRouter, ...] = (
     people.router,
     trust.router,
     editing.router,
+    duplicates.router,
     agreement.router,
     audit.router,
     machines.router,

@@ -83,7 +83,7 @@ def change_texts(
         return export_file(project, "csv", only=chosen)
     before = project.edit.history.last_number()
     project.edit.change_texts(act, chosen, labels=labels, to=to, known=known or None, by=owner.name)
-    return _back("/manage/texts", query, project, before)
+    return back_to("/manage/texts", query, project, before)
 
 
 @router.post("/searches")
@@ -129,7 +129,7 @@ def delete_labels(
         return RedirectResponse(f"/manage/annotations?{urlencode({**query, 'none': 1})}", 303)
     before = project.edit.history.last_number()
     project.edit.delete_labels(chosen, by=owner.name)
-    return _back("/manage/annotations", query, project, before)
+    return back_to("/manage/annotations", query, project, before)
 
 
 @router.post("/name")
@@ -168,7 +168,7 @@ def remove_person(
     project = get_project(request)
     before = project.edit.history.last_number()
     project.edit.remove_person(name, labels=bool(labels), by=owner.name)
-    return _back("/manage/people", {}, project, before)
+    return back_to("/manage/people", {}, project, before)
 
 
 @router.post("/people/erase")
@@ -177,7 +177,7 @@ def erase_person(request: Request, owner: Owner, name: Name) -> Response:
     project = get_project(request)
     before = project.edit.history.last_number()
     project.edit.erase_person(name, by=owner.name)
-    return _back("/manage/people", {}, project, before)
+    return back_to("/manage/people", {}, project, before)
 
 
 def event_words(catalogue: Catalogue, event: HistoryEvent) -> str:
@@ -203,7 +203,7 @@ def done_view(request: Request, event: int | None) -> dict[str, object] | None:
     return {"number": found.number, "words": event_words(catalogue_of(request), found)}
 
 
-def _back(path: str, query: dict[str, str], project: Project, before: int) -> RedirectResponse:
+def back_to(path: str, query: dict[str, str], project: Project, before: int) -> RedirectResponse:
     """Go back to a list, which says what was done since an event; that may be nothing."""
     last = project.edit.history.last_number()
     said = {"done": str(last)} if last > before else {"none": "unchanged"}

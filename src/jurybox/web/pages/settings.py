@@ -102,6 +102,7 @@ GROUPS = (
             Field("lease_seconds", Kind.NUMBER),
             Field("suggestions", Kind.SWITCH),
             Field("owners_review", Kind.SWITCH),
+            Field("share_copies", Kind.SWITCH),
         ),
     ),
 )
