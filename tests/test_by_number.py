@@ -160,7 +160,7 @@ def test_texts_that_come_are_ranked_without_a_round(location: str) -> None:
         project.refit()
         before = [row.text_id for row in project.reading.queue(100)]
         assert project.rank_new() == 0
-        sure = "good soup number 7"
+        sure = "good soup number 71"
         project.add_texts([("sure", sure), ("unsure", "something else altogether")])
         assert [row.text_id for row in project.reading.queue(100)][:-2] == before
         assert project.rank_new() == 2
@@ -176,7 +176,7 @@ def test_texts_that_come_are_ranked_without_a_round(location: str) -> None:
         assert project.status().rounds == 1
         assert project.rank_new() == 0
         assert project.next_task("ana").text_id == queue[0].text_id  # type: ignore[union-attr]
-        project.add_texts([("later", sure)])
+        project.add_texts([("later", "good soup number 72")])
         assert project.rank_new() == 1
         project.submit("later", "yes", annotator="ana")
         project.refit()

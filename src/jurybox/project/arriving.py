@@ -15,12 +15,12 @@ from jurybox.annotations import Annotations, Duplicates
 from jurybox.answers import NOT_ASKED
 from jurybox.arrays import DataFrame
 from jurybox.coding import encode, encode_labels, missing_labels, refuse_truth_values
-from jurybox.consensus import Consensus
 from jurybox.errors import InputError
 from jurybox.formats.records import AnnotationRecord, RecordBatch, TextRecord
 from jurybox.formats.values import as_json, as_text, id_of_text
 from jurybox.inputs import long_columns, table, text_rows
 from jurybox.interactive import Loop
+from jurybox.project.beliefs import Beliefs
 from jurybox.sheets import AnswerSheet
 from jurybox.store.checks import named_texts
 from jurybox.store.importer import Importer
@@ -160,10 +160,10 @@ def text_records(texts: Iterable[Any]) -> Iterator[TextRecord]:
 _KEPT = ("strategy", "classifier", "encoder", "batch", "max_labels", "random_share")
 
 
-def frame_of(texts: Iterable[TextRecord], consensus: Consensus, copy_of: NDArray[np.int64]) -> DataFrame:
+def frame_of(texts: Iterable[TextRecord], beliefs: Beliefs) -> DataFrame:
     """Return one row per text; see `Project.to_frame`."""
-    believed = consensus.to_frame().rename_axis("text_id")
-    believed = believed.iloc[copy_of].set_axis(believed.index)
+    believed = beliefs.posterior.to_frame().rename_axis("text_id")
+    believed = believed.iloc[beliefs.inputs.evidence.kin.copy_of].set_axis(believed.index)
     words = {record.id: record.text for record in texts}
     believed = believed[believed.index.isin(words)]  # deleted texts are none of them
     believed.insert(0, "text", [words[text_id] for text_id in believed.index])

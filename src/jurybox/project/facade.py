@@ -412,8 +412,7 @@ class Project(Labelling):
 
         A guess is a label that no annotation speaks for: the model's.
         """
-        beliefs = self.beliefs.now()
-        return frame_of(self.reading.texts(), beliefs.posterior, beliefs.inputs.evidence.kin.copy_of)
+        return frame_of(self.reading.texts(), self.beliefs.now())
 
     def export(self) -> Export:
         """Return everything that `jurybox.formats` writes."""

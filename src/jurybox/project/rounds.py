@@ -19,7 +19,6 @@ from jurybox.project.handle import ProjectPart
 from jurybox.project.tuning import Tuning
 from jurybox.store import machines, overview, responses, rounds, snapshots, streams
 from jurybox.store.engine import Store
-from jurybox.store.groups import Kin
 from jurybox.store.records import RoundInfo
 from jurybox.store.settings import ProjectSettings
 from jurybox.store.snapshots import Snapshot
@@ -91,7 +90,7 @@ class Rounds(ProjectPart):
             **told,
             **made,
             "remarks": [*told["remarks"], *made.get("remarks", ())],
-            "training_labels": _training_labels(snapshot),
+            "training_labels": snapshot.training_labels,
             "held_out": snapshot.held_out,
         }
         outcome = rounds.Outcome(
@@ -161,7 +160,7 @@ class Rounds(ProjectPart):
         if isinstance(inputs, PoolRows) and machines is None and _LARGE <= N and goes_in_parts(chosen):
             played = play_in_parts(annotations, inputs, chosen, rng, size=FRONT, **given)
         else:
-            group = _sharing(snapshot.kin, held_out) if settings.share_copies else None
+            group = snapshot.kin.sharing(held_out) if settings.share_copies else None
             played = play_round(
                 annotations, _whole(inputs), chosen, rng, machines=machines, group=group, **given
             )
@@ -411,20 +410,6 @@ def _longer(played: Round, N: int) -> Round:
     probs = np.full((N, K), 1 / K, dtype=played.pred_probs.dtype)
     probs[:known] = played.pred_probs
     return replace(played, pred_probs=probs)
-
-
-def _sharing(kin: Kin, held_out: NDArray[np.bool_]) -> NDArray[np.int64] | None:
-    """Return the groups that share labels, shape (N,): none with texts that are held out; None for none."""
-    own = np.arange(len(held_out))
-    group = np.where(held_out, own, kin.group)
-    first = np.unique(kin.copy_of)
-    return group if len(np.unique(group[first])) < len(first) else None
-
-
-def _training_labels(snapshot: Snapshot) -> int:
-    """Count the labels that are not held out."""
-    labels = snapshot.annotations.n_labels
-    return int(labels.sum() - labels[snapshot.held_out].sum())
 
 
 def _quiet(_what: str, _done: int, _total: int) -> None:

@@ -27,13 +27,13 @@ from sqlalchemy.engine import Connection
 from jurybox.errors import FormatError, InputError, StoreError
 from jurybox.store import schema
 from jurybox.store.engine import Store, insert_rows
-from jurybox.store.groups import distinct_texts
+from jurybox.store.groups import count_copies, distinct_texts
 from jurybox.store.locks import serialise
 from jurybox.store.ranks import chunks, close_copies, enqueue, mark_audit, mark_gold, settle
 from jurybox.store.search import unindex_texts
 from jurybox.store.services import ask_for_round
 from jurybox.store.snapshots import read_audit
-from jurybox.store.state import read_state, write_state
+from jurybox.store.state import admit_texts, read_state, write_state
 
 IMPORT = "import"
 """Name of the lock that an import holds until it has ended."""
@@ -146,7 +146,15 @@ def _admit_skips(connection: Connection) -> int:
     return len(new)
 
 
-def draw_audit(connection: Connection, first: int, stop: int, *, now: float) -> None:
+def let_in_texts(connection: Connection, first: int, stop: int, *, now: float) -> None:
+    """Make new texts part of the project, some of them of its audit sample."""
+    if stop > first:
+        _draw_audit(connection, first, stop, now=now)
+        admit_texts(connection, first, stop)
+        count_copies(connection)
+
+
+def _draw_audit(connection: Connection, first: int, stop: int, *, now: float) -> None:
     """Draw the audit sample from new texts at the rate of the first: all but copies have the same chance."""
     state = read_state(connection)
     new = distinct_texts(connection, first, stop)

@@ -17,7 +17,7 @@ import numpy as np
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from jurybox.arrays import Ints
+from jurybox.arrays import Bools, Ints
 from jurybox.duplicates import TextGroups, normalised
 from jurybox.store import schema
 from jurybox.store.engine import insert_rows
@@ -49,6 +49,12 @@ class Kin:
     def held_out(self, audit: Ints) -> Ints:
         """Return the positions of the audit sample and of all texts of its groups: none is trained on."""
         return np.flatnonzero(np.isin(self.group, self.group[audit]))
+
+    def sharing(self, held_out: Bools) -> Ints | None:
+        """Return the groups (N,) that share labels, none with texts that are held out; None for none."""
+        group = np.where(held_out, np.arange(len(held_out)), self.group)
+        first = np.unique(self.copy_of)
+        return group if len(np.unique(group[first])) < len(first) else None
 
 
 def read_kin(connection: Connection, N: int) -> Kin:

@@ -29,7 +29,7 @@ from jurybox.store.arrivals import (
     begin_import,
     check_import,
     clear,
-    draw_audit,
+    let_in_texts,
     place_part,
     place_rest,
     two_labels,
@@ -215,10 +215,7 @@ class Importer:
             added = admit_annotations(connection, self._first_text, replace=self._duplicates == "last")
             self._counts.update(added)
             release_decided(connection)
-            if self._next_text > self._first_text:
-                draw_audit(connection, self._first_text, self._next_text, now=self._now)
-                state.admit_texts(connection, self._first_text, self._next_text)
-                groups.count_copies(connection)
+            let_in_texts(connection, self._first_text, self._next_text, now=self._now)
             if gold:
                 known = without_deleted(connection, gold)
                 self._counts["of_deleted"] += len(gold) - len(known)

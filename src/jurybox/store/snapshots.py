@@ -69,6 +69,12 @@ class Snapshot:
         """Positions of the audit sample and of what is like it, ascending: nothing is trained on them."""
         return self.kin.held_out(self.audit)
 
+    @property
+    def training_labels(self) -> int:
+        """How many labels are not held out."""
+        labels = self.annotations.n_labels
+        return int(labels.sum() - labels[self.held_out].sum())
+
     @cached_property
     def sheet(self) -> AnswerSheet:
         """The answers to each question, of a project with several."""

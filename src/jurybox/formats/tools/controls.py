@@ -7,15 +7,12 @@ is one answer in writing (`jurybox.written`), what is written comes apart again.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
-from jurybox.errors import InputError
+from jurybox.errors import FormatError, InputError
 from jurybox.formats.values import as_text
 from jurybox.questions import Question
 from jurybox.written import answer_code, answer_said, answer_written
-
-if TYPE_CHECKING:
-    from jurybox.formats.tools.base import Context
 
 __all__ = ["SEVERAL_TOOLS", "apart_by_question", "asked_whole", "whole_answer"]
 
@@ -23,7 +20,19 @@ SEVERAL_TOOLS = ("label-studio", "argilla", "doccano")
 """Tools whose files can hold answers to several questions, or several classes."""
 
 
-def whole_answer(said: object, row: int, field: str, about: Context) -> str | None:
+class _About(Protocol):
+    """Of `jurybox.formats.tools.base.Context`, what answers are read by."""
+
+    @property
+    def questions(self) -> Sequence[Question]: ...
+
+    @property
+    def given(self) -> Mapping[str, str]: ...
+
+    def wrong(self, problem: str, row: int, field: str, value: object) -> FormatError: ...
+
+
+def whole_answer(said: object, row: int, field: str, about: _About) -> str | None:
     """Return in writing what somebody said of a text, by the name of a control or of the question.
 
     The only control is of the only question, whatever it is called. Controls that are of no question are left
@@ -52,7 +61,7 @@ def whole_answer(said: object, row: int, field: str, about: Context) -> str | No
         raise about.wrong(str(error), row, field, said) from error
 
 
-def _value(value: object, question: Question, row: int, field: str, about: Context) -> Any:
+def _value(value: object, question: Question, row: int, field: str, about: _About) -> Any:
     """Return a value as `jurybox.written.Answers` has it."""
     if isinstance(value, Mapping):
         return value
