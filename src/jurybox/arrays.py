@@ -78,8 +78,7 @@ def total_by(positions: NDArray[np.integer], weights: NDArray[Any], size: int) -
 def log_total(log_values: Floats, axis: int) -> Floats:
     """Return the logarithm of the sum of values along an axis, given their logarithms; -inf for nothing.
 
-    Samplers call it thousands of times on small arrays, where SciPy's, which does more, takes ten times as
-    long.
+    Samplers call it thousands of times on small arrays, where SciPy's, which does more, takes much longer.
 
     Examples
     --------

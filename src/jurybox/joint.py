@@ -336,7 +336,8 @@ def _ranking(
     played = list(rounds.values())
     if len(played) == 1:
         return played[0].ranking, int(played[0].diagnostics["batch"]), None
-    gains, asked = found.gains, None
+    gains = found.gains
+    asked: Bools | None = None
     if reading is not None and found.wants is not None:
         gains, asked = most_per_second(found.wants, reading=reading)
     ranking, size = rank_texts(

@@ -141,7 +141,8 @@ def _suggested_answer(
     questions: Sequence[Question], row: Sequence[float], thresholds: Mapping[str, Sequence[float]]
 ) -> Suggestion:
     """Return what is most likely of each facet, after its probabilities are divided by its thresholds."""
-    values, code, sure = iter(row), [], 1.0
+    values, sure = iter(row), 1.0
+    code: list[int] = []
     for question in questions:
         for facet in question.facets:
             p = [next(values) for _ in question.facet_classes]
