@@ -133,6 +133,7 @@ def measure(made: Tool, people: int, options: argparse.Namespace) -> dict[str, A
     assert made.process is not None  # noqa: S101
     memory, tally = Memory(made.process.pid), Tally()
     memory.start()
+    present: list[Labeller] = []
     try:
         made.set_up(texts, names)
         present, absent = sign_in_all(made, names, tally)
@@ -147,6 +148,8 @@ def measure(made: Tool, people: int, options: argparse.Namespace) -> dict[str, A
         for thread in threads:
             thread.join()
     finally:
+        for one in present:
+            one.http.close()
         most = memory.end()
         made.stop()
     return {
