@@ -6,7 +6,7 @@ import os
 import signal
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ import jurybox
 ENVIRONMENT = {
     "PYTHONPATH": os.pathsep.join(map(str, (Path(jurybox.__file__).parents[1], Path(__file__).parents[1]))),
     "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_raylet_start_wait_time_s": "45",
+    "RAY_raylet_start_wait_time_s": "900",
     "RAY_gcs_server_port_wait_time_s": "900",
     "RAY_gcs_server_request_timeout_seconds": "900",
     "RAY_worker_register_timeout_seconds": "900",
@@ -26,50 +26,46 @@ ENVIRONMENT = {
 }
 """Where workers find what they run; and patience: on a busy machine everything is slow to start."""
 
-_AGENTS = (
-    "metrics_agent_port",
-    "metrics_export_port",
-    "dashboard_agent_listen_port",
-    "runtime_env_agent_port",
-)
 _MEMORY = 100 * 2**20
-_ATTEMPTS = 20
 
 
 @contextmanager
 def two_nodes(folder: str) -> Iterator[str]:
     """Start a cluster of two nodes with a processor each, whose files are in a folder; yield its address."""
+    from ray._private.node import Node
+    from ray._raylet import (
+        DASHBOARD_AGENT_LISTEN_PORT_NAME,
+        METRICS_AGENT_PORT_NAME,
+        METRICS_EXPORT_PORT_NAME,
+        persist_port,
+    )
     from ray.cluster_utils import Cluster
 
-    node = {"num_cpus": 1, "object_store_memory": _MEMORY}
+    node = {"num_cpus": 1, "object_store_memory": _MEMORY, "include_log_monitor": False, "no_monitor": True}
     cluster = Cluster(initialize_head=False)
+    start = Node.start_raylet
+
+    def unhurried(self: Any, *given: Any, **named: Any) -> None:
+        # A node ends where its agents need 15 seconds to say their ports; -1 is that of one not in use.
+        for name in (METRICS_AGENT_PORT_NAME, METRICS_EXPORT_PORT_NAME, DASHBOARD_AGENT_LISTEN_PORT_NAME):
+            persist_port(self.get_session_dir_path(), self.node_id, name, -1)
+        start(self, *given, **named)
+
+    Node.start_raylet = unhurried
     try:
-        _start(cluster, {**node, "include_dashboard": False, "temp_dir": folder})
-        _start(cluster, node)
+        cluster.add_node(**node, **_ports(), include_dashboard=False, temp_dir=folder)
+        cluster.add_node(**node, **_ports())
         yield str(cluster.address)
     finally:
+        Node.start_raylet = start
         cluster.shutdown()
 
 
-def _start(cluster: Any, node: dict[str, Any]) -> None:
-    """Start a node, the first one as head; again where it ends, since it waits 15 seconds for its agent."""
-    for left in reversed(range(_ATTEMPTS)):
-        try:
-            cluster.add_node(**node, **_ports())
-        except Exception as error:  # Ray raises no other when a node has ended
-            if not left or "timed out during startup" not in str(error):
-                raise
-        else:
-            return
-
-
 def _ports() -> dict[str, int]:
-    """Return free ports for a node's agents: for ports of their own choice a node waits, too."""
-    with ExitStack() as stack:
-        held = [stack.enter_context(socket.socket()) for _ in _AGENTS]
-        for each in held:
-            each.bind(("127.0.0.1", 0))
-        return {name: each.getsockname()[1] for name, each in zip(_AGENTS, held, strict=True)}
+    """Return a free port for a node's third agent, which it needs, and would wait for as well."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        return {"runtime_env_agent_port": held.getsockname()[1]}
 
 
 @dataclass(frozen=True)
