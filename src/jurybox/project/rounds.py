@@ -98,7 +98,7 @@ class Rounds(ProjectPart):
             scores=played.ranking.scores,
             selection_probability=played.ranking.probability,
             reasons=played.ranking.reasons,
-            pred_probs=_probabilities(played)[snapshot.kin.copy_of],
+            pred_probs=snapshot.kin.spread(_probabilities(played)),
             diagnostics=plain(found),
             known=played.known,
             asked=None if isinstance(played, Round) else played.asked,

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import sqlalchemy as sa
+from numpy.typing import NDArray
 from sqlalchemy.engine import Connection
 
 from jurybox.arrays import Bools, Ints
@@ -45,6 +46,10 @@ class Kin:
     def is_copy(self) -> Ints:
         """Positions of the texts that share labels of another."""
         return np.flatnonzero(self.copy_of != np.arange(len(self.copy_of)))
+
+    def spread(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Return values (N, …) in which copies have those of their first texts; no copy where there are none."""
+        return values[self.copy_of] if len(self.is_copy) else values
 
     def held_out(self, audit: Ints) -> Ints:
         """Return the positions of the audit sample and of all texts of its groups: none is trained on."""
