@@ -309,7 +309,7 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("data", type=Path, nargs="?", help="the folder of the data sets")
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--table", action="store_true", help="write the tables into docs/pool.md")
     parser.add_argument("--check", action="store_true", help="with --table: fail where the page has others")
     arguments = parser.parse_args()
