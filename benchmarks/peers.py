@@ -2,9 +2,10 @@
 
 Each tool gets an environment of its own below --environments, which this script makes itself (and leaves
 there for the next run), an empty project of the same texts with one question, and a server of its own. Then
-1, 10 and 50 people label by the requests that each tool's page sends, one every --pace seconds: measured is the time from sending a label to having the next text, what was acknowledged, what lies in the
-tool's files after the server has ended, and the memory of the server's processes. In Chromium, one person
-presses the keys, and the time counts from the first key to the next text on the screen.
+1, 10 and 50 people label by the requests that each tool's page sends, one every --pace seconds: measured is
+the time from sending a label to having the next text, what was acknowledged, what lies in the tool's files
+after the server has ended, and the memory of the server's processes. In Chromium, one person presses the
+keys, and the time counts from the first key to the next text on the screen.
 
     python benchmarks/peers.py --seconds 60
     python benchmarks/peers.py --table
