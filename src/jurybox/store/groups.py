@@ -48,7 +48,7 @@ class Kin:
         return np.flatnonzero(self.copy_of != np.arange(len(self.copy_of)))
 
     def spread(self, values: NDArray[Any]) -> NDArray[Any]:
-        """Return values (N, …) in which copies have those of their first texts; no copy where there are none."""
+        """Return values (N, …) in which copies have those of their first texts."""
         return values[self.copy_of] if len(self.is_copy) else values
 
     def held_out(self, audit: Ints) -> Ints:
