@@ -222,7 +222,8 @@ def _memory_of(n: int, folder: Path) -> Report:
     from jurybox.pool.in_parts import play_in_parts
 
     shelf = RowShelf(folder / f"shards-{n}", lambda stop: f"{stop:x}")
-    for start in range(0, n, SHARD):
+    made = shelf.shards(n)
+    for start in range(made[-1].stop if made else 0, n, SHARD):  # a run that was cut off left some
         shelf.add(start, random_rows(start, min(SHARD, n - start)))
     rng = np.random.default_rng(0)
     text = np.repeat(rng.choice(n, size=LABELLED, replace=False), 2)
