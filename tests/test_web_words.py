@@ -36,7 +36,7 @@ FORMS = {
     "ar": {"zero", "one", "two", "few", "many", "other"},
 }
 BUILT = re.compile(
-    r"^(label\.|help\.tab\.|acts\.|fault\.|advice\.|agreement\.|history\.|nothing\.|state\.|skip\.|role\.|reason\.|error\.\d|export\.|column\.|setting\.|overview\.|origin\.|learner\.|settings\.|strategy\.|target\.|encoder\.|classifier\.|event\.|trust\.|rule\.|suspect\.|problem\.|finding\.|becomes\.|drift\.|evidence\.)"
+    r"^(label\.|help\.tab\.|acts\.|fault\.|advice\.|agreement\.|history\.|nothing\.|state\.|skip\.|role\.|reason\.|error\.\d|export\.|column\.|setting\.|overview\.|origin\.|learner\.|settings\.|strategy\.|target\.|ask\.|encoder\.|classifier\.|event\.|trust\.|rule\.|suspect\.|problem\.|finding\.|becomes\.|drift\.|evidence\.)"
 )
 """Keys whose ends are put together from values; the values are checked below."""
 
