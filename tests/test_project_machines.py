@@ -225,6 +225,10 @@ def test_examples_are_reviewed_texts_and_never_of_the_audit(project: Project, se
         project.adjudicate(f"t{i}", CLASSES[i % 2 == 0], reviewer="rita")
     audit = {row.text for row in project.reading.find_texts(TextFilter(state=TextState.AUDIT)).items}
     assert len(audit) == 2
+    like = project.reading.find_texts(TextFilter(state=TextState.AUDIT)).items[0]
+    alike = next(row for row in project.reading.find_texts(TextFilter()).items if row.text not in audit)
+    project.pool.merge([like.text_id, alike.text_id])
+    audit.add(alike.text)  # nothing like an audited text may be an example either
     shown = project.machines.examples(4)
     assert [label for _, label in shown].count("yes") == 2
     assert not audit & {text for text, _ in project.machines.examples(N - len(audit))}

@@ -95,10 +95,15 @@ class Responses:
 
 
 def read_reviewed(connection: Connection) -> list[tuple[str, str]]:
-    """Return texts that a reviewer has decided, with their labels; none of the audit sample, none of gold."""
+    """Return texts that a reviewer has decided, with their labels; none like an audited one, none of gold."""
     texts, annotations, classes = schema.texts, schema.annotations, schema.classes
+    own, audited = schema.groups.alias(), schema.groups.alias()
+    group = sa.select(own.c.group_id).where(own.c.text_id == texts.c.id).scalar_subquery()
+    held_out = sa.select(sa.func.coalesce(audited.c.group_id, schema.audit.c.text_id)).select_from(
+        schema.audit.outerjoin(audited, audited.c.text_id == schema.audit.c.text_id)
+    )
     kept = sa.or_(
-        sa.exists().where(schema.audit.c.text_id == texts.c.id),
+        sa.func.coalesce(group, texts.c.id).in_(held_out),
         sa.exists().where(schema.gold.c.text_id == texts.c.id),
     )
     query = (
