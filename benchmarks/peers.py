@@ -268,7 +268,9 @@ def table(result: dict[str, Any]) -> str:
         lines.append(f"| {name} | {' | '.join(cells)} |")
 
     for people in result["settings"]["people"]:
-        runs = [next((run for run in one.get("runs", ()) if run["people"] == people), {}) for one in tools]
+        runs: list[dict[str, Any]] = [
+            next((run for run in one.get("runs", ()) if run["people"] == people), {}) for one in tools
+        ]
         who = "1 person" if people == 1 else f"{people} people"
         row(
             f"{who}: label sent to next text, ms, median (95 %)", [_times(run.get("next_ms")) for run in runs]

@@ -253,7 +253,7 @@ class _AtPotato(Labeller):
 
     @override
     def submit(self, label: str) -> None:
-        body = {
+        body: dict[str, Any] = {
             "instance_id": self.text,
             "annotations": {f"answer:{label}": label},
             "cleared_schemas": [],
