@@ -165,10 +165,16 @@ def make_texts(n: int, seed: int = 0) -> Iterator[tuple[str, str]]:
 
 
 def make_project(
-    location: str, n_texts: int, n_annotators: int, *, batch: int = 25, encoder: str = "tfidf"
+    location: str,
+    n_texts: int,
+    n_annotators: int,
+    *,
+    batch: int = 25,
+    encoder: str = "tfidf",
+    tuning: bool = True,
 ) -> dict[str, str]:
     """Make the project and return the annotators' tokens by name."""
-    settings = ProjectSettings(encoder=encoder, batch=batch)
+    settings = ProjectSettings(encoder=encoder, batch=batch, tuning=tuning)
     tokens = {f"annotator {number}": new_token() for number in range(n_annotators)}
     with Project.create(location, classes=CLASSES, texts=make_texts(n_texts), settings=settings) as project:
         for name, token in tokens.items():
@@ -304,7 +310,12 @@ def measure(store: str, options: argparse.Namespace) -> dict[str, Any]:
     """Run the benchmark on one kind of store."""
     with place(store) as location:
         tokens = make_project(
-            location, options.texts, options.annotators, batch=options.batch, encoder=options.encoder
+            location,
+            options.texts,
+            options.annotators,
+            batch=options.batch,
+            encoder=options.encoder,
+            tuning=options.tuning,
         )
         tally, stop = Tally(), threading.Event()
         if options.learner:
@@ -349,6 +360,7 @@ def main() -> None:
     parser.add_argument("--pace", type=float, default=2.0, help="seconds between two labels of one annotator")
     parser.add_argument("--batch", type=int, default=25, help="annotations after which a round is due")
     parser.add_argument("--encoder", default="tfidf", help="minilm is tuned while people label")
+    parser.add_argument("--no-tuning", dest="tuning", action="store_false", help="leave it as it is")
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--no-learner", dest="learner", action="store_false")
     parser.add_argument("--out", type=Path, default=OUT)
