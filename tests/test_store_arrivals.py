@@ -32,7 +32,7 @@ def project(location: str) -> Iterator[Project]:
 
 
 def new_texts(n: int, of: str = "n") -> list[TextRecord]:
-    return [TextRecord(f"{of}{i}", f"new text {i}") for i in range(n)]
+    return [TextRecord(f"{of}{i}", f"new text {of}{i}") for i in range(n)]
 
 
 def stored(project: Project) -> tuple[int, int, int]:

@@ -203,7 +203,7 @@ def project(tiny: Path, tmp_path: Path) -> Any:
     settings = ProjectSettings(encoder=str(tiny), audit_size=10, audit_share=0.2)
     made = Project.create(
         tmp_path / "p.db",
-        texts=[(f"t{i}", text) for i, text in enumerate(texts)],
+        texts=[(f"t{i}", f"{text} {i}") for i, text in enumerate(texts)],
         classes=["0", "1"],
         settings=settings,
     )

@@ -21,7 +21,7 @@ from jurybox.store.filters import (
     text_number,
 )
 from jurybox.store.overview import count_texts
-from jurybox.store.places import count_open, in_front
+from jurybox.store.places import count_finished, in_front
 from jurybox.store.ranks import order
 from jurybox.store.records import AnnotatorProgress
 from jurybox.store.state import ProjectState, read_state
@@ -281,7 +281,7 @@ def read_progress(connection: Connection, name: str, *, since: float) -> Annotat
         total=0 if person is None else person.n_annotations,
         cap=None if person is None else person.cap,
         texts=n_texts,
-        finished_texts=n_texts - count_open(connection),
+        finished_texts=count_finished(connection, n_texts),
         labels=connection.scalar(sa.select(sa.func.sum(annotators.c.n_annotations))) or 0,
         goal=settings.budget or settings.first_labels * n_texts,
     )

@@ -19,7 +19,7 @@ from jurybox.formats.records import AnnotationRecord, SkipRecord, TextRecord
 from jurybox.questions import Facet, Question
 from jurybox.store import schema
 from jurybox.store.people import read_annotators
-from jurybox.store.places import count_open
+from jurybox.store.places import count_finished
 from jurybox.store.ranks import chunks
 from jurybox.store.records import AskedQuestion, Standing, Status
 from jurybox.store.remarks import count_open_flags
@@ -54,7 +54,7 @@ def read_status(connection: Connection, *, now: float) -> Status:
         name=state.name,
         texts=n_texts,
         labelled_texts=connection.scalar(labelled) or 0,
-        finished_texts=n_texts - count_open(connection),
+        finished_texts=count_finished(connection, n_texts),
         annotations=sum(person.n_annotations for person in people if not person.left_out),
         skips=sum(person.n_skips for person in people),
         flags=count_open_flags(connection),

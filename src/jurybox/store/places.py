@@ -21,7 +21,7 @@ from jurybox.errors import StoreError
 from jurybox.store import schema
 from jurybox.store.ranks import PASS, order
 from jurybox.store.settings import BEGINNING
-from jurybox.store.state import ProjectState
+from jurybox.store.state import ProjectState, read_state
 
 _RECENT = 200
 
@@ -107,6 +107,19 @@ def own_place(connection: Connection, state: ProjectState, text_id: int) -> sa.R
 def count_open(connection: Connection) -> int:
     """Count the texts that want a label: the base covers all texts but those that have just come."""
     return connection.scalar(_N_OPEN) or 0
+
+
+def count_finished(connection: Connection, n_texts: int) -> int:
+    """Count those of so many texts that want no more labels: copies with the text whose labels they share."""
+    state, groups, first = read_state(connection), schema.groups.c, schema.ranking.c
+    waiting = 0
+    if state.shares_copies:
+        open_ones = sa.select(first.text_id).where(first.round_id == state.base_round, first.open)
+        copies = sa.select(sa.func.count()).where(
+            groups.copy_of.in_(open_ones), groups.text_id < state.n_placed
+        )
+        waiting = connection.scalar(copies) or 0
+    return n_texts - count_open(connection) - waiting
 
 
 def any_open(connection: Connection, state: ProjectState) -> bool:
