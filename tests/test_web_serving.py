@@ -145,7 +145,15 @@ def test_an_address_that_is_none() -> None:
 @pytest.mark.parametrize("store", ["sqlite", "postgresql"])
 def test_nothing_is_lost_or_doubled_under_load(store: str) -> None:
     options = argparse.Namespace(
-        texts=300, annotators=8, pace=0.2, batch=25, minutes=0.1, learner=True, store=store
+        texts=300,
+        encoder="tfidf",
+        tuning=True,
+        annotators=8,
+        pace=0.2,
+        batch=25,
+        minutes=0.1,
+        learner=True,
+        store=store,
     )
     result = serving.measure(store, options)
     assert result["errors"] == {}
