@@ -70,6 +70,11 @@ def test_alo_by_class_is_close_to_leave_one_out(monkeypatch: pytest.MonkeyPatch)
     fitted = Head(strength=1).fit(x, t, w)
     moved = np.abs(fitted.predict_proba(x) - left_out).mean()
     assert np.abs(fitted.out_of_sample - left_out).mean() < moved / 10
+    ours, exact, trained = (
+        float(-(w[:, None] * t * np.log(p)).sum() / w.sum())
+        for p in (fitted.out_of_sample, left_out, fitted.predict_proba(x))
+    )
+    assert abs(ours - exact) < 0.01 < exact - trained
 
 
 def test_three_hundred_classes_need_no_more_than_tables_of_classes() -> None:
