@@ -126,7 +126,7 @@ def test_a_round_encodes_what_has_come_since(location: str, tmp_path: Path, enco
 
 def test_large_pools_are_ranked_part_by_part(location: str, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = ProjectSettings(encoder="tfidf", audit_size=4, audit_share=0.2, tuning=False, batch=3)
-    monkeypatch.setattr("jurybox.pool.fronts.FRONT", 5)
+    monkeypatch.setattr("jurybox.ranking.FRONT", 5)
     scores = []
     for large, place in ((10**9, location), (0, f"{location}_parts")):
         monkeypatch.setattr("jurybox.project.rounds._LARGE", large)

@@ -25,7 +25,7 @@ NEWER = [20, 3, 25, 11, 0, 1]
 
 @pytest.fixture(autouse=True)
 def small_front(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rounds, "_FRONT", FRONT)
+    monkeypatch.setattr(rounds, "FRONT", FRONT)
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ def test_a_round_writes_down_only_its_front(project: Project) -> None:
 
 
 def test_small_projects_write_down_all(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rounds, "_FRONT", N)
+    monkeypatch.setattr(rounds, "FRONT", N)
     publish(project, NEWER)
     assert stored_places(project) == {3: N}
     assert served(project, "ana", len(NEWER)) == named(NEWER)

@@ -12,7 +12,10 @@ from jurybox.arrays import Bools, DataFrame, Floats, Ints
 from jurybox.display import Shown
 from jurybox.selection import rank
 
-__all__ = ["Ranking", "Reason", "rank_texts"]
+__all__ = ["FRONT", "Ranking", "Reason", "rank_texts"]
+
+FRONT = 5_000
+"""Texts at the front of a ranking: of a large pool these alone are ranked anew by every round."""
 
 Reason: TypeAlias = Literal["new", "second look", "random", "spread"]
 

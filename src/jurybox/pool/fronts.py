@@ -19,12 +19,12 @@ from jurybox.classifiers import Fitted
 from jurybox.consensus import Consensus
 from jurybox.loop import single_threaded
 from jurybox.pool.shards import Rows16, Shard
+from jurybox.ranking import FRONT
 from jurybox.scales import Scale
 from jurybox.strategies import ScoreAlone
 
-__all__ = ["FRONT", "Front", "Scorer", "front_of", "merged"]
+__all__ = ["Front", "Scorer", "front_of", "merged"]
 
-FRONT = 5_000
 _BLOCK = 4_000_000  # numbers held at a time, about
 _SHARD_BITS = 32
 

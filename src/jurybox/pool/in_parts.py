@@ -19,8 +19,8 @@ from jurybox.arrays import Bools, Floats, Ints, Rng, generator
 from jurybox.classifiers.calibrated import CalibratedFitted
 from jurybox.errors import InputError
 from jurybox.loop import Round, Settings, play_round, remarks_of, single_threaded
-from jurybox.pool.fronts import FRONT, Front, merged
-from jurybox.ranking import Ranking, Reason
+from jurybox.pool.fronts import Front, merged
+from jurybox.ranking import FRONT, Ranking, Reason
 from jurybox.scales import Scale
 from jurybox.strategies import get_strategy
 

@@ -19,9 +19,9 @@ from jurybox.encoders import Features
 from jurybox.errors import InputError
 from jurybox.loop import Round, Settings, play_round
 from jurybox.pool.encoded import EncodedPool
-from jurybox.pool.fronts import FRONT, Front, Scorer, merged
+from jurybox.pool.fronts import Front, Scorer, merged
 from jurybox.pool.shards import Over, Rows16, Shard, here
-from jurybox.ranking import Reason
+from jurybox.ranking import FRONT, Reason
 from jurybox.strategies import get_strategy
 
 __all__ = ["FrontText", "PoolRound", "rank_pool"]

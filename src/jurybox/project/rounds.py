@@ -134,8 +134,8 @@ class Rounds(ProjectPart):
     ) -> tuple[Round | JointRound, Mapping[str, Any]]:
         from jurybox.encoders.by_number import PoolRows
         from jurybox.loop import play_round
-        from jurybox.pool.fronts import FRONT
         from jurybox.pool.in_parts import goes_in_parts, play_in_parts
+        from jurybox.ranking import FRONT
 
         if snapshot.questions:
             return self._play_questions(snapshot, settings, number, progress)

@@ -207,9 +207,8 @@ def settle(connection: Connection, state: ProjectState, text_ids: Iterable[int])
     A text is finished when it has as many labels as it may get (a gold text may get none from the queue),
     when enough labels all agree (the audit sample excepted), when a reviewer has decided, or, where shares of
     answers are wanted or unsure questions alone are asked, when the last round found them known: then its cap
-    is what it has. A reopened text
-    wants the labels that it was reopened for, whatever they say, and then what the rules say. Where copies
-    share labels, those of the first text are settled by the labels of all.
+    is what it has. A reopened text wants the labels that it was reopened for, whatever they say, and then
+    what the rules say. Where copies share labels, those of the first text are settled by the labels of all.
     """
     if state.shares_copies:
         text_ids = first_texts(connection, text_ids)

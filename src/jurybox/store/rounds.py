@@ -23,6 +23,7 @@ from sqlalchemy.engine import Connection
 
 from jurybox.annotations import Annotations
 from jurybox.errors import ConflictError
+from jurybox.ranking import FRONT
 from jurybox.store import schema
 from jurybox.store.arrivals import place_rest
 from jurybox.store.engine import Store, insert_rows
@@ -47,7 +48,6 @@ from jurybox.store.snapshots import Snapshot
 from jurybox.store.state import ProjectState, read_classes, read_state, write_state
 
 _CHUNK = 250
-_FRONT = 5_000
 _OUTDATED = 4
 _ARRAY_ROWS = 20_000
 
@@ -156,7 +156,7 @@ def publish(
     with store.read() as connection:
         state = read_state(connection)
         front_only = outcome.is_front or _has_good_base(connection, state, snapshot)
-    front = np.union1d(snapshot.audit, outcome.order[:_FRONT])
+    front = np.union1d(snapshot.audit, outcome.order[:FRONT])
     chosen = front if front_only else np.arange(snapshot.annotations.n_texts)
     columns = _ranking_columns(number, snapshot, outcome, state.settings, chosen)
     for start in range(0, len(columns["text_id"]), _CHUNK):
@@ -269,7 +269,7 @@ def _ranking_columns(
     reasons[in_audit] = AUDIT
     facets = np.full(len(chosen), None, dtype=object)
     if outcome.asked is not None:  # of a front alone: the rest is ranked anew before its turn comes
-        for at in np.flatnonzero(ranked & (place < _FRONT) & ~in_audit).tolist():
+        for at in np.flatnonzero(ranked & (place < FRONT) & ~in_audit).tolist():
             facets[at] = _places(outcome.asked[chosen[at]])
     return {
         "round_id": np.full(len(chosen), number),
@@ -393,7 +393,7 @@ def _has_good_base(connection: Connection, state: ProjectState, snapshot: Snapsh
     """Whether the texts behind the front of a round may stay in the order of an earlier one."""
     rounds = schema.rounds
     seen = connection.scalar(sa.select(rounds.c.n_annotations).where(rounds.c.id == state.base_round)) or 0
-    large = snapshot.annotations.n_texts > _FRONT
+    large = snapshot.annotations.n_texts > FRONT
     return large and snapshot.annotations.n_annotations < _OUTDATED * seen
 
 
