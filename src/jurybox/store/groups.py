@@ -100,11 +100,12 @@ def note_copies(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> No
     earlier = (
         sa.select(
             texts.c.text,
-            sa.func.coalesce(groups.c.copy_of, texts.c.id).label("first"),
+            texts.c.id.label("first"),
             sa.func.coalesce(groups.c.group_id, texts.c.id).label("group"),
         )
         .outerjoin(groups, groups.c.text_id == texts.c.id)
         .where(here, texts.c.id < rows[0]["id"], texts.c.withdrawn_at.is_(None))
+        .where(groups.c.copy_of.is_(None))  # a word that many texts are is read once, not with all its copies
         .order_by(texts.c.id)
     )
     known: dict[str, tuple[int, int]] = {}
