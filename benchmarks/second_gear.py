@@ -5,9 +5,10 @@ FILE]``. Workers share the GPU, and what they found is written into one JSON fil
 little is lost when the time is up.
 
 First, recipes: models tuned on all labels of 100, 300, 800 and 2,000 texts of politeness and cebab-stars,
-drawn at random, measured on the test sets. The recipe with the least error there is taken for what follows:
-strategies played by the guide's protocol (25 rounds of 25 labels), on these sets and on others on which
-nothing was chosen.
+drawn at random, measured on the test sets. The recipe with the least error there is taken for what follows
+(``--recipe base`` takes the product's): strategies played by the guide's protocol (25 rounds of 25 labels), and
+that recipe by number of texts, on these sets and on others on which nothing was chosen. ``--resume FILE`` goes
+on where an earlier run's time was up.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ from jurybox.classifiers.recipes import TuningSettings
 from jurybox.curves import macro_f1
 from jurybox.datasets import Dataset
 from jurybox.encoders import TfidfEncoder, TransformerEncoder, fit_views
+from jurybox.encoders.tokens import token_ids
 from jurybox.loop import Settings
 from jurybox.simulation import PoolInputs, TunedInputs, simulate_run
 from jurybox.strategies import STRATEGIES, SoftLabels, get_strategy
@@ -86,7 +88,7 @@ class Options:
 class Job:
     """One thing to find out."""
 
-    kind: str  # recipe, play, ceiling
+    kind: str  # recipe, sizes, play, ceiling
     data: str
     seed: int
     name: str  # of the recipe, or the strategy
@@ -114,12 +116,23 @@ def main() -> None:
         "--strategies", nargs="*", default=("default", "activelab", "random", "margin", "entropy", "badge")
     )
     parser.add_argument("--encoding", action="store_true", help="compare encoding with sentence-transformers")
+    parser.add_argument("--resume", type=Path, help="what an earlier run found, and whole, is not done again")
     parser.add_argument("--tiny", action="store_true", help="a few texts and rounds, to try the script")
     parser.add_argument("--out", type=Path, default=Path("second_gear.json"))
     arguments = parser.parse_args()
     start = time.monotonic()
     features = tempfile.mkdtemp(prefix="second-gear-")
     options = Options(arguments.data, arguments.model, features, arguments.tiny, arguments.weight)
+    book = Book(arguments.out, {"minutes": arguments.minutes, "weight": arguments.weight, "every": EVERY})
+    if arguments.resume:
+        book.resume(arguments.resume)
+    ends = start + 60 * arguments.minutes
+    if arguments.encoding:  # before the workers are there: they take processors while they start
+        try:
+            book.found["encoding"] = encoding(options)
+        except Exception:  # the runs are worth more
+            traceback.print_exc()
+        print(f"after {time.monotonic() - start:.0f} s: {book.found.get('encoding')}", flush=True)
     context = mp.get_context("spawn")
     jobs, results = context.Queue(), context.Queue()
     os.environ["OMP_NUM_THREADS"] = "1"
@@ -129,16 +142,8 @@ def main() -> None:
     ]
     for worker in workers:
         worker.start()
-    book = Book(arguments.out, {"minutes": arguments.minutes, "weight": arguments.weight, "every": EVERY})
-    ends = start + 60 * arguments.minutes
     encode(sorted({*CHOOSE, *JUDGE} - {"demo"}), options)
     print(f"encoded after {time.monotonic() - start:.0f} s", flush=True)
-    if arguments.encoding:
-        try:
-            book.found["encoding"] = encoding(options)
-        except Exception:  # the runs are worth more
-            traceback.print_exc()
-        print(f"after {time.monotonic() - start:.0f} s: {book.found.get('encoding')}", flush=True)
     recipe = arguments.recipe
     if not recipe:
         pending = list(recipe_jobs(arguments.tiny))
@@ -155,6 +160,7 @@ def main() -> None:
 
 def gather(pending: list[Job], jobs: Any, results: Any, book: Book, ends: float) -> None:
     """Hand out jobs and write down what comes back, until all are done or the time is up."""
+    pending = [job for job in pending if job.key not in book.whole]
     for job in pending:
         jobs.put(job)
     left = {job.key for job in pending}
@@ -166,6 +172,7 @@ def gather(pending: list[Job], jobs: Any, results: Any, book: Book, ends: float)
         book.found[key] = found
         if done:
             left.discard(key)
+            book.whole.add(key)
         book.write_now_and_then()
     try:
         while True:
@@ -180,7 +187,13 @@ class Book:
     def __init__(self, path: Path, about: dict[str, Any]) -> None:
         self.path, self.about = path, about
         self.found: dict[str, Any] = {}
+        self.whole: set[str] = set()
         self._written = 0.0
+
+    def resume(self, path: Path) -> None:
+        """Take what an earlier run found."""
+        earlier = json.loads(path.read_text())
+        self.found, self.whole = earlier["found"], set(earlier["whole"])
 
     def write_now_and_then(self) -> None:
         """Write where the last time is some seconds ago."""
@@ -189,7 +202,7 @@ class Book:
 
     def write(self) -> None:
         """Write, whole or not at all."""
-        text = json.dumps({"about": self.about, "found": self.found})
+        text = json.dumps({"about": self.about, "whole": sorted(self.whole), "found": self.found})
         self.path.with_suffix(".part").write_text(text)
         self.path.with_suffix(".part").replace(self.path)
         self._written = time.monotonic()
@@ -216,6 +229,7 @@ def play_jobs(recipe: str, strategies: tuple[str, ...], tiny: bool) -> Iterator[
         yield from (Job("play", data, seed, name, recipe) for name in main[1:] for data in JUDGE)
         yield from (Job("play", data, seed, name, recipe) for name in others for data in JUDGE)
     yield from (Job("ceiling", data, 0, "all labels", recipe) for data in JUDGE)
+    yield from (Job("sizes", data, seed, recipe) for seed in seeds for data in JUDGE)
 
 
 def work(options: Options, jobs: Any, results: Any) -> None:
@@ -293,6 +307,7 @@ def encoding(options: Options) -> dict[str, float]:
     contenders: dict[str, Callable[[], Any]] = {
         "ours, projected": lambda: view.rows(texts),
         "ours, all layers": lambda: ours.encode(texts[: len(texts) // 4]),
+        "ours, tokens alone": lambda: token_ids(ours._tokenizer, texts, 256),
     }
     for size in (32, 256, 1024):
         contenders[f"theirs, batch {size}"] = partial(theirs.encode, texts, batch_size=size)
@@ -302,7 +317,7 @@ def encoding(options: Options) -> dict[str, float]:
     found = {}
     for name, run in contenders.items():
         seconds = []
-        for _ in range(2):
+        for _ in range(3):
             begin = time.perf_counter()
             rows = len(run())
             if ours.used_device != "cpu":
@@ -357,9 +372,10 @@ def score_recipe(options: Options, job: Job, dataset: Dataset, rows: Ints) -> di
     new = predict_mean(model, folds, model.tokens(dataset.test_texts))
     measure = Measure(dataset.test_labels, counts)
     shares = counts / counts.sum(axis=1, keepdims=True)
-    inputs = views(options, job.data, options.weight)
+    inputs = inputs_of(options, job.data, 0)
     found = {"seconds": seconds, "tuned": measure(new, known)}
-    for weight in (0.0, 0.25, 0.5, 1.0) if job.name == "base" else ():
+    found["head"] = measure(*plain(inputs, rows, shares, counts))
+    for weight in (0.0, 0.25, 0.5, 1.0) if job.kind == "recipe" and job.name == "base" else ():
         found[f"head {weight}"] = measure(*plain(views(options, job.data, weight), rows, shares, counts))
     head = Head().fit(_table(inputs.pool)[rows], shares, counts.sum(axis=1))
     mixed = calibrate(head, counts, known)
@@ -572,7 +588,7 @@ def ceiling(options: Options, job: Job, tell: Tell) -> None:
     tell(found, True)
 
 
-RUN: dict[str, Any] = {"recipe": try_recipe, "play": play, "ceiling": ceiling}
+RUN: dict[str, Any] = {"recipe": try_recipe, "sizes": try_recipe, "play": play, "ceiling": ceiling}
 
 
 def summary(found: dict[str, Any]) -> str:

@@ -25,16 +25,19 @@ MIX = ("mix ensemble", "mix")  # the first run knew averaged weights, too
 def main() -> None:
     """Write both tables."""
     text = PAGE.read_text(encoding="utf-8")
-    recipes, plays = (
-        json.loads((HERE / "results" / name).read_text(encoding="utf-8"))["found"]
+    recipes, played = (
+        json.loads((HERE / "results" / name).read_text(encoding="utf-8"))
         for name in ("second_gear_recipes.json", "second_gear.json")
     )
+    recipes = recipes["found"]
+    plays = {key: played["found"][key] for key in played["whole"]}
     for name, table in (
         ("recipes", recipe_table(recipes)),
         ("sizes", size_table(recipes)),
         ("gears", gear_table({**{k: v for k, v in recipes.items() if k.startswith("ceiling")}, **plays})),
+        ("last round", last_round(plays)),
         ("selection", selection_table(plays)),
-        ("encoding", encoding_table(plays.get("encoding", {}))),
+        ("encoding", encoding_table(played["found"]["encoding"])),
     ):
         start, end = f"<!-- {name} -->", f"<!-- end {name} -->"
         before, _, rest = text.partition(start)
@@ -112,46 +115,62 @@ def gear_table(found: dict[str, Any]) -> str:
     ]
     for data in SETS:
         for (name, gear), seeds in sorted(runs[data].items(), key=order):
-            complete = [m for m in seeds.values() if len(m["accuracy"]) == 25]
-            if not complete:
-                continue
-            accuracy = np.array([m["accuracy"] for m in complete])
-            f1 = np.mean([m["macro_f1"] for m in complete])
+            accuracy = np.array([m["accuracy"] for m in seeds.values()])
+            f1 = np.mean([m["macro_f1"] for m in seeds.values()])
             ceiling = ceilings.get(data, {}).get("mix" if gear == "second" else "head")
-            same = seeds.get("0", {"accuracy": []})[
-                "accuracy"
-            ]  # the ceiling is that of the first seed's draw
             gap = "–"
-            if ceiling is not None and len(same) == 25:
+            if ceiling is not None and "0" in seeds:  # the ceiling is that of the first seed's draw
+                same = seeds["0"]["accuracy"]
                 gap = f"{np.maximum(0, ceiling[0] - np.array(same)).mean():.3f}"
             lines.append(
-                f"| {data} | {name} | {gear} | {len(complete)} | {accuracy.mean():.4f} | {f1:.3f} "
+                f"| {data} | {name} | {gear} | {len(seeds)} | {accuracy.mean():.4f} | {f1:.3f} "
                 f"| {accuracy[:, -1].mean():.3f} | {gap} |"
             )
     return "\n".join(lines)
 
 
+def last_round(found: dict[str, Any]) -> str:
+    """Say by how much the second gear changes the errors of ``default`` in the last round."""
+    ends: dict[tuple[str, bool], list[float]] = defaultdict(list)
+    for (_, data, _, name, recipe), measures in of_kind(found, "play"):
+        if name == "default":
+            ends[data, bool(recipe)].append(1 - measures["accuracy"][-1])
+    ratios = [np.mean(ends[data, True]) / np.mean(ends[data, False]) for data in SETS]
+    shown = ", ".join(f"{data} {ratio:.2f}" for data, ratio in zip(SETS, ratios, strict=True))
+    mean = np.exp(np.mean(np.log(ratios)))
+    return f"Test errors with 800 labels, second gear ÷ first: {shown}; geometric mean {mean:.2f}."
+
+
 def selection_table(found: dict[str, Any]) -> str:
-    """Tabulate strategies under the second gear, seed 0, over the rounds that all of a row have."""
-    names = ("default", "margin", "activelab", "random")
-    lines = [
-        "| data | rounds | " + " | ".join(names) + " |",
-        "| --- | --- | " + " | ".join("---" for _ in names) + " |",
-    ]
-    runs: dict[str, dict[str, Any]] = defaultdict(dict)
-    for (_, data, seed, name, recipe), measures in of_kind(found, "play"):
-        if recipe and seed == "0" and measures.get("accuracy"):
-            runs[data][name] = measures
+    """Tabulate, under the second gear, errors of strategies over those of ``default``, by accuracy and by F1.
+
+    Geometric means over the seeds that a strategy has a whole run of; in brackets the least and the most.
+    """
+    names = ("margin", "entropy", "badge", "random", "activelab")
+    lines = ["| data | " + " | ".join(names) + " |", "| --- | " + " | ".join("---" for _ in names) + " |"]
+    errors = {
+        (data, seed, name): np.array([1 - np.mean(m["accuracy"]), 1 - np.mean(m["macro_f1"])])
+        for (_, data, seed, name, recipe), m in of_kind(found, "play")
+        if recipe
+    }
+    means: dict[str, list[Any]] = defaultdict(list)
     for data in SETS:
-        if not set(names) <= runs[data].keys():
-            continue
-        rounds = min(len(runs[data][name]["accuracy"]) for name in names)
-        cells = [
-            f"{np.mean(runs[data][name]['accuracy'][:rounds]):.4f} "
-            f"({np.mean(runs[data][name]['macro_f1'][:rounds]):.3f})"
-            for name in names
-        ]
-        lines.append(f"| {data} | {rounds} | {' | '.join(cells)} |")
+        cells = []
+        for name in names:
+            logs = np.log(
+                [
+                    errors[data, seed, name] / errors[data, seed, "default"]
+                    for seed in "012"
+                    if (data, seed, name) in errors
+                ]
+            )
+            means[name].append(logs.mean(axis=0))
+            low, high = np.exp(logs[:, 0].min()), np.exp(logs[:, 0].max())
+            accuracy, f1 = np.exp(logs.mean(axis=0))
+            cells.append(f"{accuracy:.2f} ({low:.2f} to {high:.2f}); {f1:.2f}")
+        lines.append(f"| {data} | {' | '.join(cells)} |")
+    overall = (np.exp(np.mean(means[name], axis=0)) for name in names)
+    lines.append("| all | " + " | ".join(f"{accuracy:.2f}; {f1:.2f}" for accuracy, f1 in overall) + " |")
     return "\n".join(lines)
 
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,12 @@ def _tokenize(tokenizer: Any, texts: list[str], max_length: int) -> list[list[in
     if not texts:
         return []
     clean = [text.encode("utf-8", "replace").decode() for text in texts]  # lone surrogates stop the tokenizer
-    return list(tokenizer(clean, truncation=True, max_length=max_length, verbose=False)["input_ids"])
+    read = partial(tokenizer, truncation=True, max_length=max_length, verbose=False)
+    encode = getattr(getattr(tokenizer, "backend_tokenizer", None), "encode_batch_fast", None)
+    if encode is None:
+        return list(read(clean)["input_ids"])
+    read(clean[:1])  # sets truncation in the backend, whose rows are then taken without masks and types
+    return [row.ids for row in encode(clean)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,6 +133,17 @@ def best_device(device: str | None = None) -> str:
     """Torch device to use: the one given, else the GPU where there is one."""
     torch = require("torch", extra="transformers")
     return device or ("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def to_host(tensor: Any) -> tuple[Any, Any]:
+    """Copy a tensor to the host without waiting; return it, and the event of its arrival (None: it is there)."""
+    torch = require("torch", extra="transformers")
+    if tensor.device.type != "cuda":
+        return tensor.cpu(), None
+    copied = torch.cuda.Event()
+    host = tensor.to("cpu", non_blocking=True)
+    copied.record()
+    return host, copied
 
 
 def token_budget(device: str) -> int:

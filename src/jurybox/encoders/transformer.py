@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from jurybox.encoders.tokens import (
     length_batches,
     model_max_length,
     quiet_loading,
+    to_host,
     token_budget,
     token_ids,
 )
@@ -124,20 +126,22 @@ class TransformerEncoder:
         checked = check_texts(texts)
         nothing = np.zeros((1, self.dimensions), np.float32)  # of a text without a token
         row = nothing if project is None else project(nothing)
-        features: Features = np.array(np.repeat(row, len(checked), axis=0), dtype=np.float32)
+        features: Features = np.empty((len(checked), row.shape[1]), np.float32)
         affine = None if project is None else self._on_device(project)
+        coming: deque[tuple[Ints, Any, Any]] = deque()
         done = 0
         for rows, tokens in self._tokenized(checked):
-            done += int((tokens.lengths == 0).sum())
-            batches, results = [], []
+            empty = tokens.lengths == 0
+            features[rows[empty]] = row
+            done += int(empty.sum())
+            before = len(coming)
             for batch in length_batches(tokens.lengths, self.token_budget or token_budget(self.used_device)):
-                batches.append(batch)
-                results.append(self._pooled(tokens, batch, affine))
+                coming.append((rows[batch], *to_host(self._pooled(tokens, batch, affine))))
                 done += len(batch)
                 if progress is not None:
                     progress(done, len(checked))
-            for batch, result in zip(batches, results, strict=True):  # only now is a GPU waited for
-                features[rows[batch]] = result.cpu().numpy()
+            _settle(features, coming, before)  # while a GPU works on these
+        _settle(features, coming, len(coming))
         return features
 
     def _tokenized(self, texts: list[str]) -> Iterator[tuple[Ints, Tokens]]:
@@ -215,6 +219,15 @@ class TransformerEncoder:
     @cached_property
     def _max_length(self) -> int:
         return self.max_length or model_max_length(self.folder, self._tokenizer, self._model.config)
+
+
+def _settle(features: Features, coming: deque[tuple[Ints, Any, Any]], number: int) -> None:
+    """Write down the first so many of the rows that are coming; a GPU is waited for."""
+    for _ in range(number):
+        rows, pooled, copied = coming.popleft()
+        if copied is not None:
+            copied.synchronize()
+        features[rows] = pooled.numpy()
 
 
 def model_digest(folder: Path) -> str:
