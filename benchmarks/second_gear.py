@@ -6,9 +6,9 @@ little is lost when the time is up.
 
 First, recipes: models tuned on all labels of 100, 300, 800 and 2,000 texts of politeness and cebab-stars,
 drawn at random, measured on the test sets. The recipe with the least error there is taken for what follows
-(``--recipe base`` takes the product's): strategies played by the guide's protocol (25 rounds of 25 labels), and
-that recipe by number of texts, on these sets and on others on which nothing was chosen. ``--resume FILE`` goes
-on where an earlier run's time was up.
+(``--recipe base`` takes the product's): strategies played by the guide's protocol (25 rounds of 25 labels),
+and that recipe by number of texts, on these sets and on others on which nothing was chosen. ``--resume FILE``
+goes on where an earlier run's time was up.
 """
 
 from __future__ import annotations

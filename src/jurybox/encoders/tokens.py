@@ -136,7 +136,7 @@ def best_device(device: str | None = None) -> str:
 
 
 def to_host(tensor: Any) -> tuple[Any, Any]:
-    """Copy a tensor to the host without waiting; return it, and the event of its arrival (None: it is there)."""
+    """Copy a tensor to the host without waiting; return it, and the event of its arrival, if it has to come."""
     torch = require("torch", extra="transformers")
     if tensor.device.type != "cuda":
         return tensor.cpu(), None
