@@ -136,7 +136,7 @@ def best_device(device: str | None = None) -> str:
 
 
 def to_host(tensor: Any) -> tuple[Any, Any]:
-    """Copy a tensor to the host without waiting; return it, and the event of its arrival, if it has to come."""
+    """Copy a tensor to the host without waiting; return it and, of a GPU, the event of its arrival."""
     torch = require("torch", extra="transformers")
     if tensor.device.type != "cuda":
         return tensor.cpu(), None
