@@ -80,7 +80,10 @@ def main() -> None:
 
 def memory() -> dict[str, Any]:
     """Measure the peak memory of planning and reading a CSV file of 100 MB, and of one ten times as long."""
-    found: dict[str, Any] = {}
+    found: dict[str, Any] = {
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "load": os.getloadavg()[0],
+    }
     with tempfile.TemporaryDirectory() as folder:
         for megabytes in (100, 1000):
             path = Path(folder) / f"{megabytes}.csv"
