@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from jurybox.project import Project
 from jurybox.questions import Question
 from jurybox.store.records import Role
 from jurybox.store.settings import ProjectSettings
+from jurybox.trust.suspects import find_copycats
 from jurybox.written import (
     all_facets,
     answer_code,
@@ -33,6 +35,7 @@ QUESTIONS = writable_questions(ASKED)
 TEXTS = [
     (f"t{i}", f"{'nice' if i % 3 else 'awful'} soup, {'cheap' if i % 2 else 'slow'} {i}") for i in range(30)
 ]
+TOPICS = QUESTIONS[1].classes
 CHEAP = ProjectSettings(encoder="tfidf", tuning=False)
 
 
@@ -192,6 +195,50 @@ def test_a_round_ranks_texts_and_each_question_has_its_figures(project: Project)
         project.consensus()
     with pytest.raises(InputError, match="topics:price"):
         project.facets.of("topics")
+
+
+def erring(*people: str, wrong: float = 0.2) -> jb.AnswerSheet:
+    """Return what people say of all texts, wrong at each topic now and then; the last says what the first does."""
+    rng = np.random.default_rng(3)
+    right = np.array([[i % 2, i % 3 == 0, i % 5 < 2] for i in range(len(TEXTS))])
+    said = {name: right ^ (rng.random(right.shape) < wrong) for name in people}
+    said[people[-1]] = said[people[0]]
+    rows = [
+        (text, name, "topics", [topic for topic, yes in zip(TOPICS, row, strict=True) if yes])
+        for name, each in said.items()
+        for (text, _), row in zip(TEXTS, each, strict=True)
+    ]
+    return jb.AnswerSheet.from_long(rows, questions=QUESTIONS[1:2])
+
+
+def test_who_copies_is_found_once_for_all_questions(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.add_annotations(erring("ana", "bo", "cy", "dee", "eve"))
+    looked = []
+
+    def counted(*given: Any, **options: Any) -> Any:
+        looked.append(1)
+        return find_copycats(*given, **options)
+
+    monkeypatch.setattr("jurybox.project.basis.find_copycats", counted)
+    found = []
+    for topic in TOPICS[:2]:
+        people = project.facets.of(f"topics:{topic}").now().annotators
+        (one,) = [each.suspect for each in people if each.suspect and each.suspect.kind == "copycat"]
+        assert {one.annotator, one.other} == {"ana", "eve"}
+        found.append({name: one.evidence[name] for name in ("shared", "agreement", "wrong_shared")})
+    assert len(looked) == 1
+    assert found[0] == found[1]
+    assert (found[0]["shared"], found[0]["agreement"]) == (30, 1)
+
+
+def test_the_consensus_is_that_of_all_answers_together(project: Project) -> None:
+    project.add_annotations(erring("ana", "bo", "cy"))
+    expected = jb.estimate_answers(project.facets.sheet())
+    for facet in QUESTIONS[1].facets:
+        found = project.facets.of(str(facet)).now().posterior
+        np.testing.assert_allclose(found.posterior, expected[facet].posterior, atol=1e-9)
 
 
 def test_items_that_agree_are_asked_for_no_more(project: Project) -> None:

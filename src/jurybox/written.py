@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from jurybox.annotations import Annotations
 from jurybox.answers import NOT_ASKED, as_set
+from jurybox.arrays import Ints
 from jurybox.coding import is_missing
 from jurybox.errors import InputError
 from jurybox.questions import NO_YES, Facet, Question, declared_questions
@@ -37,6 +38,7 @@ __all__ = [
     "answer_sheet",
     "answer_written",
     "answers_at",
+    "answers_in_common",
     "facet_named",
     "facets_at",
     "gold_is_met",
@@ -254,7 +256,44 @@ def answers_at(questions: tuple[Question, ...], annotations: Annotations, facet:
         classes=question.facet_classes,
         scale=question.scale,
     )
-    return found if annotations.decided is None else replace(found, decided=annotations.decided[rows])
+    return _as_decided(found, annotations, rows)
+
+
+def _as_decided(found: Annotations, of: Annotations, rows: Ints) -> Annotations:
+    """Return annotations with what some rows of others say was decided."""
+    return found if of.decided is None else replace(found, decided=of.decided[rows])
+
+
+def answers_in_common(questions: tuple[Question, ...], annotations: Annotations) -> tuple[Annotations, Ints]:
+    """Return what people say of each text as a whole, and in which rows of the annotations (L,).
+
+    What somebody says is one class, of all that everybody was asked who answered about the text.
+
+    Examples
+    --------
+    >>> asked = writable_questions(["food=single:bad,good", "topics=several:price,service"])
+    >>> said = ["food=bad; topics=|", "food=bad", "food=good; topics=price"]
+    >>> given = Annotations.from_indices(
+    ...     [0, 0, 1, 1], [0, 1, 0, 1], [0, 1, 2, 2], texts=2, annotators=2, classes=said
+    ... )
+    >>> answers_in_common(asked, given)[0].counts.tolist()
+    [[2, 0], [0, 2]]
+    """
+    codes = answer_codes(questions, tuple(map(str, annotations.classes)))[annotations.label]
+    texts, first = np.unique(annotations.text, return_index=True)
+    everybody = np.logical_and.reduceat(codes != NOT_ASKED, first) if len(first) else codes != NOT_ASKED
+    codes = np.where(everybody[np.searchsorted(texts, annotations.text)], codes, NOT_ASKED)
+    rows = np.flatnonzero((codes != NOT_ASKED).any(axis=1))
+    different, label = np.unique(codes[rows], axis=0, return_inverse=True)
+    found = Annotations.from_indices(
+        annotations.text[rows],
+        annotations.annotator[rows],
+        label.ravel(),
+        texts=annotations.texts,
+        annotators=annotations.annotators,
+        classes=max(len(different), 2),
+    )
+    return _as_decided(found, annotations, rows), rows
 
 
 def answer_sheet(questions: Sequence[Question], annotations: Annotations) -> AnswerSheet:

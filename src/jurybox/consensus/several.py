@@ -16,6 +16,7 @@ labels that were held back is in ``docs/several-answers.md``.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -135,6 +136,9 @@ def habits_at(
         annotators=first.annotators,
         classes=first.classes,
     )
+    if any(each.decided is not None for each in classes):  # rows are in the order of their classes
+        decided = [np.zeros(len(each), bool) if each.decided is None else each.decided for each in classes]
+        stacked = replace(stacked, decided=np.concatenate(decided))
     types = estimate_consensus(stacked, p, experts=experts, check=False).types
     biases = types.bias[:-1].reshape(first.n_annotators, first.n_classes)
     return AnnotatorPrior(types.discrimination / types.crowd - 1, biases, own_share)

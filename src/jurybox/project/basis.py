@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -11,9 +12,12 @@ from sqlalchemy.engine import Connection
 
 from jurybox import __version__
 from jurybox.annotations import Annotations
+from jurybox.answers import NOT_ASKED
 from jurybox.arrays import Bools
 from jurybox.consensus import EstimatedConsensus, estimate_consensus
-from jurybox.questions import Question
+from jurybox.consensus.prior import AnnotatorPrior
+from jurybox.consensus.several import habits_at
+from jurybox.questions import Facet, Question
 from jurybox.store import machines, people, responses, rounds, state
 from jurybox.store.machines import Machine
 from jurybox.store.provenance import read_independent
@@ -26,7 +30,10 @@ from jurybox.store.snapshots import (
     read_evidence,
     read_fingerprint,
 )
+from jurybox.trust.copying import Copycats
 from jurybox.trust.observed import Observed
+from jurybox.trust.suspects import find_copycats
+from jurybox.written import all_facets, answer_codes, answers_at, answers_in_common
 
 
 @dataclass(frozen=True)
@@ -76,6 +83,8 @@ class Moment:
     questions
         Those of a project with several: then the annotations' classes are answers to all of them, and the
         probabilities those of all facets side by side: `jurybox.project.facets` has what is about one.
+    facet, whole
+        What of several questions this is about, and all that is about them; see `at`.
     """
 
     basis: Basis
@@ -90,6 +99,8 @@ class Moment:
     machine_prices: tuple[float, ...]
     responses: Responses
     questions: tuple[Question, ...] = ()
+    facet: Facet | None = None
+    whole: Moment | None = None
 
     @property
     def paid(self) -> int:
@@ -117,6 +128,71 @@ class Moment:
     def classes(self) -> tuple[str, ...]:
         """Names of the K classes."""
         return tuple(str(name) for name in self.annotations.classes)
+
+    @cached_property
+    def copycats(self) -> Copycats | None:
+        """Who copies whom, by all that they say of a text; None in a project with one question.
+
+        Whoever copies takes over answers as they are: that is a matter of the person, and the same at each
+        question and each of its classes.
+        """
+        if self.whole is not None:
+            return self.whole.copycats
+        if not self.questions:
+            return None
+        held = self.evidence
+        answers, rows = answers_in_common(self.questions, held.annotations)
+        said = Observed(answers, experts=held.experts, times=held.times[rows])
+        return find_copycats(said, rng=self.rng())
+
+    @cached_property
+    def habits(self) -> Mapping[str, AnnotatorPrior | None]:
+        """What people are like at all classes of each question that may have several, by its name."""
+        labelled = np.flatnonzero(self.annotations.labelled)
+        found = {}
+        for question in self.questions:
+            if len(question.facets) > 1:
+                parts = [self.at(facet) for facet in question.facets]
+                found[question.name] = habits_at(
+                    [part.annotations.subset(texts=labelled) for part in parts],
+                    [None if part.pred_probs is None else part.pred_probs[labelled] for part in parts],
+                    experts=self.experts,
+                )
+        return found
+
+    def at(self, facet: Facet) -> Moment:
+        """Return what is about one facet, as of a project that asks nothing else."""
+        questions, held, drawn = self.questions, self.evidence, self.independent
+        place = all_facets(questions).index(facet)
+        sizes = [len(question.facet_classes) for question in questions for _ in question.facets]
+        codes = answer_codes(questions, self.classes)[:, place]
+        rows = np.flatnonzero(codes[self.annotations.label] != NOT_ASKED)
+        own = answers_at(questions, self.annotations, facet)
+        said = drawn.copy()
+        said[:, 2] = codes[drawn[:, 2]]
+        start, K = sum(sizes[:place]), sizes[place]
+        times, p = held.times[rows], self.pred_probs
+        return replace(
+            self,
+            basis=replace(
+                self.basis,
+                labels=own.n_annotations,
+                texts=int(own.labelled.sum()),
+                until=float(times.max()) if len(times) else None,
+            ),
+            evidence=replace(
+                held, annotations=own, times=times, seconds=held.seconds[rows], suggested=held.suggested[rows]
+            ),
+            pred_probs=None if p is None else stretched(p[:, start : start + K], own.n_texts, K),
+            independent=said[said[:, 2] != NOT_ASKED],
+            rounds=tuple(
+                replace(info, diagnostics={**info.diagnostics, **info.diagnostics["facets"][str(facet)]})
+                for info in self.rounds
+            ),
+            questions=(),
+            facet=facet,
+            whole=self,
+        )
 
     def rng(self, stream: int | None = None) -> np.random.Generator:
         """Return a source of chance that is the same each time: the same data give the same figures."""
@@ -170,7 +246,12 @@ def estimate_texts(inputs: Moment) -> EstimatedConsensus:
     Reviewers, and owners if the settings say so, are experts, and so is whoever decides in a review: what
     they say outweighs a few others.
     """
-    return estimate_consensus(inputs.annotations, inputs.pred_probs, experts=inputs.experts, check=False)
+    habits = None
+    if inputs.facet is not None and inputs.whole is not None:
+        habits = inputs.whole.habits.get(inputs.facet.question)
+    return estimate_consensus(
+        inputs.annotations, inputs.pred_probs, experts=inputs.experts, habits=habits, check=False
+    )
 
 
 def observe(inputs: Moment) -> Observed:
@@ -182,6 +263,7 @@ def observe(inputs: Moment) -> Observed:
         experts=evidence.experts,
         times=evidence.times,
         seconds=evidence.seconds,
+        copycats=inputs.copycats,
     )
     return replace(observed, draws=observed.drawn(inputs.rng()))
 

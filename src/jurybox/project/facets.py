@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-import numpy as np
 from sqlalchemy.engine import Connection
 
-from jurybox.answers import NOT_ASKED
 from jurybox.errors import ConflictError, InputError
-from jurybox.project.basis import Moment, read_inputs, read_version, stretched
+from jurybox.project.basis import Moment, read_inputs, read_version
 from jurybox.project.beliefs import BeliefSource, ProjectBelief
 from jurybox.project.handle import ProjectPart
 from jurybox.project.stopping import RandomArm
@@ -23,14 +21,7 @@ from jurybox.store.settings import ProjectSettings
 from jurybox.store.snapshots import read_annotations
 from jurybox.store.state import read_questions
 from jurybox.trust.intervals import Interval
-from jurybox.written import (
-    all_facets,
-    answer_codes,
-    answer_sheet,
-    answers_at,
-    facet_named,
-    writable_questions,
-)
+from jurybox.written import all_facets, answer_sheet, facet_named, writable_questions
 
 
 @dataclass(frozen=True)
@@ -215,7 +206,7 @@ class Facets(ProjectPart):
                     self.store,
                     self._clock,
                     self._random_arm,
-                    lambda connection: moment_at(self._read(connection), facet),
+                    lambda connection: self._read(connection).at(facet),
                     f"{BELIEFS}:{facets.index(facet)}",
                 )
             return self._sources[facet]
@@ -260,39 +251,6 @@ def _together(facets: tuple[FacetBelief, ...]) -> QuestionsBelief:
         quality=_mean(quality),
         done=2 * sum(one.done for one in facets) > len(facets),
         worst_done=all(one.done for one in facets),
-    )
-
-
-def moment_at(inputs: Moment, facet: Facet) -> Moment:
-    """Return what is about one facet, as of a project that asks nothing else."""
-    questions, held, drawn = inputs.questions, inputs.evidence, inputs.independent
-    place = all_facets(questions).index(facet)
-    sizes = [len(question.facet_classes) for question in questions for _ in question.facets]
-    codes = answer_codes(questions, inputs.classes)[:, place]
-    rows = np.flatnonzero(codes[inputs.annotations.label] != NOT_ASKED)
-    own = answers_at(questions, inputs.annotations, facet)
-    said = drawn.copy()
-    said[:, 2] = codes[drawn[:, 2]]
-    start, K = sum(sizes[:place]), sizes[place]
-    times, p = held.times[rows], inputs.pred_probs
-    return replace(
-        inputs,
-        basis=replace(
-            inputs.basis,
-            labels=own.n_annotations,
-            texts=int(own.labelled.sum()),
-            until=float(times.max()) if len(times) else None,
-        ),
-        evidence=replace(
-            held, annotations=own, times=times, seconds=held.seconds[rows], suggested=held.suggested[rows]
-        ),
-        pred_probs=None if p is None else stretched(p[:, start : start + K], own.n_texts, K),
-        independent=said[said[:, 2] != NOT_ASKED],
-        rounds=tuple(
-            replace(info, diagnostics={**info.diagnostics, **info.diagnostics["facets"][str(facet)]})
-            for info in inputs.rounds
-        ),
-        questions=(),
     )
 
 

@@ -9,6 +9,7 @@ source who is confirmed by copies, everything would speak for the one hypothesis
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,12 +19,46 @@ from jurybox.annotations import Annotations
 from jurybox.arrays import Bools, Floats, Ints, log_total, total_by
 from jurybox.trust.habits import AnswerCounts, Habits
 
-__all__ = ["Copying", "HabitPrior", "Pairs", "draw_classes", "find_sources", "shared_and_agreed"]
+__all__ = [
+    "Copycats",
+    "Copying",
+    "HabitPrior",
+    "Pairs",
+    "draw_classes",
+    "draw_position",
+    "find_sources",
+    "shared_and_agreed",
+]
 
 _REFITS = 3  # of the source alone, which may be far from the present confusion
 _LEAST_SHARED = 8
 _LEAST_AGREEMENT = 0.88
 _TAKEN_OVER = np.array([0.92, 0.96, 0.99])  # share of labels; no less, or two good annotators look alike
+
+
+@dataclass(frozen=True, eq=False)
+class Copycats:
+    """What is believed of who copies, of each of M annotators.
+
+    Attributes
+    ----------
+    source : ndarray of int, shape (M,)
+        Position of the colleague whose labels they may have copied; -1 where that is out of question.
+    probability : ndarray, shape (M,)
+        That they did; 0 without a source.
+    figures : tuple of M mappings
+        What a person can judge it by: see `jurybox.trust.suspects.Suspect`.
+    """
+
+    source: Ints
+    probability: Floats
+    figures: tuple[Mapping[str, float], ...]
+
+    def among(self, n_annotators: int) -> Copycats:
+        """Return the same among so many annotators, of whom those who are new do not copy."""
+        new = n_annotators - len(self.source)
+        source, probability = np.pad(self.source, (0, new), constant_values=-1), np.pad(self.probability, (0, new))
+        return Copycats(source, probability, self.figures + ({},) * new)
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +86,31 @@ class Copying:
     rows: Bools
     partner: Ints
     log_chance: Floats
+    probability: Floats | None = None
+
+    @classmethod
+    def of(
+        cls,
+        annotations: Annotations,
+        source: Ints,
+        shared: Ints,
+        agreed: Ints,
+        probability: Floats | None = None,
+    ) -> Copying:
+        """Lay out what annotators (M,) have in common with their sources; both counts are (M, M)."""
+        every, found = np.arange(len(source)), source >= 0
+        with_source = np.where(found, shared[every, source], 0)
+        with_anybody = shared.sum(axis=1) - np.diag(shared)
+        rows, partner = _in_common(annotations, source)
+        return cls(
+            source=source,
+            shared=with_source,
+            agreed=np.where(found, agreed[every, source], 0),
+            rows=rows,
+            partner=partner,
+            log_chance=np.log(np.where(found, with_source, 1) / np.maximum(with_anybody, 1)),
+            probability=probability,
+        )
 
     def log_evidence(self, n_classes: int) -> Floats:
         """Return the log probability of the answers to shared texts if they are copies, shape (M,)."""
@@ -73,14 +133,16 @@ def shared_and_agreed(annotations: Annotations) -> tuple[Ints, Ints]:
     return (labelled @ labelled.T).toarray(), (chosen @ chosen.T).toarray()
 
 
-def find_sources(annotations: Annotations) -> Copying:
+def find_sources(annotations: Annotations, known: Copycats | None = None) -> Copying:
     """Find each annotator's likeliest source among those with more labels (or as many, and listed before).
 
-    The order keeps anyone from copying, by detours, from themselves; which of two annotators did copy is
+    Where it is known, from other answers, nothing is looked for. The order keeps anyone from copying, by detours, from themselves; which of two annotators did copy is
     another question, that times answer.
     """
     M = annotations.n_annotators
     shared, agreed = shared_and_agreed(annotations)
+    if known is not None:
+        return Copying.of(annotations, known.source, shared, agreed, known.probability)
     n = annotations.labels_per_annotator
     rank = np.empty(M, dtype=np.int64)
     rank[np.lexsort((np.arange(M), -n))] = np.arange(M)
@@ -89,24 +151,17 @@ def find_sources(annotations: Annotations) -> Copying:
     smoothed = (agreed + 1) / (shared + 2)
     sure = smoothed - 1.5 * np.sqrt(smoothed * (1 - smoothed) / (shared + 3))
     best = np.where(possible, sure, -np.inf).argmax(axis=1) if M else np.zeros(0, dtype=np.int64)
-    every = np.arange(M)
-    source = np.where(possible.any(axis=1), best, -1)
-    found = source >= 0
-    with_source = np.where(found, shared[every, best], 0)
-    with_anybody = shared.sum(axis=1) - np.diag(shared)
-    given = annotations.text.astype(np.int64) * M + annotations.annotator
-    wanted = annotations.text.astype(np.int64) * M + source[annotations.annotator]
+    return Copying.of(annotations, np.where(possible.any(axis=1), best, -1), shared, agreed)
+
+
+def _in_common(annotations: Annotations, source: Ints) -> tuple[Bools, Ints]:
+    """Return which annotations (L,) are of texts that the source labelled too, and where the source's are."""
+    M, text = annotations.n_annotators, annotations.text.astype(np.int64)
+    given, wanted = text * M + annotations.annotator, text * M + source[annotations.annotator]
     order = np.argsort(given)
     place = order[np.searchsorted(given, wanted, sorter=order).clip(max=len(given) - 1)]
-    rows = found[annotations.annotator] & (given[place] == wanted)
-    return Copying(
-        source=source,
-        shared=with_source,
-        agreed=np.where(found, agreed[every, best], 0),
-        rows=rows,
-        partner=place[rows],
-        log_chance=np.log(np.where(found, with_source, 1) / np.maximum(with_anybody, 1)),
-    )
+    rows = (source >= 0)[annotations.annotator] & (given[place] == wanted)
+    return rows, place[rows]
 
 
 @dataclass(frozen=True, eq=False)
@@ -263,3 +318,8 @@ def draw_classes(log_weights: Floats, rng: np.random.Generator) -> Ints:
     cumulative = np.cumsum(weights, axis=2)
     threshold = rng.random(weights.shape[:2]) * cumulative[..., -1]
     return np.asarray((cumulative <= threshold[..., None]).sum(axis=2).clip(max=weights.shape[2] - 1))
+
+
+def draw_position(log_weights: Floats, rng: np.random.Generator) -> Ints:
+    """Draw one position per row of log weights (C, Q)."""
+    return draw_classes(log_weights[:, None], rng)[:, 0]

@@ -13,6 +13,7 @@ from jurybox.consensus.estimate import check_experts
 from jurybox.consensus.evidence import FEW_CLASSES
 from jurybox.errors import InputError
 from jurybox.labelled import probabilities
+from jurybox.trust.copying import Copycats
 from jurybox.trust.posterior import Draws, draw_posterior
 
 __all__ = ["Observed"]
@@ -34,6 +35,8 @@ class Observed:
         When each annotation was given, and how long it took; NaN where unknown.
     draws
         What `draw_posterior` gave for the same, where it is at hand.
+    copycats
+        Who copies whom, where other answers of theirs have told.
     """
 
     annotations: Annotations
@@ -42,6 +45,7 @@ class Observed:
     times: Floats | None = None
     seconds: Floats | None = None
     draws: Draws | None = None
+    copycats: Copycats | None = None
 
     def drawn(self, rng: Rng) -> Draws:
         """Return the draws, made now where they are not at hand; of few classes, see `in_few_classes`."""
@@ -50,8 +54,9 @@ class Observed:
             return self.draws
         few = self.in_few_classes()
         annotations, experts = _apart(few.annotations, self.experts)
-        draws = draw_posterior(annotations, few.pred_probs, experts=experts, rng=rng)
-        known = slice(few.annotations.n_annotators)
+        M, known = annotations.n_annotators, slice(few.annotations.n_annotators)
+        copycats = None if self.copycats is None else self.copycats.among(M)
+        draws = draw_posterior(annotations, few.pred_probs, experts=experts, copycats=copycats, rng=rng)
         return replace(draws, confusion=draws.confusion[:, known], kinds=draws.kinds[:, known])
 
     def in_few_classes(self) -> Observed:

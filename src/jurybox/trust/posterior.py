@@ -38,7 +38,7 @@ from jurybox.annotations import Annotations
 from jurybox.arrays import Bools, Floats, Ints, Rng, freeze, generator
 from jurybox.errors import InputError
 from jurybox.labelled import probabilities
-from jurybox.trust.copying import HabitPrior, Pairs, draw_classes, find_sources
+from jurybox.trust.copying import Copycats, HabitPrior, Pairs, draw_classes, draw_position, find_sources
 from jurybox.trust.habits import (
     CAREFUL,
     COPYING,
@@ -118,6 +118,7 @@ def draw_posterior(
     *,
     experts: Bools | None = None,
     learnt: Bools | None = None,
+    copycats: Copycats | None = None,
     n_draws: int = 400,
     burn_in: int = 40,
     rng: Rng,
@@ -134,6 +135,8 @@ def draw_posterior(
         Annotators, such as reviewers, who are taken to be right nearly always.
     learnt : ndarray of bool, shape (N,), optional
         Texts whose labels the classifier was trained on; by default none.
+    copycats
+        Who copies whom, where other answers of theirs have told; by default these annotations do.
     n_draws
         S. Memory is S * M * K * K numbers.
     burn_in
@@ -174,7 +177,7 @@ def draw_posterior(
         raise InputError(f"learnt has shape {known.shape}, expected ({annotations.n_texts},)")
     p = None if pred_probs is None else probabilities(pred_probs, annotations.texts, annotations.classes)
     n_chains = min(_CHAINS, n_draws)
-    sampler = _Sampler(annotations, p, expert.astype(bool), known.astype(bool), n_chains)
+    sampler = _Sampler(annotations, p, expert.astype(bool), known.astype(bool), n_chains, copycats)
     state = sampler.start(n_chains, rng)
     for number in range(burn_in):
         state = sampler.sweep(state, rng, settled=number >= _BEGINNING)
@@ -205,7 +208,13 @@ class _Sampler:
     """The conditional distributions; arrays are made once, and a state is only replaced."""
 
     def __init__(
-        self, annotations: Annotations, p: Floats | None, expert: Bools, learnt: Bools, n_chains: int
+        self,
+        annotations: Annotations,
+        p: Floats | None,
+        expert: Bools,
+        learnt: Bools,
+        n_chains: int,
+        copycats: Copycats | None,
     ) -> None:
         self.K, self.M = annotations.n_classes, annotations.n_annotators
         self.texts = np.flatnonzero(annotations.labelled)
@@ -214,7 +223,7 @@ class _Sampler:
         self._row = np.searchsorted(self.texts, annotations.text)
         self._annotator = annotations.annotator.astype(np.int64)
         self._label = annotations.label.astype(np.int64)
-        self._copying = find_sources(annotations)
+        self._copying = find_sources(annotations, copycats)
         self._copied = np.flatnonzero(self._copying.rows)
         self._pairs = Pairs.of(annotations, self._copying)
         self._suspected = (self._copying.source >= 0) & ~expert
@@ -279,6 +288,8 @@ class _Sampler:
 
     def _draw_copying(self, state: _State, log_p: Floats, rng: np.random.Generator) -> Bools:
         """Draw who copies (C, M), given what own opinions say of the texts' classes (C, T, K)."""
+        if self._copying.probability is not None:
+            return np.asarray(rng.random(state.habit.shape) < self._copying.probability)
         pairs, row = self._pairs, self._row[self._copied]
         before = self.habits.kind[state.habit] == COPYING
         others = (log_p + self._copied_opinions(state.confusion, before))[:, row]
@@ -297,7 +308,7 @@ class _Sampler:
 
     def _draw_annotators(self, state: _State, copying: Bools, rng: np.random.Generator) -> _State:
         tally = self._tally(state.labels)
-        scatter = _draw_position(scatter_evidence(self.habits, state.habit, tally), rng)
+        scatter = draw_position(scatter_evidence(self.habits, state.habit, tally), rng)
         crowd = self.habits.crowd(state.habit, tally)
         prior = HabitPrior(self.habits, state.log_habits, crowd, scatter)
         habit = draw_classes(prior.log_joint(tally, self._open), rng)
@@ -324,7 +335,7 @@ class _Sampler:
         log_share[:, ordinary] = np.log(np.maximum(share / sizes, 1e-300))[:, self.habits.kind[ordinary]]
         levels = _count(habit, H)[:, : len(LEVELS)]
         table = self._competence
-        chosen = _draw_position(levels @ table.log_share.T + table.log_prior, rng)
+        chosen = draw_position(levels @ table.log_share.T + table.log_prior, rng)
         careful = self.habits.kind == CAREFUL
         log_share[:, careful] += table.log_share[chosen] + np.log(len(LEVELS))
         return log_share
@@ -394,11 +405,6 @@ def _count(positions: Ints, size: int) -> Ints:
     """Count positions (C, X) below ``size`` per row, shape (C, size)."""
     cell = positions + np.arange(len(positions))[:, None] * size
     return np.bincount(cell.ravel(), minlength=len(positions) * size).reshape(-1, size)
-
-
-def _draw_position(log_weights: Floats, rng: np.random.Generator) -> Ints:
-    """Draw one position per row of log weights (C, Q)."""
-    return draw_classes(log_weights[:, None], rng)[:, 0]
 
 
 def _gather(sampler: _Sampler, kept: list[_State], n_draws: int) -> Draws:

@@ -9,25 +9,26 @@ share wrong labels. The evidence is given as numbers beside it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
 from jurybox.annotations import Annotations
-from jurybox.arrays import Bools, Floats, Ints, Rng, generator
+from jurybox.arrays import Floats, Rng, generator
 from jurybox.trust.annotators import (
     PairAgreements,
     median_per_annotator,
     pairwise_agreement,
 )
-from jurybox.trust.copying import Copying, find_sources
+from jurybox.trust.copying import Copycats, find_sources
 from jurybox.trust.habits import CAREFUL, CONSTANT, COPYING, EXPERT, PECULIAR, RANDOM, SWAPPED
 from jurybox.trust.intervals import from_draws
 from jurybox.trust.observed import Observed
 from jurybox.trust.posterior import Draws
 
-__all__ = ["Suspect", "Suspicion", "find_suspects"]
+__all__ = ["Suspect", "Suspicion", "find_copycats", "find_suspects"]
 
 Suspicion: TypeAlias = Literal["random", "constant", "swapped", "copycat"]
 
@@ -100,15 +101,16 @@ def find_suspects(observed: Observed, *, rng: Rng) -> tuple[Suspect, ...]:
     [(3, 'random')]
     """
     rng = generator(rng)
-    when, took = observed.measured()
+    _, took = observed.measured()
+    observed = replace(observed, draws=observed.drawn(rng))
     annotations, draws = observed.in_few_classes().annotations, observed.drawn(rng)
-    copying = find_sources(annotations)
+    copycats = find_copycats(observed, rng=rng)
     speed = _relative_speed(annotations, took)
-    evidence = _Evidence(annotations, draws, copying, pairwise_agreement(annotations), when, took)
+    evidence = _Evidence(annotations, draws, copycats, took)
     share = _habit_shares(draws)
-    for j in np.flatnonzero(share[:, 3] > 0):
-        if evidence.wrong_alike(int(j)) < _LEAST_WRONG:
-            share[j, 3] = 0.0
+    share[:, 3] = copycats.probability
+    others = share[:, :3].sum(axis=1)
+    share[:, :3] *= np.minimum((1 - share[:, 3]) / np.maximum(others, 1e-12), 1)[:, None]
     probability = _weigh_speed(share, speed)
     suspected = np.flatnonzero(probability.sum(axis=1) > _ENOUGH)
     order = suspected[np.argsort(-probability[suspected].sum(axis=1), kind="stable")]
@@ -118,6 +120,69 @@ def find_suspects(observed: Observed, *, rng: Rng) -> tuple[Suspect, ...]:
         suspect = evidence.suspect(int(j), kind, float(probability[j].sum()))
         found.setdefault(suspect.annotator, suspect)
     return tuple(found.values())
+
+
+def find_copycats(observed: Observed, *, rng: Rng) -> Copycats:
+    """Say of everybody how likely they copied, and from whom; what is known already is not looked for again.
+
+    Parameters
+    ----------
+    observed
+        As of `find_suspects`. Of a project with several questions, all answers to a text are one class.
+    rng
+        Source of all randomness.
+
+    Raises
+    ------
+    InputError
+        As `find_suspects`.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> said = rng.integers(2, size=(60, 3))
+    >>> both = Annotations.from_wide(np.column_stack([said, said[:, 2]]))
+    >>> found = find_copycats(Observed(both), rng=rng)
+    >>> found.source.tolist(), bool(found.probability[3] > 0.9)
+    ([-1, -1, -1, 2], True)
+    """
+    if observed.copycats is not None:
+        return observed.copycats
+    annotations = observed.in_few_classes().annotations
+    source = find_sources(annotations).source
+    probability = np.zeros(len(source))
+    figures: list[Mapping[str, float]] = [{}] * len(source)
+    if (source >= 0).any():  # draws take their time
+        draws, (when, _) = observed.drawn(rng), observed.measured()
+        probability = (draws.kinds == COPYING).mean(axis=0)
+        for j in np.flatnonzero(probability).tolist():
+            figures[j] = _in_common(annotations, draws, when, j, int(source[j]))
+            if figures[j]["wrong_shared"] < _LEAST_WRONG:
+                probability[j] = 0.0
+    return Copycats(np.where(probability > 0, source, -1), probability, tuple(figures))
+
+
+def _in_common(
+    annotations: Annotations, draws: Draws, when: Floats | None, j: int, source: int
+) -> dict[str, float]:
+    """Return what annotator j has in common with a source: texts, labels, wrong ones, and who was later."""
+    own, theirs = (np.flatnonzero(annotations.annotator == one) for one in (j, source))
+    _, mine, yours = np.intersect1d(annotations.text[own], annotations.text[theirs], return_indices=True)
+    mine, yours = own[mine], theirs[yours]
+    alike = annotations.label[mine] == annotations.label[yours]
+    place = np.searchsorted(draws.texts, annotations.text[mine])
+    wrong = (draws.labels[:, place] != annotations.label[mine]).mean(axis=0)
+    figures = {
+        "shared": float(len(mine)),
+        "agreement": float(alike.mean()),
+        "wrong_shared": float(wrong[alike].sum()),
+    }
+    if when is not None:
+        order = when[mine] - when[yours]
+        known = np.isfinite(order)
+        if known.any():
+            figures["later"] = float((order[known] > 0).mean())
+    return figures
 
 
 def _habit_shares(draws: Draws) -> Floats:
@@ -166,17 +231,20 @@ class _Evidence:
 
     annotations: Annotations
     draws: Draws
-    copying: Copying
-    pairs: PairAgreements
-    times: Floats | None
+    copycats: Copycats
     seconds: Floats | None
+
+    @cached_property
+    def pairs(self) -> PairAgreements:
+        """How far every two agree."""
+        return pairwise_agreement(self.annotations)
 
     def suspect(self, j: int, kind: Suspicion, probability: float) -> Suspect:
         """Describe annotator j; of two who share their labels, the later one is the copycat."""
-        source = int(self.copying.source[j])
+        source = int(self.copycats.source[j])
         figures: dict[str, float] = {}
         if kind == "copycat":
-            figures = self._copies(j, source)
+            figures = dict(self.copycats.figures[j])
             reviewed = bool((self.draws.kinds[:, source] == EXPERT).all())
             if figures.get("later", 1.0) < 0.5 and not reviewed:
                 j, source = source, j
@@ -225,35 +293,3 @@ class _Evidence:
         mean = self.draws.confusion[:, j].mean(axis=0)
         mutual = np.minimum(mean, mean.T) * (1 - np.eye(len(mean)))
         return {"exchanged": float(mutual.max())}
-
-    def wrong_alike(self, j: int) -> float:
-        """Return how many labels j probably has wrong that the possible source has wrong alike."""
-        mine, _, alike = self._shared(j, int(self.copying.source[j]))
-        return float(self._wrong(mine)[alike].sum())
-
-    def _shared(self, j: int, source: int) -> tuple[Ints, Ints, Bools]:
-        """Return the rows of both on the texts that both labelled, and where they agree."""
-        a = self.annotations
-        own, theirs = (np.flatnonzero(a.annotator == one) for one in (j, source))
-        _, mine, yours = np.intersect1d(a.text[own], a.text[theirs], return_indices=True)
-        mine, yours = own[mine], theirs[yours]
-        return mine, yours, a.label[mine] == a.label[yours]
-
-    def _copies(self, j: int, source: int) -> dict[str, float]:
-        mine, yours, alike = self._shared(j, source)
-        figures = {
-            "shared": float(len(mine)),
-            "agreement": float(alike.mean()),
-            "wrong_shared": float(self._wrong(mine)[alike].sum()),
-        }
-        if self.times is not None:
-            order = self.times[mine] - self.times[yours]
-            known = np.isfinite(order)
-            if known.any():
-                figures["later"] = float((order[known] > 0).mean())
-        return figures
-
-    def _wrong(self, rows: Ints) -> Floats:
-        """Return the probability that each of some annotations is wrong."""
-        place = np.searchsorted(self.draws.texts, self.annotations.text[rows])
-        return np.asarray((self.draws.labels[:, place] != self.annotations.label[rows]).mean(axis=0))
