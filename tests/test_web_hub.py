@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
-from jurybox.errors import InputError
 from jurybox.project import Project
 from jurybox.store.records import Role
 from jurybox.web.access import CSRF_HEADER
@@ -146,5 +145,11 @@ def test_whoever_runs_the_server_begins_a_project(hub: Hub, tmp_path: Path) -> N
         assert owner.get(answer.headers["location"]).headers["location"] == "/"
         assert owner.get("/").headers["location"] == "/setup"
         assert owner.get("/healthz").status_code == 200
-    with pytest.raises(InputError, match="no project"):
-        Hub(tmp_path / "nowhere", web_settings())
+
+
+def test_in_an_empty_folder_a_first_project_is_set_up(tmp_path: Path) -> None:
+    hub = Hub(tmp_path, web_settings())
+    with client(hub) as owner:
+        assert owner.get(f"/join/{hub.new_owner_link()}").headers["location"] == "/"
+        assert owner.get("/").headers["location"] == "/setup"
+        assert list(tmp_path.iterdir()) == []  # a file is made when it is set up

@@ -10,13 +10,14 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
 import restarts
 import serving
-from jurybox.errors import InputError
+from jurybox.errors import ConflictError, InputError
 from jurybox.learner import LearnerPhase, learner_state
 from jurybox.project import Project
 from jurybox.web.config import WebSettings
@@ -98,6 +99,26 @@ def test_the_learner_is_started_when_the_server_answers(location: str, tmp_path:
         assert int(started.read_text()) > os.nice(0)
     finally:
         keeper.stop()
+        server.close()
+
+
+def test_nobody_opens_a_project_that_is_being_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    server, create, seen = Server(str(tmp_path / "new.db"), WebSettings()), Project.create, []
+    key = server.session_key()
+
+    def watched(*given: Any, **values: Any) -> Project:
+        made = create(*given, **values)
+        seen.append(server.has_project)  # as whoever keeps the learner asks all the time
+        with pytest.raises(ConflictError):
+            server.create(**values)
+        return made
+
+    monkeypatch.setattr(Project, "create", watched)
+    server.create(classes=["no", "yes"], texts=["a", "b"])
+    try:
+        assert (seen, server.has_project) == ([False], True)
+        assert server.session_key(fresh=True) == key  # who set it up stays signed in
+    finally:
         server.close()
 
 

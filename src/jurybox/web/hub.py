@@ -38,6 +38,7 @@ from jurybox.web.tokens import cookie_name, hash_token, new_token
 
 PROJECT_HEADER = "X-Jurybox-Project"
 
+_FIRST = "project"
 _MOST_FORM = 1 << 16
 _JOIN = "/join/"
 
@@ -57,14 +58,9 @@ class Hub:
     Parameters
     ----------
     folder
-        Where the projects' files are, ``NAME.db`` each.
+        Where the projects' files are, ``NAME.db`` each; in an empty one a first project is to be set up.
     settings
         What the operator decides, for all of them.
-
-    Raises
-    ------
-    InputError
-        If there is no project in the folder.
     """
 
     def __init__(self, folder: Path, settings: WebSettings) -> None:
@@ -74,12 +70,8 @@ class Hub:
         self.on_new: Callable[[FastAPI], None] = _nothing
         self._stack = AsyncExitStack()
         self._lock = threading.Lock()
-        for path in sorted(folder.glob("*.db")):
-            self._make(path.stem)
-        if not self.apps:
-            raise InputError(
-                f"there is no project in {folder}; make one with: jurybox init {folder / 'NAME.db'}"
-            )
+        for name in sorted(path.stem for path in folder.glob("*.db")) or [_FIRST]:
+            self._make(name)
 
     @property
     def servers(self) -> Iterator[Server]:

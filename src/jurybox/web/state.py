@@ -45,6 +45,7 @@ class Server:
         # Until there is a project the owner's sessions are signed with this one, which the project then gets.
         self._first_key = new_key()
         self._ended: set[str] = set()
+        self._making = False
 
     @property
     def has_project(self) -> bool:
@@ -70,29 +71,30 @@ class Server:
         """The project, where it is open already."""
         return self._project
 
-    def adopt(self, project: Project) -> None:
-        """Serve a project that was just made."""
-        with self._lock:
-            if self._project is not None:
-                raise ConflictError("this server has a project already")
-            self._project = project
-
     def create(self, **values: Any) -> Project:
         """Make the project at the server's location, with what `Project.create` takes, and serve it.
 
         Raises
         ------
         ConflictError
-            If there is one.
+            If there is one, or it is being made.
         """
         if self.has_project:
             raise ConflictError("this server has a project already")
-        project = Project.create(self.location, **values)
-        project.people.sessions.use_key(self._first_key)
-        for session in self._ended:
-            project.people.sessions.end(session, until=time.time() + self.settings.session_seconds)
-        self._heed_operator(project)
-        self.adopt(project)
+        with self._lock:
+            if self._making or self._project is not None:
+                raise ConflictError("this server has a project already")
+            # Its file is there before its sessions' key is: whoever asks meanwhile must not open it.
+            self._making = True
+        try:
+            project = Project.create(self.location, **values)
+            project.people.sessions.use_key(self._first_key)
+            for session in self._ended:
+                project.people.sessions.end(session, until=time.time() + self.settings.session_seconds)
+            self._heed_operator(project)
+            self._project = project
+        finally:
+            self._making = False
         self.owner_name()
         return project
 
@@ -171,7 +173,7 @@ class Server:
     def _find(self) -> Project | None:
         if self._project is None:
             with self._lock:
-                if self._project is None:
+                if self._project is None and not self._making:
                     try:
                         project = Project.open(self.location)
                     except NotFoundError:
