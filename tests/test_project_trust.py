@@ -11,6 +11,7 @@ import pytest
 
 from jurybox import Project
 from jurybox.formats.plain import plain
+from jurybox.project.annotators import agreement_parts
 from jurybox.store.records import Role
 from jurybox.store.settings import ProjectSettings
 
@@ -171,3 +172,37 @@ def place(project: Project) -> str:
     if store.path is not None:
         return str(store.path)
     return f"{store.engine.url.render_as_string(hide_password=False)}&schema={store.schema}"
+
+
+def test_agreement_by_class_over_time_and_by_version_of_the_guidelines(location: str) -> None:
+    now = 1_000_000_000.0
+    texts = [(f"t{n}", f"text {n}") for n in range(30)]
+    settings = ProjectSettings(encoder="tfidf", audit_size=0, overlap=0)
+    with Project.create(
+        location, classes=["a", "b", "c"], texts=texts, settings=settings, clock=lambda: now
+    ) as project:
+        for annotator in ("ana", "bo"):
+            project.people.add(annotator)
+        assert agreement_parts(project.beliefs.now().inputs, []) == ()
+        versions = []
+        for n in range(30):
+            if n % 15 == 0:
+                now += 60
+                versions.append(now)
+                project.set_guidelines(f"version {n}")
+            for annotator in ("ana", "bo"):
+                now += 60
+                other = annotator == "bo" and n < 15 and n % 3 == 0
+                project.submit(f"t{n}", "abc"[(n + other) % 3], annotator=annotator)
+        beliefs = project.beliefs.now()
+    parts = agreement_parts(beliefs.inputs, versions)
+    assert [(one.kind, one.name, one.found.n_texts) for one in parts] == [
+        *(("class", name, 30) for name in "abc"),
+        *[("time", "", 10)] * 3,
+        *[("guidelines", "1", 15), ("guidelines", "2", 15)],
+    ]
+    share = [one.found.percent.estimate for one in parts if one.found.percent]
+    assert share == pytest.approx([25 / 30, 25 / 30, 1, 6 / 10, 9 / 10, 1, 10 / 15, 1])
+    assert (parts[3].start, parts[5].end) == (1_000_000_120, now)
+    assert beliefs.agreement.all_texts.percent is not None
+    assert beliefs.agreement.all_texts.percent.estimate == pytest.approx(25 / 30)

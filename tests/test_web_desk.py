@@ -142,7 +142,7 @@ def test_guidelines_are_read_before_the_first_label_and_after_a_change(own: Stag
 def test_progress_counts_every_label(own: Stage) -> None:
     own.project.submit("t1", "yes", annotator="bo")
     page = own.browser("ana").get("/label").text
-    assert "1 labels by everybody, 0 of 12 texts finished" in page
+    assert "1 label by everybody, 0 of 12 texts finished" in page
     assert '<progress id="progress" max="24" value="1"' in page
 
 
@@ -158,6 +158,18 @@ def test_agreement_is_shown_for_all_and_for_every_two_people(own: Stage, owner: 
     assert f"{found.percent.estimate:.0%}" in page
     assert "33% · 3" in page
     assert owner.get("/manage/trust").text.count('href="/manage/agreement"') == 1
+
+
+@pytest.mark.slow
+def test_agreement_is_shown_by_version_of_the_guidelines(own: Stage, owner: TestClient) -> None:
+    for version, text, said in (("Be fair.", "t1", "no"), ("Be kind.", "t2", "yes")):
+        own.project.set_guidelines(version)
+        own.project.submit(text, "yes", annotator="ana")
+        own.project.submit(text, said, annotator="bo")
+    page = owner.get("/manage/agreement").text
+    first, second = page.index("Guidelines, version 1"), page.index("Guidelines, version 2")
+    assert "0% (" in page[first:second]
+    assert "100% (" in page[second:]
 
 
 @pytest.mark.slow

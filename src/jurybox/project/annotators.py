@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -235,19 +235,109 @@ def estimate_agreements(inputs: Moment) -> Agreements:
 
     The same annotations give the same intervals: their seed is the project's.
     """
+    rows = inputs.independent
+    return Agreements(
+        inputs.basis,
+        all_texts=_agreement(inputs, rows),
+        by_chance=_agreement(inputs, rows[rows[:, 3] == 1]),
+    )
+
+
+@dataclass(frozen=True)
+class AgreementPart:
+    """Agreement over a part of the labels of `Agreements.all_texts`.
+
+    Attributes
+    ----------
+    kind
+        ``"class"``: whether the label is this class or another one. ``"time"``: the texts whose last label
+        came within this time. ``"guidelines"``: the labels given under this version.
+    name
+        The class, or the version's number; empty for a time.
+    start, end
+        Unix times of the first and last of these labels; None for a class.
+    found
+        The coefficients.
+    """
+
+    kind: str
+    name: str
+    start: float | None
+    end: float | None
+    found: AgreementEstimate
+
+
+def agreement_parts(inputs: Moment, versions: Sequence[float]) -> tuple[AgreementPart, ...]:
+    """Return the agreement by class, over time in at most four equal parts, and by version of the guidelines.
+
+    Parameters
+    ----------
+    versions
+        Unix times at which the versions of the guidelines began to hold, ascending.
+    """
+    rows, times = inputs.independent, _times(inputs)
+    _, place, n_labels = np.unique(rows[:, 0], return_inverse=True, return_counts=True)
+    shared = n_labels[place] > 1
+    rows, times, place = rows[shared], times[shared], place[shared]
+    if not len(rows):
+        return ()
+    by_class = [
+        AgreementPart("class", name, None, None, _agreement(inputs, rows, against=k))
+        for k, name in enumerate(inputs.classes)
+        if len(inputs.classes) > 2 and (rows[:, 2] == k).any()
+    ]
+    timed = np.isfinite(times)
+    rows, times, place = rows[timed], times[timed], place[timed]
+    last = np.full(len(n_labels), -np.inf)
+    np.maximum.at(last, place, times)
+    known = np.sort(last[np.isfinite(last)])
+    n = min(_PARTS, len(known) // _LEAST_SHARED)
+    bounds = [part[0] for part in np.array_split(known, n)[1:]] if n > 1 else []
+    spans = np.searchsorted(bounds, last[place], side="right")
+    given = np.searchsorted(versions, times, side="right")
+    over_time = [_part(inputs, "time", "", rows[spans == s], times[spans == s]) for s in range(n) if n > 1]
+    by_version = [
+        _part(inputs, "guidelines", str(v), rows[given == v], times[given == v])
+        for v in range(len(versions) + 1)
+        if len(versions) > 1 and (given == v).any()
+    ]
+    return (*by_class, *over_time, *by_version)
+
+
+_PARTS = 4
+_LEAST_SHARED = 10
+"""Texts with two labels or more in each part of the time."""
+
+
+def _part(
+    inputs: Moment, kind: str, name: str, rows: NDArray[np.int64], times: NDArray[np.float64]
+) -> AgreementPart:
+    return AgreementPart(kind, name, float(times.min()), float(times.max()), _agreement(inputs, rows))
+
+
+def _times(inputs: Moment) -> NDArray[np.float64]:
+    """Return when each of the independent labels was given, shape (L,)."""
     annotations, rows = inputs.annotations, inputs.independent
+    if not len(annotations):
+        return np.full(len(rows), -np.inf)
+    keys = annotations.text.astype(np.int64) * annotations.n_annotators + annotations.annotator
+    order = np.argsort(keys)
+    wanted = rows[:, 0] * annotations.n_annotators + rows[:, 1]
+    at = order[np.searchsorted(keys, wanted, sorter=order).clip(max=len(keys) - 1)]
+    return np.where(keys[at] == wanted, inputs.evidence.times[at], -np.inf)
 
-    def estimate(chosen: NDArray[np.int64]) -> AgreementEstimate:
-        text, annotator, label, _ = chosen.T
-        given = Annotations.from_indices(
-            text,
-            annotator,
-            label,
-            texts=annotations.n_texts,
-            annotators=annotations.n_annotators,
-            classes=annotations.classes,
-            scale=annotations.scale,
-        )
-        return estimate_agreement(given, rng=inputs.rng(len(chosen)))
 
-    return Agreements(inputs.basis, all_texts=estimate(rows), by_chance=estimate(rows[rows[:, 3] == 1]))
+def _agreement(inputs: Moment, rows: NDArray[np.int64], *, against: int | None = None) -> AgreementEstimate:
+    """Return the coefficients over labels as `Moment.independent` has them; of one class against the rest."""
+    annotations = inputs.annotations
+    text, annotator, label, _ = rows.T
+    given = Annotations.from_indices(
+        text,
+        annotator,
+        label if against is None else (label == against).astype(np.int64),
+        texts=annotations.n_texts,
+        annotators=annotations.n_annotators,
+        classes=annotations.classes if against is None else ("another", inputs.classes[against]),
+        scale=annotations.scale if against is None else None,
+    )
+    return estimate_agreement(given, rng=inputs.rng(len(rows)))

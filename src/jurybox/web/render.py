@@ -282,7 +282,7 @@ def _writers(catalogue: Catalogue) -> dict[str, Any]:
         "probability": catalogue.probability,
         "seconds": catalogue.seconds,
         "moment": catalogue.moment,
-        "when": lambda time: _when(catalogue, time),
+        "when": lambda time: when(catalogue, time),
         "reason": reason,
         "reason_note": reason_note,
         "excerpt": _excerpt,
@@ -294,12 +294,19 @@ def _writers(catalogue: Catalogue) -> dict[str, Any]:
     }
 
 
-def _when(catalogue: Catalogue, time: float | None) -> Markup | str:
+def when(catalogue: Catalogue, time: float | None) -> Markup | str:
     """Write a time in UTC, which the script of all pages turns into the time of whoever looks."""
     if time is None:
         return catalogue.moment(None)
     stamp = datetime.fromtimestamp(time, tz=UTC).isoformat(timespec="seconds")
     return Markup('<time datetime="{}">{}</time>').format(stamp, catalogue.moment(time))
+
+
+def hour_words(catalogue: Catalogue, start: float) -> Markup:
+    """Write the hour that begins at a time, as `when` writes a minute."""
+    moment = datetime.fromtimestamp(start, tz=UTC)
+    stamp = moment.isoformat(timespec="seconds")
+    return Markup('<time datetime="{}" data-hour>{}</time>').format(stamp, catalogue.hour(moment))
 
 
 def _excerpt(text: str) -> str:

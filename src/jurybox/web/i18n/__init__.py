@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from babel import Locale
-from babel.dates import format_date, format_time
+from babel.dates import format_date, format_skeleton, format_time
 from babel.numbers import format_decimal
 
 from jurybox.numerals import UNKNOWN
@@ -53,8 +53,8 @@ class Catalogue:
 
         Examples
         --------
-        >>> get_catalogue("en").text("label.progress", n=5, done=3, all=10)
-        '5 labels by everybody, 3 of 10 texts finished'
+        >>> get_catalogue("en").text("overview.finished_note", all=10)
+        'of 10'
         """
         message = self.messages[key]
         if not isinstance(message, str):
@@ -138,6 +138,18 @@ class Catalogue:
             if self.direction == "ltr"
             else f"\N{FIRST STRONG ISOLATE}{written}\N{POP DIRECTIONAL ISOLATE}"
         )
+
+    def hour(self, value: datetime) -> str:
+        """Write the day and the hour of a time, in UTC.
+
+        Examples
+        --------
+        >>> get_catalogue("en").hour(datetime(2026, 11, 27, 17, 5, tzinfo=UTC))
+        'Nov 27, 17:00'
+        """
+        time = value.astimezone(UTC).replace(minute=0)
+        day = format_skeleton("MMMd", time, locale=self._locale)
+        return f"{day}, {format_time(time, 'HH:mm', locale=self._locale)}"
 
     @cached_property
     def _locale(self) -> Locale:

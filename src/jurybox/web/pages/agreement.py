@@ -1,4 +1,4 @@
-"""How far annotators agree: coefficients with intervals, and every two people who share texts."""
+"""How far annotators agree: coefficients, also by class, time and guidelines, and every two people."""
 
 from __future__ import annotations
 
@@ -7,19 +7,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from fastapi import APIRouter, Request
+from markupsafe import Markup, escape
 from starlette.responses import HTMLResponse
 
 from jurybox.learner import LearnerPhase
 from jurybox.numerals import UNKNOWN
-from jurybox.project.annotators import PairBelief
+from jurybox.project.annotators import AgreementPart, PairBelief, agreement_parts
 from jurybox.trust.coefficients import AgreementEstimate
 from jurybox.trust.intervals import Interval
 from jurybox.web.access import owner_only
 from jurybox.web.i18n import Catalogue
 from jurybox.web.pages.trust import HeatTable, heat_table
 from jurybox.web.panels import basis_words, range_words
-from jurybox.web.render import catalogue_of, render
-from jurybox.web.state import get_beliefs
+from jurybox.web.render import catalogue_of, render, when
+from jurybox.web.state import get_beliefs, get_project
 
 router = APIRouter(prefix="/manage", include_in_schema=False, dependencies=[owner_only])
 
@@ -50,18 +51,41 @@ def agreement_page(request: Request) -> HTMLResponse:
             _row(catalogue, "agreement.by_chance", found.by_chance),
             _row(catalogue, "agreement.all_texts", found.all_texts),
         ],
+        "parts": [_part_row(catalogue, part) for part in _parts(request)],
         "pairs": _matrix(catalogue, beliefs.pairs),
     }
     return render(request, "manage/agreement.html", values)
 
 
-def _row(catalogue: Catalogue, name: str, found: AgreementEstimate) -> PairRow:
+def _parts(request: Request) -> tuple[AgreementPart, ...]:
+    """Return the agreement by class, time and guidelines, which are estimated when somebody looks."""
+    beliefs = get_beliefs(request).recent()
+    versions = sorted(one.time for one in get_project(request).reading.guideline_versions())
+    name = f"agreement parts {versions}"
+    return beliefs.once(name, lambda: agreement_parts(beliefs.inputs, versions))
+
+
+def _part_row(catalogue: Catalogue, part: AgreementPart) -> PairRow:
+    """Write a part of the labels as a row: a class by its name, a time by its ends."""
     t = catalogue.text
+    name = part.name if part.kind == "class" else t(f"agreement.{part.kind}", version=part.name)
+    note: str = t("agreement.class.note")
+    if part.start is not None and part.end is not None:
+        ends = {"start": when(catalogue, part.start), "end": when(catalogue, part.end)}
+        note = Markup(escape(t("agreement.between"))).format(**ends)  # noqa: S704 - escaped
+    return _written(catalogue, name, note, part.found)
+
+
+def _row(catalogue: Catalogue, name: str, found: AgreementEstimate) -> PairRow:
+    return _written(catalogue, catalogue.text(name), catalogue.text(f"{name}.note"), found)
+
+
+def _written(catalogue: Catalogue, name: str, note: str, found: AgreementEstimate) -> PairRow:
     percent = UNKNOWN if found.percent is None else catalogue.percent(found.percent.estimate)
     between = "" if found.percent is None else f" ({range_words(catalogue, found.percent)})"
     return PairRow(
-        t(name),
-        t(f"{name}.note"),
+        name,
+        note,
         _coefficient(catalogue, found.alpha),
         _coefficient(catalogue, found.kappa),
         f"{percent}{between}",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Form, Request
@@ -70,6 +71,7 @@ def label_page(request: Request, user: Annotator) -> HTMLResponse:
         "nothing": None if nothing is None else {"why": nothing.why.value},
         "recent": [_decision(one) for one in recent],
         "today": progress.since,
+        "progress": asdict(progress),
         "read_first": why_read_first(project.reading.guideline_versions(1), recent),
         "lease_seconds": stored.settings.lease_seconds,
         "locale": catalogue.language,

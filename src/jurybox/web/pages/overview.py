@@ -16,6 +16,7 @@ from jurybox.project import Project
 from jurybox.project.advice import advise, of_concern
 from jurybox.project.annotators import AnnotatorBelief
 from jurybox.project.beliefs import Beliefs, ProjectBelief
+from jurybox.project.doubts import ContestedText
 from jurybox.project.facets import QuestionsBelief
 from jurybox.project.tuning import gear_of
 from jurybox.store.records import Role, Status
@@ -74,9 +75,10 @@ def overview_page(request: Request) -> HTMLResponse:
         "learner": f"{catalogue.text(f'learner.{learner.phase}')} {_gear(catalogue, status)}",
         "verdict": verdict_of(catalogue, advise(beliefs.inputs, kept)),
         "concerns": [] if kept is None else _concerns(catalogue, beliefs, kept),
-        "decisions": [one for one in beliefs.contested(_DECISIONS) if one.error >= _DOUBTFUL],
+        "decisions": () if kept is None else _decisions(beliefs),
         "flags": status.flags,
         "lead": _lead(catalogue, status, settings),
+        "can_learn": status.new_annotations > 0,
         "notices": _notices(catalogue, project, learner, status, settings),
         "stats": [
             *_results(catalogue, beliefs, kept),
@@ -141,6 +143,8 @@ def _lead(catalogue: Catalogue, status: Status, settings: ProjectSettings) -> st
     counts = {"labelled": catalogue.number(status.labelled_texts), "texts": catalogue.number(status.texts)}
     if status.last_round is not None:
         return catalogue.text("overview.lead", round=catalogue.number(status.last_round.number), **counts)
+    if status.new_annotations >= settings.batch:
+        return catalogue.text("overview.lead_soon", **counts)
     return catalogue.text("overview.lead_start", n=catalogue.number(settings.batch), **counts)
 
 
@@ -167,6 +171,11 @@ def _notices(
     if settings.suggestions:
         notices.append(Notice("warn", catalogue.text("overview.suggestions"), "/manage/settings"))
     return notices
+
+
+def _decisions(beliefs: Beliefs) -> list[ContestedText]:
+    """Return what most wants a reviewer; before the first figures the next labels tell more than anybody."""
+    return [one for one in beliefs.contested(_DECISIONS) if one.error >= _DOUBTFUL]
 
 
 def _concerns(catalogue: Catalogue, beliefs: Beliefs, kept: ProjectBelief) -> list[Concern]:
@@ -208,6 +217,8 @@ def _results(catalogue: Catalogue, beliefs: Beliefs, kept: ProjectBelief | None)
 def _progress(catalogue: Catalogue, beliefs: Beliefs, status: Status) -> list[Stat]:
     t, number, effort = catalogue.text, catalogue.number, beliefs.effort
     annotations = catalogue.plural("overview.annotations_note", effort.annotators)
+    if not beliefs.basis.labels:
+        return []
     stats = [
         Stat(
             t("overview.finished"),

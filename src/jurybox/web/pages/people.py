@@ -6,7 +6,6 @@ import csv
 import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -26,7 +25,7 @@ from jurybox.web.i18n import Catalogue
 from jurybox.web.pages.editing import done_view
 from jurybox.web.pages.trust import HeatCell, HeatRow, HeatTable
 from jurybox.web.panels import basis_words
-from jurybox.web.render import catalogue_of, explain, render
+from jurybox.web.render import catalogue_of, explain, hour_words, render
 from jurybox.web.state import get_beliefs, get_project
 from jurybox.web.verdict import suspicion_words
 
@@ -64,7 +63,7 @@ _UNKNOWN = -1.0
 _ORDERS: Mapping[str, Callable[[_Row], Any]] = {
     "people.name": lambda row: row["name"].casefold(),
     "column.annotations": lambda row: row["n_annotations"],
-    "people.shared": lambda row: row["shared"],
+    "people.shared": lambda row: _UNKNOWN if row["shared"] is None else row["shared"],
     "people.quality": lambda row: row["quality"].estimate if row["quality"] else _UNKNOWN,
     "people.agreement": lambda row: row["agreement"].estimate if row["agreement"] else _UNKNOWN,
     "people.seconds": lambda row: _UNKNOWN if row["seconds"] is None else row["seconds"],
@@ -204,7 +203,7 @@ def _pace(catalogue: Catalogue, hours: Sequence[HourOfLabels]) -> HeatTable | No
         )
         for name in dict.fromkeys(one.annotator for one in hours)
     ]
-    names = [f"{datetime.fromtimestamp(start, tz=UTC):%d.%m. %H}" for start in starts]
+    names = [hour_words(catalogue, start) for start in starts]
     return HeatTable(caption=catalogue.text("people.hour"), down="", across="", names=names, rows=rows)
 
 
@@ -274,7 +273,7 @@ def _row(person: AnnotatorInfo, belief: AnnotatorBelief | None) -> dict[str, Any
         "link_ends": person.token_ends_at,
         "n_annotations": person.n_annotations,
         "n_skips": person.n_skips,
-        "shared": belief.shared if belief else 0,
+        "shared": belief.shared if belief else None,
         "quality": quality,
         "drawn": whisker(quality.estimate, quality.low, quality.high) if quality else "",
         "agreement": belief.agreement_with_consensus if belief else None,
@@ -322,7 +321,7 @@ def _page(
         people.append({**_row(person, belief), "gold": golden.get(person.name), "flag": flag})
     if sort in _ORDERS:
         people.sort(key=_ORDERS[sort], reverse=down)
-    basis = ""
+    basis = catalogue.text("trust.none")
     if kept is not None:
         today, phase = get_beliefs(request).recent().basis, learner_state(project).phase
         basis = basis_words(catalogue, kept.basis, today, phase)

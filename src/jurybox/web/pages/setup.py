@@ -33,6 +33,7 @@ router = APIRouter(include_in_schema=False, dependencies=[owner_only])
 ROLES = ("id", "text", "annotator", "label")
 _ROWS = 8
 _LABELS = 100
+_PASTED = "pasted.jsonl"
 
 Key = Annotated[str, Form(max_length=100)]
 Column = Annotated[str, Form(max_length=1000)]
@@ -239,7 +240,7 @@ def _pasted(request: Request, pasted: str, *, adding: bool) -> Response:
         problem = catalogue_of(request).text("setup.paste_nothing")
         return _ask(request, adding=adding, problem=problem)
     content = "".join(json.dumps({"text": line}) + "\n" for line in dict.fromkeys(lines))
-    key = get_uploads(request).keep("pasted.jsonl", io.BytesIO(content.encode()))
+    key = get_uploads(request).keep(_PASTED, io.BytesIO(content.encode()))
     return _preview(request, key, FileChoice({}), {}, adding=adding)
 
 
@@ -273,12 +274,14 @@ def _preview(
         "problem": problem,
         "upload": key,
         "file_name": path.name,
+        "pasted": path.name == _PASTED,
+        "n_texts": 0 if plan is None else plan.texts,
         **_stated(catalogue, plan),
         "choice": choice,
         "texts": sample["texts"],
         "heads": [(head, head) for head in sample["heads"]],
         "columns": [(role, choice.columns.get(role) or sample["found"].get(role, "")) for role in ROLES],
-        "name": form.get("name") or sample["name"],
+        "name": form.get("name") or ("" if path.name == _PASTED else sample["name"]),
         "classes": form.get("classes") or "\n".join(sample["labels"]),
         "guidelines": form.get("guidelines") or sample.get("guidelines", ""),
         "sizes": [size_words(catalogue, size, 0) for size in sample.get("sizes", ())],

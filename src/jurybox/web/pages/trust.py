@@ -81,12 +81,13 @@ def trust_page(request: Request) -> HTMLResponse:
     """Show how good the labels are, when to stop, and who is reliable, as the learner last found out."""
     catalogue = catalogue_of(request)
     kept = get_beliefs(request).kept()
+    verdict = verdict_of(catalogue, advise(get_beliefs(request).recent().inputs, kept))
     if kept is None:
-        return render(request, "manage/trust.html", {"kept": None})
+        return render(request, "manage/trust.html", {"kept": None, "verdict": verdict})
     values = {
         "kept": kept,
         "basis": _basis(request, kept),
-        "verdict": verdict_of(catalogue, advise(get_beliefs(request).recent().inputs, kept)),
+        "verdict": verdict,
         "panels": trust_panels(catalogue, kept),
         "rules": rules(catalogue, kept.verdicts),
         "savings": savings(catalogue, kept.savings),

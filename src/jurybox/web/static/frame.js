@@ -28,12 +28,23 @@ document.addEventListener("keydown", (event) => {
 
 /** Times stand in UTC, for those without scripts; here they become those of whoever looks. */
 function localTimes() {
-  const zone = new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: "medium", timeStyle: "short" });
+  const lang = document.documentElement.lang;
+  const region = navigator.languages.find((one) => one.split("-")[0] === lang) ?? lang; // en-GB writes days before months
+  const minute = new Intl.DateTimeFormat(region, { dateStyle: "medium", timeStyle: "short" });
+  const hour = new Intl.DateTimeFormat(region, { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" });
   for (const time of document.querySelectorAll("time[datetime]:not([title])")) {
     time.title = time.textContent;
-    time.textContent = zone.format(new Date(time.dateTime));
+    time.textContent = ("hour" in time.dataset ? hour : minute).format(new Date(time.dateTime));
   }
 }
 
 localTimes();
 document.addEventListener("jurybox:fresh", localTimes);
+
+/** What is made slowly is asked for once, however often its button is clicked. */
+document.addEventListener("submit", (event) => {
+  const form = event.target.closest("form[data-once]");
+  if (form?.dataset.once) event.preventDefault();
+  else if (form) form.dataset.once = "sent";
+});
+addEventListener("pageshow", () => document.querySelectorAll("form[data-once]").forEach((form) => (form.dataset.once = "")));

@@ -25,6 +25,7 @@ export class Desk {
     this.ahead = [];
     this.recent = config.recent;
     this.today = config.today;
+    this.progress = config.progress;
     this.nothing = config.nothing;
     this.reachable = true;
     this.filling = null;
@@ -72,9 +73,10 @@ export class Desk {
     if (document.hidden) return;
     const pace = await fetchPace(new Date().setHours(0, 0, 0, 0) / 1000);
     if (pace === null) return;
-    this.today = pace.since + this.outbox.answers.filter((answer) => answer.path === "/annotations").length;
-    showProgress(pace);
-    showToday(this.today);
+    const unsent = this.outbox.answers.filter((answer) => answer.path === "/annotations").length;
+    this.today = pace.since;
+    this.progress = pace;
+    this.#count(unsent);
   }
 
   /** Texts that were fetched ahead go back when the page is left, so that others can have them. */
@@ -129,7 +131,7 @@ export class Desk {
     this.#remember(task, name, comment);
     const body = { text_id: task.text_id, label: name, seconds: this.watch.seconds, comment };
     this.outbox.add({ path: "/annotations", body, text_id: task.text_id });
-    this.today += 1;
+    this.#count(1);
     this.#leave(fillIn(say.given, { label: name }));
   }
 
@@ -145,13 +147,12 @@ export class Desk {
     if (!decision) return;
     this.recent = this.recent.filter((one) => one !== decision);
     this.decided.delete(decision.text_id);
-    if (decision.label !== null) this.today = Math.max(0, this.today - 1);
+    if (decision.label !== null) this.#count(-1);
     const waiting = this.outbox.unsent(decision.text_id);
     if (waiting) this.outbox.withdraw(waiting);
     else this.outbox.add({ path: UNDO, body: { text_id: decision.text_id }, text_id: decision.text_id });
     if (this.current) this.ahead.unshift(this.current);
     this.current = { text_id: decision.text_id, text: decision.text, comment: decision.comment, answers: decision.label ?? "", asked: decision.asked };
-    showToday(this.today);
     this.#showState();
     this.#show(say.undone);
   }
@@ -179,8 +180,15 @@ export class Desk {
     this.recent.length = Math.min(this.recent.length, LAST);
   }
 
-  #leave(message) {
+  /** What is decided here counts at once, for the annotator and for everybody. */
+  #count(labels) {
+    this.today = Math.max(0, this.today + labels);
+    this.progress = { ...this.progress, labels: Math.max(0, this.progress.labels + labels) };
     showToday(this.today);
+    showProgress(this.progress);
+  }
+
+  #leave(message) {
     this.#showState();
     this.#next(message);
   }
