@@ -109,3 +109,25 @@ def test_a_latecomer_shares_texts_from_the_start(project: Project, overlap: int)
 def test_an_overlap_beyond_the_beginning_is_refused() -> None:
     with pytest.raises(InputError, match="from 0 up to 20"):
         ProjectSettings(overlap=21)
+
+
+def test_inviting_withdrawing_and_writing_are_in_the_history(project: Project) -> None:
+    project.people.add("dan", by="olga")
+    project.people.write_to("dan", "Please slow down.", by="olga")
+    assert project.people.get("dan").message == "Please slow down."
+    project.people.has_read("dan")
+    assert project.people.get("dan").message is None
+    project.people.withdraw("dan", by="olga")
+    assert [(one.verb, one.subject, one.actor) for one in project.history.last()] == [
+        ("withdraw", "dan", "olga"),
+        ("message", "dan", "olga"),
+        ("invite", "dan", "olga"),
+    ]
+    project.people.write_to("dan", "Dan, please.", by="olga")
+    pseudonym = project.edit.erase_person("dan", by="olga")
+    assert project.people.get(pseudonym).message is None
+    assert "dan" not in {one.subject for one in project.history.last()}
+    with pytest.raises(InputError, match="message"):
+        project.people.write_to("ana", "", by="olga")
+    with pytest.raises(NotFoundError):
+        project.people.write_to("nobody", "Hello", by="olga")

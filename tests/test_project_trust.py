@@ -198,7 +198,7 @@ def test_agreement_by_class_over_time_and_by_version_of_the_guidelines(location:
     parts = agreement_parts(beliefs.inputs, versions)
     assert [(one.kind, one.name, one.found.n_texts) for one in parts] == [
         *(("class", name, 30) for name in "abc"),
-        *[("time", "", 10)] * 3,
+        *(("time", name, 10) for name in "123"),
         *[("guidelines", "1", 15), ("guidelines", "2", 15)],
     ]
     share = [one.found.percent.estimate for one in parts if one.found.percent]

@@ -144,3 +144,15 @@ def test_wrong_arguments_are_refused() -> None:
         find_suspects(Observed(a, times=np.zeros(3)), rng=np.random.default_rng(0))
     with pytest.raises(InputError, match="seconds"):
         find_suspects(Observed(a, seconds=np.zeros(3)), rng=np.random.default_rng(0))
+
+
+@pytest.mark.slow
+def test_of_two_who_agree_like_chance_neither_is_accused_alone() -> None:
+    for seed in range(3):
+        (honest,), _ = answers([0.9], 120, 2, seed)
+        order = np.random.default_rng(seed + 50).permutation(120)
+        found = suspects([honest, np.where(order < 58, honest, 1 - honest)])
+        assert {(j, one.kind, one.other) for j, one in found.items()} == {(0, "either", 1), (1, "either", 0)}
+        assert len({one.probability for one in found.values()}) == 1
+        (good, better), _ = answers([0.9, 0.95], 120, 2, seed)
+        assert not any(one.kind == "either" for one in suspects([good, better]).values())

@@ -139,6 +139,45 @@ def test_guidelines_are_read_before_the_first_label_and_after_a_change(own: Stag
 
 
 @pytest.mark.slow
+def test_a_message_stands_on_the_labelling_page_until_it_was_read(own: Stage, owner: TestClient) -> None:
+    ana, bo = own.browser("ana"), own.browser("bo")
+    answer = owner.post(
+        "/manage/people/message", data={"name": "ana", "message": "Slow <b>down</b>, please."}
+    )
+    assert "Not read yet" in owner.get(answer.headers["location"]).text
+    assert "Slow &lt;b&gt;down&lt;/b&gt;, please." in ana.get("/label").text
+    assert "Slow" not in bo.get("/label").text
+    assert bo.post("/manage/people/message", data={"name": "ana", "message": "x"}).status_code == 403
+    assert ana.post("/label/read").headers["location"] == "/label"
+    assert "Slow" not in ana.get("/label").text
+    page = owner.get("/manage/history").text
+    assert "Wrote to ana" in page
+
+
+@pytest.mark.slow
+def test_before_the_first_figures_nothing_is_stated_that_is_not_known(own: Stage, owner: TestClient) -> None:
+    page = owner.get("/manage").text
+    for words in (
+        "Learn from the new labels now",
+        "Texts that need a decision",
+        "Quality so far",
+        "by 0 people",
+    ):
+        assert words not in page, words
+    for n in range(1, 4):
+        own.project.submit(f"t{n}", "yes", annotator="ana")
+    assert "Learn from the new labels now" in owner.get("/manage").text
+    people = owner.get("/manage/people").text
+    row = people[people.index("name=ana") :]
+    assert re.findall(r'class="number" data-label="[^"]*"><div>([^<]*)', row)[:3] == ["3", "–", "–"]
+    assert "3 labels so far." in owner.get("/manage/person?name=ana").text
+    trust = owner.get("/manage/trust").text
+    assert "No model has been judged yet" in trust
+    own.project.configure(batch=3)
+    assert "the first round is on its way" in owner.get("/manage").text
+
+
+@pytest.mark.slow
 def test_progress_counts_every_label(own: Stage) -> None:
     own.project.submit("t1", "yes", annotator="bo")
     page = own.browser("ana").get("/label").text

@@ -176,6 +176,7 @@ def label_by_keyboard(page: Page, clicked: dict[str, str]) -> None:
     for _ in range(4):
         hand.press()
     expect(page.locator("#today")).to_have_text("4 labels today")
+    expect(page.locator("#progress-text")).to_contain_text("4 labels by everybody")
 
     page.keyboard.press("g")
     expect(page.locator("#guidelines")).to_contain_text("Judge the tone")

@@ -24,6 +24,7 @@ _SUSPICIONS = {
     "constant": "nearly always gives the same label",
     "swapped": "exchanges classes",
     "copycat": "gives the labels of {other}",
+    "either": "or {other} answers without regard to the text",
 }
 
 
@@ -253,7 +254,7 @@ class AgreementPart:
         ``"class"``: whether the label is this class or another one. ``"time"``: the texts whose last label
         came within this time. ``"guidelines"``: the labels given under this version.
     name
-        The class, or the version's number; empty for a time.
+        The class, or the number of the time or the version, from 1.
     start, end
         Unix times of the first and last of these labels; None for a class.
     found
@@ -295,7 +296,9 @@ def agreement_parts(inputs: Moment, versions: Sequence[float]) -> tuple[Agreemen
     bounds = [part[0] for part in np.array_split(known, n)[1:]] if n > 1 else []
     spans = np.searchsorted(bounds, last[place], side="right")
     given = np.searchsorted(versions, times, side="right")
-    over_time = [_part(inputs, "time", "", rows[spans == s], times[spans == s]) for s in range(n) if n > 1]
+    over_time = [
+        _part(inputs, "time", str(s + 1), rows[spans == s], times[spans == s]) for s in range(n) if n > 1
+    ]
     by_version = [
         _part(inputs, "guidelines", str(v), rows[given == v], times[given == v])
         for v in range(len(versions) + 1)

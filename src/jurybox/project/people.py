@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from sqlalchemy.engine import Connection
+
 from jurybox.errors import NotFoundError
 from jurybox.project.handle import ProjectPart
 from jurybox.project.history import act_on_person
 from jurybox.store import loans, people, state
+from jurybox.store.checks import storable
+from jurybox.store.history import note_event
 from jurybox.store.records import AnnotatorInfo, Role
 from jurybox.store.state import SessionKey
 
@@ -60,10 +64,20 @@ class People(ProjectPart):
             raise NotFoundError(f"there is no annotator {name!r} in this project")
         return found
 
-    def add(self, name: str, *, role: Role = Role.ANNOTATOR, cap: int | None = None) -> AnnotatorInfo:
-        """Add a person, who may give `cap` annotations; ConflictError if the name is taken."""
+    def add(
+        self, name: str, *, role: Role = Role.ANNOTATOR, cap: int | None = None, by: str | None = None
+    ) -> AnnotatorInfo:
+        """Add a person, who may give `cap` annotations; ConflictError if the name is taken.
+
+        Parameters
+        ----------
+        by
+            Who invites them, for the history; None: nobody, as where labels are imported.
+        """
         with self.store.write() as connection:
             people.add_annotator(connection, name, now=self._clock(), role=role, cap=cap)
+            if by is not None:
+                self._note(connection, "invite", name, by)
         return self.get(name)
 
     def pause(self, name: str, *, by: str | None = None) -> None:
@@ -132,6 +146,31 @@ class People(ProjectPart):
         """
         self._update(name, token_hash=token_hash, token_ends_at=ends_at)
 
+    def withdraw(self, name: str, *, by: str) -> None:
+        """End a person's link and sessions, and note in the history who did it; the labels stay."""
+        with self.store.write() as connection:
+            people.update_annotator(connection, name, token_hash=None, token_ends_at=None)
+            self._note(connection, "withdraw", name, by)
+
+    def write_to(self, name: str, message: str, *, by: str) -> None:
+        """Show a person a message on their labelling page until they have read it; the last one holds.
+
+        Raises
+        ------
+        NotFoundError
+            If there is no such person.
+        InputError
+            If the message is empty.
+        """
+        storable(message, "message", empty=False)
+        with self.store.write() as connection:
+            people.update_annotator(connection, name, message=message)
+            self._note(connection, "message", name, by)
+
+    def has_read(self, name: str) -> None:
+        """Take the message away that a person has read."""
+        self._update(name, message=None)
+
     def has_token(self, name: str) -> bool:
         """Whether a person has an access token or link, whether or not it has ended."""
         with self.store.look() as connection:
@@ -146,6 +185,10 @@ class People(ProjectPart):
     def sessions(self) -> Sessions:
         """Who is signed in, and how that ends."""
         return Sessions(self.store, self._clock)
+
+    def _note(self, connection: Connection, verb: str, name: str, by: str) -> None:
+        detail = {"person": people.lock_annotator(connection, name).id}  # names change hands
+        note_event(connection, verb, name, by=by, now=self._clock(), detail=detail)
 
     def _act_on(self, verb: str, name: str, by: str | None) -> None:
         with self.store.write() as connection:

@@ -269,7 +269,7 @@ def erase(connection: Connection, name: str, *, now: float) -> str:
     pseudonym = f"erased-{person.id + 1}"
     while find_annotator(connection, pseudonym) is not None:
         pseudonym += "x"
-    _set(connection, name, {"name": pseudonym})
+    _set(connection, name, {"name": pseudonym, "message": None})
     borne = forget_name(connection, person.id, name, pseudonym)
     for gone in (one for one in borne if find_annotator(connection, one) is None):  # not another's by now
         for column in (schema.flags.c.answered_by, schema.searches.c.made_by, schema.machines.c.made_by):
@@ -294,6 +294,7 @@ def person_of(row: sa.Row[Any]) -> AnnotatorInfo:
         qualified=row.qualified,
         token_ends_at=row.token_ends_at,
         left_out=row.left_out,
+        message=row.message,
     )
 
 

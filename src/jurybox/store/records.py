@@ -223,6 +223,8 @@ class AnnotatorInfo:
         When the link or token stops to let anybody in; None for never.
     left_out
         Whether his or her labels count for nothing.
+    message
+        What an owner wrote to them that they have not read yet.
     """
 
     name: str
@@ -235,6 +237,7 @@ class AnnotatorInfo:
     qualified: bool | None = None
     token_ends_at: float | None = None
     left_out: bool = False
+    message: str | None = None
 
 
 @dataclass(frozen=True)

@@ -116,9 +116,11 @@ annotators = Table(
     Column("max_share", Double),
     Column("qualified", Boolean),
     Column("left_out", Boolean, nullable=False, server_default=false()),
+    Column("message", Text),
 )
 """`max_share` overrules the setting of that name; `qualified` is empty until a person has been tested. Labels
-of a person who is `left_out` are kept and count for nothing."""
+of a person who is `left_out` are kept and count for nothing. `message` is what an owner wrote to a person who
+has not said yet that they have read it."""
 
 stored_texts = Table(
     "texts",

@@ -30,10 +30,11 @@ from jurybox.trust.posterior import Draws
 
 __all__ = ["Suspect", "Suspicion", "find_copycats", "find_suspects"]
 
-Suspicion: TypeAlias = Literal["random", "constant", "swapped", "copycat"]
+Suspicion: TypeAlias = Literal["random", "constant", "swapped", "copycat", "either"]
 
 _KINDS: tuple[Suspicion, ...] = ("random", "constant", "swapped", "copycat")
 _ENOUGH = 0.5  # probability at which a look is due
+_TOLD_APART = 0.9  # of two people and nobody else: from here on it is this one and not the other
 _BLIND = 0.1  # of the way from chance to perfect; whoever gets no further might as well not look
 _SPREAD = 0.45  # of honest annotators' log median seconds around the crowd's
 _FAST = -1.1, 0.6  # log median seconds of those who do not look, relative to the crowd's: mean, spread
@@ -51,7 +52,8 @@ class Suspect:
         Identifier.
     kind
         ``"random"``: answers do not depend on the text; ``"constant"``: nearly always the same class;
-        ``"swapped"``: exchanges classes; ``"copycat"``: the labels are those of ``other``.
+        ``"swapped"``: exchanges classes; ``"copycat"``: the labels are those of ``other``; ``"either"``:
+        this one or ``other`` answers without looking, and labels of nobody else tell who.
     probability
         That this is so, or, if it is not, another of these kinds is.
     n_annotations
@@ -65,7 +67,7 @@ class Suspect:
         and ``speed``, median seconds and how many times the crowd's median they are. Those that do not apply
         or are unknown are left out.
     other
-        Who was copied, as far as times tell, else the one of both with more labels.
+        Who was copied, as far as times tell, else the one of both with more labels; of two, the other one.
     """
 
     annotator: Any
@@ -112,6 +114,9 @@ def find_suspects(observed: Observed, *, rng: Rng) -> tuple[Suspect, ...]:
     others = share[:, :3].sum(axis=1)
     share[:, :3] *= np.minimum((1 - share[:, 3]) / np.maximum(others, 1e-12), 1)[:, None]
     probability = _weigh_speed(share, speed)
+    if (pair := _not_told_apart(annotations, draws, probability)) is not None:
+        together = min(float(probability[list(pair), 0].sum()), 1.0)
+        return tuple(evidence.suspect(one, "either", together, other) for one, other in (pair, pair[::-1]))
     suspected = np.flatnonzero(probability.sum(axis=1) > _ENOUGH)
     order = suspected[np.argsort(-probability[suspected].sum(axis=1), kind="stable")]
     found: dict[Any, Suspect] = {}
@@ -185,6 +190,19 @@ def _in_common(
     return figures
 
 
+def _not_told_apart(annotations: Annotations, draws: Draws, probability: Floats) -> tuple[int, int] | None:
+    """Return the two who are the whole crowd, if one of them does not look and nothing tells who."""
+    given = np.flatnonzero(annotations.labels_per_annotator)
+    if len(given) != 2 or (draws.kinds[:, given] == EXPERT).any():
+        return None
+    random = probability[given, 0]
+    if not (random > 0).all() or random.sum() <= _ENOUGH or random.max() >= _TOLD_APART:
+        return None
+    if (probability[given, 1:].sum(axis=1) > _ENOUGH).any():
+        return None
+    return int(given[0]), int(given[1])
+
+
 def _habit_shares(draws: Draws) -> Floats:
     """Return the probability of each suspicion, shape (M, 4).
 
@@ -239,7 +257,7 @@ class _Evidence:
         """How far every two agree."""
         return pairwise_agreement(self.annotations)
 
-    def suspect(self, j: int, kind: Suspicion, probability: float) -> Suspect:
+    def suspect(self, j: int, kind: Suspicion, probability: float, other: int | None = None) -> Suspect:
         """Describe annotator j; of two who share their labels, the later one is the copycat."""
         source = int(self.copycats.source[j])
         figures: dict[str, float] = {}
@@ -249,7 +267,8 @@ class _Evidence:
             if figures.get("later", 1.0) < 0.5 and not reviewed:
                 j, source = source, j
                 figures["later"] = 1 - figures["later"]
-        elif kind == "constant" or kind == "random":
+            other = source
+        elif kind != "swapped":
             figures = self._commonest(j)
         else:
             figures = self._exchanged(j)
@@ -259,7 +278,7 @@ class _Evidence:
             probability=probability,
             n_annotations=int(self.annotations.labels_per_annotator[j]),
             evidence=self._about(j) | figures,
-            other=self.annotations.annotators[source] if kind == "copycat" else None,
+            other=None if other is None else self.annotations.annotators[other],
         )
 
     def _about(self, j: int) -> dict[str, float]:

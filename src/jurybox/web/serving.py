@@ -97,7 +97,7 @@ class LearnerKeeper:
         self._stop.set()
         process = self._process
         if process is not None and not _end(process, patience):
-            self._report(f"the learner did not end within {patience:g} s and was killed")
+            _log.warning("the learner did not end within %g s and was killed; no round is lost", patience)
         self._thread.join(timeout=patience)
 
     @property

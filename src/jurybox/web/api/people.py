@@ -84,10 +84,11 @@ def annotator(project: Stored, name: PathName) -> AnnotatorInfo:
     return project.people.get(name)
 
 
-@router.post("/annotators", status_code=201, dependencies=[owner_only])
-def add_annotator(project: Stored, body: PersonIn) -> Invitation:
+@router.post("/annotators", status_code=201)
+def add_annotator(user: Owner, project: Stored, body: PersonIn) -> Invitation:
     """Add a person and make an invite link."""
-    return _invitation(project, project.people.add(body.name, role=body.role, cap=body.cap).name, body.days)
+    person = project.people.add(body.name, role=body.role, cap=body.cap, by=user.name)
+    return _invitation(project, person.name, body.days)
 
 
 @router.patch("/annotators/{name:path}")
@@ -115,10 +116,10 @@ def new_token(project: Stored, body: Whose) -> Invitation:
     return _invitation(project, body.name, body.days)
 
 
-@router.delete("/tokens", status_code=204, dependencies=[owner_only])
-def withdraw_token(project: Stored, name: Annotated[Name, Query()]) -> None:
+@router.delete("/tokens", status_code=204)
+def withdraw_token(user: Owner, project: Stored, name: Annotated[Name, Query()]) -> None:
     """End a person's token, invite link and sessions."""
-    project.people.set_token(project.people.get(name).name, None)
+    project.people.withdraw(project.people.get(name).name, by=user.name)
 
 
 @router.delete("/sessions", status_code=204, dependencies=[owner_only])

@@ -89,6 +89,7 @@ def label_page(request: Request, user: Annotator) -> HTMLResponse:
         "by_item": stored.settings.ask == "unsure",
         "progress": progress,
         "guidelines": project.guidelines,
+        "told": project.people.get(user.name).message,
         "words": stored.settings.highlights,
         "skip_reasons": SKIP_REASONS,
     }
@@ -112,6 +113,13 @@ def label_by_form(
     project = get_project(request)
     said = label if label else _said(project.questions, form)
     project.submit(text_id, said, annotator=user.name, comment=comment, direct=False)
+    return RedirectResponse("/label", 303)
+
+
+@router.post("/label/read")
+def has_read(request: Request, user: Annotator) -> RedirectResponse:
+    """Take the owner's message away, which was read."""
+    get_project(request).people.has_read(user.name)
     return RedirectResponse("/label", 303)
 
 

@@ -84,9 +84,10 @@ def people_page(
     return _page(request, sort=sort, down=down, withdrawn=withdrawn, done=done, made=made)
 
 
-@router.post("", dependencies=[owner_only])
+@router.post("")
 def add_person(
     request: Request,
+    owner: Owner,
     name: Name,
     role: Annotated[Role, Form()] = Role.ANNOTATOR,
     cap: Cap = "",
@@ -97,15 +98,16 @@ def add_person(
     try:
         until = _days(request, days)
         _check_new(request, [name.strip()])
-        project.people.add(name.strip(), role=role, cap=_cap(request, cap))
+        project.people.add(name.strip(), role=role, cap=_cap(request, cap), by=owner.name)
     except (ConflictError, InputError) as error:
         return _page(request, problem=explain(catalogue_of(request), error), status=409)
     return _page(request, link=_link(request, name.strip(), until))
 
 
-@router.post("/several", dependencies=[owner_only])
+@router.post("/several")
 def add_several(
     request: Request,
+    owner: Owner,
     names: Annotated[str, Form(max_length=50_000)],
     cap: Cap = "",
     days: Days = "",
@@ -117,7 +119,7 @@ def add_several(
         until, most = _days(request, days), _cap(request, cap)
         _check_new(request, wanted)
         for name in wanted:
-            project.people.add(name, cap=most)
+            project.people.add(name, cap=most, by=owner.name)
     except (ConflictError, InputError) as error:
         return _page(request, problem=explain(catalogue, error), status=409, names=names)
     ends_at = end_of_link(until)
@@ -133,11 +135,11 @@ def new_link(request: Request, name: Name, days: Days = "") -> HTMLResponse:
     )
 
 
-@router.post("/withdraw", dependencies=[owner_only])
-def withdraw(request: Request, name: Name) -> RedirectResponse:
+@router.post("/withdraw")
+def withdraw(request: Request, owner: Owner, name: Name) -> RedirectResponse:
     """End someone's link and sessions."""
     project = get_project(request)
-    project.people.set_token(project.people.get(name).name, None)
+    project.people.withdraw(project.people.get(name).name, by=owner.name)
     return RedirectResponse(f"/manage/people?withdrawn={quote(name, safe='')}", 303)
 
 
@@ -167,6 +169,15 @@ def count_again(request: Request, owner: Owner, name: Name) -> RedirectResponse:
     """Let the labels count of someone who was left out."""
     get_project(request).people.count_again(name, by=owner.name)
     return RedirectResponse("/manage/people", 303)
+
+
+@router.post("/message")
+def write_to(
+    request: Request, owner: Owner, name: Name, message: Annotated[str, Form(max_length=5000)]
+) -> RedirectResponse:
+    """Write to somebody, who reads it on the labelling page."""
+    get_project(request).people.write_to(name, message.strip(), by=owner.name)
+    return RedirectResponse(f"/manage/person?name={quote(name, safe='')}", 303)
 
 
 @router.post("/qualify", dependencies=[owner_only])
