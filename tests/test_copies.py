@@ -171,11 +171,54 @@ def test_near_duplicates_share_where_labels_of_pairs_agree(tmp_path: Path, agree
         done = project.refit().diagnostics["near_duplicates"]
         assert done["pairs"] == 30
         assert (done["weight"] > 0) == agree
-        assert project.pool.duplicates().sharing == done
+        assert project.pool.duplicates().sharing == {"": done}
         if agree:
             found = [project.beliefs.now().texts.find(f"n{row}") for row in range(30, 60)]
             right = sum(one is not None and one.label == CLASSES[n % 2] for n, one in enumerate(found))
             assert right == 30, "labels that no words tell come from the other text of the pair"
+
+
+def test_each_question_finds_out_what_near_duplicates_share(tmp_path: Path) -> None:
+    texts = pairs(40)
+    asked = ("kind=single:bad,good", "lot=single:no,yes")
+    rng = np.random.default_rng(1)
+    with jb.Project.create(
+        tmp_path / "p.db", texts=texts, questions=asked, settings=SETTINGS.updated({"strategy": "random"})
+    ) as project:
+        project.people.add("ana")
+        project.pool.find()
+        for row in range(40):
+            for key in (f"t{row}", f"n{row}"):
+                said = {"kind": CLASSES[row % 2], "lot": ["no", "yes"][int(rng.integers(2))]}
+                project.submit(key, said, annotator="ana")
+        project.refit()
+        found = project.pool.duplicates().sharing
+    assert {name: one["pairs"] for name, one in found.items()} == {"kind": 40, "lot": 40}
+    assert found["kind"]["weight"] > 0.5
+    assert found["lot"]["weight"] == 0
+
+
+def test_what_is_known_of_a_copy_is_known_of_the_first(location: str) -> None:
+    with made(location) as project:
+        project.gold.set("c", "bad")
+        assert project.gold.labels() == {"a": "bad"}
+        assert asked_of(project, "ana") == ["b", "d"], "gold texts come in another way"
+        project.edit.change_gold({"c": "good"})
+        assert project.gold.labels() == {"a": "good"}
+        project.edit.history.undo(project.edit.history.last_number())
+        assert project.gold.labels() == {"a": "bad"}
+        project.gold.set("c", None)
+        assert project.gold.labels() == {}
+        assert asked_of(project, "bo") == ["a", "b", "d"]
+
+
+def test_what_is_known_of_a_copy_is_passed_on_when_copies_begin_to_share(location: str) -> None:
+    with made(location, share_copies=False) as project:
+        project.gold.set("c", "bad")
+        assert project.gold.labels() == {"c": "bad"}
+        project.configure(share_copies=True)
+        assert project.gold.labels() == {"a": "bad"}
+        assert asked_of(project, "ana") == ["b", "d"]
 
 
 def test_what_is_done_to_a_copy_is_done_to_the_first(location: str) -> None:

@@ -35,6 +35,7 @@ LAYERS = (
     "trust",
     "selection",
     "encoders",
+    "clusters",
     "classifiers",
     "strategies",
     "ranking",

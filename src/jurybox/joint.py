@@ -146,6 +146,7 @@ def play_questions(
     experts: Bools | None = None,
     measure: Measure = "macro_f1",
     reading: float | None = None,
+    group: Ints | None = None,
 ) -> JointRound:
     """Train on what the annotators answered, and rank what to ask next.
 
@@ -155,8 +156,8 @@ def play_questions(
     ----------
     sheet
         Answers about the pool of N texts.
-    features, settings, rng, trainable, experts
-        As in `jurybox.play_round`.
+    features, settings, rng, trainable, experts, group
+        As in `jurybox.play_round`; how far near-duplicates share answers each facet finds out by itself.
     previous
         The round before, of the same facets.
     eligible : ndarray of bool, shape (N,) or (N, F), optional
@@ -208,6 +209,7 @@ def play_questions(
                 trainable=trainable,
                 eligible=None if may is None else may[:, facets.index(facet)],
                 experts=experts,
+                group=group,
             )
             errors = _expected_errors(annotations, played, rng)
             found.add(

@@ -15,7 +15,7 @@ from jurybox.errors import ConflictError
 from jurybox.scales import numbers_of
 from jurybox.store import ranks, state
 from jurybox.store.checks import storable
-from jurybox.store.gold import exempt_veterans
+from jurybox.store.gold import exempt_veterans, pass_on
 from jurybox.store.history import HistoryEvent, note_event
 from jurybox.store.locks import serialise
 from jurybox.store.settings import ProjectSettings
@@ -35,13 +35,13 @@ def change_settings(
     ConflictError
         For a value that is for one question alone, in a project with several, or the other way round.
     """
-    detail = _set(connection, lambda before: before.updated(changes))
+    detail = _set(connection, lambda before: before.updated(changes), now)
     if detail["after"]:
         note_event(connection, "settings", ", ".join(detail["after"]), by=by, now=now, detail=detail)
     return state.read_state(connection).settings
 
 
-def settings_before(connection: Connection, event: HistoryEvent) -> Detail:
+def settings_before(connection: Connection, event: HistoryEvent, now: float) -> Detail:
     """Undo a change of settings; return what the trail is to keep.
 
     Raises
@@ -49,13 +49,13 @@ def settings_before(connection: Connection, event: HistoryEvent) -> Detail:
     ConflictError
         If one of them was changed since.
     """
-    now = _plain(state.read_state(connection).settings)
+    held = _plain(state.read_state(connection).settings)
     for name, value in event.detail["after"].items():
-        if now[name] != value:
+        if held[name] != value:
             raise ConflictError(
-                f"{name} was {value!r} and is {now[name]!r} by now; undo that first", code="in_the_way"
+                f"{name} was {value!r} and is {held[name]!r} by now; undo that first", code="in_the_way"
             )
-    return _set(connection, lambda settings: replace(settings, **event.detail["before"]))
+    return _set(connection, lambda settings: replace(settings, **event.detail["before"]), now)
 
 
 def change_guidelines(connection: Connection, text: str, *, by: str | None, now: float) -> None:
@@ -86,7 +86,9 @@ def add_class(connection: Connection, name: str, *, by: str | None, now: float) 
     note_event(connection, "add class", name, by=by, now=now)
 
 
-def _set(connection: Connection, change: Callable[[ProjectSettings], ProjectSettings]) -> Detail:
+def _set(
+    connection: Connection, change: Callable[[ProjectSettings], ProjectSettings], now: float
+) -> Detail:
     """Change the settings, and all that depends on them; return the values before and after that differ."""
     serialise(connection, "round")
     stored = state.read_state(connection)
@@ -96,6 +98,7 @@ def _set(connection: Connection, change: Callable[[ProjectSettings], ProjectSett
     before, after = _plain(stored.settings), _plain(settings)
     state.write_state(connection, settings=after)
     exempt_veterans(connection, stored.settings, settings)
+    pass_on(connection, now=now)  # nothing, unless copies share labels only now
     if ranks.rules(settings) != ranks.rules(stored.settings):
         ranks.settle_all(connection, state.read_state(connection))
     names = [name for name in after if before[name] != after[name]]

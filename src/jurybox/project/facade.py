@@ -26,6 +26,7 @@ from jurybox.project.arriving import (
 from jurybox.project.audit import Audit
 from jurybox.project.beliefs import BeliefSource
 from jurybox.project.editing import Editing
+from jurybox.project.encoding import Telling
 from jurybox.project.facets import Facets, read_whole, what_is_asked
 from jurybox.project.gold import Gold
 from jurybox.project.labeller import open_labeller
@@ -35,7 +36,7 @@ from jurybox.project.people import People
 from jurybox.project.pool import Pool
 from jurybox.project.reading import Notes, Reading
 from jurybox.project.reviewing import Reviewing
-from jurybox.project.rounds import Rounds, Telling
+from jurybox.project.rounds import Rounds
 from jurybox.project.tuning import Tuning
 from jurybox.questions import Question
 from jurybox.store import lifecycle, overview, ranks, snapshots, state
@@ -97,7 +98,7 @@ class Project(Labelling):
         self.edit = Editing(store, clock, self.beliefs)
         self.machines = Machines(store, clock, self.beliefs)
         self.review = Reviewing(store, clock)
-        self.pool = Pool(store, clock)
+        self.pool = Pool(store, clock, self._rounds.encoding)
 
     @classmethod
     def create(
@@ -125,10 +126,8 @@ class Project(Labelling):
             Names of the classes, in the order in which annotators see them; needed without questions.
         questions
             In place of classes, what is asked of a text: as `jurybox.Question`, or as its `parse` takes it.
-        texts
-            As for `add_texts`.
-        batches, duplicates
-            As for `add`: texts and annotations of files.
+        texts, batches, duplicates
+            As for `add_texts`, and for `add`: texts and annotations of files.
         name
             A title; default: the name of the file or schema.
         cache

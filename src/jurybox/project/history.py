@@ -190,8 +190,8 @@ def _keep_search(connection: Connection, event: HistoryEvent, now: float) -> _Un
     return _Undone("keep search", event.subject, {})
 
 
-def _settings_before(connection: Connection, event: HistoryEvent, _now: float) -> _Undone:
-    return _Undone(event.verb, event.subject, configuring.settings_before(connection, event))
+def _settings_before(connection: Connection, event: HistoryEvent, now: float) -> _Undone:
+    return _Undone(event.verb, event.subject, configuring.settings_before(connection, event, now))
 
 
 def _guidelines_before(connection: Connection, event: HistoryEvent, now: float) -> _Undone:

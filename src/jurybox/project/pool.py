@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,13 +47,14 @@ class DuplicateGroups:
     groups
         Some of them, the largest first.
     sharing
-        As of `jurybox.duplicates.Sameness`, of near-duplicates; None before a round had any.
+        Of near-duplicates, as of `jurybox.duplicates.Sameness`: under an empty name, or with several questions
+        by facet; empty before a round had any.
     """
 
     total: int
     copies: int
     groups: tuple[DuplicateGroup, ...]
-    sharing: dict[str, Any] | None
+    sharing: Mapping[str, Mapping[str, Any]]
 
 
 class Pool(ProjectPart):
@@ -109,7 +110,7 @@ class Pool(ProjectPart):
         """Return groups of several texts, from a place on, the largest first."""
         with self.store.read() as connection:
             total, found = groups.read_groups(connection, start, n)
-            alike = rounds.last_diagnostics(connection).get("near_duplicates") or None
+            told = rounds.last_diagnostics(connection)
             copies = read_state(connection).n_copies
         return DuplicateGroups(
             total,
@@ -122,7 +123,11 @@ class Pool(ProjectPart):
                 )
                 for group in found
             ),
-            alike,
+            {
+                name: one["near_duplicates"]
+                for name, one in (told.get("facets") or {"": told}).items()
+                if one.get("near_duplicates")
+            },
         )
 
     def split(self, text_ids: Iterable[str], *, by: str | None = None) -> int:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,9 +15,10 @@ from jurybox.errors import ConflictError
 from jurybox.formats.plain import plain
 from jurybox.loop import Round
 from jurybox.project.auditing import audit_record
+from jurybox.project.encoding import Encoding, Telling, quiet
 from jurybox.project.handle import ProjectPart
 from jurybox.project.tuning import Tuning
-from jurybox.store import machines, overview, responses, rounds, snapshots, streams
+from jurybox.store import machines, responses, rounds, snapshots, streams
 from jurybox.store.engine import Store
 from jurybox.store.records import RoundInfo
 from jurybox.store.settings import ProjectSettings
@@ -27,8 +28,6 @@ from jurybox.trust.stopping import prediction_stability
 
 if TYPE_CHECKING:
     from jurybox.classifiers.pooled import MachineVotes
-    from jurybox.encoders import Views
-    from jurybox.encoders.by_number import PoolRows
     from jurybox.joint import JointRound
     from jurybox.loop import Settings
     from jurybox.sheets import AnswerSheet
@@ -36,34 +35,19 @@ if TYPE_CHECKING:
 _LARGE = 50_000
 """Texts from which on a round ranks a front, part by part."""
 
-Telling: TypeAlias = Callable[[str, int, int], None]
-"""Told what is being done, how much of it is done, and how much there is."""
-
-
-@dataclass(frozen=True)
-class _Features:
-    """What the encoders make of the first N texts; texts never change, so rows of later ones are added."""
-
-    setting: str
-    views: Views
-    rows: PoolRows
-    notes: tuple[str, ...]
-
-
 class Rounds(ProjectPart):
     """Plays rounds, with what the encoder learnt apart from them.
 
     Attributes
     ----------
-    cache
-        Folder for features; may be deleted at any time.
+    encoding
+        What rounds are played on.
     """
 
     def __init__(self, store: Store, clock: Callable[[], float], cache: Path, tuning: Tuning) -> None:
         super().__init__(store, clock)
-        self.cache = cache
+        self.encoding = Encoding(store, clock, cache)
         self._tuning = tuning
-        self._features: _Features | None = None
         self._previous: tuple[Round | JointRound, NDArray[np.int64]] | None = None
         self._number = 0  # of that round
 
@@ -72,7 +56,7 @@ class Rounds(ProjectPart):
         with self.store.exclusive("round") as alone:
             if not alone:
                 raise ConflictError("another round of this project is being played; wait for it to end")
-            return self._published(progress or _quiet, lambda: alone.is_held() and allowed())
+            return self._published(progress or quiet, lambda: alone.is_held() and allowed())
 
     def _published(self, progress: Telling, allowed: Callable[[], bool]) -> RoundInfo:
         with self.store.read() as connection:
@@ -116,7 +100,7 @@ class Rounds(ProjectPart):
 
         with self.store.read() as connection:
             state = read_state(connection)
-        (played, audit), known = self._previous or (None, None), self._features
+        (played, audit), known = self._previous or (None, None), self.encoding.known
         if not isinstance(played, Round) or played.classifier is None or audit is None or known is None:
             return 0
         first, N, settings = len(played.pred_probs), state.n_placed, _loop_settings(state.settings)
@@ -125,7 +109,7 @@ class Rounds(ProjectPart):
             return 0
         with self.store.read() as connection:
             scale = read_scale(connection)
-        p, scores = say_of(played, settings, scale, self._encoded(known.setting, N, _quiet).rows[first:N])
+        p, scores = say_of(played, settings, scale, self.encoding.of(known.setting, N).rows[first:N])
         self._previous = replace(played, pred_probs=np.concatenate([played.pred_probs, p])), audit
         return streams.rank_arrivals(self.store, self._number, first, scores, p)
 
@@ -160,10 +144,8 @@ class Rounds(ProjectPart):
         if isinstance(inputs, PoolRows) and machines is None and _LARGE <= N and goes_in_parts(chosen):
             played = play_in_parts(annotations, inputs, chosen, rng, size=FRONT, **given)
         else:
-            group = snapshot.kin.sharing(held_out) if settings.share_copies else None
-            played = play_round(
-                annotations, _whole(inputs), chosen, rng, machines=machines, group=group, **given
-            )
+            given["group"] = _sharing(snapshot, settings, held_out)
+            played = play_round(annotations, _whole(inputs), chosen, rng, machines=machines, **given)
         progress("fit", 1, 1)
         if tuned is not None:
             made = {
@@ -201,6 +183,7 @@ class Rounds(ProjectPart):
             eligible=wants[:, None] & ~agreed,
             experts=snapshot.experts,
             reading=settings.reading_effort if settings.ask == "unsure" else None,
+            group=_sharing(snapshot, settings, held_out),
         )
         progress("fit", 1, 1)
         return played, made
@@ -257,7 +240,7 @@ class Rounds(ProjectPart):
             settings, held_out = read_state(connection).settings, snapshots.read_held_out(connection)
         if not drawn.n_annotations or _loop_settings(settings).classifier.takes == "texts":
             return []
-        inputs, _ = self._inputs(settings, drawn.n_texts, _quiet)
+        inputs, _ = self._inputs(settings, drawn.n_texts, quiet)
         # Nobody asks for predictions of other texts, and on a large project these would take longest.
         rows = np.union1d(np.flatnonzero(drawn.labelled), audit)
         points = play_random_arm(
@@ -287,8 +270,8 @@ class Rounds(ProjectPart):
         from jurybox.classifiers import get_classifier
 
         if get_classifier(settings.classifier).takes == "texts":
-            return self._pool_texts(0, N), {}
-        encoded = self._encoded(settings.encoder, N, progress)
+            return self.encoding.texts(0, N), {}
+        encoded = self.encoding.of(settings.encoder, N, progress)
         views = encoded.views
         return encoded.rows, {
             "encoder": views.name,
@@ -319,48 +302,6 @@ class Rounds(ProjectPart):
             return None
         return replace(previous, rounds={facet: _longer(each, N) for facet, each in previous.rounds.items()})
 
-    def _encoded(self, encoder: str, N: int, progress: Telling) -> _Features:
-        """Return the rows of the first N texts; only those are made that are not in memory yet."""
-        from jurybox.encoders import (
-            FeatureCache,
-            drift_note,
-            fit_views_at,
-            get_encoders,
-            language_note,
-            sample_of,
-        )
-
-        def report(done: int, total: int) -> None:
-            progress("encode", done, total)
-
-        known = self._features
-        if known is None or known.setting != encoder or known.views.outgrown(N) or len(known.rows) > N:
-            cache = FeatureCache(self.cache)
-            views = fit_views_at(get_encoders(encoder), N, self._texts_at, cache=cache, progress=report)
-            notes = [
-                language_note(view.encoder, self._texts_at(sample_of(N).tolist()))
-                for view in views.views
-                if view.encoder.is_english
-            ]
-        elif len(known.rows) < N:
-            views, notes = known.views, [note for note in known.notes if "drift" not in note]
-        else:
-            return known
-        with self.store.read() as connection:
-            lineage = overview.read_lineage(connection)
-        rows = views.pool(N, lineage, self._pool_texts, report)
-        notes.append(drift_note(views.drift(rows)))
-        self._features = _Features(encoder, views, rows, tuple(note for note in notes if note))
-        return self._features
-
-    def _texts_at(self, numbers: Sequence[int]) -> list[str]:
-        with self.store.read() as connection:
-            return overview.texts_at(connection, numbers)
-
-    def _pool_texts(self, start: int, stop: int) -> list[str]:
-        with self.store.read() as connection:
-            return overview.pool_texts(connection, start, stop)
-
 
 def _loop_settings(settings: ProjectSettings) -> Settings:
     from jurybox.classifiers import get_classifier
@@ -388,6 +329,13 @@ def _told_of(played: Round, audit: NDArray[np.int64], before: NDArray[np.floatin
     }
 
 
+def _sharing(
+    snapshot: Snapshot, settings: ProjectSettings, held_out: NDArray[np.bool_]
+) -> NDArray[np.int64] | None:
+    """Return the groups (N,) of near-duplicates that may share labels; None for none."""
+    return snapshot.kin.sharing(held_out) if settings.share_copies else None
+
+
 def _probabilities(played: Round | JointRound) -> NDArray[np.floating]:
     """Return the probabilities of all texts; of several facets side by side."""
     if isinstance(played, Round):
@@ -411,6 +359,3 @@ def _longer(played: Round, N: int) -> Round:
     probs[:known] = played.pred_probs
     return replace(played, pred_probs=probs)
 
-
-def _quiet(_what: str, _done: int, _total: int) -> None:
-    """Tell nobody."""

@@ -16,7 +16,7 @@ from sqlalchemy.engine import Connection
 
 from jurybox.errors import ConflictError
 from jurybox.store import schema
-from jurybox.store.gold import set_gold
+from jurybox.store.gold import of_first_texts, set_gold
 from jurybox.store.groups import GroupRow, first_texts, rewrite_groups, rows_around
 from jurybox.store.loans import ASSIGNED, take_from_others
 from jurybox.store.locks import serialise
@@ -324,6 +324,7 @@ def take_back(connection: Connection, detail: Detail) -> None:
 
 def change_gold(connection: Connection, labels: Mapping[str, str | None], *, now: float) -> Detail:
     """Do as `jurybox.store.gold.set_gold`, and return what held before and holds now."""
+    labels = of_first_texts(connection, labels)
     before: dict[str, str | None] = dict.fromkeys(labels)
     for chunk in chunks(labels, _CHUNK):
         before.update(_known_labels(connection, schema.texts.c.external_id.in_(chunk)))

@@ -50,6 +50,8 @@ class GoldAnswers:
 def set_gold(connection: Connection, labels: Mapping[str, str | None], *, now: float) -> None:
     """Make texts gold texts with these labels; a label of None makes them ordinary again.
 
+    Where copies share labels, what is known of a copy is known of the first text (`of_first_texts`).
+
     Raises
     ------
     NotFoundError
@@ -59,6 +61,7 @@ def set_gold(connection: Connection, labels: Mapping[str, str | None], *, now: f
     """
     serialise(connection, "round")
     gold, leases = schema.gold, schema.gold_leases
+    labels = of_first_texts(connection, labels)
     classes = {label: class_number(connection, label) for label in {*labels.values()} if label is not None}
     for chunk in chunks(labels.items(), _CHUNK):
         numbers = text_numbers(connection, [text for text, _ in chunk])
@@ -77,6 +80,25 @@ def set_gold(connection: Connection, labels: Mapping[str, str | None], *, now: f
             connection.execute(sa.insert(gold), rows)
         mark_gold(connection, read_state(connection), numbers.values())
     write_state(connection, n_gold=connection.scalar(sa.select(sa.func.count()).select_from(gold)))
+
+
+def of_first_texts(connection: Connection, labels: Mapping[str, str | None]) -> dict[str, str | None]:
+    """Return labels by id in which what is known of a copy is known of the first text; the last one counts.
+
+    As they were where copies share no labels.
+    """
+    first = _first_ids(connection, [*labels])
+    return {first.get(text, text): label for text, label in labels.items()}
+
+
+def pass_on(connection: Connection, *, now: float) -> None:
+    """Let what is known of copies be known of their first texts: for when copies begin to share labels."""
+    own = read_gold(connection)
+    copies = {text: own.pop(text) for text in _first_ids(connection, [*own])}
+    if copies:
+        numbers = text_numbers(connection, copies).values()
+        connection.execute(sa.delete(schema.gold).where(schema.gold.c.text_id.in_(numbers)))
+        set_gold(connection, {**of_first_texts(connection, copies), **own}, now=now)
 
 
 def read_gold(connection: Connection) -> dict[str, str]:
@@ -143,6 +165,21 @@ def without_deleted(connection: Connection, labels: Mapping[str, str | None]) ->
         for name in connection.scalars(sa.select(texts.c.external_id).where(*gone)):
             del left[name]
     return left
+
+
+def _first_ids(connection: Connection, ids: Sequence[str]) -> dict[str, str]:
+    """Return of copies the ids of their first texts; empty where copies share no labels."""
+    if not read_state(connection).shares_copies:
+        return {}
+    groups, copies, firsts = schema.groups, schema.texts.alias("copies"), schema.texts.alias("firsts")
+    query = sa.select(copies.c.external_id, firsts.c.external_id.label("first")).select_from(
+        groups.join(copies, copies.c.id == groups.c.text_id).join(firsts, firsts.c.id == groups.c.copy_of)
+    )
+    return {
+        row.external_id: row.first
+        for chunk in chunks(ids, _CHUNK)
+        for row in connection.execute(query.where(copies.c.external_id.in_(chunk)))
+    }
 
 
 def _tallies(

@@ -133,6 +133,8 @@ def text_page(
     """Show one text with everything that is known about it."""
     project, edits = get_project(request), may(user, Role.OWNER)
     classes = [(name, name) for name in project.classes]
+    belief = get_beliefs(request).recent().texts.find(text_id)
+    first = belief.copy_of if belief and belief.copy_of else text_id
     values = {
         **text_view(request, text_id),
         "saved": bool(saved),
@@ -141,7 +143,7 @@ def text_page(
         "class_options": classes,
         "assignees": _present(project) if edits else [],
         "gold_options": [("", catalogue_of(request).text("text.gold_none")), *classes],
-        "gold": project.gold.labels().get(text_id, "") if edits else "",
+        "gold": project.gold.labels().get(first, "") if edits else "",
     }
     return render(request, "manage/text.html", values)
 
