@@ -11,7 +11,10 @@ from hypothesis import strategies as st
 
 from jurybox.clusters import Clusters, find_clusters, most_similar
 from jurybox.encoders.by_number import PoolRows, RowShelf
-from jurybox.errors import InputError
+from jurybox.errors import ConflictError, InputError, NotFoundError
+from jurybox.project import Project
+from jurybox.store.filters import AnnotationFilter
+from jurybox.store.settings import ProjectSettings
 
 
 def cosine(a: np.ndarray, b: np.ndarray) -> float:
@@ -37,10 +40,10 @@ def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = np.random.default_rng(0).standard_normal((300, 8))
     whole = most_similar(rows, 7, 20)
     found = find_clusters(rows, lambda places: [f"word{at % 5}" for at in places], 4)
-    members = found.members(rows, 2).places
+    members = found.split(rows).members(2).places
     monkeypatch.setattr("jurybox.clusters._BLOCK", 17)
     assert most_similar(rows, 7, 20).places.tolist() == whole.places.tolist()
-    assert found.members(rows, 2).places.tolist() == members.tolist()
+    assert found.split(rows).members(2).places.tolist() == members.tolist()
 
 
 def test_clusters_are_those_that_were_planted() -> None:
@@ -51,16 +54,16 @@ def test_clusters_are_those_that_were_planted() -> None:
     found = find_clusters(rows, lambda places: [f"the {names[of[at]]} was {at}" for at in places], 3)
     assert found.sizes.tolist() == [200, 200, 200]
     assert sorted(words[0] for words in found.words) == sorted(names)
-    cluster, near = found.nearest(rows)
-    assert len(np.unique(cluster[of == 1])) == 1
-    members = found.members(rows, int(cluster[1])).places
+    split = found.split(rows)
+    assert len(np.unique(split.cluster[of == 1])) == 1
+    members = split.members(int(split.cluster[1])).places
     assert np.array_equal(np.sort(members), np.flatnonzero(of == 1))
-    assert (np.diff(near[members]) <= 0).all(), "the nearest first"
+    assert (np.diff(split.nearness[members]) <= 0).all(), "the nearest first"
 
 
 def test_words_that_all_clusters_have_tell_less() -> None:
     rows = np.repeat(np.eye(2), 4, axis=0)
-    texts = ["the soup here", "the soup", "the soup", "the soup", "the waiter", "the waiter", "the waiter", "the"]
+    texts = ["the soup here", *["the soup"] * 3, *["the waiter"] * 3, "the"]
     found = find_clusters(rows, lambda places: [texts[at] for at in places], 2)
     assert {words[0] for words in found.words} == {"soup", "waiter"}
 
@@ -100,3 +103,144 @@ def test_rows_of_files_and_of_an_array_are_the_same(tmp_path: Path) -> None:
     assert found.words == again.words
     assert found.headline() == f"Clusters({len(found.sizes)} of 50 texts)"
     assert most_similar(pool, 3).places.tolist() == most_similar(rows, 3).places.tolist()
+
+
+# -- projects -----------------------------------------------------------------------------------------------
+
+SETTINGS = ProjectSettings(encoder="tfidf", tuning=False, overlap=0, audit_size=6, audit_share=0.2)
+TEXTS = [
+    *((f"s{at}", f"the soup was cold and salty, dish {at}") for at in range(20)),
+    *((f"w{at}", f"our waiter smiled kindly at table {at}") for at in range(20)),
+]
+
+
+def made(location: str, **changes: object) -> Project:
+    project = Project.create(
+        location, texts=TEXTS, classes=["bad", "good"], settings=SETTINGS.updated(changes)
+    )
+    for name in ("ana", "bo"):
+        project.people.add(name)
+    return project
+
+
+def cluster_of(project: Project, word: str) -> int:
+    (found,) = (one.number for one in project.pool.clusters() if word in one.words)
+    return found
+
+
+def test_similar_texts_are_shown_without_copies_and_deleted_ones(location: str) -> None:
+    with made(location) as project:
+        project.add_texts([("copy", "the soup was cold  and salty, dish 3"), ("twin", TEXTS[25][1] + " ")])
+        found = project.pool.similar("s3", 19)
+        assert {one.text_id[0] for one in found} == {"s"}
+        assert len(found) == 19, "neither itself nor its copy"
+        assert [one.similarity for one in found] == sorted((o.similarity for o in found), reverse=True)
+        first = found[0].text_id
+        project.edit.delete_texts([first])
+        assert first not in {one.text_id for one in project.pool.similar("copy", 40)}
+        assert "w5" in {one.text_id for one in project.pool.similar("w6", 40)}, "the first of two copies"
+        assert "twin" not in {one.text_id for one in project.pool.similar("w6", 40)}
+        with pytest.raises(NotFoundError, match="nothing"):
+            project.pool.similar("nothing")
+
+
+def test_a_cluster_is_labelled_at_once_and_that_is_undone(location: str) -> None:
+    with made(location) as project:
+        assert project.pool.clusters() == []
+        found = project.pool.find_clusters(2)
+        assert [one.texts for one in found] == [20, 20]
+        number = cluster_of(project, "soup")
+        assert {one.text_id[0] for one in project.pool.cluster_texts(number)} == {"s"}
+        assert len(project.pool.cluster_texts(number, 15)) == 5
+        audited = {one for one in project.audit.texts() if one.startswith("s")}
+        project.submit("s1", "good", annotator="ana", seconds=1.0)
+        done = project.pool.label_cluster(number, "bad", by="olga")
+        assert done == 20 - len(audited)
+        rows = project.reading.find_annotations(AnnotationFilter(annotator="clusters"), limit=100).items
+        assert {row.text_id for row in rows} == {f"s{at}" for at in range(20)} - audited
+        assert {(row.label, row.origin) for row in rows} == {("bad", "cluster")}
+        assert project.annotations().n_annotators == 3, "they are nobody's careful labels"
+        assert "ana" in {
+            row.annotator
+            for row in project.reading.find_annotations(AnnotationFilter(text_id="s1"), limit=9).items
+        }
+        assert project.pool.label_cluster(number, "bad") == 0, "they have it already"
+        assert project.pool.label_cluster(number, "good", most=3) <= 3
+        trail = project.edit.history
+        trail.undo(trail.last_number())
+        left = project.reading.find_annotations(AnnotationFilter(annotator="clusters"), limit=100).items
+        assert {row.label for row in left} == {"bad"}
+        (event,) = (one for one in trail.last() if one.verb == "label cluster" and one.undone_by is None)
+        assert event.actor == "olga"
+        trail.undo(event.number)
+        assert project.status().annotations == 1
+
+
+def test_people_are_asked_for_texts_of_a_labelled_cluster(location: str) -> None:
+    with made(location, audit_size=0) as project:
+        project.pool.find_clusters(2)
+        project.pool.label_cluster(cluster_of(project, "soup"), "bad")
+        asked = set()
+        while task := project.next_task("ana"):
+            asked.add(task.text_id)
+            project.submit(task, "bad" if task.text_id.startswith("s") else "good")
+        assert asked == {key for key, _ in TEXTS}
+
+
+def test_what_clusters_say_is_judged_by_what_people_say(tmp_path: Path) -> None:
+    with made(str(tmp_path / "p.db"), audit_size=0) as project:
+        project.pool.find_clusters(2)
+        project.pool.label_cluster(cluster_of(project, "soup"), "good")
+        for key, _ in TEXTS[:10]:
+            for name in ("ana", "bo"):
+                project.submit(key, "bad", annotator=name)
+        for key, _ in TEXTS[20:30]:
+            for name in ("ana", "bo"):
+                project.submit(key, "good", annotator=name)
+        project.refit()
+        found = {one.text_id: one.label for one in project.beliefs.now().texts}
+        assert {found[f"s{at}"] for at in range(20)} == {"bad"}, "clusters were wrong where people looked"
+
+
+def test_a_text_that_joins_the_audit_loses_what_its_cluster_said(location: str) -> None:
+    with made(location, audit_size=0) as project:
+        project.pool.find_clusters(2)
+        for number in (0, 1):
+            project.pool.label_cluster(number, "bad")
+        assert project.status().annotations == 40
+        project.audit.grow(8)
+        rows = project.reading.find_annotations(AnnotationFilter(annotator="clusters"), limit=100).items
+        assert len(rows) == 32
+        assert not {row.text_id for row in rows} & {*project.audit.texts()}
+
+
+def test_what_cannot_be_labelled_at_once_is_said(tmp_path: Path) -> None:
+    with made(str(tmp_path / "p.db")) as project:
+        with pytest.raises(NotFoundError, match="no cluster 0"):
+            project.pool.label_cluster(0, "bad")
+        with pytest.raises(InputError, match="expected 2 to 500"):
+            project.pool.find_clusters(1)
+        project.pool.find_clusters(2)
+        with pytest.raises(InputError):
+            project.pool.label_cluster(0, "ugly")
+        project.people.add("clusters")
+        project.submit("s1", "bad", annotator="clusters")
+        with pytest.raises(ConflictError, match="called 'clusters'"):
+            project.pool.label_cluster(0, "bad")
+    with Project.create(
+        tmp_path / "q.db", texts=TEXTS, questions=["a=single:x,y", "b=single:x,y"]
+    ) as several:
+        with pytest.raises(ConflictError, match="several questions"):
+            several.pool.label_cluster(0, "bad")
+
+
+def test_clusters_of_texts_that_are_encoded_in_another_way_are_old(tmp_path: Path) -> None:
+    with made(str(tmp_path / "p.db")) as project:
+        project.pool.find_clusters(2)
+        project.add_texts([(f"n{at}", f"loud music in hall {at}") for at in range(10)])
+        assert len(project.pool.cluster_texts(0)) + len(project.pool.cluster_texts(1)) == 50, (
+            "new ones belong"
+        )
+        project.add_texts([(f"m{at}", f"loud music in hall {at}, again") for at in range(50)])
+        with pytest.raises(ConflictError, match="find clusters again"):
+            project.pool.cluster_texts(0)

@@ -7,7 +7,7 @@ are those that its texts have more often than others', by a TF-IDF in which a cl
 
 References
 ----------
-Grootendorst, M. (2022). BERTopic: Neural topic modeling with a class-based TF-IDF procedure. arXiv:2203.05794.
+Grootendorst, M. (2022). BERTopic: neural topic modeling with a class-based TF-IDF procedure. arXiv:2203.05794
 Sculley, D. (2010). Web-scale k-means clustering. *WWW*, 1177-1178.
 """
 
@@ -24,7 +24,7 @@ from jurybox.arrays import DataFrame, Floats, Ints, Rng, freeze, generator
 from jurybox.display import Shown
 from jurybox.errors import InputError
 
-__all__ = ["Clusters", "Neighbours", "RowsOfTexts", "find_clusters", "most_similar"]
+__all__ = ["Clusters", "Membership", "Neighbours", "RowsOfTexts", "find_clusters", "most_similar"]
 
 _BLOCK = 16_384  # rows at a time
 _SAMPLE = 20_000  # texts that centres and words are found on
@@ -65,6 +65,32 @@ class Neighbours:
         freeze(self.similarity)
 
 
+@dataclass(frozen=True, eq=False)
+class Membership:
+    """To which cluster each of N texts belongs.
+
+    Attributes
+    ----------
+    cluster : ndarray of int, shape (N,)
+        The one whose centre is nearest.
+    nearness : ndarray, shape (N,)
+        The cosine of text and centre.
+    """
+
+    cluster: Ints
+    nearness: Floats
+
+    def __post_init__(self) -> None:
+        freeze(self.cluster)
+        freeze(self.nearness)
+
+    def members(self, number: int) -> Neighbours:
+        """Return the texts of one cluster, those nearest to its centre first."""
+        mine = np.flatnonzero(self.cluster == number)
+        order = np.lexsort((mine, -self.nearness[mine]))
+        return Neighbours(mine[order], self.nearness[mine[order]])
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Clusters(Shown):
     """Clusters of texts, the largest first; of equal ones, the one with the first text.
@@ -83,7 +109,7 @@ class Clusters(Shown):
     >>> texts = ["cold soup", "hot soup", "good soup", "slow waiter", "rude waiter", "kind waiter"]
     >>> rows = np.repeat(np.eye(2), 3, axis=0)
     >>> found = find_clusters(rows, lambda places: [texts[at] for at in places], 2)
-    >>> [words[0] for words in found.words], found.members(rows, 1).places.tolist()
+    >>> [words[0] for words in found.words], found.split(rows).members(1).places.tolist()
     (['soup', 'waiter'], [3, 4, 5])
     """
 
@@ -106,20 +132,13 @@ class Clusters(Shown):
         words = [" ".join(each) for each in self.words]
         return pd.DataFrame({"texts": self.sizes, "words": words}).rename_axis("cluster")
 
-    def nearest(self, rows: RowsOfTexts) -> tuple[Ints, Floats]:
-        """Return the cluster of each text, and how near its centre it is, a cosine; shape (N,) each."""
-        cluster, near = np.zeros(len(rows), np.int64), np.zeros(len(rows))
+    def split(self, rows: RowsOfTexts) -> Membership:
+        """Return to which cluster each text belongs."""
+        cluster, nearness = np.zeros(len(rows), np.int32), np.zeros(len(rows), np.float32)
         for part, block in _blocks(rows):
             cosines = block @ self.centres.T
-            cluster[part], near[part] = cosines.argmax(axis=1), cosines.max(axis=1)
-        return cluster, near
-
-    def members(self, rows: RowsOfTexts, number: int) -> Neighbours:
-        """Return the texts of one cluster, those nearest to its centre first."""
-        cluster, near = self.nearest(rows)
-        mine = np.flatnonzero(cluster == number)
-        order = np.lexsort((mine, -near[mine]))
-        return Neighbours(mine[order], near[mine[order]])
+            cluster[part], nearness[part] = cosines.argmax(axis=1), cosines.max(axis=1)
+        return Membership(cluster, nearness)
 
 
 def most_similar(rows: RowsOfTexts, place: int, n: int = 10) -> Neighbours:
@@ -165,7 +184,7 @@ def find_clusters(
     texts_at
         Gives the texts at some places; some thousand are asked for.
     n_clusters
-        How many there are at most; default: as many as the square root of half the texts, and no more than 50.
+        How many there are at most; default: the square root of half the texts, and no more than 50.
     among : ndarray of int, shape (n,), optional
         Positions of the texts that clusters are to be of; default: all.
     rng
@@ -191,12 +210,12 @@ def find_clusters(
     C, seed = min(wanted, len(np.unique(x, axis=0))), int(generator(rng).integers(2**31))
     means = MiniBatchKMeans(C, batch_size=2048, n_init=3, random_state=seed).fit(x).cluster_centers_
     found = Clusters(_unit(means), np.zeros(C, np.int64), ())
-    cluster = found.nearest(rows)[0][among]
+    cluster = found.split(rows).cluster[among]
     first, sizes = np.full(C, len(among)), np.bincount(cluster, minlength=C)
     np.minimum.at(first, cluster, np.arange(len(among)))
     order = np.lexsort((first, -sizes))[: int((sizes > 0).sum())]
     found = Clusters(found.centres[order], sizes[order], ())
-    words = _telling_words(texts_at(sample.tolist()), found.nearest(x)[0], len(order))
+    words = _telling_words(texts_at(sample.tolist()), found.split(x).cluster, len(order))
     return Clusters(found.centres, found.sizes, words)
 
 
@@ -220,9 +239,7 @@ def _telling_words(texts: Sequence[str], cluster: Ints, C: int) -> tuple[tuple[s
     weight = share * np.log1p(count.sum() / C / count.sum(axis=0))
     names = counter.get_feature_names_out()
     best = np.argsort(-weight, axis=1, kind="stable")[:, :_WORDS]
-    return tuple(
-        tuple(str(names[w]) for w in row if weight[c, w] > 0) for c, row in enumerate(best)
-    )
+    return tuple(tuple(str(names[w]) for w in row if weight[c, w] > 0) for c, row in enumerate(best))
 
 
 def _unit(rows: NDArray[np.floating]) -> NDArray[np.floating]:

@@ -11,6 +11,8 @@ from jurybox.project.basis import Basis, Moment
 from jurybox.project.handle import ProjectPart
 from jurybox.store import overview
 from jurybox.store.arrivals import grow_audit
+from jurybox.store.clusters import labels_at_once
+from jurybox.store.editing import delete_labels
 from jurybox.store.history import note_event
 from jurybox.store.settings import ProjectSettings
 from jurybox.trust.intervals import wilson
@@ -89,7 +91,8 @@ class Audit(ProjectPart):
         """Draw n further texts at random, from those that a strategy has chosen and those that none has.
 
         They leave every training set, tuned encoders included, with the round that this asks for; before it
-        they do not count. `Beliefs.audit_plan` says what it brings and costs.
+        they do not count. Labels that were given to whole clusters are taken back. `Beliefs.audit_plan` says
+        what it brings and costs.
 
         Parameters
         ----------
@@ -107,7 +110,8 @@ class Audit(ProjectPart):
             If n is below 1, or there are not so many texts outside the sample.
         """
         with self.store.write() as connection:
-            grow_audit(connection, n, now=self._clock())
+            drawn = grow_audit(connection, n, now=self._clock())
+            delete_labels(connection, labels_at_once(connection, drawn), now=self._clock())
             note_event(connection, "grow audit", str(n), by=by, now=self._clock())
         return len(self.texts())
 

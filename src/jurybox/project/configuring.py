@@ -86,9 +86,7 @@ def add_class(connection: Connection, name: str, *, by: str | None, now: float) 
     note_event(connection, "add class", name, by=by, now=now)
 
 
-def _set(
-    connection: Connection, change: Callable[[ProjectSettings], ProjectSettings], now: float
-) -> Detail:
+def _set(connection: Connection, change: Callable[[ProjectSettings], ProjectSettings], now: float) -> Detail:
     """Change the settings, and all that depends on them; return the values before and after that differ."""
     serialise(connection, "round")
     stored = state.read_state(connection)

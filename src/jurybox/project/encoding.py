@@ -1,4 +1,4 @@
-"""What the encoders make of a project's texts: rows that are kept by the texts' numbers, and read in parts."""
+"""What the encoders make of a project's texts: rows that are kept by number, and read in parts."""
 
 from __future__ import annotations
 

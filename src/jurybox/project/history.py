@@ -11,7 +11,7 @@ from sqlalchemy.engine import Connection
 from jurybox.errors import ConflictError, InputError, NotFoundError
 from jurybox.project import configuring
 from jurybox.project.handle import ProjectPart
-from jurybox.store import classes, editing, filters, loans, people, state
+from jurybox.store import classes, clusters, editing, filters, loans, people, state
 from jurybox.store.history import (
     HistoryEvent,
     is_erased,
@@ -153,6 +153,10 @@ def _groups_before(connection: Connection, event: HistoryEvent, now: float) -> _
     return _Undone("groups as before", event.subject, {})
 
 
+def _unlabel(connection: Connection, event: HistoryEvent, now: float) -> _Undone:
+    return _Undone("unlabel cluster", str(clusters.unlabel(connection, event.detail, now=now)), {})
+
+
 def _name_before(connection: Connection, event: HistoryEvent, _now: float) -> _Undone:
     before, after = event.detail["before"], event.detail["after"]
     if event.verb == "rename person":
@@ -230,6 +234,7 @@ UNDOABLE: Mapping[str, Callable[[Connection, HistoryEvent, float], _Undone]] = {
     "group": _groups_before,
     "split group": _groups_before,
     "find duplicates": _groups_before,
+    "label cluster": _unlabel,
     "gold": _gold_before,
     "rename project": _name_before,
     "rename class": _name_before,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 _LARGE = 50_000
 """Texts from which on a round ranks a front, part by part."""
+
 
 class Rounds(ProjectPart):
     """Plays rounds, with what the encoder learnt apart from them.
@@ -358,4 +359,3 @@ def _longer(played: Round, N: int) -> Round:
     probs = np.full((N, K), 1 / K, dtype=played.pred_probs.dtype)
     probs[:known] = played.pred_probs
     return replace(played, pred_probs=probs)
-

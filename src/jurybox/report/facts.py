@@ -190,7 +190,7 @@ def moment(time: float) -> str:
 
 def _reason(one: Provenance) -> str:
     """Return the reason for which a label was asked for, or else its origin."""
-    if one.origin in ("import", "review"):
+    if one.origin in ("import", "review", "cluster"):
         return one.origin
     return one.reason or "direct"
 

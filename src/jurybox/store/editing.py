@@ -76,7 +76,7 @@ def delete_labels(connection: Connection, numbers: Iterable[int], *, now: float)
             {**_copied(row), "class_id": None, "created_at": now, "comment": "", "origin": _DELETED}
             for row in rows
         ]
-        _retire(connection, [row.id for row in rows], _insert(connection, tombs))
+        _retire(connection, [row.id for row in rows], insert_annotations(connection, tombs))
         _recount(connection, rows, -1)
         done += [row.id for row in rows]
     return done
@@ -110,7 +110,7 @@ def restore_labels(connection: Connection, numbers: Iterable[int]) -> list[int]:
             raise ConflictError(problem, code="in_the_way")
         old = sa.select(annotations).where(mine, annotations.c.class_id.is_not(None), ~since)
         rows = connection.execute(old.order_by(annotations.c.id)).all()
-        new = _insert(connection, [_copied(row) for row in rows])
+        new = insert_annotations(connection, [_copied(row) for row in rows])
         _copy_rulings(connection, dict(zip([row.id for row in rows], new, strict=True)))
         done += new
         _recount(connection, rows, 1)
@@ -379,7 +379,8 @@ def _copied(row: sa.Row[Any]) -> dict[str, Any]:
     return {name: value for name, value in row._mapping.items() if name not in left_out}
 
 
-def _insert(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> list[int]:
+def insert_annotations(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> list[int]:
+    """Add annotations as they are; return their numbers. Counters and places are the caller's."""
     if not rows:
         return []
     numbers = sa.insert(schema.annotations).returning(schema.annotations.c.id, sort_by_parameter_order=True)

@@ -138,13 +138,18 @@ def distinct_texts(connection: Connection, first: int, stop: int) -> Ints:
 
 def first_texts(connection: Connection, numbers: Iterable[int]) -> list[int]:
     """Return the texts whose labels some texts share, each once: themselves where they are no copies."""
+    return list(dict.fromkeys(firsts_of(connection, numbers).values()))
+
+
+def firsts_of(connection: Connection, numbers: Iterable[int]) -> dict[int, int]:
+    """Return of each text the first one that it is a copy of: itself where it is none."""
     groups, wanted = schema.groups, list(dict.fromkeys(numbers))
-    first: dict[int, int] = {}
+    first = {number: number for number in wanted}
     for start in range(0, len(wanted), _CHUNK):
         part = groups.c.text_id.in_(wanted[start : start + _CHUNK])
         copies = sa.select(groups.c.text_id, groups.c.copy_of).where(part, groups.c.copy_of.is_not(None))
         first.update((row.text_id, row.copy_of) for row in connection.execute(copies))
-    return list(dict.fromkeys(first.get(number, number) for number in wanted))
+    return first
 
 
 class GroupRow(NamedTuple):

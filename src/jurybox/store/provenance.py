@@ -23,7 +23,7 @@ class Provenance:
     Attributes
     ----------
     origin
-        ``queue``, ``direct``, ``import``, ``change`` or ``review``.
+        ``queue``, ``direct``, ``import``, ``change``, ``review`` or ``cluster``.
     reason
         Why the text was asked for; None where nobody asked.
     round
@@ -61,10 +61,10 @@ def read_independent(connection: Connection, *, first_labels: int, audit_labels:
     """Return the annotations given without knowledge of others', as rows of numbers.
 
     Reviewers decide in view of what everyone has said, so their decisions are left out, and so are labels
-    given with a model's opinion on the screen. What was drawn by chance are the first labels of the audit
-    sample's texts, as many as each of them gets, and the first of texts that came in random order; any
-    further label may have been asked for because the first did not agree, also of a text that has joined the
-    sample since. Gold texts are chosen by people.
+    given with a model's opinion on the screen, or to a whole cluster at once. What was drawn by chance are
+    the first labels of the audit sample's texts, as many as each of them gets, and the first of texts that
+    came in random order; any further label may have been asked for because the first did not agree, also of a
+    text that has joined the sample since. Gold texts are chosen by people.
 
     Parameters
     ----------
@@ -90,7 +90,11 @@ def read_independent(connection: Connection, *, first_labels: int, audit_labels:
                 gold, gold.c.text_id == annotations.c.text_id
             )
         )
-        .where(schema.is_counted, annotations.c.origin != "review", annotations.c.suggested_by.is_(None))
+        .where(
+            schema.is_counted,
+            annotations.c.origin.not_in(["review", "cluster"]),
+            annotations.c.suggested_by.is_(None),
+        )
         .order_by(annotations.c.id)
     )
     rows = np.array(connection.execute(query).all(), dtype=np.int64).reshape(-1, 4)

@@ -1,0 +1,143 @@
+"""Labels that are given to many texts at once, after a look at some of them.
+
+They are annotations of an annotator of their own, so that what is believed of them is learnt from the texts
+that people have labelled one by one: nobody's careful labels are taken for better or worse by them. Their
+origin says what they are; no text of the audit sample has one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from jurybox.arrays import Ints
+from jurybox.errors import ConflictError
+from jurybox.store import schema
+from jurybox.store.editing import Detail, delete_labels, insert_annotations, restore_labels
+from jurybox.store.groups import first_texts
+from jurybox.store.people import ensure_annotator, lock_annotator, update_annotator
+from jurybox.store.ranks import chunks, settle
+from jurybox.store.records import Standing
+from jurybox.store.rows import class_number, count
+from jurybox.store.services import ask_for_round
+from jurybox.store.state import read_state
+
+AT_ONCE = "cluster"
+"""Origin of these labels."""
+
+ANNOTATOR = "clusters"
+"""Whose labels they are, whoever gave them: the history has that."""
+
+_CHUNK = 500
+
+
+def label_at_once(connection: Connection, numbers: Sequence[int], label: str, *, now: float) -> Detail:
+    """Give a label to texts, but for the audit sample and deleted ones; what was said of them so goes.
+
+    Returns
+    -------
+    mapping
+        ``labels`` and ``replaced``: the annotations that were added and taken back, for `unlabel`.
+
+    Raises
+    ------
+    InputError
+        If there is no such class.
+    ConflictError
+        If a person bears the name that these labels are given under.
+    """
+    chosen, state = class_number(connection, label), read_state(connection)
+    ensure_annotator(connection, ANNOTATOR, now=now)
+    _refuse_person(connection)
+    update_annotator(connection, ANNOTATOR, standing=Standing.PAUSED.value)  # is asked for nothing
+    annotator = lock_annotator(connection, ANNOTATOR).id
+    if state.shares_copies:
+        numbers = first_texts(connection, numbers)
+    audit = {*connection.scalars(sa.select(schema.audit.c.text_id))}
+    audit |= {*first_texts(connection, audit)} if state.shares_copies else set()
+    present = [n for chunk in chunks(numbers, _CHUNK) for n in _present(connection, chunk) if n not in audit]
+    held = _held(connection, annotator)
+    texts = [number for number in present if held.get(number, (0, -1))[1] != chosen]
+    old = delete_labels(connection, [held[number][0] for number in texts if number in held], now=now)
+    new = {"annotator_id": annotator, "class_id": chosen, "created_at": now, "comment": "", "origin": AT_ONCE}
+    labels = insert_annotations(connection, [{"text_id": number, **new} for number in texts])
+    count(connection, annotator, n_annotations=len(labels))
+    settle(connection, state, texts)
+    if labels:
+        ask_for_round(connection, now=now)
+    return {"labels": labels, "replaced": old}
+
+
+def unlabel(connection: Connection, detail: Detail, *, now: float) -> int:
+    """Undo `label_at_once`, by what it returned; return how many labels went."""
+    annotations, given = schema.annotations, schema.annotations.alias("given")
+    same = sa.and_(
+        *(given.c[name] == annotations.c[name] for name in ("text_id", "annotator_id", "class_id"))
+    )
+    standing = sa.select(annotations.c.id).join(given, same).where(schema.is_standing)
+    # not by their numbers alone: labels that were replaced, and came back since, have new ones
+    numbers = [
+        number
+        for chunk in chunks(detail["labels"], _CHUNK)
+        for number in connection.scalars(standing.where(given.c.id.in_(chunk)))
+    ]
+    gone = delete_labels(connection, numbers, now=now)
+    restore_labels(connection, detail["replaced"])
+    return len(gone)
+
+
+def labels_at_once(connection: Connection, numbers: Sequence[int]) -> list[int]:
+    """Return the annotations that stand of some texts and were given so."""
+    annotations = schema.annotations
+    mine = sa.select(annotations.c.id).where(schema.is_standing, annotations.c.origin == AT_ONCE)
+    return [
+        number
+        for chunk in chunks(numbers, _CHUNK)
+        for number in connection.scalars(mine.where(annotations.c.text_id.in_(chunk)))
+    ]
+
+
+def read_present(connection: Connection, n_texts: int) -> Ints:
+    """Return the numbers of the first texts that are not deleted, ascending."""
+    texts = schema.stored_texts
+    gone = connection.scalars(sa.select(texts.c.id).where(texts.c.withdrawn_at.is_not(None))).all()
+    return np.setdiff1d(np.arange(n_texts), np.asarray(gone, dtype=np.int64), assume_unique=True)
+
+
+def read_texts(connection: Connection, numbers: Sequence[int]) -> dict[int, sa.Row[Any]]:
+    """Return number, id and text of those that are not deleted, by number."""
+    texts = schema.texts
+    query = sa.select(texts.c.id, texts.c.external_id, texts.c.text)
+    return {
+        row.id: row
+        for chunk in chunks(numbers, _CHUNK)
+        for row in connection.execute(query.where(texts.c.id.in_(chunk)))
+    }
+
+
+def _refuse_person(connection: Connection) -> None:
+    annotations, person = schema.annotations, lock_annotator(connection, ANNOTATOR)
+    theirs = annotations.c.annotator_id == person.id, annotations.c.origin.not_in([AT_ONCE, "delete"])
+    if person.token_hash or connection.scalar(sa.select(annotations.c.id).where(*theirs).limit(1)):
+        raise ConflictError(
+            f"a person is called {ANNOTATOR!r}, as clusters are labelled by; give them another name",
+            code="name_taken",
+            name=ANNOTATOR,
+        )
+
+
+def _present(connection: Connection, numbers: Sequence[int]) -> list[int]:
+    texts = schema.texts
+    return list(connection.scalars(sa.select(texts.c.id).where(texts.c.id.in_(numbers)).order_by(texts.c.id)))
+
+
+def _held(connection: Connection, annotator: int) -> dict[int, tuple[int, int]]:
+    """Return number and class of the annotator's standing labels, by text."""
+    annotations = schema.annotations
+    query = sa.select(annotations.c.text_id, annotations.c.id, annotations.c.class_id)
+    rows = connection.execute(query.where(schema.is_standing, annotations.c.annotator_id == annotator))
+    return {row.text_id: (row.id, row.class_id) for row in rows}
