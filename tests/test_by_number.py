@@ -53,6 +53,32 @@ def test_small_shards_are_joined_and_full_ones_stay(tmp_path: Path, monkeypatch:
     assert [pool[part].ravel().tolist() for part in pool.parts(5)] == [[*range(5)], [*range(5, 10)], [10, 11]]
 
 
+def test_a_shard_that_was_cut_off_goes_on_and_leaves_nothing_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shards, "SHARD", 8)
+    monkeypatch.setattr(shards, "CHUNK", 3)
+    shelf, made = RowShelf(tmp_path, lambda stop: f"{stop:04x}"), list[tuple[int, int]]()
+
+    def make(start: int, stop: int) -> np.ndarray:
+        if (start, stop) == (6, 8) and (6, 8) not in made:
+            made.append((6, 8))
+            raise KeyboardInterrupt
+        made.append((start, stop))
+        return numbered(start, stop)
+
+    with pytest.raises(KeyboardInterrupt):
+        shelf.fill(0, 11, make)
+    assert shelf.shards(11) == [], "nobody reads drafts"
+    assert shelf.fill(0, 11, make) == 8
+    assert shelf.fill(8, 11, make) == 11
+    assert made == [(0, 3), (3, 6), (6, 8), (6, 8), (8, 9), (9, 11)]
+    assert [(one.start, one.stop) for one in shelf.shards(11)] == [(0, 8), (8, 11)]
+    assert len([*tmp_path.iterdir()]) == 2
+    pool = PoolRows((tuple(shelf.shards(11)),), (1.0,))
+    assert pool[:].ravel().tolist() == list(range(11))
+
+
 def test_a_shard_of_other_texts_is_not_taken(tmp_path: Path) -> None:
     RowShelf(tmp_path, one_lineage).add(0, numbered(0, 3))
     RowShelf(tmp_path, one_lineage).add(3, numbered(3, 5))

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from jurybox.cli import (
+    clusters,
     editing,
     gold,
     label,
@@ -116,6 +117,6 @@ def _main(
     """Labels you can trust from annotators you can't."""
 
 
-_MODULES = (projects, status, gold, editing, machines, label, review, results, serve, pools)
+_MODULES = (projects, status, gold, editing, clusters, machines, label, review, results, serve, pools)
 for module in (*_MODULES, simulations):
     module.register(app)

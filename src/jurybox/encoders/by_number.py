@@ -3,7 +3,8 @@
 The digests of a million texts take longer to compare than their rows to use. A project's texts never change
 and have numbers, so a view's rows are kept by number: ``.npy`` files of float16, each with the rows of some
 texts that follow one another, mapped into memory and read where they are wanted. A full shard is never
-written again; small ones at the end, of texts that came a few at a time, are joined.
+written again; small ones at the end, of texts that came a few at a time, are joined. While a shard is made,
+drafts keep the pieces of it that are done, for whoever goes on with it; nobody else reads these.
 
 A shard's name says of which texts it is, and their *lineage*: how the project came by all texts up to the
 last of these (`jurybox.store.overview.read_lineage`). A project that was restored from a backup, and has got
@@ -26,7 +27,7 @@ from numpy.typing import NDArray
 
 from jurybox.arrays import Ints
 from jurybox.encoders.base import Features
-from jurybox.encoders.cache import STALE_SECONDS, Rows, modified
+from jurybox.encoders.cache import CHUNK, STALE_SECONDS, Rows, modified
 from jurybox.errors import InputError
 
 __all__ = ["PoolRows", "RowFile", "RowShelf"]
@@ -36,7 +37,7 @@ Lineage: TypeAlias = Callable[[int], str]
 
 SHARD = 65_536
 _MANY = 16  # small shards
-_NAME = re.compile(r"(\d+)-(\d+)-([0-9a-z]+)\.npy")
+_NAME = re.compile(r"(\d+)-(\d+)-([0-9a-z]+)\.(?:npy|draft)")
 
 
 @dataclass(frozen=True)
@@ -79,12 +80,14 @@ class RowShelf:
 
     def shards(self, n_texts: int) -> list[RowFile]:
         """Return shards of the first texts, one after the other, as far as there are any; none is damaged."""
+        return self._chain("*.npy", 0, n_texts)
+
+    def _chain(self, pattern: str, start: int, n_texts: int) -> list[RowFile]:
         found: dict[int, list[tuple[int, str, Path]]] = {}
-        for path in self.folder.glob("*.npy"):
+        for path in self.folder.glob(pattern):
             if name := _NAME.fullmatch(path.name):
                 found.setdefault(int(name[1]), []).append((int(name[2]), name[3], path))
         shards: list[RowFile] = []
-        start = 0
         while longest := self._longest(start, found.get(start, []), n_texts):
             shards.append(longest)
             start = longest.stop
@@ -97,7 +100,30 @@ class RowShelf:
                 return shard
         return None
 
-    def add(self, start: int, rows: Rows) -> None:
+    def fill(self, start: int, n_texts: int, make: Callable[[int, int], Rows]) -> int:
+        """Make and write the shard that begins with a text, up to its end or that of the texts; return where.
+
+        Parameters
+        ----------
+        make
+            Makes the rows of the texts from one number up to another; called piece by piece, and not for
+            those that were done when somebody was cut off.
+        """
+        stop = min((start // SHARD + 1) * SHARD, n_texts)
+        drafts = self._chain("*.draft", start, stop)
+        pieces, at = [np.array(draft.rows()) for draft in drafts], drafts[-1].stop if drafts else start
+        while at < stop:
+            after = min((at // CHUNK + 1) * CHUNK, stop)
+            pieces.append(make(at, after))
+            if (at, after) != (start, stop):
+                drafts.append(RowFile(at, after, self.add(at, pieces[-1], "draft")))
+            at = after
+        self.add(start, np.concatenate(pieces))
+        for draft in drafts:
+            draft.path.unlink(missing_ok=True)
+        return stop
+
+    def add(self, start: int, rows: Rows, kind: str = "npy") -> Path:
         """Write the rows (n, C) of the texts from ``start`` on; after a crash they are there or not."""
         stop = start + len(rows)
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -106,7 +132,7 @@ class RowShelf:
             np.save(file, np.ascontiguousarray(rows, dtype=np.float16))
             file.flush()
             os.fsync(file.fileno())
-        temporary.replace(self.folder / f"{start:010d}-{stop:010d}-{self.lineage(stop)}.npy")
+        return temporary.replace(self.folder / f"{start:010d}-{stop:010d}-{self.lineage(stop)}.{kind}")
 
     def join(self, n_texts: int) -> None:
         """Make full shards of small ones, and one of those at the end where they are many.
@@ -118,7 +144,7 @@ class RowShelf:
             if group[-1].stop - group[0].start == SHARD or len(group) >= _MANY:
                 self.add(group[0].start, np.concatenate([shard.rows() for shard in group]))
         used = {shard.path for shard in self.shards(n_texts)}
-        for path in [*self.folder.glob("*.npy"), *self.folder.glob("*.tmp")]:
+        for path in (path for kind in ("npy", "draft", "tmp") for path in self.folder.glob(f"*.{kind}")):
             name = _NAME.fullmatch(path.name)
             ours = name is None or (int(name[2]) <= n_texts and name[3] == self.lineage(int(name[2])))
             if ours and path not in used and time.time() - modified(path) > STALE_SECONDS:

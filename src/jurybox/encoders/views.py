@@ -30,7 +30,7 @@ from jurybox.encoders.base import (
     pool_digest,
 )
 from jurybox.encoders.by_number import Lineage, PoolRows, RowShelf
-from jurybox.encoders.cache import CHUNK, FeatureCache, Rows, encoded_in_chunks
+from jurybox.encoders.cache import FeatureCache, Rows, encoded_in_chunks
 from jurybox.encoders.tfidf import TfidfEncoder
 from jurybox.errors import InputError
 
@@ -210,22 +210,26 @@ class Views(Shown):
         InputError
             If the views have no cache, where shards could be.
         """
-        if self.cache is None:
+        cache = self.cache
+        if cache is None:
             raise InputError("these views have no cache, expected one: the rows of a pool are kept there")
-        shelves = [RowShelf(self.cache.pool_folder(view.name), lineage) for view in self.views]
+        shelves = [RowShelf(cache.pool_folder(view.name), lineage) for view in self.views]
         known = [shards[-1].stop if (shards := shelf.shards(n_texts)) else 0 for shelf in shelves]
-        done, total = 0, sum(n_texts - n for n in known)
+        before, total = 0, sum(n_texts - n for n in known)
         for view, shelf, n in zip(self.views, shelves, known, strict=True):
+
+            def make(start: int, stop: int, view: View = view, done: int = before - n) -> Rows:
+                rows = cache.rows(view, read(start, stop), write=False)
+                if progress is not None:
+                    progress(done + stop, total)
+                return rows
+
             start = n
             while start < n_texts:
-                stop = min((start // CHUNK + 1) * CHUNK, n_texts)  # in step with full shards
-                shelf.add(start, self.cache.rows(view, read(start, stop), write=False))
-                done += stop - start
-                if progress is not None:
-                    progress(done, total)
-                start = stop
+                start = shelf.fill(start, n_texts, make)
             if n < n_texts:
                 shelf.join(n_texts)
+            before += n_texts - n
         return PoolRows(tuple(tuple(shelf.shards(n_texts)) for shelf in shelves), self.weights)
 
     def outgrown(self, n_texts: int) -> bool:

@@ -56,6 +56,8 @@ _WITHIN = {
     "/manage/text": "/manage/texts",
     "/manage/annotations": "/manage/texts",
     "/manage/duplicates": "/manage/texts",
+    "/manage/clusters": "/manage/texts",
+    "/manage/cluster": "/manage/texts",
     "/manage/cases": "/manage/review",
     "/manage/person": "/manage/people",
     "/manage/history": "/manage/settings",

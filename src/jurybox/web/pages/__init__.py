@@ -5,6 +5,7 @@ from fastapi import APIRouter
 from jurybox.web.pages import (
     agreement,
     audit,
+    clusters,
     duplicates,
     editing,
     exports,
@@ -37,6 +38,7 @@ routers: tuple[APIRouter, ...] = (
     trust.router,
     editing.router,
     duplicates.router,
+    clusters.router,
     agreement.router,
     audit.router,
     machines.router,

@@ -26,7 +26,7 @@ from jurybox.web.state import get_beliefs, get_project
 
 router = APIRouter(prefix="/manage", include_in_schema=False)
 
-_PAGE = 50
+_PAGE, _SIMILAR = 50, 10
 MOST_COUNTED = 10_000
 """So many rows of a list are counted; beyond, a page says that there are more."""
 
@@ -129,8 +129,9 @@ def text_page(
     user: Reviewer,
     text_id: Annotated[str, Query(alias="id", max_length=10_000)],
     saved: Annotated[str, Query(max_length=5)] = "",
+    similar: Annotated[str, Query(max_length=5)] = "",
 ) -> HTMLResponse:
-    """Show one text with everything that is known about it."""
+    """Show one text with everything that is known about it; texts like it where they are asked for."""
     project, edits = get_project(request), may(user, Role.OWNER)
     classes = [(name, name) for name in project.classes]
     belief = get_beliefs(request).recent().texts.find(text_id)
@@ -138,6 +139,8 @@ def text_page(
     values = {
         **text_view(request, text_id),
         "saved": bool(saved),
+        "similar": project.pool.similar(text_id, _SIMILAR) if similar else [],
+        "may_compare": project.reading.pulse().current_round > 0,  # from then on the texts are encoded
         "edits": edits,
         "acts": OFFERED,
         "class_options": classes,
