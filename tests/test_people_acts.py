@@ -118,7 +118,7 @@ def test_inviting_withdrawing_and_writing_are_in_the_history(project: Project) -
     project.people.has_read("dan")
     assert project.people.get("dan").message is None
     project.people.withdraw("dan", by="olga")
-    assert [(one.verb, one.subject, one.actor) for one in project.history.last()] == [
+    assert [(one.verb, one.subject, one.actor) for one in project.edit.history.last()] == [
         ("withdraw", "dan", "olga"),
         ("message", "dan", "olga"),
         ("invite", "dan", "olga"),
@@ -126,7 +126,7 @@ def test_inviting_withdrawing_and_writing_are_in_the_history(project: Project) -
     project.people.write_to("dan", "Dan, please.", by="olga")
     pseudonym = project.edit.erase_person("dan", by="olga")
     assert project.people.get(pseudonym).message is None
-    assert "dan" not in {one.subject for one in project.history.last()}
+    assert "dan" not in {one.subject for one in project.edit.history.last()}
     with pytest.raises(InputError, match="message"):
         project.people.write_to("ana", "", by="olga")
     with pytest.raises(NotFoundError):

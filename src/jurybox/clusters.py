@@ -113,7 +113,7 @@ class Clusters(Shown):
     (['soup', 'waiter'], [3, 4, 5])
     """
 
-    centres: Floats
+    centres: NDArray[np.float32]
     sizes: Ints
     words: tuple[tuple[str, ...], ...]
 
@@ -134,7 +134,7 @@ class Clusters(Shown):
 
     def split(self, rows: RowsOfTexts) -> Membership:
         """Return to which cluster each text belongs."""
-        cluster, nearness = np.zeros(len(rows), np.int32), np.zeros(len(rows), np.float32)
+        cluster, nearness = np.zeros(len(rows), np.int64), np.zeros(len(rows))
         for part, block in _blocks(rows):
             cosines = block @ self.centres.T
             cluster[part], nearness[part] = cosines.argmax(axis=1), cosines.max(axis=1)
@@ -242,11 +242,12 @@ def _telling_words(texts: Sequence[str], cluster: Ints, C: int) -> tuple[tuple[s
     return tuple(tuple(str(names[w]) for w in row if weight[c, w] > 0) for c, row in enumerate(best))
 
 
-def _unit(rows: NDArray[np.floating]) -> NDArray[np.floating]:
+def _unit(rows: NDArray[np.floating]) -> NDArray[np.float32]:
     """Return rows of length one; rows of zeros stay zero."""
     rows = np.asarray(rows, dtype=np.float32)
     length = np.sqrt(np.einsum("ij,ij->i", rows, rows))[:, None]
-    return np.divide(rows, length, out=np.zeros_like(rows), where=length > 0)
+    unit: NDArray[np.float32] = np.divide(rows, length, out=np.zeros_like(rows), where=length > 0)
+    return unit
 
 
 def _blocks(rows: RowsOfTexts) -> Iterator[tuple[slice, NDArray[np.floating]]]:

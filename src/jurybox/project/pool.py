@@ -355,5 +355,5 @@ class Pool(ProjectPart):
         return texts
 
 
-def _similar(row: Row[Any], cosine: float) -> SimilarText:
+def _similar(row: Row[int, str, str], cosine: float) -> SimilarText:
     return SimilarText(row.external_id, row.text, cosine)

@@ -108,7 +108,7 @@ def read_present(connection: Connection, n_texts: int) -> Ints:
     return np.setdiff1d(np.arange(n_texts), np.asarray(gone, dtype=np.int64), assume_unique=True)
 
 
-def read_texts(connection: Connection, numbers: Sequence[int]) -> dict[int, sa.Row[Any]]:
+def read_texts(connection: Connection, numbers: Sequence[int]) -> dict[int, sa.Row[int, str, str]]:
     """Return number, id and text of those that are not deleted, by number."""
     texts = schema.texts
     query = sa.select(texts.c.id, texts.c.external_id, texts.c.text)
