@@ -277,6 +277,45 @@ def test_rest_does_the_same(own: Stage) -> None:
     assert [case["fault"] for case in rita.get("/api/v1/cases").json()] == ["careless"]
 
 
+def test_clusters_are_found_shown_and_labelled(own: Stage, owner: TestClient) -> None:
+    rows = [("soup", f"the soup was cold, dish {n}") for n in range(6)]
+    rows += [("waiter", f"our waiter smiled kindly, table {n}") for n in range(9)]
+    own.project.add_texts((f"{kind}{n}", text) for n, (kind, text) in enumerate(rows))
+    assert "once the first round has been played" in owner.get("/manage/clusters").text
+    assert "once the first round has been played" in owner.get("/manage/text?id=soup1").text
+    assert own.browser("rita").get("/manage/clusters").status_code == 403
+    own.project.refit()
+    assert "Find similar texts" in owner.get("/manage/text?id=soup1").text
+    page = owner.get("/manage/text?id=soup1&similar=1").text
+    assert all(f"id=soup{n}" in page for n in (0, 2, 3, 4, 5))
+    assert owner.post("/manage/clusters", data={"n": "3"}).headers["location"] == "/manage/clusters"
+    found = owner.get("/api/v1/clusters").json()
+    assert len(found) == 3
+    number = next(one["number"] for one in found if "waiter" in one["words"])
+    assert "waiter" in owner.get("/manage/clusters").text
+    page = owner.get(f"/manage/cluster?number={number}").text
+    assert all(f"id=waiter{n}" in page for n in range(6, 15))
+    said = {"number": number, "label": "yes", "most": "4"}
+    answer = owner.post("/manage/cluster", data=said)
+    page = owner.get(answer.headers["location"]).text
+    assert "Labelled a cluster at once as yes; texts: 4" in page
+    given = own.project.reading.find_annotations(AnnotationFilter(annotator="clusters")).items
+    assert {row.origin for row in given} == {"cluster"}
+    assert "Cluster" in owner.get(f"/manage/text?id={given[0].text_id}").text
+    assert "unchanged" in owner.post("/manage/cluster", data=said).headers["location"]
+    assert owner.post("/manage/cluster", data={**said, "label": "maybe"}).status_code == 422
+    assert owner.get("/manage/cluster?number=77").status_code == 404
+    again = owner.post(f"/api/v1/clusters/{number}/labels", json={"label": "yes"}).json()
+    assert again == {"done": 5}
+    texts = owner.get(f"/api/v1/clusters/{number}/texts", params={"limit": 4}).json()
+    assert len(texts) == 4
+    near = owner.get("/api/v1/similar", params={"id": "soup1", "limit": 5}).json()
+    assert {one["text_id"][:4] for one in near} == {"soup"}
+    assert len(owner.post("/api/v1/clusters", json={"most": 2}).json()) == 2
+    own.project.add_texts((f"m{n}", f"loud music in hall {n}") for n in range(30))
+    assert owner.get("/manage/cluster?number=0").status_code == 409
+
+
 def test_groups_of_duplicates_are_found_split_and_merged(own: Stage, owner: TestClient) -> None:
     own.project.add_texts(
         [("a", "The soup was cold, the waiter kind."), ("b", "The soup was cold,  the waiter kind.")]

@@ -179,8 +179,8 @@ def learn(
     if labels is not None or label or out is not None or ray is not None:
         raise InputError(
             f"{where} is no pool; LABELS, --label, --out and --ray are for what jurybox encode has made. A "
-            "project is ranked on one machine: encode a larger pool (jurybox encode), and add its front to the "
-            "project (jurybox add)"
+            "project is ranked on one machine: encode a larger pool (jurybox encode), and add its front to "
+            "the project (jurybox add)"
         )
     from jurybox.learner import LearnerOptions, main
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field, model_validator
 
 from jurybox.errors import InputError
 from jurybox.project import Project
-from jurybox.project.pool import DuplicateGroups
+from jurybox.project.pool import MOST_CLUSTERS, DuplicateGroups, SimilarText, TextCluster
 from jurybox.store.filters import AnnotationFilter, TextFilter, TextState
 from jurybox.store.history import HistoryEvent
 from jurybox.web.access import Owner, owner_only
@@ -21,6 +21,7 @@ router = APIRouter(tags=["editing"])
 _MOST = 100_000
 
 Number = Annotated[int, Field(ge=1, le=2**62)]
+Cluster = Annotated[int, Path(ge=0, lt=MOST_CLUSTERS)]
 
 
 class TextsChosen(Body):
@@ -103,6 +104,19 @@ class DuplicatesSearch(Body):
     """How alike near-duplicates are at least; null: as found best."""
 
     threshold: Annotated[float, Field(gt=0, le=1)] | None = None
+
+
+class ClustersSearch(Body):
+    """How many clusters there are, at most; null: by the number of texts."""
+
+    most: Annotated[int, Field(ge=2, le=MOST_CLUSTERS)] | None = None
+
+
+class ClusterLabel(Body):
+    """What the texts of a cluster are called, or only so many of them, from the middle."""
+
+    label: Name
+    most: Annotated[int, Field(ge=1)] | None = None
 
 
 class Done(BaseModel):
@@ -197,6 +211,40 @@ def change_groups(user: Owner, project: Stored, body: GroupsChange) -> Done:
     """Take texts out of their groups, or make one group of them and all that are in a group with them."""
     change = project.pool.split if body.act == "split" else project.pool.merge
     return Done(done=change(body.ids, by=user.name))
+
+
+@router.get("/similar", dependencies=[owner_only])
+def similar_texts(
+    project: Stored, text_id: Annotated[TextId, Query(alias="id")], limit: Limit = 10
+) -> list[SimilarText]:
+    """List the texts that are most like one."""
+    return project.pool.similar(text_id, limit)
+
+
+@router.get("/clusters", dependencies=[owner_only])
+def clusters(project: Stored) -> list[TextCluster]:
+    """List the clusters that were found last, the largest first."""
+    return project.pool.clusters()
+
+
+@router.post("/clusters", dependencies=[owner_only])
+def find_clusters(project: Stored, body: ClustersSearch) -> list[TextCluster]:
+    """Find clusters among all texts; these take the place of the last ones."""
+    return project.pool.find_clusters(body.most)
+
+
+@router.get("/clusters/{number}/texts", dependencies=[owner_only])
+def cluster_texts(
+    project: Stored, number: Cluster, limit: Limit = 50, start: Annotated[int, Query(ge=0, le=2**31)] = 0
+) -> list[SimilarText]:
+    """List texts of a cluster, those nearest to its middle first."""
+    return project.pool.cluster_texts(number, start, limit)
+
+
+@router.post("/clusters/{number}/labels")
+def label_cluster(user: Owner, project: Stored, number: Cluster, body: ClusterLabel) -> Done:
+    """Give the texts of a cluster a label at once, under a name of its own; none in the audit sample."""
+    return Done(done=project.pool.label_cluster(number, body.label, most=body.most, by=user.name))
 
 
 @router.get("/history", dependencies=[owner_only])
