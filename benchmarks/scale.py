@@ -14,6 +14,8 @@ things, too:
 - ``rounds``: `jurybox round` at a tenth of the texts and at all of them, features made; the exponent is the
   slope between the two in logarithms.
 - ``memory``: peak memory of a round over shards of a million and ten million rows of 128 features.
+- ``alike``: the texts most like one, clusters, and to which each text belongs, over shards of random rows,
+  beside reading and multiplying the rows alone.
 - ``pages``: the pages of the web app, in process, on SQLite and PostgreSQL, medians of five.
 
 Writes benchmarks/results/scale.json and the tables of docs/scale.md.
@@ -247,6 +249,36 @@ def _memory_of(n: int, folder: Path) -> Report:
     }
 
 
+def measure_alike(n: int, folder: Path) -> Report:
+    """Compare rows with one, and find clusters."""
+    from jurybox.clusters import find_clusters, most_similar
+    from jurybox.encoders.by_number import SHARD, PoolRows, RowShelf
+
+    shelf = RowShelf(folder / "alike", lambda stop: f"{stop:x}")
+    for start in range(0, n, SHARD):
+        shelf.add(start, random_rows(start, min(SHARD, n - start)))
+    pool, words = PoolRows((tuple(shelf.shards(n)),), (1.0,)), [*texts(n)]
+    row = pool[np.array([n // 2])][0]
+
+    def multiply() -> None:
+        for part in pool.parts():
+            pool[part] @ row
+
+    multiply()  # so that all files are in memory for what follows
+    _, alone = timed(multiply)
+    _, near = timed(lambda: most_similar(pool, n // 2))
+    found, finding = timed(lambda: find_clusters(pool, lambda places: [words[at] for at in places]))
+    _, splitting = timed(lambda: found.split(pool))
+    return {
+        "texts": n,
+        "clusters": len(found.sizes),
+        "multiplying_processor_seconds": alone,
+        "similar_processor_seconds": near,
+        "finding_processor_seconds": finding,
+        "splitting_processor_seconds": splitting,
+    }
+
+
 def measure_pages(n: int, folder: Path) -> Report:
     """Ask for each page five times, the first answer not counted."""
     report: Report = {"texts": n, "stores": {}}
@@ -407,6 +439,12 @@ def tables(report: Report) -> str:
         ]
         heads = ["texts", "processor seconds", "peak memory, MB (below 2,048)", "before the round, MB"]
         table(f"A round over shards of {COLUMNS} features", heads, rows)
+    if found := report.get("alike"):
+        names = ("multiplying", "similar", "finding", "splitting")
+        row = [f"{found[f'{name}_processor_seconds']:.2f}" for name in names]
+        title = f"{found['clusters']} clusters of {found['texts']:,} texts, processor seconds"
+        heads = ["reading and multiplying alone", "the most similar", "clusters found", "texts put into them"]
+        table(title, heads, [row])
     if found := report.get("pages"):
         stores = found["stores"]
         names = next(iter(stores.values()))
@@ -422,6 +460,7 @@ PARTS: dict[str, Callable[[int, Path], Report]] = {
     "added": measure_added,
     "rounds": measure_rounds,
     "memory": measure_memory,
+    "alike": measure_alike,
     "pages": measure_pages,
 }
 
