@@ -198,7 +198,7 @@ def test_a_round_ranks_texts_and_each_question_has_its_figures(project: Project)
 
 
 def erring(*people: str, wrong: float = 0.2) -> jb.AnswerSheet:
-    """Return what people say of all texts, wrong at each topic now and then; the last says what the first does."""
+    """Return what people say of all texts, wrong now and then; the last says what the first does."""
     rng = np.random.default_rng(3)
     right = np.array([[i % 2, i % 3 == 0, i % 5 < 2] for i in range(len(TEXTS))])
     said = {name: right ^ (rng.random(right.shape) < wrong) for name in people}

@@ -18,8 +18,7 @@ from jurybox.project.history import History, rename
 from jurybox.store import browse, classes, editing, filters, loans, people, state
 from jurybox.store.checks import storable
 from jurybox.store.engine import Store
-from jurybox.store.filters import AnnotationFilter, TextFilter
-from jurybox.store.gold import text_numbers
+from jurybox.store.filters import AnnotationFilter, TextFilter, text_numbers
 from jurybox.store.history import note_event
 
 ACTS = ("delete_labels", "reopen", "assign", "gold", "delete")

@@ -16,7 +16,7 @@ from jurybox.project.encoding import EncodedTexts, Encoding, Telling, quiet
 from jurybox.project.handle import ProjectPart
 from jurybox.store import clusters, editing, groups, overview, rounds, services
 from jurybox.store.engine import Store
-from jurybox.store.gold import text_numbers
+from jurybox.store.filters import text_numbers
 from jurybox.store.history import note_event
 from jurybox.store.state import read_state, refuse_questions
 

@@ -8,7 +8,6 @@ origin says what they are; no text of the audit sample has one.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import sqlalchemy as sa

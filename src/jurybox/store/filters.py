@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -10,7 +11,9 @@ from urllib.parse import parse_qsl, urlencode
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from jurybox.errors import NotFoundError
 from jurybox.store import schema
+from jurybox.store.ranks import chunks
 from jurybox.store.search import has_words, words_of
 from jurybox.store.state import read_state
 
@@ -204,3 +207,21 @@ def _class_ids(name: str) -> sa.Select[Any]:
 
 def _annotator_ids(name: str) -> sa.Select[Any]:
     return sa.select(schema.annotators.c.id).where(schema.annotators.c.name == name)
+
+
+def text_numbers(connection: Connection, ids: Iterable[str]) -> dict[str, int]:
+    """Return the numbers of texts by id, in the order of the ids, each once.
+
+    Raises
+    ------
+    NotFoundError
+        If there is no text of one of them.
+    """
+    texts, numbers = schema.texts, dict.fromkeys(ids, -1)
+    for chunk in chunks(numbers, 500):
+        query = sa.select(texts.c.external_id, texts.c.id).where(texts.c.external_id.in_(chunk))
+        numbers.update((row.external_id, row.id) for row in connection.execute(query))
+    for one, number in numbers.items():
+        if number < 0:
+            raise NotFoundError(f"there is no text with id {one!r} in this project")
+    return numbers

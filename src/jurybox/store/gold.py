@@ -15,7 +15,7 @@ other text.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,9 +25,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
 from jurybox.arrays import spread
-from jurybox.errors import NotFoundError
 from jurybox.questions import Question
 from jurybox.store import schema
+from jurybox.store.filters import text_numbers
 from jurybox.store.locks import serialise
 from jurybox.store.ranks import chunks, mark_gold
 from jurybox.store.records import Role
@@ -137,24 +137,6 @@ def answers_of(connection: Connection, state: ProjectState, annotator_id: int) -
     """Return what one person has made of gold texts."""
     whose = schema.annotations.c.annotator_id == annotator_id
     return _tallies(connection, state.questions, whose).get(annotator_id, GoldAnswers(0, 0))
-
-
-def text_numbers(connection: Connection, ids: Iterable[str]) -> dict[str, int]:
-    """Return the numbers of texts by id, in the order of the ids, each once.
-
-    Raises
-    ------
-    NotFoundError
-        If there is no text of one of them.
-    """
-    texts, numbers = schema.texts, dict.fromkeys(ids, -1)
-    for chunk in chunks(numbers, _CHUNK):
-        query = sa.select(texts.c.external_id, texts.c.id).where(texts.c.external_id.in_(chunk))
-        numbers.update((row.external_id, row.id) for row in connection.execute(query))
-    for one, number in numbers.items():
-        if number < 0:
-            raise NotFoundError(f"there is no text with id {one!r} in this project")
-    return numbers
 
 
 def without_deleted(connection: Connection, labels: Mapping[str, str | None]) -> dict[str, str | None]:

@@ -57,7 +57,10 @@ class Copycats:
     def among(self, n_annotators: int) -> Copycats:
         """Return the same among so many annotators, of whom those who are new do not copy."""
         new = n_annotators - len(self.source)
-        source, probability = np.pad(self.source, (0, new), constant_values=-1), np.pad(self.probability, (0, new))
+        source, probability = (
+            np.pad(self.source, (0, new), constant_values=-1),
+            np.pad(self.probability, (0, new)),
+        )
         return Copycats(source, probability, self.figures + ({},) * new)
 
 
@@ -136,8 +139,8 @@ def shared_and_agreed(annotations: Annotations) -> tuple[Ints, Ints]:
 def find_sources(annotations: Annotations, known: Copycats | None = None) -> Copying:
     """Find each annotator's likeliest source among those with more labels (or as many, and listed before).
 
-    Where it is known, from other answers, nothing is looked for. The order keeps anyone from copying, by detours, from themselves; which of two annotators did copy is
-    another question, that times answer.
+    Where it is known, from other answers, nothing is looked for. The order keeps anyone from copying, by
+    detours, from themselves; which of two annotators did copy is another question, that times answer.
     """
     M = annotations.n_annotators
     shared, agreed = shared_and_agreed(annotations)
