@@ -17,6 +17,8 @@ from jurybox.project import Project
 CASES = Path(__file__).parent / "cases"
 TONE = ("polite", "rude")
 HÖFLICH = ("höflich", "unhöflich")
+BOTH = {"ana": 1, "bo": 1}
+EACH = {"polite": 1, "rude": 1}
 
 RIGHT: list[tuple[str, tuple[str, ...], int, dict[str, int], dict[str, int]]] = [
     ("wide_na.csv", TONE, 3, {"ana": 2, "bo": 2, "cy": 2}, {"polite": 4, "rude": 2}),
@@ -40,6 +42,29 @@ RIGHT: list[tuple[str, tuple[str, ...], int, dict[str, int], dict[str, int]]] = 
     ("user.csv", TONE, 1, {"ana": 1, "bo": 1}, {"polite": 1, "rude": 1}),
     ("json_min.csv", TONE, 2, {"2": 2, "5": 1}, {"polite": 1, "rude": 2}),
     ("json_min.json", TONE, 2, {"2": 2, "5": 1}, {"polite": 1, "rude": 2}),
+    ("topic.csv", ("sports", "politics"), 2, BOTH, {"sports": 1, "politics": 1}),
+    ("taxonomy.csv", TONE, 1, {"1": 1, "2": 1}, EACH),
+    ("nothing_answered.csv", TONE, 2, {"WA": 1}, {"polite": 1}),
+    ("columns.json", TONE, 2, {"ana": 2, "bo": 1}, {"polite": 1, "rude": 2}),
+    ("splits.json", TONE, 2, BOTH, EACH),
+    ("inside.json", TONE, 1, BOTH, EACH),
+    ("sentences.json", TONE, 2, {"ana": 2, "bo": 1}, {"polite": 1, "rude": 2}),
+    ("goemotions.csv", ("anger", "joy", "neutral"), 2, {"1": 1, "37": 1}, {"joy": 1, "anger": 1}),
+    ("marks_of_x.csv", TONE, 2, BOTH, EACH),
+    ("write_table.txt", TONE, 2, BOTH, EACH),
+    ("write_table.tsv", TONE, 2, BOTH, EACH),
+    ("bare_quotes.tsv", TONE, 2, BOTH, EACH),
+    ("swallowed.tsv", TONE, 3, {"ana": 1, "bo": 2}, {"polite": 1, "rude": 2}),
+    ("backslashes.csv", TONE, 2, BOTH, EACH),
+    ("list_cells.csv", TONE, 2, BOTH, EACH),
+    ("two_letters.csv", HÖFLICH, 2, {"Jörg": 2}, {"höflich": 1, "unhöflich": 1}),
+    ("unseen_signs.csv", ("مهذب", "وقح"), 2, {"ليلى": 1, "דנה": 1}, {"مهذب": 1, "وقح": 1}),
+    ("booleans.csv", ("True", "False"), 2, {"rater_a": 2, "rater_b": 1}, {"True": 1, "False": 2}),
+    ("username.jsonl", TONE, 1, {"ana": 1}, {"polite": 1}),
+    ("query.csv", TONE, 1, BOTH, EACH),
+    ("comment.csv", TONE, 1, BOTH, EACH),
+    ("other_name.json", TONE, 1, BOTH, EACH),
+    ("lower.csv", TONE, 1, {"wa": 1}, {"polite": 1}),
 ]
 
 
@@ -52,6 +77,72 @@ def test_a_file_that_was_misread_is_read(
     plan = formats.read(CASES / name, ReadOptions(classes=classes)).plan
     assert (plan.texts, dict(plan.annotators), dict(plan.classes)) == (texts, people, labels)
     assert plan.losses == ()
+
+
+LOST = {
+    "batches.zip": (TONE, "nothing says who gave what is in 'label'"),
+    "counts.csv": (TONE, "counted by class"),
+    "quality.csv": (("good", "bad"), "are called like results"),
+    "nobody.json": (("0", "1"), "nothing says who gave those in the lists of 'annotations'"),
+    "judgments_of_nobody.json": (TONE, "nothing says who gave those in the lists of 'judgments'"),
+    "marks_of_nobody.csv": (TONE, "nothing says who gave what is in 'label'"),
+    "topic_only.csv": (("sports", "politics"), "nothing says who gave what is in 'topic'"),
+}
+
+
+@pytest.mark.parametrize("name", LOST)
+def test_labels_that_would_be_lost_are_named(name: str) -> None:
+    classes, problem = LOST[name]
+    (lost,) = {str(one) for one in formats.read(CASES / name, ReadOptions(classes=classes)).plan.losses}
+    assert problem in lost
+    assert "--keep" in lost
+
+
+REFUSED = {
+    "uneven.jsonl": (TONE, "has 2 labels by 3 annotators; expected as many"),
+    "none.csv": (("None", "some"), "'none'.*is 'None' meant"),
+    "login.csv": (TONE, "is a web page, not the file itself"),
+    "pointer.csv": (TONE, "is a pointer of Git LFS"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_file_that_was_misread_is_refused_by_name(name: str) -> None:
+    classes, problem = REFUSED[name]
+    with pytest.raises(FormatError, match=problem):
+        labels_in(CASES / name, ReadOptions(classes=classes))
+
+
+REMARKS = {
+    "grid.csv": "are left out: 'Comments'",
+    "na_person.csv": "annotators are called 'NA'",
+    "footer.csv": "1 texts are empty",
+    "header_only.csv": "holds no rows",
+    "nothing.json": "holds no rows",
+    "query.csv": "column 'query' is taken for the text",
+}
+
+
+@pytest.mark.parametrize("name", REMARKS)
+def test_what_looks_wrong_is_said(name: str) -> None:
+    plan = formats.read(CASES / name, ReadOptions(classes=TONE, turn=name == "grid.csv")).plan
+    assert any(REMARKS[name] in str(finding) for finding in plan.findings)
+
+
+def test_people_and_times_of_a_questionnaire_have_their_names_in_other_languages() -> None:
+    labels = labels_in(CASES / "formular.csv", ReadOptions(classes=HÖFLICH, turn=True))
+    assert [(label.annotator, str(label.time)) for label in labels] == [
+        ("ana@x.org", "2024-05-02 09:12:33+00:00"),
+        ("ana@x.org", "2024-05-02 09:12:33+00:00"),
+        ("bo@x.org", "2024-05-02 09:15:33+00:00"),
+    ]
+
+
+def test_marks_of_several_classes_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "marks.csv"
+    path.write_text("text,coder,polite,rude\na b,ana,1,1\n")
+    with pytest.raises(FormatError, match=r"row 1, column 'rude'.*several labels"):
+        labels_in(path, ReadOptions(classes=TONE))
 
 
 def labels_in(path: Path, options: ReadOptions) -> list[AnnotationRecord]:

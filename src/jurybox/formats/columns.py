@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -19,10 +18,26 @@ from jurybox.formats.names import (
 from jurybox.formats.options import ReadOptions
 from jurybox.formats.plan import Finding, finding
 from jurybox.formats.records import Table
-from jurybox.formats.rows import Layout, check_given, check_header, check_layout
+from jurybox.formats.rows import (
+    Layout,
+    check_given,
+    check_header,
+    check_layout,
+    compared_with_plan,
+    holds_objects,
+)
 from jurybox.formats.spreadsheet import ESCAPED_COLUMN
-from jurybox.formats.survey import ColumnSurvey, Survey, class_valued, unread, voters
-from jurybox.formats.times import TimeStyle, parse_seconds, parse_time
+from jurybox.formats.survey import (
+    ColumnSurvey,
+    Survey,
+    class_valued,
+    has_words,
+    is_worded,
+    same_for_each,
+    unread,
+    voters,
+)
+from jurybox.formats.times import TimeStyle, parse_seconds, parse_time, reads
 from jurybox.formats.tools.base import TableTool
 from jurybox.formats.values import LabelReader, as_name, as_text
 
@@ -81,7 +96,7 @@ class _Guess:
         self.roles: dict[str, int | None] = dict.fromkeys(ROLES)
 
     def layout(self) -> Layout:
-        self._compare_with_plan()
+        self.findings += compared_with_plan(self.table.columns, self.options)
         escaped = self._take([ESCAPED_COLUMN])
         if not all(self.table.columns):
             self._say("unnamed", "columns without a name are not imported")
@@ -120,23 +135,6 @@ class _Guess:
         layout = replace(layout, ignored=self.ignored, findings=tuple(self.findings))
         check_layout(layout, self.table.file)
         return layout
-
-    def _compare_with_plan(self) -> None:
-        options = self.options
-        if options.planned and (options.columns or options.keep or options.ignore):
-            known = {*options.columns.values(), *options.annotator_columns, *options.keep, *options.ignore}
-            news = [
-                name for name in self.table.columns if name and name not in known and name != ESCAPED_COLUMN
-            ]
-            gone = [name for name in known if name not in self.table.columns]
-            if news:
-                self._say("plan_news", "columns that the plan does not know: {columns}", columns=news)
-            if gone:
-                self._say(
-                    "plan_gone",
-                    "columns of the plan that the file lacks: {columns}",
-                    columns=sorted(gone),
-                )
 
     def _take(self, names: Sequence[str]) -> int | None:
         taken = next((at for name in names for at, column in self.free.items() if column == name), None)
@@ -234,7 +232,8 @@ class _Guess:
         named = self._candidates("label")
         holding = [at for at in self._possible(named) if class_valued(self.found.columns[at], self.labels)]
         both = [at for at in named if at in holding]
-        others = [at for at in holding if not is_result(self.table.columns[at])]
+        certain = sure and has_words(self.labels)
+        others = [at for at in holding if not is_result(self.table.columns[at], of_words=certain)]
         if both or len(others) == 1:
             chosen: int | None = (both or others)[0]
         elif sure and others:
@@ -246,6 +245,15 @@ class _Guess:
                 columns=[self.table.columns[at] for at in others],
             )
             return None
+        elif certain and holding:
+            self._say(
+                "only_results",
+                "columns that hold classes are called like results, not like somebody's labels: {columns}",
+                "--column label=NAME to import one, or --keep NAME",
+                loses_labels=True,
+                columns=[self.table.columns[at] for at in holding],
+            )
+            return None
         else:
             vague = ("score", "value", "output", "result")
             clear = [at for at in named if plain_name(self.table.columns[at]) not in vague]
@@ -255,15 +263,30 @@ class _Guess:
         return chosen
 
     def _find_text(self) -> None:
-        """Take a column called `comment` for the text if there is none, else the only column."""
-        if self.roles["text"] is not None or self.roles["label"] is not None:
+        """Take a column called `comment` for the text if there is none, else the only column.
+
+        Beside labels, that is a column of several words which are the same for all labels of a text, as a
+        remark on a label is not.
+        """
+        if self.roles["text"] is not None:
             return
-        comment = next((at for at, name in self.free.items() if plain_name(name) in NAMES["comment"]), None)
-        only = next(iter(self.free)) if len(self.table.columns) == 1 and self.free else None
-        found = comment if comment is not None else only
-        if found is not None:
-            self.roles["text"] = found
-            del self.free[found]
+        if self.roles["label"] is None:
+            called = [at for at, name in self.free.items() if plain_name(name) in NAMES["comment"]]
+            possible: list[int] = called or ([*self.free] if len(self.table.columns) == 1 else [])
+        else:
+            remark = None if "comment" in self.given else self.roles["comment"]
+            beside = [at for at in (*self.free, remark) if at is not None]
+            worded = [at for at in beside if is_worded(self.table.sample, at)]
+            sure = self.roles["id"] is not None and len(worded) == 1 and self._is_about_text(worded[0])
+            possible = worded if sure else []
+            if possible == [remark]:
+                self._give_back("comment")
+        if possible:
+            self.roles["text"] = possible[0]
+            name = self.free.pop(possible[0])
+            if self.roles["label"] is not None:
+                option = f"--ignore {name} if the texts are known already"
+                self._say("text_guessed", "column {column} is taken for the text", option, column=[name])
 
     def _drop_ids_of_judgments(self) -> None:
         """Let a text have one id, where a column numbers the judgments, each with another number."""
@@ -323,7 +346,9 @@ class _Guess:
 
     def _keep_time_of_text(self) -> None:
         at = self.roles["time"]
-        if at is None or "time" in self.given or self.tool is not None or not self._is_about_text(at):
+        if at is None or "time" in self.given or self.tool is not None or self.roles["text"] is None:
+            return
+        if not self._is_about_text(at):
             return
         problem = "column {column} is the same for all labels of a text, and is kept as its metadata"
         self._say("time_of_text", problem, column=[self.table.columns[at]])
@@ -332,7 +357,7 @@ class _Guess:
     def _drop_unreadable(self, role: str, column: ColumnSurvey, style: TimeStyle) -> None:
         read: Callable[[object, TimeStyle], object] = parse_time if role == "time" else parse_seconds
         values = [value for value in column.values if not self.labels.is_missing(value)]
-        wrong = [value for value in values if not _reads(read, value, style)]
+        wrong = [value for value in values if not reads(read, value, style)]
         if wrong and 2 * len(wrong) >= len(values):
             kind = "a time" if role == "time" else "a number of seconds"
             self.roles[role] = None
@@ -344,17 +369,7 @@ class _Guess:
 
     def _is_about_text(self, at: int) -> bool:
         key = self.roles["id"] if self.roles["id"] is not None else self.roles["text"]
-        if key is None or self.roles["text"] is None:
-            return False
-        seen: dict[str, str] = {}
-        again = False
-        for row in self._peek():
-            moment = as_text(row[at])
-            name = as_name(row[key])
-            if seen.setdefault(name, moment) != moment:
-                return False
-            again = again or (name in seen and len(seen) < self.found.rows)
-        return again and len(seen) < self.found.rows
+        return key is not None and same_for_each(self._peek(), key, at, self.found.rows)
 
     def _drop_bookkeeping(self, *, long: bool) -> None:
         for at, name in list(self.free.items()):
@@ -369,9 +384,8 @@ class _Guess:
 
     def _with_metadata(self, layout: Layout) -> Layout:
         """Make metadata of the columns that are free, and say what is worth saying about it."""
-        nested = next(
-            (at for at, name in self.free.items() if name == "metadata" and self._holds_objects(at)), None
-        )
+        called = (at for at, name in self.free.items() if name == "metadata")
+        nested = next((at for at in called if holds_objects(self.table.sample, at)), None)
         metadata = tuple(sorted({*self.kept, *(at for at in self.free if at != nested)}))
         names = [layout.columns[at] for at in metadata]
         if layout.text is None:
@@ -389,10 +403,6 @@ class _Guess:
             )
         return replace(layout, metadata=metadata, nested_metadata=nested)
 
-    def _holds_objects(self, at: int) -> bool:
-        cells = [row[at] for row in self.table.sample if row[at] not in (None, "")]
-        return all(isinstance(cell, dict) or _is_json_object(cell) for cell in cells)
-
     def _unread(self, layout: Layout) -> list[ColumnSurvey]:
         return [
             self.found.columns[at]
@@ -400,20 +410,3 @@ class _Guess:
             if at != layout.nested_metadata
             and not any(f.loses_labels and repr(layout.columns[at]) in f.problem for f in self.findings)
         ]
-
-
-def _reads(read: Callable[[object, TimeStyle], object], value: str, style: TimeStyle) -> bool:
-    try:
-        read(value, style)
-    except ValueError:
-        return False
-    return True
-
-
-def _is_json_object(cell: object) -> bool:
-    if not isinstance(cell, str) or not cell.startswith("{"):
-        return False
-    try:
-        return isinstance(json.loads(cell), dict)
-    except (ValueError, RecursionError):
-        return False

@@ -217,6 +217,15 @@ _BY_SUFFIX = {
 }
 
 
+_NOT_READ = (
+    (b"<!doctype html", "is a web page, not the file itself; download it anew"),
+    (b"<html", "is a web page, not the file itself; download it anew"),
+    (b"version https://git-lfs", "is a pointer of Git LFS, not the file itself; fetch it with git lfs pull"),
+    (b"<?xml", "is XML, which is not read; export it as CSV or JSON"),
+)
+"""How files begin that hold no records, and what to do about it."""
+
+
 def sniff_format(path: Path) -> str:
     """Tell the format of a file or folder: how it is written, not which tool wrote it.
 
@@ -241,6 +250,11 @@ def sniff_format(path: Path) -> str:
     if head.startswith((b"ARROW1", b"\xff\xff\xff\xff")):
         return "arrow"
     bare = head.lstrip(b"\xef\xbb\xbf \t\r\n")
+    for sign, problem in _NOT_READ:
+        if bare[:60].lower().startswith(sign):
+            raise FormatError(problem, file=str(path))
+    if {".yaml", ".yml"} & {*_suffixes(path)}:
+        raise FormatError("is YAML, which is not read; export it as CSV or JSON", file=str(path))
     if bare.startswith(b"#FORMAT=WebAnno"):
         return "webanno"
     if bare.startswith(b"__label__"):
@@ -288,7 +302,14 @@ def sniff_delimiter(sample: Sequence[str], file: str) -> str:
     """
     if not any(line.strip() for line in sample):
         raise FormatError("is empty", file=file, code="empty_file")
+    first = next(line for line in sample if line.strip()).strip()
+    if _BY_BLANKS.fullmatch(first):
+        return " "
     return max(DELIMITERS, key=lambda delimiter: _fit(sample, delimiter))
+
+
+_BY_BLANKS = re.compile(r'"[^"]*"(?: "[^"]*")+')
+"""A header as R's write.table writes it."""
 
 
 def _fit(sample: Sequence[str], delimiter: str) -> tuple[float, int]:

@@ -44,7 +44,7 @@ NAMES: dict[str, tuple[str, ...]] = {
         *("commentid", "tweetid", "postid", "messageid", "reviewid", "externalid", "sampleid"),
         *("unitid", "instanceid", "recordid", "dataid", "questionid", "utteranceid", "articleid"),
         *("inputid", "objectid", "rowid", "uid", "uuid", "guid", "item", "task", "key", "unit"),
-        *("instance",),
+        *("instance", "idx", "nr"),
     ),
     "text": (
         *("text", "texts", "sentence", "document", "content", "body", "utterance", "message"),
@@ -68,7 +68,7 @@ NAMES: dict[str, tuple[str, ...]] = {
     "time": (
         *("time", "timestamp", "createdat", "annotatedat", "labelledat", "labeledat", "submittedat"),
         *("submittime", "updatedat", "completedat", "finishedat", "date", "datetime"),
-        *("annotationtime", "submissiontime"),
+        *("annotationtime", "submissiontime", "endtime"),
     ),
     "comment": ("comment", "comments", "note", "notes", "remark", "remarks", "annotatorcomment"),
 }
@@ -91,7 +91,7 @@ _RESULTS = _vocabulary(
     true target prediction predictions predicted predict pred model machine auto adjudicated
     adjudication resolved expected correct reference hard soft mean avg average median mode std var sum
     total prob probability confidence conf quality entropy kappa alpha winner suggestion suggested
-    silver label labels
+    silver label labels mehrheit mehrheitlich konsens endergebnis majorité mayoría consenso
     """
 )
 _COUNTS = _vocabulary(
@@ -199,19 +199,26 @@ def names_annotator(name: str) -> bool:
     )
 
 
-def is_result(name: str) -> bool:
+def is_result(name: str, *, of_words: bool = False) -> bool:
     """Whether a column tells a result, a count or a feature of the text, and so is nobody's vote.
+
+    Parameters
+    ----------
+    of_words
+        Whether it holds class words such as "sports", which no count and no feature does.
 
     Examples
     --------
     >>> is_result("final_label"), is_result("has_url"), is_result("n_annotators"), is_result("ana")
     (True, True, True, False)
+    >>> is_result("topic"), is_result("topic", of_words=True), is_result("majority", of_words=True)
+    (True, False, True)
     """
     if names_annotator(name):
         return False
     words = set(_words(name))
     return (
-        bool(words & _NOBODY)
+        bool(words & (_RESULTS if of_words else _NOBODY))
         or plain_name(name) in NAMES["label"]
         or bool(re.search(r"(?:majority|gold|final)", plain_name(name)))
     )

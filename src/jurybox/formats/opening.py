@@ -12,6 +12,7 @@ from jurybox.errors import FormatError
 from jurybox.formats.answered import LABEL, with_answers
 from jurybox.formats.columns import guess_layout
 from jurybox.formats.detect import is_guess, sniff_encoding
+from jurybox.formats.marks import with_marked_labels
 from jurybox.formats.names import is_known
 from jurybox.formats.options import ReadOptions
 from jurybox.formats.plan import ColumnPlan, FilePlan, Finding, Tally, finding
@@ -19,7 +20,7 @@ from jurybox.formats.read_binary import objects_of, open_feather, open_huggingfa
 from jurybox.formats.read_csv import SAMPLE_ROWS, labelled_lines, open_csv, open_lines
 from jurybox.formats.read_json import iter_objects, table_of_objects
 from jurybox.formats.records import Record, Table, later_only
-from jurybox.formats.rows import Layout, read_table
+from jurybox.formats.rows import columns_of, read_table
 from jurybox.formats.survey import Survey, survey
 from jurybox.formats.tools import OBJECT_TOOLS, TABLE_TOOLS, object_tool, table_tool
 from jurybox.formats.tools.base import Context, ObjectTool, TableTool, fields_of, read_items
@@ -38,6 +39,7 @@ from jurybox.formats.values import LabelReader
 
 __all__ = ["Opening", "Part", "open_part", "open_parts"]
 
+NO_ROWS = finding("no_rows", "holds no rows")
 _Objects = Callable[[], Iterator[Mapping[str, object]]]
 
 
@@ -207,6 +209,7 @@ class Opening:
     encoding: str | None = None
     delimiter: str | None = None
     preamble: int = 0
+    marks: tuple[ColumnPlan, ...] = ()
 
     def __post_init__(self) -> None:
         self.labels = LabelReader(self.options.classes, str(self.path), self.options.missing)
@@ -230,7 +233,9 @@ class Opening:
         sample, rows = _sample(itertools.islice(read(), SAMPLE_ROWS) if self.options.exact else read())
         if all(value == [] for found in sample for value in found.values()):  # as in {"examples": []}
             return Part(
-                FilePlan(str(self.path), self.form, "texts", self.encoding, findings=self.about_file()),
+                FilePlan(
+                    str(self.path), self.form, "texts", self.encoding, findings=(*self.about_file(), NO_ROWS)
+                ),
                 lambda: iter(()),
             )
         tool = None if self.options.exact else object_tool(self.asked, sample)
@@ -294,11 +299,22 @@ class Opening:
             table = without_preamble(table, about)
         elif known is not None and known.convert is not None:
             table = known.convert(table, about)
-        return self.understood(table, survey(table), known)
+        found = survey(table)
+        if known is None and not ours and "label" not in self.options.columns:
+            marked, marks = with_marked_labels(table, found, self.labels)
+            if marks:
+                words = [found.columns[at] for at in marks]
+                self.marks = tuple(
+                    ColumnPlan(one.name, "label", one.filled, "marks a class") for one in words
+                )
+                return self.understood(marked, survey(marked), None)
+        return self.understood(table, found, known)
 
     def understood(self, table: Table, found: Survey, tool: TableTool | None) -> Part:
         """Open a table by what its columns hold."""
         findings = self.about_file()
+        if not found.rows:
+            findings = (*findings, NO_ROWS)
         form = self.form if tool is None else tool.name
         if self.asked == "google-forms" or is_turned(table, found, self.labels):
             sure = self.asked in ("google-forms", "qualtrics") or asks_for_texts(table.columns)
@@ -313,7 +329,10 @@ class Opening:
                     findings=(*findings, TURNED),
                 )
                 return Part(plan, lambda: iter(()), self.tally)
-            table = turned(table, found, self.labels)
+            table, left = turned(table, found, self.labels)
+            if left:
+                problem = "columns that are neither texts nor say who answered when are left out: {columns}"
+                findings = (*findings, finding("not_turned", problem, columns=left))
             form = FORMS.name if tool is None else form
             found, tool = survey(table), FORMS
         layout = guess_layout(table, found, self.options, self.labels, tool=tool, delimiter=self.delimiter)
@@ -326,7 +345,7 @@ class Opening:
             layout.shape,
             self.encoding,
             self.delimiter,
-            _columns_of(layout, found),
+            (*self.marks, *columns_of(layout, found)),
             found.rows,
             (*findings, *layout.findings),
         )
@@ -378,38 +397,8 @@ def _sample(objects: Iterator[Mapping[str, object]]) -> tuple[list[Mapping[str, 
 
 
 def _as_known(found: Finding) -> Finding:
-    code = "known" if found.code in ("nobody", "nobody_lists") else found.code
+    code = "known" if found.code in ("nobody", "nobody_lists", "nobody_counts") else found.code
     problem = found.problem.replace(
         "labels would be lost: nothing says", "known labels, nobody's votes: nothing says"
     )
     return replace(found, loses_labels=False, problem=problem, code=code)
-
-
-def _columns_of(layout: Layout, found: Survey) -> tuple[ColumnPlan, ...]:
-    role = {
-        at: name
-        for name in ("id", "text", "annotator", "label", "seconds", "comment", "time")
-        if (at := getattr(layout, name)) is not None
-    }
-    role |= {at: f"label of {layout.columns[at]}" for at in layout.wide}
-    role |= dict.fromkeys(layout.metadata, "metadata")
-    if layout.nested_metadata is not None:
-        role[layout.nested_metadata] = "metadata"
-    return tuple(
-        ColumnPlan(
-            column.name,
-            role.get(at, "ignored"),
-            column.filled,
-            ""
-            if at in role
-            else layout.ignored.get(
-                column.name,
-                "names the cells that were changed"
-                if at == layout.escaped
-                else "has no name"
-                if not column.name
-                else "",
-            ),
-        )
-        for at, column in enumerate(found.columns)
-    )

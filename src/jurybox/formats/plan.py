@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from jurybox.coding import is_missing
 from jurybox.errors import FormatError
 from jurybox.formats.records import AnnotationRecord, GoldRecord, SkipRecord, TextRecord
 
@@ -244,6 +245,7 @@ class _Counts:
         self.texts = self.annotations = self.skips = self.rows = 0
         self.annotators: Counter[str] = Counter()
         self.classes: Counter[str] = Counter()
+        self.empty = 0
         self.repeated = self.again = self.contradicting = self.row_of_contradiction = 0
         self._ids: set[int] = set()
         self._texts: set[int] = set()
@@ -254,6 +256,7 @@ class _Counts:
         if name in self._ids:
             return
         self.texts += 1
+        self.empty += not record.text.strip()
         if len(self._ids) < _MOST_PAIRS:
             self._ids.add(name)
         if key in self._texts:
@@ -297,10 +300,16 @@ class _Counts:
             yield finding(
                 "texts_repeated", "{texts} texts repeat an earlier one under another id", texts=self.repeated
             )
+        if self.empty:
+            yield finding("empty_texts", "{texts} texts are empty", texts=self.empty)
         if self.skips:
             word = "skip" if self.skips == 1 else "skips"
             sentence = f"{{skips}} {word}: somebody has seen a text and given it no label"
             yield finding("skips", sentence, skips=self.skips)
+        unnamed = [name for name in self.annotators if is_missing(name)]
+        if unnamed:
+            sentence = "annotators are called {names}, as programs write where there is no name"
+            yield finding("unnamed_people", sentence, names=unnamed)
         by_case: dict[str, list[str]] = {}
         for name in self.annotators:
             by_case.setdefault(name.casefold(), []).append(name)

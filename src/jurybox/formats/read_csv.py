@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import csv
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
 from jurybox.errors import FormatError, InputError
 from jurybox.formats.containers import BROKEN_FILE, open_text
 from jurybox.formats.detect import DELIMITERS, sniff_delimiter
-from jurybox.formats.names import header_at, is_known
+from jurybox.formats.names import header_at, is_known, role_of
 from jurybox.formats.records import Row, Table
 from jurybox.formats.spreadsheet import ESCAPED_COLUMN, split_names, unescape
 from jurybox.formats.values import LabelReader, as_text
@@ -36,6 +37,9 @@ def open_csv(path: Path, encoding: str, delimiter: str | None, usual: str | None
     """
     if delimiter is not None and (len(delimiter) != 1 or delimiter in '"\r\n'):
         raise InputError(f"delimiter is {delimiter!r}, expected one character such as ',' or ';' or a tab")
+    if csv.field_size_limit() < MOST_CHARACTERS:
+        # The limit belongs to the process. It is only ever raised; what bounds memory is `_Lines`.
+        csv.field_size_limit(MOST_CHARACTERS)
     with open_text(path, encoding) as file:
         try:
             lines = _first_lines(file)
@@ -45,13 +49,16 @@ def open_csv(path: Path, encoding: str, delimiter: str | None, usual: str | None
     likely = usual if usual is not None and lines and usual in lines[0] else None
     separator, above = _shape(lines[stated is not None :], delimiter or stated or likely, str(path))
     delimiter = separator
+    style = _Style.of(lines[stated is not None :], separator, above)
+    if separator == "\t" and style.quoted and _has_bare_quotes(path, encoding):
+        style = replace(style, quoted=False)
 
     def rows() -> Iterator[Row]:
-        read = _rows(path, encoding, separator, above)
+        read = _rows(path, encoding, style)
         next(read, None)
         return read
 
-    read = _rows(path, encoding, separator, above)
+    read = _rows(path, encoding, style)
     header = next(read, None)
     if header is None:
         raise FormatError("is empty", file=str(path), code="empty_file")
@@ -70,24 +77,102 @@ def open_csv(path: Path, encoding: str, delimiter: str | None, usual: str | None
 def _shape(lines: Sequence[str], delimiter: str | None, file: str) -> tuple[str, int]:
     """Return the delimiter of some first lines, and how many rows stand above the names of the columns."""
     likeliest = delimiter or sniff_delimiter(lines, file)
-    first = next(iter(_first_rows(lines, likeliest)), [])
+    first = next(iter(_first_rows(_Style(likeliest), lines)), [])
     if sum(is_known(name.strip()) for name in first) > 1:  # "price|service" below them is no row of names
         return likeliest, 0
     for separator in delimiter or DELIMITERS:
-        if above := header_at(_first_rows(lines, separator)):
+        if above := header_at(_first_rows(_Style(separator), lines)):
             return separator, above
     return likeliest, 0
 
 
-def _first_rows(lines: Sequence[str], delimiter: str) -> list[list[str]]:
-    """Return up to 20 rows of some first lines, which may end within one; none where they are no such CSV."""
+@dataclass(frozen=True)
+class _Style:
+    """How the rows of a file are written.
+
+    Parameters
+    ----------
+    delimiter
+        What separates the cells.
+    above
+        How many rows stand above the names of the columns.
+    quoted
+        Whether a quote at the begin of a cell is its border; else all quotes are part of the text.
+    escape
+        What stands before a quote within a cell, where it is not doubled.
+    numbered
+        Whether each row begins with its number, for which there is no name, as R's write.table does it.
+    """
+
+    delimiter: str
+    above: int = 0
+    quoted: bool = True
+    escape: str | None = None
+    numbered: bool = False
+
+    def rows(self, lines: Iterable[str]) -> Iterator[list[str]]:
+        """Split lines into rows; raises csv.Error."""
+        return iter(
+            csv.reader(
+                lines,
+                delimiter=self.delimiter,
+                quoting=csv.QUOTE_MINIMAL if self.quoted else csv.QUOTE_NONE,
+                escapechar=self.escape,
+                strict=True,
+            )
+        )
+
+    @classmethod
+    def of(cls, lines: Sequence[str], delimiter: str, above: int) -> _Style:
+        """Tell how rows are written from the first lines."""
+        style = cls(delimiter, above)
+        rows = _first_rows(style, lines, len(lines))[above:]
+        if any('\\"' in line for line in lines) and len({*map(len, rows)}) != 1:
+            escaped = replace(style, escape="\\")
+            if len({*map(len, _first_rows(escaped, lines, len(lines))[above:])}) == 1:
+                return escaped
+        header, body = (rows[0], rows[1:]) if rows else ([], [])
+        counted = all(len(row) == len(header) + 1 and row[0] == str(n) for n, row in enumerate(body, 1))
+        return replace(style, numbered=bool(body) and counted and role_of(header[0].strip()) != "id")
+
+
+def _first_rows(style: _Style, lines: Sequence[str], most: int = 20) -> list[list[str]]:
+    """Return the first rows of some lines, which may end within one; none where they are no such CSV."""
     rows: list[list[str]] = []
-    reader = csv.reader(lines, delimiter=delimiter, strict=True)
     try:
-        rows.extend(itertools.islice(filter(None, reader), 20))  # what was read before an error stays
+        rows.extend(itertools.islice(filter(None, style.rows(lines)), most))  # those before an error stay
     except csv.Error as error:
         return rows if "end of data" in str(error) else []
     return rows
+
+
+def _written(lines: Iterable[str]) -> Iterator[str]:
+    return (line for line in lines if line.strip())
+
+
+def _has_bare_quotes(path: Path, encoding: str) -> bool:
+    """Whether quotes are part of the texts in a file with tabs.
+
+    Then it has as many cells in each line without them, and with them it is no valid CSV, or has fewer rows,
+    since a cell would go on in the next line.
+    """
+    tabs, n_lines, quotes = -1, 0, False
+    try:
+        with open_text(path, encoding) as file:
+            for line in _written(_Lines(file, path, whole=False)):
+                tabs = line.count("\t") if tabs < 0 else tabs
+                if line.count("\t") != tabs:
+                    return False
+                n_lines += 1
+                quotes = quotes or '"' in line
+        if not quotes:
+            return False
+        with open_text(path, encoding) as file:
+            return sum(map(bool, _Style("\t").rows(_written(_Lines(file, path, whole=False))))) != n_lines
+    except csv.Error:
+        return True
+    except (UnicodeError, *BROKEN_FILE):
+        return False  # reading will say so
 
 
 def open_lines(path: Path, encoding: str) -> Table:
@@ -150,26 +235,25 @@ def _stated_delimiter(line: str) -> str | None:
     return bare[4:5] or "\t" if bare.lower().startswith("sep=") and len(bare) <= 5 else None
 
 
-def _rows(path: Path, encoding: str, delimiter: str, above: int) -> Iterator[Row]:
+def _rows(path: Path, encoding: str, style: _Style) -> Iterator[Row]:
     """Yield the rows that are not blank, the header first; all are as wide as the header.
 
     The first rows, those above the header, are passed over.
     """
-    if csv.field_size_limit() < MOST_CHARACTERS:
-        # The limit belongs to the process. It is only ever raised; what bounds memory is `_Lines`.
-        csv.field_size_limit(MOST_CHARACTERS)
-    number, width = -1, 0
+    number, width, above = -1, 0, style.above
     with open_text(path, encoding) as file:
         lines = _Lines(file, path)
         try:
-            for row in csv.reader(lines, delimiter=delimiter, strict=True):
+            for row in style.rows(lines):
                 lines.characters = 0
-                if not row or (number < 0 and _stated_delimiter(delimiter.join(row)) is not None):
+                if not row or (number < 0 and _stated_delimiter(style.delimiter.join(row)) is not None):
                     continue
                 if above:
                     above -= 1
                     continue
                 number += 1
+                if style.numbered and not number:
+                    row = ["", *row]
                 width = width or len(row)
                 if len(row) > width and not any(row[width:]):
                     row = row[:width]  # a delimiter at the end of each row
@@ -184,7 +268,8 @@ def _rows(path: Path, encoding: str, delimiter: str, above: int) -> Iterator[Row
                     )
                 yield row
         except csv.Error as error:
-            raise FormatError(f"is no valid CSV: {error}", file=str(path), row=number + 1) from error
+            problem = f"is no valid CSV: {error}; a quote within a cell in quotes has to be doubled"
+            raise FormatError(problem, file=str(path), row=number + 1) from error
         except (UnicodeError, *BROKEN_FILE) as error:
             raise wrong_bytes(error, path, encoding, row=number + 1) from error
 

@@ -86,16 +86,50 @@ def _inside(value: dict[str, object]) -> Iterator[object]:
         yield from (dict(zip(names, row, strict=False)) if isinstance(row, list) else row for row in data)
     elif "schema" in value and [*lists] == ["data"]:  # orient="table"
         yield from lists["data"]
+    elif _is_columns(value):  # orient="list"
+        yield from (dict(zip(value, row, strict=True)) for row in zip(*value.values(), strict=True))
+    elif len(lists) > 1 and all(map(_has_text, lists.values())):
+        for name, held in lists.items():  # splits of a data set
+            yield from ({"split": name, **one} if isinstance(one, dict) else one for one in held)
     elif len(lists) == 1 and not value.keys() & _NAMES_OF_FIELDS and not lists.keys() & _PARTS_OF_RECORDS:
         yield from next(iter(lists.values()))
     elif _is_mapping(value):
         yield from _records_of_mapping(value)
+    elif not value.keys() & _NAMES_OF_FIELDS and len(deeper := _with_lists(value)) == 1:
+        yield from _inside(deeper[0])
     else:
         yield value
 
 
+def _is_columns(value: Mapping[str, object]) -> TypeGuard[Mapping[str, list[object]]]:
+    """Whether an object has a list for each column, one of them of texts."""
+    held = [*value.values()]
+    return (
+        all(isinstance(one, list) and one for one in held)
+        and len({len(one) for one in held if isinstance(one, list)}) == 1
+        and any(
+            role_of(name) == "text" and isinstance(one, list) and all(isinstance(text, str) for text in one)
+            for name, one in value.items()
+        )
+    )
+
+
+def _with_lists(value: Mapping[str, object]) -> list[dict[str, object]]:
+    """Return the objects in an object that hold lists of objects."""
+    return [
+        held
+        for held in value.values()
+        if isinstance(held, dict) and (any(map(_lists_objects, held.values())) or _with_lists(held))
+    ]
+
+
 def _lists_objects(held: object) -> TypeGuard[list[object]]:
     return isinstance(held, list) and bool(held) and all(isinstance(one, dict) for one in held)
+
+
+def _has_text(records: list[object]) -> bool:
+    first = records[0]
+    return isinstance(first, dict) and any(role_of(name) == "text" for name in first)
 
 
 def _is_mapping(value: Mapping[str, object]) -> TypeGuard[Mapping[str, Mapping[str, object]]]:
@@ -106,7 +140,7 @@ def _is_mapping(value: Mapping[str, object]) -> TypeGuard[Mapping[str, Mapping[s
     )
 
 
-def _records_of_mapping(value: Mapping[str, Mapping[str, object]]) -> Iterator[JsonObject]:
+def _records_of_mapping(value: Mapping[str, Mapping[str, object]]) -> Iterator[object]:
     inner = {name for held in value.values() for name in held}
     if any(role_of(name) == "text" for name in value) and not any(role_of(name) == "text" for name in inner):
         keys = dict.fromkeys(key for held in value.values() for key in held)  # orient="columns"
@@ -116,11 +150,16 @@ def _records_of_mapping(value: Mapping[str, Mapping[str, object]]) -> Iterator[J
     elif not value.keys() & _NAMES_OF_FIELDS and not any(
         isinstance(one, dict | list) for held in value.values() for one in held.values()
     ):
-        for text_id, labels in value.items():
+        key = (
+            "text" if 2 * sum(" " in name.strip() for name in value) > len(value) else "id"
+        )  # sentences are no ids
+        for text, labels in value.items():
             yield {
-                "id": text_id,
+                key: text,
                 "annotations": [{"annotator": name, "label": label} for name, label in labels.items()],
             }
+    elif len(deeper := _with_lists(value)) == 1:
+        yield from _inside(deeper[0])
     else:
         yield dict(value)
 

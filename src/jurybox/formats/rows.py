@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
 from jurybox.errors import FormatError, InputError
 from jurybox.formats.names import ROLES
 from jurybox.formats.options import ReadOptions
-from jurybox.formats.plan import Finding, Tally, finding, listed
+from jurybox.formats.plan import ColumnPlan, Finding, Tally, finding, listed
 from jurybox.formats.records import AnnotationRecord, Record, Row, SkipRecord, Table, TextRecord
+from jurybox.formats.spreadsheet import ESCAPED_COLUMN
+from jurybox.formats.survey import Survey
 from jurybox.formats.times import TimeStyle, parse_seconds, parse_time
 from jurybox.formats.values import LabelReader, Place, as_json, as_name, as_text, checked, id_of_text
 
-__all__ = ["Layout", "check_given", "check_header", "check_layout", "read_table"]
+__all__ = ["Layout", "check_given", "check_header", "check_layout", "columns_of", "compared_with_plan"]
+__all__ += ["holds_objects", "read_table"]
 
 
 @dataclass(frozen=True)
@@ -123,6 +126,52 @@ def check_given(columns: Sequence[str], options: ReadOptions, file: str) -> None
     missing = next((name for name in named if name not in columns), None)
     if missing is not None:
         raise FormatError(f"has no column {missing!r}; its columns are {listed(columns)}", file=file)
+
+
+def columns_of(layout: Layout, found: Survey) -> tuple[ColumnPlan, ...]:
+    """Return each column and what becomes of it."""
+    role = {
+        at: name
+        for name in ("id", "text", "annotator", "label", "seconds", "comment", "time")
+        if (at := getattr(layout, name)) is not None
+    }
+    role |= {at: f"label of {layout.columns[at]}" for at in layout.wide}
+    role |= dict.fromkeys(layout.metadata, "metadata")
+    if layout.nested_metadata is not None:
+        role[layout.nested_metadata] = "metadata"
+    return tuple(
+        ColumnPlan(
+            column.name,
+            role.get(at, "ignored"),
+            column.filled,
+            ""
+            if at in role
+            else layout.ignored.get(
+                column.name,
+                "names the cells that were changed"
+                if at == layout.escaped
+                else "has no name"
+                if not column.name
+                else "",
+            ),
+        )
+        for at, column in enumerate(found.columns)
+    )
+
+
+def compared_with_plan(columns: Sequence[str], options: ReadOptions) -> list[Finding]:
+    """Say which columns a kept plan does not know, and which of its columns there are not."""
+    if not (options.planned and (options.columns or options.keep or options.ignore)):
+        return []
+    known = {*options.columns.values(), *options.annotator_columns, *options.keep, *options.ignore}
+    news = [name for name in columns if name and name not in known and name != ESCAPED_COLUMN]
+    gone = sorted(name for name in known if name not in columns)
+    found = []
+    if news:
+        found.append(finding("plan_news", "columns that the plan does not know: {columns}", columns=news))
+    if gone:
+        found.append(finding("plan_gone", "columns of the plan that the file lacks: {columns}", columns=gone))
+    return found
 
 
 T = TypeVar("T")
@@ -318,3 +367,18 @@ def _json_object(cell: object, place: Place) -> dict[str, object]:
     held = as_json(value)
     checked(json.dumps(held, ensure_ascii=False), place)
     return held if isinstance(held, dict) else {}
+
+
+def holds_objects(rows: Iterable[Row], at: int) -> bool:
+    """Whether a column holds nothing but objects, some perhaps written as JSON."""
+    cells = (row[at] for row in rows)
+    return all(isinstance(cell, dict) or _is_json_object(cell) for cell in cells if cell not in (None, ""))
+
+
+def _is_json_object(cell: object) -> bool:
+    if not isinstance(cell, str) or not cell.startswith("{"):
+        return False
+    try:
+        return isinstance(json.loads(cell), dict)
+    except (ValueError, RecursionError):
+        return False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -54,18 +55,13 @@ _DATA = (
     ".xls",
 )
 _PACKED = (".gz", ".bz2", ".xz", ".zst")
-_NO_PERSON = (
-    "all",
-    "unknown",
-    "data",
-    "export",
-    "annotations",
-    "annotated_instances",
-    "initial_cas",
-    "output",
-    "labels",
-    "results",
+_NO_PERSON = re.compile(
+    r"(?!\d{1,3}$)(?:all|unknown|data|dataset|export|annotations?|annotated_instances|annotated|initial_cas|output"
+    r"|labels?|results?|texts?|items?|train|training|test|dev|valid|validation|eval|split|fold|sample|batch|part"
+    r"|chunk|shard|page|file|round|set|job|task|project|week|month|of|at|[\W\d_])*",
+    re.IGNORECASE,
 )
+"""Names of files that speak of data, not of a person: batch_1, train-data, part-1-of-3."""
 
 
 @dataclass(frozen=True)
@@ -305,11 +301,7 @@ def _person(path: Path, *, by_folder: bool) -> str:
     """
     names = (path.name.split(".")[0], path.parent.name)[:: -1 if by_folder else 1]
     return next(
-        (
-            name
-            for name in names
-            if name and name.lower() not in _NO_PERSON and not name.startswith("jurybox-zip-")
-        ),
+        (name for name in names if not _NO_PERSON.fullmatch(name) and not name.startswith("jurybox-zip-")),
         "",
     )
 

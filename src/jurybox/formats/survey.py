@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import itertools
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from jurybox.formats.names import NAMES, family_of_labels, is_result, names_annotator, plain_name
 from jurybox.formats.plan import Finding, finding
 from jurybox.formats.records import Table
-from jurybox.formats.values import LabelReader, as_list, as_text
+from jurybox.formats.values import LabelReader, as_list, as_name, as_text
 
-__all__ = ["ColumnSurvey", "Survey", "class_valued", "survey", "unread", "voters"]
+__all__ = [
+    "ColumnSurvey",
+    "Survey",
+    "class_valued",
+    "has_words",
+    "is_worded",
+    "same_for_each",
+    "survey",
+    "unread",
+    "voters",
+]
 
 _CHUNK = 4096
 _MOST_VALUES = 400
@@ -36,7 +46,7 @@ class ColumnSurvey:
     nested
         How many cells hold lists or objects.
     inner
-        How often the first of these lists and objects hold each value.
+        How often the first of these lists and objects hold each value; in lists of objects, by their fields.
     """
 
     name: str
@@ -44,7 +54,8 @@ class ColumnSurvey:
     values: Counter[str] = field(default_factory=Counter)
     many: bool = False
     nested: int = 0
-    inner: Counter[str] = field(default_factory=Counter)
+    _looked: int = 0
+    inner: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
 
     def add(self, cells: Sequence[object]) -> None:
         """Take in some cells."""
@@ -56,9 +67,8 @@ class ColumnSurvey:
         except TypeError:
             lists = [cell for cell in cells if isinstance(cell, list | dict)]
             self.nested += len(lists)
-            for cell in lists[: _MOST_VALUES if len(self.inner) < _MOST_VALUES else 0]:
-                held = cell.values() if isinstance(cell, dict) else cell
-                self.inner.update(as_text(one).strip() for one in held if isinstance(one, str | int | float))
+            for cell in lists[: _MOST_VALUES if self._looked < 10 * _MOST_VALUES else 0]:
+                self._look_into(cell)
             counts = Counter("" if isinstance(cell, list | dict) else as_text(cell) for cell in cells)
             self.filled += len(lists)
         for value, n in counts.items():
@@ -66,6 +76,14 @@ class ColumnSurvey:
             if text:
                 self.filled += n
                 self._count(text.strip(), n)
+
+    def _look_into(self, cell: list[object] | dict[str, object]) -> None:
+        self._looked += 1
+        for one in itertools.islice(cell.values() if isinstance(cell, dict) else cell, _MOST_VALUES):
+            fields = one if isinstance(one, dict) else {"": one}
+            for name, value in fields.items():
+                if isinstance(value, str | int | float) and (name in self.inner or len(self.inner) < 20):
+                    self.inner[name][as_text(value).strip()[:_LONGEST_VALUE]] += 1
 
     def _count(self, text: str, n: int) -> None:
         if len(text) > _LONGEST_VALUE or (len(self.values) >= _MOST_VALUES and text not in self.values):
@@ -99,6 +117,24 @@ def _chunks(rows: Iterable[Sequence[object]]) -> Iterable[list[Sequence[object]]
         yield chunk
 
 
+def same_for_each(rows: Iterable[Sequence[object]], key: int, at: int, n_rows: int) -> bool:
+    """Whether a column has one value for each value of another one, which comes more than once."""
+    seen: dict[str, str] = {}
+    again = False
+    for row in rows:
+        value, name = as_text(row[at]), as_name(row[key])
+        if seen.setdefault(name, value) != value:
+            return False
+        again = again or (name in seen and len(seen) < n_rows)
+    return again and len(seen) < n_rows
+
+
+def is_worded(rows: Iterable[Sequence[object]], at: int) -> bool:
+    """Whether nearly all cells of a column hold several words."""
+    cells = [as_text(row[at]).strip() for row in rows if row]
+    return sum(" " in cell for cell in cells) > 0.9 * len(cells)
+
+
 _MOST_CLASSES = 20
 _GENERIC = {"true", "false", "yes", "no", "y", "n", "t", "f", "x", "on", "off"}
 
@@ -118,12 +154,12 @@ def _mostly_classes(values: Mapping[str, int], labels: LabelReader) -> bool:
 
 def _lists_classes(column: ColumnSurvey, labels: LabelReader) -> bool:
     """Whether a column holds lists of classes, as JSON has them or written as text."""
-    inner = column.inner
+    inner = [*column.inner.values()]
     if not column.nested:
-        written = [value for value in column.values if value.startswith("[")]
-        inner = Counter(as_text(one) for value in written for one in as_list(value))
-    certain = labels.classes is not None and _distinctive(labels.classes)
-    return (certain or plain_name(column.name) in _LISTS) and _mostly_classes(inner, labels)
+        written = (as_list(value) for value in column.values)
+        inner = [Counter(as_text(one) for held in written if len(held) > 1 for one in held)]
+    named = has_words(labels) or plain_name(column.name) in _LISTS
+    return named and any(_mostly_classes(values, labels) for values in inner)
 
 
 _LISTS = ("annotations", "labels", "votes", "ratings", "answers", "judgments", "judgements")
@@ -141,8 +177,11 @@ def voters(columns: Mapping[int, ColumnSurvey], rows: int, labels: LabelReader) 
     holding = {at: column for at, column in columns.items() if class_valued(column, labels)}
     family = set(family_of_labels([column.name for column in holding.values()]))
     people = {at for at, column in holding.items() if names_annotator(column.name) or column.name in family}
-    possible = {at for at, column in holding.items() if at in people or not is_result(column.name)}
-    if _distinctive(labels.classes):
+    certain = has_words(labels)
+    possible = {
+        at for at, column in holding.items() if at in people or not is_result(column.name, of_words=certain)
+    }
+    if certain:
         chosen = possible if len(possible) > 1 else people
     elif people:
         chosen = people
@@ -163,9 +202,11 @@ def voters(columns: Mapping[int, ColumnSurvey], rows: int, labels: LabelReader) 
     return tuple(sorted(chosen | idle))
 
 
-def _distinctive(classes: Sequence[str]) -> bool:
+def has_words(labels: LabelReader) -> bool:
+    """Whether classes are words that speak for themselves, unlike 0 and 1 or yes and no."""
     return not all(
-        name.casefold() in _GENERIC or name.lstrip("+-").replace(".", "").isdigit() for name in classes
+        name.casefold() in _GENERIC or name.lstrip("+-").replace(".", "").isdigit()
+        for name in labels.classes or ()
     )
 
 
@@ -191,6 +232,13 @@ def _by_repetition(columns: Mapping[int, ColumnSurvey], labels: LabelReader) -> 
     return tuple(possible) if sum(bool(values) for values in possible.values()) >= 2 else ()
 
 
+def _counts_class(column: ColumnSurvey, labels: LabelReader) -> bool:
+    """Whether a column is called like a class and holds numbers."""
+    numbers = [value for value in column.values if not labels.is_missing(value)]
+    named = labels.classes is not None and has_words(labels) and labels.knows(column.name)
+    return named and not column.many and bool(numbers) and all(value.isdecimal() for value in numbers)
+
+
 def unread(
     shape: str, columns: Sequence[ColumnSurvey], labels: LabelReader, names: Sequence[str], *, asked: bool
 ) -> list[Finding]:
@@ -203,7 +251,8 @@ def unread(
     results = [
         column.name
         for column in holding
-        if is_result(column.name) and (shape != "texts" or plain_name(column.name) not in NAMES["label"])
+        if is_result(column.name, of_words=has_words(labels))
+        and (shape != "texts" or plain_name(column.name) not in NAMES["label"])
     ]
     rest = [column.name for column in holding if column.name not in results]
     findings = []
@@ -221,6 +270,11 @@ def unread(
         option = "a second list of annotators, or --keep COLUMN to keep it as metadata"
         findings.append(finding("nobody_lists", problem, option, loses_labels=True, columns=lists))
     known = any(plain_name(name) == "split" for name in names)  # a data set: its labels are known ones
+    counts = [column.name for column in columns if shape == "texts" and _counts_class(column, labels)]
+    if len(counts) > 1:
+        problem = "labels would be lost: counted by class, and nothing says who gave them: {columns}"
+        option = "--keep COLUMN for each to keep it as metadata"
+        findings.append(finding("nobody_counts", problem, option, loses_labels=True, columns=counts))
     if rest and not asked and (shape == "wide" or (shape == "texts" and not known)):
         problem = "labels would be lost: nothing says who gave what is in {columns}"
         option = (

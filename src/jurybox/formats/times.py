@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from functools import lru_cache
 
 from dateutil import parser
 
-__all__ = ["TimeStyle", "parse_seconds", "parse_time"]
+__all__ = ["TimeStyle", "parse_seconds", "parse_time", "reads"]
 
 _ISO = re.compile(r"\d{4}-\d\d|(?:19|20)\d{6}(?:T\d+|$)")
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?([eE]\+?\d+)?")
@@ -258,3 +258,12 @@ def _unit(name: str) -> float:
     if name.startswith(("ms", "mil")):
         return 1e-3
     return {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0}[name[0]]
+
+
+def reads(read: Callable[[object, TimeStyle], object], value: object, style: TimeStyle) -> bool:
+    """Whether a value can be read as a time or a duration."""
+    try:
+        read(value, style)
+    except ValueError:
+        return False
+    return True

@@ -8,6 +8,7 @@ import hashlib
 import json
 import math
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from datetime import date
 from datetime import time as clock
@@ -22,6 +23,10 @@ Place = tuple[str, int, str]
 """File, row and column."""
 
 _WHOLE = re.compile(r"(-?\d+)\.0+")
+_UNSEEN = (
+    " \t\r\n\v\f\xa0\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u2060\u2066\u2067\u2068\u2069\ufeff"
+)
+"""Blanks, and signs that nobody sees: of direction, of width zero."""
 
 
 def as_text(value: object) -> str:
@@ -51,12 +56,16 @@ def as_text(value: object) -> str:
 def as_name(value: object) -> str:
     """Return an id or the name of a person, without blanks around it and decimals of a whole number.
 
+    Letters with accents are one character each, as most programs write them; Macs write two.
+
     Examples
     --------
     >>> as_name(" a1 "), as_name("1.0"), as_name(1), as_name("1.50")
     ('a1', '1', '1', '1.50')
     """
     name = as_text(value).strip()
+    if not name.isascii():
+        name = unicodedata.normalize("NFC", name.strip(_UNSEEN).strip())
     whole = _WHOLE.fullmatch(name) if name[-1:] == "0" and "." in name else None
     return name if whole is None else whole[1]
 
@@ -188,9 +197,10 @@ class LabelReader:
     def __init__(self, classes: Sequence[str] | None, file: str, missing: Sequence[str] = ()) -> None:
         self.classes = None if classes is None else tuple(classes)
         self._file = file
-        self._missing = {self.plain(marker) for marker in missing}
         self._known: dict[str, str | None] = {} if classes is None else {name: name for name in classes}
         self._folded = {name.casefold() for name in classes or ()}
+        self._plain = {as_name(name): name for name in classes or ()}
+        self._missing = {self.plain(marker) for marker in missing}
 
     def __call__(self, value: str, row: int, column: str) -> str | None:
         """Return the class, None where the cell says that there is none; FormatError for an unknown one."""
@@ -201,20 +211,29 @@ class LabelReader:
 
     def knows(self, value: str) -> bool:
         """Whether a class is meant by this, in the same letters."""
-        return self._known.get(value) is not None or self.plain(value) in (self.classes or ())
+        return self._known.get(value) is not None or self._class_of(self.plain(value)) is not None
 
     def nearly(self, value: str) -> bool:
         """Whether a class is meant by this but for upper and lower case."""
         return self.plain(value).casefold() in self._folded
 
     def is_missing(self, value: str) -> bool:
-        """Whether the cell says that there is no label."""
+        """Whether the cell says that there is no label: "none" does not where a class is called "None"."""
         plain = self.plain(value)
-        return plain in self._missing or is_missing(plain, self.classes)
+        return plain in self._missing or (is_missing(plain, self.classes) and not self.nearly(plain))
 
     def plain(self, value: str) -> str:
-        """Return the value without blanks around it, and a whole number without its decimals."""
-        return as_name(value)
+        """Return the value without blanks around it and decimals of a whole number, or the one in a list."""
+        name = as_name(value)
+        held = _listed_in(name) if name not in self._plain else None
+        return name if held is None or len(held) > 1 else as_name(held[0]) if held else ""
+
+    def _class_of(self, plain: str) -> str | None:
+        """Return the class that is meant: programs write true, True and TRUE."""
+        found = self._plain.get(plain)
+        if found is None and plain.lower() in ("true", "false"):
+            found = next((name for name in self._plain.values() if name.lower() == plain.lower()), None)
+        return found
 
     def _resolve(self, value: str, row: int, column: str) -> str | None:
         plain = self.plain(value)
@@ -224,7 +243,11 @@ class LabelReader:
             found = None
         elif self.classes is None:
             checked(plain, place)
-        elif plain not in self.classes:
+        elif (meant := self._class_of(plain)) is not None:
+            found = meant
+        elif len(several := _listed_in(plain) or ()) > 1:
+            raise _wrong("holds several labels; expected one label a text", place, several)
+        else:
             problem = f"is none of the classes {self._listed()}{self._guess(plain)}"
             raise _wrong(problem, place, value, code="no_class", classes=self._listed())
         if len(self._known) < 100_000:
@@ -240,6 +263,23 @@ class LabelReader:
         by_folded = {name.casefold(): name for name in self.classes or ()}
         near = difflib.get_close_matches(value.casefold(), by_folded, n=1, cutoff=0.75)
         return f"; is {by_folded[near[0]]!r} meant?" if near else ""
+
+
+_LIST = re.compile(r"""\[\s*(?:["'].*["']|[\d\s.,-]*)\s*\]|\{\}""", re.DOTALL)
+"""A list of words in quotes or of numbers; MTurk writes an answer without any as an object."""
+
+
+def _listed_in(name: str) -> list[object] | None:
+    """Return what is in a cell that was written as a list; None if it is none.
+
+    Examples
+    --------
+    >>> _listed_in("['a']"), _listed_in("{}"), _listed_in("[a] b")
+    (['a'], [], None)
+    """
+    if name[:1] not in ("[", "{") or _LIST.fullmatch(name) is None:
+        return None
+    return [] if name == "{}" else as_list(name)
 
 
 def _wrong(problem: str, place: Place, value: object, code: str = "", **values: object) -> FormatError:

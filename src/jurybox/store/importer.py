@@ -248,7 +248,7 @@ class Importer:
     ) -> dict[str, Any]:
         if record.text_id not in texts:
             raise FormatError(
-                "there is no text with this id; add the texts first",
+                "there is no text with this id; add the texts, or name their column: --column text=NAME",
                 row=record.row or None,
                 column="id",
                 value=record.text_id,

@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import NamedTuple, Protocol, TypeVar
 
 from jurybox.errors import FormatError
+from jurybox.formats.names import NAMES, plain_name
 from jurybox.formats.plan import ColumnPlan, Finding, Tally, finding
 from jurybox.formats.records import AnnotationRecord, Record, SkipRecord, Table, TextRecord
 from jurybox.formats.times import TimeStyle, parse_seconds, parse_time
@@ -18,7 +19,7 @@ from jurybox.formats.values import LabelReader, as_json, as_name, as_text, check
 from jurybox.questions import Question
 
 __all__ = ["Answer", "Context", "Item", "ObjectTool", "TableTool", "conversation", "only_of_classes"]
-__all__ += ["fields_of", "other_answers", "read_items", "span_problem", "who", "who_field"]
+__all__ += ["fields_of", "named_in", "other_answers", "read_items", "span_problem", "who", "who_field"]
 
 TEXTS = ("text", "sentence", "document", "content", "body", "message", "review", "comment")
 """What the field of a text is called."""
@@ -49,15 +50,21 @@ def who(found: Mapping[str, object]) -> object:
     >>> who({"completed_by": {"id": 3, "email": "ana@example.org"}}), who({"label": "a"})
     ('ana@example.org', None)
     """
-    return next((person for name in _FIELDS if (person := _named_in(found.get(name))) is not None), None)
+    field = who_field(found)
+    return None if field is None else named_in(found[field])
 
 
 def who_field(found: Mapping[str, object]) -> str | None:
     """Return the name of the field in which an object names its annotator."""
-    return next((name for name in _FIELDS if _named_in(found.get(name)) is not None), None)
+    known = next((name for name in _FIELDS if named_in(found.get(name)) is not None), None)
+    if known is not None:
+        return known
+    spoken = (name for name in found if plain_name(as_text(name)) in (*NAMES["annotator"], "by"))
+    return next((name for name in spoken if named_in(found[name]) is not None), None)
 
 
-def _named_in(person: object) -> object:
+def named_in(person: object) -> object:
+    """Return the name or the number of a person, whom a field names or describes; None for nobody."""
     if isinstance(person, Mapping):
         person = person.get("email") or person.get("username") or person.get("name") or person.get("id")
     return None if isinstance(person, list | Mapping) or not as_text(person).strip() else person

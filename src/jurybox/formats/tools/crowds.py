@@ -28,7 +28,8 @@ def _without(
     table: Table, reason: Callable[[Mapping[str, str]], str | None], columns: Sequence[str], about: Context
 ) -> Table:
     """Leave out the rows that have a reason, which is told from some columns, and count them."""
-    positions = {name: table.columns.index(name) for name in columns if name in table.columns}
+    lower = [name.lower() for name in table.columns]
+    positions = {name: lower.index(name.lower()) for name in columns if name.lower() in lower}
 
     def rows() -> Iterator[Row]:
         for number, row in enumerate(table.rows(), 1):

@@ -20,31 +20,22 @@ _GRID = re.compile(r".*\[(.+)\]\s*", re.DOTALL)
 _OURS = re.compile(r'Text ("(?:[^"\\]|\\.)*") \[(.*)\]', re.DOTALL)
 """How we write questions: with the id of the text, and the text."""
 _PEOPLE = (
-    *(
-        "username",
-        "emailaddress",
-        "email",
-        "recipientemail",
-        "respondent",
-        "respondentid",
-        "participant",
-        "participantid",
-    ),
-    *(
-        "prolificpid",
-        "prolificid",
-        "workerid",
-        "name",
-        "yourname",
-        "externalreference",
-        "annotator",
-        "rater",
-        "user",
-        "id",
-        "responseid",
-    ),
+    *("username", "emailaddress", "email", "recipientemail", "respondent", "respondentid", "participant"),
+    *("participantid", "prolificpid", "prolificid", "workerid", "name", "yourname", "externalreference"),
+    *("annotator", "rater", "user", "id", "responseid"),
+    *("emailadresse", "nutzername", "adresseemail", "nomdutilisateur", "direccióndecorreoelectrónico"),
+    *("nombredeusuario", "عنوانالبريدالإلكتروني"),
 )
-_TIMES = ("timestamp", "recordeddate", "enddate", "zeitstempel", "horodateur", "marcatemporal", "submittedat")
+_TIMES = (
+    *("timestamp", "recordeddate", "enddate", "zeitstempel", "horodateur", "marcatemporal", "submittedat"),
+    "طابعزمني",
+)
+_BOOKKEEPING = (
+    *("startdate", "enddate", "status", "responsetype", "ipaddress", "progress", "durationinseconds"),
+    *("finished", "recordeddate", "responseid", "recipientlastname", "recipientfirstname"),
+    *("externalreference", "locationlatitude", "locationlongitude", "distributionchannel", "userlanguage"),
+)
+"""What Qualtrics says of each person."""
 _FEWEST_TEXTS = 2
 _PREVIEWS = finding("previews", "previews and spam left out")
 TURNED = finding(
@@ -177,8 +168,11 @@ def _text_of(name: str) -> str:
     return (grid[1] if grid is not None else name).strip()
 
 
-def turned(table: Table, found: Survey, labels: LabelReader) -> Table:
-    """Return the table with a row a label: text, annotator, label and time; ours have ids as well."""
+def turned(table: Table, found: Survey, labels: LabelReader) -> tuple[Table, list[str]]:
+    """Return the table with a row a label: text, annotator, label and time; ours have ids as well.
+
+    Beside it are the names of the columns that are none of these, and hold something.
+    """
     texts = _texts(table.columns, found, labels)
     plain = [plain_name(name) for name in table.columns]
     person = next(
@@ -207,4 +201,12 @@ def turned(table: Table, found: Survey, labels: LabelReader) -> Table:
                 yield (*said[at], "", "", "")
 
     columns = (*(["id"] if ours else []), "text", "annotator", "label", "time")
-    return Table(table.file, columns, [row for _, row in zip(range(100), rows(), strict=False)], rows)
+    left = [
+        name
+        for at, name in enumerate(table.columns)
+        if name
+        and at not in (*texts, person, time)
+        and found.columns[at].filled
+        and plain_name(name) not in _BOOKKEEPING
+    ]
+    return Table(table.file, columns, [row for _, row in zip(range(100), rows(), strict=False)], rows), left

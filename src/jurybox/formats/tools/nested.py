@@ -59,7 +59,7 @@ class Nested:
             answers = [] if field is None else list(_answers(held, field, row, about))
             known = label is not None and about.labels.nearly(as_text(found[label]))
             if field is None and person is not None and label is not None and known:
-                answers = [_answer(found, who(found), label)]
+                answers = [_answer(found, who(found), field or label, about)]
                 used += [person, label, "seconds", "comment", "time"]
             yield (
                 row,
@@ -139,21 +139,28 @@ def _answers(held: object, field: str, row: int, about: Context) -> Iterator[Ans
             )
         for person, label in held.items():
             inner = label if isinstance(label, Mapping) else {"label": label}
-            yield _answer(inner, person, field)
+            yield _answer(inner, person, field, about)
         return
     for one in held if isinstance(held, list) else ():
         if not isinstance(one, Mapping):
             raise about.wrong(
                 "is no annotation; expected an object with annotator and label", row, field, one
             )
-        yield _answer(one, who(one), field)
+        yield _answer(one, who(one), field, about)
 
 
-def _answer(one: Mapping[str, object], person: object, field: str) -> Answer:
-    label = next((one[name] for name in _LABELS if name in one), None)
+def _answer(one: Mapping[str, object], person: object, field: str, about: Context) -> Answer:
+    """Return an answer, whose label has one of the usual names, or is the only class in it."""
+    named = next((name for name in _LABELS if name in one), None)
+    known = [text for text in map(as_text, filter(_is_scalar, one.values())) if about.labels.knows(text)]
+    label = one[named] if named is not None else known[0] if len(known) == 1 else None
     seconds = one.get("seconds", one.get("lead_time", one.get("duration")))
     moment = one.get("time", one.get("timestamp", one.get("created_at")))
     return Answer(person, label, seconds, one.get("comment", one.get("note")), moment, field)
+
+
+def _is_scalar(value: object) -> bool:
+    return isinstance(value, str | int)
 
 
 _PARALLEL_PEOPLE = (
@@ -214,7 +221,8 @@ class Parallel:
             for found, people, labels in pairs
             if people is not None and labels is not None
         ]
-        if len(lists) < len(pairs) or not all(len(people) == len(given) for people, given in lists):
+        uneven = [people for people, given in lists if len(people) != len(given)]
+        if len(lists) < len(pairs) or any(len(people) < 2 for people in uneven):  # labels of one person
             return False
         plural = any(people in ("annotators", "annotator_ids") for _, people, _ in pairs)
         return any(len(people) > 1 or (people and plural) for people, _ in lists)

@@ -7,7 +7,16 @@ from dataclasses import replace
 
 from jurybox.formats.plan import finding
 from jurybox.formats.records import Row, Table
-from jurybox.formats.tools.base import SPANS_BESIDE, Answer, Context, Item, TableTool, span_problem
+from jurybox.formats.tools.base import (
+    SPANS_BESIDE,
+    Answer,
+    Context,
+    Item,
+    TableTool,
+    named_in,
+    span_problem,
+    who_field,
+)
 from jurybox.formats.values import as_text
 
 __all__ = ["DOCCANO_TABLE", "Doccano", "LightTag", "Prodigy"]
@@ -40,13 +49,15 @@ class Doccano:
             if _is_span(label) or found.get("entities"):
                 raise span_problem(about, row, field or "entities", label)
             comment_field = next((name for name in ("Comments", "comments") if found.get(name)), None)
+            who = "annotator" if about.annotator is not None else who_field(found) or "annotator"
+            person = named_in(found.get(who))
             used = [
                 *_LABELS,
                 "entities",
                 "relations",
                 "Comments",
                 "comments",
-                "annotator",
+                who,
                 field or "",
                 about.given.get("id", "id"),
             ]
@@ -54,9 +65,9 @@ class Doccano:
             comment = None if comment_field is None else _lines(found[comment_field])
             metadata = about.metadata(found, [*used, text_field], row)
             answers = []
-            named = about.questions and found.get("annotator") not in (None, "")  # who says that none applies
+            named = about.questions and person is not None  # who says that none applies
             if (label == [] and named) or label not in (None, [], ""):
-                answers = [Answer(found.get("annotator"), label, comment=comment, field=field or "label")]
+                answers = [Answer(person, label, comment=comment, field=field or "label")]
             elif comment:
                 metadata = {**(metadata or {}), "comments": comment}
             yield (
@@ -67,7 +78,7 @@ class Doccano:
                     found.get(about.given.get("id", "id")),
                     metadata,
                     text_field,
-                    {comment_field or "": "comment", "annotator": "annotator"},
+                    {comment_field or "": "comment", who: "annotator"},
                 ),
             )
 
