@@ -6,7 +6,7 @@ GoEmotions is written like that: a row a person and a text, and 0 or 1 below eac
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 
 from jurybox.errors import FormatError
@@ -22,10 +22,13 @@ _NO = {"0", "false", "f", "no", "n", "off"}
 _LABEL = "label"
 
 
-def with_marked_labels(table: Table, found: Survey, labels: LabelReader) -> tuple[Table, tuple[int, ...]]:
+def with_marked_labels(
+    table: Table, found: Survey, labels: LabelReader, spoken_for: Collection[str]
+) -> tuple[Table, tuple[int, ...]]:
     """Return a table with the column `label` in place of marks, and where these were; any other as it is.
 
-    Marks are columns that are called like at least two classes, and hold 0 and 1 or the like.
+    Marks are columns that are called like at least two classes, and hold 0 and 1 or the like; not those that
+    are spoken for.
 
     Raises
     ------
@@ -35,9 +38,9 @@ def with_marked_labels(table: Table, found: Survey, labels: LabelReader) -> tupl
     marks = {
         at: labels.plain(column.name)
         for at, column in enumerate(found.columns)
-        if labels.classes and column.name and labels.knows(column.name)
+        if labels.classes and column.name not in ("", *spoken_for) and labels.knows(column.name)
     }
-    words = {value.lower() for at in marks for value in found.columns[at].values}
+    words = {as_name(value).lower() for at in marks for value in found.columns[at].values}
     marked = words & _YES and not any(found.columns[at].many or found.columns[at].nested for at in marks)
     said = {word for word in words if not labels.is_missing(word)}
     if len(marks) < 2 or not marked or said - _YES - _NO or _LABEL in table.columns:
@@ -48,7 +51,7 @@ def with_marked_labels(table: Table, found: Survey, labels: LabelReader) -> tupl
         for number, row in enumerate(table.rows(), 1):
             chosen = [name for at, name in marks.items() if as_name(row[at]).lower() in _YES] if row else []
             if len(chosen) > 1:
-                problem = "holds several labels; expected one label a text"
+                problem = f"holds several labels; expected one label a text, or --keep {chosen[1]}"
                 raise FormatError(problem, file=table.file, row=number, column=chosen[1], value=chosen)
             yield (*(row[at] for at in kept), *(chosen or [""])) if row else ()
 

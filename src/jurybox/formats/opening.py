@@ -301,7 +301,8 @@ class Opening:
             table = known.convert(table, about)
         found = survey(table)
         if known is None and not ours and "label" not in self.options.columns:
-            marked, marks = with_marked_labels(table, found, self.labels)
+            asked = (*self.options.keep, *self.options.ignore, *self.options.annotator_columns)
+            marked, marks = with_marked_labels(table, found, self.labels, asked)
             if marks:
                 words = [found.columns[at] for at in marks]
                 self.marks = tuple(

@@ -177,11 +177,12 @@ def voters(columns: Mapping[int, ColumnSurvey], rows: int, labels: LabelReader) 
     holding = {at: column for at, column in columns.items() if class_valued(column, labels)}
     family = set(family_of_labels([column.name for column in holding.values()]))
     people = {at for at, column in holding.items() if names_annotator(column.name) or column.name in family}
-    certain = has_words(labels)
-    possible = {
-        at for at, column in holding.items() if at in people or not is_result(column.name, of_words=certain)
-    }
-    if certain:
+    possible = {at for at, column in holding.items() if at in people or not is_result(column.name)}
+    if has_words(labels):
+        if len(possible) < 2:  # "topic_ana" is no feature where nobody else votes
+            possible = {
+                at for at, column in holding.items() if not is_result(column.name, of_words=True)
+            } | people
         chosen = possible if len(possible) > 1 else people
     elif people:
         chosen = people
@@ -251,7 +252,7 @@ def unread(
     results = [
         column.name
         for column in holding
-        if is_result(column.name, of_words=has_words(labels))
+        if is_result(column.name, of_words=has_words(labels) and shape != "wide")
         and (shape != "texts" or plain_name(column.name) not in NAMES["label"])
     ]
     rest = [column.name for column in holding if column.name not in results]

@@ -262,7 +262,12 @@ class LabelReader:
     def _guess(self, value: str) -> str:
         by_folded = {name.casefold(): name for name in self.classes or ()}
         near = difflib.get_close_matches(value.casefold(), by_folded, n=1, cutoff=0.75)
-        return f"; is {by_folded[near[0]]!r} meant?" if near else ""
+        meant = f"; is {by_folded[near[0]]!r} meant?" if near else ""
+        return (
+            meant
+            if meant and not is_missing(value, ())
+            else f"{meant}; --missing {value!r} if it is no label"
+        )
 
 
 _LIST = re.compile(r"""\[\s*(?:["'].*["']|[\d\s.,-]*)\s*\]|\{\}""", re.DOTALL)
