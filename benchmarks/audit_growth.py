@@ -4,7 +4,9 @@ A run is a pool of texts in two classes, annotators who err, and a strategy that
 audit sample is drawn at random, then grown by texts drawn from all others, most of which have been chosen and
 trained on by then. Judged are the model before, the model that was refitted without the drawn texts, and, for
 comparison, what is to be avoided: the model before, judged by the drawn texts that it has learnt from, by its
-predictions for texts that it was trained on. The truth is the share of right predictions among fresh texts.
+predictions for texts that it was trained on. The truth is the share of right predictions among fresh texts,
+which no round sees: the classifier is asked about them afterwards. What is in the file already is not played
+again, so that a stopped benchmark goes on where it was.
 
     python benchmarks/audit_growth.py --runs 500
     python benchmarks/audit_growth.py --table  # write the table of docs/trust.md from the last results
@@ -16,7 +18,7 @@ import argparse
 import json
 import platform
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +32,7 @@ from jurybox.loop import Round, Settings, play_round
 from jurybox.trust.estimates import estimate_from_audit
 from jurybox.trust.intervals import wilson
 
-POOL, FRESH, DIMENSIONS = 240, 600, 40
+POOL, FRESH, DIMENSIONS = 240, 2000, 40
 FIRST, GROWN, LABELS = 20, 80, 3
 ROUNDS, BATCH = 4, 45
 OUT = Path(__file__).parent / "results" / "audit_growth.json"
@@ -102,15 +104,17 @@ def run(seed: int) -> dict[str, Judged]:
         order = previous.ranking.texts
     if previous is None or not isinstance(previous.classifier, CalibratedFitted):
         raise TypeError("expected a round of the default classifier")
-    found = {"before": judge(world, rows, audit, previous.pred_probs, rng)}
+    before = previous.classifier.predict_proba(world.x[POOL:])
+    found = {"before": judge(world, rows, audit, previous.pred_probs, before, rng)}
 
     more = rng.choice(np.setdiff1d(np.arange(POOL), audit), size=GROWN - FIRST, replace=False)
     grown = np.sort(np.concatenate([audit, more]))
     collect(world, rows, grown, LABELS, rng)
     refitted = play(world, rows, grown, rng, None)
-    found["after growing"] = judge(world, rows, grown, refitted.pred_probs, rng)
-    kept = previous.classifier.predict_proba(world.x)  # what it says of texts that it was trained on
-    found["drawn texts left in training"] = judge(world, rows, grown, kept, rng)
+    after = refitted.classifier.predict_proba(world.x[POOL:])
+    found["after growing"] = judge(world, rows, grown, refitted.pred_probs, after, rng)
+    kept = previous.classifier.predict_proba(world.x[:POOL])  # what it says of texts that it was trained on
+    found["drawn texts left in training"] = judge(world, rows, grown, kept, before, rng)
     return found
 
 
@@ -121,23 +125,21 @@ def play(
     rng: np.random.Generator,
     previous: Round | None,
 ) -> Round:
-    """Play a round that learns from no audit text, over the pool and the fresh texts."""
-    N = len(world.x)
-    out = np.zeros(N, dtype=bool)
+    """Play a round over the pool that learns from no audit text."""
+    out = np.zeros(POOL, dtype=bool)
     out[audit] = True
-    pool = np.arange(N) < POOL
     return play_round(
-        annotations_of(world, rows), world.x, Settings(batch=BATCH), rng,
-        previous=previous, trainable=~out, eligible=pool & ~out,
+        annotations_of(world, rows), world.x[:POOL], Settings(batch=BATCH), rng,
+        previous=previous, trainable=~out, eligible=~out,
     )  # fmt: skip
 
 
 def annotations_of(world: World, rows: list[tuple[int, int, int]]) -> Annotations:
-    """Return all labels, over all texts."""
+    """Return all labels, over the pool."""
     text, annotator, label = np.array(rows).T
     return Annotations.from_indices(
         text, annotator, label,
-        texts=np.arange(len(world.x)), annotators=np.arange(len(world.skill)), classes=["no", "yes"],
+        texts=np.arange(POOL), annotators=np.arange(len(world.skill)), classes=["no", "yes"],
     )  # fmt: skip
 
 
@@ -146,12 +148,19 @@ def judge(
     rows: list[tuple[int, int, int]],
     audit: Ints,
     p: Floats,
+    fresh: Floats,
     rng: np.random.Generator,
 ) -> Judged:
-    """Estimate a model's accuracy from the audit sample, beside the share of fresh texts it has right."""
+    """Estimate a model's accuracy from the audit sample, beside the share of fresh texts it has right.
+
+    Parameters
+    ----------
+    p, fresh
+        Probabilities of the pool's texts and of the fresh ones, shapes (POOL, 2) and (FRESH, 2).
+    """
     predicted = p.argmax(axis=1)
     found = estimate_from_audit(annotations_of(world, rows), audit, predicted[audit], p, rng=rng).accuracy
-    truth = float((predicted[POOL:] == world.right[POOL:]).mean())
+    truth = float((fresh.argmax(axis=1) == world.right[POOL:]).mean())
     return Judged(found.estimate, found.low, found.high, truth)
 
 
@@ -167,13 +176,16 @@ def main() -> None:
     if given.table:
         write_table(json.loads(given.out.read_text()))
         return
-    start = time.perf_counter()
-    runs = []
+    played: dict[str, Any] = json.loads(given.out.read_text()).get("played", {}) if given.out.exists() else {}
     for seed in range(given.runs):
-        runs.append(run(seed))
-        if (seed + 1) % 25 == 0 or seed + 1 == given.runs:
-            given.out.write_text(json.dumps(summary(runs, time.perf_counter() - start), indent=1))
-    for name, one in summary(runs, time.perf_counter() - start)["judged"].items():
+        if str(seed) in played:
+            continue
+        start = time.process_time()
+        played[str(seed)] = {name: asdict(one) for name, one in run(seed).items()}
+        played[str(seed)]["seconds"] = round(time.process_time() - start, 1)
+        given.out.write_text(json.dumps(summary(played), indent=1) + "\n")
+        print(seed, played[str(seed)]["seconds"], flush=True)
+    for name, one in summary(played)["judged"].items():
         print(name, one)
 
 
@@ -197,11 +209,11 @@ def write_table(found: dict[str, Any]) -> None:
     DOCS.write_text(before + BEGIN + "\n".join(lines) + END + after, encoding="utf-8")
 
 
-def summary(runs: list[dict[str, Judged]], seconds: float) -> dict[str, Any]:
-    """Summarise what was judged, by name."""
+def summary(played: dict[str, Any]) -> dict[str, Any]:
+    """Summarise what was judged, by name, and keep the runs that it rests on."""
     judged = {}
-    for name in runs[0]:
-        found = [one[name] for one in runs]
+    for name in ("before", "after growing", "drawn texts left in training"):
+        found = [Judged(**one[name]) for one in played.values()]
         holds = wilson(sum(one.holds for one in found), len(found))
         judged[name] = {
             "coverage": round(holds.estimate, 3),
@@ -213,7 +225,11 @@ def summary(runs: list[dict[str, Judged]], seconds: float) -> dict[str, Any]:
         }
     plan = {"pool": POOL, "audit": [FIRST, GROWN], "labels": LABELS, "rounds": ROUNDS, "batch": BATCH}
     machine = platform.platform()
-    return {"runs": len(runs), "plan": plan, "seconds": round(seconds), "machine": machine, "judged": judged}
+    seconds = round(sum(one["seconds"] for one in played.values()))
+    return {
+        "runs": len(played), "plan": plan, "processor_seconds": seconds, "machine": machine,
+        "judged": judged, "played": played,
+    }  # fmt: skip
 
 
 if __name__ == "__main__":

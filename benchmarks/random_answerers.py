@@ -2,9 +2,11 @@
 
 Each project has 300 texts in two classes with the default settings, three people who are right on 75 to 95 of
 100 texts, and a fourth who answers at random in 0.2 seconds: either from the start, in turns with the others,
-or after the others have given 60 labels each. Everybody is judged when they have given 60 labels.
+or after the others have given 60 labels each. Everybody is judged when they have given 60 labels. What is in the
+file already is not played again, so that a stopped benchmark goes on where it was.
 
     python benchmarks/random_answerers.py --projects 200
+    python benchmarks/random_answerers.py --table  # write the table of docs/trust.md from the last results
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import platform
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -27,6 +30,13 @@ TEXTS, LABELS, BATCH = 300, 60, 60
 HONEST = ("ana", "ben", "cem")
 RANDOM = "dan"
 OUT = Path(__file__).parent / "results" / "random_answerers.json"
+DOCS = Path(__file__).parents[1] / "docs" / "trust.md"
+BEGIN, END = "<!-- random answerers -->\n", "<!-- end of random answerers -->\n"
+ARMS = {
+    f"{'late' if late else 'from the start'}, overlap {overlap}": (late, overlap)
+    for overlap in (8, 0)
+    for late in (False, True)
+}
 
 
 def play(folder: Path, seed: int, *, late: bool, overlap: int) -> dict[str, object]:
@@ -68,40 +78,66 @@ def play(folder: Path, seed: int, *, late: bool, overlap: int) -> dict[str, obje
 
 
 def main() -> None:
-    """Play, and write the table."""
+    """Play what is not in the file yet, or write the table."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--projects", type=int, default=200)
     parser.add_argument("--out", type=Path, default=OUT)
+    parser.add_argument("--table", action="store_true")
     given = parser.parse_args()
-    start = time.perf_counter()
-    arms = [(late, overlap) for late in (False, True) for overlap in (8, 0)]
-    found: dict[str, list[dict[str, object]]] = {
-        f"{'late' if late else 'from the start'}, overlap {overlap}": [] for late, overlap in arms
-    }
+    if given.table:
+        write_table(json.loads(given.out.read_text()))
+        return
+    played: dict[str, Any] = json.loads(given.out.read_text())["played"] if given.out.exists() else {}
     with tempfile.TemporaryDirectory() as folder:
         for seed in range(given.projects):
-            for (late, overlap), rows in zip(arms, found.values(), strict=True):
-                rows.append(play(Path(folder), seed, late=late, overlap=overlap))
-            table = {name: summary(rows) for name, rows in found.items()}
-            seconds = round(time.perf_counter() - start)
-            result = {
-                "projects": seed + 1,
-                "labels": LABELS,
-                "texts": TEXTS,
-                "seconds": seconds,
-                "machine": platform.platform(),
-                "arms": table,
-            }
-            given.out.write_text(json.dumps(result, indent=1))
-    print(json.dumps(table, indent=1))
+            for name, (late, overlap) in ARMS.items():
+                if f"{name}|{seed}" in played:
+                    continue
+                start = time.process_time()
+                found = play(Path(folder), seed, late=late, overlap=overlap)
+                seconds = round(time.process_time() - start, 1)
+                played[f"{name}|{seed}"] = {**found, "seconds": seconds}
+                given.out.write_text(json.dumps(results(played), indent=1) + "\n")
+                print(name, seed, played[f"{name}|{seed}"], flush=True)
 
 
-def summary(rows: list[dict[str, object]]) -> dict[str, float]:
+def results(played: dict[str, Any]) -> dict[str, Any]:
+    """Return the file's content: the arms' figures, and the projects that they rest on."""
+    arms = {name: [row for key, row in played.items() if key.startswith(f"{name}|")] for name in ARMS}
+    return {
+        "labels": LABELS, "texts": TEXTS, "machine": platform.platform(),
+        "arms": {name: summary(rows) for name, rows in arms.items() if rows}, "played": played,
+    }  # fmt: skip
+
+
+def write_table(found: dict[str, Any]) -> None:
+    """Write the results between the marks of the documentation."""
+    lines = [
+        "| who answers at random | shared first texts | projects | named by label 60 | shared by then | "
+        "honest people named |",
+        "|---|---|---|---|---|---|",
+        *(_line(name, one) for name, one in found["arms"].items()),
+        "",
+    ]
+    before, _, rest = DOCS.read_text(encoding="utf-8").partition(BEGIN)
+    _, _, after = rest.partition(END)
+    DOCS.write_text(before + BEGIN + "\n".join(lines) + END + after, encoding="utf-8")
+
+
+def _line(name: str, one: dict[str, float]) -> str:
+    when, _, overlap = name.partition(", overlap ")
+    named = f"{one['named']:.1%} ({one['named_low']:.1%} to {one['named_high']:.1%})"
+    cells = [when, f"{overlap} of 20", f"{one['projects']:.0f}", named, f"{one['shared']:.0f}"]
+    return f"| {' | '.join(cells)} | {one['honest_named']:.1%} |"
+
+
+def summary(rows: list[dict[str, Any]]) -> dict[str, float]:
     """Summarise the projects of one arm."""
     named = wilson(sum(bool(row["named"]) for row in rows), len(rows))
     return {
+        "projects": len(rows),
         "named": round(named.estimate, 3),
         "named_low": round(named.low, 3),
         "named_high": round(named.high, 3),
