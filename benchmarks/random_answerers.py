@@ -2,8 +2,8 @@
 
 Each project has 300 texts in two classes with the default settings, three people who are right on 75 to 95 of
 100 texts, and a fourth who answers at random in 0.2 seconds: either from the start, in turns with the others,
-or after the others have given 60 labels each. Everybody is judged when they have given 60 labels. What is in the
-file already is not played again, so that a stopped benchmark goes on where it was.
+or after the others have given 60 labels each. Everybody is judged when they have given 60 labels. What is in
+the file already is not played again, so that a stopped benchmark goes on where it was.
 
     python benchmarks/random_answerers.py --projects 200
     python benchmarks/random_answerers.py --table  # write the table of docs/trust.md from the last results
@@ -115,8 +115,8 @@ def results(played: dict[str, Any]) -> dict[str, Any]:
 def write_table(found: dict[str, Any]) -> None:
     """Write the results between the marks of the documentation."""
     lines = [
-        "| who answers at random | shared first texts | projects | named by label 60 | shared by then | "
-        "honest people named |",
+        "| who answers at random | shared first texts | projects | named by label 60 | shared then "
+        "| honest people named |",
         "|---|---|---|---|---|---|",
         *(_line(name, one) for name, one in found["arms"].items()),
         "",

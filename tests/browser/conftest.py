@@ -39,8 +39,8 @@ class Site:
 
 
 @contextmanager
-def serving(project: Path, *options: str) -> Iterator[Site]:
-    """Run ``jurybox serve`` as people do, on a free port."""
+def serving(project: Path | str, *options: str, folder: Path | None = None) -> Iterator[Site]:
+    """Run ``jurybox serve`` as people do, on a free port; of a database, the log is in the folder."""
     command = [sys.executable, "-m", "jurybox", "serve", str(project), *options]
     environment = {
         **os.environ,
@@ -49,7 +49,7 @@ def serving(project: Path, *options: str) -> Iterator[Site]:
         "JURYBOX_TOKEN": TOKEN,
         "OMP_NUM_THREADS": "1",
     }
-    log = project.parent / "serve.log"
+    log = (folder or Path(project).parent) / "serve.log"
     with log.open("w") as output:
         process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=output, text=True)
     assert process.stdout is not None
@@ -58,7 +58,7 @@ def serving(project: Path, *options: str) -> Iterator[Site]:
             if "/join/" in line:
                 link = next(word for word in line.split() if "/join/" in word)
                 url = link.split("/join/")[0]
-                yield Site(url, project, link)
+                yield Site(url, Path(project), link)
                 break
         else:
             pytest.fail(f"the server did not start:\n{log.read_text()}")

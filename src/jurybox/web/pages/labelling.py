@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import asdict
 from typing import Annotated, Any
 
@@ -16,6 +16,7 @@ from jurybox.project.labeller import SKIP_REASONS, why_read_first
 from jurybox.questions import Question
 from jurybox.scales import CLASS_KEYS, class_keys
 from jurybox.store.records import Decision, NothingLeft, Task, Why
+from jurybox.store.remarks import Case
 from jurybox.web.access import Annotator, User
 from jurybox.web.i18n import Catalogue
 from jurybox.web.render import catalogue_of, render
@@ -24,6 +25,7 @@ from jurybox.web.state import get_project, get_server
 router = APIRouter(include_in_schema=False)
 
 _DAY = 86_400
+_EXAMPLES = 3
 
 _MESSAGES = (
     *(
@@ -149,8 +151,22 @@ def guidelines(request: Request, user: Annotator) -> HTMLResponse:
     """Show what annotators should know."""
     project = get_project(request)
     answers = [flag for flag in project.review.flags(annotator=user.name) if flag.answer]
-    values = {"guidelines": project.guidelines, "answers": answers}
+    values = {
+        "guidelines": project.guidelines,
+        "answers": answers,
+        "examples": _examples(project.review.cases(), project.gold.labels()),
+    }
     return render(request, "account/guidelines.html", values)
+
+
+def _examples(cases: Sequence[Case], gold: Container[str]) -> dict[str, list[Case]]:
+    """Return some decided cases of each class, the latest first; gold texts are no examples: they test."""
+    found: dict[str, list[Case]] = {}
+    for case in cases:
+        shown = found.setdefault(case.label, [])
+        if case.text_id not in gold and len(shown) < _EXAMPLES:
+            shown.append(case)
+    return {label: shown for label, shown in sorted(found.items()) if shown}
 
 
 def _asked(questions: Sequence[Question], asked: Sequence[str] | None) -> list[dict[str, Any]]:
