@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
+from jurybox.store.records import Fault, Task
 from jurybox.web.app import create_app
 from support.web import OWNER_TOKEN, Stage, stage, web_settings
 
@@ -119,6 +120,36 @@ def test_guidelines_are_markdown_without_html_and_keep_their_versions(own: Stage
     shown = owner.post("/manage/guidelines/preview", data={"text": "- one"})
     assert shown.text == "<ul>\n<li>one</li>\n</ul>\n"
     assert own.browser("ana").post("/manage/guidelines/preview", data={"text": ""}).status_code == 403
+
+
+@pytest.mark.slow
+def test_a_change_of_the_guidelines_can_ask_again_where_people_disagree(
+    own: Stage, owner: TestClient
+) -> None:
+    for text, said in (("t1", "no"), ("t2", "yes")):
+        own.project.submit(text, "yes", annotator="ana")
+        own.project.submit(text, said, annotator="bo")
+    owner.post("/manage/guidelines", data={"text": "Be fair."})
+    assert [one.verb for one in own.project.edit.history.last()] == ["guidelines"]
+    owner.post("/manage/guidelines", data={"text": "Be kind.", "again": "true"})
+    last = own.project.edit.history.last()
+    assert [(one.verb, one.subject) for one in last[:2]] == [("reopen", "1"), ("guidelines", "2")]
+    own.project.people.add("cem")
+    task = own.project.next_task("cem")
+    assert isinstance(task, Task)
+    assert task.text_id == "t1"
+
+
+@pytest.mark.slow
+def test_guidelines_show_decided_cases_as_examples_but_no_gold_text(own: Stage, owner: TestClient) -> None:
+    for text, said in (("t1", "no"), ("t2", "yes"), ("t3", "yes")):
+        own.project.submit(text, "yes" if said == "no" else "no", annotator="ana")
+        own.project.adjudicate(text, said, reviewer="rita", comment=f"why {text}", fault=Fault.GUIDELINE)
+    own.project.gold.set("t3", "yes")
+    page = own.browser("ana").get("/guidelines").text
+    assert page.index('<h3 dir="auto">no') < page.index("why t1") < page.index('<h3 dir="auto">yes')
+    assert "why t2" in page
+    assert "why t3" not in page
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""A lead's first hour at the desk, as a stranger does it: texts pasted, people invited, everything looked at."""
+"""A lead's first hour, as a stranger has it: texts pasted, people invited, everything looked at."""
 
 from __future__ import annotations
 
@@ -40,7 +40,10 @@ def test_a_lead_sets_up_invites_looks_and_decides(browser: Browser, site: Site, 
     label(ben, 12, lambda text: "12"[len(text) % 2])
     with Project.open(location) as project:
         assert {one.name: one.n_annotations for one in project.people.all()} == {
-            "owner": 0, "Ana": 12, "Ben": 12, "Cem": 0
+            "owner": 0,
+            "Ana": 12,
+            "Ben": 12,
+            "Cem": 0,
         }
         project.refit()
         project.beliefs.keep()

@@ -13,6 +13,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from jurybox.errors import ConflictError, InputError
 from jurybox.questions import Question
+from jurybox.store.filters import TextFilter, TextState
 from jurybox.store.records import Fault
 from jurybox.strategies import STRATEGIES, TARGETS
 from jurybox.web.access import Owner, owner_only
@@ -222,10 +223,16 @@ def set_highlights(
 
 @router.post("/guidelines")
 def set_guidelines(
-    request: Request, owner: Owner, text: Annotated[str, Form(max_length=200_000)] = ""
+    request: Request,
+    owner: Owner,
+    text: Annotated[str, Form(max_length=200_000)] = "",
+    again: Annotated[bool, Form()] = False,
 ) -> RedirectResponse:
-    """Replace the guidelines."""
-    get_project(request).set_guidelines(text.replace("\r\n", "\n"), by=owner.name)
+    """Replace the guidelines; where it is wanted, ask once more about the texts on which people disagree."""
+    project = get_project(request)
+    project.set_guidelines(text.replace("\r\n", "\n"), by=owner.name)
+    if again and (split := project.edit.matching(TextFilter(state=TextState.DISAGREED))):
+        project.edit.reopen(split, by=owner.name)
     return RedirectResponse(SAVED, 303)
 
 
