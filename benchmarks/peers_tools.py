@@ -35,7 +35,7 @@ ROOT = Path(__file__).resolve().parent.parent
 KEYS = dict(zip(CLASSES, "123", strict=True))
 """The key of each class on every page."""
 
-_PATIENCE = 1800.0
+_PATIENCE = 5400.0
 _TIMEOUT = 120.0
 
 
@@ -417,8 +417,7 @@ class LabelStudio(Tool):
         version = super().install()
         if not self._empty.exists():  # its first start takes minutes, which are nobody's wait
             self._data = self._empty.with_name("begun")
-            shutil.rmtree(self._data, ignore_errors=True)
-            self._data.mkdir()
+            self._data.mkdir(exist_ok=True)  # tables that an earlier start has made stay made
             try:
                 self.start(free_port())
             finally:
