@@ -27,7 +27,7 @@ from jurybox.learner import (
     note_death,
 )
 from jurybox.project import Project
-from jurybox.project.beliefs import BeliefSource
+from jurybox.project.beliefs import BeliefSource, ProjectBelief
 from jurybox.project.reading import Notes, Reading
 from jurybox.store import rounds, snapshots
 from jurybox.store.locks import advisory_key
@@ -381,6 +381,40 @@ def test_the_learner_judges_how_far_labels_can_be_trusted(project: Project) -> N
     kept = project.beliefs.kept()
     assert kept is not None
     assert [one.name for one in kept.annotators] == ["ana"]
+
+
+def test_figures_come_before_those_that_take_long(
+    sqlite_project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project, found = sqlite_project, list[ProjectBelief | None]()
+
+    def judge(*_given: object) -> None:
+        found.append(project.beliefs.kept())
+
+    monkeypatch.setattr("jurybox.project.beliefs.judge_savings", judge)
+    label(project, 12)
+    assert not project.facets.are_kept()
+    project.beliefs.keep()
+    assert found[0] is not None
+    assert found[0].basis.labels == 12
+    assert project.facets.are_kept()
+
+
+@pytest.mark.slow
+def test_figures_come_before_a_first_round_that_takes_long(
+    sqlite_project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = threading.Event()
+
+    def fit(self: Project, **_given: object) -> None:
+        if self.facets.are_kept():
+            known.set()
+        raise FitError("not now")
+
+    monkeypatch.setattr(Project, "refit", fit)
+    label(sqlite_project, 12)
+    with learning(sqlite_project):
+        until(known.is_set)
 
 
 @pytest.mark.slow

@@ -244,6 +244,9 @@ class _Learner:
         try:  # a signal may come while the first note is written, too
             self._note()
             threading.Thread(target=self._beat, name="heartbeat", daemon=True).start()
+            with _guarded("look what is known of the labels"):
+                if not self._project.facets.are_kept():  # a first round may take long, and pages wait
+                    self._judge()
             while not self._stop.is_set():
                 if not self._lock.is_held():
                     _log.error("the learner's lock was lost: the connection was cut, or the file removed")

@@ -321,7 +321,7 @@ class Beliefs:
     def _kept(self) -> ProjectBelief | None:
         """What was kept of this very moment."""
         with self._store.read() as connection:
-            found = _read_note(connection, self._note)
+            found = _read_note(connection, self._note, whole=True)
         return found if found is not None and found.basis == self.basis else None
 
 
@@ -346,10 +346,9 @@ class BeliefSource:
         read: Callable[[Connection], Moment],
         note: str = services.BELIEFS,
     ) -> None:
-        self._store = store
+        self._store, self._clock = store, clock
         self._read = read
         self._note = note
-        self._clock = clock
         self._random_arm = random_arm
         self._last: Beliefs | None = None
         self._made_at = 0.0
@@ -375,11 +374,16 @@ class BeliefSource:
         return self.now()
 
     def keep(self) -> ProjectBelief:
-        """Compute all figures, seconds to minutes of work on a large project, and keep them for `kept`."""
-        belief = self._everything(self.now())
-        note = {"version": __version__, "belief": plain(belief)}
-        with self._store.write() as connection:
-            services.write_note(connection, self._note, note, now=self._clock())
+        """Compute all figures, which may take minutes, and keep them for `kept`.
+
+        Where none are kept, those come first that train no model: all but the savings.
+        """
+        beliefs = self.now()
+        for whole in [True] if self.kept() else [False, True]:
+            belief = self._everything(beliefs, whole=whole)
+            note = {"version": __version__, "belief": plain(belief), "whole": whole}
+            with self._store.write() as connection:
+                services.write_note(connection, self._note, note, now=self._clock())
         return belief
 
     def kept(self) -> ProjectBelief | None:
@@ -387,7 +391,7 @@ class BeliefSource:
         with self._store.read() as connection:
             return _read_note(connection, self._note)
 
-    def _everything(self, beliefs: Beliefs) -> ProjectBelief:
+    def _everything(self, beliefs: Beliefs, *, whole: bool) -> ProjectBelief:
         start = time.perf_counter()
         return ProjectBelief(
             basis=beliefs.basis,
@@ -401,7 +405,7 @@ class BeliefSource:
             audit_plan=beliefs.audit_plan,
             forecast=beliefs.forecast,
             verdicts=beliefs.verdicts,
-            savings=beliefs.savings,
+            savings=beliefs.savings if whole else None,
             annotators=beliefs.annotators,
             guidelines=beliefs.guidelines,
             machines=beliefs.machines,
@@ -409,8 +413,8 @@ class BeliefSource:
         )
 
 
-def _read_note(connection: Connection, name: str) -> ProjectBelief | None:
+def _read_note(connection: Connection, name: str, *, whole: bool = False) -> ProjectBelief | None:
     note = services.read_note(connection, name)
-    if note is None or note.value["version"] != __version__:
+    if note is None or note.value["version"] != __version__ or (whole and not note.value["whole"]):
         return None
     return read_plain(ProjectBelief, note.value["belief"])

@@ -188,6 +188,10 @@ class Facets(ProjectPart):
         """Compute all figures of all questions and keep them: see `BeliefSource.keep`."""
         return tuple(source.keep() for source in (self.each().values() or (self._whole,)))
 
+    def are_kept(self) -> bool:
+        """Whether figures of all questions are kept."""
+        return all(source.kept() is not None for source in (self.each().values() or (self._whole,)))
+
     def describe(self, *, today: bool = False) -> QuestionsBelief | None:
         """Return how all questions stand; None where there is one.
 
