@@ -111,6 +111,8 @@ def run(seed: int) -> dict[str, Judged]:
     grown = np.sort(np.concatenate([audit, more]))
     collect(world, rows, grown, LABELS, rng)
     refitted = play(world, rows, grown, rng, None)
+    if refitted.classifier is None:
+        raise TypeError("expected a round that trained")
     after = refitted.classifier.predict_proba(world.x[POOL:])
     found["after growing"] = judge(world, rows, grown, refitted.pred_probs, after, rng)
     kept = previous.classifier.predict_proba(world.x[:POOL])  # what it says of texts that it was trained on
