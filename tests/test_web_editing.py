@@ -295,7 +295,9 @@ def test_clusters_are_found_shown_and_labelled(own: Stage, owner: TestClient) ->
     assert "waiter" in owner.get("/manage/clusters").text
     page = owner.get(f"/manage/cluster?number={number}").text
     assert all(f"id=waiter{n}" in page for n in range(6, 15))
-    said = {"number": number, "label": "yes", "most": "4"}
+    found_at = own.project.pool.clusters()[number].found_at
+    assert f'name="found_at" value="{found_at}"' in page
+    said = {"number": number, "label": "yes", "most": "4", "found_at": str(found_at)}
     answer = owner.post("/manage/cluster", data=said)
     page = owner.get(answer.headers["location"]).text
     assert "Labelled a cluster at once as yes; texts: 4" in page
@@ -312,6 +314,7 @@ def test_clusters_are_found_shown_and_labelled(own: Stage, owner: TestClient) ->
     near = owner.get("/api/v1/similar", params={"id": "soup1", "limit": 5}).json()
     assert {one["text_id"][:4] for one in near} == {"soup"}
     assert len(owner.post("/api/v1/clusters", json={"most": 2}).json()) == 2
+    assert owner.post("/manage/cluster", data={**said, "number": 0}).status_code == 409
     own.project.add_texts((f"m{n}", f"loud music in hall {n}") for n in range(30))
     assert owner.get("/manage/cluster?number=0").status_code == 409
 

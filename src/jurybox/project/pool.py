@@ -90,11 +90,14 @@ class TextCluster:
         How many it had when clusters were found.
     words
         Those that tell it apart, the most telling first.
+    found_at
+        When clusters were found, Unix time in seconds: another time, other clusters.
     """
 
     number: int
     texts: int
     words: tuple[str, ...]
+    found_at: float
 
 
 class Pool(ProjectPart):
@@ -265,7 +268,9 @@ class Pool(ProjectPart):
         if note is None:
             return []
         pairs = zip(note.value["sizes"], note.value["words"], strict=True)
-        return [TextCluster(number, n, tuple(words)) for number, (n, words) in enumerate(pairs)]
+        return [
+            TextCluster(number, n, tuple(words), note.updated_at) for number, (n, words) in enumerate(pairs)
+        ]
 
     def cluster_texts(self, number: int, start: int = 0, n: int = 50) -> list[SimilarText]:
         """Return texts of a cluster, from a place on, those nearest to its middle first.
@@ -285,7 +290,13 @@ class Pool(ProjectPart):
         return [_similar(texts[place], cosine) for place, cosine in pairs if place in texts]
 
     def label_cluster(
-        self, number: int, label: str, *, most: int | None = None, by: str | None = None
+        self,
+        number: int,
+        label: str,
+        *,
+        most: int | None = None,
+        found_at: float | None = None,
+        by: str | None = None,
     ) -> int:
         """Give the texts of a cluster a label at once; return how many got it.
 
@@ -296,19 +307,21 @@ class Pool(ProjectPart):
         ----------
         most
             Of so many texts, those nearest to the middle; default: of all.
+        found_at
+            When the cluster that is meant was found; default: the last time that somebody looked for them.
 
         Raises
         ------
         InputError
             If there is no such class, or most is below 1.
         ConflictError
-            In a project with several questions, too.
+            In a project with several questions, too, and if clusters were found again since.
         """
         if most is not None and most < 1:
             raise InputError(f"most is {most!r}, expected at least 1, or None for all texts")
         with self.store.read() as connection:
             refuse_questions(connection, "labelling a cluster")
-        numbers = self._members(number).places[:most].tolist()
+        numbers = self._members(number, found_at).places[:most].tolist()
         with self.store.write() as connection:
             editing.alone(connection)
             now = self._clock()
@@ -318,7 +331,7 @@ class Pool(ProjectPart):
                 note_event(connection, "label cluster", str(done), by=by, now=now, detail=more)
         return done
 
-    def _members(self, number: int) -> Neighbours:
+    def _members(self, number: int, found_at: float | None = None) -> Neighbours:
         with self.store.read() as connection:
             note = services.read_note(connection, _CLUSTERS)
         found = [] if note is None else note.value["sizes"]
@@ -328,6 +341,9 @@ class Pool(ProjectPart):
         if encoded.views.name != note.value["view"]:
             problem = "the texts were encoded in another way since; find clusters again"
             raise ConflictError(problem, code="old_clusters")
+        if found_at not in (None, note.updated_at):
+            problem = "somebody has found clusters again since; look which one is meant"
+            raise ConflictError(problem, code="other_clusters")
         with self._splitting:
             state = note.updated_at, len(encoded.rows)
             if self._split is None or self._split[0] != state:

@@ -18,7 +18,7 @@ from jurybox.errors import ConflictError
 from jurybox.store import schema
 from jurybox.store.editing import Detail, delete_labels, insert_annotations, restore_labels
 from jurybox.store.groups import first_texts
-from jurybox.store.people import ensure_annotator, lock_annotator, update_annotator
+from jurybox.store.people import check_present, ensure_annotator, lock_annotator, update_annotator
 from jurybox.store.ranks import chunks, settle
 from jurybox.store.records import Standing
 from jurybox.store.rows import class_number, count
@@ -47,7 +47,7 @@ def label_at_once(connection: Connection, numbers: Sequence[int], label: str, *,
     InputError
         If there is no such class.
     ConflictError
-        If a person bears the name that these labels are given under.
+        If a person bears the name that these labels are given under, or it is removed.
     """
     chosen, state = class_number(connection, label), read_state(connection)
     ensure_annotator(connection, ANNOTATOR, now=now)
@@ -120,6 +120,7 @@ def read_texts(connection: Connection, numbers: Sequence[int]) -> dict[int, sa.R
 
 def _refuse_person(connection: Connection) -> None:
     annotations, person = schema.annotations, lock_annotator(connection, ANNOTATOR)
+    check_present(person)
     theirs = annotations.c.annotator_id == person.id, annotations.c.origin.not_in([AT_ONCE, "delete"])
     if person.token_hash or connection.scalar(sa.select(annotations.c.id).where(*theirs).limit(1)):
         raise ConflictError(

@@ -116,6 +116,7 @@ class ClusterLabel(Body):
     """What the texts of a cluster are called, or only so many of them, from the middle."""
 
     label: Name
+    found_at: float | None = Field(default=None, description="Of the cluster that is meant; null: the last.")
     most: Annotated[int, Field(ge=1)] | None = None
 
 
@@ -244,7 +245,10 @@ def cluster_texts(
 @router.post("/clusters/{number}/labels")
 def label_cluster(user: Owner, project: Stored, number: Cluster, body: ClusterLabel) -> Done:
     """Give the texts of a cluster a label at once, under a name of its own; none in the audit sample."""
-    return Done(done=project.pool.label_cluster(number, body.label, most=body.most, by=user.name))
+    done = project.pool.label_cluster(
+        number, body.label, most=body.most, found_at=body.found_at, by=user.name
+    )
+    return Done(done=done)
 
 
 @router.get("/history", dependencies=[owner_only])

@@ -83,10 +83,12 @@ def label_cluster(
     owner: Owner,
     number: Annotated[int, Form(ge=0, lt=MOST_CLUSTERS)],
     label: Annotated[str, Form(min_length=1, max_length=1000)],
+    found_at: Annotated[float, Form()],
     most: Annotated[str, Form(pattern=r"^\d{0,9}$")] = "",
 ) -> RedirectResponse:
     """Give the texts of a cluster a label at once."""
     project = get_project(request)
     before = project.edit.history.last_number()
-    project.pool.label_cluster(number, label, most=int(most) if most else None, by=owner.name)
+    chosen = int(most) if most else None
+    project.pool.label_cluster(number, label, most=chosen, found_at=found_at, by=owner.name)
     return back_to(_ONE, {"number": str(number)}, project, before)
