@@ -34,7 +34,7 @@ def tortured(store: str, out: Path, *options: str) -> dict[str, Any]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("store", STORES)
+@pytest.mark.parametrize("store", ["sqlite", pytest.param("postgresql", marks=pytest.mark.long)])
 def test_every_account_holds_after_an_event_of_each_kind(store: str, tmp_path: Path) -> None:
     run = tortured(
         store, tmp_path / "out.json", "--scale", "0", "--people", "8", "--pace", "0.2", "--texts", "200"
