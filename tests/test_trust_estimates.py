@@ -170,7 +170,7 @@ def test_of_a_large_project_a_sample_is_looked_at(monkeypatch: pytest.MonkeyPatc
     consensus = annotations.counts.argmax(axis=1)
     accuracy = float((consensus == truth).mean())
     whole = estimate_of_consensus(annotations, consensus, rng=rng())
-    monkeypatch.setattr(estimates, "_MOST_TEXTS", 100)
+    monkeypatch.setattr(estimates, "MOST_TEXTS", 100)
     part = estimate_of_consensus(annotations, consensus, rng=rng())
     assert accuracy in whole.accuracy
     assert accuracy in part.accuracy

@@ -114,7 +114,12 @@ def weigh_audit(inputs: Moment) -> AuditEvidence | None:
     if annotations.n_classes < 2 or not annotations.labelled[audit].any():
         return None
     return audit_evidence(
-        annotations, audit, inputs.pred_probs, experts=inputs.experts, rng=inputs.rng(_STREAM)
+        annotations,
+        audit,
+        inputs.pred_probs,
+        experts=inputs.experts,
+        crowds=inputs.crowds,
+        rng=inputs.rng(_STREAM),
     )
 
 
@@ -168,6 +173,7 @@ def report_audit(inputs: Moment, judged: Sequence[JudgedRound], consensus: Conse
             consensus.labels,
             inputs.pred_probs,
             experts=inputs.experts,
+            crowds=inputs.crowds,
             rng=inputs.rng(_STREAM),
         )
     return AuditReport(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +15,10 @@ from jurybox import __version__
 from jurybox.annotations import Annotations
 from jurybox.answers import NOT_ASKED
 from jurybox.arrays import Bools
-from jurybox.consensus import EstimatedConsensus, estimate_consensus
+from jurybox.consensus import EstimatedConsensus, draw_consensus, estimate_consensus
 from jurybox.consensus.prior import AnnotatorPrior
 from jurybox.consensus.several import habits_at
+from jurybox.consensus.text_types import TextTypes
 from jurybox.questions import Facet, Question
 from jurybox.store import machines, people, responses, rounds, state
 from jurybox.store.machines import Machine
@@ -31,9 +33,12 @@ from jurybox.store.snapshots import (
     read_fingerprint,
 )
 from jurybox.trust.copying import Copycats
+from jurybox.trust.estimates import CROWDS, MOST_TEXTS
 from jurybox.trust.observed import Observed
 from jurybox.trust.suspects import find_copycats
 from jurybox.written import all_facets, answer_codes, answers_at, answers_in_common
+
+_STREAM = 7  # of chance, beside those of the rounds and of the audit
 
 
 @dataclass(frozen=True)
@@ -146,6 +151,18 @@ class Moment:
         return find_copycats(said, rng=self.rng())
 
     @cached_property
+    def crowds(self) -> tuple[TextTypes, ...] | None:
+        """Draws of what the annotations leave possible, for all that is estimated by them.
+
+        None without labels, or where there are so many texts that each estimate looks at some of them.
+        """
+        annotations = self.annotations
+        if annotations.n_classes < 2 or not 0 < self.basis.texts <= MOST_TEXTS:
+            return None
+        given, rng = (annotations, self.pred_probs), self.rng(_STREAM)
+        return tuple(draw_consensus(*given, experts=self.experts, n_draws=CROWDS, rng=rng))
+
+    @cached_property
     def habits(self) -> Mapping[str, AnnotatorPrior | None]:
         """What people are like at all classes of each question that may have several, by its name."""
         labelled = np.flatnonzero(self.annotations.labelled)
@@ -186,7 +203,7 @@ class Moment:
             pred_probs=None if p is None else stretched(p[:, start : start + K], own.n_texts, K),
             independent=said[said[:, 2] != NOT_ASKED],
             rounds=tuple(
-                replace(info, diagnostics={**info.diagnostics, **info.diagnostics["facets"][str(facet)]})
+                replace(info, diagnostics={**info.diagnostics, **_told_of(info, facet)})
                 for info in self.rounds
             ),
             questions=(),
@@ -240,6 +257,11 @@ def read_inputs(connection: Connection) -> Moment:
     )
 
 
+def _told_of(info: RoundInfo, facet: Facet) -> Mapping[str, Any]:
+    """Return what a round says of a facet; one that it did not know has no model."""
+    return cast("Mapping[str, Any]", info.diagnostics["facets"].get(str(facet), {"trained_on": 0}))
+
+
 def estimate_texts(inputs: Moment) -> EstimatedConsensus:
     """Return the consensus of all annotations, aided by the last round's probabilities.
 
@@ -264,6 +286,7 @@ def observe(inputs: Moment) -> Observed:
         times=evidence.times,
         seconds=evidence.seconds,
         copycats=inputs.copycats,
+        crowds=inputs.crowds,
     )
     return replace(observed, draws=observed.drawn(inputs.rng()))
 

@@ -240,7 +240,10 @@ def _drawn(observed: Observed, times: Floats | None, rng: np.random.Generator) -
     mask = check_experts(observed.experts, M)
     halves = None if times is None else _halves(annotations, times)
     skill, confusion, hits = [], [], []
-    for types in draw_consensus(annotations, observed.pred_probs, experts=mask, n_draws=_CROWDS, rng=rng):
+    drawn = observed.crowds or draw_consensus(
+        annotations, observed.pred_probs, experts=mask, n_draws=_CROWDS, rng=rng
+    )
+    for types in drawn:
         skill.append(types.skill(mask))
         of_class, difficulty = types.draw(rng)
         most = types.draw_majority(of_class, difficulty, rng)

@@ -32,7 +32,7 @@ probability 0, and a text that could not be chosen is represented by nobody. No 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,6 +52,8 @@ from jurybox.trust.intervals import Interval, share_of_singles
 from jurybox.trust.tables import draw_tables, summarise, summarise_margins
 
 __all__ = [
+    "CROWDS",
+    "MOST_TEXTS",
     "AuditEstimate",
     "AuditEvidence",
     "ConsensusEstimate",
@@ -60,9 +62,13 @@ __all__ = [
     "estimate_of_consensus",
 ]
 
-_CROWDS = 32  # draws of how the annotators err
+CROWDS = 32
+"""Draws of how the annotators err."""
+
 _TEXTS = 8  # draws of what the texts are, for each crowd
-_MOST_TEXTS = 3000
+MOST_TEXTS = 3000
+"""Labelled texts that are looked at; of more, a random sample."""
+
 _TINY = 1e-9
 # standard deviation of the log odds of accuracy by which the model is off, and where all texts have one label
 _OFF, _OFF_SINGLE = 0.4, 0.8
@@ -173,6 +179,7 @@ def audit_evidence(
     pred_probs: Any = None,
     *,
     experts: Bools | None = None,
+    crowds: Sequence[TextTypes] | None = None,
     rng: Rng,
 ) -> AuditEvidence:
     """Return what the labels say of the audit texts; many models can be judged by one and the same evidence.
@@ -189,6 +196,9 @@ def audit_evidence(
         tell how the annotators err, as far as they agree with the annotations.
     experts : ndarray of bool, shape (M,), optional
         Annotators who are taken to be right nearly always.
+    crowds
+        As many draws by `jurybox.consensus.draw_consensus` of all labelled texts as are made here, where they
+        are at hand; for no more texts than are looked at.
     rng
         Source of all randomness.
 
@@ -200,9 +210,12 @@ def audit_evidence(
     rng = generator(rng)
     sample = np.unique(positions(audit, annotations.n_texts, "text")).astype(np.int64)
     texts = sample[annotations.labelled[sample]]
-    used = np.sort(np.concatenate([texts, _others(annotations, texts, rng)]))
+    if crowds is None:
+        used = np.sort(np.concatenate([texts, _others(annotations, texts, rng)]))
+    else:
+        used = np.flatnonzero(annotations.labelled)
     rows = np.searchsorted(used, texts)
-    drawn = _crowds(annotations, used, pred_probs, experts, rng)
+    drawn = crowds or _crowds(annotations, used, pred_probs, experts, rng)
     likelihood = np.stack([types.likelihood_of_texts(rows) for types in drawn])
     return AuditEvidence(texts, annotations.n_labels[texts], likelihood)
 
@@ -259,6 +272,7 @@ def estimate_of_consensus(
     *,
     judges: ArrayLike | None = None,
     experts: Bools | None = None,
+    crowds: Sequence[TextTypes] | None = None,
     rng: Rng,
 ) -> ConsensusEstimate:
     """Estimate how good the consensus labels of the labelled texts are.
@@ -276,6 +290,8 @@ def estimate_of_consensus(
         default of a large crowd's. So the estimate can be compared with labels that were held back.
     experts : ndarray of bool, shape (M,), optional
         Annotators, such as reviewers, who are taken to be right nearly always.
+    crowds
+        As in `audit_evidence`.
     rng
         Source of all randomness. Of more than 3,000 labelled texts a random sample is looked at.
 
@@ -302,11 +318,13 @@ def estimate_of_consensus(
     size = None if judges is None else np.asarray(judges)
     if size is not None and (size.shape != given.shape or size.min(initial=1) < 1):
         raise InputError(f"judges has shape {size.shape}, expected ({annotations.n_texts},), at least 1 each")
-    texts = np.sort(_others(annotations, np.empty(0, dtype=np.int64), rng))
+    texts = labelled
+    if crowds is None:
+        texts = np.sort(_others(annotations, np.empty(0, dtype=np.int64), rng))
     K = annotations.n_classes
     said = positions(given[texts], K, "class")
     drawn: list[Floats] = []
-    for types in _crowds(annotations, texts, pred_probs, experts, rng):
+    for types in crowds or _crowds(annotations, texts, pred_probs, experts, rng):
         for _ in range(_TEXTS):
             won = _winners(types, None if size is None else size[texts], rng)
             weight = _weights(len(texts), len(labelled), rng)
@@ -326,7 +344,7 @@ def estimate_of_consensus(
 def _others(annotations: Annotations, texts: Ints, rng: np.random.Generator) -> Ints:
     """Draw labelled texts besides these, as many as are looked at."""
     others = np.setdiff1d(np.flatnonzero(annotations.labelled), texts, assume_unique=True)
-    return rng.choice(others, size=_MOST_TEXTS, replace=False) if len(others) > _MOST_TEXTS else others
+    return rng.choice(others, size=MOST_TEXTS, replace=False) if len(others) > MOST_TEXTS else others
 
 
 def _crowds(
@@ -335,7 +353,7 @@ def _crowds(
     pred_probs: Any,
     experts: Bools | None,
     rng: np.random.Generator,
-) -> Iterator[TextTypes]:
+) -> Iterable[TextTypes]:
     """Draw crowds, and what they make of these labelled texts."""
     p = (
         None
@@ -346,7 +364,7 @@ def _crowds(
     seen = annotations.subset(texts=texts)
     active = np.flatnonzero(seen.labels_per_annotator)
     seen = seen.subset(annotators=active)
-    return draw_consensus(seen, p, experts=mask[active], n_draws=_CROWDS, rng=rng)
+    return draw_consensus(seen, p, experts=mask[active], n_draws=CROWDS, rng=rng)
 
 
 def _winners(types: TextTypes, judges: Ints | None, rng: np.random.Generator) -> Floats:

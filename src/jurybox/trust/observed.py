@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,6 +12,7 @@ from jurybox.annotations import Annotations
 from jurybox.arrays import Bools, Floats, Rng, generator
 from jurybox.consensus.estimate import check_experts
 from jurybox.consensus.evidence import FEW_CLASSES
+from jurybox.consensus.text_types import TextTypes
 from jurybox.errors import InputError
 from jurybox.labelled import probabilities
 from jurybox.trust.copying import Copycats
@@ -37,6 +39,8 @@ class Observed:
         What `draw_posterior` gave for the same, where it is at hand.
     copycats
         Who copies whom, where other answers of theirs have told.
+    crowds
+        What `jurybox.consensus.draw_consensus` gave for the same, where it is at hand.
     """
 
     annotations: Annotations
@@ -46,6 +50,7 @@ class Observed:
     seconds: Floats | None = None
     draws: Draws | None = None
     copycats: Copycats | None = None
+    crowds: Sequence[TextTypes] | None = None
 
     def drawn(self, rng: Rng) -> Draws:
         """Return the draws, made now where they are not at hand; of few classes, see `in_few_classes`."""
