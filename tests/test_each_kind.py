@@ -122,6 +122,40 @@ def test_a_class_is_renamed_in_all_that_was_said(project: Project, kind: Project
     assert [one.label for one in project.reading.annotation_records()] == said
 
 
+def test_classes_come_and_two_become_one_and_both_are_undone(project: Project, kind: ProjectKind) -> None:
+    label_all(project, kind)
+    project.refit()
+    project.gold.set("t0", kind.labels[0])
+    new, old, into = {
+        "single": ("great", "fair", "good"),
+        "several": ("topics:taste", "topics:price", "topics:service"),
+        "scale": ("4", "2", "3"),
+        "two questions": ("food:great", "stars:2", "stars:1"),
+    }[kind.name]
+
+    def held() -> tuple[object, ...]:
+        for source in project.facets.each().values() or (project.beliefs,):
+            assert source.now().consensus.basis.round
+        said = [one.label for one in project.reading.annotation_records()]
+        return project.questions or project.classes, said, project.gold.labels()
+
+    before = held()
+    project.add_class(new)
+    with pytest.raises(ConflictError):
+        project.add_class(new)
+    project.edit.merge_classes(old, into)
+    merged = held()
+    assert project.refit().n_annotations == len(merged[1])  # type: ignore[arg-type]
+    with pytest.raises(InputError):
+        project.edit.merge_classes(old, into)
+    for verb in ("merge classes", "add class"):
+        event = next(one for one in project.edit.history.last() if one.verb == verb)
+        project.edit.history.undo(event.number)
+    assert held() == before
+    assert merged != before
+    project.refit()
+
+
 def test_a_backup_comes_back(project: Project, kind: ProjectKind, tmp_path: Path) -> None:
     label_all(project, kind)
     write_backup(project.store, tmp_path / "b")

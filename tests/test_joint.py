@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from typing import Any, get_args
 
 import numpy as np
@@ -24,6 +25,7 @@ from jurybox import (
 from jurybox.classifiers.head import Head, row_space
 from jurybox.classifiers.thresholds import Measure, best_divisors, best_thresholds, weight_of_yes
 from jurybox.consensus.prior import AnnotatorPrior
+from jurybox.consensus.several import habits_at
 from jurybox.errors import InputError
 from jurybox.questions import Facet
 from jurybox.scales import distances
@@ -323,6 +325,22 @@ def test_without_a_share_of_their_own_classes_are_estimated_each_by_itself() -> 
     found = estimate_answers(sheet, own_share=0)
     for facet, each in sheet.each(estimate_consensus).items():
         np.testing.assert_array_equal(found[facet].posterior, each.posterior)
+
+
+def test_what_was_decided_tells_no_habits_of_those_who_were_asked() -> None:
+    """It weighs as an expert's answers do, of whom nothing is learnt, whoever decided."""
+    sheet, _, _ = crowd(11)
+    classes = list(sheet.facets.values())
+    theirs = [replace(each, decided=each.annotator == 2) for each in classes]
+    found, expected, asked = (
+        habits_at(parts, [None] * len(parts), experts=experts)
+        for parts, experts in ((theirs, None), (classes, np.arange(M) == 2), (classes, None))
+    )
+    assert found is not None
+    assert expected is not None
+    assert asked is not None
+    np.testing.assert_allclose(found.bias, expected.bias)
+    assert np.abs(found.bias - asked.bias).max() > 0.05
 
 
 def test_the_order_of_texts_and_annotators_says_nothing() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,7 +17,9 @@ from jurybox import formats
 from jurybox.errors import ConflictError, FormatError, InputError
 from jurybox.project import Project
 from jurybox.questions import Question
-from jurybox.store.records import Role
+from jurybox.store import schema
+from jurybox.store.records import Role, Task
+from jurybox.store.rounds import read_array
 from jurybox.store.settings import ProjectSettings
 from jurybox.trust.suspects import find_copycats
 from jurybox.written import (
@@ -25,6 +28,7 @@ from jurybox.written import (
     answer_said,
     answer_sheet,
     answer_written,
+    facets_at,
     writable_questions,
 )
 
@@ -256,8 +260,6 @@ def test_items_that_agree_are_asked_for_no_more(project: Project) -> None:
 
 def test_what_is_for_one_question_is_refused(project: Project) -> None:
     for act in (
-        lambda: project.add_class("c"),
-        lambda: project.edit.merge_classes("food=good", "x"),
         lambda: project.configure(tuning=True),
         lambda: project.configure(target="shares"),
         lambda: project.label("ana"),
@@ -266,6 +268,77 @@ def test_what_is_for_one_question_is_refused(project: Project) -> None:
     ):
         with pytest.raises(ConflictError, match="several questions"):
             act()
+
+
+def test_a_class_that_comes_was_not_asked_for_before(project: Project) -> None:
+    project.configure(ask="unsure", audit_size=0)
+    label_all(project, "ana", most=12)
+    project.refit()
+    asked = asked_for(project)
+    assert any("stars" in names for names in asked.values())
+    project.add_class("topics:parking")
+    sheet = project.facets.sheet()
+    assert len(sheet["topics", "parking"]) == 0
+    assert len(sheet["topics", "noise"]) == 12
+    assert asked_for(project) == asked
+    said = project.reading.decisions("ana")[0].label
+    assert said is not None
+    assert "<price|service|noise" in said
+    with project.store.read() as connection:
+        p = read_array(connection, 1, "pred_probs")
+    assert p is not None
+    assert (p[:, 8:10] == 0.5).all()
+    np.testing.assert_allclose([p[:, :2].sum(axis=1), p[:, 10:].sum(axis=1)], 1, atol=1e-5)
+    assert project.facets.of("topics:parking").now().accuracy == ()
+    project.configure(suggestions=True)
+    task = project.next_task("ana")
+    assert isinstance(task, Task)
+    suggested = project.reading.suggestion(task.text_id, "ana")
+    assert suggested is not None
+    assert "parking" not in suggested.label
+    project.submit(task, {"topics": ["parking"]})
+    event = next(one for one in project.edit.history.last() if one.verb == "add class")
+    with pytest.raises(ConflictError, match="was answered"):
+        project.edit.history.undo(event.number)
+    project.refit()
+    for source in project.facets.each().values():
+        source.now()
+
+
+def asked_for(project: Project) -> dict[int, tuple[str, ...]]:
+    """Return what some texts are asked for, by the names of the facets."""
+    query = sa.select(schema.ranking.c.text_id, schema.ranking.c.asked).where(schema.ranking.c.round_id == 1)
+    with project.store.read() as connection:
+        return {n: facets_at(project.questions, at) for n, at in connection.execute(query).all() if at}
+
+
+def test_two_classes_of_a_question_become_one(project: Project) -> None:
+    for name, topics in (("ana", ["price"]), ("bo", ["service"]), ("cy", []), ("dee", {"noise": True})):
+        project.people.add(name)
+        answers = {f"topics:{n}": "yes" for n in topics} if isinstance(topics, dict) else {"topics": topics}
+        project.submit("t1", answers, annotator=name)
+    for wrong, into in (
+        ("topics:price", "food:good"),
+        ("food:bad", "food:good"),
+        ("topics:x", "topics:price"),
+    ):
+        with pytest.raises(InputError):
+            project.edit.merge_classes(wrong, into)
+    project.edit.merge_classes("topics:service", "topics:price")
+    said = {one.annotator: one.label for one in project.reading.annotation_records()}
+    both, none = "topics=price", "topics=|"
+    assert said == {"ana": both, "bo": both, "cy": none, "dee": "topics=noise<noise"}
+    project.change("ana", "t1", {"topics": ["noise"]})
+    event = next(one for one in project.edit.history.last() if one.verb == "merge classes")
+    project.edit.history.undo(event.number)
+    said = {one.annotator: one.label for one in project.reading.annotation_records()}
+    assert (said["bo"], said["cy"]) == ("topics=service", "topics=|")
+    assert said["ana"] == "topics=noise<price|noise"  # of what has come back nobody asked since
+    project.edit.merge_classes("topics:service", "topics:price")
+    project.add_class("topics:new")
+    event = next(one for one in project.edit.history.last() if one.verb == "merge classes")
+    with pytest.raises(ConflictError, match="since"):
+        project.edit.history.undo(event.number)
 
 
 def test_a_decision_is_believed_at_each_question_whoever_decides(project: Project) -> None:

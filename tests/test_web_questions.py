@@ -142,6 +142,28 @@ def test_every_page_stands_and_says_which_question_it_is_about(own: Stage) -> No
     assert "food=good; topics=price" in olga.get("/manage/text?id=t1").text
 
 
+def test_classes_come_and_are_merged_at_every_door(own: Stage) -> None:
+    olga, path = own.browser("olga"), own.location
+    page = olga.get("/manage/settings").text
+    assert '<select name="question">' in page
+    form = {"question": "topics", "name": "noise"}
+    assert olga.post("/manage/classes", data=form).status_code == 303
+    assert olga.post("/manage/classes", data=form).status_code == 422
+    merged = {"old": "topics:noise", "into": "topics:price"}
+    assert olga.post("/manage/classes/merge", data=merged).status_code == 303
+    client = own.client("olga")
+    assert client.post("/api/v1/classes", json={"name": "food:fair"}).status_code == 201
+    assert (
+        client.post("/api/v1/classes/mergers", json={"old": "food:fair", "into": "topics:price"}).status_code
+        == 422
+    )
+    told = CliRunner().invoke(app, ["merge", path, "food:fair", "food:good"])
+    assert told.exit_code == 0, told.output
+    assert "food=single:" in told.output
+    about = client.get("/api/v1/project").json()["questions"]
+    assert [one["classes"] for one in about] == [["bad", "good"], ["price", "service"]]
+
+
 def test_the_page_asks_all_questions_and_takes_a_plain_form(own: Stage) -> None:
     ana = own.browser("ana")
     page = ana.get("/label").text

@@ -149,10 +149,13 @@ def merge(
     old: Annotated[str, typer.Argument(metavar="CLASS", help="The class that goes.", show_default=False)],
     into: Annotated[str, typer.Argument(metavar="INTO", help="What it becomes.", show_default=False)],
 ) -> None:
-    """Make two classes one: what was said of the first is said of the second."""
+    """Make two classes one: what was said of the first is said of the second.
+
+    With several questions both are written question:class.
+    """
     with open_project(project) as opened:
         opened.edit.merge_classes(old, into)
-        left = ", ".join(opened.classes)
+        left = "; ".join(each.declared for each in opened.questions) or ", ".join(opened.classes)
     say(f"{old} is {into} now; the classes are {left}")
 
 

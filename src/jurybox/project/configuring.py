@@ -13,7 +13,7 @@ from sqlalchemy.engine import Connection
 
 from jurybox.errors import ConflictError
 from jurybox.scales import numbers_of
-from jurybox.store import ranks, state
+from jurybox.store import classes, editing, ranks, state
 from jurybox.store.checks import storable
 from jurybox.store.gold import exempt_veterans, pass_on
 from jurybox.store.history import HistoryEvent, note_event
@@ -81,8 +81,9 @@ def guidelines_before(connection: Connection, event: HistoryEvent, now: float) -
 
 
 def add_class(connection: Connection, name: str, *, by: str | None, now: float) -> None:
-    """Add a class behind the others, and note it; raises what `jurybox.store.state.add_classes` does."""
-    state.add_class(connection, name)
+    """Add a class behind the others, and note it; raises what `jurybox.store.classes.add` does."""
+    editing.alone(connection)
+    classes.add(connection, name)
     note_event(connection, "add class", name, by=by, now=now)
 
 

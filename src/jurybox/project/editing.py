@@ -250,10 +250,14 @@ class Editing(ProjectPart):
     def merge_classes(self, old: str, into: str, *, by: str | None = None) -> None:
         """Make two classes one: what was said of the first is said of the second, and the first is gone.
 
+        With several questions, both are written ``question:class``. Of a question that may have several
+        classes, the second then applies where either did.
+
         Raises
         ------
         InputError
-            If there is no such class, or both are one, or only one were left, or no scale any more.
+            If there is no such class, or both are one, or of two questions, or only one were left, or no
+            scale any more.
         """
         with self._change() as (connection, now):
             detail = classes.merge(connection, old, into, now=now)

@@ -314,7 +314,7 @@ class Project(Labelling):
         return loop_of(self.reading.texts(), self.classes, self.annotations(), self.settings, changes)
 
     def add_class(self, name: str, *, by: str | None = None) -> None:
-        """Add a class behind the others; ConflictError if there is one of this name."""
+        """Add a class as the last (of several questions ``question:class``); ConflictError if it is there."""
         with self.store.write() as connection:
             configuring.add_class(connection, name, by=by, now=self._clock())
 

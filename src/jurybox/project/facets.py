@@ -136,7 +136,7 @@ class Facets(ProjectPart):
         super().__init__(store, clock)
         self._random_arm = random_arm
         self._whole = whole
-        self._sources: dict[Facet, BeliefSource] = {}
+        self._sources: dict[tuple[int, Facet], BeliefSource] = {}
         self._moment: Moment | None = None
         self._lock = threading.Lock()
         self._reading = threading.Lock()
@@ -205,15 +205,16 @@ class Facets(ProjectPart):
 
     def _source(self, facets: tuple[Facet, ...], facet: Facet) -> BeliefSource:
         with self._lock:
-            if facet not in self._sources:
-                self._sources[facet] = BeliefSource(
+            key = facets.index(facet), facet  # classes come and go
+            if key not in self._sources:
+                self._sources[key] = BeliefSource(
                     self.store,
                     self._clock,
                     self._random_arm,
                     lambda connection: self._read(connection).at(facet),
                     f"{BELIEFS}:{facets.index(facet)}",
                 )
-            return self._sources[facet]
+            return self._sources[key]
 
     def _read(self, connection: Connection) -> Moment:
         """Read what is about all questions; once for all that ask while nothing changes."""

@@ -45,7 +45,7 @@ from jurybox.store.ranks import (
 from jurybox.store.records import RoundInfo
 from jurybox.store.settings import ProjectSettings
 from jurybox.store.snapshots import Snapshot
-from jurybox.store.state import ProjectState, read_classes, read_state, write_state
+from jurybox.store.state import ProjectState, read_classes, read_questions, read_state, write_state
 
 _CHUNK = 250
 _OUTDATED = 4
@@ -171,9 +171,10 @@ def publish(
         if connection.scalar(sa.select(sa.func.max(schema.rounds.c.id))) != number or not allowed():
             raise ConflictError(f"round {number} is not published: the lock on rounds was lost meanwhile")
         classes = snapshot.annotations.classes  # others may have come behind them, which is in order
-        if read_classes(connection)[: len(classes)] != tuple(classes):
+        same = read_classes(connection)[: len(classes)] == tuple(classes)
+        if not same or read_questions(connection) != snapshot.questions:
             raise ConflictError(
-                f"round {number} is not published: classes were merged, renamed or removed meanwhile"
+                f"round {number} is not published: classes were merged, renamed, added or removed meanwhile"
             )
         base = state.base_round if front_only else number
         # Texts that have come since the snapshot get their places in a new base little by little, below.

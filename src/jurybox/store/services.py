@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
+from jurybox.answers import NOT_ASKED
 from jurybox.questions import Question
 from jurybox.store import schema
 from jurybox.store.places import count_open
@@ -146,7 +147,10 @@ def _suggested_answer(
     for question in questions:
         for facet in question.facets:
             p = [next(values) for _ in question.facet_classes]
-            by = thresholds.get(str(facet), [1.0] * len(p))
+            by = thresholds.get(str(facet))
+            if by is None:  # a class that has come since
+                code.append(NOT_ASKED)
+                continue
             scores = [each / threshold for each, threshold in zip(p, by, strict=True)]
             code.append(scores.index(max(scores)))
             sure *= p[code[-1]]

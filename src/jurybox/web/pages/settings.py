@@ -198,11 +198,15 @@ def change_settings(request: Request, owner: Owner, form: Submitted) -> Response
 
 @router.post("/classes")
 def add_class(
-    request: Request, owner: Owner, name: Annotated[str, Form(min_length=1, max_length=1000)]
+    request: Request,
+    owner: Owner,
+    name: Annotated[str, Form(min_length=1, max_length=1000)],
+    question: Annotated[str, Form(max_length=1000)] = "",
 ) -> Response:
-    """Add a class behind the others."""
+    """Add a class behind the others; with several questions, of one of them."""
     try:
-        get_project(request).add_class(name.strip(), by=owner.name)
+        added = f"{question}:{name.strip()}" if question else name.strip()
+        get_project(request).add_class(added, by=owner.name)
     except (ConflictError, InputError) as error:
         return _page(request, problem=explain(catalogue_of(request), error))
     return RedirectResponse(SAVED, 303)
@@ -268,7 +272,7 @@ def changes_in_words(catalogue: Catalogue, before: Mapping[str, Any], after: Map
     )
 
 
-def _renamable(questions: Sequence[Question]) -> list[str]:
+def _named(questions: Sequence[Question]) -> list[str]:
     return [f"{each.name}:{name}" for each in questions for name in each.classes]
 
 
@@ -286,7 +290,8 @@ def _page(
         "choices": {name: choices_of(name, settings[name]) for name in CHOICES if name not in hidden},
         "hidden": hidden,
         "classes": [each.declared for each in asked] or project.classes,
-        "class_options": [(name, name) for name in _renamable(asked) or project.classes],
+        "class_options": [(name, name) for name in _named(asked) or project.classes],
+        "question_options": [(each.name, each.name) for each in asked],
         "questions": asked,
         "guidelines": project.guidelines,
         "highlights": "\n".join(settings["highlights"]),
