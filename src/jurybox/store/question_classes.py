@@ -93,12 +93,7 @@ class _Class:
     def to_come(cls, questions: tuple[Question, ...], written: str, place: int | None = None) -> _Class:
         """Return a class that comes to the others of a question, at a place; by default behind them.
 
-        Raises
-        ------
-        InputError
-            If there is no such question.
-        ConflictError
-            If there is such a class.
+        Raises InputError where there is no such question, and ConflictError where there is such a class.
         """
         for each in questions:
             option = written.removeprefix(f"{each.name}:")
