@@ -81,7 +81,7 @@ def test_a_file_that_was_misread_is_read(
 
 LOST = {
     "batches.zip": (TONE, "nothing says who gave what is in 'label'"),
-    "counts.csv": (TONE, "counted by class"),
+    "counts.csv": (TONE, "nothing says who gave those counted by class"),
     "quality.csv": (("good", "bad"), "are called like results"),
     "nobody.json": (("0", "1"), "nothing says who gave those in the lists of 'annotations'"),
     "judgments_of_nobody.json": (TONE, "nothing says who gave those in the lists of 'judgments'"),

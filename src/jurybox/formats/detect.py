@@ -239,7 +239,8 @@ def sniff_format(path: Path) -> str:
         return "huggingface" if saved_dataset else "folder"
     kind = archive_kind(path)
     if kind == "binary":
-        problem = "is an archive, a PDF or a picture, whatever its name; unpack it, or save it as CSV (UTF-8)"
+        problem = "is an archive, a document, a database or a picture, whatever its name"
+        problem = f"{problem}; unpack it, or save the table as CSV (UTF-8)"
         raise FormatError(problem, file=str(path), code="binary")
     if kind is not None:
         return kind

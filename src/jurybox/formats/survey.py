@@ -272,8 +272,8 @@ def unread(
         findings.append(finding("nobody_lists", problem, option, loses_labels=True, columns=lists))
     known = any(plain_name(name) == "split" for name in names)  # a data set: its labels are known ones
     counts = [column.name for column in columns if shape == "texts" and _counts_class(column, labels)]
-    if len(counts) > 1:
-        problem = "labels would be lost: counted by class, and nothing says who gave them: {columns}"
+    if len(counts) > 1 and not known:
+        problem = "labels would be lost: nothing says who gave those counted by class in {columns}"
         option = "--keep COLUMN for each to keep it as metadata"
         findings.append(finding("nobody_counts", problem, option, loses_labels=True, columns=counts))
     if rest and not asked and (shape == "wide" or (shape == "texts" and not known)):
