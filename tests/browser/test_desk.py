@@ -45,6 +45,7 @@ def test_a_lead_sets_up_invites_looks_and_decides(browser: Browser, site: Site, 
             "Ben": 12,
             "Cem": 0,
         }
+        project.configure(encoder="tfidf")
         project.refit()
         project.beliefs.keep()
     for path in PAGES:
