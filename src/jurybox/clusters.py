@@ -31,6 +31,7 @@ _SAMPLE = 20_000  # texts that centres and words are found on
 _MOST = 50  # clusters where nobody says how many
 _WORDS = 8  # of each
 _CHARACTERS = 5_000  # of a text
+_VOCABULARY = 20_000  # words that are counted, the commonest
 # Chinese and Japanese put no spaces between words: there each sign is one.
 _WORD = r"(?u)[\u3040-\u30ff\u3400-\u9fff]|\b[^\W\d_]\w+\b"
 
@@ -228,7 +229,7 @@ def _telling_words(texts: Sequence[str], cluster: Ints, C: int) -> tuple[tuple[s
     from scipy.sparse import csr_array
     from sklearn.feature_extraction.text import CountVectorizer
 
-    counter = CountVectorizer(binary=True, token_pattern=_WORD)
+    counter = CountVectorizer(binary=True, token_pattern=_WORD, max_features=_VOCABULARY)
     try:
         has = counter.fit_transform([text[:_CHARACTERS] for text in texts])
     except ValueError:  # no text has a word

@@ -56,8 +56,8 @@ def label_at_once(connection: Connection, numbers: Sequence[int], label: str, *,
     annotator = lock_annotator(connection, ANNOTATOR).id
     if state.shares_copies:
         numbers = first_texts(connection, numbers)
-    audit = {*connection.scalars(sa.select(schema.audit.c.text_id))}
-    audit |= {*first_texts(connection, audit)} if state.shares_copies else set()
+    drawn = connection.scalars(sa.select(schema.audit.c.text_id)).all()
+    audit = {*drawn, *(first_texts(connection, drawn) if state.shares_copies else ())}
     present = [n for chunk in chunks(numbers, _CHUNK) for n in _present(connection, chunk) if n not in audit]
     held = _held(connection, annotator)
     texts = [number for number in present if held.get(number, (0, -1))[1] != chosen]
