@@ -16,7 +16,8 @@ things, too:
 - ``memory``: peak memory of a round over shards of a million and ten million rows of 128 features.
 - ``alike``: the texts most like one, clusters, and to which each text belongs, over shards of random rows,
   beside reading and multiplying the rows alone.
-- ``pages``: the pages of the web app, in process, on SQLite and PostgreSQL, medians of five.
+- ``pages``: the pages of the web app, in process, on SQLite and PostgreSQL, medians of five: seconds, and
+  processor seconds of this process (PostgreSQL's own are not among them).
 
 Writes benchmarks/results/scale.json and the tables of docs/scale.md.
 """
@@ -354,14 +355,20 @@ def page_seconds(location: str) -> Report:
     }
     found = {}
     for name, path in pages.items():
-        seconds = []
+        seconds, processor = [], []
         for _ in range(6):
             started = time.perf_counter()
-            answer = client.get(path)
+            answer, worked = timed(partial(client.get, path))
             seconds.append(time.perf_counter() - started)
+            processor.append(worked)
             if answer.status_code != 200:
                 raise RuntimeError(f"{path}: {answer.status_code}")
-        found[name] = {"first": seconds[0], "median": statistics.median(seconds[1:])}
+        found[name] = {
+            "first": seconds[0],
+            "first_processor": processor[0],
+            "median": statistics.median(seconds[1:]),
+            "median_processor": statistics.median(processor[1:]),
+        }
     web.state.server.close()
     return found
 
@@ -449,9 +456,18 @@ def tables(report: Report) -> str:
         stores = found["stores"]
         names = next(iter(stores.values()))
         rows = [
-            [name, *(f"{1000 * stores[kind][name]['median']:,.0f} ms" for kind in stores)] for name in names
+            [
+                name,
+                *(
+                    f"{1000 * stores[kind][name][figure]:,.0f} ms"
+                    for kind in stores
+                    for figure in ("median", "median_processor")
+                ),
+            ]
+            for name in names
         ]
-        table(f"Pages at {found['texts']:,} texts, medians (at most 300 ms)", ["page", *stores], rows)
+        heads = [head for kind in stores for head in (kind, "of a processor")]
+        table(f"Pages at {found['texts']:,} texts, medians (at most 300 ms)", ["page", *heads], rows)
     return "\n".join(lines).rstrip()
 
 
