@@ -49,6 +49,23 @@ def test_links_lead_somewhere(page: Path) -> None:
             assert (page.parent / target).exists(), f"{page.name} links to {target}, which is not there"
 
 
+def test_every_setting_stands_in_its_page_with_its_default() -> None:
+    from dataclasses import fields
+
+    from jurybox.store.settings import ProjectSettings
+
+    page = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
+    stated = dict(re.findall(r"^\| `(\w+)` \| `?([^`|]+?)`? \|", page, flags=re.MULTILINE))
+    held = {field.name: field.default for field in fields(ProjectSettings)}
+    words = {None: "none", (): "none", True: "true", False: "false"}
+    assert stated == {
+        name: words[value] if value is None or isinstance(value, bool | tuple) else f"{value:g}"
+        if isinstance(value, float)
+        else str(value)
+        for name, value in held.items()
+    }
+
+
 def environment() -> dict[str, str]:
     import os
 
