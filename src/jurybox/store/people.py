@@ -312,7 +312,7 @@ def _found(connection: Connection, statement: sa.Select[Any], values: dict[str, 
 def _one_locked(connection: Connection, statement: sa.Select[Any], name: str) -> sa.Row[Any]:
     row = connection.execute(statement, {"name": name}).one_or_none()
     if row is None:
-        raise NotFoundError(f"there is no annotator {name!r}; add one with jurybox annotators")
+        raise NotFoundError(f"there is no annotator {name!r}; jurybox annotators lists everybody")
     return row
 
 
