@@ -59,7 +59,9 @@ def test_every_setting_stands_in_its_page_with_its_default() -> None:
     held = {field.name: field.default for field in fields(ProjectSettings)}
     words = {None: "none", (): "none", True: "true", False: "false"}
     assert stated == {
-        name: words[value] if value is None or isinstance(value, bool | tuple) else f"{value:g}"
+        name: words[value]
+        if value is None or isinstance(value, bool | tuple)
+        else f"{value:g}"
         if isinstance(value, float)
         else str(value)
         for name, value in held.items()

@@ -188,8 +188,8 @@ class PoolRows:
     --------
     >>> import tempfile
     >>> shelf = RowShelf(Path(tempfile.mkdtemp()), lambda n: "a")
-    >>> shelf.add(0, np.ones((3, 2), np.float16))
-    >>> shelf.add(3, np.zeros((1, 2), np.float16))
+    >>> _ = shelf.add(0, np.ones((3, 2), np.float16))
+    >>> _ = shelf.add(3, np.zeros((1, 2), np.float16))
     >>> pool = PoolRows((tuple(shelf.shards(4)),), (0.5,))
     >>> pool.shape, pool[np.array([3, 0])].tolist()
     ((4, 2), [[0.0, 0.0], [0.5, 0.5]])
