@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from jurybox.sheets import AnswerSheet
     from jurybox.simulation import simulate
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "Annotations",
