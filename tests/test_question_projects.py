@@ -18,7 +18,7 @@ from jurybox.errors import ConflictError, FormatError, InputError
 from jurybox.project import Project
 from jurybox.questions import Question
 from jurybox.store import schema
-from jurybox.store.records import Role, Task
+from jurybox.store.records import Role
 from jurybox.store.rounds import read_array
 from jurybox.store.settings import ProjectSettings
 from jurybox.trust.suspects import find_copycats
@@ -291,12 +291,12 @@ def test_a_class_that_comes_was_not_asked_for_before(project: Project) -> None:
     np.testing.assert_allclose([p[:, :2].sum(axis=1), p[:, 10:].sum(axis=1)], 1, atol=1e-5)
     assert project.facets.of("topics:parking").now().accuracy == ()
     project.configure(suggestions=True)
-    task = project.next_task("ana")
-    assert isinstance(task, Task)
-    suggested = project.reading.suggestion(task.text_id, "ana")
+    project.people.add("bo")
+    ranked = f"t{next(iter(asked))}"
+    suggested = project.reading.suggestion(ranked, "bo")
     assert suggested is not None
     assert "parking" not in suggested.label
-    project.submit(task, {"topics": ["parking"]})
+    project.submit(ranked, {"topics": ["parking"]}, annotator="bo")
     event = next(one for one in project.edit.history.last() if one.verb == "add class")
     with pytest.raises(ConflictError, match="was answered"):
         project.edit.history.undo(event.number)

@@ -153,11 +153,9 @@ def test_classes_come_and_are_merged_at_every_door(own: Stage) -> None:
     assert olga.post("/manage/classes/merge", data=merged).status_code == 303
     client = own.client("olga")
     assert client.post("/api/v1/classes", json={"name": "food:fair"}).status_code == 201
-    assert (
-        client.post("/api/v1/classes/mergers", json={"old": "food:fair", "into": "topics:price"}).status_code
-        == 422
-    )
-    told = CliRunner().invoke(app, ["merge", path, "food:fair", "food:good"])
+    across = {"old": "food:fair", "into": "topics:price"}
+    assert client.post("/api/v1/classes/mergers", json=across).status_code == 422
+    told = CliRunner().invoke(app, ["edit", "merge", path, "food:fair", "food:good"])
     assert told.exit_code == 0, told.output
     assert "food=single:" in told.output
     about = client.get("/api/v1/project").json()["questions"]
