@@ -154,7 +154,7 @@ def _gear(catalogue: Catalogue, status: Status) -> str:
         return ""
     gear = gear_of(status.last_round.diagnostics)
     if not gear.share:
-        return catalogue.text("gear.first")
+        return ""
     return catalogue.text(
         "gear.second", n=catalogue.number(gear.tuned_on), share=catalogue.percent(gear.share)
     )
