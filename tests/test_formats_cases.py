@@ -336,6 +336,18 @@ def test_classes_come_from_a_file_or_a_column(jurybox: Run, tmp_path: Path) -> N
     )
 
 
+def test_inspect_of_a_file_that_is_not_there_says_so(jurybox: Run) -> None:
+    assert "labels.csv: there is no such file or folder" in jurybox("inspect", "labels.csv", code=1)
+
+
+@pytest.mark.slow
+def test_hundreds_of_classes_are_not_all_listed(jurybox: Run, tmp_path: Path) -> None:
+    rows = "".join(f"{n},text {n},ana,class {n:03d}\n" for n in range(300))
+    (tmp_path / "many.csv").write_text(f"id,text,annotator,label\n{rows}")
+    printed = jurybox("init", "p.db", "--texts", "many.csv", "--classes-from", "label")
+    assert "class 019 and 280 more" in printed
+
+
 def test_inspect_prints_the_plan_alone(jurybox: Run) -> None:
     printed = jurybox("inspect", CASES / "mturk.csv", "-l", "polite", "-l", "rude")
     assert "Answer.tone.label" in printed

@@ -210,12 +210,13 @@ def init(
         for source in sources:
             _add_annotators(made, source)
         counts = made.status()
+    more = f" and {len(classes) - 20} more" if len(classes) > 20 else ""
     say(
         f"{project}: {counts.texts:,} texts, {counts.annotations:,} annotations, "
         + (
             f"questions {', '.join(str(one.name) for one in asked)}"
             if asked
-            else f"classes {', '.join(classes)}"
+            else f"classes {', '.join(classes[:20])}{more}"
         )
     )
 

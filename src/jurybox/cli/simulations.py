@@ -98,10 +98,11 @@ def inspect(
 
 
 def is_file_to_plan(dataset: str) -> bool:
-    """Whether something is a file, or a folder that is no data set with all annotations known."""
+    """Whether something is a file, there or not, or a folder that is no data set with known annotations."""
     path = Path(dataset)
     is_dataset = (path / "texts.csv").is_file() and (path / "annotations.csv").is_file()
-    return path.is_file() or (path.is_dir() and not is_dataset and not (path / "X_labeled_full.csv").exists())
+    is_file = path.is_file() or (path.suffix != "" and not path.is_dir())
+    return is_file or (path.is_dir() and not is_dataset and not (path / "X_labeled_full.csv").exists())
 
 
 def simulate(
