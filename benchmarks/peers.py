@@ -348,7 +348,7 @@ def main() -> None:
             print(kind.name, install(kind, options.environments))
         return
     shown = ("people", "seconds", "pace", "browser")
-    result = {
+    result: dict[str, Any] = {
         "date": datetime.now(tz=UTC).date().isoformat(),
         "settings": {name: getattr(options, name) for name in shown},
         "machine": {
@@ -357,10 +357,12 @@ def main() -> None:
             "cores": os.cpu_count(),
         },
         "load": os.getloadavg(),
-        "tools": [run_tool(kind, options) for kind in kinds],
+        "tools": [],
     }
     options.out.parent.mkdir(exist_ok=True)
-    options.out.write_text(json.dumps(result, indent=2) + "\n")
+    for kind in kinds:
+        result["tools"].append(run_tool(kind, options))
+        options.out.write_text(json.dumps(result, indent=2) + "\n")
     print(json.dumps(result, indent=2))
 
 
