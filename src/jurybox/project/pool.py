@@ -209,7 +209,7 @@ class Pool(ProjectPart):
     def similar(self, text_id: str, n: int = 10) -> list[SimilarText]:
         """Return the n texts that are most like one, the most similar first; of copies the first alone.
 
-        All texts are looked at: half a second of a processor for a million.
+        All texts are looked at: about a second of a processor for a million and view.
 
         Raises
         ------
