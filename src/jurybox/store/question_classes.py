@@ -351,10 +351,10 @@ def _told_of_either(told: Told, gone: str, kept: str) -> Told:
     left = {name: found for name, found in told.items() if name != gone}
     if gone == kept or gone not in told or kept not in told:
         return left
-    one, other = (told[name].get("audit") for name in (gone, kept))
-    if one and other:
-        predicted = [max(both) for both in zip(one["predicted"], other["predicted"], strict=True)]
-        left[kept] = {**told[kept], "audit": {**other, "predicted": predicted}}
+    audits: list[Mapping[str, Any]] = [told[name].get("audit", {}) for name in (gone, kept)]
+    if all(audits):
+        predicted = [max(both) for both in zip(*(audit["predicted"] for audit in audits), strict=True)]
+        left[kept] = {**told[kept], "audit": {**audits[1], "predicted": predicted}}
     return left
 
 
