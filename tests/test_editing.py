@@ -324,7 +324,7 @@ def test_a_round_that_began_with_other_classes_does_not_take_over(project: Proje
         "merge": lambda: project.edit.merge_classes("no", "maybe"),
         "rename": lambda: project.edit.rename_class("no", "never"),
     }
-    with pytest.raises(ConflictError, match="classes were merged, renamed or removed"):
+    with pytest.raises(ConflictError, match="classes were merged, renamed, added or removed"):
         publish(project, change[act])
     assert project.status().rounds == 0
     assert len(project.beliefs.now().texts) == N
@@ -672,7 +672,7 @@ def test_a_class_is_not_taken_away_under_another_name_or_as_one_of_two(project: 
         project.edit.history.undo(added)
     undo_first(project, "add class")
     undo_first(project, "rename class")
-    with pytest.raises(ConflictError, match="classes were merged, renamed or removed"):
+    with pytest.raises(ConflictError, match="classes were merged, renamed, added or removed"):
         publish(project, lambda: project.edit.history.undo(added))
     assert project.classes == ("no", "yes", "maybe")
     project.add_class("perhaps")
