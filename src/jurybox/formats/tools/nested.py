@@ -221,9 +221,12 @@ class Parallel:
             for found, people, labels in pairs
             if people is not None and labels is not None
         ]
-        uneven = [people for people, given in lists if len(people) != len(given)]
-        if len(lists) < len(pairs) or any(len(people) < 2 for people in uneven):  # labels of one person
+        if len(lists) < len(pairs):
             return False
+        for (found, field, _), (people, given) in zip(pairs, lists, strict=True):
+            several = field is not None and isinstance(found[field], list) and len(people) > 1
+            if len(people) != len(given) and not several:  # labels of one person
+                return False
         plural = any(people in ("annotators", "annotator_ids") for _, people, _ in pairs)
         return any(len(people) > 1 or (people and plural) for people, _ in lists)
 
