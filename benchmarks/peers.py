@@ -226,8 +226,14 @@ def install(kind: type[Tool], environments: Path) -> str:
         return kind(environments, Path(folder)).install()
 
 
-def run_tool(kind: type[Tool], options: argparse.Namespace) -> dict[str, Any]:
-    """Measure one tool; what cannot be installed or does not start says why."""
+def run_tool(kind: type[Tool], options: argparse.Namespace, known: dict[str, Any]) -> dict[str, Any]:
+    """Measure one tool; what cannot be installed or does not start says why.
+
+    Parameters
+    ----------
+    known
+        What an earlier run has measured of it, which is not measured again.
+    """
 
     def fresh() -> Tool:
         return kind(options.environments, Path(tempfile.mkdtemp(prefix="jurybox-peers-")))
@@ -236,8 +242,8 @@ def run_tool(kind: type[Tool], options: argparse.Namespace) -> dict[str, Any]:
         version = install(kind, options.environments)
     except (OSError, subprocess.CalledProcessError, SystemExit) as error:
         return {"tool": kind.name, "failed": f"it cannot be installed: {error}"}
-    found: dict[str, Any] = {"tool": kind.name, "version": version, "runs": []}
-    for people in options.people:
+    found: dict[str, Any] = {"tool": kind.name, "version": version, "runs": [], **known}
+    for people in sorted(set(options.people) - {run["people"] for run in found["runs"]}):
         made = fresh()
         try:
             found["runs"].append(measure(made, people, options))
@@ -246,7 +252,7 @@ def run_tool(kind: type[Tool], options: argparse.Namespace) -> dict[str, Any]:
         finally:
             shutil.rmtree(made.folder, ignore_errors=True)
         print(json.dumps(found["runs"][-1]), file=sys.stderr)
-    if options.browser:
+    if options.browser and "browser" not in found:
         made = fresh()
         try:
             found["browser"] = watch(made, options.browser)
@@ -336,6 +342,7 @@ def main() -> None:
     parser.add_argument("--browser", type=int, default=20, help="labels in Chromium; 0: none")
     parser.add_argument("--environments", type=Path, default=ENVIRONMENTS)
     parser.add_argument("--out", type=Path, default=OUT)
+    parser.add_argument("--more", action="store_true", help="keep what the file has, and measure the rest")
     parser.add_argument("--table", action="store_true", help="write the table of the last run into the page")
     parser.add_argument("--install", action="store_true", help="only make the environments")
     options = parser.parse_args()
@@ -359,9 +366,15 @@ def main() -> None:
         "load": os.getloadavg(),
         "tools": [],
     }
+    known: dict[str, Any] = {}
+    if options.more:
+        earlier = json.loads(options.out.read_text())
+        known = {one["tool"]: one for one in earlier["tools"]}
+        result["settings"]["people"] = sorted({*earlier["settings"]["people"], *options.people})
+        result["load"] = earlier["load"]
     options.out.parent.mkdir(exist_ok=True)
     for kind in kinds:
-        result["tools"].append(run_tool(kind, options))
+        result["tools"].append(run_tool(kind, options, known.get(kind.name, {})))
         options.out.write_text(json.dumps(result, indent=2) + "\n")
     print(json.dumps(result, indent=2))
 
