@@ -120,7 +120,7 @@ def find_texts(
 
 def matching_texts(connection: Connection, chosen: TextFilter) -> list[str]:
     """Return the ids of all texts that fit, in their order."""
-    return list(connection.scalars(_fitting(connection, chosen).order_by(schema.texts.c.id)))
+    return list(connection.scalars(_fitting(connection, chosen)))
 
 
 def matching_annotations(connection: Connection, chosen: AnnotationFilter) -> list[int]:
@@ -145,6 +145,7 @@ def _fitting(connection: Connection, chosen: TextFilter) -> sa.Select[Any]:
         _ranked_texts(connection)
         .where(*text_conditions(connection, chosen))
         .with_only_columns(schema.texts.c.external_id)
+        .order_by(text_number(chosen))  # also to count: else SQLite looks the words up anew for each text
     )
 
 

@@ -121,8 +121,11 @@ def _is_one_of(connection: Connection, chosen: sa.Select[tuple[int]]) -> sa.Colu
 
 
 def text_number(chosen: TextFilter) -> sa.ColumnElement[int]:
-    """Return what puts the texts that fit in order: their number, where it is found first."""
-    return schema.text_words.c.rowid if words_of(chosen.search) else schema.texts.c.id
+    """Return what puts the texts that fit in order: their number, where it is found first.
+
+    That is the index of words or the ranking, each in this order: nothing has to be sorted to show a page.
+    """
+    return schema.text_words.c.rowid if words_of(chosen.search) else schema.ranking.c.text_id
 
 
 def annotation_conditions(connection: Connection, chosen: AnnotationFilter) -> list[sa.ColumnElement[bool]]:
