@@ -10,7 +10,7 @@ things, too:
 - ``tfidf``: texts encoded by the TF-IDF view, beside one pass of scikit-learn's `HashingVectorizer` with the
   same n-grams over the same texts, in turns.
 - ``added``: a round after 1 and 1,000 texts have come, beside a round of which all features are kept, plus
-  the encoding of as many texts; and the bytes of features on disk.
+  the encoding of as many texts, each the median of three; and the bytes of features on disk.
 - ``rounds``: `jurybox round` at a tenth of the texts and at all of them, features made; the exponent is the
   slope between the two in logarithms.
 - ``memory``: peak memory of a round over shards of a million and ten million rows of 128 features.
@@ -151,13 +151,16 @@ def measure_added(n: int, folder: Path) -> Report:
     report: Report = {"texts": n, "first_round": first, "cached_round": cached, "added": []}
     at = n
     for more in (1, 1_000):
-        new = [*texts(more, seed=at)]
-        with Project.open(location) as project:
-            project.add_texts((f"t{at + i}", text) for i, text in enumerate(new))
-            views = fitted_views(project, at)
-        encoding = timed(partial(views.views[0].rows, new))[1]
-        at += more
-        seconds = play(location)
+        rounds, encodings = [], []
+        for _ in range(3):
+            new = [*texts(more, seed=at)]
+            with Project.open(location) as project:
+                project.add_texts((f"t{at + i}", text) for i, text in enumerate(new))
+                views = fitted_views(project, at)
+            encodings.append(timed(partial(views.views[0].rows, new))[1])
+            at += more
+            rounds.append(play(location))
+        seconds, encoding = statistics.median(rounds), statistics.median(encodings)
         ratio = seconds / (cached + encoding)
         report["added"].append({"texts": more, "round": seconds, "encoding": encoding, "ratio": ratio})
     size = sum(path.stat().st_size for path in (folder / "added.db.cache").glob("*/pool/*.npy"))
