@@ -112,7 +112,7 @@ def run(seed: int) -> dict[str, Judged]:
     collect(world, rows, grown, LABELS, rng)
     refitted = play(world, rows, grown, rng, None)
     if refitted.classifier is None:
-        raise TypeError("expected a round that trained")
+        raise TypeError("expected a round of the default classifier")
     after = refitted.classifier.predict_proba(world.x[POOL:])
     found["after growing"] = judge(world, rows, grown, refitted.pred_probs, after, rng)
     kept = previous.classifier.predict_proba(world.x[:POOL])  # what it says of texts that it was trained on
