@@ -260,9 +260,9 @@ def count_queue(connection: Connection) -> dict[str, int]:
     for reason, n in connection.execute(base):
         counts[reason] += n
     front = ranking.alias("front")
-    same = (front.c.round_id == state.current_round) & (front.c.text_id == ranking.c.text_id)
-    for reason, n in connection.execute(base.join(front, same).order_by(None)):
-        counts[reason] -= n
+    there = sa.select(front.c.text_id).where(front.c.round_id == state.current_round)
+    twice = sa.select(ranking.c.reason).where(ranking.c.open, ranking.c.round_id == state.base_round)
+    counts.subtract(connection.scalars(twice.where(ranking.c.text_id.in_(there))))
     return dict(+counts)
 
 

@@ -377,6 +377,7 @@ Index(
     ranking.c.round_id,
     ranking.c.reason,
     ranking.c.position,
+    ranking.c.open,  # so that SQLite counts by the index alone
     sqlite_where=text("open = 1"),
     postgresql_where=text("open"),
 )
