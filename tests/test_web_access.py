@@ -33,6 +33,7 @@ ANNOTATORS = {
     "GET /help",
     "GET /label",
     "POST /label",
+    "POST /label/read",
     "POST /label/skip",
     "POST /label/undo",
     "POST /sign-out",
