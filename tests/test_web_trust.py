@@ -142,8 +142,8 @@ def test_what_is_wrong_is_said_on_the_page_itself(
     ("name", "content", "problem"),
     [
         ("a.csv", b"", "a.csv: Die Datei ist leer."),
-        ("a.xlsx", b"PK\x03\x04", "a.xlsx: Das ist eine Tabellenkalkulation, ein Archiv oder ein PDF."),
-        ("a.pdf", b"%PDF-1.7", "a.pdf: Das ist eine Tabellenkalkulation, ein Archiv oder ein PDF."),
+        ("a.xlsx", b"PK\x03\x04", "a.xlsx: Das ist ein Archiv, ein Dokument, eine Datenbank oder ein Bild."),
+        ("a.pdf", b"%PDF-1.7", "a.pdf: Das ist ein Archiv, ein Dokument, eine Datenbank oder ein Bild."),
         ("a.json", b'{"a": ', "a.json: Zeile 1 ist kein g\u00fcltiges JSON."),
         ("a.csv", b"foo,bar\n1,2\n", "a.csv: Keine Spalte enth\u00e4lt erkennbar Texte"),
         ("a.csv", b"id,text\n1,one\n2\n", "a.csv, Zeile 2: Die Zeile hat 1 Zellen, die Kopfzeile hat 2."),
