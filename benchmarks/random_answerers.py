@@ -6,6 +6,7 @@ or after the others have given 60 labels each. Everybody is judged when they hav
 the file already is not played again, so that a stopped benchmark goes on where it was.
 
     python benchmarks/random_answerers.py --projects 200
+    python benchmarks/random_answerers.py --cost 20  # what shared first texts cost: the model's accuracy
     python benchmarks/random_answerers.py --table  # write the table of docs/trust.md from the last results
 """
 
@@ -22,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from jurybox import Project
+from jurybox.arrays import Ints
 from jurybox.store.records import Task
 from jurybox.store.settings import ProjectSettings
 from jurybox.trust.intervals import wilson
@@ -39,15 +41,49 @@ ARMS = {
 }
 
 
-def play(folder: Path, seed: int, *, late: bool, overlap: int) -> dict[str, object]:
-    """Play one project; return who was named, with how many shared texts."""
-    rng = np.random.default_rng(seed)
+def world(rng: np.random.Generator) -> tuple[Ints, list[tuple[str, str]]]:
+    """Return the right classes of texts, and the texts with their ids."""
     right = rng.integers(2, size=TEXTS)
     words = (("awful", "poor", "sad", "broken"), ("good", "fine", "happy", "works"))
-    texts = [
+    return right, [
         (f"t{n}", " ".join(rng.choice(words[k if rng.random() < 0.85 else 1 - k], size=3)) + f" number {n}")
         for n, k in enumerate(right.tolist())
     ]
+
+
+def cost(folder: Path, seed: int, overlap: int) -> dict[str, float]:
+    """Return the model's accuracy on all texts after 60 and 120 labels of three honest people."""
+    rng = np.random.default_rng(seed)
+    right, texts = world(rng)
+    skill = dict(zip(HONEST, rng.uniform(0.75, 0.95, size=3), strict=True))
+    settings = ProjectSettings(encoder="tfidf", overlap=overlap, tuning=False, seed=seed)
+    found = {}
+    with Project.create(
+        folder / f"cost-{seed}-{overlap}.db", texts=texts, classes=["no", "yes"], settings=settings
+    ) as project:
+        for name in HONEST:
+            project.people.add(name)
+        for place in range(120):
+            name = HONEST[place % 3]
+            task = project.next_task(name)
+            if isinstance(task, Task):
+                said = int(right[int(task.text_id[1:])]) ^ int(rng.random() > skill[name])
+                project.submit(task, ["no", "yes"][said])
+            if place % 30 == 29:
+                project.refit()
+            if place in (59, 119):
+                told = [
+                    project.reading.probabilities(f"t{n}") or {"no": 1.0, "yes": 0.0} for n in range(TEXTS)
+                ]
+                said_yes = np.array([each["yes"] > each["no"] for each in told])
+                found[str(place + 1)] = float((said_yes == right).mean())
+    return found
+
+
+def play(folder: Path, seed: int, *, late: bool, overlap: int) -> dict[str, object]:
+    """Play one project; return who was named, with how many shared texts."""
+    rng = np.random.default_rng(seed)
+    right, texts = world(rng)
     skill = dict(zip(HONEST, rng.uniform(0.75, 0.95, size=3), strict=True))
     settings = ProjectSettings(encoder="tfidf", overlap=overlap, tuning=False, seed=seed)
     path = folder / f"{seed}-{late}-{overlap}.db"
@@ -83,9 +119,22 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--projects", type=int, default=200)
+    parser.add_argument(
+        "--cost", type=int, metavar="N", help="measure what shared first texts cost, N projects"
+    )
     parser.add_argument("--out", type=Path, default=OUT)
     parser.add_argument("--table", action="store_true")
     given = parser.parse_args()
+    if given.cost:
+        with tempfile.TemporaryDirectory() as folder:
+            pairs = [[cost(Path(folder), seed, overlap) for overlap in (8, 0)] for seed in range(given.cost)]
+        for at in ("60", "120"):
+            shared, free = (np.array([pair[arm][at] for pair in pairs]) for arm in (0, 1))
+            error = (shared - free).std(ddof=1) / np.sqrt(len(pairs))
+            print(
+                f"{at} labels: {shared.mean():.3f} with, {free.mean():.3f} without, +- {error:.3f} of the difference"
+            )
+        return
     if given.table:
         write_table(json.loads(given.out.read_text()))
         return
