@@ -131,9 +131,8 @@ def main() -> None:
         for at in ("60", "120"):
             shared, free = (np.array([pair[arm][at] for pair in pairs]) for arm in (0, 1))
             error = (shared - free).std(ddof=1) / np.sqrt(len(pairs))
-            print(
-                f"{at} labels: {shared.mean():.3f} with, {free.mean():.3f} without, +- {error:.3f} of the difference"
-            )
+            both = f"{shared.mean():.3f} with, {free.mean():.3f} without"
+            print(f"{at} labels: {both}, +- {error:.3f} of the difference")
         return
     if given.table:
         write_table(json.loads(given.out.read_text()))
