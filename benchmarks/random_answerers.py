@@ -2,11 +2,11 @@
 
 Each project has 300 texts in two classes with the default settings, three people who are right on 75 to 95 of
 100 texts, and a fourth who answers at random in 0.2 seconds: either from the start, in turns with the others,
-or after the others have given 60 labels each. Everybody is judged when they have given 60 labels. What is in
-the file already is not played again, so that a stopped benchmark goes on where it was.
+or after the others have given 60 labels each. Everybody is judged when they have given 60 labels. What the
+shared first texts cost is the model's accuracy with and without them, with three such people and nobody else.
+What is in the file already is not played again, so that a stopped benchmark goes on where it was.
 
     python benchmarks/random_answerers.py --projects 200
-    python benchmarks/random_answerers.py --cost 20  # what shared first texts cost: the model's accuracy
     python benchmarks/random_answerers.py --table  # write the table of docs/trust.md from the last results
 """
 
@@ -51,12 +51,17 @@ def world(rng: np.random.Generator) -> tuple[Ints, list[tuple[str, str]]]:
     ]
 
 
-def cost(folder: Path, seed: int, overlap: int) -> dict[str, float]:
+def careful(right: Ints, task: Task, skill: float, rng: np.random.Generator) -> str:
+    """Return the label of somebody who is right with a probability."""
+    return ("no", "yes")[int(right[int(task.text_id[1:])]) ^ int(rng.random() > skill)]
+
+
+def cost(folder: Path, seed: int, overlap: str) -> dict[str, float]:
     """Return the model's accuracy on all texts after 60 and 120 labels of three honest people."""
     rng = np.random.default_rng(seed)
     right, texts = world(rng)
     skill = dict(zip(HONEST, rng.uniform(0.75, 0.95, size=3), strict=True))
-    settings = ProjectSettings(encoder="tfidf", overlap=overlap, tuning=False, seed=seed)
+    settings = ProjectSettings(encoder="tfidf", overlap=int(overlap), tuning=False, seed=seed)
     found = {}
     with Project.create(
         folder / f"cost-{seed}-{overlap}.db", texts=texts, classes=["no", "yes"], settings=settings
@@ -67,8 +72,7 @@ def cost(folder: Path, seed: int, overlap: int) -> dict[str, float]:
             name = HONEST[place % 3]
             task = project.next_task(name)
             if isinstance(task, Task):
-                said = int(right[int(task.text_id[1:])]) ^ int(rng.random() > skill[name])
-                project.submit(task, ["no", "yes"][said])
+                project.submit(task, careful(right, task, skill[name], rng))
             if place % 30 == 29:
                 project.refit()
             if place in (59, 119):
@@ -99,10 +103,11 @@ def play(folder: Path, seed: int, *, late: bool, overlap: int) -> dict[str, obje
         for place, name in enumerate(turns):
             task = project.next_task(name)
             if isinstance(task, Task):
-                truth = int(right[int(task.text_id[1:])])
-                said = truth ^ int(rng.random() > skill[name]) if name in skill else int(rng.integers(2))
-                seconds = float(rng.lognormal(1.4, 0.5)) if name in skill else 0.2
-                project.submit(task, ["no", "yes"][said], seconds=seconds)
+                if name in skill:
+                    said, seconds = careful(right, task, skill[name], rng), float(rng.lognormal(1.4, 0.5))
+                else:
+                    said, seconds = ("no", "yes")[int(rng.integers(2))], 0.2
+                project.submit(task, said, seconds=seconds)
             if place % BATCH == BATCH - 1:
                 project.refit()
         people = {one.name: one for one in project.beliefs.now().annotators}
@@ -119,26 +124,21 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--projects", type=int, default=200)
-    parser.add_argument(
-        "--cost", type=int, metavar="N", help="measure what shared first texts cost, N projects"
-    )
+    parser.add_argument("--cost", type=int, default=30, help="projects for the price of shared first texts")
     parser.add_argument("--out", type=Path, default=OUT)
     parser.add_argument("--table", action="store_true")
     given = parser.parse_args()
-    if given.cost:
-        with tempfile.TemporaryDirectory() as folder:
-            pairs = [[cost(Path(folder), seed, overlap) for overlap in (8, 0)] for seed in range(given.cost)]
-        for at in ("60", "120"):
-            shared, free = (np.array([pair[arm][at] for pair in pairs]) for arm in (0, 1))
-            error = (shared - free).std(ddof=1) / np.sqrt(len(pairs))
-            both = f"{shared.mean():.3f} with, {free.mean():.3f} without"
-            print(f"{at} labels: {both}, +- {error:.3f} of the difference")
-        return
     if given.table:
         write_table(json.loads(given.out.read_text()))
         return
-    played: dict[str, Any] = json.loads(given.out.read_text())["played"] if given.out.exists() else {}
+    before = json.loads(given.out.read_text()) if given.out.exists() else {"played": {}, "cost": {}}
+    played: dict[str, Any] = before["played"]
+    costs: dict[str, Any] = before["cost"]
     with tempfile.TemporaryDirectory() as folder:
+        for seed in range(given.cost):
+            if str(seed) not in costs:
+                costs[str(seed)] = {overlap: cost(Path(folder), seed, overlap) for overlap in ("8", "0")}
+                given.out.write_text(json.dumps(results(played, costs), indent=1) + "\n")
         for seed in range(given.projects):
             for name, (late, overlap) in ARMS.items():
                 if f"{name}|{seed}" in played:
@@ -147,16 +147,16 @@ def main() -> None:
                 found = play(Path(folder), seed, late=late, overlap=overlap)
                 seconds = round(time.process_time() - start, 1)
                 played[f"{name}|{seed}"] = {**found, "seconds": seconds}
-                given.out.write_text(json.dumps(results(played), indent=1) + "\n")
+                given.out.write_text(json.dumps(results(played, costs), indent=1) + "\n")
                 print(name, seed, played[f"{name}|{seed}"], flush=True)
 
 
-def results(played: dict[str, Any]) -> dict[str, Any]:
+def results(played: dict[str, Any], costs: dict[str, Any]) -> dict[str, Any]:
     """Return the file's content: the arms' figures, and the projects that they rest on."""
     arms = {name: [row for key, row in played.items() if key.startswith(f"{name}|")] for name in ARMS}
     return {
         "labels": LABELS, "texts": TEXTS, "machine": platform.platform(),
-        "arms": {name: summary(rows) for name, rows in arms.items() if rows}, "played": played,
+        "arms": {name: summary(rows) for name, rows in arms.items() if rows}, "cost": costs, "played": played,
     }  # fmt: skip
 
 
@@ -168,10 +168,27 @@ def write_table(found: dict[str, Any]) -> None:
         "|---|---|---|---|---|---|",
         *(_line(name, one) for name, one in found["arms"].items()),
         "",
+        _priced(found["cost"]),
+        "",
     ]
     before, _, rest = DOCS.read_text(encoding="utf-8").partition(BEGIN)
     _, _, after = rest.partition(END)
     DOCS.write_text(before + BEGIN + "\n".join(lines) + END + after, encoding="utf-8")
+
+
+def _priced(costs: dict[str, Any]) -> str:
+    """Say what the shared first texts cost the model."""
+    said = []
+    for at in ("60", "120"):
+        shared, free = (np.array([pair[arm][at] for pair in costs.values()]) for arm in ("8", "0"))
+        error = (shared - free).std(ddof=1) / np.sqrt(len(costs))
+        said.append(
+            f"with {at} labels {shared.mean():.1%} and {free.mean():.1%} (± {error:.1%} of the difference)"
+        )
+    return (
+        f"What sharing the first texts costs the model, in {len(costs)} such projects with the three careful "
+        f"people alone: it is right, with it and without, {'; '.join(said)}."
+    )
 
 
 def _line(name: str, one: dict[str, float]) -> str:
