@@ -54,6 +54,9 @@ PAGES = {
     "texts": "/manage/texts?state=labelled",
     "annotations": "/manage/annotations?annotator=ana",
     "text": "/manage/text?id=long",
+    "duplicates": "/manage/duplicates",
+    "clusters": "/manage/clusters",
+    "cluster": "/manage/cluster?number=0",
     "review": "/manage/review",
     "people": "/manage/people",
     "person": "/manage/person?name=ana",
@@ -154,6 +157,7 @@ def play(path: Path) -> Iterator[Project]:
         project.edit.reopen(["long"], by="dara")
         project.edit.keep_search("unsure", "state=disagreed")
         project.people.pause("chidi")
+        project.pool.find_clusters(4)
         project.beliefs.keep()
         add_hook(project, "https://example.org/a/rather/long/path/where/events/are/received", [*Event])
         yield project
