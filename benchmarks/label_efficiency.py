@@ -107,7 +107,12 @@ def ablations() -> Iterator[Strategy]:
 
 
 STRATEGIES.update({strategy.name: strategy for strategy in ablations()})
-HEADS = {"strength by ALO alone": Head(prior=0.0), "no emphasis": Head(), "last layer only": Head()}
+HEADS = {
+    "strength by ALO alone": Head(prior=0.0),
+    "strength drawn to 2^1.5": Head(centre=1.5),
+    "no emphasis": Head(),
+    "last layer only": Head(),
+}
 # Our strength has a prior that was chosen for our strategy; without it ActiveLab does better on clean labels.
 FREE = {f"{rival}, strength by ALO alone": rival for rival in ("activelab", "random")}
 FIXED = {f"activelab, strength 2^{octave}": "activelab" for octave in (-1, 0, 1)}

@@ -89,7 +89,7 @@ class Head:
     """
 
     strength: float | None = None
-    centre: float = 1.5
+    centre: float = 0.0
     prior: float = 0.015
     lowest: int = -3
     highest: int = 6
