@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import pty
@@ -360,6 +361,7 @@ def test_ctrl_c_ends_a_command_with_130(
         "train",
         "report",
         "review",
+        "set",
     ],
 )
 def test_every_command_has_help_with_an_example(jurybox_in: Jurybox, command: str) -> None:
@@ -556,3 +558,49 @@ def test_editing_does_nothing_that_may_not_be_meant(
         assert words in capsys.readouterr().err
     with Project.open(place) as project:
         assert project.status().texts == 2
+
+
+def test_settings_are_listed_changed_and_undone(jurybox_in: Jurybox, project: str) -> None:
+    assert re.search(r"^encoder +tfidf +auto$", jurybox_in("set", project), re.M)
+    assert jurybox_in("set", project, "batch=7", "budget=90") == "batch: 2 → 7\nbudget: null → 90\n"
+    assert json.loads(jurybox_in("set", project, "--json"))["budget"] == 90
+    assert jurybox_in("set", project, "batch=7") == ""
+    events = json.loads(jurybox_in("history", project, "--json"))
+    assert (events[0]["verb"], events[0]["detail"]["after"]) == ("settings", {"batch": 7, "budget": 90})
+    jurybox_in("history", project, "--undo", str(events[0]["number"]))
+    assert json.loads(jurybox_in("set", project, "--json"))["budget"] is None
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ("batch", "expected NAME=VALUE"),
+        ("batches=3", "there is no setting 'batches'"),
+        ("batch=0", "batch is 0, expected a whole number from 1"),
+        ("strategy=tarot", "strategy is 'tarot', expected one of default"),
+        ("encoder=../nowhere", "encoder '../nowhere' is unknown and no folder"),
+        ("classifier=sklearn:ensemble.Oracle", "no classifier 'ensemble.Oracle'"),
+        ("encoder=[1]", "encoder is [1], expected a name"),
+    ],
+)
+def test_a_wrong_setting_changes_nothing(
+    jurybox_in: Jurybox, project: str, change: str, problem: str
+) -> None:
+    before = jurybox_in("set", project)
+    assert problem in jurybox_in("set", project, "max_labels=3", change, code=1)
+    assert jurybox_in("set", project) == before
+
+
+def test_what_is_not_installed_cannot_be_set(
+    jurybox_in: Jurybox, project: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
+    error = jurybox_in("set", project, "encoder=minilm", code=1)
+    assert error.endswith("encoder is 'minilm', expected one of: auto, tfidf")
+
+
+def test_a_project_is_not_made_for_a_strategy_that_there_is_not(jurybox_in: Jurybox, tmp_path: Path) -> None:
+    texts = write_texts(tmp_path)
+    error = jurybox_in("init", "p.db", "--texts", str(texts), "--set", "strategy=tarot", code=1)
+    assert "strategy is 'tarot'" in error
+    assert not (tmp_path / "p.db").exists()

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from jurybox.web.pages.settings import CHOICES, GROUPS, Kind, choices_of
+from jurybox.project.choices import CHOICES, choices_of
+from jurybox.web.pages.settings import GROUPS, Kind
 from jurybox.web.webhooks import list_hooks
 from support.web import Stage, stage
 from test_web_webhooks import receiving

@@ -16,12 +16,13 @@ from jurybox.drawing import Bar, Mark, Series, Whisker, bars, columns, curves, w
 from jurybox.errors import FormatError
 from jurybox.formats import ReadOptions
 from jurybox.learner import LearnerPhase
+from jurybox.project.choices import CHOICES
 from jurybox.project.labeller import SKIP_REASONS
 from jurybox.scales import CLASS_KEYS
 from jurybox.store.filters import TextState
 from jurybox.store.records import Role, Why
 from jurybox.web.i18n import LANGUAGES, Catalogue, Message, choose_language, get_catalogue
-from jurybox.web.pages.settings import CHOICES, GROUPS
+from jurybox.web.pages.settings import GROUPS
 from jurybox.web.pages.trust import heat_table
 from jurybox.web.render import environment, explain, found_words
 from jurybox.web.webhooks import Event

@@ -1,14 +1,14 @@
-"""The commands `edit …` and `history`: what owners change in bulk, who did it, and its undoing."""
+"""The commands `edit …`, `set` and `history`: what owners change, who did it, and its undoing."""
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from jurybox.cli.output import note, print_json, say, table
-from jurybox.cli.projects import AsJson, ProjectLocation, examples, open_project
+from jurybox.cli.projects import AsJson, ProjectLocation, examples, open_project, settings_of
 from jurybox.errors import InputError
 
 if TYPE_CHECKING:
@@ -43,6 +43,15 @@ def register(app: typer.Typer) -> None:
     edit.command(epilog=examples("edit remove reviews.db bo --labels"))(remove)
     edit.command(epilog=examples("edit erase reviews.db bo --yes"))(erase)
     app.add_typer(edit, name="edit", rich_help_panel="Project")
+    app.command(
+        "set",
+        rich_help_panel="Project",
+        epilog=examples(
+            "set reviews.db",
+            "set reviews.db batch=50 max_labels=3",
+            "set reviews.db budget=null encoder=minilm+tfidf",
+        ),
+    )(set_settings)
     app.command(
         rich_help_panel="Project",
         epilog=examples(
@@ -225,6 +234,44 @@ def duplicates(
     say(f"{found.total:,} groups, {found.copies:,} exact copies")
 
 
+def set_settings(
+    project: ProjectLocation,
+    changes: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="NAME=VALUE",
+            help="Settings and their new values: numbers, true, false, null or text.",
+            show_default=False,
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Change settings, which hold from the next text and the next round on; without a change, show them."""
+    from jurybox.project.choices import check_choices
+    from jurybox.store.settings import ProjectSettings
+
+    given = settings_of(changes or (), "a change")
+    with open_project(project) as opened:
+        before = opened.settings.to_dict()
+        check_choices(given, before, own=True)
+        after = (opened.configure(**given) if given else opened.settings).to_dict()
+    if as_json:
+        print_json(after)
+        return
+    if given:
+        changed = [name for name in after if before[name] != after[name]]
+        for name in changed:
+            say(f"{name}: {_written(before[name])} → {_written(after[name])}")
+        note("jurybox history PROJECT says how this is undone" if changed else "nothing changed")
+        return
+    usual = ProjectSettings().to_dict()
+    rows = [
+        (name, _written(value), "" if value == usual[name] else _written(usual[name]))
+        for name, value in after.items()
+    ]
+    table([("setting", "left"), ("value", "left"), ("default", "left")], rows)
+
+
 def history(
     project: ProjectLocation,
     undo: Annotated[int | None, typer.Option(metavar="N", help="Undo the event of this number.")] = None,
@@ -274,4 +321,9 @@ def _changes(event: HistoryEvent) -> str:
     if event.verb != "settings":
         return ""
     before, after = event.detail["before"], event.detail["after"]
-    return ", ".join(f"{name} {json.dumps(before[name])} → {json.dumps(after[name])}" for name in after)
+    return ", ".join(f"{name} {_written(before[name])} → {_written(after[name])}" for name in after)
+
+
+def _written(value: Any) -> str:
+    """Write the value of a setting as `set` takes it."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

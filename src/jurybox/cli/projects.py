@@ -169,7 +169,7 @@ def init(
     def opened(path: Path, classes: Sequence[str] | None, questions: Sequence[Question] = ()) -> Source:
         return formats.read(path, dataclasses.replace(reading.options(classes), questions=questions))
 
-    settings = ProjectSettings().updated({"target": target, **_settings(setting or ())})
+    settings = ProjectSettings().updated({"target": target, **settings_of(setting or (), "--set")})
     if question and (label or classes_from is not None or scale is not None):
         raise InputError("--question names the classes; leave out --label, --classes-from and --scale")
     asked, own, settings = what_is_asked(question or (), (), settings)
@@ -239,15 +239,21 @@ def _classes_from(place: str, texts: Path, opened: Callable[[Path, None], Source
     return classes
 
 
-def _settings(given: Sequence[str]) -> dict[str, Any]:
-    """Turn NAME=VALUE into settings; values are numbers, true, false, null or text."""
+def settings_of(given: Sequence[str], what: str) -> dict[str, Any]:
+    """Turn NAME=VALUE into settings; values are numbers, true, false, null or text.
+
+    Parameters
+    ----------
+    what
+        What they were given as, for the error.
+    """
     import json
 
     settings: dict[str, Any] = {}
     for pair in given:
         setting, equals, value = pair.partition("=")
         if not equals:
-            raise InputError(f"--set is {pair!r}, expected NAME=VALUE such as batch=50")
+            raise InputError(f"{what} is {pair!r}, expected NAME=VALUE such as batch=50")
         try:
             settings[setting] = json.loads(value)
         except ValueError:

@@ -34,7 +34,7 @@ from jurybox.encoders.views import (
     sample_of,
 )
 from jurybox.errors import InputError
-from jurybox.plugins import brought
+from jurybox.plugins import brought, names_of
 
 __all__ = [
     "Encoder",
@@ -164,12 +164,29 @@ def model_folder(name: str | Path) -> Path:
     path = Path(name).expanduser()
     if str(name) and path.is_dir():
         return path
-    if not _looks_like_hub_id(str(name)):
+    _check_hub_id(str(name))
+    return from_hub(str(name))
+
+
+def check_encoder(names: str) -> None:
+    """Raise InputError for encoders that can be none by their names alone; nothing is loaded.
+
+    Examples
+    --------
+    >>> check_encoder("minilm+tfidf")
+    """
+    for name in _split(names):
+        known = name in ("auto", "tfidf", "minilm", *names_of("encoders"))
+        if not (known or (name and Path(name).expanduser().is_dir())):
+            _check_hub_id(str(name))
+
+
+def _check_hub_id(name: str) -> None:
+    if not _looks_like_hub_id(name):
         raise InputError(
-            f"encoder {str(name)!r} is unknown and no folder; expected 'auto', 'tfidf', 'minilm', the path "
+            f"encoder {name!r} is unknown and no folder; expected 'auto', 'tfidf', 'minilm', the path "
             "of a model folder, or a hub id such as 'sentence-transformers/all-MiniLM-L6-v2'"
         )
-    return from_hub(str(name))
 
 
 def _looks_like_hub_id(name: str) -> bool:

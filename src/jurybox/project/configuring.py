@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy.engine import Connection
 
 from jurybox.errors import ConflictError
+from jurybox.project.choices import NAMED, check_names
 from jurybox.scales import numbers_of
 from jurybox.store import classes, editing, ranks, state
 from jurybox.store.checks import storable
@@ -31,7 +32,8 @@ def change_settings(
     Raises
     ------
     InputError
-        For an unknown name or a value out of range, or classes that are no scale.
+        For an unknown name, a value out of range, a strategy, encoder or classifier that there is not, or
+        classes that are no scale.
     ConflictError
         For a value that is for one question alone, in a project with several, or the other way round.
     """
@@ -92,6 +94,7 @@ def _set(connection: Connection, change: Callable[[ProjectSettings], ProjectSett
     serialise(connection, "round")
     stored = state.read_state(connection)
     settings = change(stored.settings)
+    check_names(settings, [n for n in NAMED if getattr(settings, n) != getattr(stored.settings, n)])
     state.check_questions(settings, stored.questions)
     numbers_of(state.read_classes(connection), settings.scale)  # raises where they are no scale
     before, after = _plain(stored.settings), _plain(settings)

@@ -11,6 +11,7 @@ from sqlalchemy.engine import Connection
 from jurybox.errors import ConflictError, InputError
 from jurybox.project.basis import Moment, read_inputs, read_version
 from jurybox.project.beliefs import BeliefSource, ProjectBelief
+from jurybox.project.choices import check_names
 from jurybox.project.handle import ProjectPart
 from jurybox.project.stopping import RandomArm
 from jurybox.questions import Facet, Question
@@ -89,9 +90,11 @@ def what_is_asked(
     Raises
     ------
     InputError
-        As `jurybox.written.writable_questions`; or for questions and classes at once, or neither.
+        As `jurybox.written.writable_questions` and `check_names`; or for questions and classes at once, or
+        neither.
     """
     settings = settings or ProjectSettings()
+    check_names(settings)
     if not questions and classes is None:
         raise InputError("got neither classes nor questions, expected either: what is asked of a text?")
     if not questions:

@@ -10,12 +10,12 @@ from pydantic import BaseModel, Field, StringConstraints, create_model
 
 from jurybox.errors import ConflictError, InputError
 from jurybox.learner import LearnerState, learner_state
+from jurybox.project.choices import check_choices
 from jurybox.questions import QuestionKind
 from jurybox.store.records import RoundInfo, Status
 from jurybox.store.settings import LIMITS, ProjectSettings
 from jurybox.web.access import Owner, annotator_only, owner_only, reviewer_only
 from jurybox.web.api.fields import Body, Name
-from jurybox.web.pages.settings import CHOICES, check_choice
 from jurybox.web.state import Server, Stored, get_project, get_server
 from jurybox.web.webhooks import Event, Hook, NewHook, add_hook, list_hooks, remove_hook
 
@@ -127,9 +127,7 @@ def settings(project: Stored) -> ProjectSettings:
 def change_settings(user: Owner, project: Stored, body: SettingsChange) -> ProjectSettings:
     """Change settings; they hold from the next task and the next round on."""
     changes: dict[str, Any] = body.model_dump(exclude_unset=True)
-    current = project.settings.to_dict()
-    for name in CHOICES.keys() & changes.keys():
-        check_choice(name, changes[name], current[name])
+    check_choices(changes, project.settings.to_dict())
     return project.configure(by=user.name, **changes) if changes else project.settings
 
 

