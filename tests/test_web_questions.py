@@ -167,13 +167,17 @@ def test_the_page_asks_all_questions_and_takes_a_plain_form(own: Stage) -> None:
     page = ana.get("/label").text
     assert page.count('class="question"') == 2
     text_id = page.split('name="text_id" id="text-id" value="')[1].split('"')[0]
-    sent = ana.post("/label", data={"text_id": text_id, "answer_0": "good", "answer_1": ["price", "service"]})
+    assert '<input type="hidden" name="shown_1" value="price|service">' in page
+    shown = {"shown_1": "price|service"}
+    answers = {"answer_0": "good", "answer_1": ["price", "service"]}
+    sent = ana.post("/label", data={"text_id": text_id, **shown, **answers})
     assert sent.status_code == 303, sent.text
     page = ana.get("/label").text
     text_id = page.split('name="text_id" id="text-id" value="')[1].split('"')[0]
-    assert ana.post("/label", data={"text_id": text_id, "answer_1": [""]}).status_code == 303
+    own.project.add_class("topics:parking")  # which that page does not show
+    assert ana.post("/label", data={"text_id": text_id, **shown, "answer_1": [""]}).status_code == 303
     labels = [one.label for one in own.project.reading.decisions("ana")]
-    assert labels == ["topics=|", "food=good; topics=price|service"]
+    assert labels == ["topics=<price|service", "food=good; topics=price|service<price|service"]
 
 
 def test_the_command_line_makes_labels_and_shows_such_a_project(tmp_path: Path) -> None:

@@ -95,6 +95,23 @@ def test_questions_are_answered_with_keys_and_sent_with_enter(
     assert labels(served) == ["food=good; topics=price|noise", "food=good; topics=|; stars=1"]
 
 
+def test_a_class_that_was_added_since_the_page_was_opened_was_not_asked_for(
+    browser: Browser, site: tuple[Site, str]
+) -> None:
+    served, token = site
+    page = window(browser, viewport={"width": 1440, "height": 900}, locale="en-GB").new_page()
+    open_page(page, served, token)
+    with Project.open(served.project) as project:
+        project.add_class("topics:parking")
+    page.locator("#sheet").focus()
+    for key in ("2", "3", "7"):  # good; price; one star
+        page.keyboard.press(key)
+    page.keyboard.press("Enter")
+    expect(page.locator("#recent-list li .given")).to_have_text("food=good; topics=price; stars=1")
+    expect(page.locator("#labelling")).to_have_attribute("data-unsent", "0")
+    assert labels(served) == ["food=good; topics=price<price|service|noise; stars=1"]
+
+
 def test_questions_on_a_phone_and_without_a_script(browser: Browser, site: tuple[Site, str]) -> None:
     served, token = site
     phone = window(browser, viewport={"width": 360, "height": 740}, has_touch=True, is_mobile=True)

@@ -244,8 +244,10 @@ class _Answers:
             else:
                 self._chosen.append(word)
             return None
-        if word != _OPEN:
-            self._said[name] = [*self._chosen] if word == _DONE else word
+        if word == _DONE and question is not None:  # of a class that was added since nothing is said
+            self._said[name] = {"yes": [*self._chosen], "asked": [*map(str, question.classes)]}
+        elif word != _OPEN:
+            self._said[name] = word
         self._left.pop(0)
         self._begin()
         return None if self._left else self._said

@@ -187,6 +187,7 @@ def _asked(questions: Sequence[Question], asked: Sequence[str] | None) -> list[d
             "name": each.name,
             "kind": each.kind,
             "facets": [str(facet) for facet in each.facets] if each.kind == "several" else [],
+            "shown": _BETWEEN.join(map(str, each.classes)) if each.kind == "several" else "",
             "wanted": wanted(each),
             "whole": len(wanted(each)) == len(each.facets),
             "classes": [
@@ -199,18 +200,26 @@ def _asked(questions: Sequence[Question], asked: Sequence[str] | None) -> list[d
 
 
 def _said(questions: Sequence[Question], form: FormData) -> dict[str, Any]:
-    """Return the answers of a form: of several classes those that were ticked, or that none applies."""
+    """Return the answers of a form: of several classes those that were ticked, or that none applies.
+
+    A class that was added since the page was opened was not asked for.
+    """
     said: dict[str, Any] = {}
     for place, each in enumerate(questions):
         given = [str(value) for value in form.getlist(f"answer_{place}")]
-        if given and each.kind == "several":
-            said[each.name] = [name for name in given if name]
-        elif given:
-            said[each.name] = given[-1]
-        if each.kind == "several" and not given:
-            words = {str(facet): form.get(f"answer_{place}_{at}") for at, facet in enumerate(each.facets)}
+        if each.kind != "several":
+            said |= {each.name: given[-1]} if given else {}
+            continue
+        shown = str(form.get(f"shown_{place}") or _BETWEEN.join(map(str, each.classes))).split(_BETWEEN)
+        if given:
+            said[each.name] = {"yes": [name for name in given if name], "asked": shown}
+        else:
+            words = {f"{each.name}:{name}": form.get(f"answer_{place}_{at}") for at, name in enumerate(shown)}
             said |= {name: str(word) for name, word in words.items() if word}
     return said
+
+
+_BETWEEN = "|"  # classes, none of which has it in its name
 
 
 def _task(request: Request, user: User, task: Task) -> dict[str, Any]:

@@ -19,16 +19,23 @@ const isOpen = (field) => !inputs(field).some((input) => input.checked);
 const chosenIn = (field) => inputs(field).filter((input) => input.checked && !("none" in input.dataset));
 const questions = [...new Set(fields.map(questionOf))];
 
-/** What is chosen, in the writing of the server; empty where nothing is. */
-export function written() {
+/** What is chosen, in the writing of the server; empty where nothing is. A question that is shown whole is written by `all`. */
+function written(all = allOf) {
   return questions
     .map((question) => [question, shown().filter((field) => questionOf(field) === question && !isOpen(field))])
     .filter(([, own]) => own.length > 0)
-    .map(([question, own]) => `${question}=${"option" in own[0].dataset ? someOf(own) : allOf(own[0])}`)
+    .map(([question, own]) => `${question}=${"option" in own[0].dataset ? someOf(own) : all(own[0])}`)
     .join(BETWEEN);
 }
 
 const allOf = (field) => chosenIn(field).map((input) => input.value).join(NONE) || NONE;
+
+/** The same with the classes that are shown: of one that was added since the page was opened nothing is said. */
+function ofShown(field) {
+  if (field.dataset.kind !== "several") return allOf(field);
+  const classes = inputs(field).filter((input) => !("none" in input.dataset));
+  return `${chosenIn(field).map((input) => input.value).join(NONE)}<${classes.map((input) => input.value).join(NONE)}`;
+}
 
 /** Which of the classes apply that were asked for and answered. */
 function someOf(own) {
@@ -143,7 +150,7 @@ export function submitAnswers(desk) {
   const label = desk.current ? whole() : "";
   if (!label) return;
   $("message").hidden = true;
-  desk.label(label, $("comment").value.trim());
+  desk.label(label, $("comment").value.trim(), written(ofShown));
 }
 
 export function setUpAnswers(desk) {

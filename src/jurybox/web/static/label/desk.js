@@ -124,12 +124,13 @@ export class Desk {
 
   // ---- decisions -------------------------------------------------------------------------------------------
 
-  label(name, comment) {
+  /** @param {string} [sent] what the server is told, where that is more than what is shown here */
+  label(name, comment, sent = name) {
     if (!this.current || performance.now() - this.shownAt < GLANCE) return; // a double tap must not label a text unseen
     const task = this.current;
     buttons.find((button) => button.value === name)?.classList.add("chosen");
     this.#remember(task, name, comment);
-    const body = { text_id: task.text_id, label: name, seconds: this.watch.seconds, comment };
+    const body = { text_id: task.text_id, label: sent, seconds: this.watch.seconds, comment };
     this.outbox.add({ path: "/annotations", body, text_id: task.text_id });
     this.#count(1);
     this.#leave(fillIn(say.given, { label: name }));
