@@ -123,6 +123,20 @@ def test_with_an_accuracy_that_is_known_the_stop_rules_decide(played: Any, rules
     assert advise(project.beliefs.now().inputs, stopping(narrow(belief), *rules)).step is step
 
 
+def test_a_forecast_and_an_advice_ask_for_no_more_labels_than_the_texts_may_get(played: Any) -> None:
+    project, belief = played
+    inputs = project.beliefs.now().inputs
+    learnt_from = np.setdiff1d(np.arange(120), inputs.evidence.audit)
+    given = inputs.annotations.counts[learnt_from]
+    agreed = given.max(axis=1) >= (SETTINGS.enough_agreement or 0)
+    assert inputs.room == int((SETTINGS.max_labels - given.sum(axis=1))[~agreed].sum()) < 1_000
+    tenth, half, all_ = (point.labels for point in belief.forecast.points)
+    assert (tenth, half, all_) == (all_ // 10, all_ // 2, inputs.room)
+    full = advise(replace(inputs, room=0), stopping(narrow(belief)))
+    assert full.step is Step.FULL
+    assert in_words(full).startswith("All texts have the labels")
+
+
 def test_every_language_says_every_step(played: Any) -> None:
     project, belief = played
     advice = replace(

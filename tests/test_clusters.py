@@ -156,6 +156,9 @@ def test_a_cluster_is_labelled_at_once_and_that_is_undone(location: str) -> None
         project.submit("s1", "good", annotator="ana", seconds=1.0)
         done = project.pool.label_cluster(number, "bad", by="olga")
         assert done == 20 - len(audited)
+        effort = project.beliefs.now().effort
+        assert (effort.labels, effort.annotators) == (1, 1), "a label of a whole cluster costs nobody's time"
+        assert project.reading.progress("ana").labels == 1
         rows = project.reading.find_annotations(AnnotationFilter(annotator="clusters"), limit=100).items
         assert {row.text_id for row in rows} == {f"s{at}" for at in range(20)} - audited
         assert {(row.label, row.origin) for row in rows} == {("bad", "cluster")}

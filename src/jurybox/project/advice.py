@@ -30,6 +30,7 @@ class Step(StrEnum):
     AUDIT = "audit"
     BUDGET = "budget"
     EXHAUSTED = "exhausted"
+    FULL = "full"
     MORE = "more"
 
 
@@ -166,6 +167,8 @@ def _by_accuracy(inputs: Moment, judged: Judged) -> Advice:
         return say(Step.BUDGET, labels=settings.budget or 0)
     if "exhausted" in stops:
         return say(Step.EXHAUSTED)
+    if not inputs.room:
+        return say(Step.FULL)
     if judged.forecast is None or not judged.forecast.points:
         return say(Step.MORE)
     next_ = judged.forecast.points[0]
@@ -212,6 +215,8 @@ def in_words(advice: Advice) -> str:
             return f"The budget of {advice.labels} labels is spent. {right}."
         case Step.EXHAUSTED:
             return f"Further labels would hardly bring anything. {right}."
+        case Step.FULL:
+            return f"All texts have the labels that they are asked for. {right}."
         case Step.MORE if advice.expected is not None:
             low, high = 100 * advice.expected.low, 100 * advice.expected.high
             return f"{right}. {advice.labels} more labels{paid} bring it to {low:.0f}–{high:.0f} %."

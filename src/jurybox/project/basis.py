@@ -22,6 +22,8 @@ from jurybox.consensus.text_types import TextTypes
 from jurybox.questions import Facet, Question
 from jurybox.store import machines, people, responses, rounds, state
 from jurybox.store.machines import Machine
+from jurybox.store.overview import count_paid, read_at_once
+from jurybox.store.places import count_room
 from jurybox.store.provenance import read_independent
 from jurybox.store.records import AnnotatorInfo, RoundInfo
 from jurybox.store.responses import Responses
@@ -85,6 +87,12 @@ class Moment:
         What was set, who took part, what was played.
     machines, machine_prices, responses
         Language models and rules, what each has cost, and what they said.
+    paid
+        Labels that are paid for, as `jurybox.store.overview.count_paid` counts them.
+    at_once
+        Names under which labels were given to whole clusters.
+    room
+        Labels that texts outside the audit sample may still get, as the settings are.
     questions
         Those of a project with several: then the annotations' classes are answers to all of them, and the
         probabilities those of all facets side by side: `jurybox.project.facets` has what is about one.
@@ -103,14 +111,12 @@ class Moment:
     machines: tuple[Machine, ...]
     machine_prices: tuple[float, ...]
     responses: Responses
+    paid: int
+    at_once: frozenset[str]
+    room: int
     questions: tuple[Question, ...] = ()
     facet: Facet | None = None
     whole: Moment | None = None
-
-    @property
-    def paid(self) -> int:
-        """Labels paid for: those that count, and those of people who are left out."""
-        return self.basis.labels + sum(person.n_annotations for person in self.people if person.left_out)
 
     @property
     def annotations(self) -> Annotations:
@@ -253,6 +259,9 @@ def read_inputs(connection: Connection) -> Moment:
         machines=asked,
         machine_prices=tuple(responses.read_tally(connection, machine).price for machine in asked),
         responses=responses.read_responses(connection, asked),
+        paid=count_paid(connection),
+        at_once=frozenset(read_at_once(connection)),
+        room=count_room(connection),
         questions=stored.questions,
     )
 

@@ -53,7 +53,6 @@ from jurybox.project.doubts import (
 from jurybox.project.opinions import SharesBelief, describe_shares, read_opinions
 from jurybox.project.panel import PanelBelief, judge_machines
 from jurybox.project.stopping import (
-    MORE,
     AccuracyForecast,
     Effort,
     RandomArm,
@@ -62,6 +61,7 @@ from jurybox.project.stopping import (
     judge_rules,
     judge_savings,
     measure_effort,
+    steps_ahead,
 )
 from jurybox.project.texts import ConsensusBelief, TextBeliefs, describe_consensus
 from jurybox.store import services
@@ -246,9 +246,8 @@ class Beliefs:
     @_Once
     def audit(self) -> AuditReport:
         """How good the last model and the consensus are: accuracy, macro-F1 and class shares."""
-        if self._kept is not None:
-            return self._kept.audit
-        return report_audit(self.inputs, self._judged, self.posterior)
+        kept = self._kept
+        return report_audit(self.inputs, self._judged, self.posterior) if kept is None else kept.audit
 
     @_Once
     def advice(self) -> Advice:
@@ -263,7 +262,8 @@ class Beliefs:
     @_Once
     def forecast(self) -> AccuracyForecast | None:
         """What more labels will bring; None before a round has been judged by the audit sample."""
-        return self.forecast_of(MORE) if self._kept is None else self._kept.forecast
+        ahead = steps_ahead(self.inputs.room)
+        return self.forecast_of(ahead) if self._kept is None else self._kept.forecast
 
     @_Once
     def verdicts(self) -> tuple[RoundVerdicts, ...]:

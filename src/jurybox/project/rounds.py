@@ -20,6 +20,7 @@ from jurybox.project.handle import ProjectPart
 from jurybox.project.tuning import Tuning
 from jurybox.store import machines, responses, rounds, snapshots, streams
 from jurybox.store.engine import Store
+from jurybox.store.overview import count_paid
 from jurybox.store.records import RoundInfo
 from jurybox.store.settings import ProjectSettings
 from jurybox.store.snapshots import Snapshot
@@ -63,6 +64,8 @@ class Rounds(ProjectPart):
         with self.store.read() as connection:
             settings = read_state(connection).settings
         snapshot = snapshots.read_snapshot(self.store)
+        with self.store.read() as connection:
+            paid = count_paid(connection)
         number = rounds.begin_round(self.store, snapshot, settings.to_dict(), now=self._clock())
         try:
             played, made = self._play(snapshot, settings, number, progress)
@@ -77,6 +80,7 @@ class Rounds(ProjectPart):
             "remarks": [*told["remarks"], *made.get("remarks", ())],
             "training_labels": snapshot.training_labels,
             "held_out": snapshot.held_out,
+            "paid": paid,
         }
         outcome = rounds.Outcome(
             order=played.ranking.texts,

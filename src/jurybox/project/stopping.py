@@ -1,7 +1,8 @@
 """When to stop a project: forecast, stop rules, what choosing texts has saved, what the labels cost.
 
-A paid label is an annotation that stands, whoever gave it and whatever for: costs, the budget and counts mean
-the same labels. A round learns from fewer of them: the audit's are never trained on.
+A paid label is an annotation that stands, whoever gave it and whatever for, unless it was given to a whole
+cluster at once: costs and the budget mean the same labels. A round learns from fewer of them: the audit's are
+never trained on.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from jurybox.trust.intervals import Interval
 from jurybox.trust.savings import Savings, estimate_savings
 from jurybox.trust.stopping import RoundFacts, Verdict, evaluate_rules, rules_for
 
-MORE = (100, 500, 1_000)
+_MORE = (100, 500, 1_000)
 
 RandomArm: TypeAlias = Callable[[Annotations, Ints, Bools], list[tuple[int, Ints]]]
 """Trains on growing parts of the texts that were drawn at random, see `jurybox.project.rounds`."""
@@ -41,7 +42,7 @@ class Effort:
     basis
         What it rests on.
     labels
-        Labels paid for: those that count, and those of people who are left out.
+        Labels paid for, those of people who are left out among them, those of whole clusters not.
     annotators
         How many people gave them.
     median_seconds
@@ -119,10 +120,11 @@ def measure_effort(inputs: Moment) -> Effort:
     medians = median_per_annotator(inputs.annotations, inputs.evidence.seconds)
     times = medians[np.isfinite(medians)].tolist()
     price, labels = inputs.settings.cost_per_label, inputs.paid
+    given = inputs.annotations.annotators[inputs.annotations.labels_per_annotator > 0]
     return Effort(
         basis=inputs.basis,
         labels=labels,
-        annotators=int((inputs.annotations.labels_per_annotator > 0).sum()),
+        annotators=len({*given.tolist()} - inputs.at_once),
         median_seconds=median(times) if times else None,
         price=price,
         cost=None if price is None else price * labels,
@@ -130,8 +132,20 @@ def measure_effort(inputs: Moment) -> Effort:
     )
 
 
+def steps_ahead(room: int) -> tuple[int, ...]:
+    """Return the numbers of further labels that are spoken of, where there is room for so many.
+
+    Examples
+    --------
+    >>> steps_ahead(20_000), steps_ahead(70), steps_ahead(0)
+    ((100, 500, 1000), (7, 35, 70), ())
+    """
+    most = min(room, _MORE[-1])
+    return tuple(sorted({most * more // _MORE[-1] for more in _MORE} - {0}))
+
+
 def forecast_accuracy(
-    inputs: Moment, judged: Sequence[JudgedRound], more: Sequence[int] = MORE
+    inputs: Moment, judged: Sequence[JudgedRound], more: Sequence[int]
 ) -> AccuracyForecast | None:
     """Return what more labels will bring; None before a round has been judged by the audit sample.
 
@@ -161,7 +175,7 @@ def judge_rules(inputs: Moment, judged: Sequence[JudgedRound]) -> tuple[RoundVer
     """Return what every stop rule said after each round with a model."""
     rounds = _rising(judged)
     rules = rules_for(target_accuracy=inputs.settings.target_accuracy, budget=inputs.settings.budget)
-    paid = [one.info.n_annotations for one in rounds[:-1]] + [inputs.paid]
+    paid = [one.info.diagnostics.get("paid", one.info.n_annotations) for one in rounds[:-1]] + [inputs.paid]
     facts = [
         RoundFacts(one.labels, one.accuracy, _stability(one.info), labels)
         for one, labels in zip(rounds, paid, strict=False)

@@ -20,7 +20,7 @@ from jurybox.store.filters import (
     text_conditions,
     text_number,
 )
-from jurybox.store.overview import count_texts
+from jurybox.store.overview import count_paid, count_texts
 from jurybox.store.places import count_finished, in_front
 from jurybox.store.ranks import order
 from jurybox.store.records import AnnotatorProgress
@@ -283,7 +283,7 @@ def read_progress(connection: Connection, name: str, *, since: float) -> Annotat
         cap=None if person is None else person.cap,
         texts=n_texts,
         finished_texts=count_finished(connection, n_texts),
-        labels=connection.scalar(sa.select(sa.func.sum(annotators.c.n_annotations))) or 0,
+        labels=count_paid(connection),
         goal=settings.budget or settings.first_labels * n_texts,
     )
 

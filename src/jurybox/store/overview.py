@@ -30,6 +30,24 @@ from jurybox.written import all_facets, answer_code, answer_said
 _PART, _FEW = 5_000, 500
 
 
+def read_at_once(connection: Connection) -> dict[str, int]:
+    """Return how many labels were given to whole clusters at once, by the name that they are under."""
+    annotators, given = schema.annotators, sa.func.count().label("n")
+    per_name = (
+        sa.select(annotators.c.name, given)
+        .join(schema.annotations, schema.annotations.c.annotator_id == annotators.c.id)
+        .where(schema.is_at_once)
+        .group_by(annotators.c.name)
+    )
+    return {row.name: row.n for row in connection.execute(per_name)}
+
+
+def count_paid(connection: Connection) -> int:
+    """Count the labels that are paid for: all that stand, whoever gave them, but those of whole clusters."""
+    all_ = connection.scalar(sa.select(sa.func.sum(schema.annotators.c.n_annotations))) or 0
+    return all_ - sum(read_at_once(connection).values())
+
+
 def read_status(connection: Connection, *, now: float) -> Status:
     """Count everything that counts: labels of people who are left out do not."""
     state = read_state(connection)

@@ -109,6 +109,19 @@ def count_open(connection: Connection) -> int:
     return connection.scalar(_N_OPEN) or 0
 
 
+def count_room(connection: Connection) -> int:
+    """Count the labels that texts outside the audit sample may still get, as the settings are."""
+    ranking, audit = schema.ranking.c, schema.audit.c
+    learnt_from = ~sa.exists().where(audit.text_id == ranking.text_id)
+    still = sa.select(sa.func.sum(ranking.cap - ranking.labels)).where(
+        ranking.round_id == read_state(connection).base_round,
+        ranking.open,
+        ranking.cap > ranking.labels,
+        learnt_from,
+    )
+    return int(connection.scalar(still) or 0)
+
+
 def count_finished(connection: Connection, n_texts: int) -> int:
     """Count those of so many texts that want no more labels: copies with the text whose labels they share."""
     state, groups, first = read_state(connection), schema.groups.c, schema.ranking.c

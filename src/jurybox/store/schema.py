@@ -46,8 +46,9 @@ from jurybox.store.schema_desk import (
 from jurybox.store.schema_machines import Serial, machines, metadata, released, responses, shown
 
 __all__ = ["annotations", "annotators", "arrays", "arrivals", "audit", "classes", "ended_sessions", "flags"]
-__all__ += ["gold", "gold_leases", "groups", "guidelines", "history", "incoming", "is_counted", "is_lent"]
-__all__ += ["is_standing", "leases", "machines", "metadata", "project", "ranking", "released", "reopened"]
+__all__ += ["gold", "gold_leases", "groups", "guidelines", "history", "incoming", "is_at_once"]
+__all__ += ["is_counted", "is_lent", "is_standing", "leases", "machines", "metadata", "project", "ranking"]
+__all__ += ["released", "reopened"]
 __all__ += ["replies", "responses", "rounds", "rulings", "searches", "served", "services", "shown", "skips"]
 __all__ += ["stored_texts", "text_words", "texts", "unsettled"]
 
@@ -209,6 +210,9 @@ Index(
     postgresql_where=is_standing,
 )
 Index("ix_annotations_annotator", annotations.c.annotator_id, annotations.c.id)
+is_at_once = and_(is_standing, annotations.c.origin == "cluster")
+"""An annotation that stands, and was given to a whole cluster at once."""
+Index("ix_at_once", annotations.c.annotator_id, sqlite_where=is_at_once, postgresql_where=is_at_once)
 Index(
     "uq_annotations_idempotency_key",
     annotations.c.annotator_id,

@@ -15,6 +15,7 @@ _PLACES = {
     Step.REACHED: "/manage/export",
     Step.BUDGET: "/manage/export",
     Step.EXHAUSTED: "/manage/export",
+    Step.FULL: "/manage/export",
 }
 _KINDS = {Step.PERSON: "warn", Step.GROW: "warn", Step.AUDIT: "warn", Step.REACHED: "good"}
 
