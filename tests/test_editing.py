@@ -11,9 +11,11 @@ import pytest
 import sqlalchemy as sa
 
 from jurybox import Project
-from jurybox.errors import ConflictError, InputError, NotFoundError
+from jurybox.errors import ConflictError, FormatError, InputError, NotFoundError
+from jurybox.formats import AnnotationRecord
 from jurybox.store import rounds, schema, snapshots
 from jurybox.store.filters import AnnotationFilter, TextFilter, TextState
+from jurybox.store.history import HistoryEvent
 from jurybox.store.records import Fault, Role, Standing, Task
 from jurybox.store.settings import ProjectSettings
 
@@ -78,6 +80,13 @@ def state(project: Project) -> Any:
     )
 
 
+def acts(project: Project) -> list[HistoryEvent]:
+    """Return the trail without its beginning, in which the project was made."""
+    *found, made = project.edit.history.last()
+    assert made.verb == "create project"
+    return found
+
+
 def undo_last(project: Project) -> None:
     project.edit.history.undo(project.edit.history.last(1)[0].number, by="olga")
 
@@ -91,8 +100,7 @@ def test_labels_go_and_come_back(project: Project) -> None:
     assert project.people.get("ana").n_annotations == 3
     assert project.status().annotations == 7
     assert project.edit.delete_labels(found[:5]) == 0  # they do not stand any more
-    assert len(project.edit.history.last()) == 1
-    event = project.edit.history.last()[0]
+    (event,) = acts(project)
     assert (event.verb, event.subject, event.actor) == ("delete labels", "5", "olga")
     project.submit(mine[0], "no", annotator="ana")  # said anew: the old label does not come back
     undo_last(project)
@@ -156,7 +164,7 @@ def test_figures_follow_when_one_text_comes_back_and_another_is_deleted(project:
     project.edit.delete_texts(["t3"])
     before = project.beliefs.now()
     assert before.texts.find("t3") is None
-    project.edit.history.undo(1)
+    undo_last(project)
     project.edit.delete_texts(["t4"])
     now = project.beliefs.now()
     assert now.basis.version != before.basis.version
@@ -216,9 +224,9 @@ def test_a_reopened_text_that_was_deleted_comes_back_reopened(project: Project) 
             project.submit(text, "yes", annotator=name)
     project.edit.reopen(mine[:1], 2)
     project.edit.delete_texts(mine)
-    project.edit.history.undo(2)
+    project.edit.history.undo(3)
     assert [row.text_id for row in project.reading.queue() if row.reason == "again"] == mine[:1]
-    project.edit.history.undo(1)  # closes what it opened
+    project.edit.history.undo(2)  # closes what it opened
     with project.store.read() as connection:
         assert connection.scalars(sa.select(schema.reopened.c.text_id)).all() == []
 
@@ -239,7 +247,7 @@ def test_an_assigned_text_goes_to_one_person_even_when_their_page_is_left(projec
     row = project.reading.find_annotations(AnnotationFilter(text_id="t20")).items[0]
     assert row.reason == "assigned"
     assert project.next_task("cy").text_id == known[0]  # type: ignore[union-attr]
-    for event in project.edit.history.last():
+    for event in acts(project):
         project.edit.history.undo(event.number)
     assert project.status().on_loan == len(others) + 1  # what ana borrowed from the queue
     with pytest.raises(NotFoundError):
@@ -281,7 +289,7 @@ def test_names_change_and_change_back(project: Project) -> None:
         project.edit.rename_class("sure", "no")
     with pytest.raises(ConflictError):
         project.edit.rename_person("bo", "cy")
-    for event in project.edit.history.last():
+    for event in acts(project):
         project.edit.history.undo(event.number)
     assert state(project) == before
 
@@ -434,7 +442,7 @@ def test_whoever_has_a_name_now_keeps_it_when_an_earlier_bearer_is_erased(projec
     project.people.pause("ana", by="ana")
     project.edit.keep_search("hers", "annotator=ana", by="ana")
     pseudonym = project.edit.erase_person("anna", by="olga")
-    trail = [(event.actor, event.verb, event.subject) for event in project.edit.history.last()]
+    trail = [(event.actor, event.verb, event.subject) for event in acts(project)]
     assert trail == [
         ("olga", "erase person", pseudonym),
         ("ana", "pause", "ana"),
@@ -450,7 +458,7 @@ def test_whoever_has_a_name_now_keeps_it_when_an_earlier_bearer_is_erased(projec
 def test_a_class_called_like_whoever_is_erased_keeps_its_name_in_the_trail(project: Project) -> None:
     project.edit.rename_class("maybe", "ana", by="olga")
     project.edit.erase_person("ana", by="olga")
-    project.edit.history.undo(1)
+    undo_first(project, "rename class")
     assert project.classes == ("no", "yes", "maybe")
 
 
@@ -461,7 +469,7 @@ def test_all_that_match_a_search(project: Project) -> None:
     assert len(project.edit.matching_annotations(AnnotationFilter(label="yes"))) == 4
     with pytest.raises(NotFoundError):
         project.edit.reopen(["t1", "no such text"])
-    assert project.edit.history.last() == []
+    assert acts(project) == []
 
 
 def undo_first(project: Project, verb: str) -> None:
@@ -589,7 +597,7 @@ def test_settings_guidelines_and_classes_are_in_the_trail_and_undone(project: Pr
     project.set_guidelines("Be kind.", by="olga")
     project.set_guidelines("Be kind and quick.", by="olga")
     project.add_class("perhaps", by="olga")
-    events = project.edit.history.last()
+    events = acts(project)
     assert [(event.actor, event.verb, event.subject) for event in reversed(events)] == [
         ("olga", "settings", "batch, highlights"),
         ("olga", "guidelines", "1"),
@@ -602,16 +610,16 @@ def test_settings_guidelines_and_classes_are_in_the_trail_and_undone(project: Pr
     }
     assert events[-1].detail == settings
     with pytest.raises(ConflictError, match="version 2 of the guidelines holds"):
-        project.edit.history.undo(2)
-    back = project.edit.history.undo(3, by="olga")
+        project.edit.history.undo(events[2].number)
+    back = project.edit.history.undo(events[1].number, by="olga")
     assert (project.guidelines, back.subject) == ("Be kind.", "3")
     project.edit.history.undo(back.number)
     assert project.guidelines == "Be kind and quick."
     project.configure(batch=8)
     with pytest.raises(ConflictError, match="batch was 7 and is 8"):
-        project.edit.history.undo(1)
+        project.edit.history.undo(events[-1].number)
     project.configure(batch=7)
-    project.edit.history.undo(1)
+    project.edit.history.undo(events[-1].number)
     assert project.settings == first
 
 
@@ -699,7 +707,7 @@ def test_the_trail_is_read_in_parts_and_in_brief(project: Project) -> None:
     project.edit.merge_classes("maybe", "no")
     project.edit.rename_class("yes", "sure")
     whole, brief = project.edit.history.last(), project.edit.history.last(brief=True)
-    assert [event.number for event in brief] == [event.number for event in whole] == [6, 5, 4, 3, 2, 1]
+    assert [event.number for event in brief] == [event.number for event in whole] == [7, 6, 5, 4, 3, 2, 1]
     assert [event.detail for event in brief] == [
         whole[0].detail,
         {"into": "no"},
@@ -707,10 +715,11 @@ def test_the_trail_is_read_in_parts_and_in_brief(project: Project) -> None:
         {},
         {"name": "bo"},
         {},
+        {"texts": N, "annotations": 0, "skips": 0},
     ]
-    assert len(whole[-1].detail["labels"]) == 6
-    parts = [project.edit.history.last(2, before=number, brief=True) for number in (None, 5, 3, 1)]
-    assert [event.number for part in parts for event in part] == [6, 5, 4, 3, 2, 1]
+    assert len(whole[-2].detail["labels"]) == 6
+    parts = [project.edit.history.last(2, before=number, brief=True) for number in (None, 6, 4, 2)]
+    assert [event.number for part in parts for event in part] == [7, 6, 5, 4, 3, 2, 1]
 
 
 def test_undoing_a_fixed_number_of_labels_brings_all_back_that_it_had_set(project: Project) -> None:
@@ -724,3 +733,21 @@ def test_undoing_a_fixed_number_of_labels_brings_all_back_that_it_had_set(projec
     project.edit.history.undo(event.number)
     assert project.settings == before
     assert project.status().finished_texts == 0
+
+
+def test_what_was_brought_in_is_in_the_trail_at_once_with_who_did_it(project: Project) -> None:
+    project.add_texts(["one more"], by="olga")
+    project.add_texts(["one more"], by="olga")  # brings nothing
+    project.add_annotations([AnnotationRecord("t1", "ana", "no")], by="olga")
+    with pytest.raises(FormatError):
+        project.add_annotations([AnnotationRecord("no such text", "ana", "no")])
+    found = [(event.actor, event.verb, event.subject, event.detail) for event in acts(project)]
+    assert found == [
+        ("olga", "add", "0", {"texts": 0, "annotations": 1, "skips": 0}),
+        ("olga", "add", "1", {"texts": 1, "annotations": 0, "skips": 0}),
+    ]
+    made = project.edit.history.last()[-1]
+    assert (made.actor, made.subject, made.detail["texts"]) == (None, project.name, N)
+    with pytest.raises(ConflictError, match="cannot be undone"):
+        project.edit.history.undo(made.number)
+    assert project.edit.history.last(brief=True) == project.edit.history.last()

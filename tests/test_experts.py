@@ -229,5 +229,5 @@ def test_a_decision_that_is_changed_is_still_one(disputed: Project) -> None:
     assert disputed.consensus().labels[0] == 1
     assert disputed.review.decided() == {"t0"}
     assert disputed.edit.delete_labels_of(["t0"]) == 4
-    disputed.edit.history.undo(1)
+    disputed.edit.history.undo(disputed.edit.history.last_number())
     assert disputed.consensus().labels[0] == 1

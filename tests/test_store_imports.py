@@ -184,6 +184,6 @@ def test_the_file_of_a_text_that_is_deleted_can_come_again(project: Project) -> 
     assert project.add([batch]) == Added(known_texts=2, known_annotations=1, of_deleted=3)
     assert project.gold.labels() == {"b": "no"}
     assert [record.text_id for record in project.reading.annotation_records()] == ["b"]
-    project.edit.history.undo(1)
+    project.edit.history.undo(project.edit.history.last_number())
     assert project.gold.labels() == {"a": "yes", "b": "no"}
     assert [record.text_id for record in project.reading.annotation_records()] == ["a", "b"]

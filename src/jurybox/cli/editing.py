@@ -308,7 +308,7 @@ def _show_events(events: list[HistoryEvent]) -> None:
                 str(event.number),
                 moment(event.time),
                 event.actor or "command line",
-                f"{event.verb}: {_changes(event) or event.subject}",
+                f"{event.verb}: {_more(event) or event.subject}",
                 "" if event.undone_by is None else f"undone by {event.undone_by}",
             )
             for event in events
@@ -316,8 +316,10 @@ def _show_events(events: list[HistoryEvent]) -> None:
     )
 
 
-def _changes(event: HistoryEvent) -> str:
-    """Say from what to what settings were changed; empty for anything else."""
+def _more(event: HistoryEvent) -> str:
+    """Say from what to what settings were changed, or how much was added; empty for anything else."""
+    if event.verb == "add":
+        return f"{event.detail['texts']:,} texts, {event.detail['annotations']:,} annotations"
     if event.verb != "settings":
         return ""
     before, after = event.detail["before"], event.detail["after"]

@@ -14,15 +14,8 @@ from jurybox.arrays import DataFrame
 from jurybox.consensus import Consensus
 from jurybox.formats import AnnotationRecord, Export, ReadOptions, RecordBatch, TextRecord, read
 from jurybox.interactive import Loop
-from jurybox.project import configuring
-from jurybox.project.arriving import (
-    annotation_records,
-    fill,
-    frame_of,
-    importer_within,
-    loop_of,
-    text_records,
-)
+from jurybox.project import arriving, configuring
+from jurybox.project.arriving import annotation_records, fill, frame_of, loop_of, text_records
 from jurybox.project.audit import Audit
 from jurybox.project.beliefs import BeliefSource
 from jurybox.project.editing import Editing
@@ -42,6 +35,7 @@ from jurybox.questions import Question
 from jurybox.store import lifecycle, overview, ranks, snapshots, state
 from jurybox.store.checks import storable
 from jurybox.store.engine import Store, read_location
+from jurybox.store.history import note_arrival
 from jurybox.store.importer import importing
 from jurybox.store.records import Added, RoundInfo, Status
 from jurybox.store.settings import ProjectSettings
@@ -54,7 +48,8 @@ class Project(Labelling):
     """A project that lives in an SQLite file or a PostgreSQL schema.
 
     Use `create` or `open`; close it, or use it in a ``with`` statement. One object may be shared by threads;
-    other processes open their own. Times are Unix times in seconds, taken from `clock`.
+    other processes open their own. Times are Unix times in seconds, taken from `clock`; `by`, wherever it is
+    taken, is who does it, for the history.
 
     Attributes
     ----------
@@ -115,6 +110,7 @@ class Project(Labelling):
         duplicates: Duplicates = "error",
         cache: Location | None = None,
         clock: Callable[[], float] = time.time,
+        by: str | None = None,
     ) -> Self:
         """Make a new project; where anything fails, nothing is left behind.
 
@@ -151,9 +147,9 @@ class Project(Labelling):
             )
             if guidelines:
                 state.write_guidelines(connection, guidelines, now=clock())
-            importer = importer_within(connection, now=clock(), duplicates=duplicates)
+            importer = arriving.importer_within(connection, now=clock(), duplicates=duplicates)
             importer.add_texts(text_records(texts))
-            fill(importer, batches)
+            note_arrival(connection, fill(importer, batches), by=by, now=clock(), title=title)
         return project
 
     @classmethod
@@ -190,7 +186,7 @@ class Project(Labelling):
     def __repr__(self) -> str:
         return f"Project({self.store.label!r})"
 
-    def add_texts(self, texts: Iterable[TextLike]) -> Added:
+    def add_texts(self, texts: Iterable[TextLike], *, by: str | None = None) -> Added:
         """Add texts, all or none; known ids are counted, not added again.
 
         Parameters
@@ -204,7 +200,7 @@ class Project(Labelling):
         FormatError
             For a text that cannot be stored, or an id that is known with another text; nothing is added.
         """
-        with importing(self.store, now=self._clock()) as importer:
+        with importing(self.store, now=self._clock(), by=by) as importer:
             importer.add_texts(text_records(texts))
             return importer.finish()
 
@@ -214,6 +210,7 @@ class Project(Labelling):
         *,
         columns: Mapping[str, Hashable] | None = None,
         duplicates: Duplicates = "error",
+        by: str | None = None,
     ) -> Added:
         """Add annotations made elsewhere, all or none; unknown annotators are added.
 
@@ -233,12 +230,16 @@ class Project(Labelling):
             For an unknown text or label, with its row; nothing is added.
         """
         records = annotation_records(annotations, columns, self.classes)
-        return self.add(
-            (RecordBatch((), part) for part in ranks.chunks(records, 5_000)), duplicates=duplicates
-        )
+        parts = (RecordBatch((), part) for part in ranks.chunks(records, 5_000))
+        return self.add(parts, duplicates=duplicates, by=by)
 
     def add(
-        self, batches: Iterable[RecordBatch], *, duplicates: Duplicates = "error", add_classes: bool = False
+        self,
+        batches: Iterable[RecordBatch],
+        *,
+        duplicates: Duplicates = "error",
+        add_classes: bool = False,
+        by: str | None = None,
     ) -> Added:
         """Add a file's texts and annotations, streamed, all or none.
 
@@ -253,7 +254,7 @@ class Project(Labelling):
             As `add_texts` and `add_annotations`.
         """
         with importing(
-            self.store, now=self._clock(), duplicates=duplicates, add_classes=add_classes
+            self.store, now=self._clock(), duplicates=duplicates, add_classes=add_classes, by=by
         ) as importer:
             return fill(importer, batches)
 
@@ -265,6 +266,7 @@ class Project(Labelling):
         duplicates: Duplicates = "error",
         yes: bool = False,
         strict: bool = False,
+        by: str | None = None,
     ) -> Added:
         """Add what is in a file, all or nothing; `jurybox.formats.read(path).plan` says what will come.
 
@@ -284,7 +286,7 @@ class Project(Labelling):
         """
         source = read(path, self.reading_options(options))
         source.plan.approve(yes=yes, strict=strict, replace=duplicates == "last")
-        return self.add(source.batches(), duplicates=duplicates)
+        return self.add(source.batches(), duplicates=duplicates, by=by)
 
     def label(self, annotator: str) -> Any:
         """Return a widget that lets an annotator label in this notebook, with the keys of the labelling page.
@@ -331,8 +333,6 @@ class Project(Labelling):
 
         Parameters
         ----------
-        by
-            Who does it, for the history; so with classes and guidelines.
         **changes
             As of `jurybox.store.settings.ProjectSettings`.
 
@@ -407,10 +407,7 @@ class Project(Labelling):
         return self.beliefs.now().posterior
 
     def to_frame(self) -> DataFrame:
-        """Return one row per text, by id: the text, what is believed of it, and whether that is a guess.
-
-        A guess is a label that no annotation speaks for: the model's.
-        """
+        """Return one row per text, by id: what is believed of it, and whether it is a guess of the model."""
         return frame_of(self.reading.texts(), self.beliefs.now())
 
     def export(self) -> Export:

@@ -1,12 +1,14 @@
-"""What both databases can store, and what texts without a name are called."""
+"""What both databases can store, of rows of files too, and what texts without a name are called."""
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from math import isfinite
 from typing import Any
 
+from jurybox.duplicates import digest_of
 from jurybox.errors import FormatError, InputError
 from jurybox.formats.records import AnnotationRecord, TextRecord
 from jurybox.formats.values import id_of_text, problem_with
@@ -81,3 +83,56 @@ def named_texts(texts: Iterable[str]) -> Iterator[TextRecord]:
         seen[name] += 1
         copy = f"-{seen[name]}" if seen[name] > 1 else ""
         yield TextRecord(f"{name}{copy}", text, None, row)
+
+
+def text_row(number: int, record: TextRecord) -> dict[str, Any]:
+    """Return the row of a text that was checked.
+
+    Raises
+    ------
+    FormatError
+        If its metadata is no JSON.
+    """
+    return {
+        "id": number,
+        "external_id": record.id,
+        "text": record.text,
+        "digest": digest_of(record.text),
+        "metadata": _json(record) if record.metadata else None,
+    }
+
+
+def _json(record: TextRecord) -> str:
+    try:
+        return json.dumps(record.metadata, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise FormatError(
+            f"the metadata of text {record.id!r} is no JSON: {error}", row=record.row or None
+        ) from error
+
+
+def check_text(record: TextRecord) -> None:
+    """Raise FormatError for a text that cannot be stored, or has no id."""
+    checked(record.text, "text", record.row)
+    if not checked(record.id, "id", record.row).strip():
+        raise FormatError(
+            "expected an id that is not empty", row=record.row or None, column="id", value=record.id
+        )
+
+
+def checked(value: str, column: str, row: int) -> str:
+    """Return what stands in a row of a file, or raise FormatError if it cannot be stored."""
+    problem = problem_with(value)
+    if problem is not None:
+        raise FormatError(problem, row=row or None, column=column, value=value)
+    return value
+
+
+def seconds_of(record: AnnotationRecord) -> float | None:
+    """Return a record's time on task as it is stored, or raise FormatError."""
+    try:
+        return check_seconds(record.seconds)
+    except InputError as error:
+        raise FormatError(
+            "expected a number of at least 0", row=record.row or None, column="seconds", value=record.seconds
+        ) from error

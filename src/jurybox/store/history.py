@@ -15,6 +15,7 @@ from sqlalchemy.engine import Connection
 
 from jurybox.errors import NotFoundError
 from jurybox.store import schema
+from jurybox.store.records import Added
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class HistoryEvent:
     actor
         Who did it; None where nobody was signed in, as on the command line.
     verb
-        What, such as ``pause``, ``grow audit`` or ``delete texts``; `jurybox.project.history` has those that
+        What, such as ``pause``, ``add`` or ``delete texts``; `jurybox.project.history` has those that
         can be undone.
     subject
         To whom or what.
@@ -64,6 +65,23 @@ def note_event(
         sa.insert(schema.history).values(**values).returning(schema.history.c.id)
     ).scalar_one()
     return int(number)
+
+
+def note_arrival(
+    connection: Connection, added: Added, *, by: str | None, now: float, title: str | None = None
+) -> None:
+    """Note what came with an import, or with a new project of a title; of an import that brought nothing, no.
+
+    Parameters
+    ----------
+    added
+        What came.
+    """
+    detail = {"texts": added.texts, "annotations": added.annotations, "skips": added.skips}
+    if title is not None:
+        note_event(connection, "create project", title, by=by, now=now, detail=detail)
+    elif any(detail.values()):
+        note_event(connection, "add", str(added.texts), by=by, now=now, detail=detail)
 
 
 def mark_undone(connection: Connection, number: int, by: int) -> None:

@@ -6,21 +6,19 @@ transactions; then all of them become part of the project in one (`jurybox.store
 
 from __future__ import annotations
 
-import json
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from jurybox.annotations import Duplicates
-from jurybox.duplicates import digest_of
-from jurybox.errors import ConflictError, FormatError, InputError, StoreError
+from jurybox.errors import ConflictError, FormatError, StoreError
 from jurybox.formats.records import AnnotationRecord, SkipRecord, TextRecord
-from jurybox.formats.values import problem_with
 from jurybox.store import groups, schema, state
 from jurybox.store.arrivals import (
     IMPORT,
@@ -34,9 +32,10 @@ from jurybox.store.arrivals import (
     place_rest,
     two_labels,
 )
-from jurybox.store.checks import check_seconds, checked_answer
+from jurybox.store.checks import check_text, checked, checked_answer, seconds_of, text_row
 from jurybox.store.engine import Store, insert_rows
 from jurybox.store.gold import set_gold, without_deleted
+from jurybox.store.history import note_arrival
 from jurybox.store.loans import release_decided
 from jurybox.store.locks import serialise
 from jurybox.store.people import add_annotator, annotator_numbers
@@ -51,9 +50,21 @@ _RETRY_SECONDS = 0.1
 
 @contextmanager
 def importing(
-    store: Store, *, now: float, duplicates: Duplicates = "error", add_classes: bool = False
+    store: Store,
+    *,
+    now: float,
+    duplicates: Duplicates = "error",
+    add_classes: bool = False,
+    by: str | None = None,
 ) -> Iterator[Importer]:
-    """Be the only import of a project, and leave nothing behind on an error; parameters as for `Importer`.
+    """Be the only import of a project, and leave nothing behind on an error.
+
+    Parameters
+    ----------
+    now, duplicates, add_classes
+        As for `Importer`.
+    by
+        Who does it, for the history.
 
     Raises
     ------
@@ -65,7 +76,14 @@ def importing(
             begin_import(connection)
         clear(store.brief)  # what one that was killed has left
         try:
-            yield Importer(store.brief, store.write, now=now, duplicates=duplicates, add_classes=add_classes)
+            yield Importer(
+                store.brief,
+                store.write,
+                now=now,
+                duplicates=duplicates,
+                add_classes=add_classes,
+                noting=partial(note_arrival, by=by, now=now),
+            )
         except BaseException:
             with suppress(StoreError):  # what is left is swept up when the project is opened again
                 clear(store.brief)
@@ -105,6 +123,8 @@ class Importer:
         ``"last"`` one replace the earlier.
     add_classes
         Whether labels that are no class yet become classes.
+    noting
+        Called with what came, in the transaction in which it becomes part of the project.
     """
 
     def __init__(
@@ -115,12 +135,14 @@ class Importer:
         now: float,
         duplicates: Duplicates = "error",
         add_classes: bool = False,
+        noting: Callable[[Connection, Added], object] = lambda _connection, _added: None,
     ) -> None:
         self._brief = brief
         self._final = final
         self._now = now
         self._duplicates = duplicates
         self._add_classes = add_classes
+        self._noting = noting
         with brief() as connection:
             self._number = begin_import(connection)
             self._first_text = self._next_text = state.read_state(connection).n_texts
@@ -140,10 +162,10 @@ class Importer:
         """
         for chunk in chunks(records, _CHUNK):
             for record in chunk:
-                _check_text(record)
+                check_text(record)
             with self._part() as connection:
                 new = _unknown(connection, chunk)
-                rows = [_text_row(self._next_text + i, record) for i, record in enumerate(new)]
+                rows = [text_row(self._next_text + i, record) for i, record in enumerate(new)]
                 insert_rows(connection, schema.stored_texts, rows)
                 index_texts(connection, rows)
                 groups.note_copies(connection, rows)
@@ -221,6 +243,7 @@ class Importer:
                 self._counts["of_deleted"] += len(gold) - len(known)
                 set_gold(connection, known, now=self._now)
             place_part(connection)  # for a small import, that is all there is to do
+            self._noting(connection, Added(**self._counts))
         place_rest(self._brief)
         return Added(**self._counts)
 
@@ -232,7 +255,7 @@ class Importer:
 
     def _annotation_row(self, record: AnnotationRecord, texts: Mapping[str, int]) -> dict[str, Any]:
         label = checked_answer(self._questions, record) if self._questions else self._class(record)
-        return self._row(record, texts, label=label, seconds=_seconds(record), comment=record.comment)
+        return self._row(record, texts, label=label, seconds=seconds_of(record), comment=record.comment)
 
     def _skip_row(self, record: SkipRecord, texts: Mapping[str, int]) -> dict[str, Any]:
         return self._row(record, texts, label=None, seconds=None, comment=record.reason)
@@ -255,14 +278,14 @@ class Importer:
                 code="unknown_text",
             )
         if record.annotator not in self._annotators:
-            self._annotators[_checked(record.annotator, "annotator", record.row)] = None
+            self._annotators[checked(record.annotator, "annotator", record.row)] = None
         return {
             "text_id": texts[record.text_id],
             "annotator": record.annotator,
             "label": label,
             "created_at": self._now if record.time is None else record.time.timestamp(),
             "seconds": seconds,
-            "comment": _checked(comment, "comment", record.row),
+            "comment": checked(comment, "comment", record.row),
             "row": record.row,
         }
 
@@ -288,7 +311,7 @@ class Importer:
                 code="too_many_classes",
                 most=state.MOST_CLASSES,
             )
-        self._classes[_checked(record.label, "label", record.row)] = None
+        self._classes[checked(record.label, "label", record.row)] = None
         return record.label
 
     def _keep_new(
@@ -375,46 +398,3 @@ def _standing(numbers: set[int]) -> sa.Select[Any]:
         .join(classes, classes.c.id == annotations.c.class_id)
         .where(schema.is_standing, annotations.c.text_id.in_(numbers))
     )
-
-
-def _text_row(number: int, record: TextRecord) -> dict[str, Any]:
-    return {
-        "id": number,
-        "external_id": record.id,
-        "text": record.text,
-        "digest": digest_of(record.text),
-        "metadata": _json(record) if record.metadata else None,
-    }
-
-
-def _json(record: TextRecord) -> str:
-    try:
-        return json.dumps(record.metadata, allow_nan=False)
-    except (TypeError, ValueError) as error:
-        raise FormatError(
-            f"the metadata of text {record.id!r} is no JSON: {error}", row=record.row or None
-        ) from error
-
-
-def _check_text(record: TextRecord) -> None:
-    _checked(record.text, "text", record.row)
-    if not _checked(record.id, "id", record.row).strip():
-        raise FormatError(
-            "expected an id that is not empty", row=record.row or None, column="id", value=record.id
-        )
-
-
-def _checked(value: str, column: str, row: int) -> str:
-    problem = problem_with(value)
-    if problem is not None:
-        raise FormatError(problem, row=row or None, column=column, value=value)
-    return value
-
-
-def _seconds(record: AnnotationRecord) -> float | None:
-    try:
-        return check_seconds(record.seconds)
-    except InputError as error:
-        raise FormatError(
-            "expected a number of at least 0", row=record.row or None, column="seconds", value=record.seconds
-        ) from error

@@ -87,7 +87,7 @@ class Server:
             # Its file is there before its sessions' key is: whoever asks meanwhile must not open it.
             self._making = True
         try:
-            project = Project.create(self.location, **values)
+            project = Project.create(self.location, by=OWNER, **values)
             project.people.sessions.use_key(self._first_key)
             for session in self._ended:
                 project.people.sessions.end(session, until=time.time() + self.settings.session_seconds)

@@ -22,7 +22,7 @@ from jurybox.formats.options import read_delimiter, read_roles
 from jurybox.formats.write import ExportFormat
 from jurybox.project import Project
 from jurybox.store.records import Added
-from jurybox.web.access import owner_only
+from jurybox.web.access import Owner, owner_only
 from jurybox.web.api.fields import Name, Short
 from jurybox.web.state import Stored, get_server
 from jurybox.web.uploads import file_name
@@ -108,6 +108,7 @@ Reading = Annotated[ReadOptions, Depends(_reading)]
 @router.post("/import", openapi_extra=_BINARY)
 async def import_file(
     request: Request,
+    user: Owner,
     project: Stored,
     filename: FileName,
     options: Reading,
@@ -126,7 +127,7 @@ async def import_file(
         with names_of_client(path, filename):
             source = read(path, known)
             source.plan.approve(yes=lossy, strict=strict, replace=duplicates == "last")
-            return project.add(source.batches(), duplicates=duplicates, add_classes=add_classes)
+            return project.add(source.batches(), duplicates=duplicates, add_classes=add_classes, by=user.name)
 
     with tempfile.TemporaryDirectory(prefix="jurybox-") as folder:
         path = await received(request, Path(folder), filename)

@@ -187,6 +187,8 @@ def event_words(catalogue: Catalogue, event: HistoryEvent) -> str:
         return catalogue.text("history.settings", changes=changes)
     named = ("before", "after", "into", "name")
     values = {name: event.detail[name] for name in named if isinstance(event.detail.get(name), str)}
+    if event.verb in ("create project", "add"):
+        values |= {kind: catalogue.number(event.detail[kind]) for kind in ("texts", "annotations")}
     return catalogue.text(f"history.{event.verb}", subject=event.subject, **values)
 
 

@@ -13,6 +13,7 @@ from typing import Annotated, Any, get_args
 from fastapi import APIRouter, Depends, Form, Request, UploadFile
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from jurybox.annotations import Duplicates
 from jurybox.errors import InputError, JuryboxError
 from jurybox.formats import ImportPlan, ReadOptions, Source, TextRecord, read
 from jurybox.formats.detect import sniff_encoding, sniff_format
@@ -21,7 +22,7 @@ from jurybox.project.audit import sizes_for, usual_size
 from jurybox.project.facets import what_is_asked
 from jurybox.questions import QuestionKind
 from jurybox.store.settings import ProjectSettings
-from jurybox.web.access import owner_only
+from jurybox.web.access import Owner, owner_only
 from jurybox.web.i18n import Catalogue
 from jurybox.web.pages.audit import size_words
 from jurybox.web.render import catalogue_of, explain, found_words, render
@@ -151,6 +152,7 @@ def import_paste(request: Request, pasted: Pasted) -> Response:
 @router.post("/import/file")
 def import_add(
     request: Request,
+    owner: Owner,
     upload: Key,
     choice: Chosen,
     step: Annotated[str, Form(max_length=20)] = "preview",
@@ -162,7 +164,8 @@ def import_add(
     try:
         source = read(get_uploads(request).find(upload), project.reading_options(choice.options(None)))
         source.plan.approve(yes=choice.lossy)
-        added = project.add(source.batches(), duplicates="last" if choice.lossy else "error")
+        duplicates: Duplicates = "last" if choice.lossy else "error"
+        added = project.add(source.batches(), duplicates=duplicates, by=owner.name)
     except JuryboxError as error:
         return _preview(request, upload, choice, {}, adding=True, problem=explain(catalogue, error))
     get_uploads(request).drop(upload)
@@ -184,7 +187,8 @@ def _create(request: Request, path: Path, choice: FileChoice, form: Mapping[str,
     lines = _classes(form)
     source = read(path, choice.options(lines))
     source.plan.approve(yes=choice.lossy)
-    project = get_server(request).create(
+    server = get_server(request)
+    project = server.create(
         **{"questions" if _are_questions(lines) else "classes": lines},
         texts=_texts(source),
         name=form["name"].strip() or None,
@@ -192,7 +196,8 @@ def _create(request: Request, path: Path, choice: FileChoice, form: Mapping[str,
         settings=ProjectSettings() if audit < 0 else ProjectSettings(audit_size=audit, audit_share=1.0),
     )
     if source.plan.annotations or source.plan.skips:
-        project.add(source.batches(), duplicates="last" if choice.lossy else "error")
+        duplicates: Duplicates = "last" if choice.lossy else "error"
+        project.add(source.batches(), duplicates=duplicates, by=server.owner_name())
 
 
 def _asked(lines: Sequence[str] | None) -> dict[str, Any]:
