@@ -14,12 +14,14 @@ from typer.testing import CliRunner
 from jurybox import formats
 from jurybox.cli.app import app
 from jurybox.errors import ConflictError, InputError
+from jurybox.interactive import Loop
 from jurybox.project import Project
 from jurybox.report import gather
 from jurybox.store.backup import restore_backup, write_backup
 from jurybox.store.records import Role, Task
 from jurybox.web.app import create_app
 from jurybox.web.tokens import hash_token
+from jurybox.written import answer_code, answer_said
 from support.kinds import ProjectKind
 from support.store import served
 from support.web import token_of, web_settings
@@ -165,6 +167,36 @@ def test_a_backup_comes_back(project: Project, kind: ProjectKind, tmp_path: Path
         rows = [[one[:5] for one in each.reading.annotation_records()] for each in (project, two)]
         assert rows[0] == rows[1]
         assert isinstance(two.next_task("cy"), Task)
+
+
+def test_a_project_becomes_a_loop_and_a_loop_a_project(
+    project: Project, kind: ProjectKind, tmp_path: Path
+) -> None:
+    for name in ("ana", "bo"):
+        served(project, name, 4, said=lambda task: kind.label_of(task.text_id))
+    project.edit.delete_texts(["t11"])
+    loop = project.to_loop(batch=2)
+    known = {(one.text_id, one.annotator, one.label) for one in project.reading.annotation_records()}
+    assert {*loop.annotations.to_frame().itertuples(index=False, name=None)} == known
+    loop.run(lambda _, text_id: kind.label_of(text_id), budget=9)
+    assert len(loop.annotations) == len(known) + 9
+    assert "t11" not in loop.text_ids
+    for text_id, row in loop.to_frame().iterrows():
+        label, asked = kind.label_of(str(text_id)), project.questions
+        expected = answer_said(asked, answer_code(asked, label)) if asked else {"label": label}
+        assert {name: row[name] for name in expected} == expected
+    loop.save(tmp_path / "here.loop")
+    one, two = loop.ask(), Loop.load(tmp_path / "here.loop").ask()
+    assert one.text_ids == two.text_ids
+    assert loop.predict_proba(["nice soup"]).to_numpy().sum() >= 1
+    with loop.to_project(tmp_path / "again.db", audit_size=0) as again:
+        assert again.questions == project.questions
+        assert again.scale == project.scale
+        both = [
+            {*given.to_frame().itertuples(index=False, name=None)}
+            for given in (again.annotations(), again.to_loop().annotations)
+        ]
+        assert both[0] == both[1] == {*loop.annotations.to_frame().itertuples(index=False, name=None)}
 
 
 # ---- web -------------------------------------------------------------------------------------------------

@@ -176,3 +176,85 @@ def test_frames_of_texts_and_labels_start_a_loop() -> None:
     ):
         with pytest.raises(jb.InputError, match=message):
             jb.Loop(wrong, ["no", "yes"])
+
+
+ASKED = ["food=single:bad,good", "topics=several:day,soup,room,staff"]
+
+
+def answers(text: str) -> dict[str, Any]:
+    return {"food": "good" if "fine" in text else "bad", "topics": [text.split()[2]]}
+
+
+@pytest.mark.slow
+def test_a_loop_of_several_questions_is_told_whole_answers() -> None:
+    asked = jb.Loop(list(TEXTS.items()), questions=ASKED, encoder="tfidf", batch=6, rng=1)
+    for batch in asked:
+        asked.tell(batch.text_ids, "ana", [answers(text) for text in batch.texts])
+        if len(asked.annotations) == 24:
+            break
+    asked.tell("t0", "bo", "food=bad; topics=day")
+    assert asked.annotations.n_annotations == 25
+    p = asked.predict_proba(["a fine soup", "a bad room"])
+    assert p.columns.tolist() == [
+        "food:bad",
+        "food:good",
+        *(f"topics:{name}" for name in ("day", "soup", "room", "staff")),
+    ]
+    assert p["food:good"].diff().iloc[1] < 0 < p["topics:room"].diff().iloc[1]
+    frame = asked.to_frame()
+    told = frame[frame["n_annotations"] > 0]
+    same = [
+        {name: row[name] for name in ("food", "topics")} == answers(row["text"]) for _, row in told.iterrows()
+    ]
+    assert len(same) == asked.annotations.labelled.sum() >= 24
+    assert np.mean(same) > 0.8  # one answer each: a few are not believed
+    for wrong in (lambda: asked.round, lambda: asked.consensus, lambda: loop().joint_round):
+        with pytest.raises(ConflictError, match="question"):
+            wrong()
+    for given, message in (
+        ({"questions": ASKED, "classes": ["a", "b"]}, "expected either"),
+        ({}, "expected either"),
+        ({"questions": ASKED, "pred_probs": np.eye(60)}, "one question"),
+    ):
+        with pytest.raises(jb.InputError, match=message):
+            jb.Loop(list(TEXTS.items()), **given)
+    with pytest.raises(jb.InputError, match="'maybe'"):
+        asked.tell("t1", "bo", {"food": "maybe"})
+
+
+@pytest.mark.slow
+def test_rounds_of_a_loop_are_those_of_play_questions() -> None:
+    rng = np.random.default_rng(2)
+    x = rng.normal(size=(60, 5))
+    rows = [(f"t{n}", who, answers(TEXTS[f"t{n}"])) for n in range(0, 40, 2) for who in ("ana", "bo")]
+    long = [(t, who, name, said) for t, who, one in rows for name, said in one.items()]
+    sheet = jb.AnswerSheet.from_long(long, questions=ASKED, texts=[*TEXTS])
+    wide = pd.DataFrame([{"text": t, "annotator": who, **one} for t, who, one in rows])
+    batches = []
+    for given in (sheet, wide, pd.DataFrame(long, columns=["text", "annotator", "question", "answer"])):
+        asked = jb.Loop(
+            list(TEXTS.items()), questions=ASKED, annotations=given, features=x, reading=1.0, batch=5, rng=3
+        )
+        batches.append(asked.ask(["cy"]))
+    settings = jb.Settings(batch=5)
+    played = jb.play_questions(sheet, x, settings, 3, reading=1.0)
+    assert played.asked is not None
+    names = [str(facet) for facet in played.rounds]
+    for batch in batches:
+        assert batch.text_ids == tuple(sheet.texts[played.batch])
+        assert batch.asked == tuple(
+            tuple(name for name, yes in zip(names, played.asked[text], strict=True) if yes)
+            for text in played.batch
+        )
+    assert {len(items) for items in batches[0].asked} != {len(names)}  # some are asked for in part
+    assert batches[0].to_frame()["asked"].tolist() == [*batches[0].asked]
+
+
+def test_one_question_with_one_answer_makes_a_loop_like_any_other(tmp_path: Path) -> None:
+    asked = jb.Loop(list(TEXTS.items()), questions=["stars=scale:1..3"], encoder="tfidf", batch=6)
+    assert asked.questions == ()
+    asked.tell(["t0", "t1"], "ana", ["1", "3"])
+    assert asked.annotations.scale == (1.0, 2.0, 3.0)
+    assert asked.round.consensus.labels[0] == 0
+    with asked.to_project(tmp_path / "p.db") as project:
+        assert project.scale == (1.0, 2.0, 3.0)

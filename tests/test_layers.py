@@ -48,6 +48,7 @@ LAYERS = (
     "training",
     "facet_models",
     "estimators",
+    "told",
     "asking",
     "interactive",
     "formats",

@@ -263,7 +263,6 @@ def test_what_is_for_one_question_is_refused(project: Project) -> None:
         lambda: project.configure(tuning=True),
         lambda: project.configure(target="shares"),
         lambda: project.label("ana"),
-        lambda: project.to_loop(),
         lambda: project.beliefs.now(),
     ):
         with pytest.raises(ConflictError, match="several questions"):

@@ -1,10 +1,12 @@
-"""What a loop in memory asks and is answered: batches, oracles, its start, and its file."""
+"""What a loop in memory asks and finds: its rounds, batches, oracles, frames, and its file."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
+from os import PathLike
 from pathlib import Path
 from pickle import PicklingError
 from typing import Any, TypeAlias
@@ -13,30 +15,40 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jurybox.annotations import Annotations
-from jurybox.arrays import DataFrame, Floats
+from jurybox.arrays import Bools, DataFrame, Floats, Rng
 from jurybox.atomic import new_file
-from jurybox.coding import class_names, identifiers
 from jurybox.display import Shown
+from jurybox.doubts import doubt
 from jurybox.errors import InputError
-from jurybox.inputs import array, text_rows
-from jurybox.labelled import annotations_over
+from jurybox.joint import JointRound, play_questions
+from jurybox.labelled import ensemble
+from jurybox.loop import Round, Settings, play_round
+from jurybox.questions import Question
+from jurybox.written import all_facets, answer_said, answer_sheet
 
 __all__ = [
     "Batch",
     "Oracle",
+    "batch_of",
+    "believed_frame",
+    "exhausted",
     "first_answer",
-    "many",
+    "likely_frame",
+    "next_round",
+    "own_probabilities",
     "read_state",
-    "read_texts",
-    "start_annotations",
+    "stored",
     "with_ids",
     "write_state",
 ]
 
-_VERSION = 1
+_VERSION = 2
 
 Oracle: TypeAlias = Callable[..., Any]
-"""From a text, or from a text and its id, to a label, to (annotator, label), or to None: no answer."""
+"""From a text, or from a text and its id, to a label, to (annotator, label), or to None: no answer.
+
+With several questions a label is an answer by question, or in writing (`jurybox.written.Answers`).
+"""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -51,12 +63,16 @@ class Batch(Shown):
         Low = ask next.
     reasons : tuple of B str
         As in `jurybox.Ranking`.
+    asked : tuple of B tuples of str, or None
+        Of several questions, those (``food``) and the single classes (``topics:price``) that are asked of
+        each text; None: all.
     """
 
     text_ids: tuple[Any, ...]
     texts: tuple[str, ...]
     scores: Floats
     reasons: tuple[str, ...]
+    asked: tuple[tuple[str, ...], ...] | None = None
 
     def __len__(self) -> int:
         return len(self.text_ids)
@@ -70,16 +86,12 @@ class Batch(Shown):
         return f"Batch({len(self)} texts: {kinds})"
 
     def to_frame(self) -> DataFrame:
-        """Return one row per text: the text, its score, and why it is asked for."""
+        """Return one row per text: the text, its score, why it is asked for, and perhaps what is asked."""
         import pandas as pd
 
         columns = {"text": list(self.texts), "score": self.scores, "reason": list(self.reasons)}
+        columns |= {} if self.asked is None else {"asked": list(self.asked)}
         return pd.DataFrame(columns, index=pd.Index(list(self.text_ids), name="text_id"))
-
-
-def many(given: Any) -> bool:
-    """Whether something is several values, not a single text or number."""
-    return isinstance(given, Iterable) and not isinstance(given, str)
 
 
 def with_ids(function: Oracle) -> Oracle:
@@ -118,45 +130,149 @@ def first_answer(
     return None
 
 
-def read_texts(texts: Any) -> tuple[NDArray[Any], tuple[str, ...]]:
-    """Return ids and texts."""
-    if isinstance(texts, str):
-        raise InputError("texts is one string, expected several texts: pass [text] to label one")
-    rows = text_rows(texts)
-    if rows is not None:
-        pairs: list[tuple[Any, Any]] = [(key, text) for key, text, _ in rows]
-    else:
-        pairs = [_pair(at, each) for at, each in enumerate(array(texts))]
-    if all(key is None for key, _ in pairs):
-        ids: NDArray[Any] = np.arange(len(pairs))
-    else:
-        ids = np.empty(len(pairs), dtype=object)
-        ids[:] = [key for key, _ in pairs]
-    for at, (_, text) in enumerate(pairs):
-        if not isinstance(text, str):
-            raise InputError(f"row {at}: text is {text!r:.40}, expected a text; replace missing ones by ''")
-    return identifiers(ids, "text"), tuple(text for _, text in pairs)
+def exhausted(given: Annotations, people: Sequence[Any]) -> Bools:
+    """Return which texts (N,) all of some people have labelled already; none where there is nobody.
+
+    Examples
+    --------
+    >>> exhausted(Annotations.from_wide([[0, 1], [1, None]]), [0, 1])
+    array([ True, False])
+    """
+    if not len(people):
+        return np.zeros(given.n_texts, dtype=bool)
+    places = [at for at, name in enumerate(given.annotators.tolist()) if name in people]
+    theirs = np.isin(given.annotator, places)
+    return np.bincount(given.text[theirs], minlength=given.n_texts) >= len(people)
 
 
-def _pair(at: int, given: Any) -> tuple[Any, Any]:
-    """Return id, or None, and text of what stands in a list of texts."""
-    if isinstance(given, str):
-        return None, given
-    if isinstance(given, tuple | list) and len(given) == 2:
-        return given[0], given[1]
-    raise InputError(f"row {at}: text is {given!r:.40}, expected a text, or a pair of id and text")
+def next_round(
+    given: Annotations,
+    questions: tuple[Question, ...],
+    inputs: Any,
+    settings: Settings,
+    rng: Rng,
+    *,
+    previous: Round | JointRound | None,
+    eligible: Bools,
+    pred_probs: Floats | None,
+    reading: float | None,
+) -> Round | JointRound:
+    """Play the round of one question, or of several from whole answers: as `play_round`, `play_questions`."""
+    if not questions:
+        last = previous if isinstance(previous, Round) else None
+        return play_round(
+            given, inputs, settings, rng, previous=last, eligible=eligible, pred_probs=pred_probs
+        )
+    return play_questions(
+        answer_sheet(questions, given),
+        inputs,
+        settings,
+        rng,
+        previous=previous if isinstance(previous, JointRound) else None,
+        eligible=eligible & (given.n_labels < settings.max_labels),  # an answer may leave some open
+        reading=reading,
+    )
 
 
-def start_annotations(annotations: Any, ids: NDArray[Any], named: Sequence[Hashable]) -> Annotations:
-    """Return what is known at the start, over the texts and classes of the loop."""
-    classes = class_names(named)
-    if annotations is None:
-        return Annotations.from_indices([], [], [], texts=ids, annotators=[], classes=classes)
-    if isinstance(annotations, Annotations):
-        if annotations.texts.tolist() == ids.tolist() and annotations.classes == classes:
-            return annotations
-        return annotations_over(annotations, ids, classes)
-    return Annotations.from_long(annotations, texts=ids, classes=classes)
+def batch_of(
+    played: Round | JointRound, text_ids: NDArray[Any], texts: Sequence[str], questions: Sequence[Question]
+) -> Batch:
+    """Return the texts to label next, by ids and texts (N,) of the pool."""
+    at, first = played.batch, slice(0, len(played.batch))
+    wanted = played.asked if isinstance(played, JointRound) else None
+    facets = np.array([*map(str, all_facets(questions))])
+    return Batch(
+        tuple(text_ids[at].tolist()),
+        tuple(texts[text] for text in at),
+        played.ranking.scores[first],
+        tuple(played.ranking.reasons[first]),
+        None if wanted is None else tuple(tuple(facets[items].tolist()) for items in wanted[at]),
+    )
+
+
+def believed_frame(played: Round | JointRound, texts: Sequence[str], given: Annotations) -> DataFrame:
+    """Return one row per text; of several questions the answers believed, and how likely each part is right.
+
+    Parameters
+    ----------
+    texts
+        N texts.
+    given
+        What was said of them: of several questions, whole answers.
+    """
+    import pandas as pd
+
+    if isinstance(played, Round):
+        found = played.consensus.to_frame().rename_axis("text_id")
+        found.insert(0, "text", list(texts))
+        return found
+    code = np.column_stack([each.consensus.labels for each in played.rounds.values()]).tolist()
+    said = [answer_said(played.questions, each) for each in code]
+    columns = {
+        "text": list(texts),
+        **{one.name: [each.get(one.name) for each in said] for one in played.questions},
+        "n_annotations": given.n_labels,
+        **{f"quality({facet})": each.consensus.quality for facet, each in played.rounds.items()},
+    }
+    return pd.DataFrame(columns, index=pd.Index(given.texts, name="text_id"))
+
+
+def likely_frame(played: Round | JointRound, features: Any, classes: Sequence[Hashable]) -> DataFrame | None:
+    """Return probabilities of new texts, a column a class; None where nothing could be trained.
+
+    Of several questions it is called ``question:class``, and where several may apply, holds that of "yes".
+    """
+    import pandas as pd
+
+    if isinstance(played, Round):
+        fitted = played.classifier
+        return None if fitted is None else pd.DataFrame(fitted.predict_proba(features), columns=list(classes))
+    if all(each.classifier is None for each in played.rounds.values()):
+        return None
+    p, found = played.predict_proba(features), {}
+    for question in played.questions:
+        for facet in question.facets:
+            if facet.option is not None:
+                found[str(facet)] = p[facet][:, 1]
+            else:
+                found |= {f"{facet}:{name}": p[facet][:, k] for k, name in enumerate(question.classes)}
+    return pd.DataFrame(found)
+
+
+def own_probabilities(pred_probs: Any, given: Annotations) -> Floats | None:
+    """Return probabilities (P, N, K) of models of one's own, or of a function from annotations to these."""
+    if pred_probs is None:
+        return None
+    p = ensemble(pred_probs(given) if callable(pred_probs) else pred_probs, given.texts, given.classes)
+    for each in p:
+        doubt(given, each)
+    return p
+
+
+def stored(
+    location: str | PathLike[str],
+    texts: Sequence[str],
+    questions: Sequence[Question],
+    given: Annotations,
+    settings: Mapping[str, Any],
+) -> Any:
+    """Return a new stored project of texts (N,) and what was said of them; see `Loop.to_project`."""
+    for name in ("strategy", "classifier", "encoder"):
+        if not isinstance(settings[name], str):
+            raise InputError(f"{name} is an object, expected a name: pass {name}='…' to to_project")
+    # a loop becomes a project and a project a loop; only one of them can import the other
+    project = import_module("jurybox.project").Project
+    rules = import_module("jurybox.store.settings").ProjectSettings
+    made = project.create(
+        location,
+        texts=[(str(text_id), text) for text_id, text in zip(given.texts, texts, strict=True)],
+        classes=None if questions else [str(name) for name in given.classes],
+        questions=questions,
+        settings=rules(**{"scale": given.scale is not None, **settings}),
+    )
+    if len(given):
+        made.add_annotations(given)
+    return made
 
 
 def write_state(path: Path, state: dict[str, Any]) -> None:

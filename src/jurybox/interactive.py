@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
-from importlib import import_module
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -11,26 +10,31 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from jurybox.annotations import Annotations
-from jurybox.arrays import DataFrame, Floats, Ints, Rng, generator
+from jurybox.arrays import DataFrame, Ints, Rng, generator
 from jurybox.asking import (
     Batch,
     Oracle,
+    batch_of,
+    believed_frame,
+    exhausted,
     first_answer,
-    many,
+    likely_frame,
+    next_round,
+    own_probabilities,
     read_state,
-    read_texts,
-    start_annotations,
+    stored,
     with_ids,
     write_state,
 )
 from jurybox.consensus import Consensus
 from jurybox.display import Shown, watching
-from jurybox.doubts import doubt
 from jurybox.encoders import FeatureCache, Views, fit_views, get_encoders
 from jurybox.errors import ConflictError, InputError
-from jurybox.inputs import array
-from jurybox.labelled import ensemble, rows_by_text
-from jurybox.loop import Round, Settings, play_round
+from jurybox.joint import JointRound
+from jurybox.labelled import rows_by_text
+from jurybox.loop import Round, Settings
+from jurybox.questions import Question
+from jurybox.told import as_told, many, one_or_several, read_texts, start_annotations
 
 if TYPE_CHECKING:
     from jurybox.strategies import Strategy
@@ -50,17 +54,23 @@ class Loop(Shown):
         numbered.
     classes
         Names of the K >= 2 classes.
+    questions
+        In place of classes, what is asked of a text: as `jurybox.Question`, or as its `parse` takes it. Of
+        several questions a label is an answer to all, by question or in writing, as in a stored project.
     annotations
-        What is known already: `Annotations`, or a table as `Annotations.from_long` takes it.
+        What is known already: `Annotations`, or a table as `Annotations.from_long` takes it; of several
+        questions also an `AnswerSheet`, or a table as its `from_long` or `from_columns` takes it.
     strategy, classifier, encoder
         By name or as objects, as in `Settings` and `jurybox.get_encoders`.
     pred_probs
         In place of a classifier of ours: out-of-sample probabilities of a model, or of several, or a function
-        from the annotations so far to these, called before each round.
+        from the annotations so far to these, called before each round. Not of several questions.
     features : table or array, shape (N, D), optional
         In place of an encoder; a pandas frame is aligned by its index.
     batch, max_labels, random_share
         As in `Settings`.
+    reading
+        Of several questions, ask of each text for what is worth it alone: as in `jurybox.play_questions`.
     cache
         Folder where features are kept; default: nowhere.
     rng
@@ -69,7 +79,7 @@ class Loop(Shown):
     Raises
     ------
     InputError
-        For texts, classes or annotations that do not fit together.
+        For texts, classes, questions or annotations that do not fit together.
 
     Examples
     --------
@@ -86,8 +96,9 @@ class Loop(Shown):
     def __init__(
         self,
         texts: Any,
-        classes: Sequence[Hashable],
+        classes: Sequence[Hashable] | None = None,
         *,
+        questions: Sequence[Question | str] = (),
         annotations: Any = None,
         strategy: str | Strategy = "default",
         classifier: Any = "head",
@@ -97,13 +108,17 @@ class Loop(Shown):
         batch: int = 25,
         max_labels: int = 5,
         random_share: float = 0.0,
+        reading: float | None = None,
         cache: str | PathLike[str] | None = None,
         rng: Rng = 0,
     ) -> None:
+        self.questions, names, is_scale = one_or_several(questions, classes)
+        if pred_probs is not None and self.questions:
+            raise InputError("pred_probs are probabilities of one question, and this loop has several")
         self.text_ids, self.texts = read_texts(texts)
         self.settings = Settings(strategy, batch, max_labels, random_share, classifier)
         self._names = {"strategy": strategy, "classifier": classifier, "encoder": encoder}
-        self._pred_probs = pred_probs
+        self._pred_probs, self._reading = pred_probs, reading
         rows = None if features is None else rows_by_text(features, self.text_ids, "features")
         self._features = None if rows is None else np.asarray(rows)
         self._cache = None if cache is None else FeatureCache(Path(cache))
@@ -111,33 +126,42 @@ class Loop(Shown):
         self._rows: Any = None
         self._rng = generator(rng)
         self._place = {text_id: at for at, text_id in enumerate(self.text_ids.tolist())}
-        self._annotations = start_annotations(annotations, self.text_ids, classes)
+        self._annotations = start_annotations(annotations, self.text_ids, names, self.questions, is_scale)
         self._skipped = np.zeros(len(self.texts), dtype=bool)
-        self._round: Round | None = None
+        self._round: Round | JointRound | None = None
         self._fresh_for: tuple[Any, ...] | None = None
         self._asked: Ints | None = None
         self.n_rounds = 0
 
     @property
     def annotations(self) -> Annotations:
-        """All annotations so far."""
+        """All annotations so far; of several questions, whole answers in writing."""
         return self._annotations
 
     @property
     def classes(self) -> tuple[Hashable, ...]:
-        """Names of the classes."""
+        """Names of the classes; of several questions, the answers that were given."""
         return self._annotations.classes
 
     @property
     def round(self) -> Round:
-        """The round that goes by all annotations so far; played where it has not been."""
-        if self._round is not None and self._fresh_for is not None:
-            return self._round
-        return self._played_for(self._known())
+        """The round that goes by all annotations so far; ConflictError where there are several questions."""
+        played = self._now()
+        if isinstance(played, Round):
+            return played
+        raise ConflictError("this loop has several questions: see joint_round, and its rounds of each")
+
+    @property
+    def joint_round(self) -> JointRound:
+        """The round of several questions, as `round` is that of one; ConflictError where there is one."""
+        played = self._now()
+        if isinstance(played, JointRound):
+            return played
+        raise ConflictError("this loop has one question: see round")
 
     @property
     def consensus(self) -> Consensus:
-        """Labels, posterior and annotators, by all annotations so far."""
+        """Labels, posterior and annotators, by all annotations so far; of one question, as `round`."""
         return self.round.consensus
 
     def ask(self, annotators: str | Iterable[Any] | None = None) -> Batch:
@@ -151,13 +175,7 @@ class Loop(Shown):
         """
         names = (annotators,) if isinstance(annotators, str) else annotators
         played = self._played_for(self._known() if names is None else tuple(names))
-        at, first = played.batch, slice(0, len(played.batch))
-        return Batch(
-            tuple(self.text_ids[at].tolist()),
-            tuple(self.texts[text] for text in at),
-            played.ranking.scores[first],
-            tuple(played.ranking.reasons[first]),
-        )
+        return batch_of(played, self.text_ids, self.texts, self.questions)
 
     def tell(self, text_ids: Any, annotator: Any, labels: Any, *, replace: bool = False) -> None:
         """Take labels.
@@ -169,7 +187,8 @@ class Loop(Shown):
         annotator
             Who labelled them, known or new: a name, or one a text.
         labels
-            Names of classes, one a text; positions where the classes are no numbers.
+            Names of classes, one a text; positions where the classes are no numbers. Of several questions,
+            answers: ``{"food": "good", "topics": ["price"]}``, or in writing.
         replace
             Whether a label takes the place of an earlier one by the same annotator; else that is an error.
 
@@ -178,24 +197,8 @@ class Loop(Shown):
         InputError
             For an unknown text or class, different lengths, or a second label by the same annotator.
         """
-        ids = list(array(text_ids)) if many(text_ids) else [text_ids]
-        people = list(annotator) if many(annotator) else [annotator] * len(ids)
-        given = list(array(labels)) if many(text_ids) else [labels]
-        if not len(ids) == len(people) == len(given):
-            raise InputError(
-                f"got {len(ids)} texts, {len(people)} annotators and {len(given)} labels, expected as many "
-                "of each"
-            )
-        a = self._annotations
-        rows = Annotations.from_long(ids, people, given, texts=a.texts, classes=a.classes, duplicates="last")
-        names = list(dict.fromkeys([*a.annotators.tolist(), *rows.annotators.tolist()]))
-        place = {name: at for at, name in enumerate(names)}
-        theirs = np.array([place[name] for name in rows.annotators.tolist()], dtype=np.int64)[rows.annotator]
-        wider = Annotations.from_indices(
-            [], [], [], texts=a.texts, annotators=names, classes=a.classes, scale=a.scale
-        )
-        self._annotations = wider.with_triplets(a.text, a.annotator, a.label, decided=a.decided).extend(
-            rows.text, theirs, rows.label, duplicates="last" if replace else "error"
+        self._annotations = as_told(
+            self._annotations, text_ids, annotator, labels, self.questions, replaced=replace
         )
         self._fresh_for, self._asked = None, None
 
@@ -214,7 +217,7 @@ class Loop(Shown):
         asked = self.ask()
         if not len(asked):
             raise StopIteration
-        self._asked = self.round.batch
+        self._asked = self._now().batch
         return asked
 
     def run(
@@ -264,31 +267,38 @@ class Loop(Shown):
     def predict_proba(self, texts: Iterable[str]) -> DataFrame:
         """Return the classifier's probabilities of other texts, a column a class.
 
+        Of several questions a column is called ``question:class``; where several classes may apply, it holds
+        the probability that this one does.
+
         Raises
         ------
         InputError
             Where there is no classifier: nothing is labelled yet, or the probabilities are your own.
         """
-        import pandas as pd
-
-        fitted = self.round.classifier
-        if fitted is None or self._features is not None:
+        played, new = self._now(), list(texts)
+        found = None
+        if self._features is None and self._pred_probs is None:
+            x = new if self.settings.classifier.takes == "texts" else self._fitted_views().rows(new)
+            found = likely_frame(played, x, self.classes)
+        if found is None:
             raise InputError("no classifier of texts: label some, or ask the model that you brought along")
-        new = list(texts)
-        x = new if self.settings.classifier.takes == "texts" else self._fitted_views().rows(new)
-        return pd.DataFrame(fitted.predict_proba(x), columns=list(self.classes))
+        return found
 
     def headline(self) -> str:
         """Return sizes and rounds."""
         a = self._annotations
         told = f"{len(a):,} annotations by {len(self._known())} annotators, {self.n_rounds} rounds"
-        return f"Loop({a.n_texts:,} texts, classes {', '.join(map(str, a.classes))}: {told})"
+        asked = (
+            "; ".join(one.declared for one in self.questions) or f"classes {', '.join(map(str, a.classes))}"
+        )
+        return f"Loop({a.n_texts:,} texts, {asked}: {told})"
 
     def to_frame(self) -> DataFrame:
-        """Return one row per text: the text, and what is believed of it by all annotations so far."""
-        believed = self.consensus.to_frame().rename_axis("text_id")
-        believed.insert(0, "text", list(self.texts))
-        return believed
+        """Return one row per text: the text, and what is believed of it by all annotations so far.
+
+        Of several questions: a column for the answer to each, and for how likely each part of it is right.
+        """
+        return believed_frame(self._now(), self.texts, self._annotations)
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the loop into a file; a loop that is loaded goes on as this one would.
@@ -352,53 +362,42 @@ class Loop(Shown):
         InputError
             If strategy, classifier or encoder is an object: a project knows them by name alone.
         """
-        named = {name: value for name, value in self._names.items() if isinstance(value, str)}
-        for name in self._names:
-            if name not in named and name not in settings:
-                raise InputError(f"{name} is an object, expected a name: pass {name}='…' to to_project")
-        # a loop becomes a project and a project a loop; only one of them can import the other
-        project = import_module("jurybox.project")
-        known = {**named, **{name: getattr(self.settings, name) for name in _RULES}, **settings}
-        rules = import_module("jurybox.store.settings").ProjectSettings(**known)
-        texts = [(str(text_id), text) for text_id, text in zip(self.text_ids, self.texts, strict=True)]
-        made = project.Project.create(
-            location, texts=texts, classes=[str(name) for name in self.classes], settings=rules
-        )
-        if len(self._annotations):
-            made.add_annotations(self._annotations)
-        return made
+        known = {**self._names, **{name: getattr(self.settings, name) for name in _RULES}}
+        known |= {"ask": "unsure", "reading_effort": self._reading} if self._reading is not None else {}
+        return stored(location, self.texts, self.questions, self._annotations, {**known, **settings})
 
     def _known(self) -> tuple[Any, ...]:
         a = self._annotations
         return tuple(a.annotators[a.labels_per_annotator > 0].tolist())
 
-    def _played_for(self, people: tuple[Any, ...]) -> Round:
+    def _now(self) -> Round | JointRound:
+        """Return the round that goes by all annotations so far, whoever it asks."""
+        if self._round is not None and self._fresh_for is not None:
+            return self._round
+        return self._played_for(self._known())
+
+    def _played_for(self, people: tuple[Any, ...]) -> Round | JointRound:
         """Return the round that goes by all annotations and asks these people, played if need be."""
         if self._round is None or self._fresh_for != people:
             self._round = self._play(people)
             self._fresh_for, self.n_rounds = people, self.n_rounds + 1
         return self._round
 
-    def _play(self, people: tuple[Any, ...]) -> Round:
-        a, p = self._annotations, self._own_probabilities()
+    def _play(self, people: tuple[Any, ...]) -> Round | JointRound:
+        a = self._annotations
+        p = own_probabilities(self._pred_probs, a)
         x = np.zeros((a.n_texts, 0)) if p is not None else self._inputs()
-        theirs = np.isin(a.annotator, [at for at, name in enumerate(a.annotators.tolist()) if name in people])
-        exhausted = (
-            np.bincount(a.text[theirs], minlength=a.n_texts) >= len(people) if people else self._skipped
+        return next_round(
+            a,
+            self.questions,
+            x,
+            self.settings,
+            self._rng,
+            previous=self._round,
+            eligible=~(self._skipped | exhausted(a, people)),
+            pred_probs=p,
+            reading=self._reading,
         )
-        eligible = ~(self._skipped | exhausted)
-        return play_round(
-            a, x, self.settings, self._rng, previous=self._round, eligible=eligible, pred_probs=p
-        )
-
-    def _own_probabilities(self) -> Floats | None:
-        if self._pred_probs is None:
-            return None
-        given = self._pred_probs(self._annotations) if callable(self._pred_probs) else self._pred_probs
-        p = ensemble(given, self._annotations.texts, self.classes)
-        for each in p:
-            doubt(self._annotations, each)
-        return p
 
     def _inputs(self) -> Any:
         if self._features is not None:

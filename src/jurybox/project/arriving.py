@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from sqlalchemy.engine import Connection
 
 from jurybox.annotations import Annotations, Duplicates
-from jurybox.answers import NOT_ASKED
 from jurybox.arrays import DataFrame
 from jurybox.coding import encode, encode_labels, missing_labels, refuse_truth_values
 from jurybox.errors import InputError
@@ -25,8 +24,8 @@ from jurybox.sheets import AnswerSheet
 from jurybox.store.checks import named_texts
 from jurybox.store.importer import Importer
 from jurybox.store.records import Added
-from jurybox.store.settings import ProjectSettings
-from jurybox.written import answer_written, writable_questions
+from jurybox.store.state import ProjectState
+from jurybox.told import whole_answers
 
 _PLAIN = (str, bytes, TextRecord)
 
@@ -69,7 +68,7 @@ def annotation_records(
         As `Annotations.from_long`.
     """
     if isinstance(annotations, AnswerSheet):
-        return _answer_records(annotations)
+        annotations = whole_answers(annotations)
     if isinstance(annotations, Annotations):
         held = annotations
         texts, people = (
@@ -87,21 +86,6 @@ def annotation_records(
     what, named = encode_labels(given.label[rows], given.classes or _numbers(given.label[rows]), row=rows)
     texts, people = ([as_text(name) for name in known.tolist()] for known in (text_ids, person_ids))
     return _records(text[rows], who[rows], what, texts, people, _names(named, classes), rows + 1)
-
-
-def _answer_records(sheet: AnswerSheet) -> Iterator[AnnotationRecord]:
-    """Return a record for each text and person of a sheet."""
-    facets = list(sheet.facets.values())
-    keys = [each.text.astype(np.int64) * sheet.n_annotators + each.annotator for each in facets]
-    pairs = np.unique(np.concatenate(keys))
-    codes = np.full((len(pairs), len(keys)), NOT_ASKED)
-    for place, (key, each) in enumerate(zip(keys, facets, strict=True)):
-        codes[np.searchsorted(pairs, key), place] = each.label
-    questions = writable_questions(sheet.questions)
-    texts, people = ([as_text(name) for name in known.tolist()] for known in (sheet.texts, sheet.annotators))
-    for row, (pair, code) in enumerate(zip(pairs.tolist(), codes.tolist(), strict=True), 1):
-        text, annotator = divmod(pair, sheet.n_annotators)
-        yield AnnotationRecord(texts[text], people[annotator], answer_written(questions, code), row=row)
 
 
 def _records(
@@ -173,17 +157,20 @@ def frame_of(texts: Iterable[TextRecord], beliefs: Beliefs) -> DataFrame:
 
 def loop_of(
     texts: Iterable[TextRecord],
-    classes: Sequence[str],
+    project: ProjectState,
     annotations: Annotations,
-    settings: ProjectSettings,
     changes: Mapping[str, Any],
 ) -> Loop:
     """Return a loop in memory; see `Project.to_loop`."""
-    known = {**{name: getattr(settings, name) for name in _KEPT}, "rng": settings.seed, **changes}
+    settings, questions = project.settings, project.questions
+    known = {**{name: getattr(settings, name) for name in _KEPT}, "rng": settings.seed}
+    known |= {"reading": settings.reading_effort} if settings.ask == "unsure" else {}
     pairs = [(record.id, record.text) for record in texts]
     ids = {text_id for text_id, _ in pairs}
     here = [place for place, text_id in enumerate(annotations.texts) if text_id in ids]
-    return Loop(pairs, classes, annotations=annotations.subset(texts=np.array(here, dtype=int)), **known)
+    given = annotations.subset(texts=np.array(here, dtype=int))
+    classes = None if questions else annotations.classes
+    return Loop(pairs, classes, questions=questions, annotations=given, **{**known, **changes})
 
 
 def importer_within(connection: Connection, *, now: float, duplicates: Duplicates) -> Importer:

@@ -312,8 +312,7 @@ class Project(Labelling):
         **changes
             As of `jurybox.Loop`; default: as the project's settings say.
         """
-        self.refuse_questions("a loop in memory")
-        return loop_of(self.reading.texts(), self.classes, self.annotations(), self.settings, changes)
+        return loop_of(self.reading.texts(), self.stored, self.annotations(), changes)
 
     def add_class(self, name: str, *, by: str | None = None) -> None:
         """Add a class as the last (of several questions ``question:class``); ConflictError if it is there."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from sqlalchemy.engine import Connection
 
-from jurybox.errors import ConflictError, InputError
+from jurybox.errors import ConflictError
 from jurybox.project.basis import Moment, read_inputs, read_version
 from jurybox.project.beliefs import BeliefSource, ProjectBelief
 from jurybox.project.choices import check_names
@@ -21,8 +21,9 @@ from jurybox.store.services import BELIEFS
 from jurybox.store.settings import ProjectSettings
 from jurybox.store.snapshots import read_annotations
 from jurybox.store.state import read_questions
+from jurybox.told import one_or_several
 from jurybox.trust.intervals import Interval
-from jurybox.written import all_facets, answer_sheet, facet_named, writable_questions
+from jurybox.written import all_facets, answer_sheet, facet_named
 
 
 @dataclass(frozen=True)
@@ -95,17 +96,11 @@ def what_is_asked(
     """
     settings = settings or ProjectSettings()
     check_names(settings)
-    if not questions and classes is None:
-        raise InputError("got neither classes nor questions, expected either: what is asked of a text?")
-    if not questions:
-        return (), classes or (), settings
-    if classes:
-        raise InputError("got questions and classes, expected either: the classes are those of the questions")
-    asked = writable_questions(questions)
-    if len(asked) > 1 or asked[0].kind == "several":
+    asked, names, is_scale = one_or_several(questions, classes)
+    if asked:
         return asked, (), settings.updated({"tuning": False})
-    only = asked[0]
-    return (), [str(name) for name in only.classes], settings.updated({"scale": only.kind == "scale"})
+    given = settings.updated({"scale": is_scale}) if questions else settings
+    return (), [str(name) for name in names] if questions else classes or (), given
 
 
 def read_whole(connection: Connection) -> Moment:
