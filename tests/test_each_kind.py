@@ -255,6 +255,34 @@ def test_an_export_comes_back(project: Project, kind: ProjectKind, form: str, tm
     assert found == {(one.text_id, one.annotator): one.label for one in project.reading.annotation_records()}
 
 
+def test_labels_of_a_file_may_become_classes_at_every_door(
+    clients: tuple[TestClient, TestClient], project: Project, kind: ProjectKind, tmp_path: Path
+) -> None:
+    label_all(project, kind)
+    label, *more = {
+        "single": ("great", "great"),
+        "several": ("topics=taste|price", "topics:taste"),
+        "scale": ("4", "4"),
+        "two questions": ("food=great; stars=4", "food:great", "stars:4"),
+    }[kind.name]
+    table = f"id,annotator,label\nt0,cy,{label}\n"
+    (tmp_path / "more.csv").write_text(table, encoding="utf-8")
+    other = table.replace("t0,cy", "t1,cy")
+    query = {"filename": "m.csv"}
+    assert clients[1].post("/api/v1/import", params=query, content=other.encode()).status_code == 422
+    add = ["add", str(tmp_path / "p.db"), str(tmp_path / "more.csv")]
+    assert CliRunner().invoke(app, add).exit_code != 0
+    done = CliRunner().invoke(app, [*add, "--add-classes"])
+    assert done.exit_code == 0, done.output
+    sent = clients[1].post("/api/v1/import", params={**query, "add_classes": True}, content=other.encode())
+    assert sent.json()["annotations"] == 1, sent.text
+    names = [f"{each.name}:{name}" for each in project.questions for name in each.classes] or project.classes
+    assert {*more} <= {*names}
+    said = {one.text_id: one.label for one in project.reading.annotation_records() if one.annotator == "cy"}
+    assert {*said.values()} == {label.replace("taste|price", "price|taste")}
+    project.refit()
+
+
 # ---- what is believed ------------------------------------------------------------------------------------
 
 

@@ -246,8 +246,10 @@ def test_rounds_of_a_loop_are_those_of_play_questions() -> None:
             tuple(name for name, yes in zip(names, played.asked[text], strict=True) if yes)
             for text in played.batch
         )
-    assert {len(items) for items in batches[0].asked} != {len(names)}  # some are asked for in part
-    assert batches[0].to_frame()["asked"].tolist() == [*batches[0].asked]
+    asked_for = batches[0].asked
+    assert asked_for is not None
+    assert {len(items) for items in asked_for} != {len(names)}  # some are asked for in part
+    assert batches[0].to_frame()["asked"].tolist() == [*asked_for]
 
 
 def test_one_question_with_one_answer_makes_a_loop_like_any_other(tmp_path: Path) -> None:

@@ -29,6 +29,7 @@ LAYERS = (
     "answers",
     "sheets",
     "written",
+    "whole",
     "doubts",
     "agreement",
     "consensus",

@@ -22,11 +22,11 @@ from jurybox.store.records import Role
 from jurybox.store.rounds import read_array
 from jurybox.store.settings import ProjectSettings
 from jurybox.trust.suspects import find_copycats
+from jurybox.whole import answer_sheet
 from jurybox.written import (
     all_facets,
     answer_code,
     answer_said,
-    answer_sheet,
     answer_written,
     facets_at,
     writable_questions,
@@ -256,6 +256,74 @@ def test_items_that_agree_are_asked_for_no_more(project: Project) -> None:
     told = project.refit().diagnostics["facets"]
     assert told["food"]["wanting"] == 10
     assert told["stars"]["wanting"] == 11
+
+
+def test_answers_of_a_file_bring_classes_along(project: Project, tmp_path: Path) -> None:
+    project.people.add("ana")
+    project.submit("t0", {"topics": ["price"]}, annotator="ana")
+    project.submit("t1", {"topics": ["price"]}, annotator="ana")
+    project.refit()
+    rows = [
+        ("t0", "ana", "topics=price"),  # says what was said already, and that taste is no topic
+        ("t2", "ana", "topics=price"),
+        ("t3", "ana", "food=great; topics=price|taste"),
+        ("t4", "ana", "topics=price<price|noise"),
+        ("t5", "ana", "topics=price<price|service|noise"),
+        ("t6", "ana", "stars=6"),
+    ]
+    records = [formats.AnnotationRecord(*row, row=n) for n, row in enumerate(rows, 1)]
+    before = project.questions
+    with pytest.raises(FormatError, match=r"row 3.*'great'"):
+        project.add([formats.RecordBatch((), records)])
+    assert project.questions == before
+    with pytest.raises(FormatError, match="another label"):
+        project.add([formats.RecordBatch((), records)], add_classes=True)
+    assert project.questions == before
+    added = project.add([formats.RecordBatch((), records)], add_classes=True, duplicates="last")
+    assert (added.annotations, added.known_annotations) == (6, 0)
+    assert [each.classes[-1] for each in project.questions] == ["great", "taste", "6"]
+    assert project.questions[2].scale == (1.0, 2.0, 3.0, 4.0, 5.0, 6.0)
+    said = {one.text_id: one.label for one in project.reading.annotation_records()}
+    assert said == {
+        "t0": "topics=price",
+        "t1": "topics=price<price|service|noise",  # of before: nobody was asked for taste
+        "t2": "topics=price",
+        "t3": "food=great; topics=price|taste",
+        "t4": "topics=price<price|noise",
+        "t5": "topics=price<price|service|noise",
+        "t6": "stars=6",
+    }
+    sheet = project.facets.sheet()
+    assert sheet["topics", "taste"].counts.sum(axis=0).tolist() == [2, 1]
+    assert project.add([formats.RecordBatch((), records)], add_classes=True).annotations == 0
+    project.refit()
+    for wrong, message in (("mood=good", "question 'mood'"), ("topics=a;b", "has 'b'"), ("stars=0", "scale")):
+        with pytest.raises(FormatError, match=message):
+            project.add(
+                [formats.RecordBatch((), [formats.AnnotationRecord("t9", "ana", wrong)])], add_classes=True
+            )
+    assert project.status().annotations == 7
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        "id,annotator,food,topics\nt0,ana,great,price|taste\nt1,ana,,price\n",
+        "id,annotator,question,label\nt0,ana,food,great\nt0,ana,topics,taste|price\nt1,ana,topics,price\n",
+        "id,annotator,food,price,service,noise,topics:taste\nt0,ana,great,1,0,0,1\nt1,ana,,1,0,0,0\n",
+        "id,annotator,label\nt0,ana,food=great; topics=price|taste\nt1,ana,topics=price\n",
+    ],
+    ids=["a column a question", "a row an answer", "a column a class", "in writing"],
+)
+def test_tables_bring_classes_along(project: Project, tmp_path: Path, table: str) -> None:
+    path = tmp_path / "more.csv"
+    path.write_text(table, encoding="utf-8")
+    with pytest.raises(FormatError):
+        project.add_file(path)
+    assert project.add_file(path, add_classes=True).annotations == 2
+    assert [each.classes[-1] for each in project.questions] == ["great", "taste", "5"]
+    said = {one.text_id: one.label for one in project.reading.annotation_records()}
+    assert said == {"t0": "food=great; topics=price|taste", "t1": "topics=price"}
 
 
 def test_what_is_for_one_question_is_refused(project: Project) -> None:

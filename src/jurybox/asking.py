@@ -24,7 +24,8 @@ from jurybox.joint import JointRound, play_questions
 from jurybox.labelled import ensemble
 from jurybox.loop import Round, Settings, play_round
 from jurybox.questions import Question
-from jurybox.written import all_facets, answer_said, answer_sheet
+from jurybox.whole import answer_sheet
+from jurybox.written import all_facets, answer_said
 
 __all__ = [
     "Batch",

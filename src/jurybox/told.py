@@ -13,16 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jurybox.annotations import Annotations
-from jurybox.answers import NOT_ASKED
 from jurybox.coding import class_names, identifiers
 from jurybox.errors import InputError
 from jurybox.inputs import array, table, text_rows
 from jurybox.labelled import annotations_over
 from jurybox.questions import Question
 from jurybox.sheets import AnswerSheet
+from jurybox.whole import whole_answers
 from jurybox.written import answer_written, writable_questions
 
-__all__ = ["as_told", "many", "one_or_several", "read_texts", "start_annotations", "whole_answers"]
+__all__ = ["as_told", "many", "one_or_several", "read_texts", "start_annotations"]
 
 
 def many(given: Any) -> bool:
@@ -120,38 +120,6 @@ def _answers_given(annotations: Any, ids: NDArray[Any], questions: tuple[Questio
         read = AnswerSheet.from_columns if is_wide else AnswerSheet.from_long
         annotations = read(annotations, questions=questions, texts=ids)
     return whole_answers(annotations)
-
-
-def whole_answers(sheet: AnswerSheet) -> Annotations:
-    """Return what is said of each text as one answer in writing; `answer_sheet` takes it apart again.
-
-    Examples
-    --------
-    >>> rows = [("t1", "ana", "topics", ["price"]), ("t1", "ana", "food", "good")]
-    >>> asked = ["food=single:bad,good", "topics=several:price,service"]
-    >>> whole_answers(AnswerSheet.from_long(rows, questions=asked)).classes
-    ('food=good; topics=price',)
-    """
-    facets, M = list(sheet.facets.values()), sheet.n_annotators
-    keys = [each.text.astype(np.int64) * M + each.annotator for each in facets]
-    pairs = np.unique(np.concatenate(keys))
-    codes = np.full((len(pairs), len(keys)), NOT_ASKED)
-    decided = np.zeros(len(pairs), dtype=bool)
-    for place, (key, each) in enumerate(zip(keys, facets, strict=True)):
-        at = np.searchsorted(pairs, key)
-        codes[at, place] = each.label
-        decided[at] |= False if each.decided is None else each.decided
-    questions = writable_questions(sheet.questions)
-    different, label = np.unique(codes, axis=0, return_inverse=True)
-    found = Annotations.from_indices(
-        pairs // max(M, 1),
-        pairs % max(M, 1),
-        label.ravel(),
-        texts=sheet.texts,
-        annotators=sheet.annotators,
-        classes=[answer_written(questions, code) for code in different.tolist()],
-    )
-    return replace(found, decided=decided) if decided.any() else found
 
 
 def as_told(

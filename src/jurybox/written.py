@@ -13,36 +13,28 @@ Its code says of each facet which class was given, -1 where there is no answer.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from functools import lru_cache
 from typing import Any, TypeAlias
 
-import numpy as np
-from numpy.typing import NDArray
-
-from jurybox.annotations import Annotations
 from jurybox.answers import NOT_ASKED, as_set
-from jurybox.arrays import Ints
 from jurybox.coding import is_missing
 from jurybox.errors import InputError
 from jurybox.questions import NO_YES, Facet, Question, declared_questions
-from jurybox.sheets import AnswerSheet
+from jurybox.scales import numbers_of
 
 __all__ = [
     "Answers",
     "all_facets",
     "answer_cells",
     "answer_code",
-    "answer_codes",
     "answer_said",
-    "answer_sheet",
     "answer_written",
-    "answers_at",
-    "answers_in_common",
     "facet_named",
     "facets_at",
     "gold_is_met",
+    "new_classes",
     "question_records",
+    "widened",
+    "with_class",
     "writable_questions",
 ]
 
@@ -183,6 +175,66 @@ def answer_code(questions: Sequence[Question], said: str | Answers) -> tuple[int
     return tuple(code)
 
 
+def widened(questions: Sequence[Question], said: str | Answers) -> tuple[Question, ...]:
+    """Return the questions with the classes, behind the others, that an answer names and they lack.
+
+    Raises
+    ------
+    InputError
+        As `answer_code` for all else that is wrong, and as `with_class`.
+
+    Examples
+    --------
+    >>> asked = writable_questions(["food=single:bad,good", "topics=several:price"])
+    >>> [each.classes for each in widened(asked, "food=great; topics=taste|price")]
+    [('bad', 'good', 'great'), ('price', 'taste')]
+    """
+    known = tuple(questions)
+    while True:
+        try:
+            answer_code(known, said)
+        except InputError as error:
+            if error.code != "no_class" or "option" not in error.values:
+                raise
+            known = with_class(known, str(error.values["question"]), str(error.values["option"]))
+        else:
+            return known
+
+
+def with_class(questions: Sequence[Question], name: str, option: str) -> tuple[Question, ...]:
+    """Return the questions, one of them with a class more; a scale's number is one above the last.
+
+    Raises
+    ------
+    InputError
+        As `writable_questions`; or if the classes were no scale any more.
+    """
+    found = []
+    for each in questions:
+        if each.name == name:
+            scale = each.scale
+            named = scale is None or scale == numbers_of(each.classes, True)
+            scale = None if named or scale is None else (*scale, scale[-1] + 1)
+            each = each.with_classes([*each.classes, option], scale)
+        found.append(each)
+    return writable_questions(found)
+
+
+def new_classes(before: Sequence[Question], after: Sequence[Question]) -> list[str]:
+    """Return the classes, as ``question:class``, that questions have and did not have before.
+
+    Examples
+    --------
+    >>> asked = writable_questions(["topics=several:price"])
+    >>> new_classes(asked, with_class(asked, "topics", "taste"))
+    ['topics:taste']
+    """
+    known = {each.name: set(map(str, each.classes)) for each in before}
+    return [
+        f"{each.name}:{name}" for each in after for name in each.classes if str(name) not in known[each.name]
+    ]
+
+
 def answer_written(questions: Sequence[Question], said: str | Answers | Sequence[int]) -> str:
     """Return an answer in writing, always the same for the same answer.
 
@@ -230,76 +282,6 @@ def answer_said(questions: Sequence[Question], code: Sequence[int]) -> dict[str,
     """
     found = zip(questions, _each(questions, code), strict=True)
     return {each.name: said for each, said in found if said is not None}
-
-
-@lru_cache(maxsize=8)
-def answer_codes(questions: tuple[Question, ...], written: tuple[str, ...]) -> NDArray[np.int16]:
-    """Return what each of K answers in writing says of each of F facets, shape (K, F), as `answer_code`."""
-    codes = np.array([answer_code(questions, each) for each in written], dtype=np.int16)
-    codes = codes.reshape(len(written), len(all_facets(questions)))
-    codes.setflags(write=False)  # it is everybody's
-    return codes
-
-
-def answers_at(questions: tuple[Question, ...], annotations: Annotations, facet: Facet) -> Annotations:
-    """Return what annotations whose classes are answers in writing say of one facet, in their order."""
-    question = next(each for each in questions if each.name == facet.question)
-    codes = answer_codes(questions, tuple(map(str, annotations.classes)))
-    label = codes[annotations.label, all_facets(questions).index(facet)]
-    rows = np.flatnonzero(label != NOT_ASKED)
-    found = Annotations.from_indices(
-        annotations.text[rows],
-        annotations.annotator[rows],
-        label[rows],
-        texts=annotations.texts,
-        annotators=annotations.annotators,
-        classes=question.facet_classes,
-        scale=question.scale,
-    )
-    return _as_decided(found, annotations, rows)
-
-
-def _as_decided(found: Annotations, of: Annotations, rows: Ints) -> Annotations:
-    """Return annotations with what some rows of others say was decided."""
-    return found if of.decided is None else replace(found, decided=of.decided[rows])
-
-
-def answers_in_common(questions: tuple[Question, ...], annotations: Annotations) -> tuple[Annotations, Ints]:
-    """Return what people say of each text as a whole, and in which rows of the annotations (L,).
-
-    What somebody says is one class, of all that everybody was asked who answered about the text.
-
-    Examples
-    --------
-    >>> asked = writable_questions(["food=single:bad,good", "topics=several:price,service"])
-    >>> said = ["food=bad; topics=|", "food=bad", "food=good; topics=price"]
-    >>> given = Annotations.from_indices(
-    ...     [0, 0, 1, 1], [0, 1, 0, 1], [0, 1, 2, 2], texts=2, annotators=2, classes=said
-    ... )
-    >>> answers_in_common(asked, given)[0].counts.tolist()
-    [[2, 0], [0, 2]]
-    """
-    codes = answer_codes(questions, tuple(map(str, annotations.classes)))[annotations.label]
-    texts, first = np.unique(annotations.text, return_index=True)
-    everybody = np.logical_and.reduceat(codes != NOT_ASKED, first) if len(first) else codes != NOT_ASKED
-    codes = np.where(everybody[np.searchsorted(texts, annotations.text)], codes, NOT_ASKED)
-    rows = np.flatnonzero((codes != NOT_ASKED).any(axis=1))
-    different, label = np.unique(codes[rows], axis=0, return_inverse=True)
-    found = Annotations.from_indices(
-        annotations.text[rows],
-        annotations.annotator[rows],
-        label.ravel(),
-        texts=annotations.texts,
-        annotators=annotations.annotators,
-        classes=max(len(different), 2),
-    )
-    return _as_decided(found, annotations, rows), rows
-
-
-def answer_sheet(questions: Sequence[Question], annotations: Annotations) -> AnswerSheet:
-    """Return annotations whose classes are answers in writing as answers to the questions."""
-    asked = tuple(questions)
-    return AnswerSheet(asked, {facet: answers_at(asked, annotations, facet) for facet in all_facets(asked)})
 
 
 def question_records(questions: Sequence[Question]) -> list[dict[str, Any]]:
@@ -386,6 +368,8 @@ def _unknown(question: Question, name: str) -> InputError:
         f"the answer to question {question.name!r} is {name!r}, expected one of {classes}",
         code="no_class",
         classes=classes,
+        question=question.name,
+        option=name,
     )
 
 

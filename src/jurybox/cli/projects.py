@@ -279,6 +279,10 @@ def add(
         ),
     ],
     replace: Replace = False,
+    add_classes: Annotated[
+        bool,
+        typer.Option("--add-classes", help="Labels that are no class yet become classes, behind the others."),
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Read everything and say how, but add nothing.")
     ] = False,
@@ -295,7 +299,8 @@ def add(
     from jurybox import formats
 
     with open_project(project) as opened:
-        source = formats.read(file, opened.reading_options(reading.options(None)))
+        told = opened.reading_options(reading.options(None), new_of=file if add_classes else None)
+        source = formats.read(file, told)
         if dry_run:
             files.state(source.plan)
             found = source.plan
@@ -305,7 +310,7 @@ def add(
         with bar(f"adding {file.name}") as move:
             feed = files.Feed(source, move)
             try:
-                added = opened.add(feed, duplicates="last" if replace else "error")
+                added = opened.add(feed, duplicates="last" if replace else "error", add_classes=add_classes)
             except FormatError as error:
                 raise feed.located(error) from error
         _add_annotators(opened, source)

@@ -16,6 +16,7 @@ from jurybox.formats.records import (
     TextRecord,
 )
 from jurybox.formats.source import Source, read
+from jurybox.formats.widening import with_new_classes
 from jurybox.formats.write import EXPORT_FORMATS, write, write_table
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "Source",
     "TextRecord",
     "read",
+    "with_new_classes",
     "write",
     "write_table",
 ]

@@ -25,7 +25,7 @@ from jurybox.store.checks import named_texts
 from jurybox.store.importer import Importer
 from jurybox.store.records import Added
 from jurybox.store.state import ProjectState
-from jurybox.told import whole_answers
+from jurybox.whole import whole_answers
 
 _PLAIN = (str, bytes, TextRecord)
 

@@ -38,7 +38,8 @@ from jurybox.trust.copying import Copycats
 from jurybox.trust.estimates import CROWDS, MOST_TEXTS
 from jurybox.trust.observed import Observed
 from jurybox.trust.suspects import find_copycats
-from jurybox.written import all_facets, answer_codes, answers_at, answers_in_common
+from jurybox.whole import answer_codes, answers_at, answers_in_common
+from jurybox.written import all_facets
 
 _STREAM = 7  # of chance, beside those of the rounds and of the audit
 

@@ -246,7 +246,7 @@ class Project(Labelling):
         Parameters
         ----------
         add_classes
-            Whether labels that are no class yet become classes, instead of an error.
+            Whether labels that are no class yet become classes; so with classes in answers to questions.
 
         Raises
         ------
@@ -264,6 +264,7 @@ class Project(Labelling):
         options: ReadOptions | None = None,
         *,
         duplicates: Duplicates = "error",
+        add_classes: bool = False,
         yes: bool = False,
         strict: bool = False,
         by: str | None = None,
@@ -274,6 +275,8 @@ class Project(Labelling):
         ----------
         path, options
             As for `jurybox.formats.read`; its classes are those of the project.
+        add_classes
+            As for `add`.
         yes
             Go on where labels would be lost.
         strict
@@ -284,9 +287,9 @@ class Project(Labelling):
         FormatError
             Where labels would be lost, with what decides it; as `add`.
         """
-        source = read(path, self.reading_options(options))
+        source = read(path, self.reading_options(options, new_of=path if add_classes else None))
         source.plan.approve(yes=yes, strict=strict, replace=duplicates == "last")
-        return self.add(source.batches(), duplicates=duplicates, by=by)
+        return self.add(source.batches(), duplicates=duplicates, add_classes=add_classes, by=by)
 
     def label(self, annotator: str) -> Any:
         """Return a widget that lets an annotator label in this notebook, with the keys of the labelling page.

@@ -23,7 +23,8 @@ from jurybox.store.snapshots import read_annotations
 from jurybox.store.state import read_questions
 from jurybox.told import one_or_several
 from jurybox.trust.intervals import Interval
-from jurybox.written import all_facets, answer_sheet, facet_named
+from jurybox.whole import answer_sheet
+from jurybox.written import all_facets, facet_named
 
 
 @dataclass(frozen=True)

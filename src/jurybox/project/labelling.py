@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from os import PathLike
 
 from jurybox.errors import InputError, NotFoundError
-from jurybox.formats import ReadOptions
+from jurybox.formats import ReadOptions, with_new_classes
 from jurybox.project.handle import ProjectPart
 from jurybox.questions import Question
 from jurybox.scales import Scale
@@ -52,11 +53,20 @@ class Labelling(ProjectPart):
         with self.store.read() as connection:
             return state.read_questions(connection)
 
-    def reading_options(self, options: ReadOptions | None = None) -> ReadOptions:
-        """Return options for reading a file into this project: its classes are known, or its questions."""
+    def reading_options(
+        self, options: ReadOptions | None = None, *, new_of: str | PathLike[str] | None = None
+    ) -> ReadOptions:
+        """Return options for reading a file into this project: its classes are known, or its questions.
+
+        Parameters
+        ----------
+        new_of
+            The file, where what it names besides is to become a class.
+        """
         questions = self.questions
         known = {"questions": questions, "classes": None} if questions else {"classes": self.classes}
-        return replace(options or ReadOptions(), **known)
+        found = replace(options or ReadOptions(), **known)
+        return found if new_of is None else with_new_classes(new_of, found)
 
     @property
     def scale(self) -> Scale | None:

@@ -13,7 +13,7 @@ from jurybox.errors import FormatError, InputError
 from jurybox.formats.records import AnnotationRecord, TextRecord
 from jurybox.formats.values import id_of_text, problem_with
 from jurybox.questions import Question
-from jurybox.written import answer_written
+from jurybox.written import answer_written, widened
 
 
 def storable(value: str, name: str, *, empty: bool = True) -> str:
@@ -32,6 +32,65 @@ def storable(value: str, name: str, *, empty: bool = True) -> str:
     return value
 
 
+def checked_cell(value: str, column: str, row: int) -> str:
+    """Return a cell of a file that can be stored.
+
+    Raises
+    ------
+    FormatError
+        If it cannot.
+    """
+    problem = problem_with(value)
+    if problem is not None:
+        raise FormatError(problem, row=row or None, column=column, value=value)
+    return value
+
+
+def check_text(record: TextRecord) -> None:
+    """Raise FormatError for a text of a file that cannot be stored, or an empty id."""
+    checked_cell(record.text, "text", record.row)
+    if not checked_cell(record.id, "id", record.row).strip():
+        raise FormatError(
+            "expected an id that is not empty", row=record.row or None, column="id", value=record.id
+        )
+
+
+def metadata_written(record: TextRecord) -> str | None:
+    """Return the metadata of a text of a file as JSON; FormatError where it is none."""
+    if not record.metadata:
+        return None
+    try:
+        return json.dumps(record.metadata, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise FormatError(
+            f"the metadata of text {record.id!r} is no JSON: {error}", row=record.row or None
+        ) from error
+
+
+def checked_seconds(record: AnnotationRecord) -> float | None:
+    """Return a time on task of a file as it is stored; FormatError where it is none."""
+    try:
+        return check_seconds(record.seconds)
+    except InputError as error:
+        raise FormatError(
+            "expected a number of at least 0", row=record.row or None, column="seconds", value=record.seconds
+        ) from error
+
+
+def asked_of(questions: Sequence[Question], record: AnnotationRecord) -> tuple[Question, ...]:
+    """Return the questions with the classes that an answer of a file names besides.
+
+    Raises
+    ------
+    FormatError
+        If it is no answer, or names what can be no class.
+    """
+    try:
+        return widened(questions, record.label)
+    except InputError as error:
+        raise _no_answer(record, error) from error
+
+
 def checked_answer(questions: Sequence[Question], record: AnnotationRecord) -> str:
     """Return an answer to several questions, read from a file, as it is stored.
 
@@ -43,9 +102,12 @@ def checked_answer(questions: Sequence[Question], record: AnnotationRecord) -> s
     try:
         return answer_written(questions, record.label)
     except InputError as error:
-        row = record.row or None
-        known: dict[str, Any] = {"code": error.code, **error.values}
-        raise FormatError(str(error), row=row, column="label", value=record.label, **known) from error
+        raise _no_answer(record, error) from error
+
+
+def _no_answer(record: AnnotationRecord, error: InputError) -> FormatError:
+    known: dict[str, Any] = {"code": error.code, **error.values}
+    return FormatError(str(error), row=record.row or None, column="label", value=record.label, **known)
 
 
 def check_seconds(seconds: float | None) -> float | None:
@@ -98,41 +160,5 @@ def text_row(number: int, record: TextRecord) -> dict[str, Any]:
         "external_id": record.id,
         "text": record.text,
         "digest": digest_of(record.text),
-        "metadata": _json(record) if record.metadata else None,
+        "metadata": metadata_written(record),
     }
-
-
-def _json(record: TextRecord) -> str:
-    try:
-        return json.dumps(record.metadata, allow_nan=False)
-    except (TypeError, ValueError) as error:
-        raise FormatError(
-            f"the metadata of text {record.id!r} is no JSON: {error}", row=record.row or None
-        ) from error
-
-
-def check_text(record: TextRecord) -> None:
-    """Raise FormatError for a text that cannot be stored, or has no id."""
-    checked(record.text, "text", record.row)
-    if not checked(record.id, "id", record.row).strip():
-        raise FormatError(
-            "expected an id that is not empty", row=record.row or None, column="id", value=record.id
-        )
-
-
-def checked(value: str, column: str, row: int) -> str:
-    """Return what stands in a row of a file, or raise FormatError if it cannot be stored."""
-    problem = problem_with(value)
-    if problem is not None:
-        raise FormatError(problem, row=row or None, column=column, value=value)
-    return value
-
-
-def seconds_of(record: AnnotationRecord) -> float | None:
-    """Return a record's time on task as it is stored, or raise FormatError."""
-    try:
-        return check_seconds(record.seconds)
-    except InputError as error:
-        raise FormatError(
-            "expected a number of at least 0", row=record.row or None, column="seconds", value=record.seconds
-        ) from error

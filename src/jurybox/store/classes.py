@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from sqlalchemy.engine import Connection
 
 from jurybox.errors import ConflictError, InputError
+from jurybox.questions import Question
 from jurybox.scales import numbers_of
 from jurybox.store import question_classes, schema
 from jurybox.store.checks import storable
@@ -34,7 +35,8 @@ from jurybox.store.class_rows import (
 from jurybox.store.ranks import chunks
 from jurybox.store.rows import class_number
 from jurybox.store.services import ask_for_round
-from jurybox.store.state import add_class, read_classes, read_questions, read_state
+from jurybox.store.state import add_answers, add_class, read_classes, read_questions, read_state
+from jurybox.written import answer_written, new_classes
 
 
 def rename(connection: Connection, old: str, new: str) -> str:
@@ -75,6 +77,22 @@ def add(connection: Connection, name: str) -> None:
         question_classes.add(connection, name)
     else:
         add_class(connection, name)
+
+
+def let_in_classes(connection: Connection, wider: Sequence[Question]) -> None:
+    """Add the classes that an import brings along, and let its answers be of the questions that these are of.
+
+    An answer of the import says of a new class what it says of all others; those of before leave it open.
+    """
+    for name in new_classes(read_questions(connection), wider):
+        question_classes.add(connection, name)
+    questions, label = read_questions(connection), schema.incoming.c.label
+    given = connection.scalars(sa.select(label).where(label.is_not(None)).distinct()).all()
+    written = {name: answer_written(questions, name) for name in given}
+    add_answers(connection, questions, written.values())
+    for name, now in written.items():
+        if name != now:
+            connection.execute(sa.update(schema.incoming).where(label == name).values(label=now))
 
 
 def merge(connection: Connection, old: str, into: str, *, now: float) -> Mapping[str, Any]:

@@ -32,7 +32,15 @@ from jurybox.store.arrivals import (
     place_rest,
     two_labels,
 )
-from jurybox.store.checks import check_text, checked, checked_answer, seconds_of, text_row
+from jurybox.store.checks import (
+    asked_of,
+    check_text,
+    checked_answer,
+    checked_cell,
+    checked_seconds,
+    text_row,
+)
+from jurybox.store.classes import let_in_classes
 from jurybox.store.engine import Store, insert_rows
 from jurybox.store.gold import set_gold, without_deleted
 from jurybox.store.history import note_arrival
@@ -122,7 +130,7 @@ class Importer:
         What to do when an annotator labels a text again with another class: ``"error"``, or let the
         ``"last"`` one replace the earlier.
     add_classes
-        Whether labels that are no class yet become classes.
+        Whether labels that are no class yet become classes; so with classes that answers to questions name.
     noting
         Called with what came, in the transaction in which it becomes part of the project.
     """
@@ -148,6 +156,7 @@ class Importer:
             self._first_text = self._next_text = state.read_state(connection).n_texts
             self._classes = dict.fromkeys(state.read_classes(connection))
             self._questions = state.read_questions(connection)
+        self._grows = add_classes and bool(self._questions)
         self._annotators: dict[str, None] = {}
         self._counts: Counter[str] = Counter()
 
@@ -185,7 +194,7 @@ class Importer:
             with self._part() as connection:
                 texts = _text_numbers(connection, chunk)
                 rows = [self._annotation_row(record, texts) for record in chunk]
-                if self._questions:
+                if self._questions and not self._grows:
                     state.add_answers(connection, self._questions, {row["label"] for row in rows})
                 self._keep_new(connection, chunk, rows)
 
@@ -228,8 +237,13 @@ class Importer:
         with self._final() as connection:
             check_import(connection, self._number)
             # Annotations of texts that people may be labelling: nobody else may label these now.
-            alone = bool(gold) or connection.scalar(
-                sa.select(sa.exists().where(schema.incoming.c.text_id < self._first_text))
+            grows = self._add_classes and bool(self._questions)
+            alone = (
+                bool(gold)
+                or grows
+                or connection.scalar(
+                    sa.select(sa.exists().where(schema.incoming.c.text_id < self._first_text))
+                )
             )
             serialise(connection, "placing")
             serialise(connection, "round", shared=not alone)
@@ -254,8 +268,8 @@ class Importer:
             yield connection
 
     def _annotation_row(self, record: AnnotationRecord, texts: Mapping[str, int]) -> dict[str, Any]:
-        label = checked_answer(self._questions, record) if self._questions else self._class(record)
-        return self._row(record, texts, label=label, seconds=seconds_of(record), comment=record.comment)
+        label = self._answer(record) if self._questions else self._class(record)
+        return self._row(record, texts, label=label, seconds=checked_seconds(record), comment=record.comment)
 
     def _skip_row(self, record: SkipRecord, texts: Mapping[str, int]) -> dict[str, Any]:
         return self._row(record, texts, label=None, seconds=None, comment=record.reason)
@@ -278,16 +292,22 @@ class Importer:
                 code="unknown_text",
             )
         if record.annotator not in self._annotators:
-            self._annotators[checked(record.annotator, "annotator", record.row)] = None
+            self._annotators[checked_cell(record.annotator, "annotator", record.row)] = None
         return {
             "text_id": texts[record.text_id],
             "annotator": record.annotator,
             "label": label,
             "created_at": self._now if record.time is None else record.time.timestamp(),
             "seconds": seconds,
-            "comment": checked(comment, "comment", record.row),
+            "comment": checked_cell(comment, "comment", record.row),
             "row": record.row,
         }
+
+    def _answer(self, record: AnnotationRecord) -> str:
+        if not self._grows:
+            return checked_answer(self._questions, record)
+        self._questions = asked_of(self._questions, record)
+        return record.label  # what it leaves open, it says of the classes that there will be
 
     def _class(self, record: AnnotationRecord) -> str:
         if record.label in self._classes:
@@ -311,7 +331,7 @@ class Importer:
                 code="too_many_classes",
                 most=state.MOST_CLASSES,
             )
-        self._classes[checked(record.label, "label", record.row)] = None
+        self._classes[checked_cell(record.label, "label", record.row)] = None
         return record.label
 
     def _keep_new(
@@ -320,8 +340,12 @@ class Importer:
         """Write down what neither the project nor this import has yet; the last label may replace others."""
         numbers = {row["text_id"] for row in rows}
         staged = {(row.text_id, row.annotator): row.label for row in connection.execute(_staged(numbers))}
-        stands = connection.execute(_standing({number for number in numbers if number < self._first_text}))
-        before = {(row.text_id, row.annotator): row.label for row in stands} | staged
+        before = staged
+        if not self._grows:  # else what stands is written otherwise when the classes have come
+            stands = connection.execute(
+                _standing({number for number in numbers if number < self._first_text})
+            )
+            before = {(row.text_id, row.annotator): row.label for row in stands} | staged
         new: dict[tuple[int, str], dict[str, Any]] = {}
         for record, row in zip(chunk, rows, strict=True):
             pair = (row["text_id"], row["annotator"])
@@ -341,7 +365,9 @@ class Importer:
 
     def _let_in_people_and_classes(self, connection: Connection) -> None:
         serialise(connection, "numbering")
-        if not self._questions:  # whose answers are there already
+        if self._grows:
+            let_in_classes(connection, self._questions)
+        elif not self._questions:  # whose answers are there already
             classes = {*state.read_classes(connection)}
             state.add_classes(connection, [name for name in self._classes if name not in classes])
         people = annotator_numbers(connection)

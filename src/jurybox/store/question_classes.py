@@ -38,7 +38,8 @@ from jurybox.store.class_rows import (
 from jurybox.store.locks import serialise
 from jurybox.store.services import BELIEFS, ask_for_round, drop_note
 from jurybox.store.state import add_answers, read_classes, read_questions, write_state
-from jurybox.written import all_facets, answer_codes, answer_written, question_records, writable_questions
+from jurybox.whole import answer_codes
+from jurybox.written import all_facets, answer_written, question_records, writable_questions
 
 Told: TypeAlias = dict[str, dict[str, Any]]
 """What a round says of each facet, by its name."""

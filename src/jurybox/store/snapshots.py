@@ -25,7 +25,7 @@ from jurybox.store.machines import released_texts
 from jurybox.store.records import Role
 from jurybox.store.services import read_pulse
 from jurybox.store.state import read_classes, read_questions, read_scale, read_state
-from jurybox.written import answer_sheet
+from jurybox.whole import answer_sheet
 
 
 @dataclass(frozen=True)

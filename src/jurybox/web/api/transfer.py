@@ -123,11 +123,16 @@ async def import_file(
 
     def add(path: Path) -> Added:
         """Add the file that lies at a path."""
-        known = options if add_classes else project.reading_options(options)
         with names_of_client(path, filename):
-            source = read(path, known)
-            source.plan.approve(yes=lossy, strict=strict, replace=duplicates == "last")
-            return project.add(source.batches(), duplicates=duplicates, add_classes=add_classes, by=user.name)
+            return project.add_file(
+                path,
+                options,
+                duplicates=duplicates,
+                add_classes=add_classes,
+                yes=lossy,
+                strict=strict,
+                by=user.name,
+            )
 
     with tempfile.TemporaryDirectory(prefix="jurybox-") as folder:
         path = await received(request, Path(folder), filename)
