@@ -51,7 +51,8 @@ class JointRound(Shown):
     questions : tuple of Question
         What is asked.
     rounds : mapping of Facet to Round
-        Of each facet, as of a question of its own; of several, rankings have the first thousand texts.
+        Of each facet, as of a question of its own; of several, rankings have the first thousand texts, and
+        consensuses those that have answers to it. What is believed of others, the probabilities say.
     ranking : Ranking
         The texts that want an answer, the most wanted first; `reasons` are those of texts.
     expected_errors : ndarray, shape (N, F)
@@ -194,6 +195,7 @@ def play_questions(
     basis = _shared_basis(sheet, features, trainable, settings)
     x = features if basis is None else features @ basis
     rounds: dict[Facet, Round] = {}
+    believed: dict[Facet, Floats] = {}
     found = ItemTotals.of(sheet.n_texts, len(facets), keep_wants=reading is not None)
     for question in sheet.questions:
         habits = _habits(sheet, question, previous, trainable, experts) if hears_habits(strategy) else None
@@ -210,6 +212,7 @@ def play_questions(
                 eligible=None if may is None else may[:, facets.index(facet)],
                 experts=experts,
                 group=group,
+                ordered=None if len(facets) == 1 else _FRONT,
             )
             errors = _expected_errors(annotations, played, rng)
             found.add(
@@ -220,22 +223,26 @@ def play_questions(
                 _wants(played, strategy, errors),
                 _weight(facet, played, measure),
             )
-            rounds[facet] = played if len(facets) == 1 else _with_front(played, settings.batch)
+            believed[facet] = played.consensus.posterior[_some(sheet)].copy()
+            rounds[facet] = played if len(facets) == 1 else _kept(played, settings.batch)
     ranking, size, asked = _ranking(sheet, rounds, found, settings, reading, rng)
     return JointRound(
         questions=sheet.questions,
         rounds=rounds,
         ranking=ranking,
         expected_errors=found.errors,
-        thresholds=_thresholds(sheet, rounds, measure),
+        thresholds=_thresholds(sheet, rounds, believed, measure),
         size=size,
         basis=basis,
         asked=asked,
     )
 
 
-def _with_front(played: Round, batch: int) -> Round:
-    """Return a facet's round with the first texts of its ranking: of many facets all would take much room."""
+def _kept(played: Round, batch: int) -> Round:
+    """Return what is kept of a facet's round: of many facets all would take much room.
+
+    That is the front of its ranking, and the consensus of the texts that have answers.
+    """
     ranking, n = played.ranking, max(batch, _FRONT)
     front = replace(
         ranking,
@@ -244,7 +251,7 @@ def _with_front(played: Round, batch: int) -> Round:
         probability=ranking.probability[:n].copy(),
         reasons=ranking.reasons[:n],
     )
-    return replace(played, ranking=front)
+    return replace(played, ranking=front, consensus=played.consensus.of_labelled())
 
 
 def _eligible(eligible: Bools | None, n_texts: int, n_facets: int) -> Bools | None:
@@ -357,13 +364,19 @@ def _ranking(
     return ranking, size, asked
 
 
-def _thresholds(sheet: AnswerSheet, rounds: Mapping[Facet, Round], measure: Measure) -> dict[Facet, Floats]:
-    """Return what probabilities are divided by, from what is believed of the pool, or of some of it."""
-    some = slice(None, None, sheet.n_texts // _MOST_TEXTS + 1)
+def _some(sheet: AnswerSheet) -> slice:
+    """Return the texts that thresholds are chosen by: all of the pool, or some of it."""
+    return slice(None, None, sheet.n_texts // _MOST_TEXTS + 1)
+
+
+def _thresholds(
+    sheet: AnswerSheet, rounds: Mapping[Facet, Round], believed: Mapping[Facet, Floats], measure: Measure
+) -> dict[Facet, Floats]:
+    """Return what probabilities are divided by, from what is believed of some texts."""
     found: dict[Facet, Floats] = {}
     for question in sheet.questions:
-        p = [rounds[facet].pred_probs[some] for facet in question.facets]
-        q = [rounds[facet].consensus.posterior[some] for facet in question.facets]
+        p = [rounds[facet].pred_probs[_some(sheet)] for facet in question.facets]
+        q = [believed[facet] for facet in question.facets]
         if question.kind == "several":
             said, right = (np.column_stack([each[:, 1] for each in one]) for one in (p, q))
             for facet, threshold in zip(question.facets, best_thresholds(said, right, measure), strict=True):

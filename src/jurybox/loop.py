@@ -175,6 +175,7 @@ def play_round(
     machines: MachineVotes | None = None,
     pred_probs: Any = None,
     group: Ints | None = None,
+    ordered: int | None = None,
 ) -> Round:
     """Train on what the annotators said, and rank what to ask next.
 
@@ -210,6 +211,8 @@ def play_round(
     group : ndarray of int, shape (N,), optional
         Groups of near-duplicates, as `jurybox.duplicates.find_duplicates` finds them: what is said of a text
         tells of the others of its group, as far as labels within groups agree.
+    ordered
+        How many texts of the ranking are in order, beyond the batch; default: all.
 
     Returns
     -------
@@ -270,6 +273,7 @@ def play_round(
         batch=settings.batch,
         random_share=settings.random_share,
         spread=not has_model,
+        ordered=ordered,
     )
     clock.lap("rank")
     diagnostics = {

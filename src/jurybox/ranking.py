@@ -19,6 +19,8 @@ FRONT = 5_000
 
 Reason: TypeAlias = Literal["new", "second look", "random", "spread"]
 
+_FRESH_OR_AGAIN = np.array(["new", "second look"], dtype=object)
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Ranking(Shown):
@@ -72,9 +74,13 @@ def rank_texts(
     batch: int,
     random_share: float,
     spread: bool,
+    ordered: int | None = None,
 ) -> tuple[Ranking, int]:
-    """Order the texts that want a label; the end of the batch may be drawn at random from the rest."""
-    order = rank(scores, rng, eligible=wanting)
+    """Order the texts that want a label; the end of the batch may be drawn at random from the rest.
+
+    The first ``ordered`` are in order, default all; at least the batch is.
+    """
+    order = rank(scores, rng, eligible=wanting, first=None if ordered is None else max(ordered, batch))
     size = min(batch, len(order))
     drawn = int(rng.binomial(size, random_share)) if random_share else 0
     chosen, rest = order[: size - drawn], order[size - drawn :]
@@ -82,7 +88,8 @@ def rank_texts(
     texts = np.concatenate([chosen, lots, rest[~np.isin(rest, lots)]])
     probability = np.full(len(texts), drawn / len(rest) if drawn else 0.0)
     probability[: len(chosen)] = 1.0
-    reasons: NDArray[np.object_] = np.where(n_labels[texts] > 0, "second look", "new").astype(object)
+    # taken from an array of objects, so that of a million reasons no two are strings of their own
+    reasons = _FRESH_OR_AGAIN[(n_labels[texts] > 0).astype(np.intp)]
     if spread:
         reasons[:] = "spread"
     reasons[len(chosen) : size] = "random"

@@ -220,7 +220,9 @@ def disagreement(annotations: Annotations) -> Any:
     return by_text(scores, annotations.texts, "disagreement")
 
 
-def rank(scores: ArrayLike, rng: Rng, *, eligible: Bools | None = None) -> Ints:
+def rank(
+    scores: ArrayLike, rng: Rng, *, eligible: Bools | None = None, first: int | None = None
+) -> Ints:
     """Return the positions of the eligible texts, lowest score first, equal scores in random order.
 
     Parameters
@@ -231,6 +233,9 @@ def rank(scores: ArrayLike, rng: Rng, *, eligible: Bools | None = None) -> Ints:
         Orders equal scores.
     eligible : ndarray of bool, shape (N,), optional
         Which texts may be asked; default: all.
+    first
+        So many are in that order, and all others behind them in none, which takes no sort of them all;
+        default: all are.
 
     Raises
     ------
@@ -252,7 +257,13 @@ def rank(scores: ArrayLike, rng: Rng, *, eligible: Bools | None = None) -> Ints:
     if chosen.shape != values.shape:
         raise InputError(f"eligible has shape {chosen.shape}, expected {values.shape}, as scores")
     texts = np.flatnonzero(chosen)
-    return texts[np.lexsort((rng.random(len(texts)), values[texts]))]
+    values, lots = values[texts], rng.random(len(texts))
+    if first is None or not 0 < first < len(texts):
+        return texts[np.lexsort((lots, values))]
+    # all that are as low as the last one that has a place: which of them have is a matter of lots
+    ahead = values <= np.partition(values, first - 1)[first - 1]
+    few = np.flatnonzero(ahead)
+    return np.concatenate([texts[few[np.lexsort((lots[few], values[few]))]], texts[~ahead]])
 
 
 def select_batch(
@@ -306,7 +317,8 @@ def select_batch(
     if np.shape(scores) != (annotations.n_texts,):
         raise InputError(f"scores has shape {np.shape(scores)}, expected ({annotations.n_texts},)")
     wanting = annotations.n_labels < max_labels if max_labels else np.ones(annotations.n_texts, dtype=bool)
-    return rank(scores, rng, eligible=wanting if eligible is None else wanting & eligible)[:size]
+    may = wanting if eligible is None else wanting & eligible
+    return rank(scores, rng, eligible=may, first=size)[:size]
 
 
 def _several_classes(pred_probs: Any) -> Floats:

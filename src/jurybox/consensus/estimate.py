@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -63,6 +63,12 @@ class EstimatedConsensus(Consensus):
         super().__post_init__()
         freeze(self.shares)
         freeze(self.crowd)
+
+    def of_labelled(self) -> Self:
+        """Return the consensus of the texts that have labels, alone: see `Consensus.of_labelled`."""
+        rows, e = np.flatnonzero(self.n_annotations), self.types.evidence
+        types = replace(self.types, evidence=replace(e, texts=np.searchsorted(rows, e.texts)))
+        return replace(super().of_labelled(), shares=self.shares[rows], types=types)
 
 
 def estimate_consensus(

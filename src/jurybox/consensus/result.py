@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,6 +72,10 @@ class Positions:
     def at(self, row: int) -> tuple[float, float, float]:
         """Return one text's position and its bounds."""
         return float(self.mean[row]), float(self.low[row]), float(self.high[row])
+
+    def some(self, rows: Ints) -> Positions:
+        """Return the positions of some texts (n,)."""
+        return Positions(self.mean[rows], self.low[rows], self.high[rows])
 
     def put(self, rows: Ints, found: Positions) -> None:
         """Write the positions of some texts (n,) over these."""
@@ -198,6 +202,27 @@ class Consensus(Shown):
         people = f"{len(self.annotators.ids)} annotators"
         sizes = f"{len(self.labels)} texts, {int(known.sum())} with a label, {people}"
         return f"{name}({self.method}: {sizes}{quality})"
+
+    def of_labelled(self) -> Self:
+        """Return the consensus of the texts that have labels, alone.
+
+        Examples
+        --------
+        >>> from jurybox import Annotations, majority_vote
+        >>> majority_vote(Annotations.from_wide([[0], [None], [1]])).of_labelled().labels
+        array([0, 1])
+        """
+        rows = np.flatnonzero(self.n_annotations)
+        return replace(
+            self,
+            labels=self.labels[rows],
+            posterior=self.posterior[rows],
+            quality=self.quality[rows],
+            agreement=self.agreement[rows],
+            n_annotations=self.n_annotations[rows],
+            position=None if self.position is None else self.position.some(rows),
+            texts=None if self.texts is None else self.texts[rows],
+        )
 
     def to_frame(self) -> DataFrame:
         """Return one row per text: label, quality, agreement, annotations, ``p(class)`` for each class."""
