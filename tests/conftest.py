@@ -14,6 +14,7 @@ import psycopg
 import pytest
 from hypothesis import HealthCheck, settings
 
+from support.copies import drop_copies
 from support.kinds import KINDS, ProjectKind
 
 # How long an example takes is a matter of the machine, and of what else it does. A change is judged by the
@@ -63,12 +64,14 @@ _schemas = count()
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
-def location(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def location(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """Return a place for a new project, on each kind of store in turn."""
     if request.param == "sqlite":
-        return str(tmp_path / "project.db")
+        yield str(tmp_path / "project.db")
+        return
     server: str = request.getfixturevalue("postgres_server")
-    return f"{server}&schema=test_{os.getpid()}_{next(_schemas)}"
+    yield f"{server}&schema=test_{os.getpid()}_{next(_schemas)}"
+    drop_copies(server)
 
 
 @pytest.fixture(params=[*KINDS.values()], ids=[*KINDS])

@@ -8,8 +8,10 @@ import pytest
 
 from jurybox.formats.plain import plain
 from jurybox.machines import Keywords, Price
+from jurybox.project import Project
 from jurybox.project.asking import AskOptions
-from support.web import TEXTS, Stage, stage
+from support.copies import copied
+from support.web import TEXTS, Stage, make_project, stage, staged
 
 pytestmark = pytest.mark.slow
 
@@ -18,9 +20,14 @@ OWNERS = ("/manage/machines", "/api/v1/machines", "/api/v1/beliefs")
 
 @pytest.fixture
 def own(location: str) -> Iterator[Stage]:
-    """Stage a project in which a rule knows odd texts from even ones, and another one is beside it."""
-    with stage(location) as made:
-        project = made.project
+    with staged(copied(make_with_machines, location)) as made:
+        yield made
+
+
+def make_with_machines(location: str) -> None:
+    """Make a project in which a rule knows odd texts from even ones, and another one is beside it."""
+    make_project(location)
+    with Project.open(location) as project:
         odd, even = (tuple(str(n) for n in range(first, 12, 2)) for first in (1, 0))
         project.machines.add("parity", Keywords({"yes": odd, "no": even}), made_by="olga")
         project.machines.add("guess", Keywords({"yes": ("1", "2"), "no": ("3",)}), price=Price(answer=0.5))
@@ -32,7 +39,6 @@ def own(location: str) -> Iterator[Stage]:
         project.configure(cost_per_label=0.2)
         project.refit()
         project.beliefs.keep()
-        yield made
 
 
 def test_the_owner_sees_what_is_known_of_each(own: Stage) -> None:

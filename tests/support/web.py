@@ -18,6 +18,7 @@ from jurybox.web.access import CSRF_HEADER
 from jurybox.web.app import create_app
 from jurybox.web.config import WebSettings
 from jurybox.web.tokens import hash_token
+from support.copies import copied
 
 OWNER_TOKEN = "owner token for tests"  # noqa: S105
 PEOPLE = {"ana": Role.ANNOTATOR, "bo": Role.ANNOTATOR, "rita": Role.REVIEWER, "olga": Role.OWNER}
@@ -79,6 +80,12 @@ def web_settings(**settings: Any) -> WebSettings:
 @contextmanager
 def stage(location: str, *, questions: Sequence[str] = (), **settings: object) -> Iterator[Stage]:
     """Make a project with people and texts, and its app."""
+    with staged(copied(make_project, location, *questions), **settings) as shown:
+        yield shown
+
+
+def make_project(location: str, *questions: str) -> None:
+    """Make a project with people and texts."""
     classes = [] if questions else ["no", "yes"]
     with Project.create(
         location, classes=classes, questions=questions, texts=TEXTS, settings=SETTINGS
@@ -86,6 +93,11 @@ def stage(location: str, *, questions: Sequence[str] = (), **settings: object) -
         for name, role in PEOPLE.items():
             project.people.add(name, role=role)
             project.people.set_token(name, hash_token(token_of(name)))
+
+
+@contextmanager
+def staged(location: str, **settings: object) -> Iterator[Stage]:
+    """Make the app of a project that is there."""
     app = create_app(location, settings=web_settings(**settings))
     yield Stage(app, location)
     app.state.server.close()
