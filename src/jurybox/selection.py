@@ -220,9 +220,7 @@ def disagreement(annotations: Annotations) -> Any:
     return by_text(scores, annotations.texts, "disagreement")
 
 
-def rank(
-    scores: ArrayLike, rng: Rng, *, eligible: Bools | None = None, first: int | None = None
-) -> Ints:
+def rank(scores: ArrayLike, rng: Rng, *, eligible: Bools | None = None, first: int | None = None) -> Ints:
     """Return the positions of the eligible texts, lowest score first, equal scores in random order.
 
     Parameters
