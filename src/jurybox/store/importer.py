@@ -237,14 +237,8 @@ class Importer:
         with self._final() as connection:
             check_import(connection, self._number)
             # Annotations of texts that people may be labelling: nobody else may label these now.
-            grows = self._add_classes and bool(self._questions)
-            alone = (
-                bool(gold)
-                or grows
-                or connection.scalar(
-                    sa.select(sa.exists().where(schema.incoming.c.text_id < self._first_text))
-                )
-            )
+            old = sa.select(sa.exists().where(schema.incoming.c.text_id < self._first_text))
+            alone = bool(gold) or self._grows or connection.scalar(old)
             serialise(connection, "placing")
             serialise(connection, "round", shared=not alone)
             self._let_in_people_and_classes(connection)
