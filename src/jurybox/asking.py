@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jurybox.annotations import Annotations
-from jurybox.arrays import Bools, DataFrame, Floats, Rng
+from jurybox.arrays import Bools, DataFrame, Floats, Ints, Rng
 from jurybox.atomic import new_file
+from jurybox.consensus.result import UNKNOWN
 from jurybox.display import Shown
 from jurybox.doubts import doubt
 from jurybox.errors import InputError
@@ -207,15 +208,24 @@ def believed_frame(played: Round | JointRound, texts: Sequence[str], given: Anno
         found = played.consensus.to_frame().rename_axis("text_id")
         found.insert(0, "text", list(texts))
         return found
-    code = np.column_stack([each.consensus.labels for each in played.rounds.values()]).tolist()
-    said = [answer_said(played.questions, each) for each in code]
+    labels, quality = zip(*(_of_all(each, given.texts) for each in played.rounds.values()), strict=True)
+    said = [answer_said(played.questions, each) for each in np.column_stack(labels).tolist()]
     columns = {
         "text": list(texts),
         **{one.name: [each.get(one.name) for each in said] for one in played.questions},
         "n_annotations": given.n_labels,
-        **{f"quality({facet})": each.consensus.quality for facet, each in played.rounds.items()},
+        **{f"quality({facet})": one for facet, one in zip(played.rounds, quality, strict=True)},
     }
     return pd.DataFrame(columns, index=pd.Index(given.texts, name="text_id"))
+
+
+def _of_all(played: Round, texts: NDArray[Any]) -> tuple[Ints, Floats]:
+    """Return classes (N,) and how likely they are: the consensus, else what the classifier says."""
+    p, told = np.asarray(played.pred_probs), np.isin(texts, np.asarray(played.consensus.texts))
+    labels = np.full(len(texts), UNKNOWN) if played.classifier is None else p.argmax(axis=1)
+    quality = p.max(axis=1)
+    labels[told], quality[told] = played.consensus.labels, played.consensus.quality
+    return labels, quality
 
 
 def likely_frame(played: Round | JointRound, features: Any, classes: Sequence[Hashable]) -> DataFrame | None:
