@@ -18,6 +18,7 @@ from jurybox.interactive import Loop
 from jurybox.project import Project
 from jurybox.report import gather
 from jurybox.store.backup import restore_backup, write_backup
+from jurybox.store.filters import AnnotationFilter
 from jurybox.store.records import Role, Task
 from jurybox.web.app import create_app
 from jurybox.web.tokens import hash_token
@@ -281,6 +282,34 @@ def test_labels_of_a_file_may_become_classes_at_every_door(
     said = {one.text_id: one.label for one in project.reading.annotation_records() if one.annotator == "cy"}
     assert {*said.values()} == {label.replace("taste|price", "price|taste")}
     project.refit()
+
+
+def test_a_reviewer_decides_by_key(project: Project, kind: ProjectKind, tmp_path: Path) -> None:
+    label_all(project, kind)
+    project.submit("t0", kind.labels[1], annotator="olga")
+    keys, label = {
+        "single": ("3", "good"),
+        "several": ("2\n.", "topics=service"),
+        "scale": ("3", "3"),
+        "two questions": ("2\n-", "food=good"),
+    }[kind.name]
+    path = str(tmp_path / "p.db")
+    for question in kind.facets:
+        chosen = [] if question is None else ["--question", question]
+        found = json.loads(CliRunner().invoke(app, ["review", path, "--json", "-n", "1", *chosen]).stdout)
+        more = ["review", path, "-r", "rita", "-n", "1"]
+        shown = CliRunner().invoke(app, [*more, *chosen], input=f"f odd\n{keys}\n")
+        assert shown.exit_code == 0, shown.output
+        assert f"[{found[0]['text_id']}]" in shown.output
+        text = project.reading.find_annotations(
+            AnnotationFilter(text_id=found[0]["text_id"], annotator="rita"), limit=5
+        )
+        assert [(one.label, one.comment, one.origin) for one in text.items] == [(label, "odd", "review")]
+    done = CliRunner().invoke(app, ["review", path, "-r", "rita", "-n", "2"], input="s\nu\ns\nq\n")
+    assert done.exit_code == 0, done.output
+    assert "0 decided by rita" in done.output
+    decided = {one.text_id for one in project.reading.annotation_records() if one.annotator == "rita"}
+    assert not any(f"[{text_id}]" in done.output for text_id in decided)
 
 
 # ---- what is believed ------------------------------------------------------------------------------------

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from jurybox.cli.output import note, print_json, table, warn
 from jurybox.cli.projects import AsJson, ProjectLocation, examples, open_project
-from jurybox.cli.sitting import Pressed, Screen, Sheet, class_keys, open_screen
+from jurybox.cli.sitting import AnswersByKey, Pressed, Screen, Sheet, class_keys, open_screen
 from jurybox.errors import InputError, JuryboxError
 from jurybox.numerals import number
 
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
     from jurybox.questions import Question
     from jurybox.store.records import Task
 
-_DONE, _OPEN = "(done: these, or none)", "(no answer)"
-_YES_NO = {"y": "yes", "n": "no"}
 _COMMANDS = {"s": "skip", "u": "undo", "f": "flag", "g": "guidelines", "q": "quit"}
 
 
@@ -162,7 +159,7 @@ class _Session:
         """Show a text until there is a decision; return the text to show next, None for the end."""
         title = f"{task.annotator} · {len(self._labelled)} labelled"
         sheet = Sheet(task.text_id, task.text, title, f"{task.text_id} · {task.reason}")
-        answers = _Answers(_asked(self._questions, task), self._keys)
+        answers = AnswersByKey(_asked(self._questions, task), self._keys)
         self._screen.show(answers.on(sheet), answers.keys)
         start = time.monotonic()
         while True:
@@ -186,7 +183,7 @@ class _Session:
                     continue
             except JuryboxError as error:
                 self._screen.tell(str(error))
-                answers = _Answers(_asked(self._questions, task), self._keys)
+                answers = AnswersByKey(_asked(self._questions, task), self._keys)
                 continue
             self._open.discard(task.text_id)
             return self._next()
@@ -207,59 +204,6 @@ class _Session:
             self._screen.tell("flagged; the text still wants your label, or skip it")
 
 
-class _Answers:
-    """What somebody says of one text: a class, or answers to several questions one after the other.
-
-    Attributes
-    ----------
-    asked
-        Questions by name, each class of which alone is asked for as a question without classes: yes or no.
-    keys
-        What can be pressed now, and the class of each.
-    """
-
-    def __init__(self, asked: Sequence[tuple[str, Question | None]], keys: Mapping[str, str]) -> None:
-        self._left = list(asked)
-        self._said: dict[str, Any] = {}
-        self._chosen: list[str] = []
-        self.keys = keys
-        self._begin()
-
-    def on(self, sheet: Sheet) -> Sheet:
-        """Return the sheet with what is asked."""
-        if not self._left:
-            return sheet
-        chosen = f" [{', '.join(self._chosen)}]" if self._chosen else ""
-        asked = f"{self._left[0][0]}?{chosen}"
-        return replace(sheet, title=f"{sheet.title} · {asked}", lines=(asked,))
-
-    def take(self, word: str) -> str | Mapping[str, Any] | None:
-        """Take what was pressed; return the label once it is whole."""
-        if not self._left:
-            return word
-        name, question = self._left[0]
-        if question is not None and question.kind == "several" and word not in (_DONE, _OPEN):
-            if word in self._chosen:
-                self._chosen.remove(word)
-            else:
-                self._chosen.append(word)
-            return None
-        if word == _DONE and question is not None:  # of a class that was added since nothing is said
-            self._said[name] = {"yes": [*self._chosen], "asked": [*map(str, question.classes)]}
-        elif word != _OPEN:
-            self._said[name] = word
-        self._left.pop(0)
-        self._begin()
-        return None if self._left else self._said
-
-    def _begin(self) -> None:
-        self._chosen = []
-        if self._left:
-            question = self._left[0][1]
-            own = _YES_NO if question is None else _keys_of(question)
-            self.keys = {**own, "-": _OPEN}
-
-
 def _asked(questions: Sequence[Question], task: Task) -> list[tuple[str, Question | None]]:
     """Return what is asked of a text: questions by name, and single classes of some, which have none."""
     found: list[tuple[str, Question | None]] = []
@@ -271,8 +215,3 @@ def _asked(questions: Sequence[Question], task: Task) -> list[tuple[str, Questio
         else:
             found += [(name, None) for name in wanted]
     return found
-
-
-def _keys_of(question: Question) -> dict[str, str]:
-    own = class_keys([*map(str, question.classes)], on_scale=question.kind == "scale")
-    return {**own, **({".": _DONE} if question.kind == "several" else {})}

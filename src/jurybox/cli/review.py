@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from jurybox.cli.importing import OneOfSeveral
 from jurybox.cli.output import note, print_json, table, visible
 from jurybox.cli.projects import AsJson, ProjectLocation, examples, open_project
-from jurybox.cli.sitting import Screen, Sheet, class_keys, open_screen
+from jurybox.cli.sitting import AnswersByKey, Screen, Sheet, class_keys, open_screen
 from jurybox.errors import JuryboxError
 from jurybox.numerals import number, share, shares
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from jurybox.project import Project
     from jurybox.project.doubts import ContestedText, DoubtfulAnnotation
 
+_MOST_SAID = 500
 _COMMANDS = {"s": "skip", "u": "back", "f": "remark", "g": "guidelines", "q": "quit"}
 
 
@@ -57,14 +59,14 @@ def review(
     """Show the labels that are most likely wrong, or decide them one by one; what is decided is left out.
 
     With --reviewer, keys are as in jurybox label; f notes a remark with the decision, u goes back. A decision
-    is an annotation of the reviewer, with more weight than others, and overwrites none of them.
+    is an annotation of the reviewer, with more weight than others, and overwrites none of them. Of several
+    questions it answers all, one after the other, whichever of them (--question) texts are chosen for.
     """
     if sum((reviewer is not None, annotations, guidelines)) > 1:
         raise typer.BadParameter("choose one of --reviewer, --annotations and --guidelines")
     with open_project(project) as opened:
         if reviewer is not None:
-            opened.refuse_questions("deciding by key")
-            _decide(opened, reviewer, n)
+            _decide(opened, reviewer, n, question)
         elif annotations:
             _list_annotations(opened, n, question, as_json=as_json)
         elif guidelines:
@@ -154,27 +156,61 @@ def _list_guidelines(project: Project, question: str | None, *, as_json: bool) -
     )
 
 
-def _decide(project: Project, reviewer: str, n: int) -> None:
+@dataclass(frozen=True)
+class _Contested:
+    """A text to decide, at what it is contested, and who said what of it: of several questions, to all."""
+
+    found: ContestedText
+    question: str
+    said: Sequence[tuple[str, str, str]]
+
+    @property
+    def belief(self) -> str:
+        """What is believed, and how likely that is wrong."""
+        at = f"{self.question}: " if self.question else ""
+        return f"{at}{self.found.label}, wrong with {share(self.found.error)}"
+
+
+def _contested(project: Project, n: int, question: str | None) -> list[_Contested]:
+    """Return the texts that are most likely labelled wrong, at one question or wherever it is likeliest."""
+    if not project.questions:
+        found = project.facets.of(question).now().contested(n)
+        return [_Contested(one, "", [(v.annotator, v.label, v.comment) for v in one.votes]) for one in found]
+    sources = {question: project.facets.of(question)} if question is not None else project.facets.each()
+    worst: dict[str, tuple[str, ContestedText]] = {}
+    every = [(name, one) for name, source in sources.items() for one in source.now().contested(n)]
+    for name, one in sorted(every, key=lambda pair: -pair[1].error):
+        worst.setdefault(one.text_id, (name, one))
+    return [_Contested(one, name, _said(project, one.text_id)) for name, one in [*worst.values()][:n]]
+
+
+def _said(project: Project, text_id: str) -> list[tuple[str, str, str]]:
+    from jurybox.store.filters import AnnotationFilter
+
+    found = project.reading.find_annotations(AnnotationFilter(text_id=text_id), limit=_MOST_SAID)
+    return [(one.annotator, one.label, one.comment) for one in found.items]
+
+
+def _decide(project: Project, reviewer: str, n: int, question: str | None) -> None:
     from jurybox.store.records import Role
 
     if all(person.name != reviewer for person in project.people.all()):
         project.people.add(reviewer, role=Role.REVIEWER)
         note(f"{reviewer} is new, and a reviewer now")
     with open_screen(_COMMANDS) as screen:
-        done = _Review(project, reviewer, project.beliefs.now().contested(n), screen).run()
+        done = _Review(project, reviewer, _contested(project, n, question), screen).run()
     note(f"{done} decided by {reviewer}")
 
 
 class _Review:
     """One sitting of one reviewer over a list of contested texts."""
 
-    def __init__(
-        self, project: Project, reviewer: str, texts: Sequence[ContestedText], screen: Screen
-    ) -> None:
+    def __init__(self, project: Project, reviewer: str, texts: Sequence[_Contested], screen: Screen) -> None:
         self._project = project
         self._reviewer = reviewer
         self._texts = texts
         self._screen = screen
+        self._asked = [(str(one.name), one) for one in project.questions]
         self._keys = class_keys(project.classes, on_scale=project.scale is not None)
         self._decided: set[str] = set()
 
@@ -193,10 +229,12 @@ class _Review:
     def _decide(self, at: int) -> int:
         """Show a text until there is a decision; return which one to show next."""
         one = self._texts[at]
-        self._screen.show(_sheet(one, f"{at + 1} of {len(self._texts)}"), self._keys)
+        sheet = _sheet(one, f"{at + 1} of {len(self._texts)}")
+        answers = AnswersByKey(self._asked, self._keys)
+        self._screen.show(answers.on(sheet), answers.keys)
         remark = ""
         while True:
-            choice = self._screen.ask(self._keys)
+            choice = self._screen.ask(answers.keys)
             command, words = choice.command, choice.words
             if command == "quit":
                 return len(self._texts)
@@ -209,43 +247,50 @@ class _Review:
                 self._screen.tell("noted; now decide" if remark else "no remark")
             elif command == "guidelines":
                 self._screen.tell(self._project.guidelines or "there are no guidelines")
-            elif self._store(one, words, remark):
+            elif (whole := answers.take(words)) is None:
+                self._screen.show(answers.on(sheet), answers.keys)
+            elif self._store(one.found.text_id, whole, remark):
                 return at + 1
+            else:
+                answers = AnswersByKey(self._asked, self._keys)
 
-    def _store(self, one: ContestedText, label: str, remark: str) -> bool:
+    def _store(self, text_id: str, label: str | Mapping[str, Any], remark: str) -> bool:
         try:
-            self._project.adjudicate(one.text_id, label, reviewer=self._reviewer, comment=remark)
+            self._project.adjudicate(text_id, label, reviewer=self._reviewer, comment=remark)
         except JuryboxError as error:
             self._screen.tell(str(error))
             return False
-        self._decided.add(one.text_id)
+        self._decided.add(text_id)
         return True
 
 
-def _sheet(one: ContestedText, place: str) -> Sheet:
-    belief = f"{one.label}, wrong with {share(one.error)}"
+def _sheet(one: _Contested, place: str) -> Sheet:
+    found = one.found
+    votes = ", ".join(f"{annotator}: {label}" for annotator, label, _ in one.said)
     return Sheet(
-        text_id=one.text_id,
-        text=one.text,
-        title=f"{place} · {one.text_id}",
-        note=f"{belief} · {one.kind}",
-        lines=[f"{belief} ({one.kind}); {_votes(one)}"],
+        text_id=found.text_id,
+        text=found.text,
+        title=f"{place} · {found.text_id}",
+        note=f"{one.belief} · {found.kind}",
+        lines=[f"{one.belief} ({found.kind}); {votes}"],
         details=_opinions(one),
     )
 
 
-def _opinions(one: ContestedText) -> RenderableType:
+def _opinions(one: _Contested) -> RenderableType:
     """Return a table of the annotations, the likeliest errors first, and of what the model makes of it."""
     from rich.table import Table
     from rich.text import Text
 
+    errors = {vote.annotator: vote.error for vote in one.found.votes}
+    place = {name: at for at, name in enumerate(errors)}
     made = Table.grid(padding=(0, 2))
-    for vote in one.votes:
-        doubt = Text(f"wrong with {share(vote.error)}", style="dim")
-        made.add_row(visible(vote.annotator), Text(visible(vote.label), style="bold"), doubt)
-        if vote.comment:
-            made.add_row("", Text(f"“{visible(vote.comment)}”", style="italic"), "")
-    for name, p in sorted((one.model or {}).items(), key=lambda pair: -pair[1])[:5]:
+    for annotator, label, comment in sorted(one.said, key=lambda said: place.get(said[0], len(place))):
+        doubt = f"wrong with {share(errors[annotator])}" if annotator in errors else ""
+        made.add_row(visible(annotator), Text(visible(label), style="bold"), Text(doubt, style="dim"))
+        if comment:
+            made.add_row("", Text(f"“{visible(comment)}”", style="italic"), "")
+    for name, p in sorted((one.found.model or {}).items(), key=lambda pair: -pair[1])[:5]:
         bar = Text("█" * round(20 * p), style="cyan")
         made.add_row(Text("model", style="dim"), visible(name), Text.assemble(bar, f" {share(p)}"))
     return made

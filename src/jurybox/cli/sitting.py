@@ -8,8 +8,8 @@ import string
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Protocol
 
 import typer
 
@@ -17,6 +17,8 @@ from jurybox.cli.output import console, is_terminal, note, say, visible, warn
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+
+    from jurybox.questions import Question
 
 _END_OF_INPUT = "\x04"
 
@@ -92,6 +94,8 @@ def _skip_sequence(terminal: int) -> None:
 _WIDEST = 100
 _COMMANDS = "sufgq"
 _KEYS = string.digits[1:] + "0" + "".join(c for c in string.ascii_lowercase if c not in _COMMANDS)
+_DONE, _OPEN = "(done: these, or none)", "(no answer)"
+_YES_NO = {"y": "yes", "n": "no"}
 _WITH_WORDS = "f"
 """The command that asks for a remark."""
 
@@ -185,6 +189,64 @@ def read_choice(line: str, keys: Mapping[str, str], commands: Mapping[str, str])
         return Pressed("label", keys[line])
     command, _, words = line.strip().partition(" ")
     return Pressed(commands[command], words) if command in commands else None
+
+
+class AnswersByKey:
+    """What somebody says of one text: a class, or answers to several questions one after the other.
+
+    Attributes
+    ----------
+    asked
+        Questions by name, each class of which alone is asked for as a question without classes: yes or no.
+    keys
+        What can be pressed now, and the class of each.
+    """
+
+    def __init__(self, asked: Sequence[tuple[str, Question | None]], keys: Mapping[str, str]) -> None:
+        self._left = list(asked)
+        self._said: dict[str, Any] = {}
+        self._chosen: list[str] = []
+        self.keys = keys
+        self._begin()
+
+    def on(self, sheet: Sheet) -> Sheet:
+        """Return the sheet with what is asked."""
+        if not self._left:
+            return sheet
+        chosen = f" [{', '.join(self._chosen)}]" if self._chosen else ""
+        asked = f"{self._left[0][0]}?{chosen}"
+        return replace(sheet, title=f"{sheet.title} · {asked}", lines=(asked,))
+
+    def take(self, word: str) -> str | Mapping[str, Any] | None:
+        """Take what was pressed; return the label once it is whole."""
+        if not self._left:
+            return word
+        name, question = self._left[0]
+        if question is not None and question.kind == "several" and word not in (_DONE, _OPEN):
+            if word in self._chosen:
+                self._chosen.remove(word)
+            else:
+                self._chosen.append(word)
+            return None
+        if word == _DONE and question is not None:  # of a class that was added since nothing is said
+            self._said[name] = {"yes": [*self._chosen], "asked": [*map(str, question.classes)]}
+        elif word != _OPEN:
+            self._said[name] = word
+        self._left.pop(0)
+        self._begin()
+        return None if self._left else self._said
+
+    def _begin(self) -> None:
+        self._chosen = []
+        if self._left:
+            question = self._left[0][1]
+            own = _YES_NO if question is None else _keys_of(question)
+            self.keys = {**own, "-": _OPEN}
+
+
+def _keys_of(question: Question) -> dict[str, str]:
+    own = class_keys([*map(str, question.classes)], on_scale=question.kind == "scale")
+    return {**own, **({".": _DONE} if question.kind == "several" else {})}
 
 
 @dataclass(frozen=True)
