@@ -71,13 +71,17 @@ ASSUMED = ((2.0, 2.0), (10.0, 2.0), (40.0, 2.0), (10.0, 5.0))
 
 @dataclass(frozen=True, eq=False)
 class Corpus:
-    """A pool with all that people said of it, and test texts with the truth of each question (n, F)."""
+    """A pool with all that people said of it, and test texts with the truth of each question (n, F).
+
+    The texts themselves are those of the pool, then those of the test.
+    """
 
     name: str
     answers: AnswerSheet
     pool: Floats
     test: Floats
     truth: dict[Facet, Ints]
+    texts: Sequence[str]
 
 
 def main() -> None:
@@ -160,7 +164,9 @@ def read_folder(folder: Path, n_texts: int, encoder: str) -> Corpus:
     pool, test = (
         np.asarray(views.rows([words[one] for one in part]), dtype=np.float64) for part in (ids, test_ids)
     )
-    return Corpus(folder.name, sheet.subset(texts=place < len(ids)), pool, test, held.each(_majority))
+    own = sheet.subset(texts=place < len(ids))
+    every = [words[one] for one in [*ids, *test_ids]]
+    return Corpus(folder.name, own, pool, test, held.each(_majority), every)
 
 
 def _test_texts(texts: pd.DataFrame) -> NDArray[np.bool_]:
@@ -212,7 +218,7 @@ def generated(n_texts: int, seed: int = 0) -> Corpus:
         np.asarray(views.rows(part), dtype=np.float64) for part in (texts[:n_texts], texts[n_texts:])
     )
     truth = {facet: true[n_texts:, k].astype(np.int64) for k, facet in enumerate(question.facets)}
-    return Corpus("generated", AnswerSheet((question,), facets), pool, test, truth)
+    return Corpus("generated", AnswerSheet((question,), facets), pool, test, truth, texts)
 
 
 class Crowd:

@@ -342,7 +342,7 @@ def tuner(options: Options, recipe: str, n_classes: int) -> Any:
     """Load the model to tune."""
     from jurybox.classifiers.tuner import Tuner
 
-    return Tuner(Path(options.model), n_classes, settings_of(recipe, options.tiny), threads=1)
+    return Tuner(Path(options.model), (n_classes,), settings_of(recipe, options.tiny), threads=1)
 
 
 def try_recipe(options: Options, job: Job, tell: Tell) -> None:

@@ -61,7 +61,7 @@ def measure(data: str, size: int, threads: int, steps: int) -> dict[str, Any]:
     settings = TuningSettings(device="cpu")
     whole = settings.folds * settings.steps(round(len(labelled) * (1 - 1 / settings.folds)))
     short = TuningSettings(device="cpu", passes=1e-9, least_steps=steps)
-    tuner = Tuner(minilm_folder(), counts.shape[1], short, threads=threads)
+    tuner = Tuner(minilm_folder(), counts.shape[1:], short, threads=threads)
     tokens = tuner.tokens([dataset.pool_texts[row] for row in labelled])
     rows = np.arange(len(labelled))
     start, start_processor = time.perf_counter(), time.process_time()

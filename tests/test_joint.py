@@ -209,7 +209,7 @@ def test_what_is_kept_out_of_training_moves_no_prediction() -> None:
 def test_habits_are_looked_for_where_a_strategy_goes_by_them(monkeypatch: pytest.MonkeyPatch) -> None:
     sheet, x, _ = crowd(5)
     found: list[Any] = []
-    monkeypatch.setattr("jurybox.joint.habits_at", lambda *_, **__: found.append(1))
+    monkeypatch.setattr("jurybox.facet_targets.habits_at", lambda *_, **__: found.append(1))
     play_questions(sheet, x, Settings("activelab"), 0)
     assert not found
     play_questions(sheet, x, Settings(), 0)

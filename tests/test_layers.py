@@ -42,6 +42,7 @@ LAYERS = (
     "ranking",
     "loop",
     "items",
+    "facet_targets",
     "joint",
     "datasets",
     "curves",

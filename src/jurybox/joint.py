@@ -23,16 +23,15 @@ from jurybox.classifiers.thresholds import (
     check_measure,
     weight_of_yes,
 )
-from jurybox.consensus.prior import AnnotatorPrior
-from jurybox.consensus.several import habits_at
 from jurybox.display import Shown
 from jurybox.errors import InputError
+from jurybox.facet_targets import answered, by_facet, strategy_at
 from jurybox.items import ItemTotals, most_per_second
 from jurybox.loop import Round, Settings, play_round, single_threaded
 from jurybox.questions import Facet, Question
 from jurybox.ranking import Ranking, rank_texts
 from jurybox.sheets import AnswerSheet
-from jurybox.strategies import Strategy, by_consensus, get_strategy, hears_habits, knowing
+from jurybox.strategies import Strategy, by_consensus, get_strategy
 
 __all__ = ["JointRound", "play_questions"]
 
@@ -145,6 +144,7 @@ def play_questions(
     trainable: Bools | None = None,
     eligible: Bools | None = None,
     experts: Bools | None = None,
+    tuned: NDArray[np.floating] | None = None,
     measure: Measure = "macro_f1",
     reading: float | None = None,
     group: Ints | None = None,
@@ -163,6 +163,9 @@ def play_questions(
         The round before, of the same facets.
     eligible : ndarray of bool, shape (N,) or (N, F), optional
         Texts, or items, that may be asked; default: all.
+    tuned : ndarray, shape (N, C), optional
+        Probabilities of an encoder that was tuned on answers to all questions (`jurybox.facet_targets`), of
+        all facets side by side; each facet finds out by itself how far they help, as in `jurybox.play_round`.
     measure
         What is wanted of questions with several classes: it chooses their thresholds, and says how much an
         expected error of theirs counts.
@@ -179,8 +182,8 @@ def play_questions(
     Raises
     ------
     InputError
-        As `jurybox.play_round`; and if ``eligible`` has another shape, the measure is unknown or ``previous``
-        has other facets, as it has where a class that was not declared has come.
+        As `jurybox.play_round`; and if ``eligible`` or ``tuned`` has another shape, the measure is unknown or
+        ``previous`` has other facets, as it has where a class that was not declared has come.
     """
     rng = generator(rng)
     check_measure(measure)
@@ -192,14 +195,15 @@ def play_questions(
             f"{', '.join(map(str, facets))}: declare the classes of all questions, or leave previous out"
         )
     strategy = get_strategy(settings.strategy, settings.target)
+    said = None if tuned is None else by_facet(sheet, tuned)
+    known = None if previous is None else {f: each.pred_probs for f, each in previous.rounds.items()}
     basis = _shared_basis(sheet, features, trainable, settings)
     x = features if basis is None else features @ basis
     rounds: dict[Facet, Round] = {}
     believed: dict[Facet, Floats] = {}
     found = ItemTotals.of(sheet.n_texts, len(facets), keep_wants=reading is not None)
     for question in sheet.questions:
-        habits = _habits(sheet, question, previous, trainable, experts) if hears_habits(strategy) else None
-        own = replace(settings, strategy=knowing(strategy, habits))
+        own = replace(settings, strategy=strategy_at(sheet, question, strategy, known, trainable, experts))
         for facet in question.facets:
             annotations = replace(sheet[facet])  # counts that it makes of all texts go with it
             played = play_round(
@@ -211,6 +215,7 @@ def play_questions(
                 trainable=trainable,
                 eligible=None if may is None else may[:, facets.index(facet)],
                 experts=experts,
+                tuned=None if said is None else said[facet],
                 group=group,
                 ordered=None if len(facets) == 1 else _FRONT,
             )
@@ -273,38 +278,8 @@ def _shared_basis(
         return None
     if sheet.n_texts > _SHARING:  # turned features of so many texts take more room than factorisations time
         return None
-    trained = _answered(sheet)
-    if trainable is not None:
-        trained &= trainable
+    trained = answered(sheet, trainable)
     return row_space(features[trained]) if trained.any() else None
-
-
-def _answered(sheet: AnswerSheet) -> Bools:
-    """Return which texts have an answer to any question, shape (N,)."""
-    answered = np.zeros(sheet.n_texts, dtype=bool)
-    for each in sheet.facets.values():
-        answered[each.text] = True
-    return answered
-
-
-def _habits(
-    sheet: AnswerSheet,
-    question: Question,
-    previous: JointRound | None,
-    trainable: Bools | None,
-    experts: Bools | None,
-) -> AnnotatorPrior | None:
-    """Return what annotators are like at all classes of a question; None for one with one answer.
-
-    What is kept out of training has no part in it: the targets go by it.
-    """
-    facets = question.facets
-    if len(facets) < 2:
-        return None
-    answered = _answered(sheet)
-    kept = np.flatnonzero(answered if trainable is None else answered & trainable)
-    known = [None if previous is None else previous.rounds[facet].pred_probs[kept] for facet in facets]
-    return habits_at([sheet[facet].subset(texts=kept) for facet in facets], known, experts=experts)
 
 
 def _expected_errors(annotations: Annotations, played: Round, rng: np.random.Generator) -> Floats:

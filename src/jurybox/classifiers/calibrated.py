@@ -188,7 +188,7 @@ def _mixed(p: Floats, tuned: Floats | None, alone: LogPool, mixed: LogPool | Non
     probabilities = alone([p])
     if tuned is not None and mixed is not None:
         known = ~np.isnan(tuned[:, 0])
-        probabilities[known] = mixed([p[known], tuned[known]])
+        probabilities[known] = mixed([p[known], tuned[known].astype(np.float64)])
     return probabilities
 
 

@@ -4,12 +4,13 @@ All texts are parted into folds, by their position alone and for good. For each 
 the soft labels of the others and predicts this one, texts with labels and without them: whatever it says of a
 text is out of sample, now and when the text gets a label, and is as good for one as for the other.
 `jurybox.classifiers.calibrated` decides from that how much of it a round believes. A text that is not of the
-pool has the mean of all models.
+pool has the mean of all models. One encoder learns all questions at once: arrays have the classes of all
+facets side by side, C columns.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
@@ -20,7 +21,7 @@ from jurybox.classifiers.recipes import TuningSettings
 from jurybox.encoders.tokens import Tokens
 from jurybox.errors import InputError
 
-__all__ = ["cross_fit", "fold_of", "predict_mean", "predict_own", "tune_fold"]
+__all__ = ["alike", "cross_fit", "fold_of", "predict_mean", "predict_own", "tune_fold"]
 
 Weights: TypeAlias = Mapping[str, Any]
 """What training changes of a model, tensors by name."""
@@ -37,8 +38,8 @@ class Tunable(Protocol):
         ...
 
     @property
-    def n_classes(self) -> int:
-        """K."""
+    def n_classes(self) -> tuple[int, ...]:
+        """K of each facet."""
         ...
 
     def train(
@@ -57,7 +58,7 @@ class Tunable(Protocol):
     def predict(
         self, tokens: Tokens, rows: Ints, weights: Weights, *, after_batch: Callable[[], None] = ...
     ) -> Floats:
-        """Class probabilities of some of the texts, shape (n, K)."""
+        """Class probabilities of some of the texts, shape (n, C)."""
         ...
 
 
@@ -89,8 +90,8 @@ def cross_fit(
     tuner
         The model to tune.
     tokens, positions, targets, weights
-        n labelled texts, their positions in the pool, their class distributions (n, K), and how much each
-        counts (n,).
+        n labelled texts, their positions in the pool, their class distributions (n, C), and how much each
+        counts (n, F), or (n,) where there is one facet.
     after_step
         Called after every step.
 
@@ -102,7 +103,7 @@ def cross_fit(
     Raises
     ------
     InputError
-        Where all texts are of one class.
+        Where all texts are of one class, at every facet; what is so at some is not learnt there.
     """
     folds = range(tuner.settings.folds)
     return tuple(
@@ -122,17 +123,32 @@ def tune_fold(
     after_step: Callable[[], None] = lambda: None,
 ) -> Weights:
     """Tune the model of one fold; parameters as in `cross_fit`."""
-    if is_single_class(targets, weights):
+    w = weights.reshape(len(weights), -1)
+    parts = np.split(targets, np.cumsum(tuner.n_classes)[:-1], axis=1)
+    w = w * [not is_single_class(t, own) for t, own in zip(parts, w.T, strict=True)]
+    if not w.any():
         raise InputError("every text is of one class; an encoder needs at least two to tell apart")
     kept = np.flatnonzero(fold_of(positions, tuner.settings.folds) != number)
     seed = tuner.settings.seed + number
-    return tuner.train(tokens, kept, targets, weights, seed=seed, after_step=after_step)
+    return tuner.train(tokens, kept, targets, w, seed=seed, after_step=after_step)
+
+
+def alike(n_classes: Sequence[int]) -> Floats:
+    """Return equal shares of the classes of each facet, side by side, shape (C,).
+
+    Examples
+    --------
+    >>> alike((2, 4)).tolist()
+    [0.5, 0.5, 0.25, 0.25, 0.25, 0.25]
+    """
+    sizes = np.asarray(n_classes)
+    return np.repeat(1 / sizes, sizes)
 
 
 def predict_own(tuner: Tunable, folds: tuple[Weights, ...], tokens: Tokens, positions: Ints) -> Floats:
-    """Probabilities of texts of the pool, each by the model of its fold, shape (n, K)."""
+    """Probabilities of texts of the pool, each by the model of its fold, shape (n, C)."""
     fold = fold_of(positions, len(folds))
-    found = np.empty((len(positions), tuner.n_classes))
+    found = np.empty((len(positions), sum(tuner.n_classes)))
     for number, weights in enumerate(folds):
         rows = np.flatnonzero(fold == number)
         found[rows] = tuner.predict(tokens, rows, weights)
@@ -140,6 +156,6 @@ def predict_own(tuner: Tunable, folds: tuple[Weights, ...], tokens: Tokens, posi
 
 
 def predict_mean(tuner: Tunable, folds: tuple[Weights, ...], tokens: Tokens) -> Floats:
-    """Mean probabilities of all models for texts that none was trained on, shape (n, K)."""
+    """Mean probabilities of all models for texts that none was trained on, shape (n, C)."""
     rows = np.arange(len(tokens))
     return np.asarray(np.mean([tuner.predict(tokens, rows, weights) for weights in folds], axis=0))

@@ -17,7 +17,7 @@ import transformers
 from torch import nn
 
 from jurybox.arrays import Floats, Ints
-from jurybox.classifiers.cross_fitting import Weights
+from jurybox.classifiers.cross_fitting import Weights, alike
 from jurybox.classifiers.recipes import TuningSettings
 from jurybox.encoders.tokens import (
     Tokens,
@@ -36,14 +36,14 @@ _LARGEST_GRADIENT = 1.0
 
 
 class Tuner:
-    """An encoder with a linear layer on the mean of its last layer's tokens.
+    """An encoder with a linear layer on the mean of its last layer's tokens, which all questions share.
 
     Parameters
     ----------
     folder
         The model to start from; not changed.
     n_classes
-        K.
+        K of each of F facets; of a single question (K,).
     settings
         How it is trained.
     threads
@@ -51,18 +51,24 @@ class Tuner:
     """
 
     def __init__(
-        self, folder: Path, n_classes: int, settings: TuningSettings, *, threads: int | None = None
+        self,
+        folder: Path,
+        n_classes: Sequence[int],
+        settings: TuningSettings,
+        *,
+        threads: int | None = None,
     ) -> None:
         if threads is not None:
             torch.set_num_threads(threads)
         self.settings = settings
+        self.n_classes = tuple(int(K) for K in n_classes)
         self.device = best_device(settings.device)
         with quiet_loading():
             self._tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
             encoder = transformers.AutoModel.from_pretrained(folder, local_files_only=True)
         limit = model_max_length(folder, self._tokenizer, encoder.config)
         self._max_length = min(limit, settings.max_length)
-        self._model = _Classifier(encoder.float(), n_classes).to(self.device)
+        self._model = _Classifier(encoder.float(), sum(self.n_classes)).to(self.device)
         self._model.freeze(settings.frozen_layers)
         self._first = self._state()
 
@@ -82,31 +88,34 @@ class Tuner:
     ) -> Weights:
         """Minimise the weighted cross-entropy against class distributions; return what was learnt.
 
+        That is the mean over facets, in each of which what counts has a mean weight of 1.
+
         Parameters
         ----------
         tokens, rows
             Texts, and which n of them to train on.
         targets, weights
-            Class distributions of all texts, shape (N, K), and how much each counts, shape (N,).
+            Class distributions of all texts, of all facets side by side, shape (N, C), and how much each
+            counts, shape (N, F), or (N,) where there is one facet: 0 where nobody was asked.
         seed
             Draws the order of the texts and what dropout leaves out.
         after_step
             Called after every step.
         """
         self._load(self._first)
-        used = rows[(weights[rows] > 0) & (tokens.lengths[rows] > 0)]
+        w = weights.reshape(len(weights), -1)
+        used = rows[(w[rows] > 0).any(axis=1) & (tokens.lengths[rows] > 0)]
         if not len(used):
             return self._state()
-        t = torch.tensor(targets, dtype=torch.float32, device=self.device)
-        w = torch.tensor(weights / weights[used].mean(), dtype=torch.float32, device=self.device)
+        told = torch.tensor(targets, dtype=torch.float32, device=self.device)
+        counts = torch.tensor(w / _mean_weight(w[used]), dtype=torch.float32, device=self.device)
         steps = self.settings.steps(len(used))
         with _seeded(seed), _fast_products():
             optimizer, schedule = self._optimizer(steps)
             self._model.train()
             for batch in self._batches(used, tokens.lengths, steps, np.random.default_rng(seed)):
                 index = torch.from_numpy(batch).to(self.device)
-                logits = self._logits(tokens, batch)
-                loss = -(w[index, None] * t[index] * torch.log_softmax(logits, dim=1)).sum() / len(batch)
+                loss = self._loss(self._logits(tokens, batch), told[index], counts[index])
                 optimizer.zero_grad(set_to_none=True)
                 loss.backward()  # type: ignore[no-untyped-call]
                 nn.utils.clip_grad_norm_(self._model.trained(), _LARGEST_GRADIENT)
@@ -123,21 +132,29 @@ class Tuner:
         *,
         after_batch: Callable[[], None] = lambda: None,
     ) -> Floats:
-        """Class probabilities of some of the texts, shape (n, K)."""
+        """Class probabilities of some of the texts, of all facets side by side, shape (n, C).
+
+        All classes of a facet that nothing was learnt of are as likely.
+        """
         self._load(weights)
         self._model.eval()
-        probabilities = np.full((len(rows), self.n_classes), 1 / self.n_classes)
+        probabilities = np.tile(alike(self.n_classes), (len(rows), 1))
         with torch.inference_mode(), _fast_products():
             for batch in length_batches(tokens.lengths[rows], token_budget(self.device)):
                 logits = self._model.linear(self._pooled(tokens, rows[batch]))
-                probabilities[batch] = torch.softmax(logits.double(), dim=1).cpu().numpy()
+                parts = [torch.softmax(z, dim=1) for z in self._by_facet(logits.double())]
+                probabilities[batch] = torch.cat(parts, dim=1).cpu().numpy()
                 after_batch()
         return probabilities
 
-    @property
-    def n_classes(self) -> int:
-        """K."""
-        return int(self._model.linear.out_features)
+    def _loss(self, logits: torch.Tensor, targets: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+        """``-1 / (n F) sum_if w_if sum_k t_ifk log softmax(z_if)_k``."""
+        facets = zip(self._by_facet(logits), self._by_facet(targets), weights.T, strict=True)
+        each = [-(w[:, None] * t * torch.log_softmax(z, dim=1)).sum() for z, t, w in facets]
+        return torch.stack(each).sum() / weights.numel()
+
+    def _by_facet(self, columns: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        return torch.split(columns, list(self.n_classes), dim=1)
 
     def _pooled(self, tokens: Tokens, rows: Ints) -> torch.Tensor:
         pooled: torch.Tensor = self._model(*tokens.padded(rows, self._tokenizer.pad_token_id, self.device))
@@ -224,6 +241,12 @@ class _Classifier(nn.Module):
         top = max(depths, default=0)
         for depth, params in depths.items():
             yield params, encoder_rate * decay ** (top - depth)
+
+
+def _mean_weight(weights: Floats) -> Floats:
+    """Mean weight of what counts in each facet (F,); 1 where nothing does."""
+    n = (weights > 0).sum(axis=0)
+    return np.asarray(np.where(n > 0, weights.sum(axis=0) / np.maximum(n, 1), 1.0))
 
 
 def _depth(name: str) -> int | None:

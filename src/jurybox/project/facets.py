@@ -99,7 +99,7 @@ def what_is_asked(
     check_names(settings)
     asked, names, is_scale = one_or_several(questions, classes)
     if asked:
-        return asked, (), settings.updated({"tuning": False})
+        return asked, (), settings
     given = settings.updated({"scale": is_scale}) if questions else settings
     return (), [str(name) for name in names] if questions else classes or (), given
 

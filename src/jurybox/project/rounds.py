@@ -17,7 +17,7 @@ from jurybox.loop import Round
 from jurybox.project.auditing import audit_record
 from jurybox.project.encoding import Encoding, Telling, quiet
 from jurybox.project.handle import ProjectPart
-from jurybox.project.tuning import Tuning
+from jurybox.project.tuning import Tuned, Tuning, columns_of
 from jurybox.store import machines, responses, rounds, snapshots, streams
 from jurybox.store.engine import Store
 from jurybox.store.overview import count_paid
@@ -134,15 +134,13 @@ class Rounds(ProjectPart):
         progress("fit", 0, 1)
         in_audit, held_out = (np.zeros(N, dtype=bool) for _ in range(2))
         in_audit[snapshot.audit] = held_out[snapshot.held_out] = True
-        tuned = None
-        if settings.tuning and isinstance(inputs, PoolRows):
-            tuned = self._tuning.result(N, K, snapshot.held_out)
+        tuned = self._tuned(snapshot, settings, inputs)
         given: dict[str, Any] = {
             "previous": self._fitting(N, K, snapshot.held_out),
             "trainable": ~held_out,
             "eligible": rounds.wants_label(snapshot, settings) & ~in_audit,
             "experts": snapshot.experts,
-            "tuned": None if tuned is None else tuned.pred_probs,
+            "tuned": None if tuned is None else tuned.of_first(N),
         }
         rng, chosen = np.random.default_rng([settings.seed, number]), _loop_settings(settings)
         machines = self._machine_votes(N, K)
@@ -152,16 +150,7 @@ class Rounds(ProjectPart):
             given["group"] = _sharing(snapshot, settings, held_out)
             played = play_round(annotations, _whole(inputs), chosen, rng, machines=machines, **given)
         progress("fit", 1, 1)
-        if tuned is not None:
-            made = {
-                **made,
-                "tuning": {
-                    "texts": len(tuned.rows),
-                    "labels": tuned.labels,
-                    "seconds": tuned.seconds,
-                },
-            }
-        return played, made
+        return played, {**made, **_told_of_tuning(tuned)}
 
     def _play_questions(
         self, snapshot: Snapshot, settings: ProjectSettings, number: int, progress: Telling
@@ -171,6 +160,7 @@ class Rounds(ProjectPart):
 
         sheet = snapshot.sheet
         inputs, made = self._inputs(settings, sheet.n_texts, progress)
+        tuned = self._tuned(snapshot, settings, inputs)
         progress("fit", 0, 1)
         in_audit, held_out = (np.zeros(sheet.n_texts, dtype=bool) for _ in range(2))
         in_audit[snapshot.audit] = held_out[snapshot.held_out] = True
@@ -187,11 +177,21 @@ class Rounds(ProjectPart):
             trainable=~held_out,
             eligible=wants[:, None] & ~agreed,
             experts=snapshot.experts,
+            tuned=None if tuned is None else tuned.of_first(sheet.n_texts),
             reading=settings.reading_effort if settings.ask == "unsure" else None,
             group=_sharing(snapshot, settings, held_out),
         )
         progress("fit", 1, 1)
-        return played, made
+        return played, {**made, **_told_of_tuning(tuned)}
+
+    def _tuned(self, snapshot: Snapshot, settings: ProjectSettings, inputs: Any) -> Tuned | None:
+        """Return what a tuned encoder says of the texts; None where there is none, or it is not wanted."""
+        from jurybox.encoders.by_number import PoolRows
+
+        if not (settings.tuning and isinstance(inputs, PoolRows)):
+            return None
+        columns = columns_of(snapshot.questions, snapshot.annotations.classes)
+        return self._tuning.result(columns, snapshot.held_out)
 
     def _told(self, played: Round | JointRound, snapshot: Snapshot) -> dict[str, Any]:
         """Return what a round says of itself: of several questions, of each facet what it says of one."""
@@ -215,6 +215,7 @@ class Rounds(ProjectPart):
             "classifier": first["classifier"],
             "batch": played.size,
             "trained_on": max(one["trained_on"] for one in facets.values()),
+            "second_gear": float(np.mean([one["second_gear"] for one in facets.values()])),
             "remarks": [*remarks],
             "facets": facets,
         }
@@ -321,6 +322,10 @@ def _loop_settings(settings: ProjectSettings) -> Settings:
         target=settings.target,
         least_gain=settings.least_gain,
     )
+
+
+def _told_of_tuning(tuned: Tuned | None) -> Mapping[str, Any]:
+    return {} if tuned is None else {"tuning": tuned.describe()}
 
 
 def _told_of(played: Round, audit: NDArray[np.int64], before: NDArray[np.floating] | None) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """The second gear of a project: its encoder is tuned on the labels, apart from rounds, and kept as files.
 
-What is to be done is written down first, and each fold when it is done, so that a process that was killed is
-carried on with where it was. The files lie beside the features and may be deleted at any time.
+One encoder learns all questions at once; a project with one question is the case of one facet. What is to be
+done is written down first, and each fold when it is done, so that a process that was killed is carried on
+with where it was. The files lie beside the features and may be deleted at any time.
 """
 
 from __future__ import annotations
@@ -10,22 +11,24 @@ import importlib.util
 import os
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sqlalchemy.engine import Connection
 
 from jurybox.arrays import Floats, Ints
 from jurybox.atomic import new_file
 from jurybox.classifiers.recipes import TuningSettings
 from jurybox.project.handle import ProjectPart
+from jurybox.questions import Question
 from jurybox.store import overview, rounds, snapshots
 from jurybox.store.engine import Store
 from jurybox.store.settings import ProjectSettings
-from jurybox.store.state import read_state
+from jurybox.store.state import read_classes, read_questions, read_state
 
 _LEAST_TEXTS = 150  # below, a tuned encoder hardly ever helps, and a fit of the head takes milliseconds
 _LEAST_MEMORY = 2.0  # GiB that have to be free: a fit of MiniLM takes about one
@@ -52,12 +55,16 @@ class TuningPlan:
 
 @dataclass(frozen=True, eq=False)
 class Tuned:
-    """What tuned models say of the first N texts, each by one that was not trained on it.
+    """What tuned models say of texts, of each by one that was not trained on it.
 
     Attributes
     ----------
-    pred_probs : ndarray, shape (N, K)
-        Their probabilities; NaN for texts that they were not asked about.
+    asked : ndarray of int, shape (m,)
+        Texts that they were asked about, ascending.
+    pred_probs : ndarray of float32, shape (m, C)
+        Their probabilities of these, of all facets side by side.
+    columns
+        What the C columns are about.
     rows : ndarray of int, shape (n,)
         Texts that they were trained on.
     labels
@@ -66,10 +73,31 @@ class Tuned:
         What the tuning took.
     """
 
-    pred_probs: Floats
+    asked: Ints
+    pred_probs: NDArray[np.float32]
+    columns: tuple[str, ...]
     rows: Ints
     labels: int
     seconds: float
+
+    def of_first(self, N: int) -> NDArray[np.float32]:
+        """Return the probabilities of the first N texts (N, C); NaN for those that were not asked about."""
+        found = np.full((N, len(self.columns)), np.nan, np.float32)
+        known = self.asked < N
+        found[self.asked[known]] = self.pred_probs[known]
+        return found
+
+    def describe(self) -> dict[str, Any]:
+        """Return what a round says of it."""
+        return {"texts": len(self.rows), "labels": self.labels, "seconds": self.seconds}
+
+
+def columns_of(questions: Sequence[Question], classes: Iterable[Hashable]) -> tuple[str, ...]:
+    """Return what each of the C columns is about; the classes are those of a project with one question."""
+    if not questions:
+        return tuple(map(str, classes))
+    facets = ((each, facet) for each in questions for facet in each.facets)
+    return tuple(f"{facet}={name}" for each, facet in facets for name in each.facet_classes)
 
 
 @dataclass(frozen=True)
@@ -79,24 +107,32 @@ class Gear:
     Attributes
     ----------
     share
-        Share of the say that the tuned encoder has, from 0, the first gear alone, to 1.
+        Share of the say that the tuned encoder has, from 0, the first gear alone, to 1; with several
+        questions, the mean over these and each class of those with several.
     tuned_on
         Texts that it was tuned on.
+    facets
+        Over how many that is a mean; 1 where there is one question.
     """
 
     share: float
     tuned_on: int
+    facets: int = 1
 
     def __str__(self) -> str:
         if not self.share:
             return "first gear: the encoders as they are"
-        return f"second gear: an encoder tuned on {self.tuned_on:,} texts has {self.share:.0%} of the say"
+        mean = f" on average over {self.facets} questions and classes" if self.facets > 1 else ""
+        return (
+            f"second gear: an encoder tuned on {self.tuned_on:,} texts has {self.share:.0%} of the say{mean}"
+        )
 
 
 def gear_of(diagnostics: Mapping[str, Any]) -> Gear:
     """Read from what a round found out which gear its figures come from."""
     share = float(diagnostics.get("second_gear") or 0.0)
-    return Gear(share, int(diagnostics.get("tuning", {}).get("texts", 0)))
+    tuned_on = int(diagnostics.get("tuning", {}).get("texts", 0))
+    return Gear(share, tuned_on, max(len(diagnostics.get("facets", ())), 1))
 
 
 class Tuning(ProjectPart):
@@ -111,10 +147,11 @@ class Tuning(ProjectPart):
         with self.store.read() as connection:
             settings = read_state(connection).settings
             record = rounds.last_diagnostics(connection)
+            columns = _read_columns(connection)
         if (obstacle := _obstacle(settings, str(record.get("encoder") or ""))) is not None:
             return TuningPlan(False, f"second gear off: {obstacle}")
         audit = np.asarray(record.get("held_out", ()), np.int64)
-        if _may_be_used(self._kept.job(), audit):
+        if _may_be_used(self._kept.job(), columns, audit):
             return TuningPlan(True, "second gear due: a tuning was interrupted")
         texts, labels = record.get("trained_on", 0), record.get("training_labels", 0)
         if texts < _LEAST_TEXTS:
@@ -124,6 +161,8 @@ class Tuning(ProjectPart):
         last = self._kept.result()
         seen = record.get("tuning", {}).get("labels")
         useless = last is not None and seen == last.labels and not record.get("second_gear")
+        if last is not None and last.columns != columns:
+            return TuningPlan(True, "second gear due: classes were added, renamed or merged")
         if last is not None and np.isin(last.rows, audit).any():
             return TuningPlan(True, "second gear due: texts that it has learnt from joined the audit sample")
         wanted = 0 if last is None else last.labels * (1 + _GROWTH * (2 if useless else 1))
@@ -152,19 +191,19 @@ class Tuning(ProjectPart):
         Raises
         ------
         InputError
-            If all labels are of one class.
+            If all labels are of one class, of every question.
         """
         from jurybox.classifiers.cross_fitting import fold_of, tune_fold
         from jurybox.classifiers.recipes import TuningSettings
         from jurybox.classifiers.tuner import Tuner
 
         with self.store.read() as connection:
-            audit = snapshots.read_held_out(connection)
+            audit, columns = snapshots.read_held_out(connection), _read_columns(connection)
         job = self._kept.job()
-        if job is None or not _may_be_used(job, audit):
+        if job is None or not _may_be_used(job, columns, audit):
             job = self._begin()
         settings = settings or TuningSettings()
-        tuner = Tuner(Path(str(job["model"])), job["targets"].shape[1], settings, threads=threads)
+        tuner = Tuner(Path(str(job["model"])), job["n_classes"].tolist(), settings, threads=threads)
         rows = job["rows"]
         texts = self._texts(np.union1d(rows, job["asked"]))
         labelled = tuner.tokens([texts[row] for row in rows.tolist()])
@@ -181,39 +220,39 @@ class Tuning(ProjectPart):
             self._kept.write_fold(number, asked, p, time.monotonic() - start)
         self._kept.finish(settings.folds)
 
-    def result(self, N: int, K: int, audit: Ints) -> Tuned | None:
-        """Return what was tuned last, for the first N texts; None where there is nothing that may be used.
+    def result(self, columns: tuple[str, ...], audit: Ints) -> Tuned | None:
+        """Return what was tuned last; None where there is nothing that may be used.
 
-        A text that has joined the audit sample since must have had no part in it.
+        It must be about the classes that there are, and a text that has joined the audit sample since must
+        have had no part in it.
         """
         found = self._kept.result()
-        if found is None or found.pred_probs.shape[1] != K or np.isin(found.rows, audit).any():
+        if found is None or found.columns != columns or np.isin(found.rows, audit).any():
             return None
-        pred_probs = np.full((N, K), np.nan)
-        size = min(N, len(found.pred_probs))
-        pred_probs[:size] = found.pred_probs[:size]
-        return Tuned(pred_probs, found.rows, found.labels, found.seconds)
+        return found
 
     def _begin(self) -> dict[str, NDArray[Any]]:
         """Write down what is to be done: on which labels, and which texts are asked about."""
+        from jurybox.classifiers.cross_fitting import alike
         from jurybox.encoders import TransformerEncoder, get_encoders
-        from jurybox.strategies import soft_labels
+        from jurybox.facet_targets import classes_of, soft_answers
 
         snapshot = snapshots.read_snapshot(self.store)
         with self.store.read() as connection:
             state = read_state(connection)
             before = rounds.read_array(connection, state.current_round, "pred_probs")
             left_out = rounds.last_diagnostics(connection).get("held_out", ())
-        N, K = snapshot.annotations.n_texts, snapshot.annotations.n_classes
+        sheet = snapshot.sheet
+        N, n_classes = sheet.n_texts, classes_of(sheet)
         in_audit = np.zeros(N, dtype=bool)
         in_audit[snapshot.held_out] = True
         pred_probs = None
         learnt = np.setdiff1d(snapshot.held_out, left_out)
-        if before is not None and before.shape[1] == K and not (learnt < len(before)).any():
-            pred_probs = np.full((N, K), 1 / K)
+        if before is not None and before.shape[1] == sum(n_classes) and not (learnt < len(before)).any():
+            pred_probs = np.tile(alike(n_classes), (N, 1))
             pred_probs[: len(before)] = before
-        labels = soft_labels(
-            snapshot.annotations,
+        labels = soft_answers(
+            sheet,
             state.settings.strategy,
             np.random.default_rng([state.settings.seed, snapshot.annotations.n_annotations]),
             pred_probs=pred_probs,
@@ -230,7 +269,8 @@ class Tuning(ProjectPart):
                 "weights": labels.weights,
                 "labels": np.array(int(snapshot.annotations.n_labels[labels.rows].sum())),
                 "asked": np.union1d(np.union1d(spread, labels.rows), snapshot.audit),
-                "N": np.array(N),
+                "n_classes": np.array(n_classes),
+                "columns": np.array(columns_of(snapshot.questions, snapshot.annotations.classes)),
                 "model": np.array(str(model.folder)),
             }
         )
@@ -279,15 +319,18 @@ class _Files:
         parts = [_read(self.folder / "job" / f"fold-{number}.npz") for number in range(folds)]
         if job is None:
             return
-        pred_probs = np.full((int(job["N"]), job["targets"].shape[1]), np.nan, np.float32)
+        asked = job["asked"]
+        pred_probs = np.empty((len(asked), len(job["columns"])), np.float32)
         for part in parts:
             if part is not None:
-                pred_probs[part["rows"]] = part["pred_probs"]
+                pred_probs[np.searchsorted(asked, part["rows"])] = part["pred_probs"]
         seconds = sum(float(part["seconds"]) for part in parts if part is not None)
         _write(
             self.folder / "result.npz",
             {
+                "asked": asked,
                 "pred_probs": pred_probs,
+                "columns": job["columns"],
                 "rows": job["rows"],
                 "labels": job["labels"],
                 "seconds": np.array(seconds),
@@ -301,7 +344,9 @@ class _Files:
         if found is None:
             return None
         return Tuned(
-            found["pred_probs"].astype(np.float64),
+            found["asked"],
+            found["pred_probs"],
+            tuple(found["columns"].tolist()),
             found["rows"],
             int(found["labels"]),
             float(found["seconds"]),
@@ -344,9 +389,17 @@ def _obstacle(settings: ProjectSettings, encoder: str) -> str | None:
     return None
 
 
-def _may_be_used(job: Mapping[str, NDArray[Any]] | None, audit: Ints) -> bool:
-    """Whether there is a tuning under way, and it learns from no text of the audit sample."""
-    return job is not None and not np.isin(job["rows"], audit).any()
+def _read_columns(connection: Connection) -> tuple[str, ...]:
+    """Return what the columns would be about now."""
+    questions = read_questions(connection)
+    return columns_of(questions, () if questions else read_classes(connection))
+
+
+def _may_be_used(job: Mapping[str, NDArray[Any]] | None, columns: tuple[str, ...], audit: Ints) -> bool:
+    """Whether a tuning is under way, of the classes that there are, and learns from no audit text."""
+    if job is None or tuple(job["columns"].tolist()) != columns:
+        return False
+    return not np.isin(job["rows"], audit).any()
 
 
 def _cores() -> int:

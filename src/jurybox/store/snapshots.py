@@ -77,7 +77,9 @@ class Snapshot:
 
     @cached_property
     def sheet(self) -> AnswerSheet:
-        """The answers to each question, of a project with several."""
+        """The answers to each question; of a project with one, to that."""
+        if not self.questions:
+            return AnswerSheet.of({"label": self.annotations})
         return answer_sheet(self.questions, self.annotations)
 
 

@@ -280,7 +280,7 @@ def check_questions(settings: ProjectSettings, questions: Sequence[Question]) ->
                 code="one_question",
             )
         return
-    for name, usual in (("scale", False), ("target", "class"), ("tuning", False)):
+    for name, usual in (("scale", False), ("target", "class")):
         if getattr(settings, name) != usual:
             raise several_questions(f"the setting {name}={getattr(settings, name)}")
 

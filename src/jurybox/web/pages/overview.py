@@ -155,9 +155,8 @@ def _gear(catalogue: Catalogue, status: Status) -> str:
     gear = gear_of(status.last_round.diagnostics)
     if not gear.share:
         return ""
-    return catalogue.text(
-        "gear.second", n=catalogue.number(gear.tuned_on), share=catalogue.percent(gear.share)
-    )
+    words = {"n": catalogue.number(gear.tuned_on), "share": catalogue.percent(gear.share)}
+    return catalogue.text("gear.second_mean" if gear.facets > 1 else "gear.second", **words)
 
 
 def _notices(
