@@ -37,7 +37,7 @@ from jurybox.machines.prompts import default_instructions
 from jurybox.project import Project
 from jurybox.project.asking import AskOptions
 from jurybox.store.machines import read_machines
-from jurybox.store.responses import read_responses
+from jurybox.store.said import read_responses
 
 OUT = Path(__file__).resolve().parent / "results" / "smollm.json"
 GUIDELINES = "Polite: the writer thanks, asks kindly or softens the request. Impolite: demanding or rude."

@@ -13,9 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jurybox.errors import InputError
-from jurybox.machines import Keywords, LanguageModel, Patterns, Price
+from jurybox.machines import Keywords, LanguageModel, MachineAnswer, Patterns, Price
 from jurybox.machines.chat import AnswerLostError, Chat, Pace, RefusedError, price_at_most, request_body
-from jurybox.machines.prompts import first_messages, label_probabilities, read_label, tokens_at_most
+from jurybox.machines.parts import parts_of
+from jurybox.machines.prompts import first_messages, label_probabilities, read_said, tokens_at_most
 from jurybox.machines.records import identity
 from jurybox.machines.rules import answer_of, python_function
 from support.chat_server import TOKENS, ChatServer, completion, serving, text_of
@@ -35,6 +36,14 @@ HOSTILE = (
 
 def model(server: ChatServer, **more: Any) -> LanguageModel:
     return LanguageModel("m", CLASSES, "Is it polite?", base_url=server.url, **more)
+
+
+def label(answer: MachineAnswer) -> str | None:
+    return answer.said.get("label")
+
+
+def read(raw: str, classes: tuple[str, ...] = CLASSES) -> str | None:
+    return read_said(raw, parts_of(classes)).get("label")
 
 
 @pytest.fixture
@@ -63,9 +72,14 @@ def ask(
 
 def test_rules_answer_or_say_nothing() -> None:
     words = answer_of(Keywords({"yes": ("thank you", "c++"), "no": ("no",)}), CLASSES)
-    assert [words(text).label for text in ("THANK YOU", "now", "no, thank you", "c++!")] == [1, None, None, 1]
+    assert [label(words(text)) for text in ("THANK YOU", "now", "no, thank you", "c++!")] == [
+        "yes",
+        None,
+        None,
+        "yes",
+    ]
     patterns = answer_of(Patterns({"yes": r"(?i)^ok\b", "no": r"\d{3}"}), CLASSES)
-    assert [patterns(text).label for text in ("OK then", "ok 123", "123", "")] == [1, None, 0, None]
+    assert [label(patterns(text)) for text in ("OK then", "ok 123", "123", "")] == ["yes", None, "no", None]
 
 
 @pytest.mark.parametrize(
@@ -87,7 +101,9 @@ def test_a_function_answers_and_is_known_by_its_code(tmp_path: Path) -> None:
     code.write_text("def label(text):\n    return {'yes': 3, 'no': 1} if 'a' in text else None\n")
     rule = python_function(f"{code}:label")
     answer = answer_of(rule, CLASSES)
-    assert (answer("a").label, answer("a").probabilities, answer("b").label) == (1, (0.25, 0.75), None)
+    assert answer("a").said == {"label": "yes"}
+    assert answer("a").probabilities == {"label": {"no": 0.25, "yes": 0.75}}
+    assert answer("b").said == {}
     code.write_text("def label(text):\n    return 'yes'\n")
     with pytest.raises(InputError, match="has changed"):
         answer_of(rule, CLASSES)
@@ -117,30 +133,29 @@ def test_any_text_stays_a_text(text: str) -> None:
 
 @given(st.text())
 def test_whatever_a_model_says_is_a_class_or_nothing(raw: str) -> None:
-    assert read_label(raw, CLASSES) in (None, 0, 1)
+    assert read(raw) in (None, "no", "yes")
 
 
 def test_answers_are_read() -> None:
-    assert read_label('{"label": "YES "}', CLASSES) == 1
-    assert read_label('Here: {"label": "no"} or {"label": "yes"}', CLASSES) is None
-    assert read_label('{"label": ["no"]}', CLASSES) is None
-    assert read_label('{"label": "hacked"}', CLASSES) is None
-    assert read_label('{"label": "a"}', ("A", "a")) == 1
+    assert read('{"label": "YES "}') == "yes"
+    assert read('Here: {"label": "no"} or {"label": "yes"}') is None
+    assert read('{"label": ["no"]}') is None
+    assert read('{"label": "hacked"}') is None
+    assert read('{"label": "a"}', ("A", "a")) == "a"
 
 
 def test_probabilities_come_from_where_the_label_begins() -> None:
     words = [('{"label', []), ('": "', []), ("y", [("y", -0.5), ("n", -1.0), ("?", -3.0)]), ('es"}', [])]
-    p = label_probabilities(words, CLASSES)
-    assert p is not None
-    assert p[1] == pytest.approx(1 / (1 + 2.718281828 ** (-0.5)))
-    assert label_probabilities(words, ("nay", "no", "yes")) is None  # "n" begins two classes
-    assert label_probabilities([], CLASSES) is None
+    p = label_probabilities(words, parts_of(CLASSES))
+    assert p["label"]["yes"] == pytest.approx(1 / (1 + 2.718281828 ** (-0.5)))
+    assert label_probabilities(words, parts_of(("nay", "no", "yes"))) == {}  # "n" begins two classes
+    assert label_probabilities([], parts_of(CLASSES)) == {}
 
 
 def test_an_answer_is_asked_for_paid_and_read(server: ChatServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOME_KEY", "sk-secret")
     answer = ask(server, key="SOME_KEY", logprobs=True, examples=(("thanks", "yes"),))
-    assert (answer.label, answer.tokens_in, answer.tokens_out) == (1, *TOKENS)
+    assert (label(answer), answer.tokens_in, answer.tokens_out) == ("yes", *TOKENS)
     assert answer.price == pytest.approx(PRICE.of(*TOKENS))
     (body,), (headers,) = server.bodies, server.headers
     assert headers["authorization"] == "Bearer sk-secret"
@@ -155,20 +170,20 @@ def test_an_answer_is_asked_for_paid_and_read(server: ChatServer, monkeypatch: p
 def test_a_broken_answer_is_repaired_once(server: ChatServer) -> None:
     server.behaviour = lambda n, _: '{"label": "yes"}' if n else "I would say: broken {"
     answer = ask(server)
-    assert (answer.label, answer.price) == (1, pytest.approx(2 * PRICE.of(*TOKENS)))
+    assert (label(answer), answer.price) == ("yes", pytest.approx(2 * PRICE.of(*TOKENS)))
     assert [m["role"] for m in server.bodies[1]["messages"]] == ["system", "user", "assistant", "user"]
     assert answer.price <= price_at_most(model(server), PRICE, "fine")
 
 
 def test_an_answer_that_stays_broken_is_no_label(server: ChatServer) -> None:
     server.behaviour = lambda _n, _b: '{"label": "hacked"}'
-    assert (ask(server).label, len(server.bodies)) == (None, 2)
+    assert (ask(server).said, len(server.bodies)) == ({}, 2)
 
 
 def test_what_is_no_json_is_no_label(server: ChatServer) -> None:
     server.behaviour = lambda _n, _b: (200, "<html>out of order</html>")
     answer = ask(server)
-    assert answer.label is None
+    assert answer.said == {}
     assert 0 < answer.price <= price_at_most(model(server), PRICE, "fine")
 
 
@@ -176,7 +191,7 @@ def test_what_is_no_json_is_no_label(server: ChatServer) -> None:
 def test_a_refusal_is_retried_later_and_later(server: ChatServer, status: int) -> None:
     server.behaviour = lambda n, _: (status, {"error": {"message": "later"}}) if n < 3 else completion("yes")
     pace = Impatient()
-    assert ask(server, pace=pace).label == 1
+    assert label(ask(server, pace=pace)) == "yes"
     assert len(server.bodies) == 4
     assert all(pause > 0 for pause in pace.pauses)
     assert pace.pauses[2] > pace.pauses[0] / 2
@@ -206,7 +221,7 @@ def test_silence_may_have_been_paid_for(server: ChatServer) -> None:
     for harmless in ({"price": Price()}, {"once": True}):  # nothing to pay; known to the server by its key
         server.bodies.clear()
         server.memory.clear()
-        assert ask(server, **harmless).label == 1
+        assert label(ask(server, **harmless)) == "yes"
         assert len(server.bodies) == 2
 
 
@@ -223,7 +238,7 @@ def test_a_server_that_is_too_slow_may_have_been_paid(server: ChatServer) -> Non
         ask(server, timeout=0.2)
     ended.set()
     assert len(server.bodies) == 1
-    assert ask(server, timeout=30.0).label == 1
+    assert label(ask(server, timeout=30.0)) == "yes"
 
 
 def test_a_server_that_is_not_there_has_charged_nothing(server: ChatServer) -> None:

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ from support.waiting import until
 pytestmark = pytest.mark.slow
 
 CLASSES = ("no", "yes")
+SEVERAL = ("even=single:no,yes", "topics=several:price,noise")
 PRICE = Price(input=10.0, output=20.0)
 COST = PRICE.of(*TOKENS)
 SETTINGS = ProjectSettings(audit_size=2, audit_share=0.2, machine_budget=1000.0)
@@ -42,8 +43,9 @@ def _more_than(seen: list[Any], n: int) -> bool:
 
 
 def echo(_n: int, body: dict[str, Any]) -> str:
-    """Say yes to even texts."""
-    return json.dumps({"label": CLASSES[int(text_of(body).split()[1]) % 2 == 0]})
+    """Say yes to even texts, whatever is asked of them."""
+    asked = body["response_format"]["json_schema"]["schema"]["properties"]
+    return json.dumps({key: CLASSES[int(text_of(body).split()[1]) % 2 == 0] for key in asked})
 
 
 @pytest.fixture
@@ -363,19 +365,23 @@ def kill_again_and_again(location: str, server: ChatServer, gate: Gate, kills: i
 
 @pytest.mark.parametrize("kills", [4, pytest.param(50, marks=pytest.mark.long)])
 @pytest.mark.parametrize("once", [True, False], ids=["a server that remembers", "a server that does not"])
+@pytest.mark.parametrize("questions", [(), SEVERAL], ids=["one question", "several"])
 def test_killed_workers_lose_nothing_and_pay_nothing_twice(
     location: str,
     server: ChatServer,
     kills: int,
     once: bool,
+    questions: tuple[str, ...],
     record_property: Callable[[str, object], None],
 ) -> None:
     n = 30 * kills  # more than are let through, so that every worker has something left to ask
     gate = Gate()
     server.remembers, server.behaviour = once, gate.echo
     texts = [(f"t{i}", f"text {i}") for i in range(n)]
-    with Project.create(location, classes=CLASSES, texts=texts) as project:
-        project.machines.add("mini", model(server, once=once), price=PRICE)
+    asked: dict[str, Any] = {"questions": questions} if questions else {"classes": CLASSES}
+    told = replace(model(server, once=once), **{"classes": (), **asked})
+    with Project.create(location, texts=texts, **asked) as project:
+        project.machines.add("mini", told, price=PRICE)
         killed = kill_again_and_again(location, server, gate, kills)
         server.behaviour = echo
         gate.permits.release(n)
@@ -384,14 +390,15 @@ def test_killed_workers_lose_nothing_and_pay_nothing_twice(
         twice = sum(paid > 1 for paid in server.paid.values())
         for name, value in (("killed", killed), ("answers", found.answers), ("lost", found.lost)):
             record_property(name, value)
-        told = f"{killed} killed: {found.answers} answers, {found.lost} counted as lost, {twice} paid twice"
-        print(told)  # noqa: T201 - shown by -rP
+        came = f"{killed} killed: {found.answers} answers, {found.lost} counted as lost, {twice} paid twice"
+        print(came)  # noqa: T201 - shown by -rP
         assert killed == kills
         assert found.answers + found.lost == n
         assert twice == 0
         assert found.lost == 0 or not once
         assert sum(server.paid.values()) * COST <= found.price + 1e-9
         assert found.labels == found.answers
+        assert project.machines.reports()[0].unread == 0
 
 
 def test_whatever_the_server_does_the_budget_holds_and_nothing_is_paid_twice(

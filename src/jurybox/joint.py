@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from jurybox.annotations import Annotations
 from jurybox.arrays import Bools, DataFrame, Floats, Ints, Rng, freeze, generator
 from jurybox.classifiers.head import Head, row_space
+from jurybox.classifiers.pooled import MachineVotes
 from jurybox.classifiers.thresholds import (
     Measure,
     best_divisors,
@@ -148,6 +149,7 @@ def play_questions(
     measure: Measure = "macro_f1",
     reading: float | None = None,
     group: Ints | None = None,
+    machines: Mapping[Facet, MachineVotes] | None = None,
 ) -> JointRound:
     """Train on what the annotators answered, and rank what to ask next.
 
@@ -173,6 +175,8 @@ def play_questions(
         Ask of each text only for the items that are worth it, where reading it takes as long as so many
         answers (`most_per_second`), and rank texts by what is settled a second; None: all of each text is
         asked for. Texts that are drawn at random are asked for whole in any case.
+    machines
+        What language models and rules say of each facet, as in `jurybox.play_round`.
 
     Returns
     -------
@@ -218,6 +222,7 @@ def play_questions(
                 tuned=None if said is None else said[facet],
                 group=group,
                 ordered=None if len(facets) == 1 else _FRONT,
+                machines=None if machines is None else machines.get(facet),
             )
             errors = _expected_errors(annotations, played, rng)
             found.add(
@@ -296,7 +301,8 @@ def _expected_errors(annotations: Annotations, played: Round, rng: np.random.Gen
 
 def _wants(played: Round, strategy: Strategy, errors: Floats) -> Floats:
     """Return how much a strategy wants each of a facet's items (N,): by its score, 0 where none is wanted."""
-    if strategy.score is by_consensus or played.classifier is None:  # whose scores are a spread
+    untrained = played.classifier is None and not played.diagnostics["machines"]  # whose scores are a spread
+    if untrained or (strategy.score is by_consensus and played.classifier is not None):
         return errors
     wants = np.zeros(len(errors))
     wants[played.ranking.texts] = played.ranking.scores.max(initial=1.0) - played.ranking.scores

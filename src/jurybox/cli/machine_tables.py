@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from jurybox.cli.output import note, say, table, warn
 from jurybox.numerals import between, estimate, number, shares
 
 if TYPE_CHECKING:
-    from jurybox.project.asking import Asked
-    from jurybox.project.machines import MachineReport, Quote
-    from jurybox.project.panel import PanelBelief
+    from jurybox.project.asking import Asked, MachineReport, Quote
+    from jurybox.project.panel import MachineBelief, PanelBelief
     from jurybox.project.whom import WhomToAsk
     from jurybox.trust.shares import ClassShare
 
@@ -30,7 +29,8 @@ def show_quote(quote: Quote) -> None:
 
 def show_asked(asked: Asked) -> None:
     """Say what asking came to."""
-    none = f", {asked.without_label:,} of them without a class" if asked.without_label else ""
+    of = "them" if asked.items == asked.answers else f"their {asked.items:,} parts"
+    none = f", {asked.without_label:,} of {of} without a class" if asked.without_label else ""
     say(f"{asked.machine}: {asked.answers:,} answers{none}, price {number(asked.price, 4)}")
     if asked.ended == "worth":
         say("about the rest a person's label brings more for its price, or nobody can tell yet: machine list")
@@ -46,7 +46,7 @@ def show_reports(reports: Sequence[MachineReport]) -> None:
     for report in reports:
         machine, tally = report.machine, report.tally
         state = "stopped" if machine.stopped_at is not None else ""
-        counts = (tally.answers, tally.answers - tally.labels, tally.lost, tally.batched)
+        counts = (tally.answers, report.unread, tally.lost, tally.batched)
         rows.append(
             (
                 machine.title,
@@ -63,21 +63,37 @@ def show_reports(reports: Sequence[MachineReport]) -> None:
 
 def show_panel(panel: PanelBelief) -> None:
     """List what people's labels say of them, and whom to ask next."""
-    rows = []
-    for one in panel.machines:
-        agreed = estimate(one.agreement), shares(one.agreement)
-        figures = number(one.voice, 2), number(one.worth, 4)
-        rows.append((f"{one.name} v{one.version}", number(one.texts), *agreed, *figures))
-    columns = ("machine", "labelled texts", "as people", "95 % interval", "voice", "worth")
-    table([(name, "right" if at else "left") for at, name in enumerate(columns)], rows)
+    rows = [(f"{one.name} v{one.version}", *_figures(one)) for one in panel.machines]
+    table([(name, "right" if at else "left") for at, name in enumerate(("machine", *_FIGURES))], rows)
     say(f"{len(rows)} machines, {panel.effective_votes:.1f} effective votes")
     if panel.whom is not None:
         _show_whom(panel.whom)
 
 
-def show_shares(classes: Sequence[str], found: Sequence[ClassShare]) -> None:
+def show_panels(panels: Mapping[str, PanelBelief], whom: WhomToAsk | None) -> None:
+    """List what people's labels say of them at each of several questions, and whom to ask next about all."""
+    rows = [
+        (f"{one.name} v{one.version}", question, *_figures(one))
+        for question, panel in panels.items()
+        for one in panel.machines
+    ]
+    columns = ("machine", "question", *_FIGURES)
+    table([(name, "right" if at > 1 else "left") for at, name in enumerate(columns)], rows)
+    if whom is not None:
+        _show_whom(whom)
+
+
+_FIGURES = ("labelled texts", "as people", "95 % interval", "voice", "worth")
+
+
+def _figures(one: MachineBelief) -> tuple[str, ...]:
+    agreed = estimate(one.agreement), shares(one.agreement)
+    return number(one.texts), *agreed, number(one.voice, 2), number(one.worth, 4)
+
+
+def show_shares(found: Mapping[str, ClassShare]) -> None:
     """List shares with the model's help, beside those of the audit sample alone."""
-    rows = [(name, between(one.share), between(one.plain)) for name, one in zip(classes, found, strict=True)]
+    rows = [(name, between(one.share), between(one.plain)) for name, one in found.items()]
     columns = ("class", "share, 95 % interval", "by the audit sample alone")
     table([(name, "right" if at else "left") for at, name in enumerate(columns)], rows)
 

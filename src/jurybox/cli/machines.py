@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jurybox.cli.machine_tables import show_asked, show_panel, show_quote, show_reports, show_shares
+from jurybox.cli.importing import OneOfSeveral
+from jurybox.cli.machine_tables import (
+    show_asked,
+    show_panel,
+    show_panels,
+    show_quote,
+    show_reports,
+    show_shares,
+)
 from jurybox.cli.output import bar, print_json, say
 from jurybox.cli.projects import AsJson, ProjectLocation, examples, open_project
 from jurybox.errors import InputError
@@ -36,6 +44,7 @@ def register(app: typer.Typer) -> None:
     machine.command(
         epilog=examples(
             "machine add reviews.db words --keywords polite=please,thanks --keywords rude=idiot",
+            "machine add meals.db words --keywords food:Positive=tasty --keywords topics:price=cheap,dear",
             "machine add reviews.db mine --function rules.py:label",
             "machine add reviews.db mini --model gpt-4o-mini --price-input 0.15 --price-output 0.6",
             "machine add reviews.db local --model llama3.2 --base-url http://127.0.0.1:11434/v1",
@@ -64,13 +73,17 @@ def add(
     keywords: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="CLASS=WORD,…", help="Words that speak for a class; once for each.", show_default=False
+            metavar="CLASS=WORD,…",
+            help="Words that speak for a class, of several questions NAME:CLASS; once for each.",
+            show_default=False,
         ),
     ] = None,
     regex: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="CLASS=PATTERN", help="What speaks for a class; once for each.", show_default=False
+            metavar="CLASS=PATTERN",
+            help="What speaks for a class, of several questions NAME:CLASS; once for each.",
+            show_default=False,
         ),
     ] = None,
     function: Annotated[
@@ -97,7 +110,14 @@ def add(
     few_shot: Annotated[
         int, typer.Option("--examples", min=0, help="Reviewed texts to show as examples.")
     ] = 0,
-    max_tokens: Annotated[int, typer.Option(min=1, help="The longest answer.")] = 64,
+    max_tokens: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="The longest answer; default: enough for all questions, and at least 64.",
+            show_default=False,
+        ),
+    ] = 0,
     temperature: Annotated[float, typer.Option(min=0, help="0 for the likeliest answer.")] = 0.0,
     logprobs: Annotated[bool, typer.Option("--logprobs", help="Ask for probabilities.")] = False,
     structured: Annotated[
@@ -135,10 +155,13 @@ def add(
             spec = python_function(function)
         else:
             told = prompt.read_text(encoding="utf-8") if prompt else ""
+            questions = opened.questions
+            classes = () if questions else opened.classes
             spec = LanguageModel(
                 model=model or "",
-                classes=opened.classes,
-                instructions=told or default_instructions(opened.classes, opened.guidelines),
+                classes=classes,
+                questions=questions,
+                instructions=told or default_instructions(classes, opened.guidelines, questions),
                 base_url=base_url,
                 examples=opened.machines.examples(few_shot) if few_shot else (),
                 max_tokens=max_tokens,
@@ -250,28 +273,42 @@ _REASONS = {
 }
 
 
-def show(project: ProjectLocation, as_json: AsJson = False) -> None:
-    """List all versions of all machines, what they have done so far, and what people's labels say of them."""
+def show(project: ProjectLocation, question: OneOfSeveral = None, as_json: AsJson = False) -> None:
+    """List all versions of all machines, what they have done so far, and what people's labels say of them.
+
+    With several questions, of each; whom to ask next is about all of them, or the one that is named.
+    """
     from jurybox.formats.plain import plain
 
     with open_project(project) as opened:
-        reports, panel = opened.machines.reports(), opened.beliefs.now().machines
+        reports, facets = opened.machines.reports(), opened.facets
+        if opened.questions and question is None:
+            panels = {name: source.now().machines for name, source in facets.each().items()}
+            whom = opened.machines.whom()
+            told = {"questions": plain(panels), "whom": plain(whom)}
+        else:
+            panel = facets.of(question).now().machines
+            told = {"panel": plain(panel)}
     if as_json:
-        print_json(
+        listed = [
             {
-                "machines": [
-                    {**plain(report.machine), "kind": report.machine.kind, **plain(report.tally)}
-                    for report in reports
-                ],
-                "panel": plain(panel),
+                **plain(report.machine),
+                "kind": report.machine.kind,
+                **plain(report.tally),
+                "unread": report.unread,
             }
-        )
+            for report in reports
+        ]
+        print_json({"machines": listed, **told})
         return
     if not reports:
         say("there are no machines; jurybox machine add makes one")
         return
     show_reports(reports)
-    show_panel(panel)
+    if "panel" in told:
+        show_panel(panel)
+    else:
+        show_panels(panels, whom)
 
 
 def release(
@@ -320,13 +357,14 @@ def replace(
         float,
         typer.Option(min=0, max=0.99, help="By how much more often a person may win."),
     ] = 0.1,
+    question: OneOfSeveral = None,
     as_json: AsJson = False,
 ) -> None:
     """Test whether a machine may replace a person: the alternative annotator test."""
     from jurybox.formats.plain import plain
 
     with open_project(project) as opened:
-        found = opened.machines.may_replace(name, version=version, allowance=allowance)
+        found = opened.machines.may_replace(name, version=version, allowance=allowance, question=question)
     if as_json:
         print_json(plain(found))
         return
@@ -334,16 +372,16 @@ def replace(
     say(f"it does at least as well as a person with probability {number(found.advantage, 3)}")
 
 
-def shares(project: ProjectLocation, as_json: AsJson = False) -> None:
+def shares(project: ProjectLocation, question: OneOfSeveral = None, as_json: AsJson = False) -> None:
     """Estimate the share of each class in the pool, by the audit sample and with the model's help."""
     from jurybox.formats.plain import plain
 
     with open_project(project) as opened:
-        found, classes = opened.machines.shares(), opened.classes
+        found = opened.machines.shares(question)
     if as_json:
-        print_json({name: plain(one) for name, one in zip(classes, found, strict=True)})
+        print_json(plain(found))
         return
-    show_shares(classes, found)
+    show_shares(found)
 
 
 def stop(project: ProjectLocation, name: Name, version: Version = None) -> None:

@@ -10,8 +10,8 @@ import os
 import random
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from jurybox.machines.prompts import (
     answer_schema,
     first_messages,
     label_probabilities,
-    read_label,
+    read_said,
     repair_messages,
     tokens_at_most,
 )
@@ -58,7 +58,7 @@ class _Reply:
     raw: str
     tokens_in: int
     tokens_out: int
-    probabilities: tuple[float, ...] | None
+    probabilities: Mapping[str, Mapping[str, float]]
 
 
 class Pace:
@@ -126,7 +126,7 @@ class Chat:
         self._client.close()
 
     def ask(self, text: str, key: str) -> MachineAnswer:
-        """Return the model's answer to a text, after one repair where it names no class.
+        """Return the model's answer to a text, after one repair where it leaves something open.
 
         Parameters
         ----------
@@ -142,21 +142,13 @@ class Chat:
         """
         began = time.monotonic()
         messages = first_messages(self._model, text)
-        reply = self._send(messages, key)
-        label, replies = read_label(reply.raw, self._model.classes), [reply]
-        if label is None:
-            replies += self._repaired(repair_messages(self._model, messages, reply.raw), f"{key}-repair")
-            label = read_label(replies[-1].raw, self._model.classes)
-        tokens_in, tokens_out = sum(r.tokens_in for r in replies), sum(r.tokens_out for r in replies)
-        return MachineAnswer(
-            label,
-            replies[-1].probabilities if label is not None else None,
-            tokens_in,
-            tokens_out,
-            self._price.of(tokens_in, tokens_out, answers=len(replies)),
-            time.monotonic() - began,
-            "\n".join(r.raw for r in replies),
-        )
+        replies = [self._send(messages, key)]
+        said = read_said(replies[0].raw, self._model.parts)
+        if missing := [part for part in self._model.parts if part.key not in said]:
+            repair = repair_messages(self._model, messages, replies[0].raw, missing)
+            replies += self._repaired(repair, f"{key}-repair")
+        answer = _together(self._model, self._price, replies)
+        return replace(answer, seconds=time.monotonic() - began)
 
     def _repaired(self, messages: Sequence[PromptMessage], key: str) -> list[_Reply]:
         """Return the second answer; the first is paid for, and stands if there is none."""
@@ -165,7 +157,7 @@ class Chat:
         except RefusedError:
             return []
         except AnswerLostError:
-            return [_Reply("", tokens_at_most(self._model, messages), self._model.max_tokens, None)]
+            return [_Reply("", tokens_at_most(self._model, messages), self._model.max_tokens, {})]
 
     def _send(self, messages: Sequence[PromptMessage], key: str) -> _Reply:
         pause = 0.0
@@ -217,7 +209,7 @@ def request_body(model: LanguageModel, messages: Sequence[PromptMessage]) -> dic
         "max_tokens": model.max_tokens,
     }
     if model.structured:
-        schema = {"name": "label", "strict": True, "schema": answer_schema(model.classes)}
+        schema = {"name": "label", "strict": True, "schema": answer_schema(model.parts)}
         body["response_format"] = {"type": "json_schema", "json_schema": schema}
     if model.logprobs:
         body |= {"logprobs": True, "top_logprobs": _TOP}
@@ -227,17 +219,34 @@ def request_body(model: LanguageModel, messages: Sequence[PromptMessage]) -> dic
 def price_at_most(model: LanguageModel, price: Price, text: str) -> float:
     """Return what an answer to a text cannot exceed, its repair included."""
     first = tokens_at_most(model, first_messages(model, text))
-    repair = tokens_at_most(model, repair_messages(model, first_messages(model, text), ""))
+    repair = tokens_at_most(model, repair_messages(model, first_messages(model, text), "", model.parts))
     return price.of(first + repair + model.max_tokens, 2 * model.max_tokens, answers=2)
 
 
 def read_answer(body: Any, model: LanguageModel, price: Price, text: str) -> MachineAnswer:
     """Return the answer that the body of a response holds, of a batch for instance."""
-    reply = _read_body(body, model, first_messages(model, text))
-    label = read_label(reply.raw, model.classes)
-    cost = price.of(reply.tokens_in, reply.tokens_out)
-    p = reply.probabilities if label is not None else None
-    return MachineAnswer(label, p, reply.tokens_in, reply.tokens_out, cost, raw=reply.raw)
+    return _together(model, price, [_read_body(body, model, first_messages(model, text))])
+
+
+def _together(model: LanguageModel, price: Price, replies: Sequence[_Reply]) -> MachineAnswer:
+    """Return what replies come to: of each part what was said of it last, and the price of all."""
+    said: dict[str, str] = {}
+    probabilities: dict[str, Mapping[str, float]] = {}
+    for reply in replies:
+        for key, label in read_said(reply.raw, model.parts).items():
+            said[key] = label
+            probabilities.pop(key, None)
+            if key in reply.probabilities:
+                probabilities[key] = reply.probabilities[key]
+    tokens_in, tokens_out = sum(r.tokens_in for r in replies), sum(r.tokens_out for r in replies)
+    return MachineAnswer(
+        said,
+        probabilities,
+        tokens_in,
+        tokens_out,
+        price.of(tokens_in, tokens_out, answers=len(replies)),
+        raw="\n".join(r.raw for r in replies),
+    )
 
 
 def _read_reply(response: Any, model: LanguageModel, messages: Sequence[PromptMessage]) -> _Reply:
@@ -263,8 +272,8 @@ def _read_body(body: Any, model: LanguageModel, messages: Sequence[PromptMessage
         usage = body.get("usage") or {}
         tokens = int(usage.get("prompt_tokens", most[0])), int(usage.get("completion_tokens", most[1]))
     except (ValueError, LookupError, TypeError, AttributeError):
-        return _Reply(body if isinstance(body, str) else json.dumps(body), *most, None)
-    return _Reply(str(raw), *tokens, label_probabilities(words, model.classes) if words else None)
+        return _Reply(body if isinstance(body, str) else json.dumps(body), *most, {})
+    return _Reply(str(raw), *tokens, label_probabilities(words, model.parts))
 
 
 def _never_sent(error: Exception) -> bool:

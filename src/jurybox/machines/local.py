@@ -2,7 +2,8 @@
 
 The weights are a GGUF file; transformers runs them on the processor, where models of some hundred million
 parameters take seconds a text. The server holds the model to the schema of the answer by choosing: of the
-labels that the schema allows it gives the likeliest, with the probabilities of all.
+values that the schema allows for each property it gives the likeliest after those before it, with the
+probabilities of all.
 """
 
 from __future__ import annotations
@@ -22,8 +23,6 @@ from jurybox.arrays import Floats
 from jurybox.errors import InputError, require
 
 __all__ = ["packaged_weights", "serving_weights"]
-
-_BEGINNING, _END = '{"label": "', '"}'
 
 
 def packaged_weights() -> Path | None:
@@ -102,15 +101,21 @@ class _Chooser:
 
     def answer(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """Return the body of a response."""
-        names = body["response_format"]["json_schema"]["schema"]["properties"]["label"]["enum"]
-        with self._lock, self._torch.inference_mode():
-            log_p, n_tokens = self._log_likelihoods(body["messages"], names)
-        log_p = log_p - np.logaddexp.reduce(log_p)
-        best = names[int(log_p.argmax())]
-        tops = [{"token": name, "logprob": float(one)} for name, one in zip(names, log_p, strict=True)]
-        words = [(_BEGINNING, []), (best, tops), (_END, [])]
+        properties = body["response_format"]["json_schema"]["schema"]["properties"]
+        ends = [*[","] * (len(properties) - 1), "}"]
+        answer, said, words, n_tokens = {}, "", [], 0
+        for (key, of), end in zip(properties.items(), ends, strict=True):
+            names = [*of["enum"]]
+            beginning = f'{" " if said else "{"}{json.dumps(key, ensure_ascii=False)}: "'
+            with self._lock, self._torch.inference_mode():
+                log_p, n = self._log_likelihoods(body["messages"], said + beginning, names, f'"{end}')
+            log_p, n_tokens = log_p - np.logaddexp.reduce(log_p), n_tokens or n
+            answer[key] = best = names[int(log_p.argmax())]
+            tops = [{"token": name, "logprob": float(one)} for name, one in zip(names, log_p, strict=True)]
+            words += [(beginning, []), (best, tops), (f'"{end}', [])]
+            said = "".join(word for word, _ in words)
         content = [{"token": token, "logprob": 0.0, "top_logprobs": top} for token, top in words]
-        message = {"role": "assistant", "content": json.dumps({"label": best}, ensure_ascii=False)}
+        message = {"role": "assistant", "content": json.dumps(answer, ensure_ascii=False)}
         return {
             "object": "chat.completion",
             "choices": [{"index": 0, "message": message, "logprobs": {"content": content}}],
@@ -118,13 +123,13 @@ class _Chooser:
         }
 
     def _log_likelihoods(
-        self, messages: Sequence[Mapping[str, str]], names: Sequence[str]
+        self, messages: Sequence[Mapping[str, str]], said: str, names: Sequence[str], end: str
     ) -> tuple[Floats, int]:
         """Go on from the beginning that a prompt shares with the one before: most of it is instructions."""
         prompt = str(
             self._tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
         )
-        start = self._tokens(prompt + _BEGINNING, special=True)
+        start = self._tokens(prompt + said, special=True)
         length = min(len(start) - 1, len(self._known))
         same = int((start[:length] == self._known[:length]).long().cumprod(0).sum())
         self._keep(same)
@@ -132,12 +137,12 @@ class _Chooser:
         self._known = start
         found = []
         for name in names:
-            label = self._tokens(name + _END, special=False)
-            said = [last]
+            label = self._tokens(name + end, special=False)
+            logits = [last]
             if len(label) > 1:
-                said.append(self._model(label[None, :-1], past_key_values=self._cache).logits[0])
+                logits.append(self._model(label[None, :-1], past_key_values=self._cache).logits[0])
                 self._keep(len(start))
-            log_p = self._torch.cat(said).log_softmax(-1)
+            log_p = self._torch.cat(logits).log_softmax(-1)
             found.append(float(log_p.gather(1, label[:, None]).sum()))
         return np.array(found), len(start)
 

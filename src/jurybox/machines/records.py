@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 from jurybox.errors import InputError
 from jurybox.formats.plain import plain, read_plain
+from jurybox.machines.parts import Part, class_places, declared_parts
+from jurybox.questions import Question
+from jurybox.written import answer_written, writable_questions
 
 __all__ = [
     "Keywords",
@@ -17,12 +21,14 @@ __all__ = [
     "Patterns",
     "Price",
     "PythonFunction",
+    "asked_of",
     "identity",
     "kind_of",
     "read_spec",
 ]
 
 _MILLION = 1_000_000
+_USUAL_TOKENS = 64
 
 
 @dataclass(frozen=True)
@@ -69,7 +75,8 @@ class Keywords:
     Parameters
     ----------
     words
-        Words or phrases by the name of the class. Case does not count; words count whole.
+        Words or phrases by the name of the class, of several questions ``question:class``. Case does not
+        count; words count whole.
     """
 
     words: Mapping[str, tuple[str, ...]]
@@ -82,7 +89,7 @@ class Patterns:
     Parameters
     ----------
     patterns
-        Python's regular expressions by the name of the class.
+        Python's regular expressions by the name of the class, as in `Keywords`.
     """
 
     patterns: Mapping[str, str]
@@ -91,6 +98,9 @@ class Patterns:
 @dataclass(frozen=True)
 class PythonFunction:
     """Answers with what a function makes of a text: the name of a class, probabilities by name, or None.
+
+    With several questions that is an answer in writing, or a mapping by question of what
+    `jurybox.written.Answers` has there, or of probabilities by class.
 
     Parameters
     ----------
@@ -113,15 +123,15 @@ class LanguageModel:
     model
         Name of the model on the server.
     classes
-        Names of the classes that it chooses from.
+        Names of the classes that it chooses from; none where it is asked several questions.
     instructions
         What it is told before every text.
     base_url
         Where the server is, up to and including ``/v1``.
     examples
-        Texts and their labels, which it is shown as earlier answers.
+        Texts and their labels, of several questions in writing, which it is shown as earlier answers.
     max_tokens
-        The longest answer.
+        The longest answer; 0: enough for an answer to all questions, and at least 64.
     temperature
         0 for the likeliest answer.
     logprobs
@@ -132,6 +142,9 @@ class LanguageModel:
         Name of the environment variable that holds the key; the key itself is never stored.
     once
         Whether the server answers a request with a known ``Idempotency-Key`` from memory, for nothing.
+    questions
+        What it is asked in one request, in place of classes: as `jurybox.Question`, or declared as its
+        `parse` takes it, which is how they are kept.
     """
 
     model: str
@@ -139,25 +152,41 @@ class LanguageModel:
     instructions: str
     base_url: str = "https://api.openai.com/v1"
     examples: tuple[tuple[str, str], ...] = ()
-    max_tokens: int = 64
+    max_tokens: int = 0
     temperature: float = 0.0
     logprobs: bool = False
     structured: bool = True
     key: str = "OPENAI_API_KEY"
     once: bool = False
+    questions: tuple[Question | str, ...] = ()
 
     def __post_init__(self) -> None:
-        if not self.model.strip() or self.max_tokens < 1:
+        if not self.model.strip() or self.max_tokens < 0:
             raise InputError(
-                f"model is {self.model!r} and max_tokens {self.max_tokens}, expected a name and at least 1"
+                f"model is {self.model!r} and max_tokens {self.max_tokens}, expected a name and at least 0"
             )
         if not self.base_url.startswith(("http://", "https://")):
             raise InputError(f"base_url is {self.base_url!r}, expected an address such as http://host/v1")
-        if len(set(self.classes)) < 2:
-            raise InputError(f"classes is {self.classes!r}, expected at least 2 names")
+        if self.questions:
+            asked = writable_questions(self.questions)
+            shown = tuple((text, answer_written(asked, label)) for text, label in self.examples)
+            object.__setattr__(self, "questions", tuple(each.declared for each in asked))
+            object.__setattr__(self, "examples", shown)
+        if bool(self.questions) == bool(self.classes) or len(set(self.classes)) == 1:
+            raise InputError(
+                f"classes is {self.classes!r} and questions {self.questions!r}, expected at least 2 names or "
+                "a question"
+            )
         for _, label in self.examples:
-            if label not in self.classes:
+            if not self.questions and label not in self.classes:
                 raise InputError(f"an example has the label {label!r}, expected one of {self.classes!r}")
+        if not self.max_tokens:
+            object.__setattr__(self, "max_tokens", max(_USUAL_TOKENS, _longest_answer(self.parts)))
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """What it says of a text."""
+        return declared_parts(tuple(self.classes), tuple(map(str, self.questions)))
 
 
 MachineSpec: TypeAlias = Keywords | Patterns | PythonFunction | LanguageModel
@@ -173,6 +202,24 @@ _KINDS: dict[str, type[MachineSpec]] = {
 def kind_of(spec: MachineSpec) -> str:
     """Return the kind of a machine: ``keywords``, ``regex``, ``function`` or ``llm``."""
     return next(kind for kind, made in _KINDS.items() if isinstance(spec, made))
+
+
+def asked_of(spec: MachineSpec, parts: Sequence[Part]) -> tuple[Part, ...]:
+    """Return those parts of a project that a machine says something of."""
+    if isinstance(spec, PythonFunction):
+        return tuple(parts)
+    if isinstance(spec, LanguageModel):
+        keys = {part.key for part in spec.parts}
+    else:
+        named = spec.words if isinstance(spec, Keywords) else spec.patterns
+        keys = {part.key for name, (part, _) in class_places(parts).items() if name in named}
+    return tuple(part for part in parts if part.key in keys)
+
+
+def _longest_answer(parts: Sequence[Part]) -> int:
+    """Return the bytes of the longest answer: more than it has tokens."""
+    longest = {part.key: max(part.classes, key=len) for part in parts}
+    return len(json.dumps(longest).encode())
 
 
 def identity(spec: MachineSpec) -> dict[str, Any]:
@@ -200,10 +247,11 @@ class MachineAnswer:
 
     Attributes
     ----------
-    label
-        Position of the class; None where it named none.
+    said
+        The class by part, see `jurybox.machines.parts`; of a part that it left open, or that could not be
+        read, nothing.
     probabilities
-        Of the K classes, where the machine gives them.
+        Of the classes, by part; of those parts where the machine gives them.
     tokens_in, tokens_out
         Read and written.
     price
@@ -214,8 +262,8 @@ class MachineAnswer:
         What it said, word for word.
     """
 
-    label: int | None
-    probabilities: tuple[float, ...] | None = None
+    said: Mapping[str, str] = field(default_factory=dict)
+    probabilities: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     tokens_in: int = 0
     tokens_out: int = 0
     price: float = 0.0

@@ -7,25 +7,33 @@ import importlib
 import importlib.util
 import inspect
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from jurybox.answers import NOT_ASKED
 from jurybox.errors import InputError
+from jurybox.machines.parts import LABEL, Part, class_places, parts_of
 from jurybox.machines.records import Keywords, MachineAnswer, Patterns, PythonFunction
+from jurybox.questions import Question
+from jurybox.written import answer_code
 
 __all__ = ["answer_of", "check_rule", "python_function"]
 
 Rule: TypeAlias = Keywords | Patterns | PythonFunction
 
 
-def answer_of(rule: Rule, classes: Sequence[str]) -> Callable[[str], MachineAnswer]:
+def answer_of(
+    rule: Rule, classes: Sequence[str], questions: Sequence[Question] = ()
+) -> Callable[[str], MachineAnswer]:
     """Return what answers as a rule says.
 
     Parameters
     ----------
     classes
         Names of the K classes.
+    questions
+        Several questions, in place of classes.
 
     Raises
     ------
@@ -36,25 +44,28 @@ def answer_of(rule: Rule, classes: Sequence[str]) -> Callable[[str], MachineAnsw
     Examples
     --------
     >>> answer = answer_of(Keywords({"good": ("great", "very fine"), "bad": ("awful",)}), ["bad", "good"])
-    >>> answer("Great, and very fine too!").label, answer("Greatly awful").label, answer("So so").label
-    (1, 0, None)
+    >>> answer("Great, and very fine too!").said, answer("Greatly awful").said, answer("So so").said
+    ({'label': 'good'}, {'label': 'bad'}, {})
+    >>> asked = [Question.parse("food=single:bad,good"), Question.parse("topics=several:price,service")]
+    >>> words = Keywords({"food:good": ("tasty",), "topics:price": ("cheap", "dear")})
+    >>> answer_of(words, (), asked)("Tasty but dear").said, answer_of(words, (), asked)("slow").said
+    ({'food': 'good', 'topics:price': 'yes'}, {})
     """
+    parts = parts_of(classes, questions)
     if isinstance(rule, PythonFunction):
-        return _by_function(rule, classes)
-    hits = _counters(rule, classes)
+        return _by_function(rule, parts, questions)
+    counters = _counters(rule, parts)
 
     def answer(text: str) -> MachineAnswer:
-        found = [(count(text), k) for k, count in hits.items()]
-        most = max((n for n, _ in found), default=0)
-        first = [k for n, k in found if n == most]
-        return MachineAnswer(first[0] if most and len(first) == 1 else None)
+        hits = {key: [(count(text), name) for name, count in by.items()] for key, by in counters.items()}
+        return MachineAnswer({key: name for key, found in hits.items() if (name := _first(found))})
 
     return answer
 
 
-def check_rule(rule: Rule, classes: Sequence[str]) -> None:
+def check_rule(rule: Rule, classes: Sequence[str], questions: Sequence[Question] = ()) -> None:
     """Raise InputError where `answer_of` would."""
-    answer_of(rule, classes)
+    answer_of(rule, classes, questions)
 
 
 def python_function(path: str) -> PythonFunction:
@@ -78,12 +89,26 @@ def python_function(path: str) -> PythonFunction:
     return PythonFunction(path, _digest(_load(path)))
 
 
-def _counters(rule: Keywords | Patterns, classes: Sequence[str]) -> dict[int, Callable[[str], int]]:
-    """Return by class what says how often it is named, or whether its pattern is found."""
+def _first(hits: Sequence[tuple[int, str]]) -> str | None:
+    """Return the class that is named most often; None where none is, or two are."""
+    most = max(n for n, _ in hits)
+    first = [name for n, name in hits if n == most]
+    return first[0] if most and len(first) == 1 else None
+
+
+def _counters(rule: Keywords | Patterns, parts: Sequence[Part]) -> dict[str, dict[str, Callable[[str], int]]]:
+    """Return by part and class what says how often it is named, or whether its pattern is found."""
     named = rule.words if isinstance(rule, Keywords) else rule.patterns
     if not named:
         raise InputError("the rule names no class, expected words or a pattern for at least one")
-    return {_class(name, classes): _counter(name, rule) for name in named}
+    places = class_places(parts)
+    found: dict[str, dict[str, Callable[[str], int]]] = {}
+    for name in named:
+        if name not in places:
+            raise _no_class(name, places)
+        part, own = places[name]
+        found.setdefault(part.key, {})[own] = _counter(name, rule)
+    return found
 
 
 def _counter(name: str, rule: Keywords | Patterns) -> Callable[[str], int]:
@@ -100,13 +125,13 @@ def _counter(name: str, rule: Keywords | Patterns) -> Callable[[str], int]:
     return lambda text: int(pattern.search(text) is not None)
 
 
-def _class(name: str, classes: Sequence[str]) -> int:
-    if name not in classes:
-        raise InputError(f"{name!r} is no class of this project, expected one of {', '.join(classes)}")
-    return list(classes).index(name)
+def _no_class(name: str, known: Iterable[str]) -> InputError:
+    return InputError(f"{name!r} is no class of this project, expected one of {', '.join(known)}")
 
 
-def _by_function(rule: PythonFunction, classes: Sequence[str]) -> Callable[[str], MachineAnswer]:
+def _by_function(
+    rule: PythonFunction, parts: Sequence[Part], questions: Sequence[Question]
+) -> Callable[[str], MachineAnswer]:
     function = _load(rule.path)
     if _digest(function) != rule.digest:
         raise InputError(
@@ -116,23 +141,63 @@ def _by_function(rule: PythonFunction, classes: Sequence[str]) -> Callable[[str]
     def answer(text: str) -> MachineAnswer:
         said = function(text)
         if said is None:
-            return MachineAnswer(None)
-        if isinstance(said, Mapping):
-            return _from_probabilities(rule.path, said, classes)
-        return MachineAnswer(_class(str(said), classes), raw=str(said))
+            return MachineAnswer()
+        try:
+            return _by_question(said, parts, questions) if questions else _of_one(said, parts[0])
+        except InputError as wrong:
+            raise InputError(f"{rule.path} gave {said!r}: {wrong}") from wrong
 
     return answer
 
 
-def _from_probabilities(path: str, said: Mapping[str, float], classes: Sequence[str]) -> MachineAnswer:
-    p = [0.0] * len(classes)
-    for name, value in said.items():
-        p[_class(name, classes)] = float(value)
-    total = sum(p)
-    if min(p) < 0 or not 0 < total < float("inf"):
-        raise InputError(f"{path} gave {dict(said)!r}, expected probabilities by class, at least one above 0")
-    shares = tuple(value / total for value in p)
-    return MachineAnswer(shares.index(max(shares)), shares, raw=repr(dict(said)))
+def _of_one(said: Any, part: Part) -> MachineAnswer:
+    """Return what a function said where there is one question: the name of a class, or probabilities."""
+    if isinstance(said, Mapping):
+        p = _shares(said, part)
+        return MachineAnswer({LABEL: max(p, key=p.__getitem__)}, {LABEL: p}, raw=repr(dict(said)))
+    if str(said) not in part.classes:
+        raise _no_class(str(said), part.classes)
+    return MachineAnswer({LABEL: str(said)}, raw=str(said))
+
+
+def _by_question(said: Any, parts: Sequence[Part], questions: Sequence[Question]) -> MachineAnswer:
+    """Return what a function said to several questions: in writing, or by question, probabilities too."""
+    own = {part.key: part for part in parts}
+    rest, p = said, {}
+    if isinstance(said, Mapping):
+        rest = {name: value for name, value in said.items() if not _is_shares(value)}
+        for question in questions:
+            shares: Any = said.get(question.name)
+            if not _is_shares(shares):
+                continue
+            if question.kind != "several":
+                p[question.name] = _shares(shares, own[question.name])
+                continue
+            for name, value in shares.items():
+                key = f"{question.name}:{name}"
+                if key not in own:
+                    raise _no_class(key, own)
+                p[key] = _shares({"no": 1 - float(value), "yes": float(value)}, own[key])
+    code = answer_code(questions, rest) if rest else [NOT_ASKED] * len(parts)
+    named = {part.key: part.classes[k] for part, k in zip(parts, code, strict=True) if k != NOT_ASKED}
+    likely = {key: max(own_p, key=own_p.__getitem__) for key, own_p in p.items()}
+    return MachineAnswer({**named, **likely}, p, raw=said if isinstance(said, str) else repr(dict(said)))
+
+
+def _is_shares(value: Any) -> bool:
+    return isinstance(value, Mapping) and not {"yes", "asked"} & value.keys()
+
+
+def _shares(said: Mapping[str, float], part: Part) -> dict[str, float]:
+    """Return probabilities by class that sum to 1."""
+    for name in said:
+        if name not in part.classes:
+            raise _no_class(name, part.classes)
+    p = {name: float(said.get(name, 0.0)) for name in part.classes}
+    total = sum(p.values())
+    if min(p.values()) < 0 or not 0 < total < float("inf"):
+        raise InputError("expected probabilities by class, at least one above 0")
+    return {name: value / total for name, value in p.items()}
 
 
 def _load(path: str) -> Callable[[str], Any]:

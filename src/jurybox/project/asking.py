@@ -8,13 +8,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
+from sqlalchemy.engine import Connection
+
 from jurybox.errors import ConflictError, InputError
 from jurybox.machines import LanguageModel, MachineAnswer
+from jurybox.machines.parts import Part, parts_of, refuse_unknown
+from jurybox.machines.records import asked_of
 from jurybox.machines.rules import answer_of
 from jurybox.store import responses
 from jurybox.store.engine import Store
 from jurybox.store.machines import Machine, mark
-from jurybox.store.state import read_classes
+from jurybox.store.responses import MachineTally
+from jurybox.store.state import read_classes, read_questions
 
 Ask: TypeAlias = Callable[[str, str], MachineAnswer]
 
@@ -73,8 +78,11 @@ class Asked:
         Which one.
     answers
         Texts answered this time.
+    items
+        Answers in them: one a text, with several questions one for each, and for each class of one with
+        several.
     without_label
-        Those of them in which it named no class.
+        Those of them in which it named no class, or none that could be read.
     price
         What these cost.
     lost
@@ -86,10 +94,55 @@ class Asked:
 
     machine: str
     answers: int
+    items: int
     without_label: int
     price: float
     lost: int
     ended: str
+
+
+@dataclass(frozen=True)
+class Quote:
+    """What asking would send and cost, before a cent is spent.
+
+    Attributes
+    ----------
+    machine
+        Which one.
+    texts
+        How many it would be asked about.
+    most
+        What that costs at most.
+    spent, budget
+        What machines have cost so far, and may cost.
+    prompts
+        The first few requests, as they would be sent: roles and contents.
+    """
+
+    machine: str
+    texts: int
+    most: float
+    spent: float
+    budget: float
+    prompts: tuple[tuple[tuple[str, str], ...], ...]
+
+
+@dataclass(frozen=True)
+class MachineReport:
+    """A machine, and what it has done so far.
+
+    Attributes
+    ----------
+    machine, tally
+        Which one, and what it has done.
+    unread
+        Answers that it owes of the texts that it has answered: no class was named there, or none that could
+        be read. Of several questions each counts, and each class of one with several.
+    """
+
+    machine: Machine
+    tally: MachineTally
+    unread: int
 
 
 class Worker:
@@ -107,6 +160,7 @@ class Worker:
         self._budget, self._clock = budget, clock
         with self._store.read() as connection:
             self._mark = mark(connection, machine)
+            self._parts = parts_asked(connection, machine)
         self._found: list[MachineAnswer] = []
         self._ended = "done"
         self._refused, self._problem = 0, ""
@@ -146,14 +200,14 @@ class Worker:
             self._ended = self._problem
         if self._ended == "done" and limit is not None and len(todo) == limit:
             self._ended = "limit"
-        return summary(self._machine, self._found, left, self._ended)
+        return summary(self._machine, self._parts, self._found, left, self._ended)
 
     @contextmanager
     def _asking(self) -> Iterator[Ask]:
         spec = self._machine.spec
         if not isinstance(spec, LanguageModel):
             with self._store.read() as connection:
-                rule = answer_of(spec, read_classes(connection))
+                rule = answer_of(spec, read_classes(connection), read_questions(connection))
             price = self._machine.price.of(0, 0)
             yield lambda text, _key: replace(rule(text), price=price)
             return
@@ -222,7 +276,24 @@ def most_of(machine: Machine, text: str) -> float:
     return price_at_most(machine.spec, machine.price, text)
 
 
-def summary(machine: Machine, found: Sequence[MachineAnswer], lost: int, ended: str) -> Asked:
-    """Return what these answers came to."""
-    none = sum(answer.label is None for answer in found)
-    return Asked(machine.title, len(found), none, sum(answer.price for answer in found), lost, ended)
+def parts_asked(connection: Connection, machine: Machine) -> tuple[Part, ...]:
+    """Return what of a text a machine is asked.
+
+    Raises
+    ------
+    InputError
+        If it was told of classes that are none any more.
+    """
+    parts = parts_of(read_classes(connection), read_questions(connection))
+    if isinstance(machine.spec, LanguageModel):
+        refuse_unknown(machine.spec.parts, parts)
+    return asked_of(machine.spec, parts)
+
+
+def summary(
+    machine: Machine, parts: Sequence[Part], found: Sequence[MachineAnswer], lost: int, ended: str
+) -> Asked:
+    """Return what these answers to some parts of texts came to."""
+    items, said = len(found) * len(parts), sum(len(answer.said) for answer in found)
+    price = sum(answer.price for answer in found)
+    return Asked(machine.title, len(found), items, items - said, price, lost, ended)

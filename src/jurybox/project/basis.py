@@ -26,7 +26,7 @@ from jurybox.store.overview import count_paid, read_at_once
 from jurybox.store.places import count_room
 from jurybox.store.provenance import read_independent
 from jurybox.store.records import AnnotatorInfo, RoundInfo
-from jurybox.store.responses import Responses
+from jurybox.store.said import Responses, read_responses, responses_at
 from jurybox.store.settings import ProjectSettings
 from jurybox.store.snapshots import (
     StandingLabels,
@@ -209,6 +209,7 @@ class Moment:
             ),
             pred_probs=None if p is None else stretched(p[:, start : start + K], own.n_texts, K),
             independent=said[said[:, 2] != NOT_ASKED],
+            responses=responses_at(self.responses, self.machines, questions, self.classes, facet),
             rounds=tuple(
                 replace(info, diagnostics={**info.diagnostics, **_told_of(info, facet)})
                 for info in self.rounds
@@ -259,7 +260,7 @@ def read_inputs(connection: Connection) -> Moment:
         rounds=tuple(rounds.read_rounds(connection)),
         machines=asked,
         machine_prices=tuple(responses.read_tally(connection, machine).price for machine in asked),
-        responses=responses.read_responses(connection, asked),
+        responses=read_responses(connection, asked),
         paid=count_paid(connection),
         at_once=frozenset(read_at_once(connection)),
         room=count_room(connection),

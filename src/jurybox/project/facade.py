@@ -91,7 +91,7 @@ class Project(Labelling):
         self.beliefs = BeliefSource(store, clock, self._rounds.random_arm, read_whole)
         self.facets = Facets(store, clock, self._rounds.random_arm, self.beliefs)
         self.edit = Editing(store, clock, self.beliefs)
-        self.machines = Machines(store, clock, self.beliefs)
+        self.machines = Machines(store, clock, self.facets)
         self.review = Reviewing(store, clock)
         self.pool = Pool(store, clock, self._rounds.encoding)
 

@@ -169,6 +169,10 @@ class Facets(ProjectPart):
             facets = all_facets(read_questions(connection))
         return {str(facet): self._source(facets, facet) for facet in facets}
 
+    def sources(self) -> tuple[BeliefSource, ...]:
+        """Return the sources of all facets, or that of the only question."""
+        return tuple(self.each().values()) or (self._whole,)
+
     def sheet(self) -> AnswerSheet:
         """Return all answers that stand, of a project with several questions.
 
@@ -185,11 +189,11 @@ class Facets(ProjectPart):
 
     def keep(self) -> tuple[ProjectBelief, ...]:
         """Compute all figures of all questions and keep them: see `BeliefSource.keep`."""
-        return tuple(source.keep() for source in (self.each().values() or (self._whole,)))
+        return tuple(source.keep() for source in self.sources())
 
     def are_kept(self) -> bool:
         """Whether figures of all questions are kept."""
-        return all(source.kept() is not None for source in (self.each().values() or (self._whole,)))
+        return all(source.kept() is not None for source in self.sources())
 
     def describe(self, *, today: bool = False) -> QuestionsBelief | None:
         """Return how all questions stand; None where there is one.

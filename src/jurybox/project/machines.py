@@ -1,77 +1,56 @@
 """Machines that answer for a project: language models and rules, asked once about each text.
 
-What they say is a feature of the classifier and never a vote; annotators do not see it.
+What they say is a feature of the classifier and never a vote; annotators do not see it. Several questions are
+asked in one request, and at each of them an answer is what it is where nothing else is asked.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import zip_longest
 from pathlib import Path
 
+from jurybox.answers import NOT_ASKED
 from jurybox.errors import ConflictError, InputError
-from jurybox.machines import LanguageModel, MachineAnswer, MachineSpec, Price
+from jurybox.machines import LanguageModel, MachineSpec, Price
+from jurybox.machines.parts import parts_of, refuse_unknown
 from jurybox.machines.prompts import first_messages
 from jurybox.machines.rules import check_rule
-from jurybox.project.asking import Asked, AskOptions, Worker, most_of, summary
+from jurybox.project.asking import (
+    Asked,
+    AskOptions,
+    MachineReport,
+    Quote,
+    Worker,
+    most_of,
+    parts_asked,
+    summary,
+)
 from jurybox.project.basis import read_inputs
-from jurybox.project.beliefs import BeliefSource
+from jurybox.project.facets import Facets
 from jurybox.project.handle import ProjectPart
 from jurybox.project.release import ReleaseBelief, judge_replacement, judge_shares, plan_of, releasable
-from jurybox.project.whom import Waiting, texts_for
+from jurybox.project.whom import Outlook, Waiting, WhomToAsk, texts_for, whom_to_ask
 from jurybox.store import machines, responses
 from jurybox.store.engine import Store
 from jurybox.store.machines import Machine, Released
-from jurybox.store.responses import MachineTally
-from jurybox.store.state import read_classes, read_state, refuse_questions
+from jurybox.store.said import read_unread
+from jurybox.store.state import read_classes, read_questions, read_state
 from jurybox.trust.replacement import Replacement
 from jurybox.trust.shares import ClassShare
+from jurybox.written import answer_code
 
 _SHOWN = 3
-
-
-@dataclass(frozen=True)
-class Quote:
-    """What asking would send and cost, before a cent is spent.
-
-    Attributes
-    ----------
-    machine
-        Which one.
-    texts
-        How many it would be asked about.
-    most
-        What that costs at most.
-    spent, budget
-        What machines have cost so far, and may cost.
-    prompts
-        The first few requests, as they would be sent: roles and contents.
-    """
-
-    machine: str
-    texts: int
-    most: float
-    spent: float
-    budget: float
-    prompts: tuple[tuple[tuple[str, str], ...], ...]
-
-
-@dataclass(frozen=True)
-class MachineReport:
-    """A machine, and what it has done so far."""
-
-    machine: Machine
-    tally: MachineTally
 
 
 class Machines(ProjectPart):
     """Adds machines, asks them, and says what they have done: ``project.machines``."""
 
-    def __init__(self, store: Store, clock: Callable[[], float], beliefs: BeliefSource) -> None:
+    def __init__(self, store: Store, clock: Callable[[], float], facets: Facets) -> None:
         super().__init__(store, clock)
-        self._beliefs = beliefs
+        self._facets = facets
 
     def add(self, name: str, spec: MachineSpec, *, price: Price | None = None, made_by: str = "") -> Machine:
         """Add a machine; of a name that is there, a new version, unless it is the same.
@@ -82,15 +61,11 @@ class Machines(ProjectPart):
             For a rule that cannot work, or classes that are none of this project.
         """
         with self.store.write() as connection:
-            refuse_questions(connection, "asking machines")
-            classes = read_classes(connection)
+            classes, questions = read_classes(connection), read_questions(connection)
             if isinstance(spec, LanguageModel):
-                if unknown := set(spec.classes) - set(classes):
-                    raise InputError(
-                        f"{sorted(unknown)} are no classes of this project: {', '.join(classes)}"
-                    )
+                refuse_unknown(spec.parts, parts_of(classes, questions))
             else:
-                check_rule(spec, classes)
+                check_rule(spec, classes, questions)
             return machines.add_machine(
                 connection, name, spec, price or Price(), made_by=made_by, now=self._clock()
             )
@@ -99,14 +74,17 @@ class Machines(ProjectPart):
         """Return all versions of all machines, in the order in which they came."""
         with self.store.read() as connection:
             return [
-                MachineReport(machine, responses.read_tally(connection, machine))
+                MachineReport(
+                    machine, responses.read_tally(connection, machine), read_unread(connection, machine)
+                )
                 for machine in machines.read_machines(connection)
             ]
 
     def examples(self, n: int) -> tuple[tuple[str, str], ...]:
         """Return texts that a reviewer has decided, with their labels, the classes in turn.
 
-        None is of the audit sample, of which no prompt may know a label.
+        None is of the audit sample, of which no prompt may know a label; with several questions, none has a
+        question open.
 
         Raises
         ------
@@ -115,6 +93,9 @@ class Machines(ProjectPart):
         """
         with self.store.read() as connection:
             found = responses.read_reviewed(connection)
+            questions = read_questions(connection)
+        if questions:
+            found = [pair for pair in found if NOT_ASKED not in answer_code(questions, pair[1])]
         labels = dict.fromkeys(label for _, label in found)
         turns = [[pair for pair in found if pair[1] == label] for label in labels]
         chosen = [pair for turn in zip_longest(*turns) for pair in turn if pair is not None][:n]
@@ -145,6 +126,7 @@ class Machines(ProjectPart):
         """Return what `ask` would send, and what it would cost at most; nothing is sent."""
         with self.store.read() as connection:
             machine = machines.find_machine(connection, name, version)
+            parts_asked(connection, machine)  # raises where it was told of other classes
             spent, budget = responses.spent(connection), self._budget(options)
         texts = self._waiting(machine, limit, options).texts
         prompts: tuple[tuple[tuple[str, str], ...], ...] = ()
@@ -190,7 +172,8 @@ class Machines(ProjectPart):
         NotFoundError
             If there is no such machine.
         InputError
-            If a rule cannot work; a server that does not answer is said in what is returned.
+            If a rule cannot work, or a language model was told of classes that are none any more; a server
+            that does not answer is said in what is returned.
         MissingExtraError
             If a language model is asked without the extra ``llm``.
         """
@@ -234,11 +217,15 @@ class Machines(ProjectPart):
             inputs = read_inputs(connection)
         found = plan_of(inputs, allowed)
         bound = found.plan.error_bound
-        texts = [] if bound is None else releasable(inputs, found.plan)
+        texts, codes, sure = releasable(inputs, found.plan)
+        numbers: list[int] = [] if bound is None else codes[:, 0].tolist()
+        if numbers and inputs.questions:
+            with self.store.write() as connection:  # apart: whoever answers anew waits for its end
+                numbers = responses.answer_numbers(connection, inputs.questions, codes.tolist())
         with self.store.write() as connection:
             machines.write_released(
                 connection,
-                texts,
+                [*zip(texts.tolist(), numbers, sure.tolist(), strict=False)],
                 round_id=inputs.basis.round,
                 allowed=allowed,
                 error_bound=0.0 if bound is None else bound,
@@ -258,31 +245,51 @@ class Machines(ProjectPart):
         with self.store.read() as connection:
             return machines.read_released(connection)
 
-    def may_replace(self, name: str, *, version: int | None = None, allowance: float = 0.1) -> Replacement:
+    def whom(self) -> WhomToAsk | None:
+        """Return what a person's label and a machine's answer bring, at all questions together.
+
+        None before the first label.
+        """
+        return whom_to_ask(self._outlooks(forecast=True))
+
+    def may_replace(
+        self, name: str, *, version: int | None = None, allowance: float = 0.1, question: str | None = None
+    ) -> Replacement:
         """Test whether a machine may replace a person (`jurybox.trust.replacement`).
+
+        Parameters
+        ----------
+        question
+            Of several questions the one that is meant, see `Facets.of`.
 
         Raises
         ------
         NotFoundError
             If there is no such machine.
+        InputError, ConflictError
+            As `Facets.of`.
         """
-        with self.store.read() as connection:
-            inputs = read_inputs(connection)
+        inputs = self._facets.of(question).now().inputs
         with self.store.read() as connection:
             machine = machines.find_machine(connection, name, version)
         place = [one.id for one in inputs.machines].index(machine.id)
         return judge_replacement(inputs, place, allowance=allowance)
 
-    def shares(self) -> tuple[ClassShare, ...]:
+    def shares(self, question: str | None = None) -> dict[str, ClassShare]:
         """Return the share of each class in the pool, by the audit sample and with the model's help.
+
+        Parameters
+        ----------
+        question
+            Of several questions the one that is meant, see `Facets.of`.
 
         Raises
         ------
         ConflictError
-            As `plan_release`.
+            As `plan_release`; and as `Facets.of`.
         """
-        with self.store.read() as connection:
-            return judge_shares(read_inputs(connection))
+        inputs = self._facets.of(question).now().inputs
+        return dict(zip(inputs.classes, judge_shares(inputs), strict=True))
 
     def write_batch(
         self,
@@ -308,6 +315,7 @@ class Machines(ProjectPart):
 
         with self.store.read() as connection:
             machine = machines.find_machine(connection, name, version)
+            parts_asked(connection, machine)  # raises where it was told of other classes
         texts = dict(self._waiting(machine, limit, options).texts)
         model = _language_model(machine)
         most = {number: most_of(machine, text) for number, text in texts.items()}
@@ -332,19 +340,27 @@ class Machines(ProjectPart):
         """
         from jurybox.machines.chat import read_answer, read_replies
 
-        with self.store.write() as connection:
+        with self.store.read() as connection:
             machine = machines.find_machine(connection, name, version)
-            model, texts = _language_model(machine), responses.read_batch(connection, machine)
-            found: list[MachineAnswer] = []
-            for reply in read_replies(path, mark=machines.mark(connection, machine)):
-                if reply.problem:
-                    responses.unclaim(connection, machine, [reply.text])
-                    continue
-                answer = read_answer(reply.body, model, machine.price, texts.get(reply.text, ""))
-                if responses.write_answer(connection, machine, reply.text, answer, now=self._clock()):
-                    found.append(answer)
+            parts, model = parts_asked(connection, machine), _language_model(machine)
+            texts = responses.read_batch(connection, machine)
+            told = [*read_replies(path, mark=machines.mark(connection, machine))]
+        answers = {
+            reply.text: read_answer(reply.body, model, machine.price, texts.get(reply.text, ""))
+            for reply in told
+            if not reply.problem
+        }
+        with self.store.write() as connection:  # apart: whoever answers anew waits for its end
+            responses.add_said(connection, [*answers.values()])
+        with self.store.write() as connection:
+            responses.unclaim(connection, machine, [reply.text for reply in told if reply.problem])
+            found = [
+                answer
+                for number, answer in answers.items()
+                if responses.write_answer(connection, machine, number, answer, now=self._clock())
+            ]
             lost = responses.read_tally(connection, machine).lost
-        return summary(machine, found, lost, "done")
+        return summary(machine, parts, found, lost, "done")
 
     def _waiting(self, machine: Machine, limit: int | None, options: AskOptions | None) -> Waiting:
         """Return what a machine is to be asked about next, in order."""
@@ -352,10 +368,14 @@ class Machines(ProjectPart):
         with self.store.read() as connection:
             texts = responses.read_waiting(connection, machine)
         if worth or not (machine.price.is_free and limit is None):  # else all are asked, in whatever order
-            now = self._beliefs.now()
-            forecast = now.forecast if worth else None
-            return texts_for(now.inputs, now.posterior, forecast, machine, texts, worth=worth).first(limit)
+            outlooks = self._outlooks(forecast=worth)
+            return texts_for(outlooks, machine, texts, worth=worth).first(limit)
         return Waiting(tuple(texts), 0)
+
+    def _outlooks(self, *, forecast: bool) -> list[Outlook]:
+        """Return what is known of every question."""
+        beliefs = [source.now() for source in self._facets.sources()]
+        return [Outlook(one.inputs, one.posterior, one.forecast if forecast else None) for one in beliefs]
 
     def _budget(self, options: AskOptions | None) -> float:
         if options is not None and options.budget is not None:

@@ -14,7 +14,7 @@ from jurybox.consensus import EstimatedConsensus
 from jurybox.labelled import annotations_at
 from jurybox.project.basis import Basis, Moment
 from jurybox.project.stopping import AccuracyForecast
-from jurybox.project.whom import LEAST_KNOWN, WhomToAsk, whom_to_ask
+from jurybox.project.whom import LEAST_KNOWN, Outlook, WhomToAsk, whom_to_ask
 from jurybox.store.machines import Machine
 from jurybox.trust.intervals import Interval, wilson
 
@@ -64,7 +64,7 @@ class MachineBelief:
     worth
         Nats a label by which people's labels are foretold worse without it; None where that was not tried.
     price
-        What its answers cost.
+        What its answers cost; of one question among several, to all of them.
     """
 
     name: str
@@ -101,7 +101,8 @@ class PanelBelief:
     say
         Share of the weight that they have in the last round's probabilities, beside the classifier.
     whom
-        What a person's label and a machine's answer bring for their price; None before the first label.
+        What a person's label and a machine's answer bring for their price; None before the first label. Of
+        one question among several, what they bring there: `Machines.whom` has what they bring at all.
     """
 
     basis: Basis
@@ -158,7 +159,7 @@ def judge_machines(
             )
         )
     answering = votes.reshape(N, S, K).any(axis=(0, 2))
-    whom = whom_to_ask(inputs, consensus, forecast)
+    whom = whom_to_ask([Outlook(inputs, consensus, forecast)])
     return PanelBelief(inputs.basis, tuple(found), float(voices[answering].sum()), say, whom)
 
 

@@ -197,7 +197,7 @@ class Reading(ProjectPart):
                         (_consensus_record(one, alone) for one in beliefs.texts)
                         if beliefs is not None
                         else (
-                            _answer_record(stored.questions, each)
+                            _answer_record(stored.questions, each, alone)
                             for each in zip(*(one.texts for one in facets.values()), strict=True)
                         )
                     )
@@ -280,7 +280,9 @@ def _consensus_record(one: TextBelief, released: Collection[str]) -> ConsensusRe
     )
 
 
-def _answer_record(questions: Sequence[Question], facets: Sequence[TextBelief]) -> ConsensusRecord:
+def _answer_record(
+    questions: Sequence[Question], facets: Sequence[TextBelief], released: Collection[str]
+) -> ConsensusRecord:
     """Return what is believed of one text, from what is believed at each facet of several questions."""
     p: list[float] = []
     code, at = [], iter(facets)
@@ -297,6 +299,7 @@ def _answer_record(questions: Sequence[Question], facets: Sequence[TextBelief]) 
         agreement=None,
         n_annotations=max(one.n_annotations for one in facets),
         probabilities=tuple(p),
+        released=facets[0].text_id in released,
     )
 
 

@@ -1,7 +1,11 @@
-"""Which labels may stand without a person, and whether a machine may replace one."""
+"""Which labels may stand without a person, and whether a machine may replace one.
+
+Of several questions a label is the answer to all of them: it is wrong where it is at any.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +16,7 @@ from jurybox.project.basis import Basis, Moment
 from jurybox.trust.release import ReleasePlan, plan_release
 from jurybox.trust.replacement import Replacement, alternative_annotator_test
 from jurybox.trust.shares import ClassShare, power_tuned_shares
+from jurybox.written import all_facets
 
 
 @dataclass(frozen=True)
@@ -40,30 +45,35 @@ def plan_of(inputs: Moment, allowed: float) -> ReleaseBelief:
     """Return what may be released so that, with 95 %, at most a share of these labels is wrong.
 
     A label of the model counts as wrong where not more than half of the people who labelled the text of the
-    audit sample gave it.
+    audit sample gave it; of several questions, where that is so at any.
 
     Raises
     ------
     ConflictError
         If no round has a model, or no text of the audit sample has a label.
     """
-    p = _model(inputs)
-    labels, sure = p.argmax(axis=1), p.max(axis=1)
-    audit = _labelled_audit(inputs)
-    counts = inputs.annotations.counts[audit]
-    share = counts[np.arange(len(audit)), labels[audit]] / counts.sum(axis=1)
+    labels, sure = _model(inputs)
+    parts = _parts(inputs)
+    audit = _labelled_audit(parts)
+    wrong = np.zeros(len(audit), dtype=bool)
+    for part, label in zip(parts, labels.T, strict=True):
+        counts = part.annotations.counts[audit]
+        wrong |= counts[np.arange(len(audit)), label[audit]] / counts.sum(axis=1) <= 0.5
     wanted = _unlabelled(inputs)
-    plan = plan_release(sure[audit], share <= 0.5, sure, allowed=allowed, wanted=wanted)
+    plan = plan_release(sure[audit], wrong, sure, allowed=allowed, wanted=wanted)
     return ReleaseBelief(
         inputs.basis, plan, int((wanted & (sure >= plan.threshold)).sum()), int(wanted.sum())
     )
 
 
-def releasable(inputs: Moment, plan: ReleasePlan) -> list[tuple[int, int, float]]:
-    """Return number, class and probability of each text that a plan releases."""
-    p = _model(inputs)
-    chosen = np.flatnonzero(_unlabelled(inputs) & (p.max(axis=1) >= plan.threshold))
-    return [(int(i), int(p[i].argmax()), float(p[i].max())) for i in chosen]
+def releasable(inputs: Moment, plan: ReleasePlan) -> tuple[Ints, Ints, Floats]:
+    """Return the texts that a plan releases (n,), their label as code (n, F), and its probability (n,).
+
+    F is 1 where there is one question, and the code the class.
+    """
+    labels, sure = _model(inputs)
+    chosen = np.flatnonzero(_unlabelled(inputs) & (sure >= plan.threshold))
+    return chosen, labels[chosen], sure[chosen]
 
 
 def judge_replacement(inputs: Moment, machine: int, *, allowance: float) -> Replacement:
@@ -82,22 +92,39 @@ def judge_shares(inputs: Moment) -> tuple[ClassShare, ...]:
     ConflictError
         As `plan_of`.
     """
-    p, audit = _model(inputs), _labelled_audit(inputs)
+    p, audit = _probabilities(inputs), _labelled_audit([inputs])
     counts = inputs.annotations.counts[audit]
     rest = np.setdiff1d(np.flatnonzero(inputs.present), audit)
     return power_tuned_shares(counts / counts.sum(axis=1, keepdims=True), p[audit], p[rest])
 
 
-def _model(inputs: Moment) -> Floats:
+def _parts(inputs: Moment) -> list[Moment]:
+    """Return what is about each of several questions, or all of it."""
+    return [inputs.at(facet) for facet in all_facets(inputs.questions)] or [inputs]
+
+
+def _model(inputs: Moment) -> tuple[Ints, Floats]:
+    """Return what the last round's model says of each part of a text (N, F), and how sure it is of all."""
+    labels, sure = [], np.ones(inputs.annotations.n_texts)
+    for part in _parts(inputs):
+        p = _probabilities(part)
+        said = (p / np.array(part.rounds[-1].diagnostics.get("thresholds", 1.0))).argmax(axis=1)
+        labels.append(said)
+        sure *= p[np.arange(len(p)), said]
+    return np.column_stack(labels), sure
+
+
+def _probabilities(inputs: Moment) -> Floats:
     """Return the last round's probabilities of the texts that it knew, shape (N, K); of the rest nothing."""
     if inputs.pred_probs is None:
         raise ConflictError("no round has been played yet; jurybox round plays one")
     return np.asarray(inputs.pred_probs, dtype=np.float64)
 
 
-def _labelled_audit(inputs: Moment) -> Ints:
-    audit = inputs.evidence.audit
-    labelled = audit[inputs.annotations.labelled[audit]]
+def _labelled_audit(parts: Sequence[Moment]) -> Ints:
+    """Return the texts of the audit sample that have a label, of each of several questions."""
+    audit = parts[0].evidence.audit
+    labelled = audit[np.logical_and.reduce([part.annotations.labelled[audit] for part in parts])]
     if len(labelled) < 2:
         raise ConflictError(
             f"{len(labelled)} texts of the audit sample have labels, expected at least 2: they tell how "

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,20 +18,24 @@ from jurybox.project.auditing import audit_record
 from jurybox.project.encoding import Encoding, Telling, quiet
 from jurybox.project.handle import ProjectPart
 from jurybox.project.tuning import Tuned, Tuning, columns_of
-from jurybox.store import machines, responses, rounds, snapshots, streams
+from jurybox.questions import Facet
+from jurybox.store import machines, rounds, said, snapshots, streams
 from jurybox.store.engine import Store
 from jurybox.store.overview import count_paid
 from jurybox.store.records import RoundInfo
 from jurybox.store.settings import ProjectSettings
 from jurybox.store.snapshots import Snapshot
-from jurybox.store.state import read_scale, read_state
+from jurybox.store.state import read_classes, read_questions, read_scale, read_state
 from jurybox.trust.stopping import prediction_stability
+from jurybox.written import all_facets
 
 if TYPE_CHECKING:
     from jurybox.classifiers.pooled import MachineVotes
     from jurybox.joint import JointRound
     from jurybox.loop import Settings
     from jurybox.sheets import AnswerSheet
+
+Key = TypeVar("Key", Facet, None)
 
 _LARGE = 50_000
 """Texts from which on a round ranks a front, part by part."""
@@ -143,7 +147,7 @@ class Rounds(ProjectPart):
             "tuned": None if tuned is None else tuned.of_first(N),
         }
         rng, chosen = np.random.default_rng([settings.seed, number]), _loop_settings(settings)
-        machines = self._machine_votes(N, K)
+        machines = self._machine_votes({None: annotations}).get(None)
         if isinstance(inputs, PoolRows) and machines is None and _LARGE <= N and goes_in_parts(chosen):
             played = play_in_parts(annotations, inputs, chosen, rng, size=FRONT, **given)
         else:
@@ -180,6 +184,7 @@ class Rounds(ProjectPart):
             tuned=None if tuned is None else tuned.of_first(sheet.n_texts),
             reading=settings.reading_effort if settings.ask == "unsure" else None,
             group=_sharing(snapshot, settings, held_out),
+            machines=self._machine_votes(sheet.facets),
         )
         progress("fit", 1, 1)
         return played, {**made, **_told_of_tuning(tuned)}
@@ -260,16 +265,30 @@ class Rounds(ProjectPart):
         places = np.searchsorted(rows, audit)
         return [(point.labels, point.pred_probs[places].argmax(axis=1)) for point in points]
 
-    def _machine_votes(self, N: int, K: int) -> MachineVotes | None:
-        """Return what machines say of the first N texts; None where they say nothing."""
+    def _machine_votes(self, asked: Mapping[Key, Annotations]) -> dict[Key, MachineVotes]:
+        """Return what machines say of the texts of each facet, or of the only question, which is None.
+
+        Nothing of one of which they say nothing.
+        """
         from jurybox.classifiers.pooled import MachineVotes
 
         with self.store.read() as connection:
             known = machines.read_machines(connection)
             if not known:
-                return None
-            found = responses.read_responses(connection, known)
-        return MachineVotes(len(known), found.votes(len(known), N, K)) if (found.label >= 0).any() else None
+                return {}
+            found = said.read_responses(connection, known)
+            questions, names = read_questions(connection), read_classes(connection)
+        votes: dict[Key, MachineVotes] = {}
+        known_facets = all_facets(questions)  # classes may have changed since: then no round is published
+        for facet, each in asked.items():
+            own = found
+            if facet is not None:
+                if facet not in known_facets:
+                    continue
+                own = said.responses_at(found, known, questions, names, facet)
+            if (own.label >= 0).any():
+                votes[facet] = MachineVotes(len(known), own.votes(len(known), each.n_texts, each.n_classes))
+        return votes
 
     def _inputs(self, settings: ProjectSettings, N: int, progress: Telling) -> tuple[Any, Mapping[str, Any]]:
         """Return what the classifier takes of the first N texts, and what made it."""

@@ -1,4 +1,7 @@
-"""Whom to ask next: a person or a machine, by what an answer of each is expected to set right."""
+"""Whom to ask next: a person or a machine, by what an answer of each is expected to set right.
+
+An answer to several questions sets right what it does at each of them, added up.
+"""
 
 from __future__ import annotations
 
@@ -65,6 +68,15 @@ class NextAnswer:
     per_money: float | None
 
 
+@dataclass(frozen=True, eq=False)
+class Outlook:
+    """What is known of one question: what it is made from, the consensus, and what more labels will bring."""
+
+    inputs: Moment
+    consensus: EstimatedConsensus
+    forecast: AccuracyForecast | None
+
+
 @dataclass(frozen=True)
 class WhomToAsk:
     """What answers bring for their price.
@@ -94,14 +106,19 @@ class Waiting:
         return replace(self, texts=self.texts[:limit])
 
 
-def whom_to_ask(
-    inputs: Moment, consensus: EstimatedConsensus, forecast: AccuracyForecast | None
-) -> WhomToAsk | None:
-    """Return what a label and what answers of machines bring; None before anybody has labelled a text."""
-    if not inputs.annotations.n_annotations:
+def whom_to_ask(outlooks: Sequence[Outlook]) -> WhomToAsk | None:
+    """Return what a label and what answers of machines bring; None before anybody has labelled a text.
+
+    Parameters
+    ----------
+    outlooks
+        Of every question that an answer is about.
+    """
+    known = [one for one in outlooks if one.inputs.annotations.n_annotations]
+    if not known:
         return None
-    teaching = _teaching(inputs, forecast)
-    gains = [_of_person(inputs, consensus) + (teaching or 0.0), *_of_machines(inputs, consensus)]
+    inputs, teaching = known[0].inputs, _teaching(known)
+    gains = [_of_person(known) + (teaching or 0.0), *_of_machines(known)]
     prices = [inputs.settings.cost_per_label, *_prices(inputs)]
     names = [None, *(machine.title for machine in inputs.machines)]
     asked = [s for s in range(len(names)) if s == 0 or inputs.machines[s - 1].stopped_at is None]
@@ -111,13 +128,7 @@ def whom_to_ask(
 
 
 def texts_for(
-    inputs: Moment,
-    consensus: EstimatedConsensus,
-    forecast: AccuracyForecast | None,
-    machine: Machine,
-    waiting: Sequence[tuple[int, str]],
-    *,
-    worth: bool,
+    outlooks: Sequence[Outlook], machine: Machine, waiting: Sequence[tuple[int, str]], *, worth: bool
 ) -> Waiting:
     """Put texts in the order in which a machine is to be asked about them.
 
@@ -126,6 +137,8 @@ def texts_for(
 
     Parameters
     ----------
+    outlooks
+        Of every question that an answer is about.
     waiting
         Numbers and texts that it was not asked about.
     worth
@@ -137,6 +150,7 @@ def texts_for(
     ConflictError
         If that is asked for, and what a label costs is not set.
     """
+    inputs = outlooks[0].inputs
     price = inputs.settings.cost_per_label
     if worth and not price:
         raise ConflictError(
@@ -144,21 +158,25 @@ def texts_for(
             "beside a person's label; set it on the page Settings, or by project.configure(cost_per_label=…)"
         )
     N, place = inputs.annotations.n_texts, [one.id for one in inputs.machines].index(machine.id)
-    known = inputs.annotations.n_annotations > 0
-    gain = _of_machines(inputs, consensus)[place] if known else np.full(N, np.nan)
-    labelled = {number for number, _ in waiting if number < N and inputs.annotations.labelled[number]}
+    has_label = np.logical_or.reduce([one.inputs.annotations.labelled for one in outlooks])
+    known = [one for one in outlooks if one.inputs.annotations.n_annotations]
+    gain = _of_machines(known)[place] if known else np.full(N, np.nan)
+    labelled = {number for number, _ in waiting if number < N and has_label[number]}
     brings = {number: float(np.nan_to_num(gain[number])) for number, _ in waiting if number < N}
     ordered = sorted(waiting, key=lambda one: (one[0] not in labelled, -brings.get(one[0], 0.0)))
     if not worth:
         return Waiting(tuple(ordered), 0)
     own = _prices(inputs)[place]
     if own is None or not np.isfinite(gain).any():
-        said = inputs.responses.text[inputs.responses.machine == place]
-        more = max(LEAST_KNOWN - int(inputs.annotations.labelled[said[said < N]].sum()), 0)
+        answered = np.zeros(N, dtype=bool)
+        for one in outlooks:
+            said = one.inputs.responses.text[one.inputs.responses.machine == place]
+            answered[said[said < N]] = True
+        more = max(LEAST_KNOWN - int((answered & has_label).sum()), 0)
         chosen = [one for one in ordered if one[0] in labelled][:more]
     else:
-        teaching = _teaching(inputs, forecast)
-        person = _offer(inputs, None, _of_person(inputs, consensus) + (teaching or 0.0), price, teaching)
+        teaching = _teaching(known)
+        person = _offer(inputs, None, _of_person(known) + (teaching or 0.0), price, teaching)
         rival = person.per_money or 0.0
         chosen = [one for one in ordered if brings.get(one[0], 0.0) > rival * own]
     return Waiting(tuple(chosen), len(ordered) - len(chosen))
@@ -223,34 +241,63 @@ def _states(consensus: EstimatedConsensus, p: Floats | None) -> tuple[Floats, Fl
     return q, types.majority.reshape(-1, K), types.answers.reshape(-1, K)
 
 
-def _of_machines(inputs: Moment, consensus: EstimatedConsensus) -> list[Floats]:
+def _of_machines(outlooks: Sequence[Outlook]) -> list[Floats]:
+    """Return what an answer of each machine sets right, at all questions together."""
+    by_question = [_gains_at(one) for one in outlooks]
+    return [_together(gains) for gains in zip(*by_question, strict=True)]
+
+
+def _gains_at(outlook: Outlook) -> list[Floats]:
+    inputs = outlook.inputs
     N, K = inputs.annotations.counts.shape
     S, responses = len(inputs.machines), inputs.responses
     inside = responses.text < N
     place = responses.text[inside], responses.machine[inside]
     said, asked = np.full((N, S), -1, dtype=np.int64), np.zeros((N, S), dtype=bool)
     said[place], asked[place] = responses.label[inside], True
-    gains = gains_of_machines(consensus, _probabilities(inputs), responses.votes(S, N, K), said, asked)
+    votes = responses.votes(S, N, K)
+    gains = gains_of_machines(outlook.consensus, _probabilities(inputs), votes, said, asked)
     return [np.where(inputs.present, gain, np.nan) for gain in gains]
 
 
-def _of_person(inputs: Moment, consensus: EstimatedConsensus) -> Floats:
+def _of_person(outlooks: Sequence[Outlook]) -> Floats:
     """Return what a label brings; NaN of texts that have theirs, and of the audit, whose labels judge."""
-    gain = gain_of_person(consensus, _probabilities(inputs))
-    gain[inputs.annotations.n_labels >= inputs.settings.max_labels] = np.nan
-    gain[inputs.evidence.audit] = np.nan
-    gain[~inputs.present] = np.nan
-    return gain
+    found = []
+    for one in outlooks:
+        inputs = one.inputs
+        gain = gain_of_person(one.consensus, _probabilities(inputs))
+        gain[inputs.annotations.n_labels >= inputs.settings.max_labels] = np.nan
+        gain[inputs.evidence.audit] = np.nan
+        gain[~inputs.present] = np.nan
+        found.append(gain)
+    return _together(found)
+
+
+def _together(gains: Sequence[Floats]) -> Floats:
+    """Return the sum over questions (N,); NaN where nothing is known of any.
+
+    Examples
+    --------
+    >>> _together([np.array([1.0, np.nan, np.nan]), np.array([2.0, 3.0, np.nan])]).tolist()
+    [3.0, 3.0, nan]
+    """
+    all_gains = np.stack(gains)
+    return np.where(np.isnan(all_gains).all(axis=0), np.nan, np.nansum(all_gains, axis=0))
 
 
 def _probabilities(inputs: Moment) -> Floats | None:
     return None if inputs.pred_probs is None else np.asarray(inputs.pred_probs, dtype=np.float64)
 
 
-def _teaching(inputs: Moment, forecast: AccuracyForecast | None) -> float | None:
+def _teaching(outlooks: Sequence[Outlook]) -> float | None:
     """Return how many texts without a label one more label sets right, through the model."""
-    if forecast is None or not forecast.points:
-        return None
+    found = [
+        (one.inputs, one.forecast) for one in outlooks if one.forecast is not None and one.forecast.points
+    ]
+    return sum(_taught(*each) for each in found) if found else None
+
+
+def _taught(inputs: Moment, forecast: AccuracyForecast) -> float:
     next_ = forecast.points[0]
     better = (next_.accuracy.estimate - forecast.now.estimate) / next_.labels
     return float(max(better, 0.0) * (~inputs.annotations.labelled & inputs.present).sum())

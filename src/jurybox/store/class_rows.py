@@ -84,7 +84,7 @@ def name_classes(connection: Connection, names: Sequence[str]) -> None:
 
 
 def rewrite_arrays(connection: Connection, change: Callable[[NDArray[Any]], NDArray[Any]]) -> None:
-    """Change all arrays of probabilities (n, K)."""
+    """Change all arrays of probabilities (n, K), and those that machines gave, where NaN is none."""
     arrays = schema.arrays
     keys = sa.select(*arrays.primary_key).where(arrays.c.name == "pred_probs")
     for key in connection.execute(keys).all():
@@ -94,6 +94,28 @@ def rewrite_arrays(connection: Connection, change: Callable[[NDArray[Any]], NDAr
         changed = np.ascontiguousarray(change(p), dtype="<f4")
         values = {"columns": changed.shape[1], "data": changed.tobytes()}
         connection.execute(sa.update(arrays).where(mine).values(values))
+    responses = schema.responses
+    given = sa.select(responses.c.machine_id, responses.c.text_id, responses.c.probabilities).where(
+        responses.c.probabilities.is_not(None)
+    )
+    one = sa.update(responses).where(
+        responses.c.machine_id == sa.bindparam("a_machine"), responses.c.text_id == sa.bindparam("a_text")
+    )
+    for chunk in chunks(connection.execute(given).all(), CHUNK):
+        rows = [
+            {
+                "a_machine": row.machine_id,
+                "a_text": row.text_id,
+                "a_value": _given(change(np.array([row.probabilities], dtype=np.float64))),
+            }
+            for row in chunk
+        ]
+        connection.execute(one.values(probabilities=sa.bindparam("a_value", type_=sa.JSON)), rows)
+
+
+def _given(p: NDArray[Any]) -> list[float | None]:
+    """Return a row of probabilities (1, K) as it is stored."""
+    return [None if np.isnan(each) else each for each in p.ravel().tolist()]
 
 
 def merged_columns(p: NDArray[Any], gone: int, kept: int) -> NDArray[Any]:

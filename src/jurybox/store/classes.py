@@ -21,7 +21,6 @@ from jurybox.scales import numbers_of
 from jurybox.store import question_classes, schema
 from jurybox.store.checks import storable
 from jurybox.store.class_rows import (
-    CHUNK,
     COLUMNS,
     check_free,
     merged_columns,
@@ -32,7 +31,6 @@ from jurybox.store.class_rows import (
     say_again,
     settle_texts_of,
 )
-from jurybox.store.ranks import chunks
 from jurybox.store.rows import class_number
 from jurybox.store.services import ask_for_round
 from jurybox.store.state import add_answers, add_class, read_classes, read_questions, read_state
@@ -224,23 +222,7 @@ def _rewrite(
 ) -> None:
     """Bring all that is stored by position of a class into the new order."""
     rewrite_arrays(connection, change)
-    responses, rounds = schema.responses, schema.rounds
-    answered = sa.select(responses.c.machine_id, responses.c.text_id, responses.c.probabilities).where(
-        responses.c.probabilities.is_not(None)
-    )
-    one = sa.update(responses).where(
-        responses.c.machine_id == sa.bindparam("a_machine"), responses.c.text_id == sa.bindparam("a_text")
-    )
-    for chunk in chunks(connection.execute(answered).all(), CHUNK):
-        rows = [
-            {
-                "a_machine": row.machine_id,
-                "a_text": row.text_id,
-                "a_value": change(np.array([row.probabilities])).ravel().tolist(),
-            }
-            for row in chunk
-        ]
-        connection.execute(one.values(probabilities=sa.bindparam("a_value", type_=sa.JSON)), rows)
+    rounds = schema.rounds
     for number, diagnostics, audit in _predictions(connection):
         predicted = [places[k] for k in audit["predicted"]]
         found = {**diagnostics, "audit": {**audit, "predicted": predicted}}

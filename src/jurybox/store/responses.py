@@ -3,6 +3,8 @@
 A row of `responses` is committed before its question is sent, with the most that the answer can cost, and
 completed when the answer has come. So whatever is killed between, the sum of all prices is never less than
 what was spent, and no question is sent twice that may have been paid for.
+
+What they said is read by `jurybox.store.said`.
 """
 
 from __future__ import annotations
@@ -11,17 +13,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import sqlalchemy as sa
-from numpy.typing import NDArray
 from sqlalchemy.engine import Connection
 
-from jurybox.arrays import freeze
+from jurybox.answers import NOT_ASKED
 from jurybox.errors import ConflictError, NotFoundError
+from jurybox.machines.parts import Part, parts_of
 from jurybox.machines.records import LanguageModel, MachineAnswer
+from jurybox.questions import Question
 from jurybox.store import schema
 from jurybox.store.locks import serialise
 from jurybox.store.machines import Machine
+from jurybox.store.state import add_answers, read_classes, read_questions
+from jurybox.written import answer_written
 
 _CHUNK = 500
 
@@ -56,42 +60,6 @@ class MachineTally:
     tokens_in: int
     tokens_out: int
     seconds: float | None
-
-
-@dataclass(frozen=True, eq=False)
-class Responses:
-    """All answers of all machines, as rows.
-
-    Attributes
-    ----------
-    machine, text, label : ndarray of int, shape (R,)
-        Position of the machine among those of `read_machines`, number of the text, position of the class or
-        -1 where it named none; in the order of machines and texts.
-    answered_at : ndarray, shape (R,)
-        Unix times.
-    probabilities : dict
-        Of the K classes, by row; only of rows that have them.
-    """
-
-    machine: NDArray[np.int64]
-    text: NDArray[np.int64]
-    label: NDArray[np.int64]
-    answered_at: NDArray[np.float64]
-    probabilities: Mapping[int, tuple[float, ...]]
-
-    def votes(self, n_machines: int, N: int, K: int) -> NDArray[np.float32]:
-        """Return the answers about the first N texts as features, shape (N, S * K); zeros where none is."""
-        votes = np.zeros((N, n_machines, K), dtype=np.float32)
-        named = (self.label >= 0) & (self.text < N) & (self.label < K)
-        votes[self.text[named], self.machine[named], self.label[named]] = 1
-        for row, p in self.probabilities.items():
-            if named[row]:
-                votes[self.text[row], self.machine[row], : len(p)] = p[:K]
-        return votes.reshape(N, -1)
-
-    def __post_init__(self) -> None:
-        for array in (self.machine, self.text, self.label, self.answered_at):
-            freeze(array)
 
 
 def read_reviewed(connection: Connection) -> list[tuple[str, str]]:
@@ -219,11 +187,17 @@ def write_answer(
     """
     responses = schema.responses
     mine = sa.and_(responses.c.machine_id == machine.id, responses.c.text_id == text)
-    p = answer.probabilities
+    questions, classes = read_questions(connection), read_classes(connection)
+    parts = parts_of(classes, questions)
+    code, said = _code(parts, answer), None
+    if any(label != NOT_ASKED for label in code):
+        said = code[0]
+    if said is not None and questions:
+        said = answer_numbers(connection, questions, [code])[0]
     values = {
         "answered_at": now,
-        "class_id": answer.label,
-        "probabilities": None if p is None else list(p),
+        "class_id": said,
+        "probabilities": _side_by_side(parts, answer),
         "tokens_in": answer.tokens_in,
         "tokens_out": answer.tokens_out,
         "price": answer.price,
@@ -236,6 +210,48 @@ def write_answer(
     if not done.rowcount and not connection.scalar(sa.select(sa.exists().where(mine))):
         raise NotFoundError(f"{machine.title} was never asked about text number {text}")
     return bool(done.rowcount)
+
+
+def add_said(connection: Connection, answers: Sequence[MachineAnswer]) -> None:
+    """Add what answers say to several questions, at once, before each is written; with one: nothing."""
+    if questions := read_questions(connection):
+        codes = [_code(parts_of((), questions), answer) for answer in answers]
+        answer_numbers(connection, questions, [code for code in codes if any(k != NOT_ASKED for k in code)])
+
+
+def _code(parts: Sequence[Part], answer: MachineAnswer) -> list[int]:
+    """Return the position of the class that an answer names of each part; -1 where it names none."""
+    said = [answer.said.get(part.key) for part in parts]
+    return [
+        part.classes.index(name) if name in part.classes else NOT_ASKED
+        for part, name in zip(parts, said, strict=True)
+    ]
+
+
+def answer_numbers(
+    connection: Connection, questions: tuple[Question, ...], codes: Sequence[Sequence[int]]
+) -> list[int]:
+    """Return the numbers of answers to several questions, as code, those added that nobody has given yet."""
+    written = [answer_written(questions, code) for code in codes]
+    classes, wanted = schema.classes, [*dict.fromkeys(written)]
+    found: dict[str, int] = {}
+    for start in range(0, len(wanted), _CHUNK):
+        some = wanted[start : start + _CHUNK]
+        query = sa.select(classes.c.name, classes.c.id).where(classes.c.name.in_(some))
+        found |= {row.name: row.id for row in connection.execute(query)}
+        if new := [name for name in some if name not in found]:
+            add_answers(connection, questions, new)
+            found |= {row.name: row.id for row in connection.execute(query)}
+    return [found[name] for name in written]
+
+
+def _side_by_side(parts: Sequence[Part], answer: MachineAnswer) -> list[float | None] | None:
+    """Return the probabilities of all parts, None for those of which a machine gave none."""
+    found: list[float | None] = []
+    for part in parts:
+        own = answer.probabilities.get(part.key)
+        found += [None if own is None else own.get(name, 0.0) for name in part.classes]
+    return found if any(p is not None for p in found) else None
 
 
 def read_batch(connection: Connection, machine: Machine) -> dict[int, str]:
@@ -273,31 +289,6 @@ def read_tally(connection: Connection, machine: Machine) -> MachineTally:
     answers, labels, lost, on_file, price, tokens_in, tokens_out, seconds = row
     counts = int(answers), int(labels), int(lost), int(on_file)
     return MachineTally(*counts, float(price), int(tokens_in), int(tokens_out), seconds)
-
-
-def read_responses(connection: Connection, machines: Sequence[Machine]) -> Responses:
-    """Return all answers of some machines."""
-    responses = schema.responses
-    query = (
-        sa.select(
-            responses.c.machine_id,
-            responses.c.text_id,
-            responses.c.class_id,
-            responses.c.answered_at,
-            responses.c.probabilities,
-        )
-        .where(responses.c.answered_at.is_not(None))
-        .order_by(responses.c.machine_id, responses.c.text_id)
-    )
-    place = {machine.id: at for at, machine in enumerate(machines)}
-    rows = [row for row in connection.execute(query) if row.machine_id in place]
-    return Responses(
-        np.array([place[row.machine_id] for row in rows], dtype=np.int64),
-        np.array([row.text_id for row in rows], dtype=np.int64),
-        np.array([-1 if row.class_id is None else row.class_id for row in rows], dtype=np.int64),
-        np.array([row.answered_at for row in rows], dtype=np.float64),
-        {at: tuple(row.probabilities) for at, row in enumerate(rows) if row.probabilities is not None},
-    )
 
 
 def _count(condition: sa.ColumnElement[bool]) -> sa.ColumnElement[int]:

@@ -74,7 +74,10 @@ _WITHIN = {
 
 _FIGURES = frozenset(
     f"/manage{page}"
-    for page in ("", "/trust", "/person", "/people", "/agreement", "/audit", "/review", "/texts", "/text")
+    for page in (
+        *("", "/trust", "/person", "/people", "/agreement", "/machines", "/audit", "/review", "/texts"),
+        "/text",
+    )
 )
 """Pages whose figures are of one question, where there are several."""
 

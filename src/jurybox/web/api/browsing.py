@@ -161,9 +161,9 @@ def beliefs(project: Stored, question: OneOfSeveral = None) -> JSONResponse:
 
 
 @beliefs_router.get("/machines", dependencies=[owner_only], response_model=PanelBelief)
-def machines(project: Stored) -> JSONResponse:
+def machines(project: Stored, question: OneOfSeveral = None) -> JSONResponse:
     """Return what people's labels say of language models and rules, as of what the learner last found out."""
-    return JSONResponse(plain(_kept(project, None).machines))
+    return JSONResponse(plain(_kept(project, question).machines))
 
 
 def _kept(project: Project, question: str | None) -> ProjectBelief:

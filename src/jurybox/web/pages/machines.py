@@ -16,7 +16,7 @@ from jurybox.web.i18n import Catalogue
 from jurybox.web.pages.trust import HeatTable, heat_table, with_range
 from jurybox.web.panels import range_words
 from jurybox.web.render import catalogue_of, render
-from jurybox.web.state import get_project
+from jurybox.web.state import get_beliefs
 
 router = APIRouter(prefix="/manage", include_in_schema=False, dependencies=[owner_only])
 
@@ -54,18 +54,19 @@ class OfferView:
 @router.get("/machines")
 def machines_page(request: Request) -> HTMLResponse:
     """Show what is known of machines, as the learner last found out."""
-    project, catalogue = get_project(request), catalogue_of(request)
-    kept = project.beliefs.kept()
+    catalogue, source = catalogue_of(request), get_beliefs(request)
+    kept = source.kept()
     panel = None if kept is None else kept.machines
     if panel is None or not panel.machines:
         return render(request, "manage/machines.html", {"machines": [], "votes": "", "whom": None})
+    classes = source.recent().inputs.classes
     votes = catalogue.text(
         "machines.votes",
         machines=catalogue.number(len(panel.machines)),
         votes=catalogue.number(panel.effective_votes, 1),
     )
     values = {
-        "machines": [_view(catalogue, panel, one, project.classes) for one in panel.machines],
+        "machines": [_view(catalogue, panel, one, classes) for one in panel.machines],
         "votes": votes,
         "whom": panel.whom,
         "offers": _offers(catalogue, panel.whom),
