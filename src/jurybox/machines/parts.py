@@ -13,14 +13,14 @@ from functools import lru_cache
 from jurybox.errors import InputError
 from jurybox.questions import NO_YES, Question
 
-__all__ = ["LABEL", "Part", "class_places", "declared_parts", "parts_of", "refuse_unknown"]
+__all__ = ["LABEL", "AnswerPart", "class_places", "declared_parts", "parts_of", "refuse_unknown"]
 
 LABEL = "label"
 """The only part of a project with one question; no question of several is called so."""
 
 
 @dataclass(frozen=True)
-class Part:
+class AnswerPart:
     """What of a text has an answer of its own.
 
     Attributes
@@ -38,7 +38,7 @@ class Part:
     names: tuple[str, ...]
 
 
-def parts_of(classes: Sequence[str], questions: Sequence[Question] = ()) -> tuple[Part, ...]:
+def parts_of(classes: Sequence[str], questions: Sequence[Question] = ()) -> tuple[AnswerPart, ...]:
     """Return the parts of a project: of one question with these classes, or of several questions.
 
     Examples
@@ -51,11 +51,11 @@ def parts_of(classes: Sequence[str], questions: Sequence[Question] = ()) -> tupl
      ('topics:price', ('no', 'yes'), ('topics:price:no', 'topics:price'))]
     """
     if not questions:
-        return (Part(LABEL, tuple(classes), tuple(classes)),)
+        return (AnswerPart(LABEL, tuple(classes), tuple(classes)),)
     return tuple(
-        Part(str(facet), NO_YES, (f"{facet}:no", str(facet)))
+        AnswerPart(str(facet), NO_YES, (f"{facet}:no", str(facet)))
         if facet.option is not None
-        else Part(
+        else AnswerPart(
             str(facet),
             tuple(map(str, question.classes)),
             tuple(f"{facet}:{name}" for name in question.classes),
@@ -66,17 +66,17 @@ def parts_of(classes: Sequence[str], questions: Sequence[Question] = ()) -> tupl
 
 
 @lru_cache(maxsize=64)
-def declared_parts(classes: tuple[str, ...], questions: tuple[str, ...]) -> tuple[Part, ...]:
+def declared_parts(classes: tuple[str, ...], questions: tuple[str, ...]) -> tuple[AnswerPart, ...]:
     """Return the parts of questions that are declared as `jurybox.Question.parse` takes them."""
     return parts_of(classes, [Question.parse(each) for each in questions])
 
 
-def class_places(parts: Sequence[Part]) -> dict[str, tuple[Part, str]]:
+def class_places(parts: Sequence[AnswerPart]) -> dict[str, tuple[AnswerPart, str]]:
     """Return the part and the class that each name in a rule stands for."""
     return {name: (part, each) for part in parts for name, each in zip(part.names, part.classes, strict=True)}
 
 
-def refuse_unknown(told: Sequence[Part], known: Sequence[Part]) -> None:
+def refuse_unknown(told: Sequence[AnswerPart], known: Sequence[AnswerPart]) -> None:
     """Raise InputError where a machine was told of a part or class that a project does not have."""
     places = class_places(known)
     if unknown := [name for part in told for name in part.names if name not in places]:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from math import exp, inf
 from typing import Any, TypeAlias
 
-from jurybox.machines.parts import LABEL, Part
+from jurybox.machines.parts import LABEL, AnswerPart
 from jurybox.machines.records import LanguageModel
 from jurybox.questions import Question
 from jurybox.written import answer_code
@@ -89,7 +89,7 @@ def first_messages(model: LanguageModel, text: str) -> list[PromptMessage]:
 
 
 def repair_messages(
-    model: LanguageModel, messages: Sequence[PromptMessage], raw: str, missing: Sequence[Part]
+    model: LanguageModel, messages: Sequence[PromptMessage], raw: str, missing: Sequence[AnswerPart]
 ) -> list[PromptMessage]:
     """Return what a model is sent after an answer in which some parts are missing, or cannot be read."""
     to = "" if len(model.parts) == 1 else f" to {_named([part.key for part in missing])}"
@@ -97,7 +97,7 @@ def repair_messages(
     return [*messages, {"role": "assistant", "content": raw}, {"role": "user", "content": again}]
 
 
-def answer_schema(parts: Sequence[Part]) -> dict[str, Any]:
+def answer_schema(parts: Sequence[AnswerPart]) -> dict[str, Any]:
     """Return the JSON schema of an answer."""
     return {
         "type": "object",
@@ -107,7 +107,7 @@ def answer_schema(parts: Sequence[Part]) -> dict[str, Any]:
     }
 
 
-def read_said(raw: str, parts: Sequence[Part]) -> dict[str, str]:
+def read_said(raw: str, parts: Sequence[AnswerPart]) -> dict[str, str]:
     """Return the class that an answer names of each part; nothing of one of which it names none or several.
 
     Read are the JSON object that was asked for, alone or within other words, and, where there is one part,
@@ -145,7 +145,7 @@ def read_said(raw: str, parts: Sequence[Part]) -> dict[str, str]:
 
 
 def label_probabilities(
-    words: Sequence[tuple[str, Sequence[tuple[str, float]]]], parts: Sequence[Part]
+    words: Sequence[tuple[str, Sequence[tuple[str, float]]]], parts: Sequence[AnswerPart]
 ) -> dict[str, dict[str, float]]:
     """Return the probabilities of the classes of each part from those of an answer's words.
 
@@ -197,11 +197,11 @@ def _example(model: LanguageModel, label: str) -> str:
     return json.dumps(said, ensure_ascii=False)
 
 
-def _shape(parts: Sequence[Part]) -> str:
+def _shape(parts: Sequence[AnswerPart]) -> str:
     return json.dumps({part.key: "…" for part in parts}, ensure_ascii=False)
 
 
-def _answers(parts: Sequence[Part]) -> str:
+def _answers(parts: Sequence[AnswerPart]) -> str:
     """Return what may be said of each part; those together that may be answered alike."""
     if len(parts) == 1 and parts[0].key == LABEL:
         return f"the label is one of: {_named(parts[0].classes)}"
@@ -232,13 +232,13 @@ def _objects(raw: str) -> list[Any]:
     return found
 
 
-def _class(name: str, part: Part) -> str | None:
+def _class(name: str, part: AnswerPart) -> str | None:
     """Return the class that is called so; None where there is none."""
     by_name = {known.strip().casefold(): known for known in part.classes}
     return name if name in part.classes else by_name.get(name.strip().casefold())
 
 
-def _class_start(said: str, part: Part, *, alone: bool) -> int:
+def _class_start(said: str, part: AnswerPart, *, alone: bool) -> int:
     """Return where the name of the class begins."""
     found = re.search(rf'{re.escape(json.dumps(part.key, ensure_ascii=False))}\s*:\s*"', said)
     if found is not None:

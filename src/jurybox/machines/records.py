@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 from jurybox.errors import InputError
 from jurybox.formats.plain import plain, read_plain
-from jurybox.machines.parts import Part, class_places, declared_parts
+from jurybox.machines.parts import AnswerPart, class_places, declared_parts
 from jurybox.questions import Question
 from jurybox.written import answer_written, writable_questions
 
@@ -184,7 +184,7 @@ class LanguageModel:
             object.__setattr__(self, "max_tokens", max(_USUAL_TOKENS, _longest_answer(self.parts)))
 
     @property
-    def parts(self) -> tuple[Part, ...]:
+    def parts(self) -> tuple[AnswerPart, ...]:
         """What it says of a text."""
         return declared_parts(tuple(self.classes), tuple(map(str, self.questions)))
 
@@ -204,7 +204,7 @@ def kind_of(spec: MachineSpec) -> str:
     return next(kind for kind, made in _KINDS.items() if isinstance(spec, made))
 
 
-def asked_of(spec: MachineSpec, parts: Sequence[Part]) -> tuple[Part, ...]:
+def asked_of(spec: MachineSpec, parts: Sequence[AnswerPart]) -> tuple[AnswerPart, ...]:
     """Return those parts of a project that a machine says something of."""
     if isinstance(spec, PythonFunction):
         return tuple(parts)
@@ -216,7 +216,7 @@ def asked_of(spec: MachineSpec, parts: Sequence[Part]) -> tuple[Part, ...]:
     return tuple(part for part in parts if part.key in keys)
 
 
-def _longest_answer(parts: Sequence[Part]) -> int:
+def _longest_answer(parts: Sequence[AnswerPart]) -> int:
     """Return the bytes of the longest answer: more than it has tokens."""
     longest = {part.key: max(part.classes, key=len) for part in parts}
     return len(json.dumps(longest).encode())

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 
 from jurybox.answers import NOT_ASKED
 from jurybox.errors import InputError
-from jurybox.machines.parts import LABEL, Part, class_places, parts_of
+from jurybox.machines.parts import LABEL, AnswerPart, class_places, parts_of
 from jurybox.machines.records import Keywords, MachineAnswer, Patterns, PythonFunction
 from jurybox.questions import Question
 from jurybox.written import answer_code
@@ -96,7 +96,9 @@ def _first(hits: Sequence[tuple[int, str]]) -> str | None:
     return first[0] if most and len(first) == 1 else None
 
 
-def _counters(rule: Keywords | Patterns, parts: Sequence[Part]) -> dict[str, dict[str, Callable[[str], int]]]:
+def _counters(
+    rule: Keywords | Patterns, parts: Sequence[AnswerPart]
+) -> dict[str, dict[str, Callable[[str], int]]]:
     """Return by part and class what says how often it is named, or whether its pattern is found."""
     named = rule.words if isinstance(rule, Keywords) else rule.patterns
     if not named:
@@ -130,7 +132,7 @@ def _no_class(name: str, known: Iterable[str]) -> InputError:
 
 
 def _by_function(
-    rule: PythonFunction, parts: Sequence[Part], questions: Sequence[Question]
+    rule: PythonFunction, parts: Sequence[AnswerPart], questions: Sequence[Question]
 ) -> Callable[[str], MachineAnswer]:
     function = _load(rule.path)
     if _digest(function) != rule.digest:
@@ -150,7 +152,7 @@ def _by_function(
     return answer
 
 
-def _of_one(said: Any, part: Part) -> MachineAnswer:
+def _of_one(said: Any, part: AnswerPart) -> MachineAnswer:
     """Return what a function said where there is one question: the name of a class, or probabilities."""
     if isinstance(said, Mapping):
         p = _shares(said, part)
@@ -160,7 +162,7 @@ def _of_one(said: Any, part: Part) -> MachineAnswer:
     return MachineAnswer({LABEL: str(said)}, raw=str(said))
 
 
-def _by_question(said: Any, parts: Sequence[Part], questions: Sequence[Question]) -> MachineAnswer:
+def _by_question(said: Any, parts: Sequence[AnswerPart], questions: Sequence[Question]) -> MachineAnswer:
     """Return what a function said to several questions: in writing, or by question, probabilities too."""
     own = {part.key: part for part in parts}
     rest, p = said, {}
@@ -188,7 +190,7 @@ def _is_shares(value: Any) -> bool:
     return isinstance(value, Mapping) and not {"yes", "asked"} & value.keys()
 
 
-def _shares(said: Mapping[str, float], part: Part) -> dict[str, float]:
+def _shares(said: Mapping[str, float], part: AnswerPart) -> dict[str, float]:
     """Return probabilities by class that sum to 1."""
     for name in said:
         if name not in part.classes:

@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection
 
 from jurybox.errors import ConflictError, InputError
 from jurybox.machines import LanguageModel, MachineAnswer
-from jurybox.machines.parts import Part, parts_of, refuse_unknown
+from jurybox.machines.parts import AnswerPart, parts_of, refuse_unknown
 from jurybox.machines.records import asked_of
 from jurybox.machines.rules import answer_of
 from jurybox.store import responses
@@ -276,7 +276,7 @@ def most_of(machine: Machine, text: str) -> float:
     return price_at_most(machine.spec, machine.price, text)
 
 
-def parts_asked(connection: Connection, machine: Machine) -> tuple[Part, ...]:
+def parts_asked(connection: Connection, machine: Machine) -> tuple[AnswerPart, ...]:
     """Return what of a text a machine is asked.
 
     Raises
@@ -291,7 +291,7 @@ def parts_asked(connection: Connection, machine: Machine) -> tuple[Part, ...]:
 
 
 def summary(
-    machine: Machine, parts: Sequence[Part], found: Sequence[MachineAnswer], lost: int, ended: str
+    machine: Machine, parts: Sequence[AnswerPart], found: Sequence[MachineAnswer], lost: int, ended: str
 ) -> Asked:
     """Return what these answers to some parts of texts came to."""
     items, said = len(found) * len(parts), sum(len(answer.said) for answer in found)

@@ -18,7 +18,7 @@ from sqlalchemy.engine import Connection
 
 from jurybox.answers import NOT_ASKED
 from jurybox.errors import ConflictError, NotFoundError
-from jurybox.machines.parts import Part, parts_of
+from jurybox.machines.parts import AnswerPart, parts_of
 from jurybox.machines.records import LanguageModel, MachineAnswer
 from jurybox.questions import Question
 from jurybox.store import schema
@@ -219,7 +219,7 @@ def add_said(connection: Connection, answers: Sequence[MachineAnswer]) -> None:
         answer_numbers(connection, questions, [code for code in codes if any(k != NOT_ASKED for k in code)])
 
 
-def _code(parts: Sequence[Part], answer: MachineAnswer) -> list[int]:
+def _code(parts: Sequence[AnswerPart], answer: MachineAnswer) -> list[int]:
     """Return the position of the class that an answer names of each part; -1 where it names none."""
     said = [answer.said.get(part.key) for part in parts]
     return [
@@ -245,7 +245,7 @@ def answer_numbers(
     return [found[name] for name in written]
 
 
-def _side_by_side(parts: Sequence[Part], answer: MachineAnswer) -> list[float | None] | None:
+def _side_by_side(parts: Sequence[AnswerPart], answer: MachineAnswer) -> list[float | None] | None:
     """Return the probabilities of all parts, None for those of which a machine gave none."""
     found: list[float | None] = []
     for part in parts:
