@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import joblib
 import pytest
@@ -240,6 +241,30 @@ def test_every_page_stands(
     for page in ("", "/trust", "/people", "/agreement", "/review", "/texts", "/settings", "/text?id=t0"):
         assert olga.get(f"/manage{page}").status_code == 200, page
     assert clients[0].get("/label").status_code == 200
+
+
+def test_a_reviewer_decides_whatever_they_think_on_the_page(
+    clients: tuple[TestClient, TestClient], project: Project, kind: ProjectKind
+) -> None:
+    def decide(**sent: Any) -> int:
+        return clients[1].post("/manage/adjudicate", data=sent, follow_redirects=False).status_code
+
+    sent, label = {
+        "single": ({"label": "fair"}, "fair"),
+        "several": ({"answer_0": ["price", "service"]}, "topics=price|service"),
+        "scale": ({"label": "2"}, "2"),
+        "two questions": ({"answer_1": "2", "answer_0": "good"}, "food=good; stars=2"),
+    }[kind.name]
+    for at in ("/manage/text?id=t3", "/manage/review?id=t3"):
+        shown = clients[1].get(at).text
+        assert all(f'name="{name}"' in shown for name in sent)
+    assert decide(text_id="t3", comment="so", **sent) == 303
+    found = project.reading.find_annotations(AnnotationFilter(text_id="t3"), limit=5).items
+    assert [(one.annotator, one.label, one.comment) for one in found] == [("olga", label, "so")]
+    assert f'value="{label}"' in clients[1].get("/manage/text?id=t3").text  # what was given is one press
+    assert decide(text_id="t4", label=label) == 303
+    project.review.undo("olga", "t4")
+    assert decide(text_id="t5") == 422
 
 
 # ---- files -----------------------------------------------------------------------------------------------

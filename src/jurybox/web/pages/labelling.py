@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Container, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import asdict
 from typing import Annotated, Any
 
@@ -87,7 +87,7 @@ def label_page(request: Request, user: Annotator) -> HTMLResponse:
             {"name": name, "key": "" if searched else key} for name, key in zip(classes, keys, strict=True)
         ],
         "searched": searched,
-        "questions": _asked(stored.questions, task.asked if isinstance(task, Task) else None),
+        "questions": asked_on_page(stored.questions, task.asked if isinstance(task, Task) else None),
         "by_item": stored.settings.ask == "unsure",
         "progress": progress,
         "guidelines": project.guidelines,
@@ -98,7 +98,8 @@ def label_page(request: Request, user: Annotator) -> HTMLResponse:
     return render(request, "label/label.html", values)
 
 
-async def _sent(request: Request) -> FormData:
+async def form_sent(request: Request) -> FormData:
+    """Return all fields of a form, however they are called."""
     return await request.form()
 
 
@@ -107,13 +108,13 @@ def label_by_form(
     request: Request,
     user: Annotator,
     text_id: Annotated[str, Form(max_length=10_000)],
-    form: Annotated[FormData, Depends(_sent)],
+    form: Annotated[FormData, Depends(form_sent)],
     label: Annotated[str, Form(max_length=20_000)] = "",
     comment: Annotated[str, Form(max_length=10_000)] = "",
 ) -> RedirectResponse:
     """Store a label without a script."""
     project = get_project(request)
-    said = label if label else _said(project.questions, form)
+    said = label if label else answers_sent(project.questions, form)
     project.submit(text_id, said, annotator=user.name, comment=comment, direct=False)
     return RedirectResponse("/label", 303)
 
@@ -169,12 +170,14 @@ def _examples(cases: Sequence[Case], gold: Container[str]) -> dict[str, list[Cas
     return {label: shown for label, shown in sorted(found.items()) if shown}
 
 
-def _asked(questions: Sequence[Question], asked: Sequence[str] | None) -> list[dict[str, Any]]:
-    """Return what the page asks of a text, each class with its key; of several, that none applies, too.
+def asked_on_page(
+    questions: Sequence[Question], asked: Sequence[str] | None = None, keys: Iterable[str] = CLASS_KEYS
+) -> list[dict[str, Any]]:
+    """Return what a page asks of a text, each class with its key; of several, that none applies, too.
 
     A question of which some classes are asked for stands as a yes or no of each of these.
     """
-    keys = iter(CLASS_KEYS)
+    keys = iter(keys)
 
     def option(name: str, *, none: bool = False) -> dict[str, object]:
         return {"name": name, "key": next(keys, ""), "none": none}
@@ -199,7 +202,7 @@ def _asked(questions: Sequence[Question], asked: Sequence[str] | None) -> list[d
     ]
 
 
-def _said(questions: Sequence[Question], form: FormData) -> dict[str, Any]:
+def answers_sent(questions: Sequence[Question], form: FormData) -> dict[str, Any]:
     """Return the answers of a form: of several classes those that were ticked, or that none applies.
 
     A class that was added since the page was opened was not asked for.

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Form, Query, Request
+from fastapi import APIRouter, Depends, Form, Query, Request
+from starlette.datastructures import FormData
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from jurybox.errors import NotFoundError
 from jurybox.store.records import Fault, Flag
 from jurybox.web.access import Reviewer, reviewer_only
+from jurybox.web.pages.labelling import answers_sent, form_sent
 from jurybox.web.pages.texts import text_view
 from jurybox.web.render import render
 from jurybox.web.state import get_beliefs, get_project
@@ -74,7 +76,8 @@ def adjudicate(
     request: Request,
     user: Reviewer,
     text_id: TextName,
-    label: Annotated[str, Form(max_length=1000)],
+    form: Annotated[FormData, Depends(form_sent)],
+    label: Annotated[str, Form(max_length=20_000)] = "",
     comment: Annotated[str, Form(max_length=10_000)] = "",
     fault: Annotated[str, Form(max_length=20)] = "",
     inbox: Annotated[str, Form(max_length=20)] = "",
@@ -82,8 +85,9 @@ def adjudicate(
     show: Annotated[str, Form(max_length=20)] = "",
 ) -> RedirectResponse:
     """Decide about a text; in the inbox, the next one follows."""
-    why = Fault(fault) if fault in {*Fault} else None
-    get_project(request).adjudicate(text_id, label, reviewer=user.name, comment=comment, fault=why)
+    project, why = get_project(request), Fault(fault) if fault in {*Fault} else None
+    said = label if label else answers_sent(project.questions, form)
+    project.adjudicate(text_id, said, reviewer=user.name, comment=comment, fault=why)
     if not inbox:
         return RedirectResponse(f"/manage/text?{urlencode({'id': text_id, 'saved': 1})}", 303)
     return _inbox(id=follows or text_id, show=show, decided=text_id)

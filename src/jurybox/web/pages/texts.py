@@ -20,6 +20,7 @@ from jurybox.store.records import Fault, Role, Standing
 from jurybox.web.access import Owner, Reviewer, may
 from jurybox.web.i18n import Catalogue
 from jurybox.web.pages.editing import OFFERED, done_view
+from jurybox.web.pages.labelling import asked_on_page
 from jurybox.web.panels import Chart
 from jurybox.web.render import After, Before, catalogue_of, pager, render
 from jurybox.web.state import get_beliefs, get_project
@@ -162,15 +163,19 @@ def text_view(request: Request, text_id: str) -> dict[str, Any]:
     project, catalogue = get_project(request), catalogue_of(request)
     text = project.reading.text(text_id)
     belief = get_beliefs(request).recent().texts.find(text_id)
-    classes, on_scale = project.classes, project.scale is not None
+    classes, on_scale, questions = project.classes, project.scale is not None, project.questions
     annotations = project.reading.find_annotations(AnnotationFilter(text_id=text_id), limit=500).items
-    if project.questions:  # to choose among the answers that were given about this text
+    asked = asked_on_page(questions, keys=[key for key in _KEYS if key])
+    keys = class_keys(classes, _KEYS, on_scale=on_scale)
+    if questions:  # to choose among the answers that were given about this text, too
         classes = tuple(dict.fromkeys(one.label for one in annotations))
+        keys = [""] * len(classes)
     return {
         "text": text,
         "words": project.settings.highlights,
         "metadata": (text.metadata or {}).items(),
-        "classes": list(zip(classes, class_keys(classes, _KEYS, on_scale=on_scale), strict=True)),
+        "classes": list(zip(classes, keys, strict=True)),
+        "questions": asked,
         "faults": [(fault.value, key) for fault, key in zip(Fault, _FAULT_KEYS, strict=True)],
         "position": belief.position if belief else None,
         "annotations": annotations,
