@@ -28,10 +28,11 @@ def run(path: Path) -> Any:
 
 def printed(held: Any) -> list[str]:
     """Return what each code cell of a notebook printed, and its result where that is one line."""
-    return ["".join(map(_shown, cell.outputs)) for cell in held.cells if cell.cell_type == "code"]
+    return ["".join(map(shown, cell.outputs)) for cell in held.cells if cell.cell_type == "code"]
 
 
-def _shown(output: Any) -> str:
+def shown(output: Any) -> str:
+    """Return what an output of a cell shows, if it is printed or a result of one line."""
     if output["output_type"] == "stream":
         return str(output["text"])
     result = str(output.get("data", {}).get("text/plain", ""))

@@ -63,7 +63,10 @@ def postgres_server() -> Iterator[str]:
 _schemas = count()
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
+STORES = ["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)]
+
+
+@pytest.fixture(params=STORES)
 def location(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """Return a place for a new project, on each kind of store in turn."""
     if request.param == "sqlite":
@@ -72,6 +75,15 @@ def location(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     server: str = request.getfixturevalue("postgres_server")
     yield f"{server}&schema=test_{os.getpid()}_{next(_schemas)}"
     drop_copies(server)
+
+
+@pytest.fixture(scope="module", params=STORES)
+def lasting_location(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Return a place for a project that the tests of a module share, on each kind of store in turn."""
+    if request.param == "sqlite":
+        return str(tmp_path_factory.mktemp("lasting") / "project.db")
+    server: str = request.getfixturevalue("postgres_server")
+    return f"{server}&schema=test_{os.getpid()}_{next(_schemas)}"
 
 
 @pytest.fixture(params=[*KINDS.values()], ids=[*KINDS])

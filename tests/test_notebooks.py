@@ -24,9 +24,34 @@ def runner() -> Any:
     return module
 
 
+NOTEBOOKS = sorted((ROOT / "docs" / "notebooks").glob("*.ipynb"))
+
+
+def in_this_process(held: Any, notebooks: Any) -> list[str]:
+    """Return what each code cell prints without a kernel, whose start takes longer than the notebook."""
+    from IPython.core.interactiveshell import InteractiveShell
+    from IPython.utils.capture import capture_output
+    from traitlets.config import Config
+
+    shell = InteractiveShell.instance(config=Config({"HistoryManager": {"enabled": False}}))
+    printed = []
+    try:
+        for cell in held.cells:
+            if cell.cell_type == "code":
+                with capture_output() as got:
+                    shell.run_cell(cell.source).raise_error()
+                results = [notebooks.shown({"output_type": "", "data": one.data}) for one in got.outputs]
+                printed.append("".join([got.stdout, *results]))
+    finally:
+        InteractiveShell.clear_instance()
+    return printed
+
+
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(
-    "path", sorted((ROOT / "docs" / "notebooks").glob("*.ipynb")), ids=lambda path: path.stem
+    "path",
+    [pytest.param(path, marks=pytest.mark.long if number else ()) for number, path in enumerate(NOTEBOOKS)],
+    ids=lambda path: path.stem,
 )
 def test_a_notebook_prints_what_it_shows(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import nbformat
@@ -36,3 +61,19 @@ def test_a_notebook_prints_what_it_shows(path: Path, monkeypatch: pytest.MonkeyP
     shown = notebooks.printed(nbformat.read(path, as_version=4))  # type: ignore[no-untyped-call]
     assert any(shown), "a notebook that prints nothing cannot be checked"
     assert notebooks.printed(notebooks.run(path)) == shown
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("path", NOTEBOOKS[1:], ids=lambda path: path.stem)
+def test_the_cells_of_a_notebook_print_what_it_shows(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import nbformat
+
+    monkeypatch.delenv("JURYBOX_DATA", raising=False)
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    monkeypatch.chdir(tmp_path)
+    notebooks = runner()
+    held = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
+    assert any(notebooks.printed(held)), "a notebook that prints nothing cannot be checked"
+    assert in_this_process(held, notebooks) == notebooks.printed(held)

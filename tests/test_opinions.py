@@ -16,6 +16,7 @@ from jurybox.formats import write_table
 from jurybox.project import Project
 from jurybox.store.settings import ProjectSettings
 from jurybox.strategies import get_strategy, soft_labels
+from support.store import mostly_computed
 
 
 def crowd(N: int = 300, M: int = 12, n: int = 5, seed: int = 0) -> tuple[Annotations, np.ndarray, np.ndarray]:
@@ -175,6 +176,7 @@ def label(project: Project, n: int) -> int:
 
 
 @pytest.mark.slow
+@mostly_computed
 def test_a_project_stops_asking_about_texts_whose_shares_are_known(location: str, tmp_path: Path) -> None:
     with Project.create(location, classes=["bad", "good"], texts=TEXTS, settings=SETTINGS) as project:
         unknown = project.beliefs.now().shares

@@ -363,7 +363,7 @@ def kill_again_and_again(location: str, server: ChatServer, gate: Gate, kills: i
     return killed
 
 
-@pytest.mark.parametrize("kills", [4, pytest.param(50, marks=pytest.mark.long)])
+@pytest.mark.parametrize("kills", [2, pytest.param(50, marks=pytest.mark.long)])
 @pytest.mark.parametrize("once", [True, False], ids=["a server that remembers", "a server that does not"])
 @pytest.mark.parametrize("questions", [(), SEVERAL], ids=["one question", "several"])
 def test_killed_workers_lose_nothing_and_pay_nothing_twice(

@@ -22,6 +22,8 @@ from jurybox.project.whom import LEAST_KNOWN
 from jurybox.store.filters import TextFilter, TextState
 from jurybox.store.records import Role
 from jurybox.store.settings import ProjectSettings
+from support.copies import copied
+from support.store import mostly_computed
 
 pytestmark = pytest.mark.slow
 
@@ -100,7 +102,17 @@ def test_before_any_label_the_machines_order_the_queue_and_nothing_is_known() ->
 
 
 @pytest.fixture
-def project(location: str) -> Iterator[Project]:
+def place(location: str) -> str:
+    return copied(make_with_machines, location)
+
+
+@pytest.fixture
+def project(place: str) -> Iterator[Project]:
+    with Project.open(place) as project:
+        yield project
+
+
+def make_with_machines(location: str) -> None:
     texts = [(f"t{i}", f"{'good' if i % 2 else 'bad'} {'nice' if i % 3 else 'ugly'} {i}") for i in range(N)]
     settings = ProjectSettings(encoder="tfidf", audit_size=4, first_labels=1, tuning=False)
     with Project.create(location, classes=["no", "yes"], texts=texts, settings=settings) as project:
@@ -114,9 +126,9 @@ def project(location: str) -> Iterator[Project]:
         project.machines.add("other", Keywords({"yes": ("nice",), "no": ("ugly",)}))
         for name in ("words", "copy", "other"):
             project.machines.ask(name)
-        yield project
 
 
+@mostly_computed
 def test_what_is_known_of_machines(project: Project) -> None:
     project.refit()
     panel = project.beliefs.now().machines
@@ -140,6 +152,7 @@ def test_what_is_known_of_machines(project: Project) -> None:
     assert project.reading.rounds()[-1].diagnostics["machines"] == 3
 
 
+@mostly_computed
 def test_versions_are_compared(project: Project) -> None:
     project.machines.add("words", Keywords({"yes": ("good", "nice"), "no": ("ugly",)}))
     project.machines.ask("words")
@@ -148,20 +161,21 @@ def test_versions_are_compared(project: Project) -> None:
     assert last.same_as_before == pytest.approx(30 / 50)
 
 
-def test_doors_show_the_same(project: Project, location: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_doors_show_the_same(project: Project, place: str, capsys: pytest.CaptureFixture[str]) -> None:
     project.configure(cost_per_label=0.1)
     kept = project.beliefs.keep()
-    assert run(app, ["machine", "list", location, "--json"]) == 0
+    assert run(app, ["machine", "list", place, "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["panel"] == plain(kept.machines)
     assert [one["name"] for one in told["machines"]] == ["words", "copy", "other"]
-    assert run(app, ["machine", "list", location]) == 0
+    assert run(app, ["machine", "list", place]) == 0
     shown = capsys.readouterr().out
     assert "3 machines, 2.0 effective votes" in shown
     assert "whom to ask next" in shown
     assert "a person" in shown
 
 
+@mostly_computed
 def test_whom_to_ask_next(project: Project) -> None:
     assert project.machines.reports()[0].tally.labels == N
     before = project.beliefs.now().machines.whom
@@ -195,6 +209,7 @@ def test_whom_to_ask_next(project: Project) -> None:
     assert [one.texts for one in done.offers[1:]] == [0, 0]
 
 
+@mostly_computed
 def test_a_machine_is_asked_where_it_is_worth_its_price(project: Project) -> None:
     worth = AskOptions(worth=True, budget=1000.0)
     with pytest.raises(ConflictError, match="cost_per_label is None"):
@@ -216,6 +231,7 @@ def test_a_machine_is_asked_where_it_is_worth_its_price(project: Project) -> Non
     assert (asked.machine, asked.answers, asked.ended) == (dear.title, 0, "worth")
 
 
+@mostly_computed
 def test_a_label_given_with_an_opinion_in_view_says_so_and_judges_nobody(project: Project) -> None:
     project.refit()
     before = project.beliefs.now().machines.machines[0].texts
@@ -236,8 +252,18 @@ def test_a_label_given_with_an_opinion_in_view_says_so_and_judges_nobody(project
 
 
 @pytest.fixture
-def judged(location: str) -> Iterator[Project]:
-    """Return a project with a large audit sample, labelled by three people, and a sure rule."""
+def judged_place(location: str) -> str:
+    return copied(make_judged, location)
+
+
+@pytest.fixture
+def judged(judged_place: str) -> Iterator[Project]:
+    with Project.open(judged_place) as project:
+        yield project
+
+
+def make_judged(location: str) -> None:
+    """Make a project with a large audit sample, labelled by three people, and a sure rule."""
     n = 300
     texts = [(f"t{i}", f"{'good' if i % 2 else 'bad'} {i}") for i in range(n)]
     settings = ProjectSettings(encoder="tfidf", audit_size=60, audit_share=0.5, tuning=False)
@@ -254,7 +280,6 @@ def judged(location: str) -> Iterator[Project]:
             for text in [*audit, *others]:
                 project.submit(text, "yes" if int(text[1:]) % 2 else "no", annotator=name)
         project.refit()
-        yield project
 
 
 def test_labels_are_released_under_a_bound_and_marked(judged: Project) -> None:
@@ -281,17 +306,17 @@ def test_labels_are_released_under_a_bound_and_marked(judged: Project) -> None:
 
 
 def test_doors_of_release_and_replacement(
-    judged: Project, location: str, capsys: pytest.CaptureFixture[str]
+    judged: Project, judged_place: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(app, ["machine", "release", location, "--error", "0.1", "--json"]) == 0
+    assert run(app, ["machine", "release", judged_place, "--error", "0.1", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == plain(judged.machines.plan_release(0.1))
-    assert run(app, ["machine", "release", location, "--error", "0.01"]) == 0
+    assert run(app, ["machine", "release", judged_place, "--error", "0.01"]) == 0
     assert "it takes 299 labelled texts" in capsys.readouterr().out
-    assert run(app, ["machine", "replace", location, "words"]) == 0
+    assert run(app, ["machine", "replace", judged_place, "words"]) == 0
     assert "passed: it does as well as 3 of 3 people" in capsys.readouterr().out
-    assert run(app, ["machine", "shares", location, "--json"]) == 0
+    assert run(app, ["machine", "shares", judged_place, "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
-    assert run(app, ["machine", "shares", location]) == 0
+    assert run(app, ["machine", "shares", judged_place]) == 0
     assert "by the audit sample alone" in capsys.readouterr().out
     shares = judged.machines.shares()
     assert told == plain(shares)

@@ -31,6 +31,7 @@ from jurybox.written import (
     facets_at,
     writable_questions,
 )
+from support.store import mostly_computed
 
 pytestmark = pytest.mark.slow
 
@@ -172,6 +173,7 @@ def test_texts_end_when_all_answers_are_the_same(project: Project) -> None:
     assert not project.reading.text_row(task.text_id).open
 
 
+@mostly_computed
 def test_a_round_ranks_texts_and_each_question_has_its_figures(project: Project) -> None:
     label_all(project, "ana", "bo", most=50)
     info = project.refit()
@@ -215,6 +217,7 @@ def erring(*people: str, wrong: float = 0.2) -> jb.AnswerSheet:
     return jb.AnswerSheet.from_long(rows, questions=QUESTIONS[1:2])
 
 
+@mostly_computed
 def test_who_copies_is_found_once_for_all_questions(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -31,6 +31,9 @@ def site(location: str, tmp_path: Path, browser: Browser) -> Iterator[Site]:
             context.close()
 
 
+@pytest.mark.parametrize(
+    "location", [pytest.param("sqlite", marks=pytest.mark.long), "postgresql"], indirect=True
+)  # other tests in a browser are on SQLite
 def test_a_lead_sets_up_invites_looks_and_decides(browser: Browser, site: Site, location: str) -> None:
     owner = window(browser, viewport=WIDE, locale="en-GB").new_page()
     paste(owner, site)

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 SETTINGS = ProjectSettings(encoder="tfidf", audit_size=0, overlap=0)
 
 
-@pytest.mark.parametrize("n", [77, 300])
+@pytest.mark.parametrize("n", [pytest.param(77, marks=pytest.mark.long), 300])
 def test_classes_are_typed_and_the_last_ones_have_keys(browser: Browser, tmp_path: Path, n: int) -> None:
     path = tmp_path / "p.db"
     classes = [f"intent {k:03d} of customers" for k in range(n - 1)] + ["card arrival"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -43,8 +43,10 @@ LOOKS: Mapping[str, Mapping[str, Any]] = {
     "desktop-arabic": {**DESKTOP, "locale": "ar-EG"},
     "phone-arabic": {**PHONE, "locale": "ar-EG", "color_scheme": "dark"},
 }
-EXAMINED = ("desktop-light", "phone-dark")
+EXAMINED = ("desktop-light", "phone-dark", "phone-arabic")
 """Looks in which every page is examined for accessibility; the others differ in colours and words only."""
+BRIEFLY = ("desktop-light", "phone-arabic")
+"""Looks in `make test`: both sets of colours, both widths, both directions; `make test-long` has them all."""
 
 PAGES = {
     "label": "/label",
@@ -181,7 +183,11 @@ def signed_in(browser: Browser, site: Site, token: str, **look: Any) -> BrowserC
     return context
 
 
-@pytest.mark.parametrize("look", LOOKS)
+def looks(names: Iterable[str]) -> list[Any]:
+    return [pytest.param(name, marks=() if name in BRIEFLY else pytest.mark.long, id=name) for name in names]
+
+
+@pytest.mark.parametrize("look", looks(LOOKS))
 def test_pages_are_accessible_light_and_self_contained(browser: Browser, site: Site, look: str) -> None:
     context = signed_in(browser, site, TOKEN, **LOOKS[look])
     page = context.new_page()
@@ -217,7 +223,7 @@ def cut_off(page: Page) -> list[str]:
     return cut
 
 
-@pytest.mark.parametrize("look", ["desktop-light", "phone-dark", "phone-arabic"])
+@pytest.mark.parametrize("look", looks(EXAMINED))
 def test_what_annotators_see(browser: Browser, site: Site, look: str) -> None:
     token = (site.project.parent / "tokens").read_text().split()[0]
     context = signed_in(browser, site, token, **LOOKS[look])

@@ -24,7 +24,7 @@ LOOKS: Mapping[str, Mapping[str, Any]] = {
     "phone-dark": {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "color_scheme": "dark"},
 }
 EXAMINED = ("desktop-light", "phone-dark")
-"""Looks in which the report is examined for accessibility: both sets of colours, both widths."""
+"""Looks in which the report is examined for accessibility, in `make test`: both sets of colours, both widths."""
 
 PRINTED = (658, 960)
 """What is left of A4 between the margins, in pixels."""
@@ -46,7 +46,11 @@ def page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
     context.close()
 
 
-@pytest.mark.parametrize(("page", "look"), [(look, look) for look in LOOKS], indirect=["page"])
+@pytest.mark.parametrize(
+    ("page", "look"),
+    [pytest.param(look, look, marks=() if look in EXAMINED else pytest.mark.long) for look in LOOKS],
+    indirect=["page"],
+)
 def test_the_report_is_accessible_and_needs_no_network(page: Page, look: str, report: Path) -> None:
     asked: list[str] = []
     problems: list[str] = []

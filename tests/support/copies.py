@@ -17,10 +17,11 @@ _copies: list[str] = []
 _numbers = count()
 
 
-def copied(make: Callable[..., None], location: str, *arguments: Any) -> str:
+def copied(make: Callable[..., None], location: str, *arguments: Any, lasting: bool = False) -> str:
     """Return where a copy is of the project that ``make(location, *arguments)`` makes and closes.
 
-    An SQLite file is at the location; PostgreSQL copies databases, not schemas: there, it is in another one.
+    An SQLite file is at the location; PostgreSQL copies databases, not schemas: there, it is in another one,
+    until the end of the test or, with `lasting`, of all tests.
     """
     key = (make, *arguments)
     if not location.startswith("postgresql"):
@@ -35,8 +36,10 @@ def copied(make: Callable[..., None], location: str, *arguments: Any) -> str:
         database = _new_database(location)
         make(_inside(location, database), *arguments)
         _databases[key] = database
-    _copies.append(_new_database(location, template=_databases[key]))
-    return _inside(location, _copies[-1])
+    database = _new_database(location, template=_databases[key])
+    if not lasting:
+        _copies.append(database)
+    return _inside(location, database)
 
 
 def drop_copies(server: str) -> None:
