@@ -249,12 +249,13 @@ def test_a_reviewer_decides_whatever_they_think_on_the_page(
     def decide(**sent: Any) -> int:
         return clients[1].post("/manage/adjudicate", data=sent, follow_redirects=False).status_code
 
-    sent, label = {
+    acts: dict[str, tuple[dict[str, Any], str]] = {
         "single": ({"label": "fair"}, "fair"),
         "several": ({"answer_0": ["price", "service"]}, "topics=price|service"),
         "scale": ({"label": "2"}, "2"),
         "two questions": ({"answer_1": "2", "answer_0": "good"}, "food=good; stars=2"),
-    }[kind.name]
+    }
+    sent, label = acts[kind.name]
     for at in ("/manage/text?id=t3", "/manage/review?id=t3"):
         shown = clients[1].get(at).text
         assert all(f'name="{name}"' in shown for name in sent)

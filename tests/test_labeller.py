@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import jurybox as jb
+from jurybox.store.records import Task
 from jurybox.store.settings import ProjectSettings
 
 SETTINGS = ProjectSettings(encoder="tfidf", audit_size=0, overlap=0)
@@ -95,3 +97,72 @@ def test_a_text_that_is_lost_in_hand_gives_way_to_the_next(project: jb.Project) 
     assert after["message"]
     assert after["task"]["text_id"] != held
     assert press(widget, do="label", label="2")["given"] == 1
+
+
+QUESTIONS = ["food=single:bad,good", "topics=several:price,noise"]
+
+
+@pytest.fixture
+def asking(tmp_path: Path) -> jb.Project:
+    texts = [(f"t{i}", f"text {i}") for i in range(4)]
+    return jb.Project.create(tmp_path / "q.db", texts=texts, questions=QUESTIONS, settings=SETTINGS)
+
+
+def chosen_of(view: dict[str, Any]) -> dict[str, list[str]]:
+    return {field["name"]: field["chosen"] for field in view["fields"]}
+
+
+@pytest.mark.slow
+def test_several_questions_are_one_answer_that_comes_back_with_undo(asking: jb.Project) -> None:
+    pytest.importorskip("anywidget")
+    widget = asking.label("ana")
+    assert widget.view["classes"] == []
+    keys = {field["name"]: [one["key"] for one in field["options"]] for field in widget.view["fields"]}
+    assert keys == {"food": ["1", "2"], "topics": ["3", "4", "5"]}
+    assert widget.view["fields"][1]["options"][-1] == {"name": "", "key": "5", "none": True}
+    first = widget.view["task"]["text_id"]
+    after = press(widget, do="label", answers={"food": [], "topics": ["noise", "price"]}, seconds=2)
+    assert after["recent"][0]["label"] == "topics=price|noise"
+    assert chosen_of(after) == {"food": [], "topics": []}
+    back = press(widget, do="undo")
+    assert (back["task"]["text_id"], chosen_of(back)) == (first, {"food": [], "topics": ["price", "noise"]})
+    press(widget, do="label", answers={"food": ["good"], "topics": [""]})
+    (given,) = asking.reading.annotation_records()
+    assert (given.text_id, given.label) == (first, "food=good; topics=|")
+    assert chosen_of(press(widget, do="undo")) == {"food": ["good"], "topics": [""]}
+    press(widget, do="skip", reason="unsure")
+    assert chosen_of(press(widget, do="undo")) == {"food": [], "topics": []}
+
+
+def test_what_is_no_answer_is_said_and_the_text_stays(asking: jb.Project) -> None:
+    pytest.importorskip("anywidget")
+    widget = asking.label("ana")
+    first = widget.view["task"]["text_id"]
+    wrongs: tuple[dict[str, list[str]], ...] = ({"food": []}, {"food": ["great"]}, {"mood": ["good"]})
+    for wrong in wrongs:
+        after = press(widget, do="label", answers=wrong)
+        assert after["message"]
+        assert after["task"]["text_id"] == first
+    assert not list(asking.reading.annotation_records())
+
+
+def test_single_classes_are_a_yes_or_no_and_the_rest_stays_open(
+    asking: jb.Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("anywidget")
+    lend = asking.next_task
+
+    def unsure(annotator: str) -> Any:
+        task = lend(annotator)
+        assert isinstance(task, Task)
+        return replace(task, asked=("topics:price",))
+
+    monkeypatch.setattr(asking, "next_task", unsure)
+    widget = asking.label("ana")
+    (field,) = widget.view["fields"]
+    assert (field["name"], [one["key"] for one in field["options"]]) == ("topics:price", ["y", "n"])
+    press(widget, do="label", answers={"topics:price": ["no"]})
+    (given,) = asking.reading.annotation_records()
+    assert given.label == "topics=<price"
+    back = press(widget, do="undo")
+    assert chosen_of(back) == {"food": [], "topics:price": ["no"]}  # it did not become a no to noise

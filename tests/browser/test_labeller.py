@@ -162,3 +162,49 @@ def test_many_classes_are_found_by_name(browser: Browser, tmp_path: Path) -> Non
         expect(page.locator(".recent li")).to_have_count(1)
         assert [label for _, label in labels_of(project)] == ["intent 31"]
         page.context.close()
+
+
+def test_several_questions_are_toggled_by_key_and_submitted_by_enter(
+    browser: Browser, tmp_path: Path
+) -> None:
+    asked = ["food=single:bad,good", "topics=several:price,noise"]
+    texts = [(f"t{i}", f"text {i}") for i in range(3)]
+    with Project.create(tmp_path / "q.db", texts=texts, questions=asked, settings=SETTINGS) as project:
+        page = shown(browser, project.label("ana"))
+        first = page.locator(".text").inner_text()
+        page.locator(".jurybox-labeller").focus()
+        page.wait_for_timeout(200)
+        page.keyboard.press("Enter")
+        status = page.get_by_role("status")
+        expect(status).to_have_text("Answer at least one question, or skip the text.")
+        for key in "1234":
+            page.keyboard.press(key)
+        pressed = page.locator(".questions button[aria-pressed=true]")
+        expect(pressed).to_have_text(["2good", "3price", "4noise"])
+        assert violations(page) == []
+        picture(page, "notebook/questions")
+        page.keyboard.press("5")
+        expect(pressed).to_have_text(["2good", "5None of these"])
+        page.keyboard.press("3")
+        expect(pressed).to_have_text(["2good", "3price"])
+        page.keyboard.press("2")
+        page.keyboard.press("Enter")
+        expect(status).to_have_text("Not answered yet: food. Submit again to leave that open.")
+        page.keyboard.press("Enter")
+        expect(page.locator(".recent li")).to_have_count(1)
+        assert [label for _, label in labels_of(project)] == ["topics=price"]
+        expect(page.locator(".text")).not_to_have_text(first)
+        expect(pressed).to_have_count(0)
+
+        page.keyboard.press("u")
+        expect(page.locator(".text")).to_have_text(first)
+        expect(pressed).to_have_text(["3price"])
+        page.wait_for_timeout(200)
+        page.get_by_role("button", name="bad").click()
+        page.get_by_role("button", name="None of these").click()
+        page.get_by_role("button", name="Submit").click()
+        expect(page.locator(".recent li")).to_have_count(1)
+        assert labels_of(project) == [(first.replace("text ", "t"), "food=bad; topics=|")]
+        expect(page.locator(".jurybox-labeller")).to_be_focused()
+        assert page.evaluate("window.notebookKeys") == [], "the notebook's own keys were not pressed"
+        page.context.close()

@@ -296,6 +296,7 @@ class Project(Labelling):
 
         Show it as the last line of a cell. What is pressed goes through `submit`, `skip`, `flag` and `undo`
         as a task of this annotator, under the same limits as in the web app; a name that is new is added.
+        Of several questions an answer to all is put together there, and submitted by Enter.
 
         Raises
         ------
@@ -304,7 +305,6 @@ class Project(Labelling):
         MissingExtraError
             If anywidget is not installed.
         """
-        self.refuse_questions("the widget")
         return open_labeller(self, self.reading, annotator)
 
     def to_loop(self, **changes: Any) -> Loop:

@@ -1,4 +1,7 @@
-/** Labelling in a notebook. The kernel says what is seen (`view`), and is told what was pressed; nothing is kept here. */
+/**
+ * Labelling in a notebook. The kernel says what is seen (`view`), and is told what was pressed. Kept here is only what
+ * has been chosen so far of an answer to several questions.
+ */
 
 const GLANCE = 150; // milliseconds: a double tap must not label a text unseen
 const PATIENCE = 4000;
@@ -32,6 +35,10 @@ class Labeller {
     this.suggestion = element("p", { className: "suggestion" });
     this.filter = element("input", { type: "search", placeholder: "Find a class ( / )", ariaLabel: "Find a class" });
     this.classes = element("div", { className: "classes", role: "group", ariaLabel: "Classes" });
+    this.questions = element("div", { className: "questions" });
+    this.submit = action("", "Submit", () => this.#submit());
+    this.submit.setAttribute("aria-keyshortcuts", "Enter");
+    this.chosen = new Map(); // by field, the names of the classes
     this.reasons = element("div", { className: "reasons", role: "group", ariaLabel: "Why do you skip this text?" });
     this.note = element("textarea", { rows: 2, dir: "auto", maxLength: 5000 });
     this.send = action("", "Send to the owner", () => this.#flag());
@@ -47,6 +54,7 @@ class Labeller {
     );
     this.recent = element("ol", { className: "recent", ariaLabel: "Your last decisions" });
     root.append(this.head, this.guidelines, this.message, this.text, this.suggestion, this.filter, this.classes);
+    root.append(this.questions, this.submit);
     root.append(this.reasons, this.noted, this.actions, this.recent);
     root.addEventListener("keydown", (event) => this.#key(event));
     this.filter.addEventListener("input", () => this.#find());
@@ -59,12 +67,16 @@ class Labeller {
   }
 
   show() {
-    const { task, classes, reasons, recent, message, annotator, given, guidelines, rest } = this.view;
+    const { task, classes, fields, reasons, recent, message, annotator, given, guidelines, rest } = this.view;
     clearTimeout(this.late);
     this.waiting = false;
     this.root.ariaBusy = "false";
     if (this.shown !== task?.text_id) this.shownAt = performance.now();
+    if (this.shown !== task?.text_id || fields.some(({ name }) => !this.chosen.has(name))) {
+      this.chosen = new Map(fields.map(({ name, chosen }) => [name, new Set(chosen)]));
+    }
     this.shown = task?.text_id;
+    this.left = ""; // the questions that were left open when Enter was pressed last
     this.head.textContent = `${annotator} · ${given} ${given === 1 ? "label" : "labels"}`;
     this.guidelines.hidden = guidelines === "";
     this.guidelines.lastChild.textContent = guidelines;
@@ -80,7 +92,10 @@ class Labeller {
     this.classes.replaceChildren(
       ...classes.map(({ name, key }) => action(key.toUpperCase(), name, () => this.#label(name))),
     );
-    this.classes.hidden = !task;
+    this.classes.hidden = !task || fields.length > 0;
+    this.questions.replaceChildren(...fields.map((field) => this.#question(field)));
+    this.questions.hidden = this.submit.hidden = fields.length === 0;
+    this.#mark();
     this.reasons.hidden = true;
     this.reasons.replaceChildren(
       ...reasons.map(({ code, words }, at) => action(String(at + 1), words, () => this.#decide({ do: "skip", reason: code }))),
@@ -117,8 +132,54 @@ class Labeller {
     this.press({ ...what, text_id: task.text_id, seconds });
   }
 
-  #label(name) {
-    this.#decide({ do: "label", label: name, comment: this.send.hidden ? this.note.value.trim() : "" });
+  #label(name, answers = null) {
+    this.#decide({ do: "label", label: name, answers, comment: this.send.hidden ? this.note.value.trim() : "" });
+  }
+
+  #question(field) {
+    const options = field.options.map((option) => {
+      const button = action(option.key.toUpperCase(), option.none ? "None of these" : option.name, () => this.#choose(field, option));
+      button.name = option.name;
+      button.toggleAttribute("data-word", field.words);
+      return button;
+    });
+    const group = element("div", { role: "group", ariaLabel: field.title, className: "classes" }, ...options);
+    const title = element("p", { dir: "auto", ariaHidden: "true" }, field.title, field.several ? " (any number)" : "");
+    const made = element("div", { className: "question" }, title, group);
+    made.dataset.field = field.name;
+    return made;
+  }
+
+  /** Choose a class, or leave out one that is chosen; none of these excludes the others, and they exclude it. */
+  #choose(field, { name, none }) {
+    const chosen = this.chosen.get(field.name);
+    const had = chosen.has(name) && !field.words;
+    if (!field.several || none) chosen.clear();
+    else chosen.delete("");
+    if (had) chosen.delete(name);
+    else chosen.add(name);
+    this.left = "";
+    this.#mark();
+  }
+
+  #mark() {
+    for (const question of this.questions.children) {
+      const chosen = this.chosen.get(question.dataset.field);
+      question.toggleAttribute("data-open", chosen.size === 0);
+      for (const button of question.querySelectorAll("button")) button.ariaPressed = String(chosen.has(button.name));
+    }
+  }
+
+  /** Submit what is chosen; what is open is named first, and left open the second time. */
+  #submit() {
+    const { fields } = this.view;
+    const open = fields.filter(({ name }) => this.chosen.get(name).size === 0);
+    const names = open.map(({ title }) => title).join(", ");
+    if (open.length === fields.length) this.message.textContent = "Answer at least one question, or skip the text.";
+    else if (open.length > 0 && this.left !== names) {
+      this.message.textContent = `Not answered yet: ${names}. Submit again to leave that open.`;
+      this.left = names;
+    } else this.#label(null, Object.fromEntries([...this.chosen].map(([name, chosen]) => [name, [...chosen]])));
   }
 
   #flag() {
@@ -154,16 +215,25 @@ class Labeller {
       this.reasons.hidden = true;
       this.root.focus();
     } else if (event.target === this.filter && event.key === "Enter") this.#find()?.click();
+    else if (event.key === "Enter" && !event.repeat && this.#answers(event.target)) this.#submit();
     else if (typing || event.altKey || event.repeat) return;
     else if ((event.ctrlKey || event.metaKey) && key === "z") this.press({ do: "undo" });
     else if (event.ctrlKey || event.metaKey || !this.#presses(key)) return;
     event.preventDefault();
   }
 
-  /** Do what a key does; false where it does nothing. */
+  /** Whether Enter submits there: with several questions, but on a button of another kind. */
+  #answers(target) {
+    return !this.submit.hidden && this.reasons.hidden && (target === this.root || this.questions.contains(target));
+  }
+
+  /** Do what a key does; false where it does nothing. Yes and no are said of the first class that is open. */
   #presses(key) {
-    const among = this.reasons.hidden ? [...this.classes.children, ...this.actions.children] : [...this.reasons.children];
-    const button = among.find((one) => one.dataset.key === (key === "Backspace" ? "u" : key) && !one.disabled && !one.hidden);
+    const answers = [...this.questions.querySelectorAll("button")];
+    const among = this.reasons.hidden ? [...this.classes.children, ...answers, ...this.actions.children] : [...this.reasons.children];
+    const named = among.filter((one) => one.dataset.key === (key === "Backspace" ? "u" : key) && !one.disabled && !one.hidden);
+    const isWord = (one) => "word" in one.dataset;
+    const button = named.find((one) => !isWord(one)) ?? named.find((one) => one.closest("[data-open]")) ?? named.at(-1);
     if (button && !button.parentElement.hidden) button.click();
     else if (key === "g" && !this.guidelines.hidden) this.guidelines.open = !this.guidelines.open;
     else if (key === "/" && !this.filter.hidden) this.filter.focus();

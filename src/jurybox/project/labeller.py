@@ -6,17 +6,20 @@ next goes back. Until then the widget takes no further key.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from jurybox.answers import NOT_ASKED
 from jurybox.errors import JuryboxError, NotFoundError, require
 from jurybox.project.labelling import Labelling
 from jurybox.project.reading import Reading
+from jurybox.questions import NO_YES, Question
 from jurybox.scales import CLASS_KEYS, class_keys
 from jurybox.store.records import Decision, GuidelineVersion, Task
+from jurybox.written import all_facets, answer_code
 
 SKIP_REASONS = {
     "unsure": "I am not sure",
@@ -45,6 +48,29 @@ def why_read_first(versions: Sequence[GuidelineVersion], recent: Sequence[Decisi
     return "changed" if versions[0].time > recent[0].time else ""
 
 
+def answer_options(
+    questions: Sequence[Question], keys: Iterable[str] = CLASS_KEYS
+) -> dict[str, list[dict[str, Any]]]:
+    """Return the classes of each of several questions, each with its key, wherever people label.
+
+    Of a question that may have several, that none applies is the last: it has no name.
+
+    Examples
+    --------
+    >>> asked = [Question.parse("food=single:bad,good"), Question.parse("topics=several:price")]
+    >>> [(one["name"], one["key"]) for each in answer_options(asked).values() for one in each]
+    [('bad', '1'), ('good', '2'), ('price', '3'), ('', '4')]
+    """
+    left = iter(keys)
+    return {
+        each.name: [
+            {"name": name, "key": next(left, ""), "none": not name}
+            for name in (*map(str, each.classes), *([""] if each.kind == "several" else []))
+        ]
+        for each in questions
+    }
+
+
 class Desk:
     """What one annotator has before them, and what becomes of what they press.
 
@@ -65,7 +91,7 @@ class Desk:
 
     def __init__(self, project: Labelling, reading: Reading, annotator: str) -> None:
         self._project, self._reading, self.annotator = project, reading, annotator
-        self._turn, self._message, self._comment = 0, "", ""
+        self._turn, self._message, self._comment, self._answer = 0, "", "", ""
         self._held = project.next_task(annotator)
 
     def act(self, pressed: Mapping[str, Any]) -> dict[str, Any]:
@@ -75,8 +101,9 @@ class Desk:
         ----------
         pressed
             ``do``: ``label``, ``skip``, ``flag``, ``undo`` or ``look``; the ``text_id`` that was in view, and
-            ``label``, ``reason``, ``comment`` and ``seconds`` where they belong to it. What was pressed for
-            a text that is not in view any more does nothing.
+            ``label``, ``reason``, ``comment`` and ``seconds`` where they belong to it; with several
+            questions, ``answers``: what was chosen in each field. What was pressed for a text that is not in
+            view any more does nothing.
         """
         self._message = ""
         try:
@@ -84,7 +111,7 @@ class Desk:
         except JuryboxError as error:
             self._message = str(error)
             with suppress(JuryboxError):  # the text in hand, if it is still theirs
-                self._held = self._project.next_task(self.annotator)
+                self._next()
         self._turn += 1
         return self.view()
 
@@ -98,6 +125,7 @@ class Desk:
             "annotator": self.annotator,
             "given": self._reading.progress(self.annotator).total,
             "classes": self._classes(),
+            "fields": self._fields(),
             "reasons": [{"code": code, "words": words} for code, words in SKIP_REASONS.items()],
             "guidelines": versions[0].text if versions else "",
             "unread": why_read_first(versions, recent) != "",
@@ -122,25 +150,63 @@ class Desk:
                 self._project.skip(held, str(pressed.get("reason") or ""))
                 self._next()
             elif done == "label":
-                seconds, label = pressed.get("seconds"), str(pressed.get("label"))
+                seconds, chosen = pressed.get("seconds"), pressed.get("answers")
+                label = str(pressed.get("label")) if chosen is None else self._said(chosen)
                 self._project.submit(held, label, seconds=seconds, comment=comment)
                 self._next()
 
     def _next(self) -> None:
-        self._held, self._comment = self._project.next_task(self.annotator), ""
+        before, self._held = self._held, self._project.next_task(self.annotator)
+        if (
+            not (isinstance(before, Task) and isinstance(self._held, Task))
+            or before.text_id != self._held.text_id
+        ):
+            self._comment, self._answer = "", ""  # which were of the text before
 
     def _undo(self) -> None:
         last = self._reading.decisions(self.annotator, 1)
         if not last:
             raise NotFoundError("there is nothing to take back")
         self._held = self._project.undo(self.annotator, direct=False)
-        self._comment = last[0].comment
+        self._comment, self._answer = last[0].comment, last[0].label or ""
 
     def _classes(self) -> list[dict[str, str]]:
-        names = self._project.classes
+        names = () if self._project.questions else self._project.classes
         keys = class_keys(names, CLASS_KEYS, on_scale=self._project.scale is not None)
         typed = len(names) > len(CLASS_KEYS)
         return [{"name": name, "key": "" if typed else key} for name, key in zip(names, keys, strict=True)]
+
+    def _fields(self) -> list[dict[str, Any]]:
+        """Return what is asked of the text in hand, with several questions, and what is chosen already.
+
+        A question of which only some classes are asked for is a yes or no of each of these.
+        """
+        questions, held = self._project.questions, self._held
+        if not questions or not isinstance(held, Task):
+            return []
+        names = [*map(str, all_facets(questions))]
+        code = answer_code(questions, self._answer) if self._answer else [NOT_ASKED] * len(names)
+        said = {name: k for name, k in zip(names, code, strict=True) if k != NOT_ASKED}
+        options, fields = answer_options(questions), []
+        for each in questions:
+            own = [str(facet) for facet in each.facets]
+            given = [name for name in own if name in said]
+            wanted = [name for name in own if held.asked is None or name in held.asked]
+            if held.asked is None and given:  # what an earlier answer left open, it was not asked
+                wanted = given
+            whole = wanted == own
+            fields += [_whole_field(each, options[each.name], said)] if whole else []
+            fields += [] if whole else [_yes_or_no(name, said) for name in wanted]
+        return fields
+
+    def _said(self, chosen: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+        """Return what was chosen in each field as answers: a class, yes or no, or the classes that apply."""
+        several = {each.name for each in self._project.questions if each.kind == "several"}
+        return {
+            name: [one for one in names if one] if name in several else names[0]
+            for name, names in chosen.items()
+            if names
+        }
 
     def _task(self, task: Task) -> dict[str, str]:
         suggestion = self._reading.suggestion(task.text_id, self.annotator)
@@ -150,6 +216,38 @@ class Desk:
             "suggestion": "" if suggestion is None else suggestion.label,
             "comment": self._comment,
         }
+
+
+def _whole_field(
+    question: Question, options: Sequence[Mapping[str, Any]], said: Mapping[str, int]
+) -> dict[str, Any]:
+    own = [str(facet) for facet in question.facets]
+    given = [name for name in own if name in said]
+    several = question.kind == "several"
+    if several:
+        applies = [str(name) for name, at in zip(question.classes, own, strict=True) if said.get(at) == 1]
+        chosen = applies or [""] * bool(given)
+    else:
+        chosen = [str(question.classes[said[name]]) for name in given]
+    return {
+        "name": question.name,
+        "title": question.name,
+        "several": several,
+        "words": False,
+        "options": list(options),
+        "chosen": chosen,
+    }
+
+
+def _yes_or_no(name: str, said: Mapping[str, int]) -> dict[str, Any]:
+    return {
+        "name": name,
+        "title": f"{name}?",
+        "several": False,
+        "words": True,
+        "options": [{"name": word, "key": word[0], "none": False} for word in reversed(NO_YES)],
+        "chosen": [NO_YES[said[name]]] if name in said else [],
+    }
 
 
 def open_labeller(project: Labelling, reading: Reading, annotator: str) -> Any:

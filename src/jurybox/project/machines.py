@@ -32,7 +32,7 @@ from jurybox.project.basis import read_inputs
 from jurybox.project.facets import Facets
 from jurybox.project.handle import ProjectPart
 from jurybox.project.release import ReleaseBelief, judge_replacement, judge_shares, plan_of, releasable
-from jurybox.project.whom import KnownSoFar, Waiting, WhomToAsk, texts_for, whom_to_ask
+from jurybox.project.whom import QuestionOutlook, Waiting, WhomToAsk, texts_for, whom_to_ask
 from jurybox.store import machines, responses
 from jurybox.store.engine import Store
 from jurybox.store.machines import Machine, Released
@@ -372,10 +372,12 @@ class Machines(ProjectPart):
             return texts_for(outlooks, machine, texts, worth=worth).first(limit)
         return Waiting(tuple(texts), 0)
 
-    def _outlooks(self, *, forecast: bool) -> list[KnownSoFar]:
+    def _outlooks(self, *, forecast: bool) -> list[QuestionOutlook]:
         """Return what is known of every question."""
         beliefs = [source.now() for source in self._facets.sources()]
-        return [KnownSoFar(one.inputs, one.posterior, one.forecast if forecast else None) for one in beliefs]
+        return [
+            QuestionOutlook(one.inputs, one.posterior, one.forecast if forecast else None) for one in beliefs
+        ]
 
     def _budget(self, options: AskOptions | None) -> float:
         if options is not None and options.budget is not None:

@@ -14,7 +14,7 @@ from jurybox.consensus import EstimatedConsensus
 from jurybox.labelled import annotations_at
 from jurybox.project.basis import Basis, Moment
 from jurybox.project.stopping import AccuracyForecast
-from jurybox.project.whom import LEAST_KNOWN, KnownSoFar, WhomToAsk, whom_to_ask
+from jurybox.project.whom import LEAST_KNOWN, QuestionOutlook, WhomToAsk, whom_to_ask
 from jurybox.store.machines import Machine
 from jurybox.trust.intervals import Interval, wilson
 
@@ -159,7 +159,7 @@ def judge_machines(
             )
         )
     answering = votes.reshape(N, S, K).any(axis=(0, 2))
-    whom = whom_to_ask([KnownSoFar(inputs, consensus, forecast)])
+    whom = whom_to_ask([QuestionOutlook(inputs, consensus, forecast)])
     return PanelBelief(inputs.basis, tuple(found), float(voices[answering].sum()), say, whom)
 
 

@@ -69,7 +69,7 @@ class NextAnswer:
 
 
 @dataclass(frozen=True, eq=False)
-class KnownSoFar:
+class QuestionOutlook:
     """What is known of one question: what it is made from, the consensus, and what more labels will bring."""
 
     inputs: Moment
@@ -106,7 +106,7 @@ class Waiting:
         return replace(self, texts=self.texts[:limit])
 
 
-def whom_to_ask(outlooks: Sequence[KnownSoFar]) -> WhomToAsk | None:
+def whom_to_ask(outlooks: Sequence[QuestionOutlook]) -> WhomToAsk | None:
     """Return what a label and what answers of machines bring; None before anybody has labelled a text.
 
     Parameters
@@ -128,7 +128,7 @@ def whom_to_ask(outlooks: Sequence[KnownSoFar]) -> WhomToAsk | None:
 
 
 def texts_for(
-    outlooks: Sequence[KnownSoFar], machine: Machine, waiting: Sequence[tuple[int, str]], *, worth: bool
+    outlooks: Sequence[QuestionOutlook], machine: Machine, waiting: Sequence[tuple[int, str]], *, worth: bool
 ) -> Waiting:
     """Put texts in the order in which a machine is to be asked about them.
 
@@ -241,13 +241,13 @@ def _states(consensus: EstimatedConsensus, p: Floats | None) -> tuple[Floats, Fl
     return q, types.majority.reshape(-1, K), types.answers.reshape(-1, K)
 
 
-def _of_machines(outlooks: Sequence[KnownSoFar]) -> list[Floats]:
+def _of_machines(outlooks: Sequence[QuestionOutlook]) -> list[Floats]:
     """Return what an answer of each machine sets right, at all questions together."""
     by_question = [_gains_at(one) for one in outlooks]
     return [_together(gains) for gains in zip(*by_question, strict=True)]
 
 
-def _gains_at(outlook: KnownSoFar) -> list[Floats]:
+def _gains_at(outlook: QuestionOutlook) -> list[Floats]:
     inputs = outlook.inputs
     N, K = inputs.annotations.counts.shape
     S, responses = len(inputs.machines), inputs.responses
@@ -260,7 +260,7 @@ def _gains_at(outlook: KnownSoFar) -> list[Floats]:
     return [np.where(inputs.present, gain, np.nan) for gain in gains]
 
 
-def _of_person(outlooks: Sequence[KnownSoFar]) -> Floats:
+def _of_person(outlooks: Sequence[QuestionOutlook]) -> Floats:
     """Return what a label brings; NaN of texts that have theirs, and of the audit, whose labels judge."""
     found = []
     for one in outlooks:
@@ -289,7 +289,7 @@ def _probabilities(inputs: Moment) -> Floats | None:
     return None if inputs.pred_probs is None else np.asarray(inputs.pred_probs, dtype=np.float64)
 
 
-def _teaching(outlooks: Sequence[KnownSoFar]) -> float | None:
+def _teaching(outlooks: Sequence[QuestionOutlook]) -> float | None:
     """Return how many texts without a label one more label sets right, through the model."""
     found = [
         (one.inputs, one.forecast) for one in outlooks if one.forecast is not None and one.forecast.points

@@ -12,7 +12,7 @@ from fastapi import APIRouter, Depends, Form, Request
 from starlette.datastructures import FormData
 from starlette.responses import HTMLResponse, RedirectResponse
 
-from jurybox.project.labeller import SKIP_REASONS, why_read_first
+from jurybox.project.labeller import SKIP_REASONS, answer_options, why_read_first
 from jurybox.questions import Question
 from jurybox.scales import CLASS_KEYS, class_keys
 from jurybox.store.records import Decision, NothingLeft, Task, Why
@@ -177,10 +177,7 @@ def asked_on_page(
 
     A question of which some classes are asked for stands as a yes or no of each of these.
     """
-    keys = iter(keys)
-
-    def option(name: str, *, none: bool = False) -> dict[str, object]:
-        return {"name": name, "key": next(keys, ""), "none": none}
+    options = answer_options(questions, keys)
 
     def wanted(each: Question) -> list[str]:
         return [str(facet) for facet in each.facets if asked is None or str(facet) in asked]
@@ -193,10 +190,7 @@ def asked_on_page(
             "shown": _BETWEEN.join(map(str, each.classes)) if each.kind == "several" else "",
             "wanted": wanted(each),
             "whole": len(wanted(each)) == len(each.facets),
-            "classes": [
-                *(option(str(name)) for name in each.classes),
-                *([option("", none=True)] if each.kind == "several" else []),
-            ],
+            "classes": options[each.name],
         }
         for each in questions
     ]
