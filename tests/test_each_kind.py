@@ -40,8 +40,8 @@ def project(kind: ProjectKind, tmp_path: Path) -> Iterator[Project]:
         yield made
 
 
-def label_all(project: Project, kind: ProjectKind) -> None:
-    for name in ("ana", "bo"):
+def label_all(project: Project, kind: ProjectKind, *people: str) -> None:
+    for name in people or ("ana", "bo"):
         served(project, name, said=lambda task: kind.label_of(task.text_id))
 
 
@@ -200,6 +200,40 @@ def test_a_project_becomes_a_loop_and_a_loop_a_project(
             for given in (again.annotations(), again.to_loop().annotations)
         ]
         assert both[0] == both[1] == {*loop.annotations.to_frame().itertuples(index=False, name=None)}
+
+
+def test_the_consensus_makes_gold_texts(project: Project, kind: ProjectKind, tmp_path: Path) -> None:
+    label_all(project, kind)
+    found = [f"t{i}" for i in range(6)]
+    project.edit.delete_labels_of(["t5"])  # nobody says anything of it
+    assert project.edit.make_gold(found[:3] + found[5:]) == 3
+    edit = ["edit", "texts", str(tmp_path / "p.db"), "--gold", "consensus", "--id", "t3", "--id", "t4"]
+    assert CliRunner().invoke(app, edit).exit_code == 0
+    assert project.gold.labels() == {text_id: kind.label_of(text_id) for text_id in found[:5]}
+    (event,) = project.edit.history.last(1)
+    project.edit.history.undo(event.number)
+    assert {*project.gold.labels()} == {*found[:3]}
+
+
+def test_the_plan_of_the_audit_sample_is_shown(kind: ProjectKind, tmp_path: Path) -> None:
+    path = str(tmp_path / "p.db")
+    with kind.create(path, audit_size=4, audit_share=0.4) as project:
+        project.people.add("ana")
+        label_all(project, kind, "ana")
+        project.refit()
+    show = ["audit", "show", path]
+    told = json.loads(CliRunner().invoke(app, [*show, "--json"]).stdout)
+    plans = told if isinstance(told, list) else [told]
+    assert [one.get("question") for one in plans] == [*kind.facets]
+    assert all(one["texts"] == 4 and one["counted"] in (3, 4) for one in plans)  # some leave food open
+    assert all(one["within"] > 0 for one in plans)
+    shown = CliRunner().invoke(app, show)
+    assert shown.exit_code == 0, shown.output
+    assert all(name is None or name in shown.stdout for name in kind.facets)
+    if (name := kind.facets[-1]) is not None:
+        one = json.loads(CliRunner().invoke(app, [*show, "--question", name, "--json"]).stdout)
+        assert one == {key: value for key, value in plans[-1].items() if key != "question"}
+        assert "labels to give" in CliRunner().invoke(app, [*show, "--question", name]).stdout
 
 
 # ---- web -------------------------------------------------------------------------------------------------

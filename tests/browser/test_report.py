@@ -24,7 +24,7 @@ LOOKS: Mapping[str, Mapping[str, Any]] = {
     "phone-dark": {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "color_scheme": "dark"},
 }
 EXAMINED = ("desktop-light", "phone-dark")
-"""Looks in which the report is examined for accessibility, in `make test`: both sets of colours, both widths."""
+"""Looks in which `make test` examines the report for accessibility: both sets of colours, both widths."""
 
 PRINTED = (658, 960)
 """What is left of A4 between the margins, in pixels."""

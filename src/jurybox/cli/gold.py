@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -134,16 +134,24 @@ def _show_scores(report: list[GoldScore]) -> None:
     table([(name, "right" if 0 < at < 4 else "left") for at, name in enumerate(columns)], rows)
 
 
-def show(project: ProjectLocation, as_json: AsJson = False) -> None:
-    """Show what the audit sample tells, and what further texts would bring and cost."""
+def show(project: ProjectLocation, question: files.OneOfSeveral = None, as_json: AsJson = False) -> None:
+    """Show what the audit sample tells, and what further texts would bring and cost.
+
+    Of several questions, all are shown one below the other, unless one is named.
+    """
     from jurybox.formats.plain import plain
 
     with open_project(project) as opened, bar("judging"):
-        plan = opened.beliefs.now().audit_plan
+        every = opened.facets.each() if question is None else {}
+        plans = {name: source.now().audit_plan for name, source in every.items()}
+        plan = None if plans else opened.facets.of(question).now().audit_plan
     if as_json:
-        print_json(plain(plan))
-        return
-    _show(plan)
+        each = [{"question": name, **plain(one)} for name, one in plans.items()]
+        print_json(each if plan is None else plain(plan))
+    elif plan is None:
+        _show_each(plans)
+    else:
+        _show(plan)
 
 
 def grow(
@@ -163,6 +171,35 @@ def grow(
         print_json({"texts": size})
         return
     say(f"the audit sample has {size:,} texts; the next round learns from none of them")
+
+
+def _show_each(plans: Mapping[str, AuditPlan]) -> None:
+    """Show what the sample tells of each question, and how large it must be to tell enough of all."""
+    texts = next(iter(plans.values())).texts
+    needed = {name: None if one.enough is None else one.enough.texts for name, one in plans.items()}
+    say(f"{texts:,} texts")
+    table(
+        [
+            ("question", "left"),
+            ("labelled", "right"),
+            ("accuracy within", "right"),
+            ("10 points by", "right"),
+        ],
+        [
+            (
+                name,
+                number(one.labelled),
+                UNKNOWN if one.within is None else f"±{100 * one.within:.1f} points",
+                UNKNOWN if (enough := needed[name]) is None else f"{enough:,} texts",
+            )
+            for name, one in plans.items()
+        ],
+    )
+    most = max((enough or 0 for enough in needed.values()), default=0)
+    if None in needed.values():
+        note("there are too few texts to know the accuracy at every question within 10 points")
+    elif most > texts:
+        note(f"within 10 points at every question: jurybox audit grow PROJECT {most - texts}")
 
 
 def _show(plan: AuditPlan) -> None:

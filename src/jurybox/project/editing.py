@@ -13,6 +13,7 @@ from sqlalchemy.engine import Connection
 
 from jurybox.errors import InputError
 from jurybox.project.beliefs import BeliefSource
+from jurybox.project.facets import Facets
 from jurybox.project.handle import ProjectPart
 from jurybox.project.history import History, rename
 from jurybox.store import browse, classes, editing, filters, loans, people, state
@@ -51,9 +52,12 @@ class Editing(ProjectPart):
     2
     """
 
-    def __init__(self, store: Store, clock: Callable[[], float], beliefs: BeliefSource) -> None:
+    def __init__(
+        self, store: Store, clock: Callable[[], float], beliefs: BeliefSource, facets: Facets
+    ) -> None:
         super().__init__(store, clock)
         self._beliefs = beliefs
+        self._facets = facets
 
     @property
     def history(self) -> History:
@@ -181,7 +185,7 @@ class Editing(ProjectPart):
     def make_gold(self, text_ids: Iterable[str], label: str | None = None, *, by: str | None = None) -> int:
         """Say that the label of texts is known: this one, or for each its consensus; return how many.
 
-        Texts without a consensus are left out.
+        Texts without a consensus are left out; of several questions, what nobody was asked stays open.
 
         Raises
         ------
@@ -194,10 +198,14 @@ class Editing(ProjectPart):
         else:
             with self.store.read() as connection:
                 text_numbers(connection, ids)  # raises for an unknown one
-            beliefs = self._beliefs.now().texts
-            found = ((one, beliefs.find(one)) for one in ids)
-            known = {one: b.label for one, b in found if b is not None and b.label and b.n_annotations}
+                several = bool(state.read_questions(connection))
+            known = self._facets.answers(ids) if several else self._consensus_of(ids)
         return self.change_gold(known, by=by)
+
+    def _consensus_of(self, text_ids: Iterable[str]) -> dict[str, str]:
+        beliefs = self._beliefs.now().texts
+        found = ((one, beliefs.find(one)) for one in text_ids)
+        return {one: b.label for one, b in found if b is not None and b.label and b.n_annotations}
 
     def change_gold(self, labels: Mapping[str, str | None], *, by: str | None = None) -> int:
         """Say what the labels of texts are known to be, or with None that they are not; return how many."""

@@ -90,7 +90,7 @@ class Project(Labelling):
         self._rounds = Rounds(store, clock, cache, self.tuning)
         self.beliefs = BeliefSource(store, clock, self._rounds.random_arm, read_whole)
         self.facets = Facets(store, clock, self._rounds.random_arm, self.beliefs)
-        self.edit = Editing(store, clock, self.beliefs)
+        self.edit = Editing(store, clock, self.beliefs, self.facets)
         self.machines = Machines(store, clock, self.facets)
         self.review = Reviewing(store, clock)
         self.pool = Pool(store, clock, self._rounds.encoding)

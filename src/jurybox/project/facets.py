@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy.engine import Connection
 
+from jurybox.answers import NOT_ASKED
 from jurybox.errors import ConflictError
 from jurybox.project.basis import Moment, read_inputs, read_version
 from jurybox.project.beliefs import BeliefSource, ProjectBelief
@@ -24,7 +25,7 @@ from jurybox.store.state import read_questions
 from jurybox.told import one_or_several
 from jurybox.trust.intervals import Interval
 from jurybox.whole import answer_sheet
-from jurybox.written import all_facets, facet_named
+from jurybox.written import all_facets, answer_written, facet_named
 
 
 @dataclass(frozen=True)
@@ -186,6 +187,27 @@ class Facets(ProjectPart):
         if not questions:
             raise ConflictError("this project has one question: its answers are project.annotations()")
         return answer_sheet(questions, given)
+
+    def answers(self, text_ids: Iterable[str]) -> dict[str, str]:
+        """Return what is believed of texts, by id: to each of several questions that somebody has answered.
+
+        An answer is as it is written; texts about which nobody said anything are left out.
+        """
+        with self.store.read() as connection:
+            questions = read_questions(connection)
+        facets = all_facets(questions)
+        classes = [question.facet_classes for question in questions for _ in question.facets]
+        texts = [self._source(facets, facet).now().texts for facet in facets]
+        found: dict[str, str] = {}
+        for text_id in text_ids:
+            code = []
+            for of_facet, names in zip(texts, classes, strict=True):
+                one = of_facet.find(text_id)
+                said = one is not None and one.label is not None and one.n_annotations > 0
+                code.append(names.index(one.label) if said and one is not None else NOT_ASKED)
+            if any(label != NOT_ASKED for label in code):
+                found[text_id] = answer_written(questions, code)
+        return found
 
     def keep(self) -> tuple[ProjectBelief, ...]:
         """Compute all figures of all questions and keep them: see `BeliefSource.keep`."""
