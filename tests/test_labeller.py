@@ -166,3 +166,12 @@ def test_single_classes_are_a_yes_or_no_and_the_rest_stays_open(
     assert given.label == "topics=<price"
     back = press(widget, do="undo")
     assert chosen_of(back) == {"food": [], "topics:price": ["no"]}  # it did not become a no to noise
+
+
+def test_a_class_that_came_meanwhile_was_not_asked_for(asking: jb.Project) -> None:
+    pytest.importorskip("anywidget")
+    widget = asking.label("ana")
+    asking.add_class("topics:taste")
+    press(widget, do="label", answers={"topics": [""]})
+    (given,) = asking.reading.annotation_records()
+    assert given.label == "topics=<price|noise"

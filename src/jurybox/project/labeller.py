@@ -93,6 +93,7 @@ class Desk:
         self._project, self._reading, self.annotator = project, reading, annotator
         self._turn, self._message, self._comment, self._answer = 0, "", "", ""
         self._held = project.next_task(annotator)
+        self._shown: dict[str, list[str]] = {}  # the classes of questions that may have several
 
     def act(self, pressed: Mapping[str, Any]) -> dict[str, Any]:
         """Do what was pressed, and return what is to be shown then.
@@ -197,13 +198,22 @@ class Desk:
             whole = wanted == own
             fields += [_whole_field(each, options[each.name], said)] if whole else []
             fields += [] if whole else [_yes_or_no(name, said) for name in wanted]
+        self._shown = {
+            field["name"]: [one["name"] for one in field["options"] if one["name"]]
+            for field in fields
+            if field["several"]
+        }
         return fields
 
     def _said(self, chosen: Mapping[str, Sequence[str]]) -> dict[str, Any]:
-        """Return what was chosen in each field as answers: a class, yes or no, or the classes that apply."""
-        several = {each.name for each in self._project.questions if each.kind == "several"}
+        """Return what was chosen in each field as answers: a class, yes or no, or the classes that apply.
+
+        A class that was added since the text was shown was not asked for.
+        """
         return {
-            name: [one for one in names if one] if name in several else names[0]
+            name: {"yes": [one for one in names if one], "asked": self._shown[name]}
+            if name in self._shown
+            else names[0]
             for name, names in chosen.items()
             if names
         }
