@@ -39,7 +39,7 @@ def in_this_process(held: Any, notebooks: Any) -> list[str]:
         for cell in held.cells:
             if cell.cell_type == "code":
                 with capture_output() as got:
-                    shell.run_cell(cell.source).raise_error()
+                    shell.run_cell(cell.source).raise_error()  # type: ignore[no-untyped-call]
                 results = [notebooks.shown({"output_type": "", "data": one.data}) for one in got.outputs]
                 printed.append("".join([got.stdout, *results]))
     finally:
