@@ -302,6 +302,53 @@ def test_a_reviewer_decides_whatever_they_think_on_the_page(
     assert decide(text_id="t5") == 422
 
 
+def test_a_cluster_is_labelled_at_once_at_every_door(
+    clients: tuple[TestClient, TestClient], project: Project, kind: ProjectKind, tmp_path: Path
+) -> None:
+    first, second, third, label, posted = {
+        "single": ("bad", "fair", "good", "good", {"label": "bad"}),
+        "several": (
+            "topics=price<price",
+            {"topics:service": "no"},
+            "topics=|",
+            "topics=|",
+            {"answer_0_0": "yes"},
+        ),
+        "scale": ("1", "2", "3", "3", {"label": "1"}),
+        "two questions": ("food=bad", {"stars": "2"}, "food=good", "food=good; stars=2", {"answer_0": "bad"}),
+    }[kind.name]
+    found = project.pool.find_clusters(2)[0]
+    at, most = found.found_at, found.texts
+
+    def said() -> list[str]:
+        rows = project.reading.find_annotations(AnnotationFilter(annotator="clusters"), limit=50).items
+        assert {row.origin for row in rows} <= {"cluster"}
+        return [row.label for row in rows]
+
+    path = str(tmp_path / "p.db")
+    done = CliRunner().invoke(app, ["clusters", path, "--show", "0", "--label", str(first)])
+    assert done.exit_code == 0, done.output
+    assert said() == [first] * most
+    sent = clients[1].post("/api/v1/clusters/0/labels", json={"label": second, "found_at": at})
+    assert sent.json() == {"done": most}, sent.text
+    assert project.pool.label_cluster(0, third) == most  # type: ignore[arg-type]
+    assert said() == [label] * most
+    assert project.pool.label_cluster(0, third) == 0  # type: ignore[arg-type]
+    assert all(f'name="{name}"' in clients[1].get("/manage/cluster?number=0").text for name in posted)
+    page = {"number": 0, "found_at": at, "most": "1", **posted}
+    assert clients[1].post("/manage/cluster", data=page, follow_redirects=False).status_code == 303
+    assert len({*said()}) == 2
+    history = project.edit.history
+    for _ in range(2):
+        event = next(one for one in history.last() if one.verb == "label cluster" and one.undone_by is None)
+        history.undo(event.number)
+    both = {"several": "topics=price", "two questions": "food=bad; stars=2"}
+    assert said() == [both.get(kind.name, second)] * most
+    with pytest.raises(InputError):
+        project.pool.label_cluster(0, kind.wrong)
+    assert project.status().annotations == most
+
+
 # ---- files -----------------------------------------------------------------------------------------------
 
 

@@ -31,6 +31,7 @@ __all__ = [
     "facet_named",
     "facets_at",
     "gold_is_met",
+    "label_written",
     "new_classes",
     "question_records",
     "widened",
@@ -257,6 +258,21 @@ def answer_written(questions: Sequence[Question], said: str | Answers | Sequence
     code = answer_code(questions, said) if isinstance(said, str | Mapping) else tuple(said)
     cells = zip(questions, answer_cells(questions, code), strict=True)
     return _BETWEEN.join(f"{each.name}{_IS}{cell}" for each, cell in cells if cell is not None)
+
+
+def label_written(questions: Sequence[Question], label: str | Answers) -> str:
+    """Return a label as it is stored: a class, or an answer to several questions.
+
+    Raises
+    ------
+    InputError
+        As `answer_code`; or for an answer by question where there is one question.
+    """
+    if isinstance(label, str):
+        return label
+    if not questions:
+        raise InputError(f"label is {label!r}, expected a class: this project has one question")
+    return answer_written(questions, label)
 
 
 def answer_cells(questions: Sequence[Question], code: Sequence[int]) -> tuple[str | None, ...]:

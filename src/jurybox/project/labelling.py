@@ -14,7 +14,7 @@ from jurybox.store import decisions, loans, people, queue, state
 from jurybox.store.checks import check_seconds, storable
 from jurybox.store.records import Fault, NothingLeft, Receipt, Task, Tasks
 from jurybox.store.state import ProjectState
-from jurybox.written import Answers, answer_written
+from jurybox.written import Answers, label_written
 
 LONGEST_LOAN = 30 * 86_400
 """The most seconds for which an owner may lend texts."""
@@ -300,12 +300,7 @@ class Labelling(ProjectPart):
 
     def _written(self, label: str | Answers) -> str:
         """Return a label as it is stored."""
-        if isinstance(label, str):
-            return label
-        questions = self.questions
-        if not questions:
-            raise InputError(f"label is {label!r}, expected a class: this project has one question")
-        return answer_written(questions, label)
+        return label if isinstance(label, str) else label_written(self.questions, label)
 
     def refuse_questions(self, what: str) -> None:
         """Raise ConflictError in a project with several questions, which something is not offered for."""

@@ -18,7 +18,8 @@ from jurybox.store import clusters, editing, groups, overview, rounds, services
 from jurybox.store.engine import Store
 from jurybox.store.filters import text_numbers
 from jurybox.store.history import note_event
-from jurybox.store.state import read_state, refuse_questions
+from jurybox.store.state import read_questions, read_state
+from jurybox.written import Answers, label_written
 
 MOST_CLUSTERS = 500
 
@@ -292,7 +293,7 @@ class Pool(ProjectPart):
     def label_cluster(
         self,
         number: int,
-        label: str,
+        label: str | Answers,
         *,
         most: int | None = None,
         found_at: float | None = None,
@@ -305,6 +306,9 @@ class Pool(ProjectPart):
 
         Parameters
         ----------
+        label
+            A class; of several questions an answer, which may leave most open: what was said at once of
+            these before stays.
         most
             Of so many texts, those nearest to the middle; default: of all.
         found_at
@@ -315,19 +319,19 @@ class Pool(ProjectPart):
         InputError
             If there is no such class, or most is below 1.
         ConflictError
-            In a project with several questions, too, and if clusters were found again since.
+            If clusters were found again since.
         """
         if most is not None and most < 1:
             raise InputError(f"most is {most!r}, expected at least 1, or None for all texts")
         with self.store.read() as connection:
-            refuse_questions(connection, "labelling a cluster")
+            written = label_written(read_questions(connection), label)
         numbers = self._members(number, found_at).places[:most].tolist()
         with self.store.write() as connection:
             editing.alone(connection)
             now = self._clock()
-            detail = clusters.label_at_once(connection, numbers, label, now=now)
+            detail = clusters.label_at_once(connection, numbers, written, now=now)
             if done := len(detail["labels"]):
-                more = {**detail, "into": label}
+                more = {**detail, "into": written}
                 note_event(connection, "label cluster", str(done), by=by, now=now, detail=more)
         return done
 

@@ -7,12 +7,13 @@ origin says what they are; no text of the audit sample has one.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from jurybox.answers import NOT_ASKED
 from jurybox.arrays import Ints
 from jurybox.errors import ConflictError
 from jurybox.store import schema
@@ -23,7 +24,8 @@ from jurybox.store.ranks import chunks, settle
 from jurybox.store.records import Standing
 from jurybox.store.rows import class_number, count
 from jurybox.store.services import ask_for_round
-from jurybox.store.state import read_state
+from jurybox.store.state import read_classes, read_questions, read_state
+from jurybox.written import answer_code, answer_written
 
 AT_ONCE = "cluster"
 """Origin of these labels."""
@@ -32,10 +34,13 @@ ANNOTATOR = "clusters"
 """Whose labels they are, whoever gave them: the history has that."""
 
 _CHUNK = 500
+_NOTHING = -1
 
 
 def label_at_once(connection: Connection, numbers: Sequence[int], label: str, *, now: float) -> Detail:
     """Give a label to texts, but for the audit sample and deleted ones; what was said of them so goes.
+
+    Of several questions, what was said of those stays that the label leaves open.
 
     Returns
     -------
@@ -49,7 +54,8 @@ def label_at_once(connection: Connection, numbers: Sequence[int], label: str, *,
     ConflictError
         If a person bears the name that these labels are given under, or it is removed.
     """
-    chosen, state = class_number(connection, label), read_state(connection)
+    state = read_state(connection)
+    class_number(connection, label)  # raises where there is none
     ensure_annotator(connection, ANNOTATOR, now=now)
     _refuse_person(connection)
     update_annotator(connection, ANNOTATOR, standing=Standing.PAUSED.value)  # is asked for nothing
@@ -60,15 +66,30 @@ def label_at_once(connection: Connection, numbers: Sequence[int], label: str, *,
     audit = {*drawn, *(first_texts(connection, drawn) if state.shares_copies else ())}
     present = [n for chunk in chunks(numbers, _CHUNK) for n in _present(connection, chunk) if n not in audit]
     held = _held(connection, annotator)
-    texts = [number for number in present if held.get(number, (0, -1))[1] != chosen]
+    before = {number: held.get(number, (0, _NOTHING))[1] for number in present}
+    now_said = _said_now(connection, label, {*before.values()})
+    texts = [number for number in present if now_said[before[number]] != before[number]]
     old = delete_labels(connection, [held[number][0] for number in texts if number in held], now=now)
-    new = {"annotator_id": annotator, "class_id": chosen, "created_at": now, "comment": "", "origin": AT_ONCE}
-    labels = insert_annotations(connection, [{"text_id": number, **new} for number in texts])
+    new = {"annotator_id": annotator, "created_at": now, "comment": "", "origin": AT_ONCE}
+    rows = [{"text_id": number, "class_id": now_said[before[number]], **new} for number in texts]
+    labels = insert_annotations(connection, rows)
     count(connection, annotator, n_annotations=len(labels))
     settle(connection, state, texts)
     if labels:
         ask_for_round(connection, now=now)
     return {"labels": labels, "replaced": old}
+
+
+def _said_now(connection: Connection, label: str, before: Collection[int]) -> dict[int, int]:
+    """Return the classes of texts that are given a label, by those that they had so before."""
+    questions, names = read_questions(connection), read_classes(connection)
+    found = {number: class_number(connection, label) for number in before}
+    if questions:
+        new = np.array(answer_code(questions, label))
+        for number in {*before} - {_NOTHING}:
+            code = np.where(new == NOT_ASKED, answer_code(questions, names[number]), new)
+            found[number] = class_number(connection, answer_written(questions, code.tolist()))
+    return found
 
 
 def unlabel(connection: Connection, detail: Detail, *, now: float) -> int:

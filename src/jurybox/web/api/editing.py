@@ -13,7 +13,7 @@ from jurybox.project.pool import MOST_CLUSTERS, DuplicateGroups, SimilarText, Te
 from jurybox.store.filters import AnnotationFilter, TextFilter, TextState
 from jurybox.store.history import HistoryEvent
 from jurybox.web.access import Owner, owner_only
-from jurybox.web.api.fields import Body, Limit, Name, PathName, TextId
+from jurybox.web.api.fields import Answered, Body, Limit, Name, PathName, TextId
 from jurybox.web.state import Stored
 
 router = APIRouter(tags=["editing"])
@@ -115,7 +115,7 @@ class ClustersSearch(Body):
 class ClusterLabel(Body):
     """What the texts of a cluster are called, or only so many of them, from the middle."""
 
-    label: Name
+    label: Name | Answered
     found_at: float | None = Field(default=None, description="Of the cluster that is meant; null: the last.")
     most: Annotated[int, Field(ge=1)] | None = None
 

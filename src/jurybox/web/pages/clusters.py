@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import Annotated
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Form, Query, Request
+from fastapi import APIRouter, Depends, Form, Query, Request
+from starlette.datastructures import FormData
 from starlette.responses import HTMLResponse, RedirectResponse
 
 from jurybox.errors import NotFoundError
 from jurybox.project.pool import MOST_CLUSTERS
 from jurybox.web.access import Owner
 from jurybox.web.pages.editing import back_to, done_view
+from jurybox.web.pages.labelling import answers_sent, asked_on_page, form_sent
 from jurybox.web.render import After, catalogue_of, render
 from jurybox.web.state import get_project
 
@@ -55,7 +57,7 @@ def cluster_page(
 ) -> HTMLResponse:
     """List the texts of a cluster, those nearest to its middle first."""
     project = get_project(request)
-    found = project.pool.clusters()
+    found, questions = project.pool.clusters(), project.questions
     texts = project.pool.cluster_texts(number, start, _PAGE + 1)
     if number >= len(found):
         raise NotFoundError(f"there is no cluster {number}")
@@ -64,7 +66,10 @@ def cluster_page(
     values = {
         "cluster": found[number],
         "texts": texts[:_PAGE],
-        "class_options": [] if project.questions else [(name, name) for name in project.classes],
+        "class_options": [] if questions else [(name, name) for name in project.classes],
+        "questions": [
+            {**one, "whole": one["kind"] != "several"} for one in asked_on_page(questions)
+        ],  # yes or no to each class: of texts that one has not read, no is to be said as such
         "done": done_view(request, done),
         "unchanged": none,
         "back": here,
@@ -82,13 +87,15 @@ def label_cluster(
     request: Request,
     owner: Owner,
     number: Annotated[int, Form(ge=0, lt=MOST_CLUSTERS)],
-    label: Annotated[str, Form(min_length=1, max_length=1000)],
+    form: Annotated[FormData, Depends(form_sent)],
     found_at: Annotated[float, Form()],
+    label: Annotated[str, Form(max_length=1000)] = "",
     most: Annotated[str, Form(pattern=r"^\d{0,9}$")] = "",
 ) -> RedirectResponse:
     """Give the texts of a cluster a label at once."""
     project = get_project(request)
     before = project.edit.history.last_number()
     chosen = int(most) if most else None
-    project.pool.label_cluster(number, label, most=chosen, found_at=found_at, by=owner.name)
+    said = label if label else answers_sent(project.questions, form)
+    project.pool.label_cluster(number, said, most=chosen, found_at=found_at, by=owner.name)
     return back_to(_ONE, {"number": str(number)}, project, before)
