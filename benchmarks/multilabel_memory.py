@@ -2,8 +2,8 @@
 
 Run with ``python benchmarks/multilabel_memory.py [--texts 1000000] [--classes 20] [--out FILE.json]``. Both
 rounds have the same features and as many answers. For each, the most memory that Python and NumPy held at
-once beyond the features is measured (`tracemalloc`), and the CPU seconds. With ``--unsure`` the round also
-says what of each text is worth asking for.
+once beyond features and answers is measured (`tracemalloc`), and the CPU seconds. With ``--unsure`` the round
+also says what of each text is worth asking for.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import platform
 import time
 import tracemalloc
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -42,29 +43,26 @@ def main() -> None:
     weights = rng.standard_normal((FEATURES, given.classes))
     logits = features[text] @ weights + 2 * rng.standard_normal((len(text), given.classes))
     names = tuple(f"c{k}" for k in range(given.classes))
-    ids = np.array([f"t{i}" for i in range(given.texts)], dtype=object)
-    staff = [f"a{j}" for j in range(PEOPLE)]
+    one = Annotations.from_indices(
+        text,
+        people,
+        logits.argmax(axis=1),
+        texts=np.array([f"t{i}" for i in range(given.texts)], dtype=object),
+        annotators=[f"a{j}" for j in range(PEOPLE)],
+        classes=names,
+    )
+    of_class = replace(one, classes=("no", "yes"))
+    question = Question("topics", "several", names)
+    facets = {
+        facet: of_class.with_triplets(text, people, (logits[:, k] > 8).astype(int))
+        for k, facet in enumerate(question.facets)
+    }
+    sheet = AnswerSheet((question,), facets)
 
     def single() -> Any:
-        held = Annotations.from_indices(
-            text, people, logits.argmax(axis=1), texts=ids, annotators=staff, classes=names
-        )
-        return play_round(held, features, Settings(), 0)
+        return play_round(replace(one), features, Settings(), 0)  # whose counts go with the copy
 
     def several() -> Any:
-        question = Question("topics", "several", names)
-        facets = {
-            facet: Annotations.from_indices(
-                text,
-                people,
-                (logits[:, k] > 8).astype(int),
-                texts=ids,
-                annotators=staff,
-                classes=("no", "yes"),
-            )
-            for k, facet in enumerate(question.facets)
-        }
-        sheet = AnswerSheet((question,), facets)
         return play_questions(sheet, features, Settings(), 0, reading=5.0 if given.unsure else None)
 
     found = {name: measured(play) for name, play in (("single", single), ("several", several))}

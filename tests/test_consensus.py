@@ -173,6 +173,17 @@ def test_posterior_equals_a_naive_loop(annotations: Annotations, seed: int) -> N
         np.testing.assert_allclose(result.posterior[i], expected / total, rtol=0, atol=1e-9)
 
 
+@every_method
+def test_what_is_kept_of_labelled_texts_is_theirs(method: Method) -> None:
+    a = Annotations.from_wide([[0, 1], [None, None], [1, 1], [None, None], [2, 0]], classes=(0, 1, 2))
+    found = method(a, random_probabilities(a, 0))
+    kept, rows = found.of_labelled(), [0, 2, 4]
+    assert type(kept) is type(found)
+    frame = found.to_frame()
+    assert kept.to_frame().equals(frame.iloc[rows])
+    assert kept.annotators is found.annotators
+
+
 def test_majority_without_a_model_leaves_unlabelled_texts_unknown() -> None:
     result = majority_vote(Annotations.from_wide([[0, 0], [None, None]]))
     assert result.labels.tolist() == [0, -1]

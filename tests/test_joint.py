@@ -357,6 +357,45 @@ def test_habits_of_others_are_refused() -> None:
         estimate_consensus(sheet["q", "a"], habits=AnnotatorPrior(np.zeros(2), np.zeros((2, 2)), 0.5))
 
 
+def test_a_facet_keeps_the_consensus_of_the_texts_that_have_answers_to_it() -> None:
+    whole, x, _ = crowd(14)
+    answered = {facet: each.text % 5 != k for k, (facet, each) in enumerate(whole.facets.items())}
+    sheet = AnswerSheet(
+        whole.questions,
+        {
+            facet: each.with_triplets(*(c[answered[facet]] for c in (each.text, each.annotator, each.label)))
+            for facet, each in whole.facets.items()
+        },
+    )
+    played = play_questions(sheet, x, Settings("random"), 0)
+    for at, (facet, each) in enumerate(played.rounds.items()):
+        alone = play_round(sheet[facet], x, Settings("random"), 0)
+        rows = np.flatnonzero(sheet[facet].labelled)
+        assert 0 < len(rows) < N
+        np.testing.assert_array_equal(each.consensus.labels, alone.consensus.labels[rows])
+        np.testing.assert_array_equal(each.consensus.posterior, alone.consensus.posterior[rows])
+        sure = alone.consensus.posterior.max(axis=1)
+        weight = weight_of_yes(alone.consensus.posterior[:, 1], "macro_f1")
+        np.testing.assert_allclose(played.expected_errors[:, at], weight * (1 - sure), rtol=1e-5)
+
+
+def test_the_types_of_a_consensus_of_labelled_texts_are_theirs() -> None:
+    sheet, x, _ = crowd(15, per_text=1)
+    a = sheet["q", "a"].subset(texts=slice(None))
+    few = a.with_triplets(*(c[a.text % 3 == 0] for c in (a.text, a.annotator, a.label)))
+    p = play_round(few, x, Settings(), 0).pred_probs
+    found, rows = estimate_consensus(few, p), np.flatnonzero(few.labelled)
+    kept = found.of_labelled()
+    most, shares = kept.types.predict(p[rows], len(rows), 1.0)
+    np.testing.assert_array_equal(most, kept.posterior)
+    np.testing.assert_array_equal(shares, kept.shares)
+    scales, features = on_two_scales(16)
+    on_scale = scales["food"].with_triplets([3, 9], [0, 1], [1, 4])
+    known = estimate_consensus(on_scale, play_round(on_scale, features, Settings(), 0).pred_probs)
+    assert known.position is not None
+    assert known.of_labelled().position.mean.tolist() == known.position.mean[[3, 9]].tolist()  # type: ignore[union-attr]
+
+
 def test_predictions_follow_the_thresholds() -> None:
     sheet, x, true = crowd(9)
     played = play_questions(sheet, x, Settings(), np.random.default_rng(0))

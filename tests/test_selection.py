@@ -63,6 +63,17 @@ def test_ties_are_broken_by_the_seed_not_by_position() -> None:
     np.testing.assert_array_equal(first, selection.rank(np.zeros(1000), np.random.default_rng(3)))
 
 
+@given(seeds, st.integers(1, 80))
+def test_ordering_the_first_alone_gives_these_and_leaves_nobody_out(seed: int, first: int) -> None:
+    drawn = np.random.default_rng(seed)
+    scores, eligible = drawn.random(60).round(1), drawn.random(60) < 0.8
+    whole, few = (
+        selection.rank(scores, np.random.default_rng(seed), eligible=eligible, first=n) for n in (None, first)
+    )
+    np.testing.assert_array_equal(few[:first], whole[:first])
+    np.testing.assert_array_equal(np.sort(few), np.flatnonzero(eligible))
+
+
 def test_only_eligible_texts_are_asked() -> None:
     annotations = Annotations.from_wide([[0, 1], [0, None], [1, 1]])
     eligible = np.array([True, False, True])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from math import isfinite
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -23,6 +24,7 @@ __all__ = [
     "Ints",
     "Rng",
     "Series",
+    "blocks",
     "check_probabilities",
     "counted",
     "finite",
@@ -52,6 +54,17 @@ def counted(positions: NDArray[np.integer], size: int) -> Ints:
     counts = np.bincount(positions, minlength=size)
     freeze(counts)
     return counts
+
+
+def blocks(n: int, size: int = 1 << 13) -> Iterator[slice]:
+    """Yield n rows some at a time, so that what is computed on the way stays in the processor's cache.
+
+    Examples
+    --------
+    >>> list(blocks(5, size=3))
+    [slice(0, 3, None), slice(3, 6, None)]
+    """
+    return (slice(start, start + size) for start in range(0, n, size))
 
 
 def generator(rng: Rng | None) -> np.random.Generator:

@@ -84,8 +84,10 @@ def rank_texts(
     size = min(batch, len(order))
     drawn = int(rng.binomial(size, random_share)) if random_share else 0
     chosen, rest = order[: size - drawn], order[size - drawn :]
-    lots = rng.choice(rest, size=drawn, replace=False) if drawn else rest[:0]
-    texts = np.concatenate([chosen, lots, rest[~np.isin(rest, lots)]])
+    texts = order
+    if drawn:
+        lots = rng.choice(rest, size=drawn, replace=False)
+        texts = np.concatenate([chosen, lots, rest[~np.isin(rest, lots)]])
     probability = np.full(len(texts), drawn / len(rest) if drawn else 0.0)
     probability[: len(chosen)] = 1.0
     # taken from an array of objects, so that of a million reasons no two are strings of their own

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import log_softmax, softmax
 
-from jurybox.arrays import Floats, Ints, freeze
+from jurybox.arrays import Floats, Ints, blocks, freeze
 from jurybox.classifiers.base import Fitted, Inputs
 from jurybox.errors import InputError
 
@@ -50,7 +50,10 @@ class LogPool:
 
     def __call__(self, opinions: Sequence[Floats]) -> Floats:
         """Pool J opinions of shape (n, K)."""
-        return _pooled(np.stack([_log(p) for p in opinions]), self.scales, self.offsets)
+        pooled = np.empty(np.shape(opinions[0]))
+        for part in blocks(len(pooled)):
+            pooled[part] = _pooled(np.stack([_log(p[part]) for p in opinions]), self.scales, self.offsets)
+        return pooled
 
 
 @dataclass(frozen=True, eq=False)

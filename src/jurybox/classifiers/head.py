@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from scipy.linalg import helmert, qr
 from scipy.special import log_softmax, softmax
 
-from jurybox.arrays import Floats, freeze
+from jurybox.arrays import Floats, blocks, freeze
 from jurybox.classifiers.base import Fitted, Inputs, check_targets
 from jurybox.classifiers.curvature import curvatures
 from jurybox.errors import InputError
@@ -192,9 +192,11 @@ class HeadFitted:
                 "as the training rows had"
             )
         dtype = np.result_type(features.dtype, np.float32)
-        return np.asarray(
-            softmax((features @ self.coefficients.astype(dtype)).astype(np.float64) + self.offsets, axis=1)
-        )
+        logits = features @ self.coefficients.astype(dtype)
+        p = np.empty(logits.shape)
+        for part in blocks(len(p)):
+            p[part] = softmax(logits[part].astype(np.float64) + self.offsets, axis=1)
+        return p
 
 
 @dataclass(frozen=True, eq=False)

@@ -46,7 +46,7 @@ __all__ = ["EXPERT_ERROR", "MODERATION", "TextTypes"]
 
 EXPERT_ERROR = 1e-7
 MODERATION = np.pi / 8  # of log odds by their variance: MacKay 1992, Neural Computation 4:720
-_CHUNK = 2_000_000  # probabilities of types computed at a time
+_CHUNK = 100_000  # probabilities of classes whose types stay in the processor's cache
 _TINY = 1e-12
 _MANY = 8.0  # a majority is won by shares to this power, so that a narrow one is not certain
 
