@@ -230,11 +230,6 @@ def test_what_cannot_be_labelled_at_once_is_said(tmp_path: Path) -> None:
         project.submit("s1", "bad", annotator="clusters")
         with pytest.raises(ConflictError, match="called 'clusters'"):
             project.pool.label_cluster(0, "bad")
-    with (
-        Project.create(tmp_path / "q.db", texts=TEXTS, questions=["a=single:x,y", "b=single:x,y"]) as several,
-        pytest.raises(ConflictError, match="several questions"),
-    ):
-        several.pool.label_cluster(0, "bad")
 
 
 def test_clusters_of_texts_that_are_encoded_in_another_way_are_old(tmp_path: Path) -> None:

@@ -331,9 +331,9 @@ def test_a_cluster_is_labelled_at_once_at_every_door(
     assert said() == [first] * most
     sent = clients[1].post("/api/v1/clusters/0/labels", json={"label": second, "found_at": at})
     assert sent.json() == {"done": most}, sent.text
-    assert project.pool.label_cluster(0, third) == most  # type: ignore[arg-type]
+    assert project.pool.label_cluster(0, third) == most
     assert said() == [label] * most
-    assert project.pool.label_cluster(0, third) == 0  # type: ignore[arg-type]
+    assert project.pool.label_cluster(0, third) == 0
     assert all(f'name="{name}"' in clients[1].get("/manage/cluster?number=0").text for name in posted)
     page = {"number": 0, "found_at": at, "most": "1", **posted}
     assert clients[1].post("/manage/cluster", data=page, follow_redirects=False).status_code == 303
