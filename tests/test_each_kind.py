@@ -473,6 +473,30 @@ def test_the_final_model_is_trained_for_each_question(
         assert (tmp_path / "one" / "model.joblib").is_file()
 
 
+def test_machines_inform_at_each_question_and_never_vote(
+    clients: tuple[TestClient, TestClient], project: Project, kind: ProjectKind, tmp_path: Path
+) -> None:
+    label_all(project, kind, "ana")
+    code = tmp_path / "rules.py"
+    code.write_text(f"def label(text):\n    return {kind.labels!r}[int(text.split()[-1]) % 3]\n")
+    path = str(tmp_path / "p.db")
+    for words in (("add", path, "rule", "--function", f"{code}:label"), ("ask", path, "rule")):
+        assert CliRunner().invoke(app, ["machine", *words]).exit_code == 0
+    assert project.machines.ask("rule").answers == 0
+    assert project.status().annotations == len(list(project.reading.annotation_records())) == 12
+    assert project.refit().n_annotations == 12
+    project.facets.keep()
+    for name in kind.facets:
+        beliefs = project.facets.of(name).now()
+        (rule,) = beliefs.machines.machines
+        assert rule.agreement is not None
+        assert (rule.agreement.estimate, rule.labels) == (1.0, beliefs.basis.labels)
+        query = {} if name is None else {"question": name}
+        told = clients[1].get("/api/v1/machines", params=query).json()
+        assert told["machines"][0]["confusion"] == [list(row) for row in rule.confusion]
+        assert "rule v1" in clients[1].get("/manage/machines", params=query).text
+
+
 def test_a_suggestion_is_an_answer_and_labels_in_view_of_it_are_known(
     project: Project, kind: ProjectKind
 ) -> None:

@@ -36,7 +36,7 @@ class Labeller {
     this.filter = element("input", { type: "search", placeholder: "Find a class ( / )", ariaLabel: "Find a class" });
     this.classes = element("div", { className: "classes", role: "group", ariaLabel: "Classes" });
     this.questions = element("div", { className: "questions" });
-    this.submit = action("", "Submit", () => this.#submit());
+    this.submit = action("↵", "Submit", () => this.#submit());
     this.submit.setAttribute("aria-keyshortcuts", "Enter");
     this.chosen = new Map(); // by field, the names of the classes
     this.reasons = element("div", { className: "reasons", role: "group", ariaLabel: "Why do you skip this text?" });
