@@ -13,9 +13,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from sklearn.exceptions import UndefinedMetricWarning
-from sklearn.metrics import cohen_kappa_score
-from statsmodels.stats import inter_rater
 
 from jurybox.agreement import cohen_kappa, fleiss_kappa, krippendorff_alpha
 from jurybox.annotations import Annotations
@@ -124,6 +121,8 @@ def test_fleiss_kappa_is_the_mean_over_texts_of_agreeing_pairs(wide: NDArray[Any
 
 @given(wide=tables, n_labels=st.integers(2, 9))
 def test_fleiss_kappa_of_equal_numbers_is_that_of_statsmodels(wide: NDArray[Any], n_labels: int) -> None:
+    from statsmodels.stats import inter_rater
+
     n_labels = min(n_labels, wide.shape[1])
     rng = np.random.default_rng(n_labels)
     filled = np.where(np.isnan(wide), rng.integers(2, size=wide.shape), wide)
@@ -140,6 +139,8 @@ def test_fleiss_kappa_of_equal_numbers_is_that_of_statsmodels(wide: NDArray[Any]
 @settings(max_examples=50)
 @given(wide=tables)
 def test_cohen_kappa_of_every_pair_is_that_of_scikit_learn(wide: NDArray[Any]) -> None:
+    from sklearn.metrics import cohen_kappa_score
+
     pairs = cohen_kappa(Annotations.from_wide(wide, classes=range(7)))
     np.testing.assert_array_equal(pairs.kappa, pairs.kappa.T)
     for j, k in itertools.combinations_with_replacement(range(wide.shape[1]), 2):
@@ -152,6 +153,9 @@ def test_cohen_kappa_of_every_pair_is_that_of_scikit_learn(wide: NDArray[Any]) -
 
 
 def test_scikit_learn_finds_the_same_pair_undefined() -> None:
+    from sklearn.exceptions import UndefinedMetricWarning
+    from sklearn.metrics import cohen_kappa_score
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UndefinedMetricWarning)
         warnings.simplefilter("ignore", RuntimeWarning)

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from cleanlab.internal.util import value_counts
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -246,6 +245,8 @@ def test_politeness_equals_corrected_cleanlab(shared_data: Path) -> None:
 
 def test_cleanlab_counts_float_labels_by_position() -> None:
     """The defect that the oracle is corrected for; when this fails, a release has mended it."""
+    from cleanlab.internal.util import value_counts
+
     np.testing.assert_array_equal(value_counts(np.array([1.0, 1.0, 1.0]), num_classes=2), [3, 0])
     labels = np.array([[1.0, 1.0, NAN], [1.0, NAN, 1.0], [0.0, 0.0, 1.0]])
     p = np.array([[0.1, 0.9], [0.2, 0.8], [0.7, 0.3]])

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from crowdkit.aggregation import DawidSkene, OneCoinDawidSkene
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -59,6 +58,8 @@ smoothings = st.builds(Smoothing, st.floats(0.01, 5), st.floats(0.01, 5), st.flo
 
 
 def crowdkit_fit(crowd: Crowd, iterations: int, one_coin: bool) -> Any:
+    from crowdkit.aggregation import DawidSkene, OneCoinDawidSkene  # takes a second to load
+
     frame = crowd.annotations.to_frame().set_axis(["task", "worker", "label"], axis=1)
     method = OneCoinDawidSkene if one_coin else DawidSkene
     with warnings.catch_warnings():

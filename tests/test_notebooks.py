@@ -34,14 +34,21 @@ def in_this_process(held: Any, notebooks: Any) -> list[str]:
     from traitlets.config import Config
 
     shell = InteractiveShell.instance(config=Config({"HistoryManager": {"enabled": False}}))
-    printed = []
+    printed: list[str] = []
+    results: list[str] = []
+
+    def keep(data: Any, _metadata: object = None) -> None:
+        results.append(notebooks.shown({"output_type": "result", "data": data}))
+
+    shell.displayhook.write_output_prompt = lambda: None
+    shell.displayhook.write_format_data = keep
     try:
         for cell in held.cells:
             if cell.cell_type == "code":
                 with capture_output() as got:
                     shell.run_cell(cell.source).raise_error()  # type: ignore[no-untyped-call]
-                results = [notebooks.shown({"output_type": "", "data": one.data}) for one in got.outputs]
                 printed.append("".join([got.stdout, *results]))
+                results.clear()
     finally:
         InteractiveShell.clear_instance()
     return printed

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from scipy.stats import binom
-from statsmodels.stats.proportion import proportion_confint
 
 from jurybox import Project
 from jurybox.project.auditing import audit_record
@@ -19,6 +18,8 @@ from jurybox.trust.intervals import wilson
 
 @pytest.mark.parametrize(("successes", "n"), [(0, 5), (5, 5), (3, 7), (90, 100), (999, 1000)])
 def test_the_interval_is_wilsons(successes: int, n: int) -> None:
+    from statsmodels.stats.proportion import proportion_confint
+
     expected = proportion_confint(successes, n, alpha=0.05, method="wilson")
     found = wilson(successes, n)
     assert (found.low, found.high) == pytest.approx(expected, abs=1e-12)

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.metrics import cohen_kappa_score
 
 import jurybox as jb
 from jurybox.agreement import cohen_kappa, krippendorff_alpha
@@ -234,6 +233,8 @@ def test_the_nearest_class_has_the_least_expected_square() -> None:
 @settings(max_examples=30)
 @given(scaled_sets)
 def test_quadratic_kappa_is_that_of_the_reference(a: Annotations) -> None:
+    from sklearn.metrics import cohen_kappa_score
+
     found = cohen_kappa(a, weights="quadratic")
     wide = a.to_wide().to_numpy()
     for first in range(a.n_annotators):

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.metrics import average_precision_score
 
 from jurybox.annotations import Annotations
 from jurybox.arrays import Bools, Floats, Ints
@@ -79,6 +78,8 @@ def test_the_posterior_is_the_mean_of_two_in_log_odds() -> None:
 
 @pytest.mark.parametrize("n_classes", [2, 4])
 def test_wrong_labels_are_found_sooner_than_by_crowdlab_or_disagreement(n_classes: int) -> None:
+    from sklearn.metrics import average_precision_score
+
     gains = []
     for seed in range(4):
         annotations, truth, _, p = crowd(seed, n_classes=n_classes, per_text=3, spammers=4)

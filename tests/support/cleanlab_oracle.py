@@ -9,8 +9,6 @@ from typing import Any
 from unittest import mock
 
 import numpy as np
-from cleanlab import multiannotator
-from cleanlab.internal import multiannotator_utils
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -22,7 +20,10 @@ def correct_value_counts(x: NDArray[Any], *, num_classes: int) -> NDArray[np.int
 
 @contextmanager
 def corrected_cleanlab() -> Iterator[Any]:
-    """Give ``cleanlab.multiannotator`` with its one wrong function replaced."""
+    """Give ``cleanlab.multiannotator``, which takes seconds to load, with its one wrong function replaced."""
+    from cleanlab import multiannotator
+    from cleanlab.internal import multiannotator_utils
+
     with (
         mock.patch.object(multiannotator, "value_counts", correct_value_counts),
         mock.patch.object(multiannotator_utils, "value_counts", correct_value_counts),
