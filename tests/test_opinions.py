@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from jurybox import Annotations, InputError, Settings, play_round
+from jurybox import Annotations, AnswerSheet, InputError, Settings, play_questions, play_round
 from jurybox.cli.app import app, run
 from jurybox.consensus import estimate_consensus, estimate_opinions
-from jurybox.consensus.opinions import cross_entropy, manhattan
+from jurybox.consensus.opinions import cross_entropy, manhattan, opinions_of
 from jurybox.formats import write_table
+from jurybox.labelled import annotations_at
 from jurybox.project import Project
 from jurybox.store.settings import ProjectSettings
 from jurybox.strategies import get_strategy, soft_labels
 from support.store import mostly_computed
+from support.web import stage
 
 
 def crowd(N: int = 300, M: int = 12, n: int = 5, seed: int = 0) -> tuple[Annotations, np.ndarray, np.ndarray]:
@@ -149,6 +152,35 @@ def test_a_round_trains_on_shares_and_stops_asking_where_they_are_known() -> Non
     assert not play_round(some, features, Settings(max_labels=20), np.random.default_rng(0)).known.any()
 
 
+def test_a_text_is_known_where_the_shares_of_all_its_questions_are() -> None:
+    """One question plays the round that annotations play; of several, what each would gain is added up."""
+    annotations, _, features = crowd()
+    late = np.random.default_rng(1).permutation(300)[:150]  # of these the second question is still open
+    keep = ~np.isin(annotations.text, late) | (annotations.annotator < 2)
+    fewer = annotations_at(annotations, keep)
+    settings = Settings(target="shares", max_labels=20, least_gain=0.025)
+    own = play_round(annotations, features, settings, np.random.default_rng(0))
+    one = play_questions(AnswerSheet.of({"a": annotations}), features, settings, np.random.default_rng(0))
+    assert one.known is not None
+    np.testing.assert_array_equal(one.known, own.known)
+    np.testing.assert_array_equal(one.ranking.texts, own.ranking.texts)
+    sheet = AnswerSheet.of({"a": annotations, "b": fewer})
+    both = play_questions(sheet, features, settings, np.random.default_rng(0))
+    a, b = both.rounds.values()
+    assert (a.known & ~b.known).any()
+    assert both.known is not None
+    np.testing.assert_array_equal(both.known, a.known & b.known)
+    assert not np.isin(both.ranking.texts, np.flatnonzero(both.known)).any()
+    gains = np.zeros(300)
+    for each, said in zip((a, b), (annotations, fewer), strict=True):
+        found = opinions_of(estimate_consensus(said, each.pred_probs, check=False), each.pred_probs)
+        wanting = ~each.known & (said.n_labels < 20)
+        gains[wanting] += found.gain[wanting]
+    np.testing.assert_allclose(-both.ranking.scores, gains[both.ranking.texts], atol=1e-6)
+    np.testing.assert_allclose(both.expected_errors.sum(axis=1), gains, atol=1e-6)
+    assert all(set(each.tolist()) == {1.0} for each in both.thresholds.values())
+
+
 def test_a_strategy_whose_consensus_knows_no_shares_is_refused() -> None:
     annotations, _, features = crowd()
     settings = Settings(get_strategy("activelab"), target="shares")
@@ -224,6 +256,63 @@ def test_a_project_stops_asking_about_texts_whose_shares_are_known(location: str
         assert closed <= asked  # they are asked about again
 
 
+ASKED = ("tone=single:bad,good", "topics=several:things")
+
+
+def answer(project: Project, n: int) -> None:
+    """Let two people answer, who differ about the tone of every fifth text; of every fourth it is all."""
+    for turn in range(4 * n):
+        name = ("ana", "ben")[turn % 2]
+        if project.annotations().n_annotations < n and (task := project.next_task(name)):
+            number = int(task.text_id[1:])
+            good = (number % 2 == 1) != (name == "ben" and number % 5 == 0)
+            topics = {"topics": ["things"] if number % 3 else []} if number % 4 else {}
+            project.submit(task, {"tone": "good" if good else "bad", **topics})
+
+
+@pytest.mark.slow
+def test_a_project_with_several_questions_stops_where_the_shares_of_all_are_known(
+    location: str, tmp_path: Path
+) -> None:
+    settings = SETTINGS.updated({"least_gain": 0.05, "enough_agreement": 1})  # which ends nothing here
+    with Project.create(location, questions=ASKED, texts=TEXTS, settings=settings) as project:
+        answer(project, 30)
+        project.refit()
+        beliefs = [source.now() for source in project.facets.each().values()]
+        audit = set(project.audit.texts())
+        for one in beliefs:
+            assert one.shares is not None
+            assert one.shares.known + one.shares.open == one.basis.texts
+            assert one.shares.cross_entropy is not None
+        tone, things = (
+            (one.opinions.gain < settings.least_gain) & one.inputs.annotations.labelled
+            for one in beliefs
+            if one.opinions is not None
+        )
+        ids = [one.text_id for one in beliefs[0].texts]
+        closed = {ids[i] for i in np.flatnonzero(tone & things)} - audit
+        half = {ids[i] for i in np.flatnonzero(tone != things)} - audit
+        assert closed
+        assert half
+        asked = set()
+        while task := project.next_task("cleo"):
+            asked.add(task.text_id)
+            project.submit(task, {"tone": "bad", "topics": []})
+        assert not closed & asked
+        assert half <= asked
+        lines = write_table(project.export(), "consensus", tmp_path / "c.jsonl").read_text(encoding="utf-8")
+        now = [source.now().texts for source in project.facets.each().values()]
+        for line, first, second in zip(lines.splitlines(), *now, strict=True):
+            row = json.loads(line)
+            assert (row["share_tone:bad"], row["share_tone:good"]) == first.shares
+            assert row["share_topics:things"] == second.shares[1]
+            assert row["share_error_tone"] == first.share_error
+            assert row["share_error_topics:things"] == second.share_error
+        assert project.refit().diagnostics["facets"]["topics:things"]["thresholds"] == [0.5, 0.5]
+        project.configure(target="class")
+        assert all(source.now().shares is None for source in project.facets.each().values())
+
+
 def test_settings_are_checked() -> None:
     with pytest.raises(InputError, match="target"):
         ProjectSettings(target="opinion")  # type: ignore[arg-type]
@@ -261,3 +350,31 @@ def test_the_command_line_makes_and_shows_such_a_project(
         tmp_path / "r.html"
     ).read_text(encoding="utf-8")
     assert run(app, ["report", place, "--section", "shares"]) == 0
+
+
+@pytest.mark.slow
+def test_shares_of_several_questions_are_shown_and_trained_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    texts, place = tmp_path / "texts.csv", str(tmp_path / "p.db")
+    texts.write_text("id,text\n" + "".join(f"{name},{text}\n" for name, text in TEXTS), encoding="utf-8")
+    made = ["init", place, "--texts", str(texts), "--target", "shares", "--set", "encoder=tfidf"]
+    made += ["--set", "audit_size=6", "--set", "audit_share=0.5"]
+    assert run(app, [*made, *(word for each in ASKED for word in ("--question", each))]) == 0
+    with Project.open(place) as project:
+        answer(project, 40)
+        project.refit()
+    capsys.readouterr()
+    assert run(app, ["status", place, "--question", "topics:things"]) == 0
+    assert "Manhattan distance" in capsys.readouterr().out
+    assert run(app, ["train", place, str(tmp_path / "model")]) == 0
+    index = json.loads((tmp_path / "model" / "jurybox.json").read_text(encoding="utf-8"))
+    assert [one["thresholds"] for one in index["models"]] == [None, None]
+    assert "thresholds" not in (tmp_path / "model" / "README.md").read_text(encoding="utf-8")
+    with stage(str(tmp_path / "q.db"), questions=ASKED) as held:
+        held.project.configure(target="shares")
+        for name in ("ana", "bo"):
+            held.project.submit("t1", {"tone": "good", "topics": ["things"]}, annotator=name)
+        where = {"id": "t1", "question": "topics:things"}
+        page = held.browser("olga").get("/manage/text", params=where).text
+    assert re.search(r"People would say: yes \d+", page)

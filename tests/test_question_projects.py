@@ -331,7 +331,7 @@ def test_tables_bring_classes_along(project: Project, tmp_path: Path, table: str
 
 def test_what_is_for_one_question_is_refused(project: Project) -> None:
     for act in (
-        lambda: project.configure(target="shares"),
+        lambda: project.configure(scale=True),
         lambda: project.beliefs.now(),
     ):
         with pytest.raises(ConflictError, match="several questions"):

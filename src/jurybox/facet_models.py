@@ -96,6 +96,7 @@ def _described(task: FacetTask, final: FinalModel) -> dict[str, Any]:
 
 
 def _readme(tasks: Sequence[FacetTask]) -> str:
+    has_thresholds = any(task.thresholds is not None for task in tasks)
     rows = (
         f"- `{number:02}`: {task.name} ({', '.join(map(str, task.classes))})"
         for number, task in enumerate(tasks, 1)
@@ -106,9 +107,15 @@ def _readme(tasks: Sequence[FacetTask]) -> str:
             "",
             *rows,
             "",
-            f"Each folder has a model and says how it is loaded. `{DESCRIPTION_FILE}` has thresholds,",
-            "in the order of its `classes`: divide the probabilities by them and take the largest. They",
-            "make macro-F1 largest if the consensus is right; without them a rare class is said too seldom.",
+            "Each folder has a model and says how it is loaded.",
+            *(_THRESHOLDS if has_thresholds else ()),
             "",
         ]
     )
+
+
+_THRESHOLDS = (
+    f"`{DESCRIPTION_FILE}` has thresholds, in the order of its `classes`: divide the probabilities by them",
+    "and take the largest. They make macro-F1 largest if the consensus is right; without them a rare class",
+    "is said too seldom.",
+)

@@ -32,7 +32,7 @@ from jurybox.loop import Round, Settings, play_round, single_threaded
 from jurybox.questions import Facet, Question
 from jurybox.ranking import Ranking, rank_texts
 from jurybox.sheets import AnswerSheet
-from jurybox.strategies import Strategy, by_consensus, get_strategy
+from jurybox.strategies import Strategy, Target, by_consensus, by_shares, get_strategy
 
 __all__ = ["JointRound", "play_questions"]
 
@@ -57,10 +57,12 @@ class JointRound(Shown):
         The texts that want an answer, the most wanted first; `reasons` are those of texts.
     expected_errors : ndarray, shape (N, F)
         What the error of each item is expected to cost, in the order of the facets, by the strategy's
-        consensus; 0 where none is wanted.
+        consensus; where shares are wanted, by how much an answer is expected to lessen theirs; 0 where none
+        is wanted.
     thresholds : mapping of Facet to ndarray, shape (K,)
         What probabilities are divided by before the class with the largest is said: for a class of a question
         with several, that of "yes" is 1 - that of "no", and the probability from which on a text has it.
+        Where shares are wanted, all classes are treated alike.
     size : int
         Texts of the batch.
     asked : ndarray of bool, shape (N, F), or None
@@ -88,9 +90,13 @@ class JointRound(Shown):
 
     @property
     def known(self) -> Bools | None:
-        """Which texts want no answer where items are asked for alone, (N,); None: texts are asked whole."""
+        """Which texts want no answer for what is known of them, (N,); None where nothing says so.
+
+        Where items are asked for alone, or shares are wanted and those of all items are known.
+        """
         if self.asked is None:
-            return None
+            all_known = np.logical_and.reduce([each.known for each in self.rounds.values()])
+            return all_known if all_known.any() else None
         known = np.ones(len(self.asked), dtype=bool)
         known[self.ranking.texts] = False
         return known
@@ -224,14 +230,14 @@ def play_questions(
                 ordered=None if len(facets) == 1 else _FRONT,
                 machines=None if machines is None else machines.get(facet),
             )
-            errors = _expected_errors(annotations, played, rng)
+            errors = _expected_errors(annotations, played, settings.target, rng)
             found.add(
                 facets.index(facet),
                 annotations.n_labels,
                 played,
                 errors,
                 _wants(played, strategy, errors),
-                _weight(facet, played, measure),
+                1.0 if settings.target == "shares" else _weight(facet, played, measure),
             )
             believed[facet] = played.consensus.posterior[_some(sheet)].copy()
             rounds[facet] = played if len(facets) == 1 else _kept(played, settings.batch)
@@ -241,7 +247,7 @@ def play_questions(
         rounds=rounds,
         ranking=ranking,
         expected_errors=found.errors,
-        thresholds=_thresholds(sheet, rounds, believed, measure),
+        thresholds=_thresholds(sheet, rounds, believed, measure, settings.target),
         size=size,
         basis=basis,
         asked=asked,
@@ -287,22 +293,29 @@ def _shared_basis(
     return row_space(features[trained]) if trained.any() else None
 
 
-def _expected_errors(annotations: Annotations, played: Round, rng: np.random.Generator) -> Floats:
+def _expected_errors(
+    annotations: Annotations, played: Round, target: Target, rng: np.random.Generator
+) -> Floats:
     """Return how wrong each of a facet's items is expected to be (N,); 0 where none is wanted.
 
-    That is the probability that it is wrong; on a scale, the expected distance as a share of the scale.
+    That is the probability that it is wrong; on a scale, the expected distance as a share of the scale; where
+    shares are wanted, by how much an answer is expected to make their error smaller.
     """
     wanting, scale = played.ranking.texts, annotations.scale
-    scores = by_consensus(annotations, played.pred_probs, played.consensus, rng)[wanting]
+    score = by_consensus if target == "class" else by_shares
+    scores = score(annotations, played.pred_probs, played.consensus, rng)[wanting]
     errors = np.zeros(annotations.n_texts)
-    errors[wanting] = 1 - scores if scale is None else -scores / (scale[-1] - scale[0])
+    if scale is not None and target == "class":
+        errors[wanting] = -scores / (scale[-1] - scale[0])
+    else:
+        errors[wanting] = 1 - scores
     return errors
 
 
 def _wants(played: Round, strategy: Strategy, errors: Floats) -> Floats:
     """Return how much a strategy wants each of a facet's items (N,): by its score, 0 where none is wanted."""
     untrained = played.classifier is None and not played.diagnostics["machines"]  # whose scores are a spread
-    if untrained or (strategy.score is by_consensus and played.classifier is not None):
+    if untrained or (strategy.score in (by_consensus, by_shares) and played.classifier is not None):
         return errors
     wants = np.zeros(len(errors))
     wants[played.ranking.texts] = played.ranking.scores.max(initial=1.0) - played.ranking.scores
@@ -351,19 +364,25 @@ def _some(sheet: AnswerSheet) -> slice:
 
 
 def _thresholds(
-    sheet: AnswerSheet, rounds: Mapping[Facet, Round], believed: Mapping[Facet, Floats], measure: Measure
+    sheet: AnswerSheet,
+    rounds: Mapping[Facet, Round],
+    believed: Mapping[Facet, Floats],
+    measure: Measure,
+    target: Target,
 ) -> dict[Facet, Floats]:
     """Return what probabilities are divided by, from what is believed of some texts."""
     found: dict[Facet, Floats] = {}
     for question in sheet.questions:
+        if target == "shares" or question.kind == "scale":
+            K = len(question.facet_classes)
+            found |= dict.fromkeys(question.facets, np.full(K, 0.5 if question.kind == "several" else 1.0))
+            continue
         p = [rounds[facet].pred_probs[_some(sheet)] for facet in question.facets]
         q = [believed[facet] for facet in question.facets]
         if question.kind == "several":
             said, right = (np.column_stack([each[:, 1] for each in one]) for one in (p, q))
             for facet, threshold in zip(question.facets, best_thresholds(said, right, measure), strict=True):
                 found[facet] = np.clip([1 - threshold, threshold], _LEAST, None)
-        elif question.kind == "single":
-            found[question.facets[0]] = best_divisors(p[0], q[0], measure)
         else:
-            found[question.facets[0]] = np.ones(len(question.classes))
+            found[question.facets[0]] = best_divisors(p[0], q[0], measure)
     return found

@@ -203,7 +203,7 @@ def _task(project: Project, question: str | None, *, with_audit: bool) -> FacetT
         about = "" if question is None else f" to question {question}"
         raise InputError(f"no text outside of the audit sample has a label{about} yet; label some first")
     rounds = beliefs.inputs.rounds
-    thresholds = rounds[-1].diagnostics.get("thresholds") if rounds else None
+    thresholds = rounds[-1].diagnostics.get("thresholds") if rounds and opinions is None else None
     return FacetTask(
         question or "",
         tuple(beliefs.texts.classes),

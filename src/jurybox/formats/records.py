@@ -126,9 +126,9 @@ class ConsensusRecord(NamedTuple):
         On a scale: where the text is, and the bounds of that; else empty.
     released
         Whether the label is the model's, and stands without a person under a bound on its error.
-    shares, share_error
-        What share of people would say each class, and how far that may be off; empty and None in projects
-        that do not ask for it.
+    shares, share_errors
+        What share of people would say each class, and how far that may be off, of several questions for each
+        and each class of those with several; empty in projects that do not ask for it.
     copy_of
         Id of the text whose labels these are: the text is a copy of it; None where it is none.
     """
@@ -141,8 +141,8 @@ class ConsensusRecord(NamedTuple):
     probabilities: tuple[float, ...] = ()
     position: tuple[float, ...] = ()
     released: bool = False
-    shares: tuple[float, ...] = ()
-    share_error: float | None = None
+    shares: tuple[float | None, ...] = ()
+    share_errors: tuple[float | None, ...] = ()
     copy_of: str | None = None
 
     @property

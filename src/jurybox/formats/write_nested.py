@@ -104,7 +104,7 @@ def _rows(export: Export) -> Iterator[Mapping[str, object]]:
             "label_by": consensus.label_by,
             "probabilities": list(consensus.probabilities),
             **(
-                {"shares": list(consensus.shares), "share_error": consensus.share_error}
+                {"shares": list(consensus.shares), "share_error": next(iter(consensus.share_errors), None)}
                 if export.shares
                 else {}
             ),

@@ -122,7 +122,11 @@ def out_tables(export: Export) -> tuple[OutTable, ...]:
 def _answer_tables(export: Export) -> tuple[OutTable, ...]:
     """Return all tables of a project with several questions, each of which has a column in them."""
     tables = {table.name: table for table in out_tables(replace(export, questions=(), classes=()))}
-    named = [f"p_{each.name}:{name}" for each in export.questions for name in each.classes]
+    names = [f"{each.name}:{name}" for each in export.questions for name in each.classes]
+    named = [f"p_{name}" for name in names]
+    if export.shares:
+        named += [f"share_{name}" for name in names]
+        named += [f"share_error_{facet}" for each in export.questions for facet in each.facets]
     consensus = OutTable(
         "consensus",
         (
@@ -130,7 +134,7 @@ def _answer_tables(export: Export) -> tuple[OutTable, ...]:
             *(Column(name, "number") for name in named),
             Column("label_by"),
         ),
-        lambda: _believed_answers(export, len(named)),
+        lambda: _believed_answers(export, len(names), len(named)),
     )
     people = tables["annotators"]
     return (
@@ -143,10 +147,11 @@ def _answer_tables(export: Export) -> tuple[OutTable, ...]:
     )
 
 
-def _believed_answers(export: Export, n_classes: int) -> Iterator[Sequence[object]]:
+def _believed_answers(export: Export, n_classes: int, n_figures: int) -> Iterator[Sequence[object]]:
     for text, one, _, _ in grouped(export):
         p = one.probabilities or (None,) * n_classes
-        yield (text.id, text.text, one.label, one.n_annotations, *p, one.label_by)
+        shares = (*one.shares, *one.share_errors) or (None,) * (n_figures - n_classes)
+        yield (text.id, text.text, one.label, one.n_annotations, *p, *shares, one.label_by)
 
 
 def _apart(table: OutTable, questions: Sequence[Question]) -> OutTable:
@@ -204,7 +209,11 @@ def _consensus(export: Export) -> Iterator[Sequence[object]]:
             consensus.n_annotations,
             *(consensus.position or nowhere),
             *(consensus.probabilities or unknown),
-            *((*(consensus.shares or unknown), consensus.share_error) if export.shares else ()),
+            *(
+                (*(consensus.shares or unknown), *(consensus.share_errors or (None,)))
+                if export.shares
+                else ()
+            ),
             *(consensus.label_by, *([consensus.copy_of] if export.copies else [])),
         )
 

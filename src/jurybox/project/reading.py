@@ -276,7 +276,7 @@ def _consensus_record(one: TextBelief, released: Collection[str]) -> ConsensusRe
         released=one.text_id in released,
         copy_of=one.copy_of,
         shares=one.shares,
-        share_error=one.share_error,
+        share_errors=(one.share_error,),
     )
 
 
@@ -285,13 +285,16 @@ def _answer_record(
 ) -> ConsensusRecord:
     """Return what is believed of one text, from what is believed at each facet of several questions."""
     p: list[float] = []
+    shares: list[float | None] = []
     code, at = [], iter(facets)
     for question in questions:
         for facet in question.facets:
             one, several = next(at), facet.option is not None
             code.append(NOT_ASKED if one.label is None else question.facet_classes.index(one.label))
             p += one.probabilities[1:] if several else one.probabilities
+            shares += (one.shares or (None,) * len(question.facet_classes))[several:]
     known = any(label != NOT_ASKED for label in code)
+    shown = any(one.shares for one in facets)
     return ConsensusRecord(
         text_id=facets[0].text_id,
         label=answer_written(questions, code) if known else None,
@@ -300,6 +303,8 @@ def _answer_record(
         n_annotations=max(one.n_annotations for one in facets),
         probabilities=tuple(p),
         released=facets[0].text_id in released,
+        shares=tuple(shares) if shown else (),
+        share_errors=tuple(one.share_error for one in facets) if shown else (),
     )
 
 

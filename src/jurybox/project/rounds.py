@@ -169,9 +169,8 @@ class Rounds(ProjectPart):
         in_audit, held_out = (np.zeros(sheet.n_texts, dtype=bool) for _ in range(2))
         in_audit[snapshot.audit] = held_out[snapshot.held_out] = True
         wants = rounds.wants_label(snapshot, settings) & ~in_audit
-        agreed = np.column_stack(
-            [rounds.agreed_texts(each, settings.enough_agreement) for each in sheet.facets.values()]
-        )
+        enough = settings.enough_agreement if settings.target == "class" else None
+        agreed = np.column_stack([rounds.agreed_texts(each, enough) for each in sheet.facets.values()])
         played = play_questions(
             sheet,
             _whole(inputs),

@@ -280,9 +280,8 @@ def check_questions(settings: ProjectSettings, questions: Sequence[Question]) ->
                 code="one_question",
             )
         return
-    for name, usual in (("scale", False), ("target", "class")):
-        if getattr(settings, name) != usual:
-            raise several_questions(f"the setting {name}={getattr(settings, name)}")
+    if settings.scale:
+        raise several_questions("the setting scale=True")
 
 
 def read_classes(connection: Connection) -> tuple[str, ...]:

@@ -162,7 +162,8 @@ def text_view(request: Request, text_id: str) -> dict[str, Any]:
     """
     project, catalogue = get_project(request), catalogue_of(request)
     text = project.reading.text(text_id)
-    belief = get_beliefs(request).recent().texts.find(text_id)
+    believed = get_beliefs(request).recent().texts
+    belief = believed.find(text_id)
     classes, on_scale, questions = project.classes, project.scale is not None, project.questions
     annotations = project.reading.find_annotations(AnnotationFilter(text_id=text_id), limit=500).items
     asked = asked_on_page(questions, keys=[key for key in _KEYS if key])
@@ -181,7 +182,7 @@ def text_view(request: Request, text_id: str) -> dict[str, Any]:
         "annotations": annotations,
         "consensus": belief.label if belief and belief.n_annotations else None,
         "quality": belief.quality if belief else None,
-        "people_say": _people_say(catalogue, project.classes, belief),
+        "people_say": _people_say(catalogue, believed.classes, belief),
         "belief": _belief_chart(catalogue, project.reading.probabilities(text_id), in_order=on_scale),
         "flags": project.review.flags(text_id=text_id),
     }
