@@ -40,8 +40,8 @@ def in_this_process(held: Any, notebooks: Any) -> list[str]:
     def keep(data: Any, _metadata: object = None) -> None:
         results.append(notebooks.shown({"output_type": "result", "data": data}))
 
-    shell.displayhook.write_output_prompt = lambda: None
-    shell.displayhook.write_format_data = keep
+    shell.displayhook.write_output_prompt = lambda: None  # type: ignore[method-assign]
+    shell.displayhook.write_format_data = keep  # type: ignore[method-assign, assignment]
     try:
         for cell in held.cells:
             if cell.cell_type == "code":
