@@ -142,7 +142,9 @@ def test_what_owners_set_is_in_the_history_by_whichever_door_and_undone(
         "Added the class perhaps",
     ):
         assert words in page, words
-    events = own.project.edit.history.last()
+    *events, made = own.project.edit.history.last()
+    assert made.verb == "create project"
+    assert f"Created the project {own.project.name}; texts: " in page
     assert {event.actor for event in events} == {"olga"}
     for event in events:
         if event.verb != "add class":
@@ -155,7 +157,7 @@ def test_a_class_that_was_added_goes_again_unless_it_was_used(own: Stage, owner:
     for name in ("perhaps", "unsure"):
         owner.post("/manage/classes", data={"name": name})
     own.project.submit("t9", "unsure", annotator="ana")
-    unsure, perhaps = (event.number for event in own.project.edit.history.last())
+    unsure, perhaps = (event.number for event in own.project.edit.history.last(2))
     refused = owner.post("/manage/history", data={"event": unsure})
     assert refused.status_code == 409
     assert "The class unsure has been used, so it stays." in unescape(refused.text)
@@ -177,7 +179,8 @@ def test_the_history_comes_in_pages(own: Stage, owner: TestClient) -> None:
     assert link is not None
     second = owner.get(unescape(link[1])).text
     assert second.count("Renamed the project") == 2 * 10
-    assert "51 to 60" in second
+    assert "51 to 61" in second
+    assert "Created the project" in second
     assert 'rel="next"' not in second
     api = own.client("olga")
     numbers = [event["number"] for event in api.get("/api/v1/history?limit=10").json()]

@@ -61,6 +61,7 @@ def review_page(
         "show": _REMARKED if remarks else "",
         "viewed": None,
         "words": (),
+        "questions": (),
     }
     if here:
         try:
