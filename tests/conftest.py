@@ -54,7 +54,8 @@ def postgres_server() -> Iterator[str]:
     folder = tempfile.mkdtemp(prefix="jurybox-postgres-")
     server = pgserver.get_server(folder, cleanup_mode="delete")
     with psycopg.connect(server.get_uri(), autocommit=True) as connection:
-        connection.execute("ALTER SYSTEM SET fsync = off")  # the tests kill processes, not the machine
+        for setting in ("fsync", "full_page_writes", "autovacuum"):  # tests kill no machine
+            connection.execute(f"ALTER SYSTEM SET {setting} = off".encode())
         connection.execute("SELECT pg_reload_conf()")
     yield str(server.get_uri())
     server.cleanup()

@@ -23,7 +23,7 @@ from support.cleanlab_oracle import Case, cases, corrected_cleanlab
 pytestmark = pytest.mark.slow
 
 NAN = np.nan
-thorough = settings(max_examples=40, suppress_health_check=list(HealthCheck))
+thorough = settings(max_examples=20, suppress_health_check=list(HealthCheck))
 
 
 def protect(*arrays: NDArray[Any]) -> None:

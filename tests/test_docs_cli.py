@@ -59,7 +59,7 @@ def shell(tmp_path: Path) -> dict[str, str]:
     }
 
 
-@pytest.mark.slow
+@pytest.mark.long  # a page of the same kind, the drill, is in `make test`, and so are the README's commands
 def test_the_first_project_runs_as_written(tmp_path: Path, shell: dict[str, str], shared_data: Path) -> None:
     page = commands(DOCS / "first-project.md")
     assert len(page) > 15

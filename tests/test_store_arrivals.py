@@ -86,7 +86,16 @@ Project.open(sys.argv[1]).add(batches())
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("point", "n"), [("before", 0), ("after", 4500)])
+@pytest.mark.parametrize(
+    ("location", "point", "n"),
+    [
+        ("sqlite", "before", 0),
+        ("sqlite", "after", 4500),
+        pytest.param("postgresql", "before", 0, marks=pytest.mark.long),
+        pytest.param("postgresql", "after", 4500),
+    ],
+    indirect=["location"],
+)
 def test_a_killed_import_is_in_wholly_or_not_at_all(
     project: Project, location: str, point: str, n: int
 ) -> None:

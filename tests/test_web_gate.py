@@ -290,6 +290,7 @@ def test_whatever_annotators_try_nothing_forbidden_is_stored(
         play.end()
 
 
+@pytest.mark.long  # a few are made above
 @pytest.mark.timeout(7200)
 def test_many_writes_of_hostile_annotators(place: Callable[[], str]) -> None:
     """As many as JURYBOX_WRITES says; of those that are stored none is forbidden."""

@@ -163,7 +163,7 @@ def test_an_address_that_is_none() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("store", ["sqlite", "postgresql"])
+@pytest.mark.parametrize("store", [pytest.param("sqlite", marks=pytest.mark.long), "postgresql"])
 def test_nothing_is_lost_or_doubled_under_load(store: str) -> None:
     options = argparse.Namespace(
         texts=300,
@@ -184,7 +184,7 @@ def test_nothing_is_lost_or_doubled_under_load(store: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("store", ["sqlite", "postgresql"])
+@pytest.mark.parametrize("store", ["sqlite", pytest.param("postgresql", marks=pytest.mark.long)])
 def test_killed_processes_come_back(store: str) -> None:
     options = argparse.Namespace(texts=300, annotators=5, pace=0.1, kills=2, between=0.0, store=store)
     result = restarts.measure(store, options)
