@@ -65,8 +65,12 @@ def test_parts_give_the_front_of_the_whole(strategy: str, scale: bool) -> None:
             eligible=rest,
             size=50,
         )
-        assert front.ranking.texts.tolist() == whole.ranking.texts[:50].tolist()
-        assert np.allclose(front.ranking.scores, whole.ranking.scores[:50], atol=1e-6)
+        if size > 1:  # a single row is multiplied in another way, which rounds otherwise
+            assert front.ranking.texts.tolist() == whole.ranking.texts[:50].tolist()
+        score = dict(zip(whole.ranking.texts.tolist(), whole.ranking.scores, strict=True))
+        asked = [score[text] for text in front.ranking.texts.tolist()]
+        for scores in (front.ranking.scores, asked):
+            assert np.allclose(scores, whole.ranking.scores[:50], atol=1e-6)
         assert np.allclose(front.pred_probs, whole.pred_probs, atol=1e-6)
         assert front.ranking.reasons == whole.ranking.reasons[:50]
         assert front.batch.tolist() == whole.batch.tolist()

@@ -115,6 +115,7 @@ def read_said(raw: str, parts: Sequence[AnswerPart]) -> dict[str, str]:
 
     Examples
     --------
+    >>> from jurybox.machines.parts import parts_of
     >>> (one,) = parts_of(["bad", "good"])
     >>> [
     ...     read_said(raw, [one]).get("label")
@@ -159,6 +160,7 @@ def label_probabilities(
 
     Examples
     --------
+    >>> from jurybox.machines.parts import parts_of
     >>> words = [('{"', []), ("label", []), ('": "', []), ("good", [("good", -0.105), ("bad", -2.303)])]
     >>> found = label_probabilities([*words, ('"}', [])], parts_of(["bad", "good"]))
     >>> {name: round(p, 2) for name, p in found["label"].items()}

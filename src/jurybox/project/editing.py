@@ -45,7 +45,7 @@ class Editing(ProjectPart):
     ...     found = project.edit.matching(TextFilter(search="spam"))
     ...     deleted = project.edit.delete_texts(found)
     ...     print(project.status().texts)
-    ...     (event,) = project.edit.history.last()
+    ...     event, *_ = project.edit.history.last()
     ...     undone = project.edit.history.undo(event.number)
     ...     print(project.status().texts)
     1
