@@ -82,6 +82,16 @@ def test_tfidf_pipeline_is_scikit_learn_alone_and_predicts_the_same(tmp_path: Pa
     assert np.allclose(again.transform(["good train"]), encoder.encode(["good train"]), atol=1e-6)
 
 
+def test_tfidf_that_was_kept_encodes_a_few_texts_as_it_does_many() -> None:
+    encoder = TfidfEncoder(dimensions=4).fit(["good soup", "good bread", "bad soup", "cold tea", "hot tea"])
+    kept = encoder.restored(encoder.arrays())
+    few = ["good tea", "", "zzz", "bad bread, good soup"]
+    alone = kept.encode(few)
+    assert "pipeline" not in vars(kept)
+    np.testing.assert_array_equal(alone, kept.encode(few * 50)[:4])
+    np.testing.assert_array_equal(alone, encoder.encode(few))
+
+
 @pytest.mark.parametrize("texts", ["one string", ["fine", None], [b"bytes"]])
 def test_what_is_no_list_of_texts_is_refused(texts: Any) -> None:
     with pytest.raises(InputError, match="expected a"):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 from jurybox.encoders.base import FeatureMap, Features, Progress, check_texts, pool_digest
 
@@ -19,6 +20,7 @@ _VERSION = 2
 _WORDS = r"(?u)\b\w+\b|[^\w\s]+"
 _SUBSTITUTE = "text"
 _MANY = 1000
+_FEW = 100
 _COUNTERS: dict[str, dict[str, Any]] = {
     "words": {"token_pattern": _WORDS, "ngram_range": (1, 2), "n_features": 2**17},
     "characters": {"analyzer": "char_wb", "ngram_range": (3, 5), "n_features": 2**18},
@@ -114,7 +116,7 @@ class TfidfEncoder:
         if not texts:
             features = np.zeros((0, len(self.pipeline.named_steps["svd"].components_)), np.float32)
         else:
-            features = self.pipeline.transform(self._cut(texts))
+            features = self._transformed(self._cut(texts))
         if progress is not None:
             progress(len(texts), len(texts))
         return np.ascontiguousarray(features if project is None else project(features), dtype=np.float32)
@@ -137,6 +139,15 @@ class TfidfEncoder:
         # what is kept of it is no finer, and features must not depend on whether it was kept
         svd.components_ = svd.components_.astype(np.float16).astype(np.float32)
         return Pipeline([("tfidf", counter), ("svd", svd)])
+
+    def _transformed(self, texts: list[str]) -> Any:
+        """Return what the pipeline makes of texts; of a few, which have few terms, without making it."""
+        if self.kept is None or len(texts) > _FEW or "pipeline" in vars(self):
+            return self.pipeline.transform(texts)
+        counts = _restored_counter(self.kept).transform(texts)
+        terms, places = np.unique(counts.indices, return_inverse=True)
+        seen = csr_array((counts.data, places, counts.indptr), shape=(len(texts), len(terms)))
+        return seen @ self.kept["tfidf_directions"][:, terms].astype(np.float32).T
 
     def _cut(self, texts: Sequence[str]) -> list[str]:
         # hashes are of bytes, which a lone surrogate has none of
@@ -195,10 +206,8 @@ def _union(parts: Mapping[str, tuple[NDArray[Any], Any]]) -> Any:
     return FeatureUnion(steps)
 
 
-def _restored(arrays: Mapping[str, NDArray[Any]]) -> Pipeline:
-    from sklearn.decomposition import TruncatedSVD
+def _restored_counter(arrays: Mapping[str, NDArray[Any]]) -> Any:
     from sklearn.feature_extraction.text import TfidfTransformer
-    from sklearn.pipeline import Pipeline
 
     parts = {}
     for name in _COUNTERS:
@@ -206,7 +215,14 @@ def _restored(arrays: Mapping[str, NDArray[Any]]) -> Pipeline:
         weights.idf_ = arrays[f"tfidf_{name}_idf"]
         weights.n_features_in_ = len(weights.idf_)
         parts[name] = arrays[f"tfidf_{name}"], weights
+    return _union(parts)
+
+
+def _restored(arrays: Mapping[str, NDArray[Any]]) -> Pipeline:
+    from sklearn.decomposition import TruncatedSVD
+    from sklearn.pipeline import Pipeline
+
     directions = arrays["tfidf_directions"].astype(np.float32)
     svd = TruncatedSVD(n_components=len(directions))
     svd.components_, svd.n_features_in_ = directions, directions.shape[1]
-    return Pipeline([("tfidf", _union(parts)), ("svd", svd)])
+    return Pipeline([("tfidf", _restored_counter(arrays)), ("svd", svd)])

@@ -408,10 +408,10 @@ def _sweep(store: Store, holding: set[int]) -> None:
     for number in old:
         while True:
             with store.brief() as connection:
-                first = connection.scalar(
-                    sa.select(sa.func.min(ranking.c.text_id)).where(ranking.c.round_id == number)
-                )
-                if first is None:
+                here = ranking.c.round_id == number
+                some = sa.select(ranking.c.text_id).where(here).order_by(ranking.c.text_id).limit(_CHUNK)
+                texts = connection.scalars(some).all()
+                if not texts:
                     break
-                part = ranking.c.text_id.between(first, first + _CHUNK)
-                connection.execute(sa.delete(ranking).where(ranking.c.round_id == number, part))
+                # by rows, not by numbers: a front has few of a large project's texts
+                connection.execute(sa.delete(ranking).where(here, ranking.c.text_id <= texts[-1]))
