@@ -18,6 +18,7 @@ from jurybox.store.filters import AnnotationFilter, TextFilter, TextState
 from jurybox.store.history import HistoryEvent
 from jurybox.store.records import Fault, Role, Standing, Task
 from jurybox.store.settings import ProjectSettings
+from support.copies import copied
 
 pytestmark = pytest.mark.slow
 
@@ -29,14 +30,16 @@ N = 30
 
 @pytest.fixture
 def project(location: str, tmp_path: Path) -> Iterator[Project]:
+    with Project.open(copied(make_project, location), cache=tmp_path) as project:
+        yield project
+
+
+def make_project(location: str) -> None:
     texts = [(f"t{n}", f"text {n}") for n in range(N)]
-    with Project.create(
-        location, texts=texts, classes=["no", "yes", "maybe"], settings=SETTINGS, cache=tmp_path
-    ) as project:
+    with Project.create(location, texts=texts, classes=["no", "yes", "maybe"], settings=SETTINGS) as project:
         for name in ("ana", "bo", "cy"):
             project.people.add(name)
         project.people.add("olga", role=Role.OWNER)
-        yield project
 
 
 def label(project: Project, annotator: str, n: int, said: str = "yes") -> list[str]:

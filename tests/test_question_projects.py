@@ -31,6 +31,7 @@ from jurybox.written import (
     facets_at,
     writable_questions,
 )
+from support.copies import copied
 from support.store import mostly_computed
 
 pytestmark = pytest.mark.slow
@@ -46,8 +47,12 @@ CHEAP = ProjectSettings(encoder="tfidf", tuning=False)
 
 @pytest.fixture
 def project(location: str) -> Iterator[Project]:
-    with Project.create(location, texts=TEXTS, questions=ASKED, settings=CHEAP) as made:
-        yield made
+    with Project.open(copied(make_project, location)) as project:
+        yield project
+
+
+def make_project(location: str) -> None:
+    Project.create(location, texts=TEXTS, questions=ASKED, settings=CHEAP).close()
 
 
 def said_of(text_id: str) -> dict[str, object]:

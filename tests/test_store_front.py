@@ -15,6 +15,7 @@ from jurybox.store.filters import TextFilter, TextState
 from jurybox.store.queue import Terms, next_tasks
 from jurybox.store.records import NothingLeft, Role, Task, Why
 from jurybox.store.settings import ProjectSettings
+from support.copies import copied
 from support.store import served
 
 N, FRONT = 30, 4
@@ -31,6 +32,11 @@ def small_front(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def project(location: str) -> Iterator[Project]:
     """A project with a base in the order of the texts, and before it a front of texts 20, 3, 25 and 11."""
+    with Project.open(copied(make_project, location)) as project:
+        yield project
+
+
+def make_project(location: str) -> None:
     texts = [(f"t{i}", f"text {i}") for i in range(N)]
     with Project.create(location, classes=["no", "yes"], texts=texts, settings=PLAIN) as project:
         for name in ("ana", "bo", "cy"):
@@ -38,7 +44,6 @@ def project(location: str) -> Iterator[Project]:
         project.submit("t29", "yes", annotator="cy")
         publish(project, BASE)
         publish(project, NEWER)
-        yield project
 
 
 def publish(project: Project, order: Sequence[int], *, score: float = 0.5) -> int:

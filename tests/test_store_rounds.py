@@ -19,6 +19,7 @@ from jurybox.store.queue import Terms, next_tasks
 from jurybox.store.records import NothingLeft, Task, Why
 from jurybox.store.schema import ranking
 from jurybox.store.settings import ProjectSettings
+from support.copies import copied
 from support.store import served
 
 N = 30
@@ -27,11 +28,15 @@ PLAIN = ProjectSettings(audit_size=0, overlap=0, max_labels=2, enough_agreement=
 
 @pytest.fixture
 def project(location: str) -> Iterator[Project]:
+    with Project.open(copied(make_project, location)) as project:
+        yield project
+
+
+def make_project(location: str) -> None:
     texts = [(f"t{i}", f"text {i}") for i in range(N)]
     with Project.create(location, classes=["no", "yes"], texts=texts, settings=PLAIN) as project:
         project.people.add("ana")
         project.people.add("bo")
-        yield project
 
 
 def outcome(order: list[int], n_texts: int = N) -> rounds.Outcome:

@@ -16,6 +16,7 @@ from jurybox.store.backup import restore_backup, write_backup
 from jurybox.store.filters import AnnotationFilter, TextFilter
 from jurybox.store.importer import importing
 from jurybox.store.search import has_words, words_of
+from support.copies import copied
 
 TEXTS = {
     "t-1": "Crème brûlée, and good coffee",
@@ -31,9 +32,13 @@ TEXTS = {
 
 @pytest.fixture
 def project(location: str) -> Iterator[Project]:
+    with Project.open(copied(make_project, location)) as project:
+        yield project
+
+
+def make_project(location: str) -> None:
     with Project.create(location, classes=["no", "yes"], texts=[*TEXTS.items()]) as project:
         project.people.add("ana")
-        yield project
 
 
 def found(project: Project, search: str) -> list[str]:

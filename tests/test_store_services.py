@@ -10,12 +10,18 @@ from jurybox.project import Project
 from jurybox.store.filters import AnnotationFilter, TextFilter, TextState
 from jurybox.store.records import Task
 from jurybox.store.settings import ProjectSettings
+from support.copies import copied
 
 SETTINGS = ProjectSettings(audit_size=0, overlap=0, max_labels=2, enough_agreement=2, first_labels=1)
 
 
 @pytest.fixture
 def project(location: str) -> Iterator[Project]:
+    with Project.open(copied(make_project, location)) as project:
+        yield project
+
+
+def make_project(location: str) -> None:
     texts = [("a/1", "Good food"), ("b", "100% awful"), ("c", "so so"), ("d", "GOOD service")]
     with Project.create(location, classes=["no", "yes"], texts=texts, settings=SETTINGS) as project:
         for name in ("ana", "bo"):
@@ -25,7 +31,6 @@ def project(location: str) -> Iterator[Project]:
         project.submit("b", "no", annotator="ana")
         project.submit("b", "no", annotator="bo")
         project.flag("c", "what?", annotator="ana")
-        yield project
 
 
 def ids(project: Project, **chosen: object) -> list[str]:
