@@ -13,6 +13,7 @@ from jurybox.scales import Scale
 from jurybox.store import decisions, loans, people, queue, state
 from jurybox.store.checks import check_seconds, storable
 from jurybox.store.records import Fault, NothingLeft, Receipt, Task, Tasks
+from jurybox.store.said import read_given
 from jurybox.store.state import ProjectState
 from jurybox.written import Answers, label_written
 
@@ -37,9 +38,9 @@ class Labelling(ProjectPart):
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Names of the classes, in order; with several questions, all answers that were ever given."""
+        """Names of the classes, in order; with several questions, all answers that people ever gave."""
         with self.store.read() as connection:
-            return state.read_classes(connection)
+            return read_given(connection)
 
     @property
     def stored(self) -> ProjectState:

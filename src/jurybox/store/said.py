@@ -126,6 +126,18 @@ def responses_at(
     )
 
 
+def read_given(connection: Connection) -> tuple[str, ...]:
+    """Return the names of the classes; with several questions, the answers that people ever gave."""
+    responses, annotations, gold = schema.responses, schema.annotations, schema.gold
+    if not read_questions(connection) or not connection.scalar(sa.select(sa.exists().select_from(responses))):
+        return read_classes(connection)
+    said = sa.union(sa.select(annotations.c.class_id), sa.select(gold.c.class_id))
+    query = (
+        sa.select(schema.classes.c.name).where(schema.classes.c.id.in_(said)).order_by(schema.classes.c.id)
+    )
+    return tuple(connection.scalars(query))
+
+
 def read_unread(connection: Connection, machine: Machine) -> int:
     """Return how many answers a machine owes of the texts that it has answered: those without a class.
 
