@@ -19,7 +19,7 @@ from jurybox.formats.records import AnnotationRecord, SkipRecord, TextRecord
 from jurybox.questions import Facet, Question
 from jurybox.store import schema
 from jurybox.store.people import read_annotators
-from jurybox.store.places import count_finished
+from jurybox.store.places import count_finished, looked_up
 from jurybox.store.ranks import chunks
 from jurybox.store.records import AskedQuestion, Standing, Status
 from jurybox.store.remarks import count_open_flags
@@ -63,7 +63,8 @@ def read_status(connection: Connection, *, now: float) -> Status:
     by_class = {row.class_id: row.n for row in connection.execute(per_class)}
     labelled = sa.select(sa.func.count(annotations.c.text_id.distinct())).where(schema.is_counted)
     n_texts = count_texts(connection)
-    audit_open = sa.and_(
+    # looked up for each text of the sample: else SQLite reads all open places of a large pool
+    audit_open = looked_up(
         ranking.c.text_id == audit.c.text_id, ranking.c.round_id == state.base_round, ranking.c.open
     )
     n_audit = _count(connection, audit)
@@ -79,7 +80,7 @@ def read_status(connection: Connection, *, now: float) -> Status:
         annotators=len(people),
         active_annotators=sum(person.standing == Standing.ACTIVE for person in people),
         audit_texts=n_audit,
-        audit_finished=n_audit - _count(connection, audit.join(ranking, audit_open)),
+        audit_finished=n_audit - _count(connection, audit, audit_open),
         on_loan=sum(
             _count(connection, leases, schema.is_lent(leases, now))
             for leases in (schema.leases, schema.gold_leases)

@@ -156,7 +156,7 @@ _ANNOTATOR = sa.bindparam("annotator", type_=sa.Integer)
 def _free(copies: bool) -> sa.Select[Any]:
     leases, ranking = schema.leases, schema.ranking
     now = sa.bindparam("now", type_=sa.Double)
-    lent = _looked_up(leases.c.text_id == ranking.c.text_id, schema.is_lent(leases, now))
+    lent = looked_up(leases.c.text_id == ranking.c.text_id, schema.is_lent(leases, now))
     return (
         _wanted(copies)
         .where(~lent)
@@ -204,12 +204,12 @@ def _not_in_hand(copies: bool) -> sa.Select[Any]:
 def _wanted(copies: bool) -> sa.Select[Any]:
     """Texts in the queue that an annotator has neither labelled nor skipped, nor a copy of them, if asked."""
     ranking, annotations, skips = schema.ranking, schema.annotations, schema.skips
-    labelled = _looked_up(
+    labelled = looked_up(
         annotations.c.text_id == ranking.c.text_id,
         annotations.c.annotator_id == _ANNOTATOR,
         schema.is_standing,
     )
-    skipped = _looked_up(
+    skipped = looked_up(
         skips.c.annotator_id == _ANNOTATOR,
         skips.c.text_id == ranking.c.text_id,
         skips.c.retired_at.is_(None),
@@ -219,16 +219,16 @@ def _wanted(copies: bool) -> sa.Select[Any]:
         return wanted
     groups = schema.groups
     known = sa.and_(groups.c.copy_of == ranking.c.text_id, annotations.c.text_id == groups.c.text_id)
-    return wanted.where(~_looked_up(known, annotations.c.annotator_id == _ANNOTATOR, schema.is_standing))
+    return wanted.where(~looked_up(known, annotations.c.annotator_id == _ANNOTATOR, schema.is_standing))
 
 
 def in_front(text_id: sa.ColumnElement[int], front: sa.ColumnElement[int] | int) -> sa.ColumnElement[bool]:
     """Whether a text has a place in a front, whose round is given."""
     places = schema.ranking.alias("front")
-    return _looked_up(places.c.round_id == front, places.c.text_id == text_id)
+    return looked_up(places.c.round_id == front, places.c.text_id == text_id)
 
 
-def _looked_up(*criteria: sa.ColumnElement[bool]) -> sa.Exists:
+def looked_up(*criteria: sa.ColumnElement[bool]) -> sa.Exists:
     """Whether there is such a row, looked up for one text after the other.
 
     The OFFSET keeps PostgreSQL from making it a join, which it may begin with any of the tables.

@@ -61,13 +61,14 @@ text_words = Table(
     "text_words", MetaData(), Column("rowid", Integer, primary_key=True), Column("words", Text)
 )
 """The words of each text and its id, see `jurybox.store.search`; `rowid` is the text's number. FTS5 keeps
-neither the places of words, which nobody asks for, nor what they were found in."""
+neither the places of words, which nobody asks for, nor what they were found in; but it keeps which texts have
+a word with each first letter, or first two: of so many words it took a time that grows with the pool."""
 
 for _dialect, _statement in (
     (
         "sqlite",
         "CREATE VIRTUAL TABLE text_words USING fts5"
-        "(words, content='', detail=none, columnsize=0, tokenize='ascii')",
+        "(words, content='', detail=none, columnsize=0, prefix='1 2', tokenize='ascii')",
     ),
     ("postgresql", "CREATE TABLE text_words (rowid integer PRIMARY KEY, words tsvector NOT NULL)"),
     ("postgresql", "CREATE INDEX ix_text_words ON text_words USING gin (words)"),
