@@ -90,6 +90,7 @@ def test_texts_that_joined_are_labelled_before_more_are_drawn(played: Any) -> No
     assert advice.labels == 80
 
 
+@pytest.mark.slow
 def test_whoever_is_suspect_comes_first_and_only_while_at_work(played: Any) -> None:
     project, belief = played
     ana, *others = belief.annotators

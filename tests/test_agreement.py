@@ -119,6 +119,7 @@ def test_fleiss_kappa_is_the_mean_over_texts_of_agreeing_pairs(wide: NDArray[Any
     assert ours.n_texts == ((~np.isnan(wide)).sum(axis=1) > 1).sum()
 
 
+@pytest.mark.slow
 @given(wide=tables, n_labels=st.integers(2, 9))
 def test_fleiss_kappa_of_equal_numbers_is_that_of_statsmodels(wide: NDArray[Any], n_labels: int) -> None:
     from statsmodels.stats import inter_rater

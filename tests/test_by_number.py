@@ -125,6 +125,7 @@ def label(project: Project, first: int, n: int = 6) -> None:
         project.submit(f"t{number}", "yes" if number % 2 else "no", annotator="ana")
 
 
+@pytest.mark.slow
 def test_a_round_encodes_what_has_come_since(location: str, tmp_path: Path, encoded: list[str]) -> None:
     settings = ProjectSettings(encoder="tfidf", audit_size=0, tuning=False)
     cache = tmp_path / "cache"
@@ -150,6 +151,7 @@ def test_a_round_encodes_what_has_come_since(location: str, tmp_path: Path, enco
         assert project.reading.find_texts().items[-1].text == "bad wine"
 
 
+@pytest.mark.slow
 def test_large_pools_are_ranked_part_by_part(location: str, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = ProjectSettings(encoder="tfidf", audit_size=4, audit_share=0.2, tuning=False, batch=3)
     monkeypatch.setattr("jurybox.ranking.FRONT", 5)

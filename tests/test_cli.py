@@ -104,6 +104,7 @@ def test_init_takes_texts_and_annotations_of_several_files(jurybox_in: Jurybox, 
         assert (opened.name, opened.guidelines) == ("Mine", "# Rules")
 
 
+@pytest.mark.slow
 def test_an_init_that_fails_makes_nothing(jurybox_in: Jurybox, tmp_path: Path) -> None:
     Path("broken.csv").write_text("id,text,annotator,label\n1,hi,ana,a\n2,ho,ana,z\n")
     error = jurybox_in("init", "p.db", "--texts", "broken.csv", "-l", "a", "-l", "b", code=1)
@@ -222,6 +223,7 @@ def test_an_export_becomes_an_equal_project(jurybox_in: Jurybox, project: str, f
     jurybox_in("export", project, out, "--format", form, "--overwrite")
 
 
+@pytest.mark.slow
 def test_one_table_can_be_exported(jurybox_in: Jurybox, project: str) -> None:
     label_all(jurybox_in, project)
     jurybox_in("export", project, "labels.jsonl", "--table", "consensus")
@@ -560,6 +562,7 @@ def test_editing_does_nothing_that_may_not_be_meant(
         assert project.status().texts == 2
 
 
+@pytest.mark.slow
 def test_settings_are_listed_changed_and_undone(jurybox_in: Jurybox, project: str) -> None:
     assert re.search(r"^encoder +tfidf +auto$", jurybox_in("set", project), re.M)
     assert jurybox_in("set", project, "batch=7", "budget=90") == "batch: 2 → 7\nbudget: null → 90\n"
@@ -571,6 +574,7 @@ def test_settings_are_listed_changed_and_undone(jurybox_in: Jurybox, project: st
     assert json.loads(jurybox_in("set", project, "--json"))["budget"] is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "problem"),
     [

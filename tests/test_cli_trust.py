@@ -51,6 +51,7 @@ def jurybox(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch)
     return call
 
 
+@pytest.mark.slow
 def test_contested_texts_are_listed(jurybox: Jurybox, path: str) -> None:
     found = json.loads(jurybox("review", path, "--json", "-n", "2"))
     assert {one["text_id"] for one in found} == {"t0", "t3"}
@@ -95,6 +96,7 @@ def test_texts_are_decided_by_key(jurybox: Jurybox, path: str, typed: str, decid
         assert project.status().annotations == 12 + len(decided)
 
 
+@pytest.mark.slow
 def test_what_is_decided_is_not_listed_again(jurybox: Jurybox, path: str) -> None:
     before = [one["text_id"] for one in json.loads(jurybox("review", path, "--json", "-n", "3"))]
     jurybox("review", path, "--reviewer", "rita", "-n", "1", typed="1\n")
@@ -114,6 +116,7 @@ def test_a_remark_goes_with_the_decision(jurybox: Jurybox, path: str) -> None:
     assert one.comment == "it is ironic"
 
 
+@pytest.mark.slow
 def test_an_annotator_does_not_decide(jurybox: Jurybox, path: str) -> None:
     jurybox("review", path, "--reviewer", "ana", "-n", "1", typed="1\nq\n")
     with Project.open(path) as project:

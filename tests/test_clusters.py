@@ -190,6 +190,7 @@ def test_people_are_asked_for_texts_of_a_labelled_cluster(location: str) -> None
         assert asked == {key for key, _ in TEXTS}
 
 
+@pytest.mark.slow
 def test_what_clusters_say_is_judged_by_what_people_say(tmp_path: Path) -> None:
     with made(str(tmp_path / "p.db"), audit_size=0) as project:
         project.pool.find_clusters(2)

@@ -114,6 +114,7 @@ def test_groups_are_split_and_merged_by_hand(location: str) -> None:
             project.pool.split(["nobody"])
 
 
+@pytest.mark.slow
 def test_what_is_split_from_the_first_text_leaves_the_others_together(location: str) -> None:
     with made(location) as project:
         project.add_texts([("e", "The soup was cold.")])
@@ -138,6 +139,7 @@ def pairs(n: int) -> list[tuple[str, str]]:
     return texts
 
 
+@pytest.mark.slow
 def test_nothing_like_an_audited_text_is_trained_on(location: str) -> None:
     texts = pairs(30)
     with made(location, texts, audit_size=15, audit_share=0.5, audit_labels=1) as project:
@@ -156,6 +158,7 @@ def test_nothing_like_an_audited_text_is_trained_on(location: str) -> None:
         assert len(done.diagnostics["held_out"]) == len(held)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("agree", [True, False])
 def test_near_duplicates_share_where_labels_of_pairs_agree(tmp_path: Path, agree: bool) -> None:
     texts = pairs(60)
@@ -178,6 +181,7 @@ def test_near_duplicates_share_where_labels_of_pairs_agree(tmp_path: Path, agree
             assert right == 30, "labels that no words tell come from the other text of the pair"
 
 
+@pytest.mark.slow
 def test_each_question_finds_out_what_near_duplicates_share(tmp_path: Path) -> None:
     texts = pairs(40)
     asked = ("kind=single:bad,good", "lot=single:no,yes")
@@ -230,6 +234,7 @@ def test_what_is_done_to_a_copy_is_done_to_the_first(location: str) -> None:
         assert asked_of(project, "dan") == ["a", "b", "d"]
 
 
+@pytest.mark.slow
 def test_the_command_line_finds_splits_and_shows(tmp_path: Path) -> None:
     from typer.testing import CliRunner
 

@@ -32,6 +32,7 @@ def test_copies_and_near_duplicates_are_found() -> None:
     assert find_duplicates(REVIEWS, threshold=1).group.tolist() == [0, 1, 2, 0, 4]
 
 
+@pytest.mark.slow
 @settings(max_examples=40)
 @given(st.lists(st.text(max_size=12), max_size=8))
 def test_any_texts_can_be_looked_through(texts: list[str]) -> None:
@@ -91,6 +92,7 @@ def test_a_label_of_a_near_duplicate_is_evidence_for_others_alone() -> None:
     assert told[2].tolist() == pytest.approx([0.3, 0.7])
 
 
+@pytest.mark.slow
 def test_edits_made_to_change_the_answer_share_nothing(shared_data: Path) -> None:
     folder = shared_data / "cebab-stars"
     texts = pd.read_csv(folder / "texts.csv", dtype=str, keep_default_na=False)

@@ -222,6 +222,7 @@ def test_exchanged_columns_shuffled_rows_and_in_sample_probabilities_are_warned_
     assert "worse than chance" in worse or "exchanged" in worse
 
 
+@pytest.mark.slow
 def test_honest_probabilities_are_not_doubted() -> None:
     for seed in range(20):
         for right in (0.6, 0.75, 0.95):

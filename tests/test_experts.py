@@ -223,6 +223,7 @@ def test_an_owner_who_decides_is_a_reviewer_and_one_who_labels_a_voter(disputed:
     assert (person.n_annotations, person.quality) == (2, None)  # nothing but decisions: nothing is estimated
 
 
+@pytest.mark.slow
 def test_a_decision_that_is_changed_is_still_one(disputed: Project) -> None:
     disputed.adjudicate("t0", "yes", reviewer="olga")
     disputed.change("olga", "t0", "yes", comment="because")

@@ -63,6 +63,7 @@ def test_blockwise_alo_of_many_unknowns_stays_close(monkeypatch: pytest.MonkeyPa
     assert np.corrcoef(blocks.out_of_sample.ravel(), whole.out_of_sample.ravel())[0, 1] > 0.99
 
 
+@pytest.mark.slow
 def test_alo_by_class_is_close_to_leave_one_out(monkeypatch: pytest.MonkeyPatch) -> None:
     x, t, w = draw(60, 8, 12)
     left_out = leave_one_out(x, t, w, 1)

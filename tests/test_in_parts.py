@@ -46,6 +46,7 @@ def pool(*, labelled: int = 60, scale: bool = False) -> tuple[jb.Annotations, ND
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("strategy", ["default", "margin", "entropy"])
 @pytest.mark.parametrize("scale", [False, True])
 def test_parts_give_the_front_of_the_whole(strategy: str, scale: bool) -> None:

@@ -100,6 +100,7 @@ def on_two_scales(seed: int) -> tuple[AnswerSheet, Any]:
     return AnswerSheet.of(facets), x
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("strategy", ["default", "margin", "entropy", "activelab", "random"])
 def test_what_errors_are_expected_to_cost_goes_by_the_consensus_of_every_strategy(strategy: str) -> None:
     sheet, x, _ = crowd(11)

@@ -146,6 +146,7 @@ def test_what_is_no_answer_is_said_and_the_text_stays(asking: jb.Project) -> Non
     assert not list(asking.reading.annotation_records())
 
 
+@pytest.mark.slow
 def test_single_classes_are_a_yes_or_no_and_the_rest_stays_open(
     asking: jb.Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -323,6 +323,7 @@ def end(process: subprocess.Popen[bytes]) -> bytes:
     return errors
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("written", [1, 2, 3])
 def test_a_signal_at_any_note_leaves_the_learner_stopped(
     sqlite_project: Project, monkeypatch: pytest.MonkeyPatch, written: int
@@ -385,6 +386,7 @@ def test_the_learner_judges_how_far_labels_can_be_trusted(project: Project) -> N
     assert [one.name for one in kept.annotators] == ["ana"]
 
 
+@pytest.mark.slow
 def test_figures_come_before_those_that_take_long(
     sqlite_project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -80,6 +80,7 @@ def test_no_label_is_acknowledged_into_a_file_that_is_lost(
             project.submit(task, "yes")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", [remove, replace])
 def test_what_a_lost_file_held_is_saved(project: Project, path: Path, damage: Callable[[Path], None]) -> None:
     damage(path)

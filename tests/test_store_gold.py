@@ -410,6 +410,7 @@ def test_nobody_gets_round_the_test(tested: Project) -> None:
         assert why(tested, name) is Why.NOT_QUALIFIED
 
 
+@pytest.mark.slow
 def test_a_test_longer_than_the_gold_texts_takes_them_all(location: str) -> None:
     with make(location, TEST.updated({"qualification_texts": 100})) as project:
         answer(project, "ana", [True] * 9 + [False] * 3)

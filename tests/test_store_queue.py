@@ -273,6 +273,7 @@ def test_nothing_is_ever_deleted(project: Project) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_flags_reach_the_owner(project: Project) -> None:
     task = take(project, "ana")
     project.flag(task, "personal data")

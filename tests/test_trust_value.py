@@ -26,6 +26,7 @@ def by_enumeration(q: np.ndarray, A: np.ndarray, O: np.ndarray, n: int) -> float
     return float(after - max(sum(q[t] * O[t, m] for t in range(len(q))) for m in range(O.shape[1])))
 
 
+@pytest.mark.slow
 @given(st.integers(0, 10_000), st.integers(1, 3), st.integers(2, 4))
 def test_gains_are_those_of_all_that_can_be_answered(seed: int, n: int, k: int) -> None:
     rng = np.random.default_rng(seed)

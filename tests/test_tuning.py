@@ -266,6 +266,7 @@ def test_one_encoder_learns_all_questions_from_what_was_asked(tiny: Path) -> Non
         cross_fit(model, tokens, rows, targets, weights * [0, 0, 1])
 
 
+@pytest.mark.slow
 def test_the_loss_is_the_mean_over_questions(tiny: Path) -> None:
     import torch
 

@@ -218,6 +218,7 @@ def test_charts_escape_what_people_wrote() -> None:
         assert "style=" not in svg
 
 
+@pytest.mark.slow
 @given(
     st.lists(
         st.tuples(st.floats(0, 1e6), st.floats(0, 1)), min_size=1, max_size=20, unique_by=lambda p: p[0]
