@@ -303,11 +303,6 @@ class Labelling(ProjectPart):
         """Return a label as it is stored."""
         return label if isinstance(label, str) else label_written(self.questions, label)
 
-    def refuse_questions(self, what: str) -> None:
-        """Raise ConflictError in a project with several questions, which something is not offered for."""
-        with self.store.read() as connection:
-            state.refuse_questions(connection, what)
-
     def _lend(self, annotator: str, n: int, *, resume: bool, terms: queue.Terms) -> Tasks:
         with self.store.act(durable=False) as connection:
             return queue.next_tasks(connection, annotator, n, resume=resume, terms=terms, now=self._clock())
