@@ -119,13 +119,14 @@ def test_texts_that_came_after_a_round_are_in_the_next(project: Project, demo: D
 def test_a_round_that_fails_leaves_the_last_ranking(project: Project, demo: Dataset) -> None:
     label(project, demo, 30)
     project.refit()
-    project.configure(classifier="no such classifier")
+    encoder = project.settings.encoder
+    project.configure(encoder="nobody/has-it")  # which is seen when it is to be loaded
     with pytest.raises(InputError):
         project.refit()
     task = project.next_task("ana")
     assert not isinstance(task, NothingLeft)
     assert task.round == 1
-    project.configure(classifier="head")
+    project.configure(encoder=encoder)
     assert project.refit().number == 3
 
 

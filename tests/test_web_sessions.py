@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 from fastapi.testclient import TestClient
+from sqlalchemy.engine import make_url
 from typer.testing import CliRunner
 
 from jurybox.cli.app import app as commands
@@ -20,7 +21,17 @@ from jurybox.store.records import Role
 from jurybox.web.app import create_app
 from jurybox.web.config import WebSettings
 from jurybox.web.tokens import Session, open_sealed, seal
-from support.web import OWNER_TOKEN, Stage, csrf_token, session_cookie, stage, token_of, web_settings
+from support.web import (
+    OWNER_TOKEN,
+    Stage,
+    csrf_token,
+    make_project,
+    session_cookie,
+    stage,
+    staged,
+    token_of,
+    web_settings,
+)
 
 
 @pytest.fixture
@@ -61,18 +72,20 @@ def other_place(location: str, tmp_path: Path) -> str:
     if "://" not in location:
         return str(tmp_path / "other" / "project.db")
     engine = sa.create_engine(location.replace("postgresql:", "postgresql+psycopg:").split("&schema")[0])
-    name = "other_" + location.rpartition("=")[2]
+    own = make_url(location)
+    name = f"other_{own.database}_{own.query['schema']}"
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(sa.text(f'CREATE DATABASE "{name}"'))
     engine.dispose()
-    return location.replace("/postgres?", f"/{name}?")
+    return own.set(database=name).render_as_string(hide_password=False)
 
 
 @pytest.mark.slow
 def test_a_cookie_opens_no_other_project_even_of_the_same_name(own: Stage, tmp_path: Path) -> None:
     place = other_place(own.location, tmp_path)
     (tmp_path / "other").mkdir()
-    with stage(place) as other:
+    make_project(place)  # no copy, which would be the same project
+    with staged(place) as other:
         browser = own.browser("owner")
         name, cookie = session_cookie(browser) or ("", "")
         foreign = other.client()
@@ -88,7 +101,9 @@ def test_a_cookie_opens_no_other_project_even_of_the_same_name(own: Stage, tmp_p
 @pytest.mark.slow
 def test_two_projects_on_one_host_do_not_sign_each_other_out(own: Stage, tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
-    with stage(str(tmp_path / "other" / "p.db")) as other:
+    place = str(tmp_path / "other" / "p.db")
+    make_project(place)
+    with staged(place) as other:
         client = own.client()
         for one in (own, other):
             answer = one.client().get(f"/join/{token_of('ana')}")

@@ -99,5 +99,7 @@ def make_project(location: str, *questions: str) -> None:
 def staged(location: str, **settings: object) -> Iterator[Stage]:
     """Make the app of a project that is there."""
     app = create_app(location, settings=web_settings(**settings))
-    yield Stage(app, location)
-    app.state.server.close()
+    try:
+        yield Stage(app, location)
+    finally:
+        app.state.server.close()
