@@ -32,6 +32,7 @@ _MEMORY = 100 * 2**20
 @contextmanager
 def two_nodes(folder: str) -> Iterator[str]:
     """Start a cluster of two nodes with a processor each, whose files are in a folder; yield its address."""
+    from ray._common.utils import get_default_ray_temp_dir
     from ray._private.node import Node
     from ray._raylet import (
         DASHBOARD_AGENT_LISTEN_PORT_NAME,
@@ -52,6 +53,7 @@ def two_nodes(folder: str) -> Iterator[str]:
         start(self, *given, **named)
 
     Node.start_raylet = unhurried
+    Path(get_default_ray_temp_dir()).mkdir(exist_ok=True)  # the address is written there all the same
     try:
         cluster.add_node(**node, **_ports(), include_dashboard=False, temp_dir=folder)
         cluster.add_node(**node, **_ports())
