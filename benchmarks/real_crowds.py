@@ -69,6 +69,7 @@ def main() -> None:
     parser.add_argument("--peers", action="store_true", help="crowd-kit's methods, too, which are slow")
     parser.add_argument("--no-intervals", action="store_true", help="verify no intervals")
     parser.add_argument("--only", nargs="*", default=(), metavar="SET", help="of the sets; default: all")
+    parser.add_argument("--centre", type=float, default=Head().centre, help="log2 of the head's strength")
     parser.add_argument("--out", type=Path, default=OUT)
     arguments = parser.parse_args()
     methods = METHODS | (PEERS if arguments.peers else {})
@@ -76,7 +77,9 @@ def main() -> None:
     for found in sets_in(arguments.data):
         if arguments.only and found.name not in arguments.only:
             continue
-        report["sets"][found.name] = judged(found, methods, arguments.seeds, not arguments.no_intervals)
+        report["sets"][found.name] = judged(
+            found, methods, arguments.seeds, not arguments.no_intervals, Head(centre=arguments.centre)
+        )
         arguments.out.parent.mkdir(parents=True, exist_ok=True)
         arguments.out.write_text(json.dumps(report, indent=1) + "\n")
         print("\n".join(table(found.name, report["sets"][found.name])), flush=True)
@@ -98,7 +101,9 @@ def is_set(folder: Path) -> bool:
     )
 
 
-def judged(found: CrowdSet, methods: dict[str, Any], seeds: int, intervals: bool) -> dict[str, Any]:
+def judged(
+    found: CrowdSet, methods: dict[str, Any], seeds: int, intervals: bool, head: Head
+) -> dict[str, Any]:
     """Return the figures of every method by the number of given labels."""
     features = found.features()
     figures: dict[str, Any] = {
@@ -115,7 +120,7 @@ def judged(found: CrowdSet, methods: dict[str, Any], seeds: int, intervals: bool
         for seed in range(seeds):
             rng = np.random.default_rng([seed, k])
             given, held = divided(found.annotations.subset(texts=texts), k, rng)
-            p = probabilities(features[texts], given)
+            p = probabilities(features[texts], given, head)
             on_scale = given.scale is not None
             for name, (method, asks_head) in (methods | (ON_SCALES if on_scale else {})).items():
                 belief = method(given, p if asks_head else None)
@@ -141,10 +146,10 @@ def divided(annotations: Annotations, k: int, rng: np.random.Generator) -> tuple
     )
 
 
-def probabilities(features: Floats, given: Annotations) -> Floats:
-    """Return out-of-sample probabilities (N, K) of the head trained on the shares of the given labels."""
+def probabilities(features: Floats, given: Annotations, head: Head | None = None) -> Floats:
+    """Return out-of-sample probabilities (N, K) of a head trained on the shares of the given labels."""
     weights = given.n_labels.astype(np.float64)
-    fitted = Head().fit(features, given.counts / weights[:, None], weights)
+    fitted = (head or Head()).fit(features, given.counts / weights[:, None], weights)
     return np.asarray(calibrate(fitted, given.counts).out_of_sample)
 
 
