@@ -26,12 +26,12 @@ from jurybox.project import Project
 from jurybox.project.asking import AskOptions
 from jurybox.questions import NO_YES, Facet, Question
 from jurybox.sheets import AnswerSheet
-from jurybox.store.filters import TextFilter, TextState
 from jurybox.store.records import Role
 from jurybox.store.settings import ProjectSettings
 from jurybox.web.app import create_app
 from jurybox.web.tokens import hash_token
 from support.chat_server import TOKENS, ChatServer, completion, serving, text_of
+from support.store import label_audit
 from support.web import token_of, web_settings
 
 pytestmark = pytest.mark.slow
@@ -485,15 +485,7 @@ def test_answers_are_released_whole_and_marked(tmp_path: Path) -> None:
         }
         project.machines.add("words", Keywords(words))
         project.machines.ask("words")
-        audit = [
-            row.text_id
-            for row in project.reading.find_texts(TextFilter(state=TextState.AUDIT), limit=100).items
-        ]
-        others = [f"t{i}" for i in range(n) if f"t{i}" not in audit][:40]
-        for name in ("ana", "bo", "cy"):
-            project.people.add(name)
-            for text in [*audit, *others]:
-                project.submit(text, answer(text), annotator=name)
+        label_audit(project, n, answer)
         project.refit()
         found = project.machines.plan_release(0.1)
         assert found.plan.error_bound is not None

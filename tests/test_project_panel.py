@@ -19,11 +19,10 @@ from jurybox.machines import Keywords, Price
 from jurybox.project import Project
 from jurybox.project.asking import AskOptions
 from jurybox.project.whom import LEAST_KNOWN
-from jurybox.store.filters import TextFilter, TextState
 from jurybox.store.records import Role
 from jurybox.store.settings import ProjectSettings
 from support.copies import copied
-from support.store import mostly_computed
+from support.store import label_audit, mostly_computed
 
 pytestmark = pytest.mark.slow
 
@@ -270,15 +269,7 @@ def make_judged(location: str) -> None:
     with Project.create(location, classes=["no", "yes"], texts=texts, settings=settings) as project:
         project.machines.add("words", Keywords({"yes": ("good",), "no": ("bad",)}))
         project.machines.ask("words")
-        audit = [
-            row.text_id
-            for row in project.reading.find_texts(TextFilter(state=TextState.AUDIT), limit=100).items
-        ]
-        others = [f"t{i}" for i in range(n) if f"t{i}" not in audit][:40]
-        for name in ("ana", "bo", "cy"):
-            project.people.add(name)
-            for text in [*audit, *others]:
-                project.submit(text, "yes" if int(text[1:]) % 2 else "no", annotator=name)
+        label_audit(project, n, lambda text: "yes" if int(text[1:]) % 2 else "no")
         project.refit()
 
 

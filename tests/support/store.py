@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pytest
 
 from jurybox.project import Project
+from jurybox.store.filters import TextFilter, TextState
 from jurybox.store.records import Task
 
 mostly_computed = pytest.mark.parametrize(
@@ -35,3 +36,14 @@ def served(
         project.submit(task, said if isinstance(said, str) else said(task))
         ids.append(task.text_id)
     return ids
+
+
+def label_audit(project: Project, n: int, answer: Callable[[str], str]) -> None:
+    """Let three people label the audit sample and 40 others of the texts t0, t1, … of n."""
+    sample = project.reading.find_texts(TextFilter(state=TextState.AUDIT), limit=100).items
+    audit = [row.text_id for row in sample]
+    others = [f"t{i}" for i in range(n) if f"t{i}" not in audit][:40]
+    for name in ("ana", "bo", "cy"):
+        project.people.add(name)
+        for text in [*audit, *others]:
+            project.submit(text, answer(text), annotator=name)
