@@ -256,12 +256,6 @@ def read_questions(connection: Connection) -> tuple[Question, ...]:
     return tuple(Question(**record) for record in stored or ())
 
 
-def refuse_questions(connection: Connection, what: str) -> None:
-    """Raise ConflictError in a project with several questions, which something is not offered for."""
-    if read_questions(connection):
-        raise several_questions(what)
-
-
 def several_questions(what: str) -> ConflictError:
     """Return the error that something is not offered for projects with several questions."""
     return ConflictError(
@@ -310,7 +304,8 @@ def add_classes(connection: Connection, names: Iterable[str]) -> int:
         If there is such a class.
     """
     refuse_unordered(names, "classes")
-    refuse_questions(connection, "adding classes")
+    if read_questions(connection):
+        raise several_questions("adding classes")
     serialise(connection, "numbering")
     known = dict.fromkeys(read_classes(connection))
     first = len(known)
