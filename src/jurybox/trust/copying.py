@@ -270,12 +270,14 @@ class Pairs:
         theirs = self._said(confusion[:, self.source], self.theirs)
         both = theirs + self._said(confusion[:, self.copier], self.mine)
         shared = draw_classes(others + both, rng)
-        mine, copier_fit = self._fit(prior, closed[self.copier], shared, self.mine, elsewhere[0], rng)
-        joint, source_fit = self._fit(prior, closed[self.source], shared, self.theirs, elsewhere[1], rng)
+        copier = _Answers.of(prior, closed[self.copier], self.mine, elsewhere[0])
+        source = _Answers.of(prior, closed[self.source], self.theirs, elsewhere[1])
+        mine, copier_fit = self._fit(prior, copier, shared, rng)
+        joint, source_fit = self._fit(prior, source, shared, rng)
         single = theirs / 2  # less sure of what copies may have confirmed
         for _ in range(_REFITS):
             alone = draw_classes(others + single, rng)
-            single, single_fit = self._fit(prior, closed[self.source], alone, self.theirs, elsewhere[1], rng)
+            single, single_fit = self._fit(prior, source, alone, rng)
         ratio = log_total(others + single, axis=2) - log_total(others + mine + joint, axis=2)
         cell = self.pair + np.arange(len(ratio))[:, None] * len(self.copier)
         total = total_by(cell.ravel(), ratio.ravel(), len(ratio) * len(self.copier))
@@ -300,19 +302,28 @@ class Pairs:
         return np.asarray(np.log(confusion[:, self.pair, :, answer]).transpose(1, 0, 2))
 
     def _fit(
-        self,
-        prior: HabitPrior,
-        closed: Floats,
-        classes: Ints,
-        answer: Ints,
-        elsewhere: AnswerCounts,
-        rng: np.random.Generator,
+        self, prior: HabitPrior, given: _Answers, classes: Ints, rng: np.random.Generator
     ) -> tuple[Floats, Floats]:
         """Draw confusions given classes (C, R); return `_said`, and how far they fit better than expected."""
-        here = self._count(classes, answer, prior.habits.n_classes)
-        confusion, total = prior.draw(AnswerCounts(here + elsewhere.counts), closed, rng)
-        expected = total - log_total(prior.log_joint(elsewhere, closed), axis=2)
-        return self._said(confusion, answer), (here * np.log(confusion)).sum(axis=(2, 3)) - expected
+        here = self._count(classes, given.answer, prior.habits.n_classes)
+        confusion, total = prior.draw(AnswerCounts(here + given.elsewhere.counts), given.closed, rng)
+        fit = (here * np.log(confusion)).sum(axis=(2, 3))
+        return self._said(confusion, given.answer), fit - (total - given.log_elsewhere)
+
+
+@dataclass(frozen=True, eq=False)
+class _Answers:
+    """What one of each pair answered: to the R texts in common, and elsewhere."""
+
+    closed: Floats  # (Q, H)
+    answer: Ints  # (R,)
+    elsewhere: AnswerCounts
+    log_elsewhere: Floats  # (C, Q), log probability of the answers elsewhere
+
+    @classmethod
+    def of(cls, prior: HabitPrior, closed: Floats, answer: Ints, elsewhere: AnswerCounts) -> _Answers:
+        log_elsewhere = log_total(prior.log_joint(elsewhere, closed), axis=2)
+        return cls(closed, answer, elsewhere, log_elsewhere)
 
 
 def draw_classes(log_weights: Floats, rng: np.random.Generator) -> Ints:

@@ -215,9 +215,8 @@ class Habits:
         kind = self.kind[habit][..., None, None]
         hits = np.take_along_axis(tally.counts, dominant, axis=3)[..., 0]
         d = rng.beta(first + hits, second + tally.n - hits)
-        spread = np.where(
-            np.isin(kind, [CAREFUL, COPYING, EXPERT]), crowd[:, None] + np.eye(self.n_classes), 1.0
-        )
+        as_the_crowd = (kind == CAREFUL) | (kind == COPYING) | (kind == EXPERT)
+        spread = np.where(as_the_crowd, crowd[:, None] + np.eye(self.n_classes), 1.0)
         e = rng.standard_gamma(spread + tally.counts)
         np.put_along_axis(e, dominant, 0.0, axis=3)
         e *= ((1 - d) / np.maximum(e.sum(axis=3), 1e-300))[..., None]
@@ -233,7 +232,7 @@ class Habits:
     def crowd(self, habit: Ints, tally: AnswerCounts) -> Floats:
         """Return pseudo counts of wrong answers (C, K, K): how those who look spread theirs."""
         K = self.n_classes
-        looks: Bools = np.isin(self.kind[habit], [CAREFUL, EXPERT])
+        looks: Bools = ((self.kind == CAREFUL) | (self.kind == EXPERT))[habit]
         wrong = np.einsum("cm,cmkl->ckl", looks.astype(np.float64), tally.counts) + 1.0
         wrong *= 1 - np.eye(K)
         return np.asarray(_SPREAD * (K - 1) * wrong / wrong.sum(axis=2, keepdims=True))
