@@ -65,6 +65,21 @@ _schemas = count()
 
 
 STORES = ["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)]
+# Modules whose subject is what the store does. What is above it says the same to both: `make test-long` runs
+# the others on PostgreSQL.
+_OF_THE_STORE = ("test_store_", "test_editing", "test_copies", "test_question_projects", "test_web_sessions")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave to `make test-long` what is above the store, on PostgreSQL."""
+    for item in items:
+        if _on_postgresql(item) and not item.path.name.startswith(_OF_THE_STORE):
+            item.add_marker(pytest.mark.long)
+
+
+def _on_postgresql(item: pytest.Item) -> bool:
+    parameters = item.callspec.params.values() if hasattr(item, "callspec") else ()
+    return any(isinstance(value, str) and value == "postgresql" for value in parameters)
 
 
 @pytest.fixture(params=STORES)
