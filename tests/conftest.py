@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import tempfile
 import warnings
@@ -25,6 +26,10 @@ settings.register_profile("search", UNTIMED)
 settings.load_profile("jurybox")
 
 ROOT = Path(__file__).resolve().parent.parent
+# No test cuts the power: what they write need not reach a disk.
+_MEMORY = Path("/dev/shm")  # noqa: S108
+if _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > 4 * 2**30:
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(_MEMORY))
 collect_ignore = ["cleanlab_suite_plugin.py"]  # loaded by name where it is wanted; cleanlab takes seconds
 
 

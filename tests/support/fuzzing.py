@@ -11,6 +11,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from unittest import mock
 
 from jurybox import formats
 from jurybox.errors import InputError
@@ -104,7 +105,6 @@ _BYTES = (
 _OPTIONS = ReadOptions(classes=("polite", "rude"), annotator="me")
 _MEMORY = Path("/dev/shm")  # noqa: S108 - writing to a disk would take most of the time
 _FOLDER = Path(tempfile.mkdtemp(prefix="jurybox-fuzz-", dir=_MEMORY if _MEMORY.is_dir() else None))
-tempfile.tempdir = str(_FOLDER)  # where archives are unpacked
 atexit.register(shutil.rmtree, _FOLDER, ignore_errors=True)
 
 
@@ -129,10 +129,11 @@ class Choices(random.Random):
 def fuzz(reader: Callable[[random.Random], None], chance: random.Random) -> None:
     """Give one input to a reader: it is read or refused in one line; whatever else happens is an error."""
     refused = ""
-    try:
-        reader(chance)
-    except InputError as error:
-        refused = str(error)
+    with mock.patch.object(tempfile, "tempdir", str(_FOLDER)):  # where archives are unpacked
+        try:
+            reader(chance)
+        except InputError as error:
+            refused = str(error)
     assert len(refused.splitlines()) <= 1, refused
 
 
