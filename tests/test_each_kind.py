@@ -24,19 +24,40 @@ from jurybox.store.records import Role, Task
 from jurybox.web.app import create_app
 from jurybox.web.tokens import hash_token
 from jurybox.written import answer_code, answer_said
-from support.kinds import ProjectKind
+from support.copies import copied
+from support.kinds import KINDS, ProjectKind
 from support.store import served
 from support.web import token_of, web_settings
 
 pytestmark = pytest.mark.slow
 
 
+def make(location: str, kind_name: str) -> None:
+    with KINDS[kind_name].create(location) as made:
+        for name in ("ana", "bo", "olga"):
+            made.people.add(name, role=Role.OWNER if name == "olga" else Role.ANNOTATOR)
+            made.people.set_token(name, hash_token(token_of(name)))
+
+
+def make_known(location: str, kind_name: str) -> None:
+    make(location, kind_name)
+    with Project.open(location) as made:
+        label_all(made, KINDS[kind_name])
+        made.refit()
+        made.facets.keep()
+
+
 @pytest.fixture
 def project(kind: ProjectKind, tmp_path: Path) -> Iterator[Project]:
-    with kind.create(tmp_path / "p.db") as made:
-        for name in ("ana", "bo"):
-            made.people.add(name)
-        made.people.add("olga", role=Role.OWNER)
+    """Return a project with people, of whom nobody has labelled."""
+    with Project.open(copied(make, str(tmp_path / "p.db"), kind.name)) as made:
+        yield made
+
+
+@pytest.fixture
+def known(kind: ProjectKind, tmp_path: Path) -> Iterator[Project]:
+    """Return a project in which two people have labelled all, with a round and figures."""
+    with Project.open(copied(make_known, str(tmp_path / "p.db"), kind.name)) as made:
         yield made
 
 
@@ -90,19 +111,16 @@ def test_gold_judges_people(project: Project, kind: ProjectKind) -> None:
     assert (right["ana"], right["bo"]) == (1.0, 0.0)
 
 
-def test_deleting_and_restoring_labels_is_in_the_history(project: Project, kind: ProjectKind) -> None:
-    label_all(project, kind)
-    before = project.status().annotations
-    assert project.edit.delete_labels_of(["t0", "t1"]) == 4
-    (event,) = project.edit.history.last(1)
-    project.edit.history.undo(event.number)
-    assert project.status().annotations == before
+def test_deleting_and_restoring_labels_is_in_the_history(known: Project, kind: ProjectKind) -> None:
+    before = known.status().annotations
+    assert known.edit.delete_labels_of(["t0", "t1"]) == 4
+    (event,) = known.edit.history.last(1)
+    known.edit.history.undo(event.number)
+    assert known.status().annotations == before
 
 
-def test_a_class_is_renamed_in_all_that_was_said(project: Project, kind: ProjectKind) -> None:
-    label_all(project, kind)
-    project.refit()  # which names what it is about
-    project.gold.set("t0", kind.labels[0])
+def test_a_class_is_renamed_in_all_that_was_said(known: Project, kind: ProjectKind) -> None:
+    known.gold.set("t0", kind.labels[0])
     old, new, other = {
         "single": ("good", "fine", "bad"),
         "several": ("topics:price", "cost", "service"),
@@ -110,26 +128,24 @@ def test_a_class_is_renamed_in_all_that_was_said(project: Project, kind: Project
         "two questions": ("food:good", "fine", "bad"),
     }[kind.name]
     bare = old.rpartition(":")[2]
-    said = [one.label for one in project.reading.annotation_records()]
-    project.edit.rename_class(old, new)
-    renamed = [one.label for one in project.reading.annotation_records()]
+    said = [one.label for one in known.reading.annotation_records()]
+    known.edit.rename_class(old, new)
+    renamed = [one.label for one in known.reading.annotation_records()]
     assert renamed == [label.replace(bare, new) for label in said]
-    assert project.gold.labels()["t0"] == kind.labels[0].replace(bare, new)
+    assert known.gold.labels()["t0"] == kind.labels[0].replace(bare, new)
     with pytest.raises(InputError):
-        project.edit.rename_class(old, "other")
+        known.edit.rename_class(old, "other")
     with pytest.raises(ConflictError):
-        project.edit.rename_class(old.replace(bare, new), other)
-    for source in project.facets.each().values() or (project.beliefs,):
+        known.edit.rename_class(old.replace(bare, new), other)
+    for source in known.facets.each().values() or (known.beliefs,):
         source.now()
-    event = next(one for one in project.edit.history.last() if one.verb == "rename class")
-    project.edit.history.undo(event.number)
-    assert [one.label for one in project.reading.annotation_records()] == said
+    event = next(one for one in known.edit.history.last() if one.verb == "rename class")
+    known.edit.history.undo(event.number)
+    assert [one.label for one in known.reading.annotation_records()] == said
 
 
-def test_classes_come_and_two_become_one_and_both_are_undone(project: Project, kind: ProjectKind) -> None:
-    label_all(project, kind)
-    project.refit()
-    project.gold.set("t0", kind.labels[0])
+def test_classes_come_and_two_become_one_and_both_are_undone(known: Project, kind: ProjectKind) -> None:
+    known.gold.set("t0", kind.labels[0])
     new, old, into = {
         "single": ("great", "fair", "good"),
         "several": ("topics:taste", "topics:price", "topics:service"),
@@ -138,35 +154,34 @@ def test_classes_come_and_two_become_one_and_both_are_undone(project: Project, k
     }[kind.name]
 
     def held() -> tuple[object, ...]:
-        for source in project.facets.each().values() or (project.beliefs,):
+        for source in known.facets.each().values() or (known.beliefs,):
             assert source.now().consensus.basis.round
-        said = [one.label for one in project.reading.annotation_records()]
-        return project.questions or project.classes, said, project.gold.labels()
+        said = [one.label for one in known.reading.annotation_records()]
+        return known.questions or known.classes, said, known.gold.labels()
 
     before = held()
-    project.add_class(new)
+    known.add_class(new)
     with pytest.raises(ConflictError):
-        project.add_class(new)
-    project.edit.merge_classes(old, into)
+        known.add_class(new)
+    known.edit.merge_classes(old, into)
     merged = held()
-    assert project.refit().n_annotations == len(merged[1])  # type: ignore[arg-type]
+    assert known.refit().n_annotations == len(merged[1])  # type: ignore[arg-type]
     with pytest.raises(InputError):
-        project.edit.merge_classes(old, into)
+        known.edit.merge_classes(old, into)
     for verb in ("merge classes", "add class"):
-        event = next(one for one in project.edit.history.last() if one.verb == verb)
-        project.edit.history.undo(event.number)
+        event = next(one for one in known.edit.history.last() if one.verb == verb)
+        known.edit.history.undo(event.number)
     assert held() == before
     assert merged != before
-    project.refit()
+    known.refit()
 
 
-def test_a_backup_comes_back(project: Project, kind: ProjectKind, tmp_path: Path) -> None:
-    label_all(project, kind)
-    write_backup(project.store, tmp_path / "b")
+def test_a_backup_comes_back(known: Project, kind: ProjectKind, tmp_path: Path) -> None:
+    write_backup(known.store, tmp_path / "b")
     restore_backup(tmp_path / "b", str(tmp_path / "two.db"))
     with Project.open(tmp_path / "two.db") as two:
-        assert two.questions == project.questions
-        rows = [[one[:5] for one in each.reading.annotation_records()] for each in (project, two)]
+        assert two.questions == known.questions
+        rows = [[one[:5] for one in each.reading.annotation_records()] for each in (known, two)]
         assert rows[0] == rows[1]
         assert isinstance(two.next_task("cy"), Task)
 
@@ -240,10 +255,8 @@ def test_the_plan_of_the_audit_sample_is_shown(kind: ProjectKind, tmp_path: Path
 
 
 @pytest.fixture
-def clients(project: Project, tmp_path: Path) -> Iterator[tuple[TestClient, TestClient]]:
-    """Programs of an annotator and of an owner."""
-    for name in ("ana", "olga"):
-        project.people.set_token(name, hash_token(token_of(name)))
+def clients(tmp_path: Path) -> Iterator[tuple[TestClient, TestClient]]:
+    """Programs of an annotator and of an owner of the project that a test asks for before."""
     served_app = create_app(str(tmp_path / "p.db"), settings=web_settings())
     ana, olga = (
         TestClient(served_app, headers={"Authorization": f"Bearer {token_of(name)}"})
@@ -253,7 +266,9 @@ def clients(project: Project, tmp_path: Path) -> Iterator[tuple[TestClient, Test
     served_app.state.server.close()
 
 
-def test_labels_go_over_rest(clients: tuple[TestClient, TestClient], kind: ProjectKind) -> None:
+def test_labels_go_over_rest(
+    project: Project, clients: tuple[TestClient, TestClient], kind: ProjectKind
+) -> None:
     ana, olga = clients
     first, second, _ = kind.labels
     task = ana.post("/api/v1/tasks", json={"n": 1}).json()["tasks"][0]
@@ -263,14 +278,10 @@ def test_labels_go_over_rest(clients: tuple[TestClient, TestClient], kind: Proje
     assert ana.post("/api/v1/decisions/change", json={**body, "label": second}).json()["label"] == second
     assert ana.get("/api/v1/decisions").json()[0]["label"] == second
     assert ana.post("/api/v1/decisions/undo", json={}).json()["text_id"] == task["text_id"]
-    assert olga.get("/api/v1/status").json()["annotations"] == 0
+    assert olga.get("/api/v1/status").json()["annotations"] == project.status().annotations == 0
 
 
-def test_every_page_stands(
-    clients: tuple[TestClient, TestClient], project: Project, kind: ProjectKind
-) -> None:
-    label_all(project, kind)
-    project.refit()
+def test_every_page_stands(known: Project, clients: tuple[TestClient, TestClient], kind: ProjectKind) -> None:
     _, olga = clients
     for page in ("", "/trust", "/people", "/agreement", "/review", "/texts", "/settings", "/text?id=t0"):
         assert olga.get(f"/manage{page}").status_code == 200, page
@@ -278,7 +289,7 @@ def test_every_page_stands(
 
 
 def test_a_reviewer_decides_whatever_they_think_on_the_page(
-    clients: tuple[TestClient, TestClient], project: Project, kind: ProjectKind
+    project: Project, clients: tuple[TestClient, TestClient], kind: ProjectKind
 ) -> None:
     def decide(**sent: Any) -> int:
         return clients[1].post("/manage/adjudicate", data=sent, follow_redirects=False).status_code
@@ -303,7 +314,7 @@ def test_a_reviewer_decides_whatever_they_think_on_the_page(
 
 
 def test_a_cluster_is_labelled_at_once_at_every_door(
-    clients: tuple[TestClient, TestClient], project: Project, kind: ProjectKind, tmp_path: Path
+    project: Project, clients: tuple[TestClient, TestClient], kind: ProjectKind, tmp_path: Path
 ) -> None:
     first, second, third, label, posted = {
         "single": ("bad", "fair", "good", "good", {"label": "bad"}),
@@ -353,19 +364,18 @@ def test_a_cluster_is_labelled_at_once_at_every_door(
 
 
 @pytest.mark.parametrize("form", ["csv", "label-studio", "argilla"])
-def test_an_export_comes_back(project: Project, kind: ProjectKind, form: str, tmp_path: Path) -> None:
-    label_all(project, kind)
-    out = formats.write(project.export(), tmp_path / "out", format=form)
-    options = project.reading_options(formats.ReadOptions(format="auto" if form == "csv" else form))
+def test_an_export_comes_back(known: Project, kind: ProjectKind, form: str, tmp_path: Path) -> None:
+    out = formats.write(known.export(), tmp_path / "out", format=form)
+    options = known.reading_options(formats.ReadOptions(format="auto" if form == "csv" else form))
     source = formats.read(out, options)
     found = {
         (one.text_id, one.annotator): one.label for batch in source.batches() for one in batch.annotations
     }
-    assert found == {(one.text_id, one.annotator): one.label for one in project.reading.annotation_records()}
+    assert found == {(one.text_id, one.annotator): one.label for one in known.reading.annotation_records()}
 
 
 def test_labels_of_a_file_may_become_classes_at_every_door(
-    clients: tuple[TestClient, TestClient], project: Project, kind: ProjectKind, tmp_path: Path
+    project: Project, clients: tuple[TestClient, TestClient], kind: ProjectKind, tmp_path: Path
 ) -> None:
     label_all(project, kind)
     label, *more = {
@@ -392,9 +402,8 @@ def test_labels_of_a_file_may_become_classes_at_every_door(
     project.refit()
 
 
-def test_a_reviewer_decides_by_key(project: Project, kind: ProjectKind, tmp_path: Path) -> None:
-    label_all(project, kind)
-    project.submit("t0", kind.labels[1], annotator="olga")
+def test_a_reviewer_decides_by_key(known: Project, kind: ProjectKind, tmp_path: Path) -> None:
+    known.submit("t0", kind.labels[1], annotator="olga")
     keys, label = {
         "single": ("3", "good"),
         "several": ("2\n.", "topics=service"),
@@ -409,14 +418,14 @@ def test_a_reviewer_decides_by_key(project: Project, kind: ProjectKind, tmp_path
         shown = CliRunner().invoke(app, [*more, *chosen], input=f"f odd\n{keys}\n")
         assert shown.exit_code == 0, shown.output
         assert f"[{found[0]['text_id']}]" in shown.output
-        text = project.reading.find_annotations(
+        text = known.reading.find_annotations(
             AnnotationFilter(text_id=found[0]["text_id"], annotator="rita"), limit=5
         )
         assert [(one.label, one.comment, one.origin) for one in text.items] == [(label, "odd", "review")]
     done = CliRunner().invoke(app, ["review", path, "-r", "rita", "-n", "2"], input="s\nu\ns\nq\n")
     assert done.exit_code == 0, done.output
     assert "0 decided by rita" in done.output
-    decided = {one.text_id for one in project.reading.annotation_records() if one.annotator == "rita"}
+    decided = {one.text_id for one in known.reading.annotation_records() if one.annotator == "rita"}
     assert not any(f"[{text_id}]" in done.output for text_id in decided)
 
 
@@ -424,13 +433,10 @@ def test_a_reviewer_decides_by_key(project: Project, kind: ProjectKind, tmp_path
 
 
 def test_figures_are_the_same_at_all_doors(
-    clients: tuple[TestClient, TestClient], project: Project, kind: ProjectKind
+    known: Project, clients: tuple[TestClient, TestClient], kind: ProjectKind
 ) -> None:
-    label_all(project, kind)
-    project.refit()
-    project.facets.keep()
     for name in kind.facets:
-        beliefs = project.facets.of(name).now()
+        beliefs = known.facets.of(name).now()
         query = {} if name is None else {"question": name}
         told = clients[1].get("/api/v1/beliefs", params=query).json()
         assert told["consensus"]["quality"] == pytest.approx(beliefs.consensus.quality)
@@ -439,11 +445,10 @@ def test_figures_are_the_same_at_all_doors(
         assert people["ana"] == people["bo"] == beliefs.basis.labels // 2
 
 
-def test_people_who_agree_are_believed_and_the_report_says_so(project: Project, kind: ProjectKind) -> None:
-    label_all(project, kind)
-    assert gather(project, question=kind.facets[0]).title
+def test_people_who_agree_are_believed_and_the_report_says_so(known: Project, kind: ProjectKind) -> None:
+    assert gather(known, question=kind.facets[0]).title
     for name in kind.facets:
-        beliefs = project.facets.of(name).now()
+        beliefs = known.facets.of(name).now()
         assert beliefs.consensus.quality is not None
         assert beliefs.consensus.quality > 0.5
         alpha = beliefs.agreement.all_texts.alpha
@@ -451,9 +456,8 @@ def test_people_who_agree_are_believed_and_the_report_says_so(project: Project, 
 
 
 def test_the_final_model_is_trained_for_each_question(
-    project: Project, kind: ProjectKind, tmp_path: Path
+    known: Project, kind: ProjectKind, tmp_path: Path
 ) -> None:
-    label_all(project, kind)
     run = CliRunner().invoke
     path, out = str(tmp_path / "p.db"), tmp_path / "model"
     done = run(app, ["train", path, str(out), "--json"])
@@ -474,7 +478,7 @@ def test_the_final_model_is_trained_for_each_question(
 
 
 def test_machines_inform_at_each_question_and_never_vote(
-    clients: tuple[TestClient, TestClient], project: Project, kind: ProjectKind, tmp_path: Path
+    project: Project, clients: tuple[TestClient, TestClient], kind: ProjectKind, tmp_path: Path
 ) -> None:
     label_all(project, kind, "ana")
     code = tmp_path / "rules.py"
