@@ -13,6 +13,7 @@ from jurybox.project import Project
 from jurybox.store.gate import IN_HAND, REMARK_LENGTH, REMARKS_ON_A_TEXT
 from jurybox.store.records import NothingLeft, Role, Task, Why
 from jurybox.store.settings import ProjectSettings
+from support.copies import copied
 from support.store import Clock
 
 PLAIN = ProjectSettings(audit_size=0, overlap=0, max_labels=3, enough_agreement=None, first_labels=1)
@@ -25,12 +26,22 @@ def clock() -> Clock:
     return Clock()
 
 
-@pytest.fixture
-def project(location: str, clock: Clock) -> Iterator[Project]:
+def make(location: str) -> None:
     texts = [(f"t{i}", f"text {i}") for i in range(N)]
-    with Project.create(location, classes=["no", "yes"], texts=texts, settings=PLAIN, clock=clock) as project:
+    classes = ["no", "yes"]
+    with Project.create(location, classes=classes, texts=texts, settings=PLAIN, clock=Clock()) as project:
         for name in ("ana", "bo"):
             project.people.add(name)
+
+
+@pytest.fixture
+def place(location: str) -> str:
+    return copied(make, location)
+
+
+@pytest.fixture
+def project(place: str, clock: Clock) -> Iterator[Project]:
+    with Project.open(place, clock=clock) as project:
         yield project
 
 
@@ -323,7 +334,7 @@ def test_nobody_changes_their_mind_for_ever(project: Project, monkeypatch: pytes
 
 
 @pytest.mark.slow
-def test_keys_outlive_the_process(project: Project, location: str, clock: Clock) -> None:
+def test_keys_outlive_the_process(project: Project, place: str, clock: Clock) -> None:
     first, second = project.next_tasks("ana", 2).tasks
     for task in (first, second):
         project.submit(task, "yes")
@@ -335,7 +346,7 @@ def test_keys_outlive_the_process(project: Project, location: str, clock: Clock)
     project.change("ana", first.text_id, "yes", direct=False)
     project.skip(undone, "cannot tell", key="s")
     project.undo("ana", second.text_id, direct=False)
-    with Project.open(location, clock=clock) as later:
+    with Project.open(place, clock=clock) as later:
         assert later.undo("ana", key="u", direct=False) == undone
         later.flag(first.text_id, "odd", annotator="ana", key="f", direct=False)
         again = later.adjudicate("t9", "yes", reviewer="rita", key="v")

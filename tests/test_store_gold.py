@@ -20,6 +20,7 @@ from jurybox.store import rounds, snapshots
 from jurybox.store.filters import AnnotationFilter, TextFilter, TextState
 from jurybox.store.records import NothingLeft, Role, Task, Why
 from jurybox.store.settings import ProjectSettings
+from support.copies import copied
 from support.store import Clock
 
 N = 60
@@ -39,9 +40,13 @@ def make(location: str, settings: ProjectSettings = PLAIN, clock: Clock | None =
     return project
 
 
+def make_copied(location: str, settings: ProjectSettings) -> None:
+    make(location, settings).close()
+
+
 @pytest.fixture
 def project(location: str) -> Iterator[Project]:
-    with make(location) as project:
+    with Project.open(copied(make_copied, location, PLAIN), clock=Clock()) as project:
         yield project
 
 
@@ -363,7 +368,7 @@ def answer(project: Project, annotator: str, right: list[bool]) -> list[str]:
 
 @pytest.fixture
 def tested(location: str) -> Iterator[Project]:
-    with make(location, TEST) as project:
+    with Project.open(copied(make_copied, location, TEST), clock=Clock()) as project:
         yield project
 
 

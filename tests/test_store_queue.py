@@ -10,6 +10,7 @@ from jurybox.errors import ConflictError, InputError, NotFoundError
 from jurybox.project import Project
 from jurybox.store.records import NothingLeft, Role, Task, Why
 from jurybox.store.settings import ProjectSettings
+from support.copies import copied
 from support.store import Clock
 
 PLAIN = ProjectSettings(audit_size=0, overlap=0, max_labels=3, enough_agreement=None, first_labels=1)
@@ -25,9 +26,13 @@ def make(location: str, clock: Clock, n: int = 10, settings: ProjectSettings = P
     return Project.create(location, classes=["no", "yes"], texts=texts, settings=settings, clock=clock)
 
 
+def make_ten(location: str) -> None:
+    make(location, Clock()).close()
+
+
 @pytest.fixture
 def project(location: str, clock: Clock) -> Iterator[Project]:
-    with make(location, clock) as project:
+    with Project.open(copied(make_ten, location), clock=clock) as project:
         yield project
 
 
