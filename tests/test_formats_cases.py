@@ -65,6 +65,17 @@ RIGHT: list[tuple[str, tuple[str, ...], int, dict[str, int], dict[str, int]]] = 
     ("comment.csv", TONE, 1, BOTH, EACH),
     ("other_name.json", TONE, 1, BOTH, EACH),
     ("lower.csv", TONE, 1, {"wa": 1}, {"polite": 1}),
+    ("pairs.csv", TONE, 2, {"ana": 2, "bo": 1, "cy": 1}, {"polite": 1, "rude": 3}),
+    ("pairs_seconds.csv", TONE, 2, {"W1": 1, "W2": 1, "W3": 1}, {"polite": 1, "rude": 2}),
+    ("pairs.jsonl", TONE, 1, BOTH, EACH),
+    ("cell_dict.csv", TONE, 2, BOTH, EACH),
+    ("cell_python.csv", TONE, 2, BOTH, EACH),
+    ("cell_studio.csv", TONE, 1, {"1": 1}, {"polite": 1}),
+    ("text_once.csv", TONE, 1, BOTH, EACH),
+    ("heading.csv", TONE, 2, {"ana": 2, "bo": 1}, {"polite": 1, "rude": 2}),
+    ("rows.json", TONE, 2, {"ana": 2}, EACH),
+    ("strings.json", TONE, 2, {}, {}),
+    ("tokens.json", ("hatespeech", "normal"), 1, {"1": 1, "2": 1}, {"hatespeech": 1, "normal": 1}),
 ]
 
 
@@ -87,6 +98,7 @@ LOST = {
     "judgments_of_nobody.json": (TONE, "nothing says who gave those in the lists of 'judgments'"),
     "marks_of_nobody.csv": (TONE, "nothing says who gave what is in 'label'"),
     "topic_only.csv": (("sports", "politics"), "nothing says who gave what is in 'topic'"),
+    "label_inside.jsonl": (TONE, "nothing says who gave those in the lists of 'result'"),
 }
 
 
@@ -98,7 +110,16 @@ def test_labels_that_would_be_lost_are_named(name: str) -> None:
     assert all(problem in str(one) and "--keep" in str(one) for one in losses)
 
 
+def test_answers_about_several_texts_of_one_assignment_are_not_chosen_from() -> None:
+    (loss,) = formats.read(CASES / "mturk_texts.csv", ReadOptions(classes=TONE)).plan.losses
+    assert "several columns hold labels: 'Answer.tone1', 'Answer.tone2'" in str(loss)
+    first = ReadOptions(classes=TONE, columns={"text": "Input.text1", "label": "Answer.tone1"})
+    labels = labels_in(CASES / "mturk_texts.csv", first)
+    assert [(label.annotator, label.label) for label in labels] == [("W1", "polite"), ("W2", "rude")]
+
+
 REFUSED = {
+    "name_twice.json": (TONE, "an object has two values of the name 'label'"),
     "uneven.jsonl": (TONE, "has 2 labels by 3 annotators; expected as many"),
     "none.csv": (("None", "some"), "'none'.*is 'None' meant"),
     "login.csv": (TONE, "is a web page, not the file itself"),
@@ -169,6 +190,36 @@ def test_times_and_durations_are_read() -> None:
         20,
         20,
     ]
+
+
+def test_times_without_signs_and_those_of_javascript_and_sheets_are_read() -> None:
+    labels = labels_in(CASES / "time2.csv", ReadOptions(classes=TONE))
+    assert [label.time.isoformat() for label in labels if label.time is not None] == [
+        "2024-05-02T09:12:33+00:00",
+        "2024-05-02T09:12:33+02:00",
+        "2024-05-02T00:00:00+00:00",
+    ]
+    seconds = [label.seconds for label in labels_in(CASES / "pairs_seconds.csv", ReadOptions(classes=TONE))]
+    assert seconds == [3.5, 4, 2]
+
+
+def test_columns_of_who_and_what_are_named_in_the_plan() -> None:
+    (file,) = formats.read(CASES / "pairs.csv", ReadOptions(classes=TONE)).plan.files
+    assert {column.name: column.becomes for column in file.columns} == {
+        "id": "id",
+        "text": "text",
+        "annotator1": "annotator",
+        "label1": "label",
+        "annotator2": "annotator",
+        "label2": "label",
+    }
+
+
+def test_a_cell_that_is_no_object_as_those_above_it_is_an_error_at_that_cell(tmp_path: Path) -> None:
+    rows = "".join(f"{n},text {n},\"{{'ana': 'polite'}}\"\n" for n in range(1500))
+    (tmp_path / "late.csv").write_text(f"id,text,labels\n{rows}x,text,ana: polite\n")
+    with pytest.raises(FormatError, match=r"row 1501, column 'labels', value 'ana: polite'.*no JSON object"):
+        labels_in(tmp_path / "late.csv", ReadOptions(classes=TONE))
 
 
 def test_what_was_left_out_is_stated() -> None:

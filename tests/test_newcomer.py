@@ -13,10 +13,10 @@ import pandas as pd
 import pytest
 
 import jurybox as jb
-from jurybox.coding import LabelsWarning
 from jurybox.datasets import Dataset
 from jurybox.encoders import get_encoders
 from jurybox.labelled import ensemble
+from jurybox.spellings import LabelsWarning
 
 UNTYPED: Any = jb
 """As a notebook calls them: nothing looks at types before."""

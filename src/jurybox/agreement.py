@@ -17,11 +17,11 @@ from scipy import sparse
 
 from jurybox.annotations import Annotations
 from jurybox.arrays import DataFrame, Floats, Ints, freeze
-from jurybox.coding import LabelsWarning, as_number
 from jurybox.display import Shown
 from jurybox.errors import InputError
 from jurybox.labelled import as_annotations
 from jurybox.scales import set_distances
+from jurybox.spellings import LabelsWarning, as_number
 
 __all__ = [
     "Agreement",

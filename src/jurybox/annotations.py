@@ -120,7 +120,8 @@ class Annotations(Shown):
         """How many annotators gave each text each class, shape (N, K)."""
         # one class after the other in memory, because the sum or maximum of a text is then fast
         cell = self.label.astype(np.int64) * self.n_texts + self.text
-        counts = np.bincount(cell, minlength=self.n_texts * self.n_classes).reshape(self.n_classes, -1).T
+        counts = np.bincount(cell, minlength=self.n_texts * self.n_classes)
+        counts = counts.reshape(self.n_classes, self.n_texts).T
         freeze(counts)
         return counts
 

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from jurybox.annotations import Annotations, Duplicates
 from jurybox.arrays import Bools, Ints
-from jurybox.coding import as_number, encode, in_order, is_missing, missing_labels, missing_values
+from jurybox.coding import encode, in_order, is_missing, missing_labels, missing_values
 from jurybox.errors import InputError
 from jurybox.questions import NO_YES, Facet, Question, declared_questions
+from jurybox.spellings import as_number
 
 __all__ = [
     "NOT_ASKED",

@@ -24,6 +24,7 @@ __all__ = [
     "Ints",
     "Rng",
     "Series",
+    "as_floats",
     "blocks",
     "check_probabilities",
     "counted",
@@ -135,6 +136,24 @@ def spread(text_ids: Ints, seed: int) -> Ints:
     return ((z ^ (z >> np.uint64(31))) >> np.uint64(32)).astype(np.int64)
 
 
+def as_floats(values: Any, name: str) -> Floats:
+    """Return numbers as floats; raises InputError naming the argument where they are none.
+
+    Examples
+    --------
+    >>> as_floats([["60%"]], "pred_probs")
+    Traceback (most recent call last):
+    ...
+    jurybox.errors.InputError: pred_probs holds no numbers: could not convert string to float: '60%'
+    """
+    if np.iscomplexobj(values):
+        raise InputError(f"{name} holds complex numbers, expected real ones")
+    try:
+        return np.asarray(values, dtype=np.float64)
+    except (ValueError, TypeError) as error:
+        raise InputError(f"{name} holds no numbers: {error}") from error
+
+
 def check_probabilities(
     pred_probs: ArrayLike, shape: tuple[int | None, ...], name: str = "pred_probs"
 ) -> Floats:
@@ -160,7 +179,7 @@ def check_probabilities(
     >>> check_probabilities([[0.25, 0.75]], (1, 2))
     array([[0.25, 0.75]])
     """
-    probabilities = np.asarray(pred_probs, dtype=np.float64)
+    probabilities = as_floats(pred_probs, name)
     expected = "(" + ", ".join("any" if length is None else str(length) for length in shape) + ")"
     fits = probabilities.ndim == len(shape) and all(
         want is None or want == got for want, got in zip(shape, probabilities.shape, strict=True)

@@ -5,11 +5,9 @@ What means "no label" is here, too: the markers that programs write into a cell 
 
 from __future__ import annotations
 
-import warnings
 from collections import Counter
 from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
-from math import isfinite
-from numbers import Real
+from numbers import Number
 from typing import Any
 
 import numpy as np
@@ -17,11 +15,16 @@ from numpy.typing import ArrayLike, NDArray
 
 from jurybox.arrays import Bools, Index, Ints
 from jurybox.errors import InputError
+from jurybox.spellings import (
+    as_number,
+    refuse_lookalikes,
+    refuse_two_types,
+    warn_of_people,
+    warn_of_spellings,
+)
 
 __all__ = [
     "MISSING_MARKERS",
-    "LabelsWarning",
-    "as_number",
     "class_names",
     "encode",
     "encode_labels",
@@ -60,10 +63,6 @@ MISSING_MARKERS = frozenset(
 """Markers in lower case: of R, pandas, Excel, SPSS, Stata, SQL and Python, and dashes."""
 
 _NONE = ("None", "NONE")
-
-
-class LabelsWarning(UserWarning):
-    """Labels look as if a class were there in two spellings, or as if nobody had meant their order."""
 
 
 def is_missing(value: str, names: Collection[str] | None = None) -> bool:
@@ -158,7 +157,10 @@ def encode(
         )
     if known is None:
         codes, unique = pd.factorize(values)
-        return codes, np.asarray(unique)
+        names = np.asarray(unique)
+        refuse_two_types(names, name)
+        warn_of_people(names if name == "annotator" else ())
+        return codes, names
     names = identifiers(known, name)
     codes = pd.Index(names).get_indexer(pd.Index(values)).astype(np.int64)
     if (codes < 0).any():
@@ -192,6 +194,9 @@ def identifiers(known: Iterable[Any], name: str) -> NDArray[Any]:
 
     refuse_unordered(known, f"{name}s")
     unique = known.copy() if isinstance(known, np.ndarray) else pd.Index(known).to_numpy()
+    if (missing := missing_values(unique)).any():
+        got = plain(unique[int(missing.argmax())])
+        raise InputError(f"{name} {int(missing.argmax())} is missing (got {got!r}), expected an identifier")
     repeated = pd.Index(unique).duplicated()
     if repeated.any():
         row = int(repeated.argmax())
@@ -225,8 +230,8 @@ def encode_labels(
         names = _counted(_whole(numbers, rows))
     elif names is None:
         names = tuple(sorted(set(values.tolist()), key=_in_order))
-        _refuse_lookalikes(names)
-        _warn_of_spellings(names)
+        refuse_lookalikes(names)
+        warn_of_spellings(names)
     by_position = numbers is not None and all(isinstance(name, str) for name in names)
     if numbers is not None and by_position:
         refuse_truth_values(values, names)
@@ -260,31 +265,6 @@ def refuse_truth_values(values: NDArray[Any], names: Sequence[Hashable]) -> None
         )
 
 
-def _refuse_lookalikes(names: tuple[Hashable, ...]) -> None:
-    """Refuse a number that is a label in text form as well: they would be two classes."""
-    numbers = {as_number(name): name for name in names if not isinstance(name, str)}
-    for name in names:
-        if isinstance(name, str) and as_number(name) in numbers:
-            raise InputError(
-                f"labels {numbers[as_number(name)]!r} (a number) and {name!r} (a text) would be two classes; "
-                "make the column one type, for instance with .astype(str)"
-            )
-
-
-def _warn_of_spellings(names: tuple[Hashable, ...]) -> None:
-    """Warn of two labels that are one but for case and blanks around them: they are two classes."""
-    written: dict[str, str] = {}
-    for name in names:
-        if isinstance(name, str) and (twin := written.setdefault(name.strip().casefold(), name)) != name:
-            warnings.warn(
-                f"labels {twin!r} and {name!r} differ by case or blanks alone and are two classes; make them "
-                "one, for instance with .str.strip().str.lower(), or pass classes=",
-                LabelsWarning,
-                stacklevel=4,
-            )
-            return
-
-
 def _counted(labels: Ints) -> tuple[int, ...]:
     """Return the classes behind whole numbers: 0, 1, …, max where they count from 0, else those seen."""
     seen = sorted(set(labels.tolist()))
@@ -305,35 +285,22 @@ def _in_order(name: Hashable) -> tuple[bool, float, str]:
     return (number is None, number or 0.0, str(name))
 
 
-def as_number(name: Hashable) -> float | None:
-    """Return the finite number that a class is, also in text form; None where it is none.
-
-    Examples
-    --------
-    >>> as_number("10"), as_number(2), as_number("high")
-    (10.0, 2.0, None)
-    """
-    if not isinstance(name, str | Real):
-        return None
-    try:
-        number = float(name)
-    except (ValueError, OverflowError):
-        return None
-    return number if isfinite(number) else None
-
-
 def _numeric(values: NDArray[Any]) -> bool:
     """Whether labels are numbers (or booleans), not names."""
     if values.dtype != object:
         return bool(np.issubdtype(values.dtype, np.number) or values.dtype == bool)
-    return len(values) > 0 and not any(isinstance(value, str) for value in values)
+    return len(values) > 0 and all(isinstance(value, Number | np.bool_) for value in values)
 
 
 def _whole(numbers: NDArray[Any], rows: NDArray[np.integer]) -> Ints:
-    fractional = numbers != np.floor(numbers)
-    if fractional.any():
+    if np.iscomplexobj(numbers):
+        raise InputError(f"row {rows[0]}: label {numbers[0]} is a complex number, expected a whole one")
+    if (fractional := numbers != np.floor(numbers)).any():
         first = int(fractional.argmax())
         raise InputError(f"row {rows[first]}: label {numbers[first]} is not a whole number")
+    if (endless := ~(np.abs(numbers) < 2.0**63)).any():
+        first = int(endless.argmax())
+        raise InputError(f"row {rows[first]}: label {numbers[first]} is too large for the number of a class")
     return np.asarray(numbers, dtype=np.int64)
 
 

@@ -17,8 +17,9 @@ from jurybox.coding import missing_values
 from jurybox.consensus import estimate_consensus
 from jurybox.encoders import fit_views, get_encoders
 from jurybox.errors import InputError
-from jurybox.inputs import array, is_counted, table
+from jurybox.inputs import array, table
 from jurybox.labelled import places_of, probabilities
+from jurybox.text_rows import is_counted
 
 __all__ = ["EncoderTransformer", "JuryClassifier"]
 

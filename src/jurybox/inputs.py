@@ -20,14 +20,14 @@ from jurybox.errors import InputError, InputTypeError
 __all__ = [
     "COLUMNS",
     "ID_NAMES",
+    "TEXT_NAMES",
     "Long",
     "Wide",
     "array",
-    "is_counted",
     "long_columns",
     "named_columns",
+    "renamed",
     "table",
-    "text_rows",
     "wide_cells",
 ]
 
@@ -36,8 +36,10 @@ COLUMNS = ("text", "annotator", "label")
 ID_NAMES = ("id", "text_id", "uid", "text")
 """What a column with the texts' ids is called."""
 
-_TEXTS = ("text", "sentence", "document", "content")
-_NO_ANNOTATORS = {*ID_NAMES, *_TEXTS, "index", "unnamed: 0"}
+TEXT_NAMES = ("text", "sentence", "document", "content")
+"""What a column with the texts is called."""
+
+_NO_ANNOTATORS = {*ID_NAMES, *TEXT_NAMES, "index", "unnamed: 0"}
 _LEAST_DISTINCT = 5
 _LEAST_ROWS = 10
 _MOST_COLUMNS = 100
@@ -71,6 +73,8 @@ def table(data: Any) -> DataFrame | None:
 
     if isinstance(data, pd.DataFrame):
         return data
+    if isinstance(data, np.ndarray) and data.dtype.names:
+        return pd.DataFrame(data)
     library = type(data).__module__.partition(".")[0]
     if library == "polars" and type(data).__name__ in ("DataFrame", "LazyFrame"):
         held = data.collect() if hasattr(data, "collect") else data
@@ -96,6 +100,11 @@ def _listed(column: Any) -> Any:
 
 
 def _cells(name: Hashable, column: Any) -> list[Any]:
+    if isinstance(column, Mapping):
+        raise InputError(
+            f"got a dict of dicts, the first called {name!r}; pass pandas.DataFrame(…) of it, in which they "
+            "are columns, or its .T, in which they are rows"
+        )
     if isinstance(column, str) or not isinstance(held := array(column), Iterable):
         raise InputError(f"got a dict with {column!r:.40} as {name!r}, expected columns: a list a name")
     return list(held)
@@ -129,6 +138,8 @@ def _saved(data: Any) -> DataFrame:
 def array(values: Any) -> Any:
     """Return series, tensors, Arrow arrays and sparse matrices as NumPy arrays, and generators as lists.
 
+    What an array masks is missing.
+
     Raises
     ------
     InputError
@@ -140,6 +151,9 @@ def array(values: Any) -> Any:
     >>> array(csr_array([[0.0, 1.0]]))
     array([[0., 1.]])
     """
+    if isinstance(values, np.ma.MaskedArray):
+        missing = np.nan if values.dtype.kind == "f" else None
+        return np.where(np.ma.getmaskarray(values), missing, values.data)
     if isinstance(values, np.ndarray | list | tuple):
         return values
     if isinstance(values, set | frozenset):
@@ -199,18 +213,25 @@ def _parts(
 ) -> dict[str, Any]:
     frame = table(data)
     if frame is not None:
-        renamed = _renamed(frame, columns, (*names, *optional))
-        absent = [name for name in names if name not in renamed.columns]
+        frame = _with_levels(frame, {*names, *optional, *(columns or {}).values()})
+        held = renamed(frame, columns, (*names, *optional))
+        absent = [name for name in names if name not in held.columns]
         if absent:
             raise InputError(
                 f"the frame has the columns {list(frame.columns)}, expected {list(names)}; "
                 f"{', '.join(absent)} missing: pass columns={{{absent[0]!r}: '…'}} with the name it has here"
             )
-        return {name: renamed[name] for name in (*names, *optional) if name in renamed.columns}
+        return {name: held[name] for name in (*names, *optional) if name in held.columns}
     rows = _tuples(data, names) if any(part is None for part in given) else (data, *given)
     parts = dict(zip(names, rows, strict=True))
     _refuse_other_rows(parts)
     return parts
+
+
+def _with_levels(frame: DataFrame, wanted: set[Any]) -> DataFrame:
+    """Return a frame with the levels of its index that are wanted as columns, such as `groupby` makes."""
+    levels = [name for name in frame.index.names if name in wanted and name not in frame.columns]
+    return frame.reset_index(levels) if levels else frame
 
 
 def _refuse_other_rows(parts: Mapping[str, Any]) -> None:
@@ -241,7 +262,7 @@ def _tuples(data: Any, names: Sequence[str]) -> tuple[list[Any], ...]:
     return tuple(map(list, zip(*rows, strict=True)))
 
 
-def _renamed(frame: DataFrame, columns: Mapping[str, Hashable] | None, ours: Sequence[str]) -> DataFrame:
+def renamed(frame: DataFrame, columns: Mapping[str, Hashable] | None, ours: Sequence[str]) -> DataFrame:
     """Rename columns from the caller's names to ours."""
     for own, theirs in (columns or {}).items():
         if own not in ours:
@@ -252,7 +273,11 @@ def _renamed(frame: DataFrame, columns: Mapping[str, Hashable] | None, ours: Seq
             raise InputError(f"columns: there is no column {theirs!r} among {list(frame.columns)}")
     chosen = {theirs: own for own, theirs in (columns or {}).items()}
     stale = [name for name in frame.columns if name in chosen.values() and name not in chosen]
-    return frame.drop(columns=stale).rename(columns=chosen)
+    named = frame.drop(columns=stale).rename(columns=chosen)
+    twice = [name for name in ours if list(named.columns).count(name) > 1]
+    if twice:
+        raise InputError(f"two columns are called {twice[0]!r}, expected one; drop or rename the other")
+    return named
 
 
 def _vector(values: Any, name: str) -> NDArray[Any]:
@@ -300,7 +325,7 @@ def wide_cells(labels: Any, columns: Mapping[str, Hashable] | None) -> Wide:
             _refuse_texts([cells[:, at] for at in range(cells.shape[1])], list(range(cells.shape[1])))
         return Wide(cells, np.arange(cells.shape[0]), np.arange(cells.shape[1]))
     if columns:
-        frame = _renamed(frame, columns, ("text",)).set_index("text")
+        frame = renamed(frame, columns, ("text",)).set_index("text")
     parts = [frame.iloc[:, at] for at in range(frame.shape[1])]
     _refuse_texts([part.to_numpy() for part in parts], list(frame.columns))
     texts, people = identifiers(frame.index, "text"), identifiers(frame.columns, "annotator")
@@ -359,62 +384,3 @@ def _distinct(column: NDArray[Any]) -> set[Any] | None:
         return set(column[~missing_values(column)].tolist())
     except TypeError:
         return None
-
-
-def is_counted(ids: Any) -> bool:
-    """Whether identifiers, or an index of pandas, just count the rows: they say nothing of their order.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> is_counted(pd.RangeIndex(3)), is_counted(pd.Index([2, 0, 1])), is_counted(["t1"])
-    (True, False, False)
-    """
-    return np.asarray(ids).dtype.kind in "iu" and np.array_equal(ids, np.arange(len(ids)))
-
-
-def text_rows(
-    data: Any, columns: Mapping[str, Hashable] | None = None
-) -> Iterator[tuple[Any, Any, dict[str, Any]]] | None:
-    """Return id (None where there is none), text and further values of each row of a table of texts.
-
-    A series is its texts, a dict of strings ids and texts. Ids are a column that is called so, else an index
-    that does more than count. None where ``data`` is no table.
-
-    Raises
-    ------
-    InputError
-        If the table has no column of texts.
-    """
-    if isinstance(data, Mapping) and data and all(isinstance(text, str) for text in data.values()):
-        return ((key, text, {}) for key, text in data.items())
-    frame = data.to_frame("text") if _is_series(data) else table(data)
-    if frame is None:
-        return None
-    renamed = _renamed(frame, columns, ("id", "text"))
-    text = next((name for name in _TEXTS if name in renamed.columns), None)
-    if text is None:
-        raise InputError(
-            f"the frame has the columns {list(frame.columns)!r:.200}, expected text and, where texts have "
-            "one, id: pass columns={'text': '…'} with the name it has here"
-        )
-    ids = next((name for name in ID_NAMES if name != "text" and name in renamed.columns), None)
-    rest = [name for name in renamed.columns if name not in (ids, text)]
-    keys = renamed[ids].tolist() if ids is not None else _index_ids(renamed.index)
-    further = (
-        zip(*(renamed[name].tolist() for name in rest), strict=True) if rest else iter([()] * len(renamed))
-    )
-    return (
-        (key, value, dict(zip(map(str, rest), more, strict=True)))
-        for key, value, more in zip(keys, renamed[text].tolist(), further, strict=True)
-    )
-
-
-def _is_series(data: Any) -> bool:
-    return hasattr(data, "iloc") and hasattr(data, "to_frame")
-
-
-def _index_ids(index: Any) -> list[Any]:
-    """Return the labels of an index as ids: names, or numbers each of which is there once, out of count."""
-    named = index.dtype.kind in "OU" or (not is_counted(index) and index.is_unique)
-    return list(index) if named else [None] * len(index)

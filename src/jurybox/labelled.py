@@ -13,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jurybox.annotations import Annotations
-from jurybox.arrays import Floats, Ints, Series, check_probabilities
+from jurybox.arrays import Floats, Ints, Series, as_floats, check_probabilities
 from jurybox.coding import plain
 from jurybox.errors import InputError, InputTypeError
-from jurybox.inputs import COLUMNS, ID_NAMES, array, is_counted, table
+from jurybox.inputs import COLUMNS, ID_NAMES, array, table
+from jurybox.text_rows import is_counted
 
 __all__ = [
     "annotations_at",
@@ -237,7 +238,7 @@ def probabilities(
         frame = frame.iloc[:, _places(frame.columns, classes, "class", name)]
     if texts is not None and not (unnamed and len(frame) == len(texts)):
         frame = frame.iloc[_places(frame.index, texts, "text", name)]
-    return check_probabilities(frame.to_numpy(dtype=np.float64), shape, name)
+    return check_probabilities(frame.to_numpy(), shape, name)
 
 
 def _places(labels: Any, wanted: Any, kind: str, name: str) -> Ints:
@@ -296,7 +297,7 @@ def ensemble(pred_probs: Any, texts: NDArray[Any], classes: Sequence[Hashable]) 
         return np.stack([probabilities(each, texts, classes) for each in pred_probs])
     if table(pred_probs) is not None:
         return probabilities(pred_probs, texts, classes)[None]
-    p = np.asarray(array(pred_probs), dtype=np.float64)
+    p = as_floats(array(pred_probs), "pred_probs")
     if p.ndim != 3:
         return check_probabilities(p, (len(texts), len(classes)))[None]
     if len(p) == 0:

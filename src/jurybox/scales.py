@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jurybox.arrays import Floats
-from jurybox.coding import as_number
 from jurybox.errors import InputError
+from jurybox.spellings import as_number
 
 __all__ = [
     "CLASS_KEYS",

@@ -17,6 +17,7 @@ from jurybox.consensus.crowdlab import calibrated, check_ensemble, settle
 from jurybox.consensus.majority import majority_labels
 from jurybox.doubts import doubt
 from jurybox.errors import InputError
+from jurybox.inputs import array
 from jurybox.labelled import as_annotations, by_text, labelled_as, probabilities, scores_of
 
 __all__ = [
@@ -307,16 +308,27 @@ def select_batch(
     array([1, 2])
     """
     annotations, rng = as_annotations(annotations), generator(rng)
-    if size < 1:
-        raise InputError(f"size is {size}, expected at least 1")
+    if size < 1 or size != int(size):
+        raise InputError(f"size is {size}, expected a whole number, at least 1")
+    size = int(size)
     if max_labels is not None and max_labels < 1:
         raise InputError(f"max_labels is {max_labels}, expected at least 1 or None")
     scores = scores_of(scores, annotations.texts)
     if np.shape(scores) != (annotations.n_texts,):
         raise InputError(f"scores has shape {np.shape(scores)}, expected ({annotations.n_texts},)")
     wanting = annotations.n_labels < max_labels if max_labels else np.ones(annotations.n_texts, dtype=bool)
-    may = wanting if eligible is None else wanting & eligible
+    may = wanting if eligible is None else wanting & _mask(eligible, annotations.n_texts)
     return rank(scores, rng, eligible=may, first=size)[:size]
+
+
+def _mask(eligible: Any, n_texts: int) -> Bools:
+    held = np.asarray(array(eligible))
+    if held.dtype != bool or held.shape != (n_texts,):
+        raise InputError(
+            f"eligible is of type {held.dtype} and shape {held.shape}, expected bool, one for each of "
+            f"{n_texts} texts"
+        )
+    return held
 
 
 def _several_classes(pred_probs: Any) -> Floats:

@@ -13,12 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jurybox.annotations import Annotations
-from jurybox.coding import class_names, identifiers
+from jurybox.coding import class_names, identifiers, refuse_unordered
 from jurybox.errors import InputError
-from jurybox.inputs import array, table, text_rows
+from jurybox.inputs import array, table
 from jurybox.labelled import annotations_over
 from jurybox.questions import Question
 from jurybox.sheets import AnswerSheet
+from jurybox.text_rows import text_rows
 from jurybox.whole import whole_answers
 from jurybox.written import answer_written, writable_questions
 
@@ -79,8 +80,10 @@ def one_or_several(
     if not questions and classes is None:
         raise InputError("got neither classes nor questions, expected either: what is asked of a text?")
     if not questions:
-        return (), classes or (), False
-    if classes:
+        refuse_unordered(classes, "classes")
+        held = array(classes)
+        return (), held.tolist() if isinstance(held, np.ndarray) else held, False
+    if classes is not None and len(classes):
         raise InputError("got questions and classes, expected either: the classes are those of the questions")
     asked = writable_questions(questions)
     if len(asked) > 1 or asked[0].kind == "several":

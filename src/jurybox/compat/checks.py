@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from jurybox.annotations import Annotations
 from jurybox.arrays import Floats, Ints
 from jurybox.errors import InputError, InputTypeError
+from jurybox.inputs import array
 
 __all__ = [
     "Labels",
@@ -75,7 +76,7 @@ def read_labels(labels: Labels) -> WideLabels:
     if isinstance(labels, pd.DataFrame):
         cells, index, annotators = labels.to_numpy(dtype=object), labels.index, labels.columns
     elif isinstance(labels, np.ndarray):
-        cells, index, annotators = labels, None, None
+        cells, index, annotators = array(labels), None, None
     else:
         raise InputError(
             "labels_multiannotator must be either a NumPy array or Pandas DataFrame, got "
@@ -111,9 +112,9 @@ def check_labels(
     if not allow_single_label:
         _check_several(labels.cells, given)
     values = labels.cells[given]
-    if (values != np.floor(values)).any() or (values < 0).any():
-        wrong = values[(values != np.floor(values)) | (values < 0)][0]
-        raise InputError(f"Labels must be zero-indexed integers: positions of the classes; got {wrong}")
+    wrong = values[(values != np.floor(values)) | (values < 0) | ~np.isfinite(values)]
+    if len(wrong):
+        raise InputError(f"Labels must be zero-indexed integers: positions of the classes; got {wrong[0]}")
     if pred_probs is None:
         return
     _check_dimensions(pred_probs, "pred_probs", ensemble)
@@ -140,18 +141,18 @@ def check_probability_arrays(pred_probs: Any, pred_probs_unlabeled: Any, *, ense
         If both are None, or the type, dimensions or numbers of classes are wrong.
     """
     arrays = {"pred_probs": pred_probs, "pred_probs_unlabeled": pred_probs_unlabeled}
-    given = {name: array for name, array in arrays.items() if array is not None}
+    given = {name: values for name, values in arrays.items() if values is not None}
     if not given:
         raise InputError("pred_probs and pred_probs_unlabeled cannot both be None, specify at least one")
-    for name, array in given.items():
-        _check_dimensions(array, name, ensemble)
-        _check_values(array, name)
-    if len({array.shape[-1] for array in given.values()}) > 1:
+    for name, values in given.items():
+        _check_dimensions(values, name, ensemble)
+        _check_values(values, name)
+    if len({values.shape[-1] for values in given.values()}) > 1:
         raise InputError(
             f"pred_probs and pred_probs_unlabeled must have the same number of classes, got "
             f"{pred_probs.shape[-1]} and {pred_probs_unlabeled.shape[-1]}"
         )
-    if ensemble and len({len(array) for array in given.values()}) > 1:
+    if ensemble and len({len(values) for values in given.values()}) > 1:
         raise InputError(
             f"pred_probs and pred_probs_unlabeled must have the same number of models, got "
             f"{len(pred_probs)} and {len(pred_probs_unlabeled)}"
@@ -218,22 +219,23 @@ def _check_several(cells: Floats, given: NDArray[np.bool_]) -> None:
         warnings.warn("Annotators do not agree on any example. Check input data.", stacklevel=4)
 
 
-def _check_dimensions(array: Any, name: str, ensemble: bool) -> None:
-    if not isinstance(array, np.ndarray):
-        raise InputTypeError(f"{name} must be a numpy array, got {type(array).__name__}")
+def _check_dimensions(given: Any, name: str, ensemble: bool) -> None:
+    if not isinstance(given, np.ndarray):
+        raise InputTypeError(f"{name} must be a numpy array, got {type(given).__name__}")
     wanted, other = (3, 2) if ensemble else (2, 3)
-    if array.ndim != wanted:
+    if given.ndim != wanted:
         hint = ""
-        if array.ndim == other:
+        if given.ndim == other:
             form = "non-ensemble" if ensemble else "ensemble"
             hint = f" For a {other}d array use the {form} version of this function."
-        raise InputError(f"{name} must be a {wanted}d array, got {array.ndim} dimension(s).{hint}")
-    if array.shape[-1] < 2:
-        raise InputError(f"{name} has {array.shape[-1]} class, expected at least 2")
-    if ensemble and len(array) == 0:
+        raise InputError(f"{name} must be a {wanted}d array, got {given.ndim} dimension(s).{hint}")
+    if given.shape[-1] < 2:
+        raise InputError(f"{name} has {given.shape[-1]} class, expected at least 2")
+    if ensemble and len(given) == 0:
         raise InputError(f"{name} holds no model, expected at least one")
 
 
-def _check_values(array: NDArray[Any], name: str) -> None:
-    if not ((array >= -1e-6) & (array <= 1 + 1e-6)).all():
+def _check_values(given: NDArray[Any], name: str) -> None:
+    values = array(given)  # what is masked is NaN
+    if not ((values >= -1e-6) & (values <= 1 + 1e-6)).all():
         raise InputError(f"Values in {name} must be between 0 and 1, and none may be NaN.")

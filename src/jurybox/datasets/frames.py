@@ -12,8 +12,9 @@ from jurybox.annotations import Annotations
 from jurybox.arrays import DataFrame, Ints, Rng, generator
 from jurybox.coding import identifiers, missing_labels
 from jurybox.errors import InputError
-from jurybox.inputs import table, text_rows
+from jurybox.inputs import table
 from jurybox.labelled import annotations_at, annotations_over
+from jurybox.text_rows import text_rows
 
 __all__ = [
     "TEST_SHARE",

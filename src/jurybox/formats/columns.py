@@ -234,17 +234,19 @@ class _Guess:
         both = [at for at in named if at in holding]
         certain = sure and has_words(self.labels)
         others = [at for at in holding if not is_result(self.table.columns[at], of_words=certain)]
-        if both or len(others) == 1:
-            chosen: int | None = (both or others)[0]
-        elif sure and others:
+        alike = [] if self.tool is None else self.tool.alike("label", {at: self.free[at] for at in both})
+        rivals = alike if len(alike) > 1 else others if sure and not both else []
+        if len(rivals) > 1:
             self._say(
                 "several",
                 "several columns hold labels: {columns}",
                 "--column label=NAME for the one to import",
                 loses_labels=True,
-                columns=[self.table.columns[at] for at in others],
+                columns=[self.table.columns[at] for at in rivals],
             )
             return None
+        if both or len(others) == 1:
+            chosen: int | None = (both or others)[0]
         elif certain and holding:
             self._say(
                 "only_results",

@@ -171,8 +171,11 @@ def header_at(rows: Sequence[Sequence[str]]) -> int:
     def known(row: Sequence[str]) -> int:
         return sum(is_known(cell.strip()) for cell in row)
 
-    if not rows or known(rows[0]) or sum(bool(cell.strip()) for cell in rows[0]) > 1:
+    filled = sum(bool(cell.strip()) for cell in rows[0]) if rows else 0
+    if not rows or filled == len(rows[0]) > 1 or known(rows[0]) > 1:
         return 0
+    if filled > 1 or known(rows[0]):  # "Labels" over the columns of all annotators
+        return int(known(rows[1]) > max(1, known(rows[0]))) if len(rows) > 1 else 0
     return next((at for at, row in enumerate(rows[:_MOST_ABOVE]) if known(row) > 1), 0)
 
 

@@ -12,6 +12,7 @@ from jurybox.errors import FormatError
 from jurybox.formats.answered import LABEL, with_answers
 from jurybox.formats.columns import guess_layout
 from jurybox.formats.detect import is_guess, sniff_encoding
+from jurybox.formats.inside import objects_in_cells, paired
 from jurybox.formats.marks import with_marked_labels
 from jurybox.formats.names import is_known
 from jurybox.formats.options import ReadOptions
@@ -294,6 +295,8 @@ class Opening:
             rows = sum(1 for _ in table.rows()) if rows is None else rows
             return self.items(tool, lambda: objects_of(table), sample, rows)
         known = None if ours else table_tool(self.asked, table.columns)
+        if not (known or ours) and (part := self._with_answers_inside(table)) is not None:
+            return part
         about = self.context()
         if known is QUALTRICS:
             table = without_preamble(table, about)
@@ -310,6 +313,18 @@ class Opening:
                 )
                 return self.understood(marked, survey(marked), None)
         return self.understood(table, found, known)
+
+    def _with_answers_inside(self, table: Table) -> Part | None:
+        """Open a table whose rows have several annotations each as objects of a tool; None for any other."""
+        found = paired(table, self.labels, self.options)
+        read = objects_in_cells(table) if found is None else found[0]
+        sample, rows = ([], 0) if read is None else _sample(read())
+        if read is None or (tool := object_tool(self.asked, sample)) is None:
+            return None
+        part = self.items(tool, read, sample, rows)
+        plan, (_, columns) = part.plan, found or (read, ())
+        kept = [one for one in plan.columns if not columns or one.name != "annotations"]
+        return replace(part, plan=replace(plan, columns=(*kept, *columns)))
 
     def understood(self, table: Table, found: Survey, tool: TableTool | None) -> Part:
         """Open a table by what its columns hold."""

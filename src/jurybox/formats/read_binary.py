@@ -6,7 +6,7 @@ import itertools
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from jurybox.errors import FormatError, require
 from jurybox.formats.names import header_at
@@ -131,46 +131,57 @@ def objects_of(table: Table) -> Iterator[dict[str, object]]:
         yield dict(zip(table.columns, row, strict=True))
 
 
-def _class_names(features: Mapping[str, Any]) -> dict[str, Sequence[str]]:
-    """Return the names of classes by column, also of lists of classes."""
-    inner = {name: getattr(feature, "feature", feature) for name, feature in features.items()}
-    return {name: feature.names for name, feature in inner.items() if hasattr(feature, "names")}
+_Names: TypeAlias = "Sequence[str] | Mapping[str, _Names]"
+"""The names of classes, or those of the fields of an object."""
 
 
-def _names_in(metadata: Mapping[bytes, bytes] | None) -> dict[str, Sequence[str]]:
+def _class_names(features: Mapping[str, Any]) -> dict[str, _Names]:
+    """Return the names of classes by column, also where they are in lists and in objects."""
+    found = ((str(name), _names_of(feature)) for name, feature in features.items())
+    return {name: names for name, names in found if names}
+
+
+def _names_of(feature: Any) -> _Names | None:
+    """Return the names of classes in a feature of Hugging Face, as an object of theirs or as JSON."""
+    if isinstance(feature, list):  # as older files write a list
+        return _names_of(feature[0]) if feature else None
+    if isinstance(feature, Mapping) and not isinstance(feature.get("_type"), str):
+        return _class_names(feature) or None
+    held = feature if isinstance(feature, Mapping) else getattr(feature, "__dict__", {})
+    if held.get("feature") is not None:
+        return _names_of(held["feature"])
+    names = getattr(feature, "names", held.get("names"))
+    return [str(name) for name in names] if isinstance(names, list) else None
+
+
+def _names_in(metadata: Mapping[bytes, bytes] | None) -> dict[str, _Names]:
     """Return the names of classes that a data set of Hugging Face keeps in the metadata of its files."""
     try:
-        features = json.loads((metadata or {}).get(b"huggingface", b"{}"))["info"]["features"]
-        inner = {name: _inner(feature) for name, feature in features.items()}
-        return {name: list(map(str, one["names"])) for name, one in inner.items() if "names" in one}
+        return _class_names(json.loads((metadata or {}).get(b"huggingface", b"{}"))["info"]["features"])
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return {}
 
 
-def _inner(feature: Any) -> Mapping[str, Any]:
-    """Return what a column of lists has lists of, else what the column has; older files write `[feature]`."""
-    while isinstance(feature, list) and feature:
-        feature = feature[0]
-    inner = feature.get("feature", feature) if isinstance(feature, dict) else {}
-    return inner if isinstance(inner, dict) else {}
-
-
-def _rows_of(batch: Any, names: Mapping[str, Sequence[str]]) -> Iterator[Row]:
+def _rows_of(batch: Any, names: Mapping[str, _Names]) -> Iterator[Row]:
     columns = zip(batch.schema.names, batch.columns, strict=True)
     return zip(*(_named(column.to_pylist(), names.get(name)) for name, column in columns), strict=True)
 
 
-def _named(values: Sequence[Any], names: Sequence[str] | None) -> Sequence[object]:
-    """Return the names of numbered classes; below 0 there is none."""
+def _named(values: Sequence[Any], names: _Names | None) -> Sequence[object]:
+    """Return values with the names of numbered classes; below 0 there is none."""
+    return values if names is None else [_with_names(value, names) for value in values]
 
-    def name(value: Any) -> object:
-        if isinstance(value, list):
-            return [name(one) for one in value]
-        if not isinstance(value, int) or value >= len(names or ()):
-            return value
-        return None if value < 0 or names is None else names[value]
 
-    return values if names is None else [name(value) for value in values]
+def _with_names(value: Any, names: _Names) -> object:
+    if isinstance(value, list):
+        return [_with_names(one, names) for one in value]
+    if isinstance(names, Mapping):
+        inner = value.items() if isinstance(value, Mapping) else ()
+        held = {name: _with_names(one, names[name]) if name in names else one for name, one in inner}
+        return held if isinstance(value, Mapping) else value
+    if not isinstance(value, int) or value >= len(names):
+        return value
+    return None if value < 0 else names[value]
 
 
 def _first_line(error: BaseException) -> str:

@@ -10,7 +10,7 @@ from typing import IO, TypeAlias, TypeGuard
 
 from jurybox.errors import FormatError
 from jurybox.formats.containers import BROKEN_FILE, open_text
-from jurybox.formats.names import role_of
+from jurybox.formats.names import is_known, role_of
 from jurybox.formats.read_csv import MOST_CHARACTERS, SAMPLE_ROWS, wrong_bytes
 from jurybox.formats.records import MISSING, Row, Table
 
@@ -63,7 +63,7 @@ def iter_objects(path: Path, encoding: str) -> Iterator[JsonObject]:
 def _values(scanner: _Scanner) -> Iterator[object]:
     first = scanner.peek()
     if first == "[":
-        yield from scanner.array()
+        yield from _named(scanner.array())
     elif first == "{":
         value = scanner.value()
         if not scanner.peek() and isinstance(value, dict):
@@ -75,6 +75,21 @@ def _values(scanner: _Scanner) -> Iterator[object]:
         raise FormatError("is empty", file=scanner.file_name, code="empty_file")
     else:
         raise scanner.wrong("starts with neither { nor [, so it is no JSON of records")
+
+
+def _named(values: Iterator[object]) -> Iterator[object]:
+    """Give the values of an array names: a string is a text, and the first of several lists has the names."""
+    first = next(values, None)
+    if isinstance(first, str):
+        yield from (
+            {"text": one} if isinstance(one, str) else one for one in itertools.chain([first], values)
+        )
+    elif isinstance(first, list) and sum(isinstance(name, str) and is_known(name) for name in first) > 1:
+        for row in values:
+            fits = isinstance(row, list) and len(row) <= len(first)
+            yield dict(zip(map(str, first), row, strict=False)) if fits else row
+    elif first is not None:
+        yield from itertools.chain([first], values)
 
 
 def _inside(value: dict[str, object]) -> Iterator[object]:
@@ -164,12 +179,25 @@ def _records_of_mapping(value: Mapping[str, Mapping[str, object]]) -> Iterator[o
         yield dict(value)
 
 
+class _TwiceError(Exception):
+    """An object has one name twice, with two values: one would be lost."""
+
+
+def _object_of(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        twice = next((name for name, value in pairs if made[name] != value), None)
+        if twice is not None:
+            raise _TwiceError(twice)
+    return made
+
+
 class _Scanner:
     """Reads JSON values off a text file, holding no more of it than one value."""
 
     def __init__(self, file: IO[str], path: Path) -> None:
         self._file = file
-        self._decoder = json.JSONDecoder()
+        self._decoder = json.JSONDecoder(object_pairs_hook=_object_of)
         self._buffer = ""
         self._at = 0
         self._line = 1
@@ -207,6 +235,8 @@ class _Scanner:
                 found, end = self._decoder.raw_decode(self._buffer, self._at)
             except RecursionError:
                 raise self.wrong("is nested too deeply") from None
+            except _TwiceError as error:
+                raise self.wrong(f"an object has two values of the name {error.args[0]!r}") from None
             except ValueError as error:
                 if len(self._buffer) - self._at > MOST_CHARACTERS:
                     raise self.wrong("is no JSON, or one value of more than 16 million characters") from error

@@ -262,7 +262,7 @@ class Table:
 
 
 def without_repeats(records: Iterable[Record], file: str) -> Iterator[Record]:
-    """Leave out a text that some rows in a row repeat, as long tables do.
+    """Leave out a text that some rows in a row repeat or leave blank, as long tables do.
 
     Raises
     ------
@@ -274,7 +274,7 @@ def without_repeats(records: Iterable[Record], file: str) -> Iterator[Record]:
         if isinstance(record, TextRecord):
             first = seen.setdefault(record.id, record)
             if first is not record:
-                if first.text != record.text:
+                if first.text != record.text and (record.text.strip() or not first.text):
                     problem = (
                         f"the id {record.id!r} has another text than in row {first.row}; ids must be unique"
                     )

@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from jurybox.formats.inside import unpacked
 from jurybox.formats.names import NAMES, family_of_labels, is_result, names_annotator, plain_name
 from jurybox.formats.plan import Finding, finding
 from jurybox.formats.records import Table
@@ -76,14 +77,18 @@ class ColumnSurvey:
             if text:
                 self.filled += n
                 self._count(text.strip(), n)
+                held = unpacked(text) if self._looked < _MOST_VALUES else None
+                if isinstance(held, list | dict):
+                    self._look_into(held)
 
     def _look_into(self, cell: list[object] | dict[str, object]) -> None:
         self._looked += 1
         for one in itertools.islice(cell.values() if isinstance(cell, dict) else cell, _MOST_VALUES):
             fields = one if isinstance(one, dict) else {"": one}
             for name, value in fields.items():
-                if isinstance(value, str | int | float) and (name in self.inner or len(self.inner) < 20):
-                    self.inner[name][as_text(value).strip()[:_LONGEST_VALUE]] += 1
+                for inner in value if isinstance(value, list) else [value]:
+                    if isinstance(inner, str | int | float) and (name in self.inner or len(self.inner) < 20):
+                        self.inner[name][as_text(inner).strip()[:_LONGEST_VALUE]] += 1
 
     def _count(self, text: str, n: int) -> None:
         if len(text) > _LONGEST_VALUE or (len(self.values) >= _MOST_VALUES and text not in self.values):
@@ -155,7 +160,7 @@ def _mostly_classes(values: Mapping[str, int], labels: LabelReader) -> bool:
 def _lists_classes(column: ColumnSurvey, labels: LabelReader) -> bool:
     """Whether a column holds lists of classes, as JSON has them or written as text."""
     inner = [*column.inner.values()]
-    if not column.nested:
+    if not inner:
         written = (as_list(value) for value in column.values)
         inner = [Counter(as_text(one) for held in written if len(held) > 1 for one in held)]
     named = has_words(labels) or plain_name(column.name) in _LISTS

@@ -18,11 +18,18 @@ from dateutil import parser
 __all__ = ["TimeStyle", "parse_seconds", "parse_time", "reads"]
 
 _ISO = re.compile(r"\d{4}-\d\d|(?:19|20)\d{6}(?:T\d+|$)")
+_COMPACT = re.compile(r"((?:19|20)\d{6})(\d{4})(?:(\d\d)(\d{3})?)?")
+"""20240502091233, with or without seconds: before the year 2100 no count of milliseconds is like it."""
+
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?([eE]\+?\d+)?")
 _DATE = re.compile(r"(?<!\d)(\d{1,2})([./-])(\d{1,2})\2(\d{4}|\d{2})(?!\d)")
 _MONTH = re.compile(r"\b(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\b", re.IGNORECASE)
+_OF_SHEETS = re.compile(r"(?<!\d)(\d{1,2}-[A-Za-z]{3})-(\d\d)(?!\d)")
+"""2-May-24, as spreadsheets write dates."""
+
 _WITH_YEAR = re.compile(r"(?<!\d)(19|20)\d\d(?!\d)")
 _CLOCK = re.compile(r"(?:(\d+)\s*d\w*\s+)?(\d+):([0-5]?\d)(?::([0-5]?\d(?:[.,]\d+)?))?")
+_MINUTES = re.compile(r"(\d+):([0-5]?\d[.,]\d+)")
 _UNITS = re.compile(
     r"(\d+(?:[.,]\d+)?(?:e[+-]?\d+)?)\s*(ms|milliseconds?|d|days?|h|hrs?|hours?|m|mins?|minutes?|s|secs?|seconds?)\b\.?,?\s*"
 )
@@ -155,8 +162,15 @@ def parse_time(value: object, style: TimeStyle) -> datetime:
 
 @lru_cache(maxsize=1 << 14)  # a file is read twice, and many rows have the same time
 def _worded(written: str, style: TimeStyle) -> datetime:
+    if (clock := _COMPACT.fullmatch(written)) is not None:
+        day, minute, second, millis = clock.groups(default="")
+        try:
+            return _zoned(datetime.fromisoformat(f"{day}T{minute}{second or '00'}.{millis or '000'}"))
+        except ValueError:
+            pass
     if _NUMBER.fullmatch(written):
         return _since_1970(float(written))
+    written = _OF_SHEETS.sub(r"\1-20\2", written)
     if not (
         _DATE.search(written)
         or (_WITH_YEAR.search(written) and (_MONTH.search(written) or re.match(r"\d{4}\D", written)))
@@ -164,7 +178,8 @@ def _worded(written: str, style: TimeStyle) -> datetime:
         raise ValueError("is no time")
     try:
         # Google Forms writes GMT+2, which dateutil would read as POSIX does: west of Greenwich.
-        plain = re.sub(r"\b(?:GMT|UTC)(?=[+-]\d)", "", written)
+        # JavaScript writes the name of the zone behind it, in brackets.
+        plain = re.sub(r"\b(?:GMT|UTC)(?=[+-]\d)|\s\([^()]*\)$", "", written)
         return _zoned(parser.parse(plain, dayfirst=not style.month_first, tzinfos=_zone))
     except (ValueError, OverflowError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
         raise ValueError("is no time") from error
@@ -236,6 +251,8 @@ def _seconds_of(written: str, style: TimeStyle) -> float:
         parts = (first, second, third) if third is not None else ("0", first, second)
         hours, minutes, seconds = (float(part.replace(",", ".")) for part in parts)
         return float(days or 0) * 86400 + hours * 3600 + minutes * 60 + seconds
+    if (clock := _MINUTES.fullmatch(written)) is not None:
+        return int(clock[1]) * 60 + float(clock[2].replace(",", "."))
     if (
         written.startswith("P")
         and (iso := _ISO_DURATION.fullmatch(written)) is not None

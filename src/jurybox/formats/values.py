@@ -92,11 +92,13 @@ def as_json(value: object) -> object:
         return value if abs(value) < 1 << 1024 else as_text(value)
     if isinstance(value, float):
         return value if math.isfinite(value) else None
+    if hasattr(value, "tolist"):  # NumPy's numbers and arrays, and series
+        return as_json(value.tolist())
     if isinstance(value, Mapping):
         return {as_text(key): as_json(held) for key, held in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray):
         return [as_json(held) for held in value]
-    return as_text(value)
+    return None if type(value).__name__ in ("NAType", "NaTType") else as_text(value)
 
 
 _QUOTED = re.compile(r"""'[^']*'|"[^"]*"|[^\s'"]+""")

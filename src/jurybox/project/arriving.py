@@ -17,7 +17,7 @@ from jurybox.coding import encode, encode_labels, missing_labels, refuse_truth_v
 from jurybox.errors import InputError
 from jurybox.formats.records import AnnotationRecord, RecordBatch, TextRecord
 from jurybox.formats.values import as_json, as_text, id_of_text
-from jurybox.inputs import long_columns, table, text_rows
+from jurybox.inputs import long_columns, table
 from jurybox.interactive import Loop
 from jurybox.project.beliefs import Beliefs
 from jurybox.sheets import AnswerSheet
@@ -25,6 +25,7 @@ from jurybox.store.checks import named_texts
 from jurybox.store.importer import Importer
 from jurybox.store.records import Added
 from jurybox.store.state import ProjectState
+from jurybox.text_rows import text_rows
 from jurybox.whole import whole_answers
 
 _PLAIN = (str, bytes, TextRecord)
@@ -51,7 +52,8 @@ def records_of_table(rows: Iterator[tuple[Any, Any, dict[str, Any]]]) -> Iterato
             raise InputError(
                 f"row {number}: text is {text!r:.40}, expected a text; replace missing texts by ''"
             )
-        known = {name: as_json(value) for name, value in more.items() if value is not None and value == value}
+        told = {name: as_json(value) for name, value in more.items()}
+        known = {name: value for name, value in told.items() if value is not None}
         yield TextRecord(id_of_text(text) if key is None else as_text(key), text, known or None, number)
 
 
@@ -75,9 +77,10 @@ def annotation_records(
             [as_text(name) for name in known.tolist()] for known in (held.texts, held.annotators)
         )
         return _records(held.text, held.annotator, held.label, texts, people, _names(held.classes, classes))
-    if not is_table(annotations):
-        return annotations if isinstance(annotations, Iterable) else _refused(annotations)
-    given = long_columns(table(annotations), columns=columns)
+    rows_of_three = isinstance(annotations, list) and bool(annotations) and type(annotations[0]) is tuple
+    if not (rows_of_three or is_table(annotations)):
+        return _checked(annotations) if isinstance(annotations, Iterable) else _refused(annotations)
+    given = long_columns(annotations if rows_of_three else table(annotations), columns=columns)
     text, text_ids = encode(given.text, None, "text")
     who, person_ids = encode(given.annotator, None, "annotator")
     missing, _ = missing_labels(given.label, classes)
@@ -121,8 +124,16 @@ def _names(known: Sequence[Hashable], classes: Sequence[str]) -> list[str]:
     return [classes[number] for number in numbers] if within else names
 
 
-def _refused(annotations: Any) -> Iterable[AnnotationRecord]:
-    raise InputError(f"annotations is {type(annotations).__name__}, expected records, Annotations or a table")
+def _checked(records: Iterable[Any]) -> Iterator[AnnotationRecord]:
+    for record in records:
+        yield record if isinstance(record, AnnotationRecord) else _refused(record)
+
+
+def _refused(annotations: Any) -> Any:
+    raise InputError(
+        f"annotations is {type(annotations).__name__}, expected records, Annotations, "
+        "rows of text, annotator and label, or a table"
+    )
 
 
 def text_records(texts: Iterable[Any]) -> Iterator[TextRecord]:

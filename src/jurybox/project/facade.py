@@ -218,7 +218,7 @@ class Project(Labelling):
         ----------
         annotations
             Records, `Annotations`, an `AnswerSheet`, or a table with the columns ``text`` (the id),
-            ``annotator``, ``label``.
+            ``annotator``, ``label``, or a list of rows of these three.
         columns
             What the table calls these columns, as in `Annotations.from_long`.
         duplicates

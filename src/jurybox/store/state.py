@@ -19,6 +19,7 @@ from sqlalchemy.engine import Connection
 
 from jurybox.coding import refuse_unordered
 from jurybox.errors import ConflictError, InputError, StoreError
+from jurybox.formats.values import as_name
 from jurybox.questions import Question
 from jurybox.scales import Scale, numbers_of
 from jurybox.store import schema
@@ -301,20 +302,23 @@ def add_classes(connection: Connection, names: Iterable[str]) -> int:
     InputError
         If a name is empty or no text, or there would be more than `MOST_CLASSES`, or no scale any more.
     ConflictError
-        If there is such a class.
+        If there is such a class, or one that differs by blanks around it, decimals of a whole number or signs
+        for accents alone, by which labels in files are not told apart.
     """
     refuse_unordered(names, "classes")
     if read_questions(connection):
         raise several_questions("adding classes")
     serialise(connection, "numbering")
     known = dict.fromkeys(read_classes(connection))
+    plain = set(map(as_name, known))
     first = len(known)
     for name in names:
         storable(name, "class", empty=False)
-        if name in known:
+        if as_name(name) in plain:
             problem = f"there is a class {name!r} already; the classes are {', '.join(known)}"
             raise ConflictError(problem, code="class_taken", name=name)
         known[name] = None
+        plain.add(as_name(name))
     if len(known) > MOST_CLASSES:
         problem = f"there would be {len(known):,} classes, expected at most {MOST_CLASSES:,}; merge some"
         raise InputError(problem, code="too_many_classes", most=MOST_CLASSES)

@@ -10,78 +10,16 @@ from functools import lru_cache
 from typing import NamedTuple, Protocol, TypeVar
 
 from jurybox.errors import FormatError
-from jurybox.formats.names import NAMES, plain_name
 from jurybox.formats.plan import ColumnPlan, Finding, Tally, finding
 from jurybox.formats.records import AnnotationRecord, Record, SkipRecord, Table, TextRecord
 from jurybox.formats.times import TimeStyle, parse_seconds, parse_time
 from jurybox.formats.tools.controls import whole_answer
+from jurybox.formats.tools.fields import are_tokens
 from jurybox.formats.values import LabelReader, as_json, as_name, as_text, checked, id_of_text
 from jurybox.questions import Question
 
-__all__ = ["Answer", "Context", "Item", "ObjectTool", "TableTool", "conversation", "only_of_classes"]
-__all__ += ["fields_of", "named_in", "other_answers", "read_items", "span_problem", "who", "who_field"]
-
-TEXTS = ("text", "sentence", "document", "content", "body", "message", "review", "comment")
-"""What the field of a text is called."""
-
-_FIELDS = (
-    *("annotator", "annotator_id", "annotatorId", "annotator_name", "annotated_by", "completed_by", "worker"),
-    *(
-        "worker_id",
-        "WorkerId",
-        "rater",
-        "rater_id",
-        "coder",
-        "labeler",
-        "labeller",
-        "judge",
-        "user",
-        "username",
-    ),
-    *("user_id", "created_username", "created_by", "reviewer", "participant", "email", "name"),
-)
-
-
-def who(found: Mapping[str, object]) -> object:
-    """Return the annotator whom an object names; None where it names nobody.
-
-    Examples
-    --------
-    >>> who({"completed_by": {"id": 3, "email": "ana@example.org"}}), who({"label": "a"})
-    ('ana@example.org', None)
-    """
-    field = who_field(found)
-    return None if field is None else named_in(found[field])
-
-
-def who_field(found: Mapping[str, object]) -> str | None:
-    """Return the name of the field in which an object names its annotator."""
-    known = next((name for name in _FIELDS if named_in(found.get(name)) is not None), None)
-    if known is not None:
-        return known
-    spoken = (name for name in found if plain_name(as_text(name)) in (*NAMES["annotator"], "by"))
-    return next((name for name in spoken if named_in(found[name]) is not None), None)
-
-
-def named_in(person: object) -> object:
-    """Return the name or the number of a person, whom a field names or describes; None for nobody."""
-    if isinstance(person, Mapping):
-        person = person.get("email") or person.get("username") or person.get("name") or person.get("id")
-    return None if isinstance(person, list | Mapping) or not as_text(person).strip() else person
-
-
-def conversation(text: object) -> object:
-    r"""Return the turns of a conversation one below the other; anything else as it is.
-
-    Examples
-    --------
-    >>> conversation({"context": "Hi.", "response": "Oh great."})
-    'context: Hi.\nresponse: Oh great.'
-    """
-    if not isinstance(text, Mapping):
-        return text
-    return "\n".join(f"{name}: {as_text(turn)}" for name, turn in text.items())
-
+__all__ = ["Answer", "Context", "Item", "ObjectTool", "TableTool", "fields_of", "only_of_classes"]
+__all__ += ["other_answers", "read_items", "span_problem"]
 
 T = TypeVar("T")
 
@@ -191,6 +129,7 @@ class Context:
                 )
             return given
         known = next((name for name in names if isinstance(found.get(name), str)), None)
+        known = known or next((name for name, value in found.items() if are_tokens(name, value)), None)
         if known is not None:
             return known
         texts = [name for name, value in found.items() if isinstance(value, str)]
@@ -295,6 +234,11 @@ class TableTool:
         return [
             at for pattern in self.roles.get(role, ()) for at, name in free.items() if _matches(name, pattern)
         ]
+
+    def alike(self, role: str, free: Mapping[int, str]) -> list[int]:
+        """Return the positions of columns that have a role by the same pattern, the surest there is."""
+        found = ([at for at in free if _matches(free[at], one)] for one in self.roles.get(role, ()))
+        return next(filter(None, found), [])
 
     def is_bookkeeping(self, name: str) -> bool:
         """Whether a column says nothing of the text."""

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from jurybox.formats.plan import finding
 from jurybox.formats.records import Row, Table
 from jurybox.formats.times import TimeStyle, parse_time
-from jurybox.formats.tools.base import Answer, Context, Item, TableTool, only_of_classes, who
+from jurybox.formats.tools.base import Answer, Context, Item, TableTool, only_of_classes
+from jurybox.formats.tools.fields import who
 from jurybox.formats.values import as_text
 
 __all__ = ["APPEN", "CROWD_KIT", "MTURK", "TOLOKA", "AppenJson"]

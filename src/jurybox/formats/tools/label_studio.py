@@ -11,7 +11,6 @@ from jurybox.formats.tools.base import (
     DRAFTS,
     PREDICTIONS,
     SPANS_BESIDE,
-    TEXTS,
     Answer,
     Context,
     Item,
@@ -19,8 +18,8 @@ from jurybox.formats.tools.base import (
     only_of_classes,
     other_answers,
     span_problem,
-    who,
 )
+from jurybox.formats.tools.fields import TEXTS, who
 from jurybox.formats.values import as_text
 
 __all__ = ["LABEL_STUDIO_TABLE", "LabelStudio"]

@@ -6,8 +6,10 @@ Our own JSON is of this kind, and many data sets are.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import TypeGuard
 
-from jurybox.formats.tools.base import TEXTS, Answer, Context, Item, conversation, who, who_field
+from jurybox.formats.tools.base import Answer, Context, Item
+from jurybox.formats.tools.fields import TEXTS, are_tokens, conversation, who, who_field
 from jurybox.formats.values import as_list, as_text
 
 __all__ = ["Nested", "Parallel"]
@@ -46,7 +48,11 @@ class Nested:
             field = (
                 given if given is not None and isinstance(found.get(given), list | Mapping) else _field(found)
             )
-            has_text = "text" in about.given or any(isinstance(found.get(name), str) for name in _TEXTS)
+            has_text = (
+                "text" in about.given
+                or any(isinstance(found.get(name), str) for name in _TEXTS)
+                or any(are_tokens(name, value) for name, value in found.items())
+            )
             text_field = about.text_field(found, _TEXTS, row) if has_text else "text"
             person, label = who_field(found), next((name for name in _LABELS if name in found), None)
             id_field = about.given.get("id") or next(
@@ -142,11 +148,22 @@ def _answers(held: object, field: str, row: int, about: Context) -> Iterator[Ans
             yield _answer(inner, person, field, about)
         return
     for one in held if isinstance(held, list) else ():
+        if _is_pair(one, about):
+            yield Answer(one[0], one[1], field=field)
+            continue
         if not isinstance(one, Mapping):
             raise about.wrong(
                 "is no annotation; expected an object with annotator and label", row, field, one
             )
         yield _answer(one, who(one), field, about)
+
+
+def _is_pair(one: object, about: Context) -> TypeGuard[Sequence[object]]:
+    """Whether a list is of somebody and a class, as a map of Parquet is written."""
+    if not isinstance(one, list | tuple) or len(one) != 2 or not all(map(_is_scalar, one)):
+        return False
+    person, label = map(as_text, one)
+    return about.labels.knows(label) and not about.labels.knows(person)
 
 
 def _answer(one: Mapping[str, object], person: object, field: str, about: Context) -> Answer:

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from jurybox.formats.records import Row, Table
 from jurybox.formats.times import TimeStyle, parse_seconds
-from jurybox.formats.tools.base import Answer, Context, Item, TableTool, only_of_classes, who
+from jurybox.formats.tools.base import Answer, Context, Item, TableTool, only_of_classes
+from jurybox.formats.tools.fields import who
 from jurybox.formats.values import as_text
 
 __all__ = ["POTATO_TABLE", "Potato"]

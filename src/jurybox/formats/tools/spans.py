@@ -7,16 +7,8 @@ from dataclasses import replace
 
 from jurybox.formats.plan import finding
 from jurybox.formats.records import Row, Table
-from jurybox.formats.tools.base import (
-    SPANS_BESIDE,
-    Answer,
-    Context,
-    Item,
-    TableTool,
-    named_in,
-    span_problem,
-    who_field,
-)
+from jurybox.formats.tools.base import SPANS_BESIDE, Answer, Context, Item, TableTool, span_problem
+from jurybox.formats.tools.fields import named_in, who_field
 from jurybox.formats.values import as_text
 
 __all__ = ["DOCCANO_TABLE", "Doccano", "LightTag", "Prodigy"]
