@@ -217,3 +217,23 @@ def test_agreement_by_class_over_time_and_by_version_of_the_guidelines(location:
     assert (parts[3].start, parts[5].end) == (1_000_000_120, now)
     assert beliefs.agreement.all_texts.percent is not None
     assert beliefs.agreement.all_texts.percent.estimate == pytest.approx(25 / 30)
+
+
+def test_agreement_of_labels_that_came_at_one_time_has_no_parts_of_the_time(location: str) -> None:
+    now = 1_000_000_000.0
+    texts = [(f"t{n}", f"text {n}") for n in range(40)]
+    settings = ProjectSettings(encoder="tfidf", audit_size=0, overlap=0)
+    with Project.create(
+        location, classes=["a", "b"], texts=texts, settings=settings, clock=lambda: now
+    ) as project:
+        for annotator in ("ana", "bo"):
+            project.people.add(annotator)
+            for text, _ in texts[:30]:
+                project.submit(text, "a", annotator=annotator)
+        assert agreement_parts(project.beliefs.now().inputs, []) == ()
+        now += 60
+        for annotator in ("ana", "bo"):
+            for text, _ in texts[30:]:
+                project.submit(text, "b", annotator=annotator)
+        parts = agreement_parts(project.beliefs.now().inputs, [])
+    assert [(one.name, one.found.n_texts) for one in parts] == [("1", 30), ("2", 10)]

@@ -293,11 +293,14 @@ def agreement_parts(inputs: Moment, versions: Sequence[float]) -> tuple[Agreemen
     np.maximum.at(last, place, times)
     known = np.sort(last[np.isfinite(last)])
     n = min(_PARTS, len(known) // _LEAST_SHARED)
-    bounds = [part[0] for part in np.array_split(known, n)[1:]] if n > 1 else []
+    firsts = [part[0] for part in np.array_split(known, n)[1:]] if n > 1 else []
+    bounds = np.unique([first for first in firsts if first > known[0]])  # what came at one time is one part
     spans = np.searchsorted(bounds, last[place], side="right")
     given = np.searchsorted(versions, times, side="right")
     over_time = [
-        _part(inputs, "time", str(s + 1), rows[spans == s], times[spans == s]) for s in range(n) if n > 1
+        _part(inputs, "time", str(s + 1), rows[spans == s], times[spans == s])
+        for s in range(len(bounds) + 1)
+        if len(bounds)
     ]
     by_version = [
         _part(inputs, "guidelines", str(v), rows[given == v], times[given == v])
