@@ -10,7 +10,7 @@ import pytest
 
 from jurybox import formats
 from jurybox.cli.app import app, run
-from jurybox.errors import FormatError
+from jurybox.errors import FormatError, InputError
 from jurybox.formats import AnnotationRecord, ReadOptions, RecordBatch
 from jurybox.project import Project
 
@@ -275,6 +275,57 @@ def test_features_and_labels_of_nobody_do_not_vote(jurybox: Run, tmp_path: Path)
     assert "3 texts, 0 annotations" in jurybox(*command, "--yes")
     jurybox(*("init", "q.db", *command[2:], "--keep", "label"))
     assert "3 annotations" in jurybox("init", "r.db", *command[2:], "--annotator", "ana")
+
+
+def test_a_blank_text_of_a_known_id_is_that_text(tmp_path: Path) -> None:
+    (tmp_path / "late.csv").write_text("id,text,annotator,label\n1,,ana,rude\n")
+    with Project.create(tmp_path / "p.db", classes=TONE, texts=[("1", "first")]) as project:
+        added = project.add_file(tmp_path / "late.csv")
+        assert (added.texts, added.known_texts, added.annotations) == (0, 1, 1)
+        assert [text.text for text in project.export().texts] == ["first"]
+        (tmp_path / "late.csv").write_text("id,text,annotator,label\n1,second,bo,rude\n")
+        with pytest.raises(FormatError, match="known with another text"):
+            project.add_file(tmp_path / "late.csv")
+
+
+def test_metadata_called_like_fields_of_doccano_do_not_overwrite_them(tmp_path: Path) -> None:
+    held = {"id": 5, "label": "x", "text": "mm", "source": "web"}
+    export = formats.Export(
+        "tone", TONE, [formats.TextRecord("007", "first", held)], [AnnotationRecord("007", "ana", "rude")]
+    )
+    (batch,) = formats.read(
+        formats.write(export, tmp_path / "out", format="doccano"), ReadOptions(classes=TONE)
+    ).batches()
+    assert [(text.id, text.text, text.metadata) for text in batch.texts] == [("007", "first", held)]
+    assert [(label.text_id, label.annotator, label.label) for label in batch.annotations] == [
+        ("007", "ana", "rude")
+    ]
+
+
+@pytest.mark.parametrize("people", [["id"], ["ana", "ana "]])
+def test_columns_of_one_name_are_not_written(tmp_path: Path, people: list[str]) -> None:
+    labels = [AnnotationRecord("1", name, "rude") for name in people]
+    export = formats.Export("tone", TONE, [formats.TextRecord("1", "first")], labels)
+    with pytest.raises(InputError, match="two columns would be called"):
+        formats.write(export, tmp_path / "out.csv", format="wide")
+    assert not (tmp_path / "out.csv").exists()
+
+
+def test_numbered_classes_have_their_names_at_any_depth(tmp_path: Path) -> None:
+    arrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    label = {"names": [*TONE], "_type": "ClassLabel"}
+    person = {"dtype": "string", "_type": "Value"}
+    features = {"text": person, "annotations": [{"annotator": person, "label": label}]}
+    table = arrow.table(
+        {
+            "text": ["aa"],
+            "annotations": [[{"annotator": "ana", "label": 1}, {"annotator": "bo", "label": -1}]],
+        }
+    )
+    kept = {"huggingface": json.dumps({"info": {"features": features}})}
+    parquet.write_table(table.replace_schema_metadata(kept), tmp_path / "deep.parquet")
+    labels = labels_in(tmp_path / "deep.parquet", ReadOptions(classes=TONE))
+    assert [(label.annotator, label.label) for label in labels] == [("ana", "rude")]
 
 
 @pytest.mark.slow

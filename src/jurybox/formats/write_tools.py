@@ -13,7 +13,7 @@ from typing import TextIO
 from jurybox.errors import InputError
 from jurybox.formats.records import AnnotationRecord, Export, SkipRecord, TextRecord
 from jurybox.formats.tools.controls import asked_whole
-from jurybox.formats.values import as_json
+from jurybox.formats.values import as_json, as_name
 from jurybox.formats.write_forms import write_google_forms, write_inception, write_qualtrics
 from jurybox.formats.write_nested import write_argilla, write_label_studio
 from jurybox.formats.write_tables import Column, OutTable, grouped, write_csv, write_rows
@@ -218,6 +218,10 @@ def _write_by_person(
                 archive.write(held, name)
 
 
+_OF_DOCCANO = frozenset({"id", "text", "data", "label", "Comments", "annotator", "metadata", "meta"})
+"""Fields that metadata of the same name would overwrite, and so are apart."""
+
+
 def _write_doccano(export: Export, path: Path) -> None:
     """Write a list of labels a text, of the only question."""
     if len(export.questions) > 1:
@@ -233,8 +237,10 @@ def _write_doccano(export: Export, path: Path) -> None:
 
     def line(text: TextRecord, one: AnnotationRecord | None) -> object:
         """Name the annotator in the line, too: not every name can be that of a file."""
-        own = {"id": text.id, "text": text.text, **(dict(text.metadata) if text.metadata else {})}
-        own = {name: as_json(value) for name, value in own.items()}
+        held = {name: as_json(value) for name, value in (text.metadata or {}).items()}
+        apart = {name: value for name, value in held.items() if name in _OF_DOCCANO}
+        own = {"id": text.id, "text": text.text, **({"metadata": apart} if apart else {})}
+        own |= {name: value for name, value in held.items() if name not in apart}
         if one is None:
             return {**own, "label": [], "Comments": []}
         return {
@@ -317,6 +323,12 @@ _CROWD_KIT |= {"seconds": "seconds", "comment": "comment", "time": "time"}
 def _write_wide(export: Export, path: Path) -> None:
     """Write a row a text and a column a person."""
     people = sorted({one.annotator for one in export.annotations})
+    names = ["id", "text", *map(as_name, people)]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise InputError(
+            f"format is 'wide', in which two columns would be called {twice!r}; take another one"
+        )
 
     def rows() -> Iterator[Sequence[object]]:
         for text, _, labels, _ in grouped(export):

@@ -167,7 +167,7 @@ class Importer:
         ------
         FormatError
             For a text with NUL characters or broken Unicode, an empty id, metadata that is no JSON, or an id
-            that is known with another text.
+            that is known with another text, which a blank one is not.
         """
         for chunk in chunks(records, _CHUNK):
             for record in chunk:
@@ -383,7 +383,7 @@ def _unknown(connection: Connection, chunk: Sequence[TextRecord]) -> list[TextRe
         if record.id not in known:
             known[record.id] = record.text
             new.append(record)
-        elif known[record.id] != record.text:
+        elif known[record.id] != record.text and record.text.strip():
             raise FormatError(
                 "this id is known with another text; ids must be unique",
                 row=record.row or None,
