@@ -9,17 +9,22 @@ from collections.abc import Iterator
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from jurybox import Project
 from jurybox.cli.app import app, run
 from jurybox.errors import FormatError, InputError
-from jurybox.report import Facts, gather, gather_section, write_report
-from jurybox.report.facts import SECTIONS, to_json
+from jurybox.ranking import Reason
+from jurybox.report import Facts, gather, gather_section, page, write_report
+from jurybox.report.facts import REASONS, SECTIONS, to_json
 from jurybox.report.page import render
 from jurybox.report.sections import Names
+from jurybox.store.clusters import AT_ONCE
+from jurybox.store.loans import ASSIGNED
+from jurybox.store.ranks import AGAIN, AUDIT
+from jurybox.store.settings import ProjectSettings
 from support.report import COMMENT, PEOPLE, REVIEWER, make_project
 
 NO_TEXTS = [("1", "<script>alert(1)</script> thank you"), ("2", "please {{ nonsense }}")]
@@ -244,6 +249,36 @@ def test_many_rounds_are_put_together_and_none_is_lost(facts: Facts) -> None:
     reasons = list(facts.protocol.reasons)
     new = [re.findall(r'<td class="n">([\d,]+|–)</td>', cells)[2 + reasons.index("new")] for _, cells in rows]
     assert sum(int(n) for n in new) == sum(range(31))
+
+
+def test_every_reason_for_a_label_is_explained_and_has_a_colour() -> None:
+    asked = {*get_args(Reason), AUDIT, AGAIN, ASSIGNED, "gold", "unranked"}
+    assert asked | {"direct", "import", "review", AT_ONCE} == set(REASONS)
+    style = (Path(page.__file__).parent / "templates" / "report.css").read_text(encoding="utf-8")
+    assert [reason for reason in REASONS if f".key.{reason.replace(' ', '-')} " not in style] == []
+
+
+@pytest.mark.slow
+def test_labels_that_owners_asked_for_or_gave_at_once_are_reported(tmp_path: Path) -> None:
+    texts = [(f"t{n}", f"{'please' if n % 2 else 'awful'} number {n}") for n in range(12)]
+    settings = ProjectSettings(encoder="tfidf", audit_size=1, audit_share=0.01)
+    with Project.create(tmp_path / "p.db", classes=["a", "b"], texts=texts, settings=settings) as project:
+        project.people.add("ana")
+        project.people.add("bo")
+        project.edit.assign(["t1"], "ana")
+        project.submit(project.next_tasks("ana", 1).tasks[0], "a")
+        for name in ("ana", "bo"):
+            project.submit("t2", "a", annotator=name)
+        project.people.add("cy")
+        project.edit.reopen(["t2"], 3)
+        project.submit(project.next_tasks("cy", 1).tasks[0], "b")
+        project.pool.find_clusters(2)
+        labelled = project.pool.label_cluster(0, "a")
+        facts = gather(project)
+    counts = {reason: one.annotations for reason, one in facts.protocol.reasons.items()}
+    assert counts == {"again": 1, "assigned": 1, "direct": 2, "cluster": labelled}
+    for reason in counts:
+        assert REASONS[reason] in render(facts)
 
 
 @pytest.mark.slow

@@ -53,10 +53,14 @@ REASONS = {
     "random": "drawn at random in a round",
     "new": "a text without labels of which the model was unsure, or one that came after the ranking",
     "second look": "a text that had labels, where another was worth more than a new text",
+    "again": "asked for once more by an owner, or since the guidelines changed",
+    "assigned": "given to one person by an owner",
+    "unranked": "came after the round's ranking, or was left out of it",
     "gold": "a text with a known label, mixed in unseen to judge annotators",
     "direct": "labelled without being asked for",
     "import": "came with a file",
     "review": "decided by a reviewer in view of the others' labels",
+    "cluster": "given to all texts of a cluster at once",
 }
 
 
