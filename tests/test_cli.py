@@ -7,16 +7,19 @@ import json
 import os
 import pty
 import re
+import shlex
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+import typer
 
 import jurybox
 from jurybox.cli.app import app, run
@@ -345,30 +348,27 @@ def test_ctrl_c_ends_a_command_with_130(
     assert run(app, ["status", project]) == 130
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "command",
-    [
-        "init",
-        "add",
-        "round",
-        "next",
-        "status",
-        "annotators",
-        "export",
-        "label",
-        "inspect",
-        "simulate",
-        "demo",
-        "train",
-        "report",
-        "review",
-        "set",
-    ],
-)
-def test_every_command_has_help_with_an_example(jurybox_in: Jurybox, command: str) -> None:
-    printed = jurybox_in(command, "--help")
-    assert f"jurybox {command}" in printed.split("Examples")[1]
+def leaves(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Return every command that does something, with the words that call it."""
+    below = getattr(command, "commands", None)
+    if below is None:
+        yield path, command
+    for name in below or ():
+        yield from leaves(below[name], (*path, name))
+
+
+COMMANDS = dict(leaves(typer.main.get_command(app)))
+
+
+@pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
+def test_every_command_has_examples_that_it_takes(path: tuple[str, ...]) -> None:
+    title, *lines = (COMMANDS[path].epilog or "").split("\n\n")
+    assert "Examples" in title, "no examples"
+    assert lines
+    for line in lines:
+        given = shlex.split(re.split(r" [<>] ", line)[0])
+        assert given[: len(path) + 1] == ["jurybox", *path]
+        COMMANDS[path].make_context(path[-1], given[len(path) + 1 :])  # an error for what it does not take
 
 
 def test_the_version(jurybox_in: Jurybox) -> None:

@@ -277,7 +277,7 @@ def history(
     undo: Annotated[int | None, typer.Option(metavar="N", help="Undo the event of this number.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show what owners have done, the latest first, or undo one event."""
+    """Show who did what, from the making of the project on, the latest first; or undo one event."""
     from jurybox.formats.plain import plain
 
     with open_project(project) as opened:

@@ -28,7 +28,8 @@ def register(app: typer.Typer) -> None:
     app.command(
         rich_help_panel="Labels in, labels out",
         epilog=examples(
-            "label reviews.db --annotator ana", r"printf '1\n2\ns\nq\n' | jurybox label reviews.db -a ana"
+            "label reviews.db --annotator ana",
+            "label reviews.db --annotator ana < keys.txt",
         ),
     )(label)
     app.command(

@@ -42,7 +42,7 @@ def register(app: typer.Typer) -> None:
         rich_help_panel="Project",
         epilog=examples(
             "restore reviews.backup reviews.db",
-            "restore reviews.backup postgresql://me@host/labels?schema=reviews",
+            "restore reviews.backup 'postgresql://me@host/labels?schema=reviews'",
         ),
     )(restore)
 

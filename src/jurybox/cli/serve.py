@@ -28,7 +28,14 @@ Port = Annotated[
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
-    app.command(rich_help_panel="Project")(serve)
+    app.command(
+        rich_help_panel="Project",
+        epilog=examples(
+            "serve reviews.db",
+            "serve projects/ --port 8800",
+            "serve reviews.db --public-url https://labels.example.org --trusted-proxy 127.0.0.1",
+        ),
+    )(serve)
     app.command(rich_help_panel="Project", epilog=examples("watch reviews.db incoming/"))(watch)
     app.command(rich_help_panel="Project", epilog=examples("token reviews.db", "token reviews.db --new"))(
         token

@@ -57,7 +57,7 @@ def register(app: typer.Typer) -> None:
         rich_help_panel=_TRY,
         epilog=examples(
             "simulate demo",
-            "simulate ../shared/data/stanford-politeness -s default -s activelab -s random --out curves",
+            "simulate stanford-politeness -s default -s activelab -s random --out curves",
             "simulate my-data --classifier transformer --model minilm --rounds 4 --seeds 1",
         ),
     )(simulate)
