@@ -6,6 +6,7 @@ import contextlib
 import doctest
 import importlib.util
 import io
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -60,3 +61,13 @@ def test_how_to_pages_run_and_print_what_they_say(
 
 def test_the_guide_has_its_steps_in_order() -> None:
     assert len(steps(DOCS / "guide.md")) >= 10
+
+
+@pytest.mark.parametrize("path", sorted((DOCS / "notebooks").glob("*.ipynb")), ids=lambda path: path.stem)
+def test_a_notebook_has_one_title_and_sections_below_it(path: Path) -> None:
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    prose = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
+    title, *sections = re.findall(r"^#.*", prose, re.M)
+    assert re.match(r"# \w", title)
+    assert sections
+    assert [section for section in sections if not re.match(r"## \w", section)] == []
