@@ -215,6 +215,7 @@ def test_a_loop_of_several_questions_is_told_whole_answers() -> None:
         ({"questions": ASKED, "classes": ["a", "b"]}, "expected either"),
         ({}, "expected either"),
         ({"questions": ASKED, "pred_probs": np.eye(60)}, "one question"),
+        ({"classes": ["a", "b"], "reading": 5.0}, "this loop has one"),
     ):
         with pytest.raises(jb.InputError, match=message):
             jb.Loop(list(TEXTS.items()), **given)

@@ -69,14 +69,15 @@ class Client:
     """Talks to a server as one person, with that person's token.
 
     Everything that is stored carries an idempotency key or may be repeated as it is, and is sent again when
-    the connection fails.
+    the connection fails. `annotator`, wherever it is taken, is for whom an owner's token acts. Methods raise
+    what the library would (`NotFoundError`, `ConflictError`, `InputError`, `StoreError`) or `RequestError`.
 
     Parameters
     ----------
     url
         Where the server is, such as ``http://127.0.0.1:8765``.
     token
-        The token of a person: the last part of an invite link.
+        The token of a person, which is the last part of an invite link, or what ``jurybox token`` prints.
     timeout
         Seconds to wait for an answer.
 

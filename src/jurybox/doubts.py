@@ -22,7 +22,10 @@ _DECIDED = 0.99
 
 
 class PredProbsWarning(UserWarning):
-    """Probabilities look as if they were not what they should be."""
+    """Probabilities look as if they were not what they should be: exchanged, worse than chance, or in-sample.
+
+    A warning, since nobody can be sure; it says what speaks for it. Turn it off with `warnings.simplefilter`.
+    """
 
 
 def doubt(annotations: Annotations, p: Floats | None) -> None:

@@ -34,7 +34,7 @@ from jurybox.joint import JointRound
 from jurybox.labelled import rows_by_text
 from jurybox.loop import Round, Settings
 from jurybox.questions import Question
-from jurybox.told import as_told, many, one_or_several, read_texts, start_annotations
+from jurybox.told import as_told, check_count, many, one_or_several, read_texts, start_annotations
 
 if TYPE_CHECKING:
     from jurybox.strategies import Strategy
@@ -79,7 +79,8 @@ class Loop(Shown):
     Raises
     ------
     InputError
-        For texts, classes, questions or annotations that do not fit together.
+        For texts, classes, questions or annotations that do not fit together, and for ``pred_probs`` with
+        several questions or ``reading`` with one.
 
     Examples
     --------
@@ -113,8 +114,7 @@ class Loop(Shown):
         rng: Rng = 0,
     ) -> None:
         self.questions, names, is_scale = one_or_several(questions, classes)
-        if pred_probs is not None and self.questions:
-            raise InputError("pred_probs are probabilities of one question, and this loop has several")
+        check_count(self.questions, pred_probs, reading)
         self.text_ids, self.texts = read_texts(texts)
         self.settings = Settings(strategy, batch, max_labels, random_share, classifier)
         self._names = {"strategy": strategy, "classifier": classifier, "encoder": encoder}
@@ -203,7 +203,7 @@ class Loop(Shown):
         self._fresh_for, self._asked = None, None
 
     def skip(self, text_ids: Any) -> None:
-        """Never ask about these texts (again)."""
+        """Never ask about these texts (again); InputError for one that there is not."""
         ids = list(text_ids) if many(text_ids) else [text_ids]
         self._skipped[[self._at(text_id) for text_id in ids]] = True
         self._fresh_for, self._asked = None, None

@@ -23,7 +23,7 @@ from jurybox.text_rows import text_rows
 from jurybox.whole import whole_answers
 from jurybox.written import answer_written, writable_questions
 
-__all__ = ["as_told", "many", "one_or_several", "read_texts", "start_annotations"]
+__all__ = ["as_told", "check_count", "many", "one_or_several", "read_texts", "start_annotations"]
 
 
 def many(given: Any) -> bool:
@@ -89,6 +89,14 @@ def one_or_several(
     if len(asked) > 1 or asked[0].kind == "several":
         return asked, (), False
     return (), asked[0].classes, asked[0].kind == "scale"
+
+
+def check_count(questions: Sequence[Question], pred_probs: Any, reading: float | None) -> None:
+    """Raise InputError for what is given for one question where there are several, or the other way round."""
+    if pred_probs is not None and questions:
+        raise InputError("pred_probs are probabilities of one question, and this loop has several")
+    if reading is not None and not questions:
+        raise InputError("reading says which of several questions are worth asking, and this loop has one")
 
 
 def start_annotations(

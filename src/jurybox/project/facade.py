@@ -124,17 +124,17 @@ class Project(Labelling):
             In place of classes, what is asked of a text: as `jurybox.Question`, or as its `parse` takes it.
         texts, batches, duplicates
             As for `add_texts`, and for `add`: texts and annotations of files.
-        name
-            A title; default: the name of the file or schema.
+        name, guidelines
+            A title (default: the name of the file or schema), and what annotators are told, in Markdown.
         cache
             Folder for features, which may be deleted at any time; default: beside the file.
 
         Raises
         ------
         ConflictError
-            If there is a project already.
+            If there is a project already, or the settings are not for so many questions.
         InputError
-            For what cannot be stored.
+            For what cannot be stored, or fewer than two classes.
         """
         asked, classes, settings = what_is_asked(questions, classes, settings)
         store = read_location(location)
@@ -245,6 +245,8 @@ class Project(Labelling):
 
         Parameters
         ----------
+        batches, duplicates
+            As `jurybox.formats.Source.batches` yields them; as of `add_annotations`.
         add_classes
             Whether labels that are no class yet become classes; so with classes in answers to questions.
 
@@ -275,7 +277,7 @@ class Project(Labelling):
         ----------
         path, options
             As for `jurybox.formats.read`; its classes are those of the project.
-        add_classes
+        duplicates, add_classes
             As for `add`.
         yes
             Go on where labels would be lost.
@@ -340,8 +342,8 @@ class Project(Labelling):
 
         Raises
         ------
-        InputError
-            For an unknown name or a value out of range, or classes that are no scale.
+        InputError, ConflictError
+            For an unknown name, or a value that is out of range, names nothing, or fits no such questions.
         """
         with self.store.write() as connection:
             return configuring.change_settings(connection, changes, by=by, now=self._clock())

@@ -99,7 +99,12 @@ class Labelling(ProjectPart):
         lend_limit
             The most texts in the annotator's hands; None for no limit but caps.
         seconds
-            How long they are lent for; None: as the settings say.
+            How long they are lent for, at most 30 days; None: as the settings say.
+
+        Raises
+        ------
+        InputError
+            If ``n`` is below 1, ``seconds`` are out of range, or the name cannot be stored.
         """
         if not isinstance(n, int) or n < 1:
             raise InputError(f"n is {n!r}, expected a whole number of at least 1")
@@ -281,8 +286,17 @@ class Labelling(ProjectPart):
 
         Parameters
         ----------
+        reviewer
+            Who decides, a reviewer or an owner.
         fault
             Why labels before were wrong; `Reviewing.cases` collects what was unclear in the guidelines.
+
+        Raises
+        ------
+        ConflictError
+            If the person is neither reviewer nor owner, or is paused.
+        InputError, NotFoundError
+            As `submit`.
         """
         storable(comment, "comment")
         written = self._written(label)
