@@ -303,6 +303,10 @@ def test_a_crash_says_nothing_and_has_the_headers(own: Stage, monkeypatch: pytes
     assert answer.headers["content-type"] == "application/problem+json"
     assert "Content-Security-Policy" in answer.headers
     assert "secret" not in answer.text
+    page = client.get("/manage", headers={"Authorization": f"Bearer {OWNER_TOKEN}", "Accept-Language": "de"})
+    assert page.status_code == 500
+    assert "Das Protokoll des Servers sagt mehr" in page.text
+    assert "its log says more" not in page.text, "once is enough, and in the language of the page"
 
 
 @pytest.mark.slow

@@ -47,6 +47,7 @@ _STATUS: tuple[tuple[type[JuryboxError], int], ...] = (
 )
 
 _UNAVAILABLE = "the project's database cannot be used at present; try again in a moment"
+_CRASHED = "the server met an error that it did not expect; its log says more"
 
 _log = logging.getLogger("jurybox.web")
 
@@ -126,9 +127,7 @@ def _on_invalid_request(request: Request, error: Exception) -> Response:
 
 def _on_crash(request: Request, error: Exception) -> Response:
     _log.error("%s %s failed", request.method, redacted(request.url.path), exc_info=error)
-    return answer(
-        request, 500, "the server met an error that it did not expect; its log says more", headers=HEADERS
-    )
+    return answer(request, 500, _CRASHED, headers=HEADERS)
 
 
 def _headers(error: JuryboxError) -> dict[str, str] | None:
@@ -156,6 +155,7 @@ def _page(
     from jurybox.web.render import has_template, render
 
     if has_template("error.html"):
+        detail = "" if detail in (_CRASHED, _UNAVAILABLE) else detail  # the page says it in its language
         context = {"status": status, "title": title, "detail": detail}
         if request.url.path.startswith(link_path("")):
             context["here"] = "/"  # else the form of the language would hold the token in the path
