@@ -100,9 +100,9 @@ def test_whoever_is_suspect_comes_first_and_only_while_at_work(played: Any) -> N
     inputs = project.beliefs.now().inputs
     advice = advise(inputs, with_suspect)
     assert advice.step is Step.PERSON
-    assert (
-        in_words(advice)
-        == f"ana answers, on {belief.annotators[0].shared} texts that others labelled, too: look."
+    assert in_words(advice) == (
+        f"90 % likely: ana answers, judged by {belief.annotators[0].shared} texts that others labelled, too. "
+        "Look at their labels."
     )
     paused = tuple(replace(one, standing="paused") if one.name == "ana" else one for one in inputs.people)
     assert advise(replace(inputs, people=paused), with_suspect).step is Step.GROW

@@ -232,6 +232,8 @@ def duplicates(
         ],
     )
     say(f"{found.total:,} groups, {found.copies:,} exact copies")
+    if not (found.total or find):
+        note("near-duplicates are looked for with --find")
 
 
 def set_settings(

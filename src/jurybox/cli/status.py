@@ -85,11 +85,11 @@ def status(
     if known is not None:
         shown |= _shares_fields(known)
     if last is not None:
-        shown["accuracy"] = f"{between(last)}, on {last.n_texts:,} audit texts"
-        shown["macro-F1"] = between(last.macro_f1)
+        shown["accuracy"] = f"{between(last)}, 95 % interval, on {last.n_texts:,} audit texts"
+        shown["macro-F1"] = f"{between(last.macro_f1)}, 95 % interval"
     for point in expected.points if expected is not None else ():
         paid = "" if point.cost is None else f", for {point.cost:,.2f}"
-        shown[f"{point.labels:,} more"] = f"accuracy {between(point.accuracy)} with 80 %{paid}"
+        shown[f"{point.labels:,} more"] = f"accuracy {between(point.accuracy)}, 80 % interval{paid}"
     if saved is not None:
         shown["saved"] = _saved(saved)
     for verdict in verdicts:

@@ -197,8 +197,10 @@ def in_words(advice: Advice) -> str:
             return "The project has no texts yet: add some."
         case Step.INVITE:
             return "The texts are in, and nobody is invited to label them: invite annotators."
-        case Step.PERSON if one is not None:
-            return f"{one.name} {one.suspicion}, on {one.shared} texts that others labelled, too: look."
+        case Step.PERSON if one is not None and one.suspect is not None:
+            likely = f"{100 * one.suspect.probability:.0f} % likely"
+            rests = f"judged by {one.shared} texts that others labelled, too"
+            return f"{likely}: {one.name} {one.suspicion}, {rests}. Look at their labels."
         case Step.REACHED:
             return f"Good enough: the target is reached. {right}."
         case Step.GROW:
