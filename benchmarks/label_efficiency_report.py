@@ -12,7 +12,8 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from jurybox.arrays import Floats
-from jurybox.drawing import Mark, Series, Whisker, curves, spread_ticks, standalone, whiskers
+from jurybox.display import standalone
+from jurybox.drawing import Mark, Series, Whisker, curves, spread_ticks, whiskers
 
 Runs: TypeAlias = Mapping[str, Mapping[str, Mapping[str, Floats]]]
 """Case → strategy → measure → (seeds, rounds)."""

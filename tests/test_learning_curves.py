@@ -12,7 +12,7 @@ import pytest
 
 from jurybox.cli.simulations import write_curves
 from jurybox.curves import Curves, PlayedRound, Run
-from jurybox.drawing import to_png
+from jurybox.display import to_png
 from jurybox.errors import InputError
 
 ROUNDS = 6

@@ -211,9 +211,10 @@ def test_a_round_ranks_texts_and_each_question_has_its_figures(project: Project)
     assert belief.label == "good"
     assert len(belief.probabilities) == 2
     assert project.facets.of("stars").now().inputs.annotations.scale == (1, 2, 3, 4, 5)
-    alpha = food.now().agreement.all_texts.alpha
+    alpha = food.now().agreement.by_chance.alpha
     assert alpha is not None
     assert alpha.estimate == pytest.approx(jb.krippendorff_alpha(sheet["food"]).value)
+    assert together.facets[0].agreement == alpha.estimate
     with pytest.raises(ConflictError, match="several questions"):
         project.consensus()
     with pytest.raises(InputError, match="topics:price"):

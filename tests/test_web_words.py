@@ -24,7 +24,7 @@ from jurybox.store.records import Role, Why
 from jurybox.web.i18n import LANGUAGES, Catalogue, Message, choose_language, get_catalogue
 from jurybox.web.pages.settings import GROUPS
 from jurybox.web.pages.trust import heat_table
-from jurybox.web.render import environment, explain, found_words
+from jurybox.web.render import answer_words, environment, explain, found_words
 from jurybox.web.webhooks import Event
 from support.exports import SAMPLES, Sample
 
@@ -195,6 +195,37 @@ def test_a_time_keeps_its_order_among_words_from_right_to_left() -> None:
     written = get_catalogue("ar").moment(0.0)
     assert (written[0], written[-1]) == ("\u2068", "\u2069")
     assert "1970, 00:00 UTC" in written
+
+
+def test_a_near_certain_probability_keeps_its_order_among_words_from_right_to_left() -> None:
+    assert get_catalogue("de").probability(0.999) == ">99\xa0%"
+    written = get_catalogue("ar").probability(0.999)
+    assert (written[0], written[1], written[-1]) == ("\u2068", ">", "\u2069")
+
+
+def test_answers_to_several_questions_are_said_without_the_marks_they_are_stored_with(
+    catalogue: Catalogue,
+) -> None:
+    said = answer_words(catalogue, "food=good; topics=price|noise; size=|; mood=calm<calm|loud")
+    assert said.startswith("food: good · topics: price, noise · size: ")
+    assert said.endswith("loud")
+    assert not set("=|;<") & set(said)
+
+
+def test_a_long_name_is_drawn_for_narrow_and_for_wide_columns() -> None:
+    name = "a name that is longer than a phone has room for"
+    drawn = bars([Bar(name, 0.5, "50%")], alternative="one")
+    assert re.findall(r">([^<]+)</text>", drawn) == ["a name that is longer t…", name, "50%"]
+    assert '<g class="long" display="none">' in drawn, "where no page's style chooses, the short one is seen"
+
+
+def test_a_histogram_names_the_edges_of_its_columns_and_mirrors_them() -> None:
+    rows = [Bar("", 1, "3"), Bar("", 0.5, "2")]
+    for rtl, expected in ((False, ["0", "50", "100%"]), (True, ["100%", "50", "0"])):
+        drawn = columns(rows, alternative="two", edges=["0", "50", "100%"], rtl=rtl)
+        below = re.findall(r'x="([\d.]+)%" y="206.0" text-anchor="middle">([^<]+)<', drawn)
+        assert [words for _, words in below] == expected
+        assert [float(x) for x, _ in below] == [2, 50, 98]
 
 
 NASTY = '"><script>alert(1)</script>'

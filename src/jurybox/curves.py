@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from jurybox.arrays import DataFrame, Floats, Ints
-from jurybox.display import Shown, Svg
-from jurybox.drawing import Mark, Series, curves, spread_ticks, standalone
+from jurybox.display import Shown, Svg, standalone
+from jurybox.drawing import Mark, Series, curves, spread_ticks
 from jurybox.errors import InputError
 
 __all__ = ["MEASURES", "Curves", "PlayedRound", "Run", "Selection", "macro_f1"]
@@ -187,7 +187,7 @@ class Curves(Shown):
         Returns
         -------
         Svg or Axes
-            An SVG file's text, which notebooks draw; `jurybox.drawing.to_png` makes a picture of it.
+            An SVG file's text, which notebooks draw; `jurybox.display.to_png` makes a picture of it.
 
         Raises
         ------

@@ -1,8 +1,8 @@
-"""Drawings as SVG: charts of pages and reports, and charts that are files of their own.
+"""Drawings as SVG: charts of pages and reports.
 
 Horizontal places are percentages and vertical ones pixels, so that a drawing fills its column at any width
 and its words keep their size. Each has a text alternative; colours are those of the page, by class, and of
-`standalone` for a file. In languages from right to left drawings are mirrored.
+`jurybox.display.standalone` for a file. In languages from right to left drawings are mirrored.
 """
 
 from __future__ import annotations
@@ -11,34 +11,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import floor
-from pathlib import Path
 
 from markupsafe import Markup
 
-from jurybox.errors import require
-
 __all__ = ["Bar", "Mark", "Series", "Whisker"]
-__all__ += ["bars", "columns", "curves", "spread_ticks", "stack", "standalone", "steps", "to_png"]
-__all__ += ["whisker", "whiskers"]
+__all__ += ["bars", "columns", "curves", "spread_ticks", "stack", "steps", "whisker", "whiskers"]
 
 _SERIES = 8
 _LEFT, _RIGHT, _MARGIN, _BESIDE = 2.0, 98.0, 13.0, 18.0
 _TOP, _BOTTOM, _HEIGHT = 18.0, 186.0, 216.0
 _ROW, _CELL = 46, 20
 _APART = 15.0
-_NAME = 24
-"""Characters of a name that fit on a phone beside the value."""
-
-_COLOURS = ("#6e6e6e", "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7a5195", "#b8b8b8")
-_STYLE = (
-    "text{font-size:12px;font-family:Arial,Helvetica,'DejaVu Sans',sans-serif;fill:#555}"
-    ".title{font-size:15px;font-weight:600;fill:#111}.value{fill:#111}"
-    ".gridline{stroke:#e6e6e6}.axis{stroke:#888}.goal{stroke:#444;stroke-dasharray:5 4}"
-    ".curve,.whisker{stroke-width:2.2;stroke-linecap:round}.band{opacity:.16}"
-) + "".join(
-    f".series-{n}{{fill:{colour}}}.curve.series-{n},.whisker.series-{n}{{stroke:{colour}}}"
-    for n, colour in enumerate(_COLOURS)
-)
+_NAME, _LONG_NAME = 24, 48
+"""Characters of a name that fit beside the value: on a phone, and in a wide column of a page."""
 
 
 @dataclass(frozen=True)
@@ -206,8 +191,8 @@ def colour_of(number: int) -> str:
     return f"series-{number % _SERIES + 1}"
 
 
-def columns(rows: Sequence[Bar], *, alternative: str, rtl: bool = False) -> Markup:
-    """Draw columns side by side; shares are relative to the tallest.
+def columns(rows: Sequence[Bar], *, alternative: str, edges: Sequence[str] = (), rtl: bool = False) -> Markup:
+    """Draw columns above their names, or above the names of their edges; shares are relative to the tallest.
 
     Examples
     --------
@@ -224,6 +209,8 @@ def columns(rows: Sequence[Bar], *, alternative: str, rtl: bool = False) -> Mark
             _text(middle, _BOTTOM - height - 6, "middle", row.value, "value"),
             _text(middle, _BOTTOM + 20, "middle", row.name),
         )
+    for number, words in enumerate(reversed(edges) if rtl else edges):
+        parts.append(_text(_LEFT + number * step, _BOTTOM + 20, "middle", words))
     return _svg(parts, _HEIGHT, alternative)
 
 
@@ -320,37 +307,6 @@ def spread_ticks(values: Sequence[float]) -> list[float]:
     return list(dict.fromkeys([first, *between, last]))
 
 
-def standalone(drawn: Markup, height: float, *, title: str, note: str = "", width: int = 640) -> str:
-    """Return a drawing as an SVG file of its own, with its title and its colours.
-
-    Examples
-    --------
-    >>> drawn = bars([Bar("a", 0.5, "50%")], alternative="one bar")
-    >>> standalone(drawn, 38, title="Shares")[:48]
-    '<svg xmlns="http://www.w3.org/2000/svg" width="6'
-    """
-    top = 62 if note else 40
-    outer = Markup(
-        '<svg xmlns="http://www.w3.org/2000/svg" width="{0}" height="{1}" viewBox="0 0 {0} {1}">'
-        "<style>{2}</style>"
-        '<rect width="100%" height="100%" style="fill:#fff"/><text class="title" x="20" y="26">{3}</text>'
-        '<text x="20" y="46">{4}</text><svg x="20" y="{5}" width="{6}" height="{7}">{8}</svg></svg>\n'
-    )
-    style = Markup(_STYLE)  # noqa: S704 - no input is in it
-    return str(outer.format(width, height + top + 16, style, title, note, top, width - 40, height, drawn))
-
-
-def to_png(svg: str, path: Path) -> None:
-    """Write an SVG file's text as PNG, at twice its size.
-
-    Raises
-    ------
-    MissingExtraError
-        Without the extra ``png``.
-    """
-    path.write_bytes(bytes(require("resvg_py", extra="png").svg_to_bytes(svg_string=svg, zoom=2)))
-
-
 def _svg(parts: Sequence[Markup], height: float, alternative: str) -> Markup:
     tag = Markup('<svg role="img" width="100%" height="{:g}" aria-label="{}">{}</svg>')
     return tag.format(height, alternative, Markup("").join(parts))
@@ -405,11 +361,16 @@ def _names(series: Sequence[Series], at: _Scale) -> list[Markup]:
     return parts
 
 
-def _heading(name: str, value: str, top: float, rtl: bool) -> tuple[Markup, Markup]:
-    """Write a name and a value at both ends of a row."""
-    shown = name if len(name) <= _NAME else name[: _NAME - 1] + "…"
+def _heading(name: str, value: str, top: float, rtl: bool) -> tuple[Markup, ...]:
+    """Write a name and a value at both ends of a row; a long name twice, of which the page shows one."""
     (near, start), (far, end) = ((100, "end"), (0, "start")) if rtl else ((0, "start"), (100, "end"))
-    return _text(near, top + 15, start, shown, "value"), _text(far, top + 15, end, value)
+    short, long = (name if len(name) <= most else name[: most - 1] + "…" for most in (_NAME, _LONG_NAME))
+    words = _text(far, top + 15, end, value)
+    if short == long:
+        return _text(near, top + 15, start, short, "value"), words
+    hidden = Markup('<g class="long" display="none">{}</g>')
+    longer = hidden.format(_text(near, top + 15, start, long, "value"))
+    return _text(near, top + 15, start, short, "value short"), longer, words
 
 
 def _anchor(value: float, ticks: Sequence[tuple[float, str]], rtl: bool) -> str:

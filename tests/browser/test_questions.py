@@ -107,7 +107,7 @@ def test_a_class_that_was_added_since_the_page_was_opened_was_not_asked_for(
     for key in ("2", "3", "7"):  # good; price; one star
         page.keyboard.press(key)
     page.keyboard.press("Enter")
-    expect(page.locator("#recent-list li .given")).to_have_text("food=good; topics=price; stars=1")
+    expect(page.locator("#recent-list li .given")).to_have_text("food: good · topics: price · stars: 1")
     expect(page.locator("#labelling")).to_have_attribute("data-unsent", "0")
     assert labels(served) == ["food=good; topics=price<price|service|noise; stars=1"]
 

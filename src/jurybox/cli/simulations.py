@@ -292,7 +292,7 @@ def write_curves(curves: Curves, out: Path) -> list[Path]:
     import json
 
     from jurybox.atomic import new_file
-    from jurybox.drawing import to_png
+    from jurybox.display import to_png
     from jurybox.formats.write_tables import Column, OutTable, write_csv
 
     numbers = out / "curves.json"

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from jurybox.annotations import Annotations
 from jurybox.arrays import Bools, DataFrame, Floats, Ints, freeze, total_by
-from jurybox.display import Shown, Svg
-from jurybox.drawing import Bar, columns, standalone
+from jurybox.display import Shown, Svg, standalone
+from jurybox.drawing import Bar, columns
 
 __all__ = [
     "LEVEL",

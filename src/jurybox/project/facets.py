@@ -39,7 +39,7 @@ class FacetBelief:
     answers, texts
         Answers to it, and texts that have one.
     agreement
-        Krippendorff's alpha among annotators; None where no two answered about one text.
+        Krippendorff's alpha among annotators on texts drawn by chance; None where no two answered about one.
     quality
         Mean probability that a consensus answer is right; None without answers.
     accuracy, macro_f1
@@ -253,7 +253,7 @@ class Facets(ProjectPart):
 def _belief(name: str, source: BeliefSource, *, today: bool) -> FacetBelief:
     now = source.now() if today else source.recent()
     kept = now if today else source.kept()
-    alpha = now.agreement.all_texts.alpha
+    alpha = now.agreement.by_chance.alpha
     model = None if kept is None else kept.audit.model
     last = kept.verdicts[-1].verdicts if kept is not None and kept.verdicts else ()
     return FacetBelief(

@@ -176,7 +176,7 @@ def _course(catalogue: Catalogue, beliefs: Beliefs, kept: ProjectBelief | None) 
         [Series(past), *([Series([past[-1], *future], "second forecast")] if future else [])],
         alternative=alternative,
         ticks=[(share, percent(share)) for share in steps(min(least, settings.target_accuracy or 1))],
-        below=[(x, number(x)) for x in spread_ticks(places)],
+        below=_labels_below(catalogue, spread_ticks(places)),
         goal=settings.target_accuracy,
         upright=None if budget is None else (budget, t("overview.budget", n=number(budget))),
         rtl=catalogue.direction == "rtl",
@@ -199,6 +199,12 @@ def _course(catalogue: Catalogue, beliefs: Beliefs, kept: ProjectBelief | None) 
             for labels, played, middle, low, high in between
         ],
     )
+
+
+def _labels_below(catalogue: Catalogue, places: Sequence[float]) -> list[tuple[float, str]]:
+    """Write numbers of labels below a drawing; the last one says what they are."""
+    written = [(x, catalogue.number(x)) for x in places]
+    return [*written[:-1], (places[-1], catalogue.plural("chart.n_labels", round(places[-1])))]
 
 
 def _balance(catalogue: Catalogue, status: Status, rtl: bool) -> Chart | None:
@@ -229,19 +235,17 @@ def _qualities(catalogue: Catalogue, bins: Sequence[Bin], rtl: bool) -> Chart | 
         return None
     sure = sum(one.texts for one in bins if one.low >= _SURE)
     alternative = t("overview.bins_alt", n=number(sure), all=number(total))
-    shown = [Bar(_bin_name(catalogue, one), one.texts / most, number(one.texts)) for one in bins]
+    shown = [Bar("", one.texts / most, number(one.texts)) for one in bins]
     return Chart(
-        columns(shown, alternative=alternative, rtl=rtl),
+        columns(shown, alternative=alternative, edges=_edges(catalogue, bins), rtl=rtl),
         t("chart.table"),
         [t("chart.quality"), t("chart.texts")],
         [[t("chart.range", low=percent(one.low), high=percent(one.high)), number(one.texts)] for one in bins],
     )
 
 
-def _bin_name(catalogue: Catalogue, one: Bin) -> str:
-    if one.low == 0:
-        return f"<{catalogue.percent(one.high)}"
-    return f"{catalogue.number(100 * one.low)}–{catalogue.number(100 * one.high)}"
+def _edges(catalogue: Catalogue, bins: Sequence[Bin]) -> list[str]:
+    return [*(catalogue.number(100 * one.low) for one in bins), catalogue.percent(bins[-1].high)]
 
 
 def _audit(catalogue: Catalogue, kept: ProjectBelief) -> Chart | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path, PurePath
@@ -247,6 +247,7 @@ def _page_context(request: Request, user: User | None) -> dict[str, Any]:
         **_questions(request, shown=has_project and request.url.path in _FIGURES),
         "project_name": server.project.name if has_project else "",
         **_writers(catalogue),
+        "answer": _answers(request, catalogue),
     }
 
 
@@ -312,6 +313,31 @@ def hour_words(catalogue: Catalogue, start: float) -> Markup:
     moment = datetime.fromtimestamp(start, tz=UTC)
     stamp = moment.isoformat(timespec="seconds")
     return Markup('<time datetime="{}" data-hour>{}</time>').format(stamp, catalogue.hour(moment))
+
+
+def answer_words(catalogue: Catalogue, label: str) -> str:
+    """Write an answer to several questions for people: what is stored has marks of its own.
+
+    Examples
+    --------
+    >>> answer_words(get_catalogue("en"), "food=good; topics=|; size=small<small|large")
+    'food: good · topics: None of these · size: small, not large'
+    """
+    parts = []
+    for part in label.split("; "):
+        name, _, said = part.partition("=")
+        yes, _, asked = said.partition("<")
+        given = [one for one in yes.split("|") if one]
+        other = [one for one in asked.split("|") if one and one not in given]
+        words = [*given, *(f"{catalogue.text('label.not')} {one}" for one in other)]
+        parts.append(f"{name}: {', '.join(words) or catalogue.text('label.none_of_these')}")
+    return " · ".join(parts)
+
+
+def _answers(request: Request, catalogue: Catalogue) -> Callable[[str], str]:
+    """Return what writes a label: a class as it is, an answer to several questions in words."""
+    several = cache(lambda: bool(get_server(request).project.questions))
+    return lambda label: answer_words(catalogue, label) if several() else label
 
 
 def _excerpt(text: str) -> str:

@@ -106,7 +106,7 @@ class Catalogue:
         """
         if value is None or 0.01 <= value <= 0.99:
             return self.percent(value)
-        return f">{self.percent(0.99)}" if value > 0.99 else f"<{self.percent(0.01)}"
+        return self._kept(f">{self.percent(0.99)}" if value > 0.99 else f"<{self.percent(0.01)}")
 
     def seconds(self, value: float | None) -> str:
         """Write a duration.
@@ -132,12 +132,7 @@ class Catalogue:
         time = time.astimezone(UTC)
         day = format_date(time.date(), "medium", locale=self._locale)
         written = f"{day}, {format_time(time, 'HH:mm', locale=self._locale)} UTC"
-        # from right to left, the words around it must not turn it round
-        return (
-            written
-            if self.direction == "ltr"
-            else f"\N{FIRST STRONG ISOLATE}{written}\N{POP DIRECTIONAL ISOLATE}"
-        )
+        return self._kept(written)
 
     def hour(self, value: datetime) -> str:
         """Write the day and the hour of a time, in UTC.
@@ -150,6 +145,12 @@ class Catalogue:
         time = value.astimezone(UTC).replace(minute=0)
         day = format_skeleton("MMMd", time, locale=self._locale)
         return f"{day}, {format_time(time, 'HH:mm', locale=self._locale)}"
+
+    def _kept(self, written: str) -> str:
+        """Keep the order of what is written: from right to left, the words around it would turn it round."""
+        if self.direction == "ltr":
+            return written
+        return f"\N{FIRST STRONG ISOLATE}{written}\N{POP DIRECTIONAL ISOLATE}"
 
     @cached_property
     def _locale(self) -> Locale:

@@ -41,7 +41,7 @@ _MESSAGES = (
         "offline_rest",
     ),
     *("signed_out", "loading", "suggestion", "undo", "skip"),
-    *("not", "yes", "no", "nothing_answered", "left_open"),
+    *("not", "none_of_these", "yes", "no", "nothing_answered", "left_open"),
 )
 
 

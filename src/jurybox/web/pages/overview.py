@@ -109,7 +109,7 @@ def _questions(catalogue: Catalogue, found: QuestionsBelief | None) -> dict[str,
             "agreement": UNKNOWN if one.agreement is None else catalogue.number(one.agreement, 2),
             "quality": share(one.quality),
             "macro_f1": UNKNOWN if one.macro_f1 is None else with_range(catalogue, one.macro_f1),
-            "done": t("questions.done") if one.done else "",
+            "done": t("questions.done" if one.done else "trust.go_on"),
         }
         for one in found.facets
     ]

@@ -183,7 +183,9 @@ def text_view(request: Request, text_id: str) -> dict[str, Any]:
         "consensus": belief.label if belief and belief.n_annotations else None,
         "quality": belief.quality if belief else None,
         "people_say": _people_say(catalogue, believed.classes, belief),
-        "belief": _belief_chart(catalogue, project.reading.probabilities(text_id), in_order=on_scale),
+        "belief": _belief_chart(
+            catalogue, project.reading.probabilities(text_id), in_order=on_scale or bool(questions)
+        ),
         "flags": project.review.flags(text_id=text_id),
     }
 
@@ -251,7 +253,7 @@ def _people_say(catalogue: Catalogue, classes: Sequence[str], belief: TextBelief
 def _belief_chart(
     catalogue: Catalogue, probabilities: Mapping[str, float] | None, *, in_order: bool
 ) -> Chart | None:
-    """Draw the likeliest ten classes, on a scale all of them in its order."""
+    """Draw the likeliest ten classes; on a scale, and of several questions, all of them in their order."""
     if not probabilities:
         return None
     place = {name: k for k, name in enumerate(probabilities)}

@@ -30,8 +30,9 @@ document.addEventListener("keydown", (event) => {
 function localTimes() {
   const lang = document.documentElement.lang;
   const region = navigator.languages.find((one) => one.split("-")[0] === lang) ?? lang; // en-GB writes days before months
-  const minute = new Intl.DateTimeFormat(region, { dateStyle: "medium", timeStyle: "short" });
-  const hour = new Intl.DateTimeFormat(region, { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" });
+  const numberingSystem = "latn"; // the digits of all other numbers of the pages
+  const minute = new Intl.DateTimeFormat(region, { dateStyle: "medium", timeStyle: "short", numberingSystem });
+  const hour = new Intl.DateTimeFormat(region, { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", numberingSystem });
   for (const time of document.querySelectorAll("time[datetime]:not([title])")) {
     time.title = time.textContent;
     time.textContent = ("hour" in time.dataset ? hour : minute).format(new Date(time.dateTime));

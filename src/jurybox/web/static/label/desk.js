@@ -1,7 +1,7 @@
 /** What lies on the desk: the text at hand, those fetched ahead, the last decisions; and what can be done with them. */
 
 import { Outbox } from "./outbox.js";
-import { announce, buttons, config, fillIn, say } from "./page.js";
+import { announce, buttons, config, fillIn, inWords, say } from "./page.js";
 import { fetchPace, fetchTasks, releaseTask, renewLease, sendAnswer } from "./server.js";
 import { isSheetFocused, showConnection, showProgress, showRecent, showTask, showToday } from "./show.js";
 import { Watch } from "./watch.js";
@@ -133,7 +133,7 @@ export class Desk {
     const body = { text_id: task.text_id, label: sent, seconds: this.watch.seconds, comment };
     this.outbox.add({ path: "/annotations", body, text_id: task.text_id });
     this.#count(1);
-    this.#leave(fillIn(say.given, { label: name }));
+    this.#leave(fillIn(say.given, { label: inWords(name) }));
   }
 
   skip(reason) {
@@ -164,7 +164,7 @@ export class Desk {
     decision.label = name;
     if (waiting) this.outbox.amend(waiting, { label: name });
     else this.outbox.add({ path: "/decisions/change", body: { text_id: decision.text_id, label: name }, text_id: decision.text_id });
-    announce(fillIn(say.changed, { label: name }));
+    announce(fillIn(say.changed, { label: inWords(name) }));
     this.#showState();
   }
 

@@ -1,7 +1,7 @@
 /** What is seen on the labelling page: the text, the last decisions, the pace, the state of the connection. */
 
 import { mark } from "../highlight.js";
-import { $, buttons, fillIn, page, say } from "./page.js";
+import { $, buttons, fillIn, inWords, page, say } from "./page.js";
 
 const SHORT = 160;
 const LONG = 900;
@@ -86,7 +86,7 @@ export function showRecent(recent, outbox, open) {
 function recentItem(decision, waiting, open) {
   const button = document.createElement("button");
   button.type = "button";
-  const given = span("given", decision.label ?? say.skipped);
+  const given = span("given", decision.label === null ? say.skipped : inWords(decision.label));
   given.classList.toggle("skipped", decision.label === null);
   given.classList.toggle("waiting", waiting);
   button.append(given, span("of", decision.text.slice(0, 120)));
