@@ -277,6 +277,21 @@ def test_features_and_labels_of_nobody_do_not_vote(jurybox: Run, tmp_path: Path)
     assert "3 annotations" in jurybox("init", "r.db", *command[2:], "--annotator", "ana")
 
 
+def test_texts_of_a_folder_come_before_labels_whatever_their_files_are_called(tmp_path: Path) -> None:
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d" / "answers.csv").write_text("id,annotator,label\n1,ana,rude\n")
+    (tmp_path / "d" / "posts.csv").write_text("id,text\n1,first\n")
+    with Project.create(tmp_path / "p.db", classes=TONE) as project:
+        added = project.add_file(tmp_path / "d")
+        assert (added.texts, added.annotations) == (1, 1)
+
+
+def test_an_array_that_begins_with_nothing_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "null.json").write_text('[null, {"text": "aa"}]')
+    with pytest.raises(FormatError, match=r"row 1.*is not a JSON object"):
+        labels_in(tmp_path / "null.json", ReadOptions(classes=TONE))
+
+
 def test_a_blank_text_of_a_known_id_is_that_text(tmp_path: Path) -> None:
     (tmp_path / "late.csv").write_text("id,text,annotator,label\n1,,ana,rude\n")
     with Project.create(tmp_path / "p.db", classes=TONE, texts=[("1", "first")]) as project:

@@ -152,7 +152,7 @@ def array(values: Any) -> Any:
     array([[0., 1.]])
     """
     if isinstance(values, np.ma.MaskedArray):
-        missing = np.nan if values.dtype.kind == "f" else None
+        missing: Any = np.nan if values.dtype.kind == "f" else None
         return np.where(np.ma.getmaskarray(values), missing, values.data)
     if isinstance(values, np.ndarray | list | tuple):
         return values

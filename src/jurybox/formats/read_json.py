@@ -79,17 +79,14 @@ def _values(scanner: _Scanner) -> Iterator[object]:
 
 def _named(values: Iterator[object]) -> Iterator[object]:
     """Give the values of an array names: a string is a text, and the first of several lists has the names."""
-    first = next(values, None)
-    if isinstance(first, str):
-        yield from (
-            {"text": one} if isinstance(one, str) else one for one in itertools.chain([first], values)
-        )
-    elif isinstance(first, list) and sum(isinstance(name, str) and is_known(name) for name in first) > 1:
-        for row in values:
-            fits = isinstance(row, list) and len(row) <= len(first)
-            yield dict(zip(map(str, first), row, strict=False)) if fits else row
-    elif first is not None:
-        yield from itertools.chain([first], values)
+    names: list[str] = []
+    for at, value in enumerate(values):
+        if at == 0 and isinstance(value, list) and sum(is_known(str(name)) for name in value) > 1:
+            names = [str(name) for name in value]
+        elif isinstance(value, list) and 0 < len(value) <= len(names):
+            yield dict(zip(names, value, strict=False))
+        else:
+            yield {"text": value} if isinstance(value, str) else value
 
 
 def _inside(value: dict[str, object]) -> Iterator[object]:

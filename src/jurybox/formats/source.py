@@ -278,7 +278,7 @@ def _open_files(folder: Path, options: ReadOptions) -> list[Part]:
             "files", "files left out: {names}", names=f"{', '.join(left[:8])}{' …' if left[8:] else ''}"
         )
         parts[0] = parts[0].remarked(note)
-    return parts
+    return sorted(parts, key=lambda part: "text" not in part.plan.roles)  # labels are of texts that are there
 
 
 def _is_data(path: Path) -> bool:
