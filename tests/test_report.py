@@ -282,6 +282,29 @@ def test_labels_that_owners_asked_for_or_gave_at_once_are_reported(tmp_path: Pat
 
 
 @pytest.mark.slow
+def test_people_of_whom_nothing_is_believed_are_in_the_report(tmp_path: Path) -> None:
+    texts = [(f"t{n}", f"text number {n}") for n in range(6)]
+    with Project.create(tmp_path / "one.db", classes=["a", "b"], texts=texts) as project:
+        for name in ("ana", "bo", "cy"):
+            project.people.add(name)
+            for text_id, _ in texts:
+                project.submit(text_id, "a", annotator=name)
+        project.people.leave_out("cy")  # whose labels stay, and count for nothing
+        assert "cy" in render(gather(project))
+    asked = ["food=single:bad,good", "topics=several:price,noise"]
+    with Project.create(tmp_path / "two.db", questions=asked, texts=texts) as project:
+        for name, answer in (
+            ("ana", {"food": "good"}),
+            ("bo", {"food": "bad"}),
+            ("cy", {"topics": ["price"]}),
+        ):
+            project.people.add(name)
+            for text_id, _ in texts:
+                project.submit(text_id, answer, annotator=name)
+        assert "cy" in render(gather(project, question="food"))
+
+
+@pytest.mark.slow
 def test_an_empty_project_has_a_report_too(tmp_path: Path) -> None:
     with Project.create(tmp_path / "p.db", classes=["a", "b"], texts=NO_TEXTS, name="Empty") as project:
         facts = gather(project)
