@@ -66,3 +66,30 @@ def test_classes_are_typed_and_the_last_ones_have_keys(browser: Browser, tmp_pat
         context.close()
     with Project.open(path) as project:
         assert [record.label for record in project.reading.annotation_records()] == ["card arrival"] * 2
+
+
+def test_on_a_phone_many_classes_leave_the_text_in_view(browser: Browser, tmp_path: Path) -> None:
+    path = tmp_path / "p.db"
+    classes = [f"intent {k:02d} of somebody who writes" for k in range(40)]
+    texts = [(f"t{i}", f"text {i}") for i in range(20)]
+    with Project.create(path, texts=texts, classes=classes, settings=SETTINGS) as project:
+        project.people.add("ana")
+        token = invite(project, "ana")
+        for number, (text_id, _) in enumerate(texts[:9]):
+            project.submit(text_id, classes[number], annotator="ana")
+    with serving(path, "--no-learner") as site:
+        phone = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
+        page = window(browser, locale="en-GB", **phone).new_page()
+        page.goto(f"{site.url}/join/{token}")
+        page.goto(f"{site.url}/label")
+        page.wait_for_selector("#labelling[data-ready]")
+        expect(page.locator("#last-used .class").first).to_be_visible()
+        text, dock = (page.locator(name).bounding_box() for name in ("#text", ".dock"))
+        assert text
+        assert dock
+        assert text["y"] + text["height"] <= dock["y"], "nothing covers the text"
+        assert dock["y"] + dock["height"] <= 844, "what one can do is in view, too"
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        assert violations(page) == []
+        picture(page, "many/phone")
+        page.context.close()
