@@ -179,6 +179,58 @@ def test_a_cluster_is_labelled_at_once_and_that_is_undone(location: str) -> None
         assert project.status().annotations == 1
 
 
+def labels_at_once(project: Project) -> dict[str, str]:
+    chosen = AnnotationFilter(annotator="clusters")
+    return {one.text_id: one.label for one in project.reading.find_annotations(chosen, limit=100).items}
+
+
+@pytest.mark.parametrize("questions", [(), ("food=single:bad,good", "staff=single:bad,good")])
+def test_what_was_said_of_a_cluster_last_is_undone_first(location: str, questions: tuple[str, ...]) -> None:
+    first, last = ({"food": "bad"}, {"staff": "good"}) if questions else ("bad", "good")
+    classes = [] if questions else ["bad", "good"]
+    with Project.create(
+        location, texts=TEXTS, classes=classes, questions=questions, settings=SETTINGS
+    ) as project:
+        project.pool.find_clusters(2)
+        number, trail = cluster_of(project, "soup"), project.edit.history
+        project.pool.label_cluster(number, first)
+        earlier, held = trail.last_number(), labels_at_once(project)
+        project.pool.label_cluster(number, last, most=12)
+        later, held_later = trail.last_number(), labels_at_once(project)
+        assert held_later != held
+        with pytest.raises(ConflictError, match="since; undo that first"):
+            trail.undo(earlier)
+        assert labels_at_once(project) == held_later
+        trail.undo(later)
+        assert labels_at_once(project) == held
+        trail.undo(earlier)
+        assert labels_at_once(project) == {}
+
+
+def test_what_was_undone_of_a_cluster_does_not_come_back(location: str) -> None:
+    with made(location, audit_size=0) as project:
+        project.pool.find_clusters(2)
+        number, trail = cluster_of(project, "soup"), project.edit.history
+        project.pool.label_cluster(number, "bad")
+        given = trail.last_number()
+        project.submit("s1", "good", annotator="ana")
+        project.edit.delete_labels_of(["s1", "s2", "w1"])
+        deleted = trail.last_number()
+        trail.undo(given)
+        trail.undo(deleted)
+        assert project.status().annotations == 1, (
+            "a person's label comes back, what was said at once does not"
+        )
+        project.pool.label_cluster(number, "bad")
+        project.pool.label_cluster(number, "good")
+        replaced = trail.last_number()
+        project.audit.grow(25)
+        trail.undo(replaced)
+        left = labels_at_once(project)
+        assert {*left.values()} == {"bad"}
+        assert not {*left} & {*project.audit.texts()}, "no text of the audit sample has such a label"
+
+
 def test_people_are_asked_for_texts_of_a_labelled_cluster(location: str) -> None:
     with made(location, audit_size=0) as project:
         project.pool.find_clusters(2)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import jurybox as jb
-from jurybox.errors import NotFoundError
+from jurybox.errors import ConflictError, NotFoundError
 from jurybox.formats.write_tables import out_table
 from jurybox.store import snapshots
 from jurybox.store.filters import TextFilter
@@ -92,6 +92,33 @@ def test_a_copy_follows_where_the_first_is_deleted(location: str) -> None:
         project.edit.history.undo(project.edit.history.last_number())
         assert asked_of(project, "cem") == ["a", "b", "d"]
         assert project.beliefs.now().texts.find("c").n_annotations == 1  # type: ignore[union-attr]
+
+
+def test_a_copy_that_came_while_the_first_was_deleted_is_a_copy_of_the_first(location: str) -> None:
+    with made(location) as project:
+        project.edit.delete_texts(["a"])
+        deleted = project.edit.history.last_number()
+        project.add_texts([("e", "The soup was cold.")])
+        project.edit.history.undo(deleted)
+        beliefs = project.beliefs.now().texts
+        assert [beliefs.find(one).copy_of for one in "ace"] == [None, "a", "a"]  # type: ignore[union-attr]
+        project.submit("e", "bad", annotator="ana")
+        project.submit("c", "bad", annotator="bo")
+        assert {*asked_of(project, "cem")} == {"b", "d"}, "two labels of one text agree"
+
+
+def test_what_was_grouped_last_is_split_first(location: str) -> None:
+    with made(location) as project:
+        project.pool.merge(["b", "d"])
+        merged, held = project.edit.history.last_number(), project.pool.duplicates().groups
+        project.pool.merge(["a", "d"])
+        again = project.edit.history.last_number()
+        with pytest.raises(ConflictError, match="since; undo that first"):
+            project.edit.history.undo(merged)
+        project.edit.history.undo(again)
+        assert project.pool.duplicates().groups == held
+        project.edit.history.undo(merged)
+        assert [group.texts for group in project.pool.duplicates().groups] == [("a", "c")]
 
 
 def test_groups_are_split_and_merged_by_hand(location: str) -> None:

@@ -234,6 +234,36 @@ def test_a_reopened_text_that_was_deleted_comes_back_reopened(project: Project) 
         assert connection.scalars(sa.select(schema.reopened.c.text_id)).all() == []
 
 
+def test_what_was_done_to_a_text_last_is_undone_first(project: Project) -> None:
+    one, other = [f"t{n}" for n in range(N) if f"t{n}" not in project.audit.texts()][:2]
+    before, trail = state(project), project.edit.history
+
+    def reopened() -> list[int]:
+        with project.store.read() as connection:
+            return [*connection.scalars(sa.select(schema.reopened.c.labels))]
+
+    changes: list[tuple[Callable[[], object], Callable[[], object]]] = [
+        (
+            lambda: project.edit.change_gold({one: "yes", other: "no"}),
+            lambda: project.edit.change_gold({one: "no"}),
+        ),
+        (lambda: project.edit.reopen([one, other], 1), lambda: project.edit.reopen([one], 3)),
+        (lambda: project.edit.reopen([one], 3), lambda: project.edit.delete_texts([one])),
+    ]
+    for first, last in changes:
+        first()
+        earlier = trail.last_number()
+        last()
+        later, held = trail.last_number(), (state(project), reopened())
+        with pytest.raises(ConflictError) as refused:
+            trail.undo(earlier)
+        assert refused.value.code == "in_the_way"
+        assert (state(project), reopened()) == held
+        trail.undo(later)
+        trail.undo(earlier)
+        assert (state(project), reopened()) == (before, [])
+
+
 def test_an_assigned_text_goes_to_one_person_even_when_their_page_is_left(project: Project) -> None:
     known = label(project, "ana", 3)
     label(project, "bo", 3)

@@ -11,7 +11,7 @@ from sqlalchemy.engine import Connection
 from jurybox.errors import ConflictError, InputError, NotFoundError
 from jurybox.project import configuring
 from jurybox.project.handle import ProjectPart
-from jurybox.store import classes, clusters, editing, filters, loans, people, state
+from jurybox.store import classes, clusters, editing, filters, loans, people, regrouping, state
 from jurybox.store.history import (
     HistoryEvent,
     is_erased,
@@ -144,12 +144,11 @@ def _take_back(connection: Connection, event: HistoryEvent, _now: float) -> _Und
 
 
 def _gold_before(connection: Connection, event: HistoryEvent, now: float) -> _Undone:
-    detail = editing.change_gold(connection, event.detail["before"], now=now)
-    return _Undone("gold", event.subject, detail)
+    return _Undone("gold", event.subject, editing.gold_again(connection, event.detail, now=now))
 
 
 def _groups_before(connection: Connection, event: HistoryEvent, now: float) -> _Undone:
-    editing.regroup(connection, event.detail["before"], now=now)
+    regrouping.regroup_again(connection, event.detail, now=now)
     return _Undone("groups as before", event.subject, {})
 
 

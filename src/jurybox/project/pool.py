@@ -14,7 +14,7 @@ from jurybox.clusters import Clusters, Membership, Neighbours, find_clusters, mo
 from jurybox.errors import ConflictError, InputError, NotFoundError
 from jurybox.project.encoding import EncodedTexts, Encoding, Telling, quiet
 from jurybox.project.handle import ProjectPart
-from jurybox.store import clusters, editing, groups, overview, rounds, services
+from jurybox.store import clusters, editing, groups, overview, regrouping, rounds, services
 from jurybox.store.engine import Store
 from jurybox.store.filters import text_numbers
 from jurybox.store.history import note_event
@@ -151,8 +151,7 @@ class Pool(ProjectPart):
             held = groups.read_rows(connection, len(texts))
             rows = groups.rows_found(found, held)
             if rows:
-                before = editing.regroup(connection, rows, now=self._clock())
-                detail = {"before": [list(row) for row in before]}
+                detail = regrouping.regroup(connection, rows, now=self._clock())
                 note_event(
                     connection, "find duplicates", str(len(rows)), by=by, now=self._clock(), detail=detail
                 )
@@ -200,10 +199,9 @@ class Pool(ProjectPart):
         with self.store.write() as connection:
             editing.alone(connection)
             numbers, now = list(text_numbers(connection, text_ids).values()), self._clock()
-            act = editing.split_group if verb == "split group" else editing.merge_group
-            before = act(connection, numbers, now=now) if numbers else []
-            detail = {"before": [list(row) for row in before]}
-            if before:
+            act = regrouping.split_group if verb == "split group" else regrouping.merge_group
+            if numbers:
+                detail = act(connection, numbers, now=now)
                 note_event(connection, verb, str(len(numbers)), by=by, now=now, detail=detail)
         return len(numbers)
 

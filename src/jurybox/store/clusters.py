@@ -93,19 +93,27 @@ def _said_now(connection: Connection, label: str, before: Collection[int]) -> di
 
 
 def unlabel(connection: Connection, detail: Detail, *, now: float) -> int:
-    """Undo `label_at_once`, by what it returned; return how many labels went."""
+    """Undo `label_at_once`, by what it returned; return how many labels went.
+
+    Raises
+    ------
+    ConflictError
+        If others of these labels took the place of some since: what they left open was said here.
+    """
     annotations, given = schema.annotations, schema.annotations.alias("given")
-    same = sa.and_(
-        *(given.c[name] == annotations.c[name] for name in ("text_id", "annotator_id", "class_id"))
-    )
-    standing = sa.select(annotations.c.id).join(given, same).where(schema.is_standing)
+    same = sa.and_(*(given.c[name] == annotations.c[name] for name in ("text_id", "annotator_id")))
+    is_given = (annotations.c.class_id == given.c.class_id).label("is_given")
+    standing = sa.select(annotations.c.id, is_given).join(given, same).where(schema.is_standing)
     # not by their numbers alone: labels that were replaced, and came back since, have new ones
-    numbers = [
-        number
+    found = [
+        row
         for chunk in chunks(detail["labels"], _CHUNK)
-        for number in connection.scalars(standing.where(given.c.id.in_(chunk)))
+        for row in connection.execute(standing.where(given.c.id.in_(chunk)))
     ]
-    gone = delete_labels(connection, numbers, now=now)
+    if not all(row.is_given for row in found):
+        problem = "some of these texts were labelled at once again since; undo that first"
+        raise ConflictError(problem, code="in_the_way")
+    gone = delete_labels(connection, [row.id for row in found], now=now)
     restore_labels(connection, detail["replaced"])
     return len(gone)
 

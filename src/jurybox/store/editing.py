@@ -17,19 +17,19 @@ from sqlalchemy.engine import Connection
 from jurybox.errors import ConflictError
 from jurybox.store import schema
 from jurybox.store.gold import of_first_texts, set_gold
-from jurybox.store.groups import GroupRow, first_texts, rewrite_groups, rows_around
-from jurybox.store.loans import ASSIGNED, take_from_others
+from jurybox.store.groups import first_texts
+from jurybox.store.loans import ASSIGNED, take_from_everybody, take_from_others
 from jurybox.store.locks import serialise
 from jurybox.store.people import check_present, lock_annotator
 from jurybox.store.ranks import (
     chunks,
-    close_copies,
     close_withdrawn,
     mark_again,
     mark_audit,
     mark_gold,
     settle,
 )
+from jurybox.store.regrouping import follow, regroup_again
 from jurybox.store.rows import count
 from jurybox.store.search import index_texts, unindex_texts
 from jurybox.store.services import ask_for_round
@@ -85,8 +85,9 @@ def delete_labels(connection: Connection, numbers: Iterable[int], *, now: float)
 def restore_labels(connection: Connection, numbers: Iterable[int]) -> list[int]:
     """Let annotations stand again that were taken back, as rows of their own; return those rows.
 
-    Where the person has labelled the text anew since, the old label stays away. What was wrong before a
-    decision comes back with it.
+    Where the person has labelled the text anew since, the old label stays away, and so does one that was
+    given to a whole cluster where that was undone since, or the text has joined the audit sample. What was
+    wrong before a decision comes back with it.
 
     Raises
     ------
@@ -108,7 +109,7 @@ def restore_labels(connection: Connection, numbers: Iterable[int]) -> list[int]:
         if (text := connection.scalar(gone.limit(1))) is not None:
             problem = f"text {text!r} of these labels is deleted; undo that first"
             raise ConflictError(problem, code="in_the_way")
-        old = sa.select(annotations).where(mine, annotations.c.class_id.is_not(None), ~since)
+        old = sa.select(annotations).where(mine, annotations.c.class_id.is_not(None), ~since, ~_is_void())
         rows = connection.execute(old.order_by(annotations.c.id)).all()
         new = insert_annotations(connection, [_copied(row) for row in rows])
         _copy_rulings(connection, dict(zip([row.id for row in rows], new, strict=True)))
@@ -128,11 +129,12 @@ def withdraw_texts(connection: Connection, numbers: Sequence[int], *, now: float
         again += _reopened(connection, chunk)
         known.update(_known_labels(connection, gold.c.text_id.in_(chunk)))
         drawn += connection.scalars(sa.select(audit.c.text_id).where(audit.c.text_id.in_(chunk))).all()
-        for table in (gold, audit, schema.leases, schema.gold_leases, schema.served, schema.reopened):
+        take_from_everybody(connection, chunk)
+        for table in (gold, audit, schema.reopened):
             connection.execute(sa.delete(table).where(table.c.text_id.in_(chunk)))
         connection.execute(sa.update(texts).where(texts.c.id.in_(chunk)).values(withdrawn_at=now))
         unindex_texts(connection, texts.c.id.in_(chunk))
-    groups = _followed(connection, numbers)
+    groups = follow(connection, numbers)
     _count_gold(connection)
     close_withdrawn(connection, read_state(connection))
     ask_for_round(connection, now=now)
@@ -153,12 +155,14 @@ def restore_texts(connection: Connection, detail: Detail, *, now: float) -> None
     ------
     InputError
         If there is no class any more that a gold text was of.
+    ConflictError
+        If their copies were grouped in another way since.
     """
     texts, numbers, state = schema.stored_texts, detail["texts"], read_state(connection)
     for chunk in chunks(numbers, _CHUNK):
         connection.execute(sa.update(texts).where(texts.c.id.in_(chunk)).values(withdrawn_at=None))
         index_texts(connection, connection.execute(sa.select(texts).where(texts.c.id.in_(chunk))).mappings())
-    regroup(connection, detail["groups"], now=now)
+    regroup_again(connection, detail["groups"], now=now)
     restore_labels(connection, detail["labels"])
     set_gold(connection, detail["gold"], now=now)
     if detail["audit"]:
@@ -170,65 +174,6 @@ def restore_texts(connection: Connection, detail: Detail, *, now: float) -> None
     settle(connection, state, numbers)
     _write_reopened(connection, _wishes(detail["reopened"]))
     ask_for_round(connection, now=now)
-
-
-def regroup(connection: Connection, rows: Iterable[Sequence[Any]], *, now: float) -> list[GroupRow]:
-    """Write what texts have to do with others, in the queue, too; return what undoes that."""
-    before = rewrite_groups(connection, (GroupRow(*row) for row in rows))
-    state, numbers = read_state(connection), [row.text_id for row in before]
-    audit = connection.scalars(sa.select(schema.audit.c.text_id)).all()
-    mark_audit(connection, state, sorted({*audit} & {*numbers}))
-    mark_gold(connection, state, numbers)
-    settle(connection, state, numbers)
-    close_copies(connection, state)
-    if before:
-        ask_for_round(connection, now=now)
-    return before
-
-
-def split_group(connection: Connection, numbers: Sequence[int], *, now: float) -> list[GroupRow]:
-    """Let texts be alone, and stay so; return what undoes that."""
-    rows, alone = rows_around(connection, numbers), {*numbers}
-    left = {row.text_id: row for row in rows.values() if row.text_id not in alone}
-    new = [GroupRow(number, None, number, True) for number in alone]
-    return regroup(connection, [*new, *_led(left)], now=now)
-
-
-def merge_group(connection: Connection, numbers: Sequence[int], *, now: float) -> list[GroupRow]:
-    """Make one group of texts and all that are in a group with them; return what undoes that."""
-    rows = rows_around(connection, numbers)
-    head = min(rows)
-    return regroup(connection, [row._replace(group_id=head, by_hand=True) for row in rows.values()], now=now)
-
-
-def _followed(connection: Connection, numbers: Sequence[int]) -> list[GroupRow]:
-    """Let others come first where the first of several copies is deleted; return what undoes that."""
-    gone = {*numbers}
-    copies = sa.select(schema.groups.c.copy_of).where(schema.groups.c.copy_of.is_not(None)).distinct()
-    led = [number for number in connection.scalars(copies) if number in gone]
-    if not led:
-        return []
-    left = {text: row for text, row in rows_around(connection, led).items() if text not in gone}
-    before = rewrite_groups(connection, _led(left))
-    state, texts = read_state(connection), [row.text_id for row in before]
-    mark_gold(connection, state, texts)
-    close_copies(connection, state)
-    return before
-
-
-def _led(rows: Mapping[int, GroupRow]) -> list[GroupRow]:
-    """Return rows of texts, where others take the place of first copies and heads that are not among them."""
-    copies: dict[int, int] = {}
-    heads: dict[int | None, int] = {}
-    for number, row in sorted(rows.items()):
-        heads.setdefault(row.group_id, number)
-        if row.copy_of is not None and row.copy_of not in rows:
-            copies.setdefault(row.copy_of, number)
-    new = []
-    for number, row in sorted(rows.items()):
-        first = row.copy_of if row.copy_of is None else copies.get(row.copy_of, row.copy_of)
-        new.append(row._replace(copy_of=None if first == number else first, group_id=heads[row.group_id]))
-    return new
 
 
 def reopen(connection: Connection, numbers: Sequence[int], labels: int) -> Detail:
@@ -248,11 +193,22 @@ def reopen(connection: Connection, numbers: Sequence[int], labels: int) -> Detai
         given = {row.text_id: row.n for row in connection.execute(tally)}
         rows += [{"text_id": text, "labels": given.get(text, 0) + labels} for text in chunk]
     _write_reopened(connection, rows)
-    return {"texts": [*numbers], "before": before}
+    after = [[row["text_id"], row["labels"]] for row in rows]
+    return {"texts": [*numbers], "before": before, "after": after}
 
 
 def close_again(connection: Connection, detail: Detail) -> None:
-    """Undo `reopen`, by what it returned: the texts want what the rules say."""
+    """Undo `reopen`, by what it returned: the texts want what the rules say.
+
+    Raises
+    ------
+    ConflictError
+        If they were reopened again or deleted since.
+    """
+    held = [pair for chunk in chunks(detail["texts"], _CHUNK) for pair in _reopened(connection, chunk)]
+    if sorted(held) != sorted(detail["after"]):
+        problem = "some of these texts were reopened again or deleted since; undo that first"
+        raise ConflictError(problem, code="in_the_way")
     known = {text for text, _ in detail["before"]}
     forgotten = [text for text in detail["texts"] if text not in known]
     for chunk in chunks(forgotten, _CHUNK):
@@ -294,7 +250,7 @@ def assign(connection: Connection, numbers: Sequence[int], name: str, *, now: fl
         )
     }
     closed = [number for number in texts if number not in open_now]
-    again = reopen(connection, closed, 1) if closed else {"texts": [], "before": []}
+    again = reopen(connection, closed, 1) if closed else {"texts": [], "before": [], "after": []}
     for chunk in chunks(texts, _CHUNK):
         take_from_others(connection, chunk)
         rows = [
@@ -332,6 +288,23 @@ def change_gold(connection: Connection, labels: Mapping[str, str | None], *, now
     return {"before": before, "after": dict(labels)}
 
 
+def gold_again(connection: Connection, detail: Detail, *, now: float) -> Detail:
+    """Undo `change_gold`, by what it returned; return what undoes that.
+
+    Raises
+    ------
+    ConflictError
+        If one of the labels is known to be another one since.
+    """
+    for chunk in chunks(detail["after"], _CHUNK):
+        held = _known_labels(connection, schema.texts.c.external_id.in_(chunk))
+        for text in chunk:
+            if held.get(text) != detail["after"][text]:
+                problem = f"what is known of text {text!r} was changed since; undo that first"
+                raise ConflictError(problem, code="in_the_way")
+    return change_gold(connection, detail["before"], now=now)
+
+
 _stands = schema.skips.c.retired_at.is_(None)
 
 
@@ -341,6 +314,19 @@ def _known_labels(connection: Connection, which: sa.ColumnElement[bool]) -> dict
     joined = gold.join(texts, texts.c.id == gold.c.text_id).join(classes)
     query = sa.select(texts.c.external_id, classes.c.name).select_from(joined).where(which)
     return {row.external_id: row.name for row in connection.execute(query)}
+
+
+def _is_void() -> sa.ColumnElement[bool]:
+    """Whether a label was given to a whole cluster, and that was undone, or its text is in the audit sample.
+
+    Such a label bears the time of the event that gave it, also as a row that was restored.
+    """
+    annotations, audit, history = schema.annotations, schema.audit, schema.history
+    given = history.c.verb == "label cluster", history.c.created_at == annotations.c.created_at
+    undone = sa.exists().where(*given, history.c.undone_by.is_not(None))
+    holds = sa.exists().where(*given, history.c.undone_by.is_(None))
+    audited = sa.exists().where(audit.c.text_id == annotations.c.text_id)
+    return sa.and_(annotations.c.origin == "cluster", sa.or_(audited, sa.and_(undone, ~holds)))
 
 
 def _copy_rulings(connection: Connection, new: Mapping[int, int]) -> None:

@@ -164,19 +164,34 @@ class GroupRow(NamedTuple):
 def rewrite_groups(connection: Connection, rows: Iterable[GroupRow]) -> list[GroupRow]:
     """Write what some texts have to do with others; return what was written of them before."""
     groups, new = schema.groups, {row.text_id: row for row in rows}
-    numbers, before = list(new), list[GroupRow]()
+    numbers = list(new)
+    before = group_rows(connection, numbers)
     for start in range(0, len(numbers), _CHUNK):
-        here = groups.c.text_id.in_(numbers[start : start + _CHUNK])
-        query = sa.select(groups.c.text_id, groups.c.copy_of, groups.c.group_id, groups.c.by_hand).where(here)
-        known = {row.text_id: GroupRow(*row) for row in connection.execute(query)}
-        before += [
-            known.get(text, GroupRow(text, None, None, False)) for text in numbers[start : start + _CHUNK]
-        ]
-        connection.execute(sa.delete(groups).where(here))
+        connection.execute(sa.delete(groups).where(groups.c.text_id.in_(numbers[start : start + _CHUNK])))
     kept = [row._asdict() for row in new.values() if row.group_id is not None]
     insert_rows(connection, groups, kept)
     count_copies(connection)
     return before
+
+
+def group_rows(connection: Connection, numbers: Sequence[int]) -> list[GroupRow]:
+    """Return what is written of some texts, in their order."""
+    known = {row.text_id: row for row in _rows_where(connection, schema.groups.c.text_id, numbers)}
+    return [known.get(text, GroupRow(text, None, None, False)) for text in numbers]
+
+
+def copies_of(connection: Connection, numbers: Sequence[int]) -> list[GroupRow]:
+    """Return what is written of the copies of some texts."""
+    return _rows_where(connection, schema.groups.c.copy_of, numbers)
+
+
+def _rows_where(connection: Connection, column: sa.Column[Any], numbers: Sequence[int]) -> list[GroupRow]:
+    groups, found = schema.groups, list[GroupRow]()
+    columns = (groups.c.text_id, groups.c.copy_of, groups.c.group_id, groups.c.by_hand)
+    for start in range(0, len(numbers), _CHUNK):
+        some = sa.select(*columns).where(column.in_(numbers[start : start + _CHUNK]))
+        found += [GroupRow(*row) for row in connection.execute(some)]
+    return found
 
 
 def read_rows(connection: Connection, n_texts: int) -> dict[int, GroupRow]:

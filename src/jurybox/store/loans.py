@@ -33,6 +33,12 @@ def take_from_others(connection: Connection, text_ids: Sequence[int]) -> None:
     _end(connection, schema.leases, schema.leases.c.text_id.in_(text_ids))
 
 
+def take_from_everybody(connection: Connection, text_ids: Sequence[int]) -> None:
+    """Take texts out of all hands, as gold texts, too; whoever held one may answer if it comes back."""
+    for leases in (schema.leases, schema.gold_leases):
+        _end(connection, leases, leases.c.text_id.in_(text_ids))
+
+
 def give_back_all(connection: Connection, name: str) -> None:
     """Take back all texts that a person holds."""
     person = sa.select(schema.annotators.c.id).where(schema.annotators.c.name == name)
