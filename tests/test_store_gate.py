@@ -174,6 +174,18 @@ def test_a_late_answer_is_kept_wherever_its_text_went(project: Project, clock: C
     assert set(origins(project).values()) == {"queue"}, "they came by the queue, and what it knew is kept"
 
 
+def test_a_text_that_was_deleted_and_came_back_may_be_answered(project: Project) -> None:
+    held, ended = project.next_tasks("ana", 2).tasks
+    project.release("ana", ended.text_id)
+    project.edit.delete_texts([held.text_id, ended.text_id])
+    for task in (held, ended):
+        assert refused(lambda task=task: project.submit(task, "yes")) == "not_yours"  # type: ignore[misc]
+    project.edit.history.undo(project.edit.history.last_number())
+    for task in (held, ended):
+        project.submit(task, "yes")
+    assert origins(project) == {held.text_id: "queue", ended.text_id: "queue"}
+
+
 def test_cap_and_share_hold_for_late_answers(project: Project, clock: Clock) -> None:
     project.people.set_cap("ana", 5)
     first = project.next_tasks("ana", 5).tasks
@@ -362,6 +374,19 @@ def test_keys_outlive_the_process(project: Project, place: str, clock: Clock) ->
             later.undo("ana", first.text_id, key="u")
         with pytest.raises(InputError, match="256 characters"):
             later.undo("ana", key="k" * 256)
+
+
+def test_a_label_that_was_there_already_is_not_given_again_when_it_was_taken_back(project: Project) -> None:
+    task = project.next_tasks("ana", 1).tasks[0]
+    given = project.submit(task, "yes", key="one")
+    assert project.submit(task, "yes", key="two").annotation == given.annotation
+    project.undo("ana", task.text_id, direct=False)
+    again = project.submit(task, "yes", key="two")
+    assert (again.annotation, again.repeated) == (given.annotation, True)
+    assert project.status().annotations == 0
+    with pytest.raises(ConflictError, match="another request"):
+        project.submit(task, "no", key="two")
+    assert not project.submit(task, "no", key="three").repeated
 
 
 def test_what_failed_is_not_kept(project: Project) -> None:

@@ -31,6 +31,7 @@ from jurybox.store.ranks import settle
 from jurybox.store.records import Decision, Fault, Receipt, Role, Task
 from jurybox.store.remarks import rule
 from jurybox.store.rows import (
+    SUBMIT,
     Situation,
     class_number,
     count,
@@ -74,9 +75,12 @@ def submit(
     found = lock_situation(connection, annotator.id, text, label=label, key=key, now=now)
     if found is not None and found.keyed is not None:
         return _repeated(found, found.keyed, name, text, label, key)
+    is_there = found is not None and found.standing is not None and found.standing_class == found.class_id
+    if found is not None and (found.answered or is_there):  # kept: it may be taken back before a repetition
+        asked, there = {"text": text, "label": label}, {"annotation": found.standing}
+        reply, _ = once(connection, annotator.id, SUBMIT, key, asked, lambda: there, now=now)
+        return Receipt(reply["annotation"], text, name, label, repeated=True)
     if found is not None and found.standing is not None:
-        if found.standing_class == found.class_id:
-            return Receipt(found.standing, text, name, label, repeated=True)
         raise ConflictError(
             f"annotator {name!r} gave text {text!r} another label before; use change to replace it",
             code="relabelled",

@@ -8,7 +8,8 @@ learns whether they exist.
 Reviewers and owners need no loan and have no cap here, and what an owner does for someone passes directly.
 
 What is sent again is not carried out again: a reply is kept under the key of its request, in the transaction
-that acts, so that both are there after a crash, or neither. Labels carry their keys themselves.
+that acts, so that both are there after a crash, or neither. Labels carry their keys themselves, but for one
+that was there already: it may be taken back before the request comes again.
 """
 
 from __future__ import annotations

@@ -20,6 +20,9 @@ from jurybox.written import answer_written
 GOLD = "gold"
 """The reason that is stored with the annotation of a gold text."""
 
+SUBMIT = "submit"
+"""The verb under which replies to submits are kept that stored nothing: other labels carry their keys."""
+
 
 @dataclass(frozen=True)
 class Situation:
@@ -35,6 +38,8 @@ class Situation:
         The annotator's skip of the text, if there is one.
     keyed, keyed_text, keyed_class
         The annotation that came under the same idempotency key, if there is one.
+    answered
+        Whether a label that was there already was the answer to that key.
     loan, gold_loan
         Whether the annotator's loan of the text lasts, as an ordinary text and as a gold text; None where
         there is no such loan, or it went to someone else.
@@ -52,6 +57,7 @@ class Situation:
     keyed: int | None
     keyed_text: int | None
     keyed_class: int | None
+    answered: bool
     loan: bool | None
     gold_loan: bool | None
     served: bool | None
@@ -314,7 +320,7 @@ def _insert_served(dialect: str) -> Any:
 
 
 def _situation() -> sa.Select[Any]:
-    texts, skips, served = schema.texts, schema.skips, schema.served
+    texts, skips, served, replies = schema.texts, schema.skips, schema.served, schema.replies
     leases, golden = schema.leases, schema.gold_leases
     standing, keyed = schema.annotations.alias("standing"), schema.annotations.alias("keyed")
     mine = sa.and_(
@@ -328,6 +334,12 @@ def _situation() -> sa.Select[Any]:
     )
     same_key = sa.and_(
         keyed.c.annotator_id == _ANNOTATOR, keyed.c.idempotency_key == sa.bindparam("key", type_=sa.String)
+    )
+
+    answered = sa.exists().where(
+        replies.c.annotator_id == _ANNOTATOR,
+        replies.c.verb == SUBMIT,
+        replies.c.key == sa.bindparam("key", type_=sa.String),
     )
 
     def of(loans: sa.Table) -> sa.ColumnElement[bool]:
@@ -354,6 +366,7 @@ def _situation() -> sa.Select[Any]:
             keyed.c.id.label("keyed"),
             keyed.c.text_id.label("keyed_text"),
             keyed.c.class_id.label("keyed_class"),
+            answered.label("answered"),
             lasts(leases).label("loan"),
             lasts(golden).label("gold_loan"),
             sa.case((served.c.text_id.is_not(None), 1)).label("served"),

@@ -415,4 +415,4 @@ replies = Table(
     Column("result", JSON, nullable=False),
     Column("created_at", Double, nullable=False),
 )
-"""What was answered under an idempotency key, see `jurybox.store.gate`; labels carry theirs themselves."""
+"""What was answered under an idempotency key, see `jurybox.store.gate`; labels that it stored have theirs."""
