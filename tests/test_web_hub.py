@@ -14,7 +14,7 @@ from jurybox.store.records import Role
 from jurybox.web.access import CSRF_HEADER
 from jurybox.web.hub import PROJECT_HEADER, Hub
 from jurybox.web.tokens import hash_token
-from support.web import OWNER_TOKEN, csrf_token, web_settings
+from support.web import OWNER_TOKEN, csrf_token, session_cookie, web_settings
 
 pytestmark = pytest.mark.slow
 
@@ -153,3 +153,43 @@ def test_in_an_empty_folder_a_first_project_is_set_up(tmp_path: Path) -> None:
         assert owner.get(f"/join/{hub.new_owner_link()}").headers["location"] == "/"
         assert owner.get("/").headers["location"] == "/setup"
         assert list(tmp_path.iterdir()) == []  # a file is made when it is set up
+
+
+@pytest.mark.parametrize("cookie", ["a/b=1", "(x)=1; @y=2", "{}=3; ,x=1", "x"])
+def test_cookies_of_others_on_this_host_are_in_nobodys_way(hub: Hub, cookie: str) -> None:
+    ana = signed_in(hub, "token of ana in both, a long one")
+    go(ana, "second")
+    own = "; ".join(f"{one.name}={one.value}" for one in ana.cookies.jar)
+    answer = client(hub).get("/api/v1/project", headers={"Cookie": f"{cookie}; {own}"})
+    assert answer.json()["name"] == "second"
+
+
+def test_what_the_hub_answers_itself_has_a_known_host_and_the_headers(hub: Hub) -> None:
+    token = "token of ana in both, a long one"  # noqa: S105
+    form = {"token": token}
+    for method, path, data in (
+        ("GET", f"/join/{token}", None),
+        ("POST", "/sign-in", form),
+        ("GET", "/label", None),
+    ):
+        answer = client(hub).request(method, path, data=data, headers={"Host": "evil.example"})
+        assert (answer.status_code, "set-cookie" in answer.headers) == (421, False)
+        answer = client(hub).request(method, path, data=data)
+        assert (answer.status_code, answer.headers["cache-control"]) == (303, "no-store")
+        assert answer.headers["referrer-policy"] == "no-referrer"
+
+
+def test_a_project_that_cannot_be_read_keeps_nobody_out_of_the_others(hub: Hub, tmp_path: Path) -> None:
+    (tmp_path / "broken.db").write_bytes(b"no database" * 1000)
+    several = Hub(tmp_path, web_settings())
+    assert [*several.apps] == ["broken", "first", "second"]
+    for path in (f"/join/{several.new_owner_link()}", "/join/token of ana in both, a long one"):
+        browser = client(several)
+        assert browser.get(path).headers["location"] == "/projects"
+        browser.headers[CSRF_HEADER] = csrf_token(browser)
+        assert re.findall(r"<button><bdi>(\w+)<", browser.get("/projects").text) == ["first", "second"]
+        assert browser.post("/sign-out").headers["location"] == "/sign-in"
+        assert browser.get("/label").status_code in (303, 503)
+        assert not session_cookie(browser)
+    for server in several.servers:
+        server.close()

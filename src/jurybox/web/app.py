@@ -97,7 +97,7 @@ class KnownSenders:
         return self.settings.max_upload if path in self.upload_paths else self.settings.max_body
 
     async def _admit(self, request: Request) -> None:
-        path = request.url.path
+        path = request.scope["path"]  # not request.url.path, in which the client's Host header has a say
         if path in self.public_forms:
             return
         admitted(await current_user(request), Role.OWNER if path in self.upload_paths else Role.ANNOTATOR)
@@ -205,7 +205,6 @@ def create_app(project_location: str | PathLike[str], *, settings: WebSettings |
     settings = settings or WebSettings()
     server = Server(fspath(project_location), settings)
     vitals = Vitals(server)
-    hosts = settings.hosts if settings.public_host is None else (*settings.hosts, settings.public_host)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -231,7 +230,7 @@ def create_app(project_location: str | PathLike[str], *, settings: WebSettings |
         middleware=[
             Middleware(ServerTiming),
             Middleware(SecurityHeaders),
-            Middleware(KnownHosts, hosts=hosts),
+            Middleware(KnownHosts, hosts=settings.names),
             Middleware(KnownSenders, settings=settings),
         ],
     )

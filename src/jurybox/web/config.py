@@ -88,6 +88,11 @@ class WebSettings:
             object.__setattr__(self, "public_url", _checked_url(self.public_url))
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """All names and addresses that the server is called by, besides those of this machine."""
+        return self.hosts if self.public_host is None else (*self.hosts, self.public_host)
+
+    @property
     def public_host(self) -> str | None:
         """The host of the public URL, where there is one."""
         return None if self.public_url is None else urlsplit(self.public_url).hostname

@@ -13,7 +13,6 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
-from http.cookies import SimpleCookie
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, quote, unquote
@@ -22,16 +21,16 @@ from fastapi import FastAPI, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import RedirectResponse, Response
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from jurybox.errors import InputError, JuryboxError, NotFoundError
 from jurybox.store.records import AnnotatorInfo
-from jurybox.web.access import SignInError, TooManyAttemptsError, safe_path, start_session
+from jurybox.web.access import safe_path, start_session
 from jurybox.web.app import create_app
 from jurybox.web.config import WebSettings
 from jurybox.web.errors import answer_error
 from jurybox.web.pages.projects import PROJECT_COOKIE
-from jurybox.web.security import HEADERS
+from jurybox.web.security import KnownHosts, SecurityHeaders
 from jurybox.web.sessions import person_in, read_session
 from jurybox.web.state import Server
 from jurybox.web.tokens import cookie_name, hash_token, new_token
@@ -70,6 +69,8 @@ class Hub:
         self.on_new: Callable[[FastAPI], None] = _nothing
         self._stack = AsyncExitStack()
         self._lock = threading.Lock()
+        # What is answered here is answered on the same terms as what a project's app answers.
+        self._edge: ASGIApp = SecurityHeaders(KnownHosts(self._answer, hosts=settings.names))
         for name in sorted(path.stem for path in folder.glob("*.db")) or [_FIRST]:
             self._make(name)
 
@@ -124,7 +125,10 @@ class Hub:
         """Handle one request, or the server's start and end."""
         if scope["type"] == "lifespan":
             await self._live(receive, send)
-            return
+        else:
+            await self._edge(scope, receive, send)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         path, method = scope["path"], scope["method"]
         if method == "GET" and path.startswith(_JOIN):
             response = await run_in_threadpool(self._sign_in, scope, path.removeprefix(_JOIN), "/projects")
@@ -146,7 +150,6 @@ class Hub:
         except NotFoundError as error:
             request = _request(scope, next(iter(self.apps.values())))
             response = await run_in_threadpool(answer_error, request, error)
-            response.headers.update(HEADERS)
             await response(scope, receive, send)
             return
         if method == "POST" and path == "/sign-out":
@@ -181,7 +184,7 @@ class Hub:
             if unquote(named) not in self.apps:
                 raise NotFoundError(f"there is no project {unquote(named)!r} on this server")
             return self.apps[unquote(named)]
-        here = self.apps.get(unquote(_cookie(headers, PROJECT_COOKIE)))
+        here = self.apps.get(_named(scope))
         if kind.lower() == "bearer":
             return self._of_token(token.strip(), here)
         if here is not None and _person(scope, here) is not None:
@@ -199,16 +202,19 @@ class Hub:
         return otherwise or next(iter(self.apps.values()))
 
     def _sign_in(self, scope: Scope, token: str, then: str) -> Response | None:
-        """Open all projects that a token opens; None where it opens none, for a project's app to say so."""
+        """Open all projects that a token opens; None where it opens none, for a project's app to say so.
+
+        A project that cannot be read keeps nobody out of the others.
+        """
         response = RedirectResponse(then, 303)
         opened: list[str] = []
         for name, app in self.apps.items():
-            with suppress(SignInError, TooManyAttemptsError):
+            with suppress(JuryboxError):
                 start_session(_request(scope, app), response, token)
                 opened.append(name)
         if not opened:
             return None
-        named = unquote(_cookie(Headers(scope=scope), PROJECT_COOKIE))
+        named = _named(scope)
         if then == "/projects" and (len(opened) == 1 or named in opened):
             response.headers["location"] = "/"
         name = named if named in opened else opened[0]
@@ -221,12 +227,13 @@ class Hub:
         def leave(message: Message) -> None:
             headers = MutableHeaders(raw=message["headers"])
             for app in self.apps.values():
-                found = None if app is here else read_session(_request(scope, app))
-                if found is not None:
-                    app.state.server.end_session(found.session.id)
-                    gone = Response()
-                    gone.delete_cookie(cookie_name(found.key.project), httponly=True, samesite="lax")
-                    headers.append("set-cookie", gone.headers["set-cookie"])
+                with suppress(JuryboxError):  # a project that cannot be read lets nobody in
+                    found = None if app is here else read_session(_request(scope, app))
+                    if found is not None:
+                        app.state.server.end_session(found.session.id)
+                        gone = Response()
+                        gone.delete_cookie(cookie_name(found.key.project), httponly=True, samesite="lax")
+                        headers.append("set-cookie", gone.headers["set-cookie"])
 
         async def send_on(message: Message) -> None:
             if message["type"] == "http.response.start" and message["status"] == 303:
@@ -259,9 +266,9 @@ def _is_ill(app: FastAPI) -> bool:
     return vitals.has_beaten and not vitals.health().is_well
 
 
-def _cookie(headers: Headers, name: str) -> str:
-    found = SimpleCookie(headers.get("cookie", "")).get(name)
-    return "" if found is None else found.value
+def _named(scope: Scope) -> str:
+    """Return the name in the cookie that says which project the requests of a browser are for."""
+    return unquote(Request(scope).cookies.get(PROJECT_COOKIE, ""))
 
 
 def _has_small_form(scope: Scope) -> bool:

@@ -9,6 +9,7 @@ and -compatible addresses, NAT64, 6to4, Teredo, ISATAP.
 from __future__ import annotations
 
 import ipaddress
+import re
 import socket
 import time
 from collections.abc import Container, Sequence
@@ -222,8 +223,10 @@ def is_known_host(host: str, known: Container[str]) -> bool:
     >>> is_known_host("evil.example", ["*"]), is_known_host("192.168.0.7", ["*"])
     (False, True)
     """
-    name = host.lower()
-    name = name[1:].partition("]")[0] if name.startswith("[") else name.partition(":")[0].rstrip(".")
+    found = _HOST.fullmatch(host.lower())
+    if found is None:
+        return False
+    name = (found["address"] or found["name"]).rstrip(".")
     if name in known and name != "*":
         return True
     try:
@@ -231,6 +234,9 @@ def is_known_host(host: str, known: Container[str]) -> bool:
     except ValueError:
         return name == "localhost" or name.endswith(".localhost")
     return "*" in known or address.is_loopback or str(address) in known
+
+
+_HOST = re.compile(r"(?:\[(?P<address>[^\]]+)\]|(?P<name>[^:\[\]]+))(?::[0-9]*)?")
 
 
 def _misdirected(scope: Scope) -> Response:
