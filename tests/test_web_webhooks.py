@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import re
 import socket
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -256,6 +258,42 @@ def test_a_redirect_is_not_followed() -> None:
     with receiving(302) as receiver:
         assert deliver(receiver.url, {}, b"{}", allow_private=True) == 302
         assert len(receiver.got) == 1
+
+
+@pytest.mark.slow
+def test_a_receiver_that_answers_a_little_at_a_time_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jurybox.web.webhooks._TIMEOUT", 0.2)
+    ended = threading.Event()
+
+    def trickle(listening: socket.socket) -> None:
+        said, _ = listening.accept()
+        with said:
+            for _ in range(200):
+                if ended.wait(0.05):
+                    return
+                said.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+            said.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=trickle, args=(listening,))
+        thread.start()
+        with pytest.raises((OSError, http.client.HTTPException)):
+            deliver(f"http://127.0.0.1:{listening.getsockname()[1]}/", {}, b"{}", allow_private=True)
+        ended.set()
+        thread.join()
+
+
+@pytest.mark.slow
+def test_of_webhooks_that_are_added_at_once_none_is_lost(server: Server) -> None:
+    def add(number: int) -> str:
+        return add_hook(server.project, f"https://hook.example/{number}", EVERYTHING).hook.id
+
+    with ThreadPoolExecutor(8) as pool:
+        added = {*pool.map(add, range(16))}
+    assert {hook.id for hook in list_hooks(server.project)} == added
+    with ThreadPoolExecutor(8) as pool:
+        [*pool.map(lambda number: remove_hook(server.project, number), added)]
+    assert list_hooks(server.project) == []
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,7 @@ from jurybox.store import browse, decisions, filters, overview, provenance, roun
 from jurybox.store.browse import AnnotationRow, Page, QueueRow, TextRow
 from jurybox.store.filters import AnnotationFilter, KeptSearch, TextFilter
 from jurybox.store.gold import read_gold
+from jurybox.store.locks import serialise
 from jurybox.store.machines import read_released
 from jurybox.store.overview import HourOfLabels
 from jurybox.store.records import AnnotatorProgress, Decision, GuidelineVersion, RoundInfo
@@ -250,6 +251,14 @@ class Notes(ProjectPart):
     def write(self, name: str, value: Mapping[str, Any]) -> None:
         """Note something in place of what was noted before."""
         with self.store.write() as connection:
+            services.write_note(connection, name, value, now=self._clock())
+
+    def change(self, name: str, changed: Callable[[Mapping[str, Any]], Mapping[str, Any]]) -> None:
+        """Note what becomes of what was noted before, nothing at first, whoever else does so at the time."""
+        with self.store.write() as connection:
+            serialise(connection, f"note {name}")
+            held = services.read_note(connection, name)
+            value = changed({} if held is None else held.value)
             services.write_note(connection, name, value, now=self._clock())
 
 

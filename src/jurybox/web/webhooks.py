@@ -26,7 +26,8 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -111,30 +112,39 @@ def add_hook(project: Project, url: str, events: Sequence[Event], *, allow_priva
             f"the host {parts.hostname!r} is an address of this machine or a private network; "
             "start the server with --webhooks-to-private-addresses to allow that"
         )
-    hooks = _stored(project)
-    if len(hooks) >= _MOST_HOOKS:
-        raise InputError(f"there are {len(hooks)} webhooks already; remove one first")
     hook = {
         "id": secrets.token_hex(8),
         "url": url,
         "events": list(dict.fromkeys(events)),
         "secret": _SECRET + base64.b64encode(secrets.token_bytes(32)).decode(),
     }
-    if not hooks:  # what happened before there was anyone to tell is no news
+    if not _stored(project):  # what happened before there was anyone to tell is no news
         pulse = project.reading.pulse()
         told = {"round": pulse.current_round, "complete": _is_complete(pulse), "results": {}}
         project.notes.write(_TOLD, told)
-    project.notes.write(_NOTE, {"hooks": [*hooks, hook]})
+
+    def added(held: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the webhooks with one more."""
+        hooks = held.get("hooks", [])
+        if len(hooks) >= _MOST_HOOKS:
+            raise InputError(f"there are {len(hooks)} webhooks already; remove one first")
+        return {"hooks": [*hooks, hook]}
+
+    project.notes.change(_NOTE, added)
     return NewHook(_hook(hook), str(hook["secret"]))
 
 
 def remove_hook(project: Project, number: str) -> None:
     """Remove a webhook; NotFoundError if there is none of this number."""
-    hooks = _stored(project)
-    left = [hook for hook in hooks if hook["id"] != number]
-    if len(left) == len(hooks):
-        raise NotFoundError(f"there is no webhook {number!r}")
-    project.notes.write(_NOTE, {"hooks": left})
+
+    def left(held: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the webhooks without one."""
+        hooks = held.get("hooks", [])
+        if number not in [hook["id"] for hook in hooks]:
+            raise NotFoundError(f"there is no webhook {number!r}")
+        return {"hooks": [hook for hook in hooks if hook["id"] != number]}
+
+    project.notes.change(_NOTE, left)
 
 
 def try_hook(project: Project, number: str, *, allow_private: bool = False) -> str:
@@ -172,7 +182,8 @@ def deliver(url: str, headers: dict[str, str], body: bytes, *, allow_private: bo
     """Post to a URL and return the status. Redirects are not followed.
 
     The name is resolved once and the connection goes to the address that was checked, so that a name cannot
-    lead elsewhere in between.
+    lead elsewhere in between. A receiver that answers a little at a time has no longer than one that does
+    not answer.
 
     Raises
     ------
@@ -186,6 +197,10 @@ def deliver(url: str, headers: dict[str, str], body: bytes, *, allow_private: bo
     address = _resolve(host, port, allow_private)
     connection = http.client.HTTPConnection(host, port, timeout=_TIMEOUT)
     sock = socket.create_connection((address, port), timeout=_TIMEOUT)
+    held = sock.dup()  # ends the connection, whatever is laid over it
+    limit = threading.Timer(_TIMEOUT, _hang_up, [held])
+    limit.daemon = True
+    limit.start()
     try:
         if parts.scheme == "https":
             sock = ssl.create_default_context().wrap_socket(sock, server_hostname=host)
@@ -194,8 +209,15 @@ def deliver(url: str, headers: dict[str, str], body: bytes, *, allow_private: bo
         connection.request("POST", path, body, headers)
         return connection.getresponse().status
     finally:
+        limit.cancel()
         connection.close()
         sock.close()
+        held.close()
+
+
+def _hang_up(sock: socket.socket) -> None:
+    with suppress(OSError):  # it has ended already
+        sock.shutdown(socket.SHUT_RDWR)
 
 
 class Courier:
