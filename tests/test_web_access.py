@@ -6,11 +6,13 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Annotated, Any
 
 import pytest
 from fastapi import APIRouter
 from fastapi.routing import APIRoute
 from fastapi.testclient import TestClient
+from pydantic import TypeAdapter
 
 from jurybox.store.records import Role
 from jurybox.web import api, pages
@@ -111,6 +113,34 @@ def call(client: TestClient, route: str) -> int:
     path = re.sub(r"\{number.*?\}", "0" * 16, path)
     path = re.sub(r"\{\w+.*?\}", "t1", path)
     return client.request(method, path).status_code
+
+
+def unbounded(schema: Any, place: str) -> Iterator[str]:
+    """Where whole numbers may be of any size, by the JSON schema of what a request carries."""
+    if isinstance(schema, dict):
+        if schema.get("type") == "integer" and not {"maximum", "exclusiveMaximum"} & schema.keys():
+            yield place
+        for name, part in schema.items():
+            yield from unbounded(part, f"{place}.{name}")
+    elif isinstance(schema, list):
+        for part in schema:
+            yield from unbounded(part, place)
+
+
+def test_no_number_that_a_request_carries_is_of_any_size() -> None:
+    routers = [*pages.routers, *api.routers]
+    routes = [route for router in routers for route in router.routes if isinstance(route, APIRoute)]
+    found: list[str] = []
+    for route in routes:
+        asked = [route.dependant]
+        while asked:
+            part = asked.pop()
+            asked += part.dependencies
+            for field in (*part.body_params, *part.query_params, *part.path_params):
+                kind = TypeAdapter(Annotated[field.field_info.annotation, field.field_info])
+                found += unbounded(kind.json_schema(), f"{route.path} {field.name}")
+    assert routes
+    assert not found, "a database takes no number of any size"
 
 
 @pytest.fixture(scope="module")

@@ -97,7 +97,11 @@ def test_the_paths_that_are_named_exist(own: Stage) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "host", ["evil.example", "evil.example:8765", "localhost.evil.example", "", "10.0.0.1"]
+    "host",
+    [
+        *("evil.example", "evil.example:8765", "localhost.evil.example", "", "10.0.0.1"),
+        *("localhost:80/sign-in?", "localhost:80@evil.example", "[::1]evil.example", "[]", ":80"),
+    ],
 )
 def test_a_name_that_the_server_was_not_told_is_refused(own: Stage, host: str) -> None:
     client = own.client("olga")
@@ -334,6 +338,56 @@ def test_a_long_name_of_a_file_is_no_crash(own: Stage, name: str) -> None:
     assert answer.status_code in (200, 422)
     if name.endswith(".csv"):
         assert (page.status_code, answer.status_code) == (200, 200)
+
+
+@pytest.mark.slow
+def test_a_number_that_no_column_holds_is_no_crash(location: str) -> None:
+    with stage(location) as own:
+        owner, program, most = own.browser("olga"), own.client("olga"), 2**62
+        for cap in (2**31, 2**63, 2**65):
+            assert owner.post("/manage/people/cap", data={"name": "ana", "cap": cap}).status_code == 422
+            assert program.patch("/api/v1/annotators/ana", json={"cap": cap}).status_code == 422
+        for number in (2**63, 2**65):
+            answer = owner.post("/manage/annotations/change", data={"number": number})
+            assert answer.status_code == 422
+        assert owner.post("/manage/annotations/change", data={"number": most}).status_code == 303
+        for path in ("/api/v1/texts", "/api/v1/annotations", "/api/v1/consensus"):
+            assert program.get(path, params={"after": most}).json() == {"items": [], "next": None}, path
+        for path in ("/manage/texts", "/manage/annotations", "/manage/history"):
+            assert owner.get(path, params={"after": most, "before": most}).status_code == 200, path
+        for path in ("/manage/duplicates", "/manage/cluster"):
+            page = owner.get(path, params={"start": 2**31 - 1, "number": 0})
+            assert page.status_code in (200, 404), path
+        body = {"answer": "yes"}
+        assert program.put(f"/api/v1/flags/{most}", json=body).status_code == 404
+
+
+@pytest.mark.slow
+def test_of_what_changes_about_a_person_all_is_done_or_nothing(own: Stage) -> None:
+    olga, people = own.client("olga"), own.project.people
+    for change in ({"role": "annotator"}, {"max_share": 2}, {"nonsense": 1}):
+        assert not olga.patch("/api/v1/annotators/olga", json={"cap": 3, **change}).is_success
+    own.project.edit.remove_person("bo")
+    assert olga.patch("/api/v1/annotators/bo", json={"cap": 3, "standing": "paused"}).status_code == 409
+    assert [people.get(name).cap for name in ("olga", "bo")] == [None, None]
+    done = olga.patch("/api/v1/annotators/ana", json={"cap": 3, "standing": "paused", "role": "reviewer"})
+    ana = people.get("ana")
+    assert done.json()["cap"] == ana.cap == 3
+    assert (ana.standing, ana.role) == ("paused", "reviewer")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("charset", ["unicode_escape", "idna", "utf-7", "none"])
+def test_a_form_in_an_odd_encoding_is_no_crash(own: Stage, charset: str) -> None:
+    owner = own.browser("olga")
+    kind = f"multipart/form-data; boundary=x; charset={charset}"
+    for name in ("\\ud800.csv", "a.\\udc80csv", "a.csv"):
+        head = f'--x\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n\r\n'
+        body = f"{head}id,text\nn1,new\n\r\n--x--\r\n".encode()
+        assert owner.post("/import", content=body, headers={"Content-Type": kind}).status_code in (200, 422)
+    body = b'--x\r\nContent-Disposition: form-data; name="text_id"\r\n\r\n\\ud800\r\n--x--\r\n'
+    answer = own.browser("ana").post("/label/skip", content=body, headers={"Content-Type": kind})
+    assert answer.status_code in (409, 422)
 
 
 @pytest.mark.slow

@@ -10,7 +10,7 @@ from jurybox.project.history import act_on_person
 from jurybox.store import loans, people, state
 from jurybox.store.checks import storable
 from jurybox.store.history import note_event
-from jurybox.store.records import AnnotatorInfo, Role
+from jurybox.store.records import AnnotatorInfo, Role, Standing
 from jurybox.store.state import SessionKey
 
 
@@ -63,6 +63,11 @@ class People(ProjectPart):
         if found is None:
             raise NotFoundError(f"there is no annotator {name!r} in this project")
         return found
+
+    def number(self, name: str) -> int:
+        """Return a person's number, which stays whatever they are called; NotFoundError if there is none."""
+        with self.store.look() as connection:
+            return people.number_of(connection, name)
 
     def add(
         self, name: str, *, role: Role = Role.ANNOTATOR, cap: int | None = None, by: str | None = None
@@ -127,10 +132,40 @@ class People(ProjectPart):
             False gives the person no more texts; None leaves it to the test, for which the gold texts
             labelled so far count.
         """
+        self.change(name, qualified=verdict)
+
+    def change(
+        self, name: str, *, standing: Standing | None = None, by: str | None = None, **values: object
+    ) -> AnnotatorInfo:
+        """Change what is known of a person, all or nothing, and return them.
+
+        Parameters
+        ----------
+        standing
+            Active or paused.
+        by
+            Who does it, for the history.
+        **values
+            Role, cap, largest share and qualification, as of `jurybox.store.people.update_annotator`.
+
+        Raises
+        ------
+        NotFoundError
+            If there is no such person.
+        InputError
+            For a cap or share that is none.
+        ConflictError
+            If they are removed, and are to be paused or resumed.
+        """
         with self.store.write() as connection:
-            people.update_annotator(connection, name, qualified=verdict)
-            if verdict is False:
+            if values:
+                people.update_annotator(connection, name, **values)
+            if values.get("qualified") is False:
                 loans.give_back_all(connection, name)
+            if standing is not None:
+                verb = "pause" if standing is Standing.PAUSED else "resume"
+                act_on_person(connection, verb, name, by=by, now=self._clock())
+        return self.get(name)
 
     def set_role(self, name: str, role: Role) -> None:
         """Change what a person may do."""

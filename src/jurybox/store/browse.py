@@ -111,7 +111,7 @@ def find_texts(
     query = _ranked_texts(connection).where(*text_conditions(connection, chosen))
     query = query.order_by(number).limit(limit + 1)
     if after is not None:
-        query = query.where(number > after)
+        query = query.where(number > sa.literal(after, sa.BigInteger))  # whoever asks may name any number
     rows = connection.execute(query).all()
     labels = _labels(connection, [row.id for row in rows])
     items = tuple(_text_row(row, labels.get(row.id, {})) for row in rows[:limit])

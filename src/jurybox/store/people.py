@@ -24,6 +24,9 @@ from jurybox.store.state import STATE, ProjectState, SessionKey, read_state, sta
 SHARE_GRACE = 20
 """Labels that anybody may give whatever share of all labels they are."""
 
+MOST_CAP = 2**31 - 1
+"""The largest cap: what a column of whole numbers holds on every kind of store."""
+
 _ROUNDING = 1e-9
 
 
@@ -35,7 +38,7 @@ def add_annotator(
     Raises
     ------
     InputError
-        If the name is empty, or the cap negative.
+        If the name is empty, or the cap negative or too large.
     ConflictError
         If the name is taken.
     """
@@ -112,6 +115,14 @@ def annotator_numbers(connection: Connection) -> dict[str, int]:
     return {row.name: row.id for row in rows}
 
 
+def number_of(connection: Connection, name: str) -> int:
+    """Return a person's number, which stays whatever they are called; NotFoundError if there is none."""
+    number: int | None = connection.scalar(_NUMBER, {"name": name})
+    if number is None:
+        raise NotFoundError(f"there is no annotator {name!r} in this project")
+    return number
+
+
 def name_of(connection: Connection, number: int) -> str:
     """Return the name that the person of a number has now."""
     annotators = schema.annotators
@@ -174,7 +185,7 @@ def update_annotator(connection: Connection, name: str, **values: object) -> Non
     NotFoundError
         If there is no such person.
     InputError
-        If the cap is negative, or the share no share.
+        If the cap is negative or too large, or the share no share.
     ConflictError
         For a token of a person who is removed.
     """
@@ -317,8 +328,10 @@ def _one_locked(connection: Connection, statement: sa.Select[Any], name: str) ->
 
 
 def _check_cap(cap: object) -> None:
-    if cap is not None and (not isinstance(cap, int) or isinstance(cap, bool) or cap < 0):
-        raise InputError(f"cap is {cap!r}, expected the most annotations this person may give, or None")
+    if cap is not None and (not isinstance(cap, int) or isinstance(cap, bool) or not 0 <= cap <= MOST_CAP):
+        raise InputError(
+            f"cap is {cap!r}, expected the most annotations this person may give, 0 to {MOST_CAP:,}, or None"
+        )
 
 
 # Built once: building a statement takes longer than running it.

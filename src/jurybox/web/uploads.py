@@ -33,11 +33,12 @@ def file_name(name: str) -> str:
     >>> file_name("C:\\texts\\reviews.csv"), len(file_name("x" * 300 + ".csv"))
     ('reviews.csv', 200)
     """
-    base = PurePath(name.replace("\\", "/")).name
+    plain = name.encode(errors="replace").decode()  # a form may say that its names are in any encoding
+    base = PurePath(plain.replace("\\", "/")).name
     if not base or base.startswith(".") or any(ord(character) < 32 for character in base):
         raise InputError(f"the file is named {name!r:.80}, expected a name like reviews.csv")
     suffix = "".join(PurePath(base).suffixes[-2:])[-20:]
-    stem = base.removesuffix(suffix).encode(errors="replace")[: _MOST_BYTES - len(suffix.encode())]
+    stem = base.removesuffix(suffix).encode()[: _MOST_BYTES - len(suffix.encode())]
     return stem.decode(errors="ignore") + suffix
 
 

@@ -117,7 +117,7 @@ class ClusterLabel(Body):
 
     label: Name | Answered
     found_at: float | None = Field(default=None, description="Of the cluster that is meant; null: the last.")
-    most: Annotated[int, Field(ge=1)] | None = None
+    most: Number | None = None
 
 
 class Done(BaseModel):

@@ -11,6 +11,7 @@ from starlette.responses import Response
 from jurybox.errors import ConflictError
 from jurybox.project import Project
 from jurybox.project.gold import GoldScore
+from jurybox.store.people import MOST_CAP
 from jurybox.store.records import AnnotatorInfo, Role, Standing
 from jurybox.web.access import Annotator, Owner, end_of_link, invite, link_path, owner_only, reviewer_only
 from jurybox.web.api.fields import Body, Name, PathName, TextId
@@ -20,7 +21,7 @@ from jurybox.wire import GoldLabels, Invitation
 
 router = APIRouter(tags=["people"])
 
-Cap = Annotated[int, Field(ge=0, le=2**31 - 1, description="The most annotations this person may give.")]
+Cap = Annotated[int, Field(ge=0, le=MOST_CAP, description="The most annotations this person may give.")]
 Share = Annotated[float, Field(gt=0, le=1, description="The largest share of all annotations to give.")]
 
 
@@ -93,21 +94,14 @@ def add_annotator(user: Owner, project: Stored, body: PersonIn) -> Invitation:
 
 @router.patch("/annotators/{name:path}")
 def change_annotator(user: Owner, project: Stored, name: PathName, body: PersonChange) -> AnnotatorInfo:
-    """Pause or resume a person, change the caps, the role, or whether they qualify."""
-    if "cap" in body.model_fields_set:
-        project.people.set_cap(name, body.cap)
-    if "max_share" in body.model_fields_set:
-        project.people.set_max_share(name, body.max_share)
-    if "qualified" in body.model_fields_set:
-        project.people.qualify(name, body.qualified)
+    """Pause or resume a person, change the caps, the role, or whether they qualify; all or nothing."""
+    values = body.model_dump(include={"cap", "max_share", "qualified"}, exclude_unset=True)
     if body.role is not None:
         if name == user.name and body.role != user.role:
             raise ConflictError("you cannot change your own role; another owner can")
-        project.people.set_role(name, body.role)
-    if body.standing is not None:
-        change = project.people.pause if body.standing == Standing.PAUSED else project.people.resume
-        change(name, by=user.name)
-    return project.people.get(name)
+        values["role"] = body.role.value
+    standing = None if body.standing is None else Standing(body.standing)
+    return project.people.change(name, standing=standing, by=user.name, **values)
 
 
 @router.post("/tokens", status_code=201, dependencies=[owner_only])

@@ -51,7 +51,7 @@ def cluster_page(
     request: Request,
     _owner: Owner,
     number: Number,
-    start: Annotated[int, Query(ge=0, le=2**31)] = 0,
+    start: Annotated[int, Query(ge=0, lt=2**31)] = 0,
     done: After = None,
     none: Annotated[str, Query(max_length=10)] = "",
 ) -> HTMLResponse:

@@ -22,7 +22,7 @@ _HERE = "/manage/duplicates"
 def duplicates_page(
     request: Request,
     _owner: Owner,
-    start: Annotated[int, Query(ge=0, le=2**31)] = 0,
+    start: Annotated[int, Query(ge=0, lt=2**31)] = 0,
     done: Annotated[int | None, Query(ge=0, le=2**62)] = None,
     none: Annotated[str, Query(max_length=10)] = "",
 ) -> HTMLResponse:

@@ -15,6 +15,7 @@ from jurybox.project.history import UNDOABLE
 from jurybox.store.filters import AnnotationFilter, TextFilter, TextState
 from jurybox.store.history import HistoryEvent
 from jurybox.web.access import Owner, owner_only, safe_path
+from jurybox.web.api.editing import Number
 from jurybox.web.api.transfer import export_file
 from jurybox.web.i18n import Catalogue
 from jurybox.web.pages.settings import changes_in_words
@@ -112,7 +113,7 @@ def keep_search(
 def delete_labels(
     request: Request,
     owner: Owner,
-    numbers: Annotated[list[int] | None, Form(alias="number", max_length=10_000)] = None,
+    numbers: Annotated[list[Number] | None, Form(alias="number", max_length=10_000)] = None,
     everything: Annotated[str, Form(alias="all", max_length=5)] = "",
     q: Short = "",
     label: Short = "",
