@@ -11,7 +11,7 @@ from fastapi.testclient import TestClient
 
 from jurybox.store.records import Fault, Task
 from jurybox.web.app import create_app
-from support.web import OWNER_TOKEN, Stage, stage, web_settings
+from support.web import OWNER_TOKEN, Stage, make_project, stage, staged, web_settings
 
 
 @pytest.fixture
@@ -257,3 +257,28 @@ def test_the_wizard_says_what_each_size_of_the_audit_sample_tells(tmp_path: Path
     project = app.state.server.project
     assert len(project.audit.texts()) == 60
     app.state.server.close()
+
+
+@pytest.mark.slow
+def test_answers_wait_in_one_place_whatever_their_annotator_is_called(own: Stage, tmp_path: Path) -> None:
+    def place(browser: TestClient) -> str:
+        found = re.search(
+            r"&#34;outbox&#34;: &#34;(\w+)&#34;|\"outbox\": \"(\w+)\"", browser.get("/label").text
+        )
+        assert found is not None
+        return found[1] or found[2]
+
+    ana = own.browser("ana")
+    before = place(ana)
+    assert place(own.browser("bo")) != before
+    own.project.edit.rename_person("ana", "anna")
+    assert place(ana) == before, "what has not been sent yet is sent under the new name"
+    own.project.edit.rename_person("bo", "ana")
+    assert place(own.browser("bo")) != before
+    own.app.state.server.close()
+    (tmp_path / "p.db").rename(tmp_path / "q.db")
+    with staged(str(tmp_path / "q.db")) as moved:
+        assert place(moved.browser("ana")) == before
+    make_project(str(tmp_path / "p.db"))
+    with staged(str(tmp_path / "p.db")) as other:
+        assert place(other.browser("ana")) != before

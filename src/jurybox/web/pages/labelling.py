@@ -6,6 +6,7 @@ import hashlib
 import time
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Form, Request
@@ -236,9 +237,15 @@ def _decision(decision: Decision) -> dict[str, str | None]:
 
 
 def _outbox(request: Request, user: User) -> str:
-    """Name the place in the browser where answers wait: another project on this port has another one."""
-    name = f"{get_server(request).location}\n{user.name}"
-    return hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    """Name the place in the browser where answers wait: another project on this port has another one.
+
+    It stays when the person is renamed, and when the project is served from another place. Of several
+    projects on one server one may be a copy of another.
+    """
+    server = get_server(request)
+    place = Path(server.location).name if hasattr(request.app.state, "hub") else ""
+    name = f"{server.session_key().project} {server.project.people.number(user.name)} {place}"
+    return hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
 
 def _messages(catalogue: Catalogue) -> dict[str, Any]:
