@@ -6,14 +6,18 @@ import asyncio
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
+from fastapi import Request
 
-from jurybox.web.pages.live import News, stream
-from support.web import Stage, stage
+from jurybox.web.pages.live import News, gone_from, stream
+from support.web import Stage, session_cookie, stage
+
+Said = TypeVar("Said")
 
 
-def run(listen: Callable[[], Coroutine[None, None, list[str]]]) -> list[str]:
+def run(listen: Callable[[], Coroutine[None, None, list[Said]]]) -> list[Said]:
     """Run it in a thread of its own: in this one a browser's loop may run already."""
     with ThreadPoolExecutor(1) as pool:
         return pool.submit(lambda: asyncio.run(listen())).result()
@@ -74,6 +78,30 @@ def test_a_stream_ends_when_its_page_is_left(own: Stage) -> None:
         return said
 
     assert run(listen) == ["retry: 5000\n\n"]
+
+
+@pytest.mark.slow
+def test_a_stream_ends_with_the_session_of_its_page(own: Stage) -> None:
+    browser = own.browser("rita")
+    cookie = "=".join(session_cookie(browser) or ()).encode()
+
+    async def listen() -> list[bool]:
+        news = News(own.app.state.server, every=0.0)
+
+        async def receive() -> dict[str, str]:
+            await asyncio.sleep(3600)
+            return {"type": "http.disconnect"}
+
+        scope = {"type": "http", "method": "GET", "app": own.app, "headers": [(b"cookie", cookie)]}
+        is_gone = gone_from(Request(scope, receive), news)
+        said = [await is_gone()]
+        own.project.submit("t1", "yes", annotator="ana")
+        said.append(await is_gone())
+        await asyncio.to_thread(browser.post, "/sign-out")
+        own.project.submit("t2", "yes", annotator="ana")
+        return [*said, await is_gone()]
+
+    assert run(listen) == [False, False, True]
 
 
 def test_without_room_the_page_asks_by_itself(own: Stage) -> None:

@@ -238,6 +238,15 @@ async def current_user(request: Request) -> User | None:
     return await run_in_threadpool(known_user, request)
 
 
+def is_still_admitted(request: Request, role: Role) -> bool:
+    """Whether a request would be let in now, too; asked anew, for answers that take long."""
+    try:
+        user = _bearer(request) or _by_session(request)
+    except JuryboxError:
+        return False
+    return user is not None and may(user, role)
+
+
 async def sent_csrf_token(request: Request, user: Annotated[User | None, Depends(current_user)]) -> str:
     """Dependency: the CSRF token that came with the request; empty if there was none."""
     header = request.headers.get(CSRF_HEADER)

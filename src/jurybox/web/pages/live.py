@@ -17,7 +17,8 @@ from starlette.responses import Response, StreamingResponse
 
 from jurybox.errors import JuryboxError
 from jurybox.learner import learner_state
-from jurybox.web.access import reviewer_only
+from jurybox.store.records import Role
+from jurybox.web.access import is_still_admitted, reviewer_only
 from jurybox.web.state import Server
 
 router = APIRouter(prefix="/manage", include_in_schema=False)
@@ -87,6 +88,21 @@ async def stream(news: News, is_gone: Callable[[], Awaitable[bool]]) -> AsyncIte
         news.streams -= 1
 
 
+def gone_from(request: Request, news: News) -> Callable[[], Awaitable[bool]]:
+    """Return what asks whether a page was left, or its session has ended; of that, when there are news."""
+    seen = ""
+
+    async def is_gone() -> bool:
+        """Say so."""
+        nonlocal seen
+        if await request.is_disconnected():
+            return True
+        before, seen = seen, await news.version()
+        return seen != before and not await run_in_threadpool(is_still_admitted, request, Role.REVIEWER)
+
+    return is_gone
+
+
 @router.get("/events", dependencies=[reviewer_only])
 async def events(request: Request) -> Response:
     """Tell a page when something has changed; without room for a stream, it asks by itself."""
@@ -94,7 +110,7 @@ async def events(request: Request) -> Response:
     if news.streams >= _MOST_STREAMS:
         return Response(status_code=204)  # tells a browser not to try again
     return StreamingResponse(
-        stream(news, request.is_disconnected),
+        stream(news, gone_from(request, news)),
         media_type="text/event-stream",
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )
