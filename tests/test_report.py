@@ -25,6 +25,7 @@ from jurybox.store.clusters import AT_ONCE
 from jurybox.store.loans import ASSIGNED
 from jurybox.store.ranks import AGAIN, AUDIT
 from jurybox.store.settings import ProjectSettings
+from jurybox.written import Answers
 from support.report import COMMENT, PEOPLE, REVIEWER, make_project
 
 NO_TEXTS = [("1", "<script>alert(1)</script> thank you"), ("2", "please {{ nonsense }}")]
@@ -293,11 +294,12 @@ def test_people_of_whom_nothing_is_believed_are_in_the_report(tmp_path: Path) ->
         assert "cy" in render(gather(project))
     asked = ["food=single:bad,good", "topics=several:price,noise"]
     with Project.create(tmp_path / "two.db", questions=asked, texts=texts) as project:
-        for name, answer in (
-            ("ana", {"food": "good"}),
-            ("bo", {"food": "bad"}),
-            ("cy", {"topics": ["price"]}),
-        ):
+        said: dict[str, Answers] = {
+            "ana": {"food": "good"},
+            "bo": {"food": "bad"},
+            "cy": {"topics": ["price"]},
+        }
+        for name, answer in said.items():
             project.people.add(name)
             for text_id, _ in texts:
                 project.submit(text_id, answer, annotator=name)
