@@ -52,9 +52,7 @@ def serve(
     ] = False,
     public_url: Annotated[
         str | None,
-        typer.Option(
-            metavar="URL", help="Where people reach it, behind a proxy: https://labels.example.org."
-        ),
+        typer.Option(metavar="URL", help="Where people reach it, behind a proxy: https://HOST."),
     ] = None,
     trusted_proxy: Annotated[
         list[str] | None,
@@ -67,7 +65,8 @@ def serve(
         bool, typer.Option("--webhooks", help="Tell events to the addresses that the owner enters.")
     ] = False,
     webhooks_to_private_addresses: Annotated[
-        bool, typer.Option(help="Allow webhooks to this machine and to private networks.")
+        bool,
+        typer.Option("--webhooks-to-private", help="Allow webhooks to this machine and to private networks."),
     ] = False,
 ) -> None:
     """Start the web app, and the learner that refits while people annotate.

@@ -110,7 +110,7 @@ def add_hook(project: Project, url: str, events: Sequence[Event], *, allow_priva
     if not allow_private and is_private_name(str(parts.hostname)):
         raise InputError(
             f"the host {parts.hostname!r} is an address of this machine or a private network; "
-            "start the server with --webhooks-to-private-addresses to allow that"
+            "start the server with --webhooks-to-private to allow that"
         )
     hook = {
         "id": secrets.token_hex(8),
