@@ -15,7 +15,7 @@ from jurybox.errors import ConflictError, FormatError, InputError, NotFoundError
 from jurybox.formats import AnnotationRecord
 from jurybox.store import rounds, schema, snapshots
 from jurybox.store.filters import AnnotationFilter, TextFilter, TextState
-from jurybox.store.history import HistoryEvent
+from jurybox.store.history import HistoryEvent, note_event
 from jurybox.store.records import Fault, Role, Standing, Task
 from jurybox.store.settings import ProjectSettings
 from support.copies import copied
@@ -784,3 +784,10 @@ def test_what_was_brought_in_is_in_the_trail_at_once_with_who_did_it(project: Pr
     with pytest.raises(ConflictError, match="cannot be undone"):
         project.edit.history.undo(made.number)
     assert project.edit.history.last(brief=True) == project.edit.history.last()
+
+
+def test_what_an_older_version_kept_too_little_of_is_not_undone(project: Project) -> None:
+    with project.store.write() as connection:
+        number = note_event(connection, "split group", "2", by=None, now=1.0, detail={"before": []})
+    with pytest.raises(ConflictError, match="kept too little"):
+        project.edit.history.undo(number)

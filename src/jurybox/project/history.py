@@ -83,6 +83,10 @@ class History(ProjectPart):
             except (InputError, NotFoundError) as error:  # what the event was about is gone by now
                 problem = f"event {number}, {event.verb} {event.subject!r}, cannot be undone: {error}"
                 raise ConflictError(problem, code="in_the_way") from error
+            except KeyError as error:
+                problem = f"event {number}, {event.verb} {event.subject!r}, cannot be undone"
+                problem += ": the version of jurybox that did it kept too little of what was before"
+                raise ConflictError(problem, code="not_undone") from error
             mine = note_event(connection, done.verb, done.subject, by=by, now=now, detail=done.detail)
             mark_undone(connection, number, mine)
             return read_event(connection, mine)
