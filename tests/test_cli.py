@@ -350,11 +350,11 @@ def test_ctrl_c_ends_a_command_with_130(
 
 def leaves(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
     """Return every command that does something, with the words that call it."""
-    below = getattr(command, "commands", None)
-    if below is None:
+    below: dict[str, Any] = getattr(command, "commands", {})
+    if not below:
         yield path, command
-    for name in below or ():
-        yield from leaves(below[name], (*path, name))
+    for name, one in below.items():
+        yield from leaves(one, (*path, name))
 
 
 COMMANDS = dict(leaves(get_command(app)))
