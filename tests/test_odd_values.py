@@ -142,7 +142,7 @@ def test_metadata_of_a_frame_keep_their_kinds(tmp_path: Path) -> None:
             "n": pd.array([1, None], dtype="Int64"),
             "flag": [np.bool_(True), None],
             "parts": [np.array([1.5, 2.5]), None],
-            "when": pd.to_datetime(["2024-05-02", None]),
+            "when": pd.to_datetime(["2024-05-02", "NaT"]),
         }
     )
     with Project.create(tmp_path / "p.db", classes=("no", "yes"), texts=frame) as project:

@@ -239,7 +239,8 @@ def _write_doccano(export: Export, path: Path) -> None:
         """Name the annotator in the line, too: not every name can be that of a file."""
         held = {name: as_json(value) for name, value in (text.metadata or {}).items()}
         apart = {name: value for name, value in held.items() if name in _OF_DOCCANO}
-        own = {"id": text.id, "text": text.text, **({"metadata": apart} if apart else {})}
+        own: dict[str, object] = {"id": text.id, "text": text.text}
+        own |= {"metadata": apart} if apart else {}
         own |= {name: value for name, value in held.items() if name not in apart}
         if one is None:
             return {**own, "label": [], "Comments": []}
