@@ -91,7 +91,7 @@ def learning(project: Project, options: LearnerOptions = QUICK) -> Iterator[thre
     ],
 )
 def test_when_a_round_is_due(pending: int, last_at: float | None, due: bool) -> None:
-    pulse = Pulse(current_round=1, last=50, pending=pending, last_at=last_at, open_texts=5, texts=40)
+    pulse = Pulse(current_round=1, last=50, pending=pending, last_at=last_at, texts=40, is_done=False)
     assert is_due(pulse, batch=10, quiet_seconds=20.0, now=100.0) is due
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
+import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -187,3 +189,18 @@ def test_the_file_of_a_text_that_is_deleted_can_come_again(project: Project) -> 
     project.edit.history.undo(project.edit.history.last_number())
     assert project.gold.labels() == {"a": "yes", "b": "no"}
     assert [record.text_id for record in project.reading.annotation_records()] == ["a", "b"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("part", [2, 1_000])
+def test_postgresql_is_told_of_a_large_import(
+    postgres_server: str, monkeypatch: pytest.MonkeyPatch, part: int
+) -> None:
+    """Else it plans as if the tables were empty; the server of the tests never looks by itself."""
+    monkeypatch.setattr("jurybox.store.arrivals._PART", part)
+    location = f"{postgres_server}&schema=told_{os.getpid()}_{part}"
+    with Project.create(location, classes=["no", "yes"], settings=PLAIN) as project:
+        project.add_texts((f"t{i}", f"text {i}") for i in range(30))
+        with project.store.read() as connection:
+            known = sa.text("SELECT reltuples FROM pg_class WHERE oid = 'ranking'::regclass")
+            assert connection.scalar(known) == (30 if part == 2 else -1)

@@ -335,3 +335,19 @@ def test_a_text_that_is_changing_hands_is_with_others(postgres_server: str, cloc
             with Project.open(location, clock=clock) as other:
                 assert why(other, "ana") is Why.WITH_OTHERS
         assert project.next_task("ana")
+
+
+@pytest.mark.parametrize("some", [5, 10_000])
+def test_a_reason_that_many_have_is_counted_as_what_the_others_leave(
+    location: str, clock: Clock, monkeypatch: pytest.MonkeyPatch, some: int
+) -> None:
+    monkeypatch.setattr("jurybox.store.browse._SOME", some)
+    rules = ProjectSettings(audit_size=10, audit_share=0.25, overlap=0, max_labels=1, audit_labels=1)
+    with make(location, clock, 40, rules) as project:
+        assert [*project.reading.queue_reasons().items()] == [("audit", 10), ("spread", 30)]
+        project.people.add("ana")
+        others = [one.text_id for one in project.reading.queue(40) if one.reason == "spread"]
+        for text_id in others[:3]:
+            project.submit(text_id, "no", annotator="ana")
+        assert project.reading.queue_reasons() == {"audit": 10, "spread": 27}
+        assert project.status().finished_texts == 3

@@ -13,7 +13,7 @@ from jurybox.formats.records import TextRecord
 from jurybox.project import Project
 from jurybox.store import schema
 from jurybox.store.backup import restore_backup, write_backup
-from jurybox.store.filters import AnnotationFilter, TextFilter
+from jurybox.store.filters import AnnotationFilter, TextFilter, TextState
 from jurybox.store.importer import importing
 from jurybox.store.search import has_words, words_of
 from support.copies import copied
@@ -70,6 +70,24 @@ def found(project: Project, search: str) -> list[str]:
     ],
 )
 def test_a_text_has_all_words_of_a_search(project: Project, search: str, expected: list[str]) -> None:
+    has_all_words(project, search, expected)
+
+
+@pytest.mark.parametrize("few", [0, 1])
+def test_many_texts_are_found_as_few_are(project: Project, monkeypatch: pytest.MonkeyPatch, few: int) -> None:
+    monkeypatch.setattr("jurybox.store.filters._FEW", few)
+    has_all_words(project, "coffee", ["t-1", "t-2"])
+    has_all_words(project, "t", [*TEXTS])
+    has_all_words(project, "coffee good", ["t-1"])
+    project.submit("t-2", "yes", annotator="ana")
+    project.submit("t-3", "no", annotator="ana")
+    said = project.reading.find_annotations(AnnotationFilter(search="coffee")).items
+    assert [row.text_id for row in said] == ["t-2"]
+    labelled = project.reading.find_texts(TextFilter(state=TextState.LABELLED, search="coffee")).items
+    assert [row.text_id for row in labelled] == ["t-2"]
+
+
+def has_all_words(project: Project, search: str, expected: list[str]) -> None:
     assert found(project, search) == expected
     assert project.reading.count_texts(TextFilter(search=search), 100) == len(expected)
     assert project.edit.matching(TextFilter(search=search)) == expected

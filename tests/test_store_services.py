@@ -132,7 +132,7 @@ def test_progress_counts_since(project: Project) -> None:
 @pytest.mark.slow
 def test_the_pulse_counts_what_no_round_has_seen(project: Project) -> None:
     pulse = project.reading.pulse()
-    assert (pulse.current_round, pulse.pending, pulse.open_texts, pulse.texts) == (0, 4, 2, 4)
+    assert (pulse.current_round, pulse.pending, pulse.texts, pulse.is_done) == (0, 4, 4, False)
     project.undo("ana")
     assert project.reading.pulse().pending == 5
     assert project.reading.pulse().last > pulse.last

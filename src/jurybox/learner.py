@@ -77,7 +77,7 @@ def is_due(pulse: Pulse, *, batch: int, quiet_seconds: float, now: float) -> boo
 
     Examples
     --------
-    >>> pulse = Pulse(current_round=1, last=40, pending=3, last_at=100.0, open_texts=9, texts=20)
+    >>> pulse = Pulse(current_round=1, last=40, pending=3, last_at=100.0, texts=20, is_done=False)
     >>> [is_due(pulse, batch=25, quiet_seconds=20, now=now) for now in (110.0, 120.0)]
     [False, True]
     """

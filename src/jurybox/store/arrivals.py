@@ -26,7 +26,7 @@ from sqlalchemy.engine import Connection
 
 from jurybox.errors import FormatError, InputError, StoreError
 from jurybox.store import schema
-from jurybox.store.engine import Store, insert_rows
+from jurybox.store.engine import Store, insert_rows, note_sizes
 from jurybox.store.groups import count_copies, distinct_texts
 from jurybox.store.locks import serialise
 from jurybox.store.ranks import chunks, close_copies, enqueue, mark_audit, mark_gold, settle
@@ -40,7 +40,7 @@ IMPORT = "import"
 
 Transaction: TypeAlias = Callable[[], AbstractContextManager[Connection]]
 
-_PART = 1_000
+_PART, _MANY = 1_000, 10
 
 
 def begin_import(connection: Connection) -> int:
@@ -87,8 +87,7 @@ def admit_annotations(connection: Connection, first_text: int, *, replace: bool)
         If one contradicts another and does not replace it.
     """
     annotations, annotators, incoming = schema.annotations, schema.annotators, schema.incoming
-    n = connection.scalar(sa.select(sa.func.count()).select_from(incoming)) or 0
-    if not n:
+    if not connection.scalar(sa.select(sa.exists().select_from(incoming))):
         return {}
     of_deleted = connection.execute(_DROP_DELETED).rowcount
     met = connection.execute(_MET, {"first": first_text}).all()
@@ -166,8 +165,7 @@ def _draw_audit(connection: Connection, first: int, stop: int, *, now: float) ->
         write_state(connection, audit_rate=rate)
     rng = np.random.default_rng([settings.seed, first])
     size = floor(rate * n_new + rng.random()) if first else round(rate * n_new)
-    drawn = new[rng.choice(n_new, size=size, replace=False)]
-    numbers = sorted(drawn.tolist())
+    numbers = sorted(new[rng.choice(n_new, size=size, replace=False)].tolist())
     if connection.dialect.name == "sqlite":  # everybody waits: a statement a row takes ten times as long
         each = sa.func.json_each(json.dumps(numbers)).table_valued("value")
         rows = sa.select(each.c.value, sa.literal(now))
@@ -178,10 +176,13 @@ def _draw_audit(connection: Connection, first: int, stop: int, *, now: float) ->
 
 def place_rest(write: Transaction) -> None:
     """Give all texts a place that have none, a little at a time."""
-    more = True
+    more, parts = True, 0
     while more:
         with write() as connection:
-            more = place_part(connection)
+            more, parts = place_part(connection), parts + 1
+    if parts > _MANY:
+        with write() as connection:  # which nobody waits for, unlike for those above
+            note_sizes(connection, schema.stored_texts, schema.text_words, schema.annotations, schema.ranking)
 
 
 def place_part(connection: Connection) -> bool:

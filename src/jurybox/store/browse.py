@@ -21,12 +21,14 @@ from jurybox.store.filters import (
     text_number,
 )
 from jurybox.store.overview import count_paid, count_texts
-from jurybox.store.places import count_finished, in_front
+from jurybox.store.places import count_finished, count_open, in_front
 from jurybox.store.ranks import order
 from jurybox.store.records import AnnotatorProgress
 from jurybox.store.state import ProjectState, read_state
 
 Row = TypeVar("Row")
+
+_SOME, _ALL = 10_000, 2**31 - 1
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,7 @@ def find_texts(
     after
         The `Page.next` of the page before.
     """
-    number = text_number(chosen)
+    number = text_number(connection, chosen)
     query = _ranked_texts(connection).where(*text_conditions(connection, chosen))
     query = query.order_by(number).limit(limit + 1)
     if after is not None:
@@ -145,7 +147,9 @@ def _fitting(connection: Connection, chosen: TextFilter) -> sa.Select[Any]:
         _ranked_texts(connection)
         .where(*text_conditions(connection, chosen))
         .with_only_columns(schema.texts.c.external_id)
-        .order_by(text_number(chosen))  # also to count: else SQLite looks the words up anew for each text
+        .order_by(
+            text_number(connection, chosen)
+        )  # also to count: else SQLite looks the words up anew for each text
     )
 
 
@@ -243,26 +247,24 @@ def read_queue(connection: Connection, *, now: float, limit: int = 50) -> list[Q
 def count_queue(connection: Connection) -> dict[str, int]:
     """Count the texts that still want a label by the reason why they are asked for, the next ones first."""
     state, ranking = read_state(connection), schema.ranking
-    query = (
-        sa.select(ranking.c.reason, sa.func.count())
-        .where(ranking.c.open)
-        .group_by(ranking.c.reason)
-        .order_by(sa.func.min(ranking.c.position))
-    )
-    base = query.where(ranking.c.round_id == state.base_round)
-    if not state.has_front:
-        return {row[0]: row[1] for row in connection.execute(base)}
     counts: Counter[str] = Counter()
-    for reason, n in connection.execute(query.where(ranking.c.round_id == state.current_round)):
-        counts[reason] += n
+    if state.has_front:
+        counts.update(_count_reasons(connection, state.current_round, None))
     # All of the base less those of the front, which are few: to ask of each whether it is in the front would
     # take as many look-ups as there are texts.
-    for reason, n in connection.execute(base):
-        counts[reason] += n
+    placed = count_open(connection) - (state.n_texts - state.n_placed)
+    counts.update(_count_reasons(connection, state.base_round, placed))
+    if not state.has_front:
+        return dict(counts)
     front = ranking.alias("front")
-    there = sa.select(front.c.text_id).where(front.c.round_id == state.current_round)
-    twice = sa.select(ranking.c.reason).where(ranking.c.open, ranking.c.round_id == state.base_round)
-    counts.subtract(connection.scalars(twice.where(ranking.c.text_id.in_(there))))
+    # A column, so that it is looked up for each: PostgreSQL might begin a join with all places of the base.
+    twice = sa.select(ranking.c.reason).where(
+        ranking.c.round_id == state.base_round, ranking.c.text_id == front.c.text_id, ranking.c.open
+    )
+    reasons = sa.select(twice.correlate(front).scalar_subquery()).where(
+        front.c.round_id == state.current_round
+    )
+    counts.subtract(reason for reason in connection.scalars(reasons) if reason is not None)
     return dict(+counts)
 
 
@@ -350,3 +352,55 @@ def _annotation_row(row: Any) -> AnnotationRow:
         round=row.round_id,
         selection_probability=row.selection_probability,
     )
+
+
+def _count_reasons(connection: Connection, number: int, n_open: int | None) -> dict[str, int]:
+    """Count a round's open places by reason, the one that comes first first.
+
+    Parameters
+    ----------
+    n_open
+        How many there are, where that is known. A reason that most places have is not counted then: it has
+        those that the others leave. There may be a million of them.
+    """
+
+    def count(reason: str, most: int) -> int:
+        return connection.scalar(_N_OF_REASON, {"round": number, "reason": reason, "most": most}) or 0
+
+    counts = {
+        reason: count(reason, _SOME) for reason in connection.scalars(_REASONS, {"round": number}).all()
+    }
+    common = [reason for reason, n in counts.items() if n == _SOME]
+    for reason in common if n_open is None else common[1:]:
+        counts[reason] = count(reason, _ALL)
+    if common and n_open is not None:
+        counts[common[0]] += n_open - sum(counts.values())
+    return counts
+
+
+def _reasons() -> sa.Select[Any]:
+    """Select the reasons of a round's open places, the one that comes first first.
+
+    One look-up in the index finds the next reason; to group the places would read them all.
+    """
+    ranking = schema.ranking.c
+    first = sa.select(sa.func.min(ranking.reason).label("reason")).where(_OPEN_HERE)
+    reasons = first.cte("reasons", recursive=True)
+    following = sa.select(sa.func.min(ranking.reason)).where(_OPEN_HERE, ranking.reason > reasons.c.reason)
+    behind = sa.select(following.correlate(reasons).scalar_subquery()).where(reasons.c.reason.is_not(None))
+    reasons = reasons.union_all(behind)
+    foremost = sa.select(sa.func.min(ranking.position)).where(_OPEN_HERE, ranking.reason == reasons.c.reason)
+    known = sa.select(reasons.c.reason).where(reasons.c.reason.is_not(None))
+    return known.order_by(foremost.correlate(reasons).scalar_subquery())
+
+
+_OPEN_HERE = sa.and_(
+    schema.ranking.c.round_id == sa.bindparam("round", type_=sa.Integer), schema.ranking.c.open
+)
+_REASONS = _reasons()
+_N_OF_REASON = sa.select(sa.func.count()).select_from(
+    sa.select(schema.ranking.c.position)
+    .where(_OPEN_HERE, schema.ranking.c.reason == sa.bindparam("reason", type_=sa.String))
+    .limit(sa.bindparam("most", type_=sa.Integer))
+    .subquery()
+)

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.engine import Connection
 
 from jurybox.errors import NotFoundError
@@ -70,9 +71,12 @@ def text_conditions(connection: Connection, chosen: TextFilter) -> list[sa.Colum
     """Return what texts fulfil that fit, in a query that has them with their places in the ranking."""
     texts, annotations = schema.texts, schema.annotations
     conditions: list[sa.ColumnElement[bool]] = []
-    if words_of(chosen.search):
+    if words_of(chosen.search) and connection.dialect.name == "sqlite":
         # joined, not listed: where a word is common, only as many of its texts are read as a page shows
         conditions += [schema.text_words.c.rowid == texts.c.id, has_words(connection, chosen.search)]
+    elif words_of(chosen.search):
+        # PostgreSQL might read all texts in their order, on the look-out for the few that have a rare word
+        conditions.append(_is_one_of(connection, _with_words(connection, chosen.search), texts.c.id))
     elif chosen.search:
         conditions.append(_contains(chosen.search, texts.c.text, texts.c.external_id))
     given = sa.select(annotations.c.text_id).where(schema.is_standing)
@@ -82,7 +86,7 @@ def text_conditions(connection: Connection, chosen: TextFilter) -> list[sa.Colum
             such = such.where(annotations.c.class_id.in_(_class_ids(chosen.label)))
         if chosen.annotator is not None:
             such = such.where(annotations.c.annotator_id.in_(_annotator_ids(chosen.annotator)))
-        conditions.append(_is_one_of(connection, such))
+        conditions.append(_is_one_of(connection, such, texts.c.id))
     if chosen.state is not None:
         conditions.append(_is_in_state(connection, chosen.state, given))
     return conditions
@@ -105,27 +109,38 @@ def _is_in_state(
         TextState.FLAGGED: sa.select(flags.c.text_id).where(flags.c.resolved_at.is_(None)),
         TextState.AUDIT: sa.select(schema.audit.c.text_id),
     }
-    return _is_one_of(connection, texts[state])
+    return _is_one_of(connection, texts[state], schema.texts.c.id)
 
 
-def _is_one_of(connection: Connection, chosen: sa.Select[tuple[int]]) -> sa.ColumnElement[bool]:
-    """Return whether a text is among those that a statement selects.
+def _is_one_of(
+    connection: Connection, chosen: sa.Select[tuple[int]], number: sa.ColumnElement[int]
+) -> sa.ColumnElement[bool]:
+    """Return whether the number of a text is among those that a statement selects.
 
     Few are listed, and only they are read; where there are many, one text after the other is looked up, since
     the first of them will fill a page.
     """
-    numbers = connection.scalars(chosen.limit(_FEW + 1)).all()
-    if len(numbers) <= _FEW:
-        return schema.texts.c.id.in_(numbers)
-    return chosen.where(chosen.selected_columns[0] == schema.texts.c.id).exists()
+    few = sa.bindparam(None, _FEW + 1, type_=sa.Integer, literal_execute=True)  # so that plans are for few
+    numbers = connection.scalars(chosen.limit(few)).all()
+    if len(numbers) > _FEW:
+        return chosen.where(chosen.selected_columns[0] == number).exists()
+    if connection.dialect.name == "sqlite":
+        return number.in_(numbers)
+    # In one value: to take in thousands would take longer than to find what they are for.
+    return number == sa.func.any(sa.cast(sorted({*numbers}), ARRAY(sa.Integer)))
 
 
-def text_number(chosen: TextFilter) -> sa.ColumnElement[int]:
+def _with_words(connection: Connection, search: str) -> sa.Select[tuple[int]]:
+    return sa.select(schema.text_words.c.rowid).where(has_words(connection, search))
+
+
+def text_number(connection: Connection, chosen: TextFilter) -> sa.ColumnElement[int]:
     """Return what puts the texts that fit in order: their number, where it is found first.
 
-    That is the index of words or the ranking, each in this order: nothing has to be sorted to show a page.
+    That is SQLite's index of words or the ranking, each in this order: nothing has to be sorted for a page.
     """
-    return schema.text_words.c.rowid if words_of(chosen.search) else schema.ranking.c.text_id
+    by_words = words_of(chosen.search) and connection.dialect.name == "sqlite"
+    return schema.text_words.c.rowid if by_words else schema.ranking.c.text_id
 
 
 def annotation_conditions(connection: Connection, chosen: AnnotationFilter) -> list[sa.ColumnElement[bool]]:
@@ -139,8 +154,10 @@ def annotation_conditions(connection: Connection, chosen: AnnotationFilter) -> l
     if chosen.label is not None:
         conditions.append(annotations.c.class_id.in_(_class_ids(chosen.label)))
     if words_of(chosen.search):
-        found = sa.select(schema.text_words.c.rowid).where(has_words(connection, chosen.search))
-        conditions.append(texts.c.id.in_(found) | _contains(chosen.search, annotations.c.comment))
+        found, number = _with_words(connection, chosen.search), annotations.c.text_id
+        is_sqlite = connection.dialect.name == "sqlite"  # which looks words up once, and not for each text
+        is_found = number.in_(found) if is_sqlite else _is_one_of(connection, found, number)
+        conditions.append(is_found | _contains(chosen.search, annotations.c.comment))
     elif chosen.search:
         conditions.append(_contains(chosen.search, texts.c.text, annotations.c.comment))
     return conditions

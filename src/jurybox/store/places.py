@@ -105,7 +105,10 @@ def own_place(connection: Connection, state: ProjectState, text_id: int) -> sa.R
 
 
 def count_open(connection: Connection) -> int:
-    """Count the texts that want a label: the base covers all texts but those that have just come."""
+    """Count the texts that want a label: all but those whose place in the base is closed.
+
+    Few are closed where many are open, and to count a million would take longer than a page may.
+    """
     return connection.scalar(_N_OPEN) or 0
 
 
@@ -273,8 +276,8 @@ def _ranked() -> sa.Select[Any]:
 
 def _n_open() -> sa.Select[Any]:
     project, ranking = schema.project.c, schema.ranking.c
-    placed = sa.select(sa.func.count()).where(ranking.round_id == project.base_round, ranking.open)
-    return sa.select(placed.scalar_subquery() + project.n_texts - project.n_placed)
+    closed = sa.select(sa.func.count()).where(ranking.round_id == project.base_round, ~ranking.open)
+    return sa.select(project.n_texts - closed.scalar_subquery())
 
 
 _N_OPEN = _n_open()

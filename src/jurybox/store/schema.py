@@ -52,6 +52,12 @@ __all__ += ["released", "reopened"]
 __all__ += ["replies", "responses", "rounds", "rulings", "searches", "served", "services", "shown", "skips"]
 __all__ += ["stored_texts", "text_words", "texts", "unsettled"]
 
+
+def only(rows: ColumnElement[bool]) -> dict[str, Any]:
+    """Return what limits an index to some rows, on both databases."""
+    return {"sqlite_where": rows, "postgresql_where": rows}
+
+
 project = Table(
     "project",
     metadata,
@@ -141,8 +147,7 @@ arrays, and the deletion can be undone."""
 Index(
     "ix_texts_withdrawn_at",
     stored_texts.c.withdrawn_at,
-    sqlite_where=stored_texts.c.withdrawn_at.is_not(None),
-    postgresql_where=stored_texts.c.withdrawn_at.is_not(None),
+    **only(stored_texts.c.withdrawn_at.is_not(None)),
 )
 
 # In a MetaData of its own: a view is no table to be made, filled or restored.
@@ -206,20 +211,18 @@ Index(
     annotations.c.text_id,
     annotations.c.annotator_id,
     unique=True,
-    sqlite_where=is_standing,
-    postgresql_where=is_standing,
+    **only(is_standing),
 )
 Index("ix_annotations_annotator", annotations.c.annotator_id, annotations.c.id)
 is_at_once = and_(is_standing, annotations.c.origin == "cluster")
 """An annotation that stands, and was given to a whole cluster at once."""
-Index("ix_at_once", annotations.c.annotator_id, sqlite_where=is_at_once, postgresql_where=is_at_once)
+Index("ix_at_once", annotations.c.annotator_id, **only(is_at_once))
 Index(
     "uq_annotations_idempotency_key",
     annotations.c.annotator_id,
     annotations.c.idempotency_key,
     unique=True,
-    sqlite_where=annotations.c.idempotency_key.is_not(None),
-    postgresql_where=annotations.c.idempotency_key.is_not(None),
+    **only(annotations.c.idempotency_key.is_not(None)),
 )
 
 incoming = Table(
@@ -260,8 +263,7 @@ Index(
     skips.c.annotator_id,
     skips.c.text_id,
     unique=True,
-    sqlite_where=skips.c.retired_at.is_(None),
-    postgresql_where=skips.c.retired_at.is_(None),
+    **only(skips.c.retired_at.is_(None)),
 )
 
 Index("ix_skips_annotator", skips.c.annotator_id, skips.c.id)
@@ -367,24 +369,12 @@ ranking = Table(
 `asked` has the places of the facets that a text is asked for, with blanks between; empty: it is for all.
 `again` says that the text was reopened: it wants `wanted` labels, whatever they say."""
 
-Index(
-    "ix_ranking_open",
-    ranking.c.round_id,
-    ranking.c.position,
-    ranking.c.text_id,
-    sqlite_where=text("open = 1"),
-    postgresql_where=text("open"),
-)
-
-Index(
-    "ix_ranking_reason",
-    ranking.c.round_id,
-    ranking.c.reason,
-    ranking.c.position,
-    ranking.c.open,  # so that SQLite counts by the index alone
-    sqlite_where=text("open = 1"),
-    postgresql_where=text("open"),
-)
+# The last column lets SQLite count by the index alone. A condition in other words would not be taken for it.
+_open: Any = {"sqlite_where": text("open = 1"), "postgresql_where": text("open")}
+Index("ix_ranking_open", ranking.c.round_id, ranking.c.position, ranking.c.text_id, **_open)
+Index("ix_ranking_reason", ranking.c.round_id, ranking.c.reason, ranking.c.position, ranking.c.open, **_open)
+Index("ix_ranking_closed", ranking.c.round_id, ranking.c.text_id, ranking.c.open, **only(~ranking.c.open))
+"""Places grow with texts, closed ones with labels: so these are counted, and the open ones are the others."""
 
 audit = Table(
     "audit",

@@ -82,7 +82,10 @@ def has_words(connection: Connection, search: str) -> sa.ColumnElement[bool]:
         query = " AND ".join([*(f'"{word}"' for word in whole), f'"{last}"*'])
         return sa.literal_column(words.name).op("MATCH", is_comparison=True)(query)
     query = " & ".join([*(f"'{word}'" for word in whole), f"'{last}':*"])
-    return words.c.words.op("@@", is_comparison=True)(sa.cast(sa.literal(query), TSQUERY))
+    # Written into the statement: prepared for any words, it would be planned for rare ones. Words have no
+    # quotes or backslashes.
+    said = sa.bindparam(None, query, type_=sa.String, literal_execute=True)
+    return words.c.words.op("@@", is_comparison=True)(sa.cast(said, TSQUERY))
 
 
 def _words_of_row(row: Mapping[Any, Any]) -> str:

@@ -14,9 +14,9 @@ from sqlalchemy.engine import Connection
 from jurybox.answers import NOT_ASKED
 from jurybox.questions import Question
 from jurybox.store import schema
-from jurybox.store.places import count_open
+from jurybox.store.places import any_open
 from jurybox.store.rows import class_number
-from jurybox.store.state import read_classes, read_questions
+from jurybox.store.state import read_classes, read_questions, read_state
 from jurybox.written import answer_written
 
 ROUND_REQUEST = "learner.request"
@@ -48,16 +48,18 @@ class Pulse:
         Rows of annotations that the round has not seen, changes and takings back included.
     last_at
         When the last of them came; None where there are none.
-    open_texts, texts
-        Texts that want labels, and all.
+    texts
+        Number of texts, deleted ones among them.
+    is_done
+        Whether there are texts, of which none wants a label.
     """
 
     current_round: int
     last: int
     pending: int
     last_at: float | None
-    open_texts: int
     texts: int
+    is_done: bool
 
 
 @dataclass(frozen=True)
@@ -103,19 +105,20 @@ def drop_note(connection: Connection, name: str) -> None:
 def read_pulse(connection: Connection) -> Pulse:
     """Return what has happened since the last round."""
     annotations, rounds = schema.annotations, schema.rounds
-    current = connection.scalar(sa.select(schema.project.c.current_round)) or 0
-    seen = connection.scalar(sa.select(rounds.c.last_annotation).where(rounds.c.id == current)) or 0
+    state = read_state(connection)
+    current = sa.select(rounds.c.last_annotation).where(rounds.c.id == state.current_round)
+    seen = connection.scalar(current) or 0
     news = sa.select(
         sa.func.count(), sa.func.max(annotations.c.id), sa.func.max(annotations.c.created_at)
     ).where(annotations.c.id > seen)
     pending, last, last_at = connection.execute(news).one()
     return Pulse(
-        current_round=current,
+        current_round=state.current_round,
         last=last or seen,
         pending=pending,
         last_at=last_at,
-        open_texts=count_open(connection),
-        texts=connection.scalar(sa.select(schema.project.c.n_texts)) or 0,
+        texts=state.n_texts,
+        is_done=0 < state.n_texts <= state.n_placed and not any_open(connection, state),
     )
 
 

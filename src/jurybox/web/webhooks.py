@@ -36,7 +36,6 @@ from urllib.parse import SplitResult, urlsplit
 
 from jurybox.errors import InputError, JuryboxError, NotFoundError
 from jurybox.project import Project
-from jurybox.store.services import Pulse
 from jurybox.web.security import is_private_name, is_public
 from jurybox.web.state import Server
 
@@ -120,7 +119,7 @@ def add_hook(project: Project, url: str, events: Sequence[Event], *, allow_priva
     }
     if not _stored(project):  # what happened before there was anyone to tell is no news
         pulse = project.reading.pulse()
-        told = {"round": pulse.current_round, "complete": _is_complete(pulse), "results": {}}
+        told = {"round": pulse.current_round, "complete": pulse.is_done, "results": {}}
         project.notes.write(_TOLD, told)
 
     def added(held: Mapping[str, Any]) -> dict[str, Any]:
@@ -267,14 +266,13 @@ class Courier:
                 return
             told = dict(note.value)
             pulse = project.reading.pulse()
-            complete = _is_complete(pulse)
-            news = _news(project, told, pulse.current_round, complete=complete)
+            news = _news(project, told, pulse.current_round, complete=pulse.is_done)
             for delivery in news:
                 for hook in _stored(project):
                     if delivery.event in hook["events"]:
                         told["results"] = {**told["results"], hook["id"]: self._send(hook, delivery)}
-            if news or told["complete"] != complete:
-                told.update(round=pulse.current_round, complete=complete)
+            if news or told["complete"] != pulse.is_done:
+                told.update(round=pulse.current_round, complete=pulse.is_done)
                 project.notes.write(_TOLD, told)
 
     def _send(self, hook: dict[str, Any], delivery: _Delivery) -> str:
@@ -308,10 +306,6 @@ def _attempt(hook: dict[str, Any], delivery: _Delivery, *, allow_private: bool) 
     except (OSError, http.client.HTTPException) as error:
         return f"failed: {error or type(error).__name__}"
     return "ok" if 200 <= status < 300 else f"failed: the receiver answered {status}"
-
-
-def _is_complete(pulse: Pulse) -> bool:
-    return pulse.texts > 0 and pulse.open_texts == 0
 
 
 def _news(project: Project, told: dict[str, Any], current: int, *, complete: bool) -> list[_Delivery]:
