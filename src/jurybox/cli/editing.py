@@ -295,7 +295,7 @@ def _show(opened: Project, found: list[str], *, as_json: bool) -> None:
     if as_json:
         print_json({"found": len(found), "texts": found})
         return
-    rows = [(one, opened.reading.text(one).text) for one in found[:_SHOWN]]
+    rows = [(one.id, one.text) for one in opened.reading.some_texts(found[:_SHOWN]).values()]
     table([("id", "left"), ("text", "left")], rows)
     say(f"{len(found):,} texts")
 

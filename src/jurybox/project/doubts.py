@@ -12,14 +12,10 @@ from sqlalchemy.engine import Connection
 
 from jurybox.arrays import Floats, Ints
 from jurybox.project.basis import Moment
-from jurybox.store.browse import find_annotations
-from jurybox.store.filters import AnnotationFilter
-from jurybox.store.overview import read_text
-from jurybox.store.remarks import read_decided
+from jurybox.store.overview import read_texts
+from jurybox.store.remarks import read_comments, read_decided
 from jurybox.trust.intervals import Interval
 from jurybox.trust.labels import Contested, LabelErrors, contested_texts, guideline_problems, label_errors
-
-_MOST_VOTES = 500
 
 
 @dataclass(frozen=True)
@@ -145,18 +141,21 @@ def read_contested(
     errors, found = doubts
     names, decided = inputs.annotations.texts, read_decided(connection)
     waiting = (one for one in found if str(names[one.text]) not in decided)
+    shown = [*islice(waiting, limit)]
+    texts = read_texts(connection, (str(names[one.text]) for one in shown))
+    comments = read_comments(connection, texts)
     return tuple(
         ContestedText(
-            text_id=str(names[one.text]),
-            text=read_text(connection, str(names[one.text])).text,
+            text_id=text.id,
+            text=text.text,
             label=inputs.classes[one.label],
             error=one.error,
             kind=one.kind,
             distance=None if inputs.annotations.scale is None else one.distance,
-            votes=_votes(connection, inputs, one.text, errors.annotations),
+            votes=_votes(inputs, one.text, errors.annotations, comments),
             model=_by_class(inputs, one.text),
         )
-        for one in islice(waiting, limit)
+        for one, text in zip(shown, texts.values(), strict=True)
     )
 
 
@@ -166,21 +165,21 @@ def read_doubtful(
     """Return the single labels that are most likely wrong, the most likely first, with their words."""
     annotations, errors = inputs.annotations, doubts[0]
     worst = np.argsort(-errors.distances, kind="stable")[:limit]
-    texts = [str(annotations.texts[text]) for text in annotations.text[worst]]
-    comments = {text_id: _comments(connection, text_id) for text_id in dict.fromkeys(texts)}
+    ids = [str(annotations.texts[text]) for text in annotations.text[worst]]
+    texts, comments = read_texts(connection, ids), read_comments(connection, ids)
     people = [str(annotations.annotators[j]) for j in annotations.annotator[worst]]
     return tuple(
         DoubtfulAnnotation(
             text_id=text_id,
-            text=read_text(connection, text_id).text,
+            text=texts[text_id].text,
             annotator=person,
             label=inputs.classes[annotations.label[row]],
-            comment=comments[text_id].get(person, ""),
+            comment=comments.get((text_id, person), ""),
             consensus=inputs.classes[errors.labels[annotations.text[row]]],
             error=float(errors.annotations[row]),
             distance=None if annotations.scale is None else float(errors.distances[row]),
         )
-        for row, text_id, person in zip(worst, texts, people, strict=True)
+        for row, text_id, person in zip(worst, ids, people, strict=True)
     )
 
 
@@ -203,21 +202,23 @@ def note_guidelines(inputs: Moment) -> tuple[GuidelineNote, ...]:
     )
 
 
-def _votes(connection: Connection, inputs: Moment, text: int, errors: Floats) -> tuple[Vote, ...]:
+def _votes(
+    inputs: Moment, text: int, errors: Floats, comments: Mapping[tuple[str, str], str]
+) -> tuple[Vote, ...]:
     annotations = inputs.annotations
-    comments = _comments(connection, str(annotations.texts[text]))
+    text_id = str(annotations.texts[text])
     first, last = np.searchsorted(annotations.text, [text, text + 1])
     rows = first + np.argsort(-errors[first:last], kind="stable")
     people = [str(annotations.annotators[j]) for j in annotations.annotator[rows]]
     return tuple(
-        Vote(person, inputs.classes[annotations.label[row]], comments.get(person, ""), float(errors[row]))
+        Vote(
+            person,
+            inputs.classes[annotations.label[row]],
+            comments.get((text_id, person), ""),
+            float(errors[row]),
+        )
         for row, person in zip(rows, people, strict=True)
     )
-
-
-def _comments(connection: Connection, text_id: str) -> Mapping[str, str]:
-    rows = find_annotations(connection, AnnotationFilter(text_id=text_id), limit=_MOST_VOTES).items
-    return {row.annotator: row.comment for row in rows}
 
 
 def _by_class(inputs: Moment, text: int) -> Mapping[str, float] | None:

@@ -149,6 +149,11 @@ class Reading(ProjectPart):
         with self.store.read() as connection:
             return overview.read_text(connection, text_id)
 
+    def some_texts(self, text_ids: Iterable[str]) -> Mapping[str, TextRecord]:
+        """Return texts by id, each once; NotFoundError if there is none of one of the ids."""
+        with self.store.read() as connection:
+            return overview.read_texts(connection, text_ids)
+
     def texts(self) -> Iterable[TextRecord]:
         """Return all texts in their order, read anew whenever they are walked over."""
         return _Table(lambda: self._stream(overview.iterate_texts))

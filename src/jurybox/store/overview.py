@@ -6,7 +6,7 @@ import hashlib
 import json
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -175,11 +175,27 @@ def read_text(connection: Connection, external_id: str) -> TextRecord:
     NotFoundError
         If there is no such text.
     """
-    texts = schema.texts
-    row = connection.execute(sa.select(texts).where(texts.c.external_id == external_id)).one_or_none()
-    if row is None:
-        raise NotFoundError(f"there is no text with id {external_id!r} in this project")
-    return TextRecord(row.external_id, row.text, None if row.metadata is None else json.loads(row.metadata))
+    return read_texts(connection, [external_id])[external_id]
+
+
+def read_texts(connection: Connection, external_ids: Iterable[str]) -> dict[str, TextRecord]:
+    """Return texts by id, each once, in the order of the ids.
+
+    Raises
+    ------
+    NotFoundError
+        If there is no text of one of them.
+    """
+    texts, wanted = schema.texts, dict.fromkeys(external_ids)
+    found: dict[str, TextRecord] = {}
+    for part in chunks(wanted, _FEW):
+        for row in connection.execute(sa.select(texts).where(texts.c.external_id.in_(part))):
+            about = None if row.metadata is None else json.loads(row.metadata)
+            found[row.external_id] = TextRecord(row.external_id, row.text, about)
+    for external_id in wanted:
+        if external_id not in found:
+            raise NotFoundError(f"there is no text with id {external_id!r} in this project")
+    return {external_id: found[external_id] for external_id in wanted}
 
 
 def pool_texts(connection: Connection, start: int, stop: int) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ from sqlalchemy.engine import Connection
 
 from jurybox.errors import NotFoundError
 from jurybox.store import schema
+from jurybox.store.ranks import chunks
 from jurybox.store.records import Fault, Flag
 
 
@@ -106,6 +107,25 @@ def read_decided(connection: Connection) -> set[str]:
     annotations, texts = schema.annotations, schema.texts
     query = sa.select(texts.c.external_id).join(annotations, annotations.c.text_id == texts.c.id)
     return {*connection.scalars(query.where(schema.is_standing, annotations.c.origin == "review"))}
+
+
+def read_comments(connection: Connection, text_ids: Iterable[str]) -> dict[tuple[str, str], str]:
+    """Return the comments of annotations that stand, by the ids of texts and the names of annotators."""
+    annotations, texts, annotators = schema.annotations, schema.texts, schema.annotators
+    query = (
+        sa.select(texts.c.external_id, annotators.c.name, annotations.c.comment)
+        .select_from(
+            texts.join(annotations, annotations.c.text_id == texts.c.id).join(
+                annotators, annotators.c.id == annotations.c.annotator_id
+            )
+        )
+        .where(schema.is_standing, annotations.c.comment != "")
+    )
+    found: dict[tuple[str, str], str] = {}
+    for part in chunks(text_ids, 500):
+        rows = connection.execute(query.where(texts.c.external_id.in_(part)))
+        found |= {(row.external_id, row.name): row.comment for row in rows}
+    return found
 
 
 def read_cases(connection: Connection, fault: Fault | None = None) -> list[Case]:

@@ -135,11 +135,11 @@ def _doubtful(request: Request) -> list[InboxRow]:
 
 
 def _remarked(request: Request, flags: Sequence[Flag]) -> list[InboxRow]:
-    reading = get_project(request).reading
+    silent = get_project(request).reading.some_texts(flag.text_id for flag in flags if not flag.comment)
     return [
         InboxRow(
             flag.text_id,
-            flag.comment or reading.text(flag.text_id).text,
+            flag.comment or silent[flag.text_id].text,
             flag.annotator,
             settled=flag.resolved_at is not None,
         )

@@ -115,7 +115,7 @@ def annotations_page(
         **_editing(request, "/manage/annotations", query, done, none),
         "n_match": project.reading.count_annotations(chosen, MOST_COUNTED) if edits and page.items else 0,
         "rows": page.items,
-        "texts": {row.text_id: project.reading.text(row.text_id).text for row in page.items},
+        "texts": project.reading.some_texts(row.text_id for row in page.items),
         "filter": query,
         "class_options": [(name, name) for name in project.classes],
         "annotator_options": _whose(project),
