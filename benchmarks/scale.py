@@ -16,8 +16,9 @@ things, too:
 - ``memory``: peak memory of a round over shards of a million and ten million rows of 128 features.
 - ``alike``: the texts most like one, clusters, and to which each text belongs, over shards of random rows,
   beside reading and multiplying the rows alone.
-- ``pages``: the pages of the web app, in process, on SQLite and PostgreSQL, medians of five: seconds, and
-  processor seconds of this process (PostgreSQL's own are not among them).
+- ``pages``: the pages of the web app, in process, on SQLite and PostgreSQL, of five answers each: the median
+  of the seconds and of the processor seconds of this process, and the mean of those of PostgreSQL's server,
+  which counts in hundredths.
 
 Writes benchmarks/results/scale.json and the tables of docs/scale.md.
 """
@@ -38,7 +39,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -291,15 +292,16 @@ def measure_pages(n: int, folder: Path) -> Report:
     """Ask for each page five times, the first answer not counted."""
     report: Report = {"texts": n, "stores": {}}
     with postgresql() as server:
-        places = {"sqlite": str(folder / "pages.db")}
-        if server:
-            places["postgresql"] = f"{server}&schema=pages"
+        places, spent = {"sqlite": str(folder / "pages.db")}, {"sqlite": lambda: 0.0}
+        if server is not None:
+            places["postgresql"] = f"{server.get_uri()}&schema=pages"
+            spent["postgresql"] = partial(processor_seconds, server.get_pid())
         for kind, location in places.items():
             make_project(location, n)
             with Project.open(location, cache=folder / f"{kind}.cache") as project:
                 cache = project.cache
             fill_pages(location, cache, n)
-            report["stores"][kind] = page_seconds(location)
+            report["stores"][kind] = page_seconds(location, spent[kind])
     return report
 
 
@@ -326,8 +328,8 @@ def fill_pages(location: str, cache: Path, n: int) -> None:
         project.facets.keep()
 
 
-def page_seconds(location: str) -> Report:
-    """Return the median seconds of each page."""
+def page_seconds(location: str, spent: Callable[[], float]) -> Report:
+    """Return the seconds of each page; `spent` says how many processor seconds the server has used so far."""
     from fastapi.testclient import TestClient
 
     from jurybox.web.app import create_app
@@ -362,26 +364,43 @@ def page_seconds(location: str) -> Report:
     }
     found = {}
     for name, path in pages.items():
-        seconds, processor = [], []
+        seconds, processor, server = [], [], []
         for _ in range(6):
-            started = time.perf_counter()
+            started, before = time.perf_counter(), spent()
             answer, worked = timed(partial(client.get, path))
             seconds.append(time.perf_counter() - started)
             processor.append(worked)
+            server.append(spent() - before)
             if answer.status_code != 200:
                 raise RuntimeError(f"{path}: {answer.status_code}")
         found[name] = {
             "first": seconds[0],
             "first_processor": processor[0],
+            "first_server": server[0],
             "median": statistics.median(seconds[1:]),
             "median_processor": statistics.median(processor[1:]),
+            "mean_server": statistics.mean(server[1:]),
         }
     web.state.server.close()
     return found
 
 
+def processor_seconds(pid: int) -> float:
+    """Return the processor seconds of a process and of all that it has begun, until now."""
+    import psutil
+
+    process = psutil.Process(pid)
+    used = sum(process.cpu_times()[:4])
+    for child in process.children(recursive=True):
+        with suppress(
+            psutil.Error
+        ):  # it has ended since, and the next look finds its seconds with its parent
+            used += sum(child.cpu_times()[:2])
+    return float(used)
+
+
 @contextmanager
-def postgresql() -> Iterator[str | None]:
+def postgresql() -> Iterator[Any]:
     """Start a server of our own; None where the package is not installed."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -392,7 +411,7 @@ def postgresql() -> Iterator[str | None]:
             return
     server = pgserver.get_server(tempfile.mkdtemp(prefix="jurybox-postgres-"), cleanup_mode="delete")
     try:
-        yield str(server.get_uri())
+        yield server
     finally:
         server.cleanup()
 
@@ -462,18 +481,15 @@ def tables(report: Report) -> str:
     if found := report.get("pages"):
         stores = found["stores"]
         names = next(iter(stores.values()))
+        figures = [(kind, figure) for kind in stores for figure in ("median", "median_processor")]
+        heads = [head for kind in stores for head in (kind, "of a processor")]
+        if "postgresql" in stores and "mean_server" in next(iter(stores["postgresql"].values())):
+            figures.append(("postgresql", "mean_server"))
+            heads.append("of the server's")
         rows = [
-            [
-                name,
-                *(
-                    f"{1000 * stores[kind][name][figure]:,.0f} ms"
-                    for kind in stores
-                    for figure in ("median", "median_processor")
-                ),
-            ]
+            [name, *(f"{1000 * stores[kind][name][figure]:,.0f} ms" for kind, figure in figures)]
             for name in names
         ]
-        heads = [head for kind in stores for head in (kind, "of a processor")]
         table(f"Pages at {found['texts']:,} texts, medians (at most 300 ms)", ["page", *heads], rows)
     return "\n".join(lines).rstrip()
 
