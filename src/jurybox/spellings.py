@@ -60,6 +60,7 @@ def refuse_two_types(names: NDArray[Any], what: str) -> None:
 
     Examples
     --------
+    >>> import numpy as np
     >>> refuse_two_types(np.array([7, "7"], dtype=object), "text")
     Traceback (most recent call last):
     ...
