@@ -392,9 +392,7 @@ def processor_seconds(pid: int) -> float:
     process = psutil.Process(pid)
     used = sum(process.cpu_times()[:4])
     for child in process.children(recursive=True):
-        with suppress(
-            psutil.Error
-        ):  # it has ended since, and the next look finds its seconds with its parent
+        with suppress(psutil.Error):  # ended since: the next look finds its seconds with its parent
             used += sum(child.cpu_times()[:2])
     return float(used)
 

@@ -33,7 +33,6 @@ from jurybox.store import rounds, snapshots
 from jurybox.store.locks import advisory_key
 from jurybox.store.services import Pulse
 from jurybox.store.settings import ProjectSettings
-from support.store import mostly_computed
 from support.waiting import until
 
 QUICK = LearnerOptions(
@@ -376,7 +375,6 @@ def test_a_killed_learner_leaves_the_ranking_and_frees_the_lock(sqlite_project: 
 
 
 @pytest.mark.slow
-@mostly_computed
 def test_the_learner_judges_how_far_labels_can_be_trusted(project: Project) -> None:
     with learning(project):
         label(project, 12)

@@ -25,7 +25,6 @@ from jurybox.store.settings import ProjectSettings
 from jurybox.web.app import create_app
 from jurybox.web.i18n import get_catalogue
 from jurybox.web.tokens import hash_token
-from support.store import mostly_computed
 from support.web import web_settings
 
 pytestmark = pytest.mark.slow
@@ -223,7 +222,6 @@ def compare_project(doors: Doors, beliefs: Beliefs, told: Any, rest: Any) -> Non
 
 
 @pytest.mark.timeout(600)
-@mostly_computed
 def test_every_door_shows_the_same_figures(doors: Doors) -> None:
     project, rng = doors.project, np.random.default_rng(1)
     compare(doors)  # new

@@ -18,7 +18,6 @@ from jurybox.labelled import annotations_at
 from jurybox.project import Project
 from jurybox.store.settings import ProjectSettings
 from jurybox.strategies import get_strategy, soft_labels
-from support.store import mostly_computed
 from support.web import stage
 
 
@@ -208,7 +207,6 @@ def label(project: Project, n: int) -> int:
 
 
 @pytest.mark.slow
-@mostly_computed
 def test_a_project_stops_asking_about_texts_whose_shares_are_known(location: str, tmp_path: Path) -> None:
     with Project.create(location, classes=["bad", "good"], texts=TEXTS, settings=SETTINGS) as project:
         unknown = project.beliefs.now().shares

@@ -22,7 +22,7 @@ from jurybox.project.whom import LEAST_KNOWN
 from jurybox.store.records import Role
 from jurybox.store.settings import ProjectSettings
 from support.copies import copied
-from support.store import label_audit, mostly_computed
+from support.store import label_audit
 
 pytestmark = pytest.mark.slow
 
@@ -127,7 +127,6 @@ def make_with_machines(location: str) -> None:
             project.machines.ask(name)
 
 
-@mostly_computed
 def test_what_is_known_of_machines(project: Project) -> None:
     project.refit()
     panel = project.beliefs.now().machines
@@ -151,7 +150,6 @@ def test_what_is_known_of_machines(project: Project) -> None:
     assert project.reading.rounds()[-1].diagnostics["machines"] == 3
 
 
-@mostly_computed
 def test_versions_are_compared(project: Project) -> None:
     project.machines.add("words", Keywords({"yes": ("good", "nice"), "no": ("ugly",)}))
     project.machines.ask("words")
@@ -174,7 +172,6 @@ def test_doors_show_the_same(project: Project, place: str, capsys: pytest.Captur
     assert "a person" in shown
 
 
-@mostly_computed
 def test_whom_to_ask_next(project: Project) -> None:
     assert project.machines.reports()[0].tally.labels == N
     before = project.beliefs.now().machines.whom
@@ -208,7 +205,6 @@ def test_whom_to_ask_next(project: Project) -> None:
     assert [one.texts for one in done.offers[1:]] == [0, 0]
 
 
-@mostly_computed
 def test_a_machine_is_asked_where_it_is_worth_its_price(project: Project) -> None:
     worth = AskOptions(worth=True, budget=1000.0)
     with pytest.raises(ConflictError, match="cost_per_label is None"):
@@ -230,7 +226,6 @@ def test_a_machine_is_asked_where_it_is_worth_its_price(project: Project) -> Non
     assert (asked.machine, asked.answers, asked.ended) == (dear.title, 0, "worth")
 
 
-@mostly_computed
 def test_a_label_given_with_an_opinion_in_view_says_so_and_judges_nobody(project: Project) -> None:
     project.refit()
     before = project.beliefs.now().machines.machines[0].texts

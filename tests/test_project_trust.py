@@ -15,7 +15,6 @@ from jurybox.project.annotators import agreement_parts
 from jurybox.store.records import Role
 from jurybox.store.settings import ProjectSettings
 from support.copies import copied
-from support.store import mostly_computed
 
 SETTINGS = ProjectSettings(
     encoder="tfidf", audit_size=10, audit_share=0.25, audit_labels=2, batch=20, cost_per_label=0.5
@@ -175,7 +174,6 @@ def test_beliefs_are_read_as_they_were_kept(labelled: Project) -> None:
 
 
 @pytest.mark.slow
-@mostly_computed
 def test_the_same_data_give_the_same_figures(labelled: Project, location: str) -> None:
     figures = labelled.beliefs.keep()
     with Project.open(copied(make_labelled, f"{location}.again")) as again:

@@ -32,7 +32,6 @@ from jurybox.written import (
     writable_questions,
 )
 from support.copies import copied
-from support.store import mostly_computed
 
 pytestmark = pytest.mark.slow
 
@@ -43,6 +42,10 @@ TEXTS = [
 ]
 TOPICS = QUESTIONS[1].classes
 CHEAP = ProjectSettings(encoder="tfidf", tuning=False)
+mostly_computed = pytest.mark.parametrize(
+    "location", ["sqlite", pytest.param("postgresql", marks=pytest.mark.long)], indirect=True
+)
+"""Runs a test on PostgreSQL only in `make test-long`: its time goes into figures, which no store changes."""
 
 
 @pytest.fixture

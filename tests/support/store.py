@@ -5,16 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import pytest
-
 from jurybox.project import Project
 from jurybox.store.filters import TextFilter, TextState
 from jurybox.store.records import Task
-
-mostly_computed = pytest.mark.parametrize(
-    "location", ["sqlite", pytest.param("postgresql", marks=pytest.mark.long)], indirect=True
-)
-"""Runs a test on PostgreSQL only in `make test-long`: its time goes into figures, which no store changes."""
 
 
 @dataclass

@@ -143,13 +143,12 @@ def count_annotations(connection: Connection, chosen: AnnotationFilter, most: in
 
 
 def _fitting(connection: Connection, chosen: TextFilter) -> sa.Select[Any]:
+    # In order also to count: else SQLite looks the words up anew for each text.
     return (
         _ranked_texts(connection)
         .where(*text_conditions(connection, chosen))
         .with_only_columns(schema.texts.c.external_id)
-        .order_by(
-            text_number(connection, chosen)
-        )  # also to count: else SQLite looks the words up anew for each text
+        .order_by(text_number(connection, chosen))
     )
 
 
