@@ -12,6 +12,8 @@ from browser.conftest import Site, picture, serving, violations, window
 from jurybox import Project
 from jurybox.store.settings import ProjectSettings
 from jurybox.web.access import invite
+from jurybox.web.i18n import get_catalogue
+from jurybox.web.render import answer_words
 
 pytestmark = pytest.mark.slow
 
@@ -93,6 +95,32 @@ def test_questions_are_answered_with_keys_and_sent_with_enter(
     expect(page.locator("#labelling")).to_have_attribute("data-unsent", "0")
     expect(page.locator("#recent-list li")).to_have_count(2)
     assert labels(served) == ["food=good; topics=price|noise", "food=good; topics=|; stars=1"]
+
+
+def test_an_answer_that_is_not_sent_yet_is_said_in_the_words_of_the_server(
+    browser: Browser, site: tuple[Site, str]
+) -> None:
+    served, token = site
+    stored = [
+        "food=good",
+        "food=bad; topics=price|noise; stars=4",
+        "topics=|",
+        "topics=|<price",
+        "topics=price<price|noise; stars=1",
+    ]
+    for language in ("en", "ar"):
+        page = window(browser, locale=language).new_page()
+        open_page(page, served, token)
+        said = page.evaluate(
+            """async (labels) => {
+                const script = document.querySelector("script[src*='/label/']").src;
+                const { inWords } = await import(new URL("page.js", script));
+                return labels.map(inWords);
+            }""",
+            stored,
+        )
+        assert said == [answer_words(get_catalogue(language), label) for label in stored]
+        page.close()
 
 
 def test_a_class_that_was_added_since_the_page_was_opened_was_not_asked_for(
