@@ -32,6 +32,7 @@ from jurybox.annotations import Annotations
 from jurybox.arrays import DataFrame, Floats, Ints, freeze
 from jurybox.display import Shown
 from jurybox.errors import InputError
+from jurybox.numerals import count
 
 __all__ = [
     "Sameness",
@@ -122,10 +123,10 @@ class TextGroups(Shown):
 
     def headline(self) -> str:
         """Return how many copies and groups there are."""
-        copies = f"{self.n_copies:,} {'copy' if self.n_copies == 1 else 'copies'}"
-        within = sum(map(len, self.members))
-        groups = f"{len(self.members):,} groups with {within:,} texts"
-        return f"TextGroups({len(self.group):,} texts: {copies}, {groups})"
+        copies = count(self.n_copies, "copy", "copies")
+        groups = count(len(self.members), "group")
+        within = count(sum(map(len, self.members)), "text")
+        return f"TextGroups({count(len(self.group), 'text')}: {copies}, {groups} with {within})"
 
     def to_frame(self) -> DataFrame:
         """Return one row per text of a group: the first text of it, whether it is a copy, the similarity."""

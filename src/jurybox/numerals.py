@@ -33,6 +33,17 @@ def number(value: float | None, digits: int = 3) -> str:
     return f"{value:,.{digits}f}" if isinstance(value, float) else f"{value:,}"
 
 
+def count(n: int, noun: str, nouns: str = "") -> str:
+    """Write how many there are of something, in the singular where there is one.
+
+    Examples
+    --------
+    >>> count(1, "text"), count(2000, "text"), count(0, "copy", "copies")
+    ('1 text', '2,000 texts', '0 copies')
+    """
+    return f"{n:,} {noun if n == 1 else nouns or noun + 's'}"
+
+
 def share(value: float | None) -> str:
     """Write a share in per cent.
 

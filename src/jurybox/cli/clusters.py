@@ -9,6 +9,7 @@ import typer
 from jurybox.cli.output import bar, note, print_json, say, table
 from jurybox.cli.projects import AsJson, ProjectLocation, examples, open_project
 from jurybox.errors import InputError
+from jurybox.numerals import count
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -97,7 +98,7 @@ def _say_labelled(done: int, label: str, *, as_json: bool) -> None:
     if as_json:
         print_json({"done": done})
         return
-    say(f"{done:,} texts are called {label}")
+    say(f"{count(done, 'text')} now called {label}")
     if done:
         note("jurybox history PROJECT says how this is undone")
 

@@ -10,6 +10,7 @@ import typer
 from jurybox.cli.output import note, print_json, say, table
 from jurybox.cli.projects import AsJson, ProjectLocation, examples, open_project, settings_of
 from jurybox.errors import InputError
+from jurybox.numerals import count
 
 if TYPE_CHECKING:
     from jurybox.project import Project
@@ -176,7 +177,7 @@ def remove(
     """Take somebody off the project; their labels stay unless --labels is given."""
     with open_project(project) as opened:
         done = opened.edit.remove_person(name, labels=labels)
-    say(f"{name} is removed, {done:,} labels deleted")
+    say(f"{name} is removed, {count(done, 'label')} deleted")
 
 
 def erase(
@@ -231,7 +232,7 @@ def duplicates(
             for one, text in zip(group.texts, group.words, strict=True)
         ],
     )
-    say(f"{found.total:,} groups, {found.copies:,} exact copies")
+    say(f"{count(found.total, 'group')}, {count(found.copies, 'exact copy', 'exact copies')}")
     if not (found.total or find):
         note("near-duplicates are looked for with --find")
 
@@ -297,7 +298,7 @@ def _show(opened: Project, found: list[str], *, as_json: bool) -> None:
         return
     rows = [(one.id, one.text) for one in opened.reading.some_texts(found[:_SHOWN]).values()]
     table([("id", "left"), ("text", "left")], rows)
-    say(f"{len(found):,} texts")
+    say(count(len(found), "text"))
 
 
 def _show_events(events: list[HistoryEvent]) -> None:
@@ -321,7 +322,7 @@ def _show_events(events: list[HistoryEvent]) -> None:
 def _more(event: HistoryEvent) -> str:
     """Say from what to what settings were changed, or how much was added; empty for anything else."""
     if event.verb == "add":
-        return f"{event.detail['texts']:,} texts, {event.detail['annotations']:,} annotations"
+        return f"{count(event.detail['texts'], 'text')}, {count(event.detail['annotations'], 'annotation')}"
     if event.verb != "settings":
         return ""
     before, after = event.detail["before"], event.detail["after"]

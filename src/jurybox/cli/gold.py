@@ -13,7 +13,7 @@ from jurybox.cli import importing as files
 from jurybox.cli.output import bar, note, print_json, say, table
 from jurybox.cli.projects import AsJson, ProjectLocation, examples, open_project
 from jurybox.errors import FormatError, InputError
-from jurybox.numerals import UNKNOWN, estimate, number, shares
+from jurybox.numerals import UNKNOWN, count, estimate, number, shares
 
 if TYPE_CHECKING:
     from jurybox.formats import Source
@@ -94,7 +94,7 @@ def gold(
             source = formats.read(file, opened.reading_options(reading.options(None)))
             named = _add(opened, source)
             files.state(source.plan)
-            note(f"{file}: {named:,} texts with a known label")
+            note(f"{file}: {count(named, 'text')} with a known label")
         for text_id in remove or ():
             opened.gold.set(text_id, None)
         for name in qualify or ():
@@ -103,7 +103,7 @@ def gold(
     if as_json:
         print_json({"gold": known, "annotators": [asdict(score) for score in report]})
         return
-    say(f"{len(known):,} gold texts")
+    say(count(len(known), "gold text"))
     if any(score.n for score in report):
         _show_scores(report)
 
@@ -170,14 +170,14 @@ def grow(
     if as_json:
         print_json({"texts": size})
         return
-    say(f"the audit sample has {size:,} texts; the next round learns from none of them")
+    say(f"the audit sample has {count(size, 'text')}; the next round learns from none of them")
 
 
 def _show_each(plans: Mapping[str, AuditPlan]) -> None:
     """Show what the sample tells of each question, and how large it must be to tell enough of all."""
     texts = next(iter(plans.values())).texts
     needed = {name: None if one.enough is None else one.enough.texts for name, one in plans.items()}
-    say(f"{texts:,} texts")
+    say(count(texts, "text"))
     table(
         [
             ("question", "left"),
@@ -190,7 +190,7 @@ def _show_each(plans: Mapping[str, AuditPlan]) -> None:
                 name,
                 number(one.labelled),
                 UNKNOWN if one.within is None else f"±{100 * one.within:.1f} points",
-                UNKNOWN if (enough := needed[name]) is None else f"{enough:,} texts",
+                UNKNOWN if (enough := needed[name]) is None else count(enough, "text"),
             )
             for name, one in plans.items()
         ],
@@ -204,7 +204,7 @@ def _show_each(plans: Mapping[str, AuditPlan]) -> None:
 
 def _show(plan: AuditPlan) -> None:
     wide = "not known yet" if plan.within is None else f"within {100 * plan.within:.1f} points"
-    say(f"{plan.texts:,} texts, {plan.labelled:,} of them labelled; accuracy {wide}")
+    say(f"{count(plan.texts, 'text')}, {plan.labelled:,} of them labelled; accuracy {wide}")
     table(
         [("texts", "right"), ("accuracy within", "right"), ("labels to give", "right"), ("cost", "right")],
         [_row(size) for size in (plan.now, *plan.larger)],

@@ -14,6 +14,7 @@ import typer
 
 from jurybox.cli.output import ProgressBar, is_terminal, note, say, table, warn
 from jurybox.errors import FormatError
+from jurybox.numerals import count
 
 if TYPE_CHECKING:
     from jurybox.formats import FilePlan, ImportPlan, ReadOptions, RecordBatch, Source
@@ -242,10 +243,11 @@ def said(added: Added) -> str:
         for count, kind in ((added.known_texts, "texts"), (added.known_annotations, "annotations"))
         if count
     ]
-    new = f"{added.texts:,} texts, {added.annotations:,} annotations, {added.annotators:,} annotators added"
-    skips = f"; {added.skips:,} skips" if added.skips else ""
+    counts = (added.texts, "text"), (added.annotations, "annotation"), (added.annotators, "annotator")
+    new = f"{', '.join(count(n, noun) for n, noun in counts)} added"
+    skips = f"; {count(added.skips, 'skip')}" if added.skips else ""
     there = f"; {' and '.join(known)} were there already" if known else ""
-    deleted = f"; {added.of_deleted:,} rows of deleted texts left out" if added.of_deleted else ""
+    deleted = f"; {count(added.of_deleted, 'row')} of deleted texts left out" if added.of_deleted else ""
     return f"{new}{skips}{there}{deleted}"
 
 
@@ -256,13 +258,14 @@ def state(plan: ImportPlan) -> None:
     for file in plan.files[:_MOST_FILES]:
         note(_described(file))
     if len(plan.files) > _MOST_FILES:
-        note(f"and {len(plan.files) - _MOST_FILES:,} more files")
+        note(f"and {count(len(plan.files) - _MOST_FILES, 'more file')}")
     rows = sum(file.rows for file in plan.files)
-    people = f"{len(plan.annotators):,} annotators" if len(plan.annotators) != 1 else "1 annotator"
+    people = count(len(plan.annotators), "annotator")
     given = sorted(plan.classes.items(), key=lambda pair: by_size(pair[0]))
     used = ", ".join(f"{name}: {n:,}" for name, n in given[:8])
     by_class = f" ({used}{', …' if len(plan.classes) > 8 else ''})" if used else ""
-    note(f"  {rows:,} rows: {plan.texts:,} texts, {plan.annotations:,} annotations by {people}{by_class}")
+    labels = count(plan.annotations, "annotation")
+    note(f"  {count(rows, 'row')}: {count(plan.texts, 'text')}, {labels} by {people}{by_class}")
     for finding in plan.findings:
         (warn if finding.loses_labels else note)(f"  {finding}")
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from jurybox.cli.output import note, say, table, warn
-from jurybox.numerals import between, estimate, number, shares
+from jurybox.numerals import between, count, estimate, number, shares
 
 if TYPE_CHECKING:
     from jurybox.project.asking import Asked, MachineReport, Quote
@@ -21,7 +21,7 @@ def show_quote(quote: Quote) -> None:
         for role, content in prompt:
             say(f"[{role}]\n{content}\n")
         say("—" * 20)
-    say(f"{quote.machine}: {quote.texts:,} texts, at most {number(quote.most, 4)} in all")
+    say(f"{quote.machine}: {count(quote.texts, 'text')}, at most {number(quote.most, 4)} in all")
     say(f"spent so far {number(quote.spent, 4)}, budget {number(quote.budget, 4)}")
     if quote.spent + quote.most > quote.budget:
         warn("the budget may end before the texts do")
@@ -31,12 +31,12 @@ def show_asked(asked: Asked) -> None:
     """Say what asking came to."""
     of = "them" if asked.items == asked.answers else f"their {asked.items:,} parts"
     none = f", {asked.without_label:,} of {of} without a class" if asked.without_label else ""
-    say(f"{asked.machine}: {asked.answers:,} answers{none}, price {number(asked.price, 4)}")
+    say(f"{asked.machine}: {count(asked.answers, 'answer')}{none}, price {number(asked.price, 4)}")
     if asked.ended == "worth":
         say("about the rest a person's label brings more for its price, or nobody can tell yet: machine list")
     if asked.lost:
         note(
-            f"{asked.lost:,} questions were sent and never answered; --again asks them again, at their price"
+            f"{count(asked.lost, 'question')} sent and never answered; --again asks again, at the same price"
         )
 
 

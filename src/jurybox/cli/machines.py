@@ -21,7 +21,7 @@ from jurybox.cli.machine_tables import (
 from jurybox.cli.output import bar, print_json, say
 from jurybox.cli.projects import AsJson, ProjectLocation, examples, open_project
 from jurybox.errors import InputError
-from jurybox.numerals import number, share
+from jurybox.numerals import count, number, share
 
 if TYPE_CHECKING:
     from jurybox.machines import MachineSpec
@@ -251,7 +251,7 @@ def ask(
             return
         if write_batch is not None:
             n = machines.write_batch(name, write_batch, version=version, limit=limit, options=options)
-            print_json({"questions": n}) if as_json else say(f"{write_batch}: {n:,} questions")
+            print_json({"questions": n}) if as_json else say(f"{write_batch}: {count(n, 'question')}")
             return
         if read_batch is not None:
             asked = machines.read_batch(name, read_batch, version=version)

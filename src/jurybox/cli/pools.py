@@ -12,6 +12,7 @@ import typer
 from jurybox.cli.output import bar, note, print_json, say
 from jurybox.cli.projects import AsJson, examples
 from jurybox.errors import InputError
+from jurybox.numerals import count
 
 if TYPE_CHECKING:
     from jurybox.annotations import Annotations
@@ -108,7 +109,7 @@ def encode(
     if as_json:
         print_json({"pool": out, "encoded": encoded, "shards": shards})
     else:
-        say(f"{out}: {encoded:,} texts encoded now, {shards:,} shards")
+        say(f"{out}: {count(encoded, 'text')} encoded now, {count(shards, 'shard')}")
 
 
 def learn(

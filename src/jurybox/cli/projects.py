@@ -12,6 +12,7 @@ import typer
 from jurybox.cli import importing as files
 from jurybox.cli.output import bar, note, print_json, say
 from jurybox.errors import FormatError, InputError
+from jurybox.numerals import count
 
 if TYPE_CHECKING:
     from jurybox.formats import Source
@@ -212,7 +213,7 @@ def init(
         counts = made.status()
     more = f" and {len(classes) - 20} more" if len(classes) > 20 else ""
     say(
-        f"{project}: {counts.texts:,} texts, {counts.annotations:,} annotations, "
+        f"{project}: {count(counts.texts, 'text')}, {count(counts.annotations, 'annotation')}, "
         + (
             f"questions {', '.join(str(one.name) for one in asked)}"
             if asked
@@ -304,7 +305,8 @@ def add(
         if dry_run:
             files.state(source.plan)
             found = source.plan
-            say(f"{file}: {found.texts:,} texts and {found.annotations:,} annotations read, nothing added")
+            read = f"{count(found.texts, 'text')} and {count(found.annotations, 'annotation')}"
+            say(f"{file}: {read} read, nothing added")
             return
         files.approve([source], plan=reading.plan, yes=yes, strict=strict, replace_labels=replace)
         with bar(f"adding {file.name}") as move:
@@ -327,7 +329,7 @@ def play_round(project: ProjectLocation, as_json: AsJson = False) -> None:
     if as_json:
         print_json(dataclasses.asdict(info))
         return
-    say(f"round {info.number}: trained on {info.n_annotations:,} annotations in {round_seconds(info)}")
+    say(f"round {info.number}: trained on {count(info.n_annotations, 'annotation')} in {round_seconds(info)}")
     for remark in _remarks(info):
         note(remark)
 

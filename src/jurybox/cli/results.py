@@ -11,7 +11,7 @@ from jurybox.cli.importing import OneOfSeveral
 from jurybox.cli.output import bar, note, print_json, say
 from jurybox.cli.projects import AsJson, ProjectLocation, examples, open_project
 from jurybox.errors import InputError
-from jurybox.numerals import share
+from jurybox.numerals import count, share
 
 if TYPE_CHECKING:
     from jurybox.facet_models import FacetTask
@@ -164,7 +164,7 @@ def train(
             "" if final.agreement is None else f", agrees with {share(final.agreement)} of them out of sample"
         )
         about = f" ({task.name})" if task.name else ""
-        say(f"{final.folder}{about}: {final.kind} model trained on {final.n_texts:,} texts{agreement}")
+        say(f"{final.folder}{about}: {final.kind} model trained on {count(final.n_texts, 'text')}{agreement}")
     if finals[0].note:
         note(finals[0].note)
 
@@ -252,4 +252,4 @@ def restore(
         )
     with open_project(project) as opened:
         counts = opened.status()
-    say(f"{project}: {counts.texts:,} texts, {counts.annotations:,} annotations")
+    say(f"{project}: {count(counts.texts, 'text')}, {count(counts.annotations, 'annotation')}")

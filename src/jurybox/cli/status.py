@@ -11,7 +11,7 @@ import typer
 from jurybox.cli.importing import OneOfSeveral
 from jurybox.cli.output import bar, fields, note, print_json, say, table, warn
 from jurybox.cli.projects import AsJson, ProjectLocation, examples, open_project, round_seconds
-from jurybox.numerals import UNKNOWN, between, estimate, number, points, share, shares
+from jurybox.numerals import UNKNOWN, between, count, estimate, number, points, share, shares
 
 if TYPE_CHECKING:
     from jurybox.project.annotators import AnnotatorBelief, PairBelief
@@ -85,7 +85,7 @@ def status(
     if known is not None:
         shown |= _shares_fields(known)
     if last is not None:
-        shown["accuracy"] = f"{between(last)}, 95 % interval, on {last.n_texts:,} audit texts"
+        shown["accuracy"] = f"{between(last)}, 95 % interval, on {count(last.n_texts, 'audit text')}"
         shown["macro-F1"] = f"{between(last.macro_f1)}, 95 % interval"
     for point in expected.points if expected is not None else ():
         paid = "" if point.cost is None else f", for {point.cost:,.2f}"
@@ -141,17 +141,18 @@ def _show_questions(now: Status, facets: Facets, *, as_json: bool) -> None:
 def _effort_fields(effort: Effort) -> dict[str, str]:
     shown = {}
     if effort.budget is not None:
-        shown["budget"] = f"{effort.labels:,} of {effort.budget:,} labels"
+        shown["budget"] = f"{effort.labels:,} of {count(effort.budget, 'label')}"
     if effort.cost is not None:
         shown["cost"] = f"{effort.cost:,.2f}"
     return shown
 
 
 def _shares_fields(known: SharesBelief) -> dict[str, str]:
-    shown = {"shares known": f"of {known.known:,} labelled texts; {known.open:,} are open"}
+    shown = {"shares known": f"of {count(known.known, 'labelled text')}; {known.open:,} are open"}
     if known.cross_entropy is not None and known.manhattan is not None:
         of_all = f"{known.usual_cross_entropy:.3f} and {known.usual_manhattan:.3f} if all texts were alike"
-        shown["cross-entropy"] = f"{_plainly(known.cross_entropy)} nats, on {known.n_texts:,} audit texts"
+        on = count(known.n_texts, "audit text")
+        shown["cross-entropy"] = f"{_plainly(known.cross_entropy)} nats, on {on}"
         shown["Manhattan distance"] = f"{_plainly(known.manhattan)}; {of_all}"
     return shown
 
@@ -178,13 +179,14 @@ def _status_fields(now: Status) -> dict[str, str]:
         "labelled": f"{now.labelled_texts:,} ({labelled}), of which {now.finished_texts:,} finished",
         "annotations": f"{now.annotations:,} ({classes})",
         "annotators": f"{now.annotators:,}, of whom {now.active_annotators:,} active",
-        "audit sample": f"{now.audit_texts:,} texts, of which {now.audit_finished:,} finished",
+        "audit sample": f"{count(now.audit_texts, 'text')}, of which {now.audit_finished:,} finished",
         "skipped, flagged": f"{now.skips:,}, {now.flags:,}",
-        "on loan": f"{now.on_loan:,} texts",
-        "rounds": f"{now.rounds:,}; {now.new_annotations:,} annotations since",
+        "on loan": count(now.on_loan, "text"),
+        "rounds": f"{now.rounds:,}; {count(now.new_annotations, 'annotation')} since",
     }
     if now.last_round is not None:
-        shown["last round"] = f"{now.last_round.n_annotations:,} annotations, {round_seconds(now.last_round)}"
+        labels = count(now.last_round.n_annotations, "annotation")
+        shown["last round"] = f"{labels}, {round_seconds(now.last_round)}"
         shown["figures from"] = str(gear_of(now.last_round.diagnostics))
     return shown
 
