@@ -76,7 +76,7 @@ _OF_THE_STORE = ("test_store_", "test_editing", "test_copies", "test_question_pr
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave to `make test-long` what is above the store, on PostgreSQL, and begin that with what takes longest."""
+    """Leave to `make test-long` what is above the store, on PostgreSQL; begin with what takes longest."""
     for item in items:
         if _on_postgresql(item) and not item.path.name.startswith(_OF_THE_STORE):
             item.add_marker(pytest.mark.long)
