@@ -141,9 +141,7 @@ def test_add_can_replace_and_can_be_tried_first(jurybox_in: Jurybox, project: st
     label_all(jurybox_in, project, ["ana"])
     Path("second.csv").write_text("id,who,said\nt1,ana,impolite\n")
     named = ("--column", "annotator=who", "--column", "label=said")
-    assert "1 annotations read, nothing added" in jurybox_in(
-        "add", project, "second.csv", "--dry-run", *named
-    )
+    assert "1 annotation read, nothing added" in jurybox_in("add", project, "second.csv", "--dry-run", *named)
     assert "another label already" in jurybox_in("add", project, "second.csv", *named, code=1)
     added = json.loads(jurybox_in("add", project, "second.csv", "--replace", "--json", *named))
     assert added["annotations"] == 1

@@ -281,4 +281,4 @@ def test_the_command_line_finds_splits_and_shows(tmp_path: Path) -> None:
     assert told("--split", "a", "--split", "d")["total"] == 0
     assert told("--merge", "a", "--merge", "b")["total"] == 1
     shown = CliRunner().invoke(app, ["duplicates", str(path)])
-    assert "1 groups, 0 exact copies" in shown.output
+    assert "1 group, 0 exact copies" in shown.output

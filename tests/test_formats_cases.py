@@ -137,7 +137,7 @@ def test_a_file_that_was_misread_is_refused_by_name(name: str) -> None:
 REMARKS = {
     "grid.csv": "are left out: 'Comments'",
     "na_person.csv": "annotators are called 'NA'",
-    "footer.csv": "1 texts are empty",
+    "footer.csv": "empty texts: 1",
     "header_only.csv": "holds no rows",
     "nothing.json": "holds no rows",
     "query.csv": "column 'query' is taken for the text",
@@ -401,7 +401,7 @@ def test_a_contradiction_names_the_option(jurybox: Run, tmp_path: Path) -> None:
     (tmp_path / "twice.csv").write_text("id,text,annotator,label\n1,hi,ana,polite\n1,hi,ana,rude\n")
     command = ("init", "p.db", "--texts", "twice.csv", "-l", "polite", "-l", "rude")
     assert "--replace" in jurybox(*command, code=1)
-    assert "1 annotations" in jurybox(*command, "--replace")
+    assert "1 annotation," in jurybox(*command, "--replace")
 
 
 @pytest.mark.slow

@@ -315,7 +315,7 @@ def test_an_id_stays_where_two_texts_happen_to_be_alike(tmp_path: Path) -> None:
     path.write_text("\n".join(["id,text,annotator,label", *rows]))
     plan = formats.read(path, ReadOptions(classes=TONE)).plan
     assert plan.texts == 50
-    assert any("1 texts repeat" in str(finding) for finding in plan.findings)
+    assert any("another id: 1" in str(finding) for finding in plan.findings)
 
 
 def test_numbered_classes_of_a_hugging_face_file_have_their_names(tmp_path: Path) -> None:

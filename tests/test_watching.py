@@ -75,7 +75,7 @@ def test_the_command_says_what_it_took(
     (folder / "b.csv").write_text("id,text\n2,two\n", encoding="utf-8")
     call = ["watch", str(tmp_path / "p.db"), str(folder), "--once", "--seconds", "0"]
     assert run(app, call) == 0
-    assert "b.csv: 1 texts" in capsys.readouterr().out
+    assert "b.csv: 1 text" in capsys.readouterr().out
     (folder / "c.csv").write_text("id,text\n2,not two\n", encoding="utf-8")
     assert run(app, call) == 1
     assert "c.csv is not added" in capsys.readouterr().err

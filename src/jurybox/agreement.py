@@ -20,6 +20,7 @@ from jurybox.arrays import DataFrame, Floats, Ints, freeze
 from jurybox.display import Shown
 from jurybox.errors import InputError
 from jurybox.labelled import as_annotations
+from jurybox.numerals import count
 from jurybox.scales import set_distances
 from jurybox.spellings import LabelsWarning, as_number
 
@@ -103,7 +104,7 @@ class PairwiseAgreement(Shown):
         known = self.kappa[np.triu_indices(len(self.annotators), 1)]
         known = known[~np.isnan(known)]
         middle = f", median kappa {np.median(known):.2f}" if len(known) else ""
-        return f"PairwiseAgreement({len(self.annotators)} annotators, {len(known)} pairs{middle})"
+        return f"PairwiseAgreement({len(self.annotators)} annotators, {count(len(known), 'pair')}{middle})"
 
     def to_frame(self) -> DataFrame:
         """Return kappa, shape (M, M), with the annotators' names."""

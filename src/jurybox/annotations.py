@@ -24,6 +24,7 @@ from jurybox.coding import (
 from jurybox.display import Shown
 from jurybox.errors import InputError
 from jurybox.inputs import COLUMNS, array, long_columns, wide_cells
+from jurybox.numerals import count
 from jurybox.scales import Scale, check_scale, numbers_of, scale_classes
 
 __all__ = ["Annotations", "Duplicates"]
@@ -88,9 +89,10 @@ class Annotations(Shown):
 
     def headline(self) -> str:
         """Return the sizes, and the markers that were taken for missing labels."""
-        sizes = f"{self.n_texts} texts, {self.n_annotators} annotators, {self.n_classes} classes"
+        sizes = f"{count(self.n_texts, 'text')}, {count(self.n_annotators, 'annotator')}"
+        classes, labels = count(self.n_classes, "class", "classes"), count(len(self), "annotation")
         markers = ", ".join(f"{n} {word!r}" for word, n in self.missing.items())
-        return f"Annotations({sizes}, {self.n_annotations} annotations{markers and f'; missing: {markers}'})"
+        return f"Annotations({sizes}, {classes}, {labels}{markers and f'; missing: {markers}'})"
 
     def __len__(self) -> int:
         return self.n_annotations

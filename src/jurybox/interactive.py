@@ -33,6 +33,7 @@ from jurybox.errors import ConflictError, InputError
 from jurybox.joint import JointRound
 from jurybox.labelled import rows_by_text
 from jurybox.loop import Round, Settings
+from jurybox.numerals import count
 from jurybox.questions import Question
 from jurybox.told import as_told, check_count, many, one_or_several, read_texts, start_annotations
 
@@ -91,7 +92,7 @@ class Loop(Shown):
     ...     if len(loop.annotations) >= 4:
     ...         break
     >>> loop
-    Loop(6 texts, classes no, yes: 4 annotations by 1 annotators, 2 rounds)
+    Loop(6 texts, classes no, yes: 4 annotations by 1 annotator, 2 rounds)
     """
 
     def __init__(
@@ -287,11 +288,11 @@ class Loop(Shown):
     def headline(self) -> str:
         """Return sizes and rounds."""
         a = self._annotations
-        told = f"{len(a):,} annotations by {len(self._known())} annotators, {self.n_rounds} rounds"
+        told = f"{count(len(a), 'annotation')} by {count(len(self._known()), 'annotator')}"
         asked = (
             "; ".join(one.declared for one in self.questions) or f"classes {', '.join(map(str, a.classes))}"
         )
-        return f"Loop({a.n_texts:,} texts, {asked}: {told})"
+        return f"Loop({count(a.n_texts, 'text')}, {asked}: {told}, {count(self.n_rounds, 'round')})"
 
     def to_frame(self) -> DataFrame:
         """Return one row per text: the text, and what is believed of it by all annotations so far.

@@ -45,7 +45,7 @@ def as_annotations(given: Any) -> Annotations:
     Examples
     --------
     >>> as_annotations([{"text": "t1", "annotator": "ana", "label": "no"}])
-    Annotations(1 texts, 1 annotators, 1 classes, 1 annotations)
+    Annotations(1 text, 1 annotator, 1 class, 1 annotation)
     """
     if isinstance(given, Annotations):
         return given

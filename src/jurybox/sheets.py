@@ -25,6 +25,7 @@ from jurybox.coding import encode
 from jurybox.display import Shown
 from jurybox.errors import InputError
 from jurybox.inputs import named_columns, table
+from jurybox.numerals import count
 from jurybox.questions import Facet, Question, declared_questions
 
 __all__ = ["AnswerSheet"]
@@ -81,11 +82,11 @@ class AnswerSheet(Shown):
     def headline(self) -> str:
         """Return the sizes."""
         asked = "; ".join(
-            f"{question.name}: {question.kind} of {len(question.classes)} classes"
+            f"{question.name}: {question.kind} of {count(len(question.classes), 'class', 'classes')}"
             for question in self.questions
         )
-        sizes = f"{self.n_texts} texts, {self.n_annotators} annotators"
-        return f"AnswerSheet({sizes}, {asked}, {len(self)} answers)"
+        sizes = f"{count(self.n_texts, 'text')}, {count(self.n_annotators, 'annotator')}"
+        return f"AnswerSheet({sizes}, {asked}, {count(len(self), 'answer')})"
 
     def __len__(self) -> int:
         return sum(len(each) for each in self.facets.values())

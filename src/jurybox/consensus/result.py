@@ -14,6 +14,7 @@ from jurybox.annotations import Annotations
 from jurybox.arrays import Bools, DataFrame, Floats, Ints, freeze, total_by
 from jurybox.display import Shown, Svg, standalone
 from jurybox.drawing import Bar, columns
+from jurybox.numerals import count
 
 __all__ = [
     "LEVEL",
@@ -127,7 +128,7 @@ class AnnotatorStats(Shown):
         """Return how many there are and their median quality."""
         known = self.quality[~np.isnan(self.quality)]
         middle = f", median quality {np.median(known):.2f}" if len(known) else ""
-        return f"AnnotatorStats({len(self.ids)} annotators{middle})"
+        return f"AnnotatorStats({count(len(self.ids), 'annotator')}{middle})"
 
     def to_frame(self) -> DataFrame:
         """Return one row per annotator, without the confusion; the worst class by name, None without one."""
@@ -199,8 +200,8 @@ class Consensus(Shown):
         """Return the method, the sizes and the mean quality of what has a label."""
         name, known = type(self).__name__, self.labels != UNKNOWN
         quality = f", mean quality {self.quality[known].mean():.2f}" if known.any() else ""
-        people = f"{len(self.annotators.ids)} annotators"
-        sizes = f"{len(self.labels)} texts, {int(known.sum())} with a label, {people}"
+        people = count(len(self.annotators.ids), "annotator")
+        sizes = f"{count(len(self.labels), 'text')}, {int(known.sum()):,} with a label, {people}"
         return f"{name}({self.method}: {sizes}{quality})"
 
     def of_labelled(self) -> Self:

@@ -39,7 +39,7 @@ def load(name_or_path: str | Path, *, seed: int = 0) -> Dataset:
     Examples
     --------
     >>> load("demo", seed=1).initial
-    Annotations(2000 texts, 14 annotators, 2 classes, 200 annotations)
+    Annotations(2,000 texts, 14 annotators, 2 classes, 200 annotations)
     """
     if name_or_path == "demo":
         return load_demo(seed=seed)

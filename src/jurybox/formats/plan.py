@@ -285,8 +285,8 @@ class _Counts:
         if self.contradicting:
             yield finding(
                 "two_labels",
-                "{labels} labels contradict an earlier one of the same annotator for the same text (another "
-                "label already), first in row {first}",
+                "labels that contradict an earlier one of the same annotator for the same text (another "
+                "label already): {labels}, first in row {first}",
                 "--replace to keep the later one",
                 loses_labels=True,
                 labels=self.contradicting,
@@ -294,18 +294,20 @@ class _Counts:
             )
         if self.again:
             yield finding(
-                "labels_again", "{labels} labels are stated again, and count once", labels=self.again
+                "labels_again", "labels that are stated again, and count once: {labels}", labels=self.again
             )
         if self.repeated:
             yield finding(
-                "texts_repeated", "{texts} texts repeat an earlier one under another id", texts=self.repeated
+                "texts_repeated",
+                "texts that repeat an earlier one under another id: {texts}",
+                texts=self.repeated,
             )
         if self.empty:
-            yield finding("empty_texts", "{texts} texts are empty", texts=self.empty)
+            yield finding("empty_texts", "empty texts: {texts}", texts=self.empty)
         if self.skips:
-            word = "skip" if self.skips == 1 else "skips"
-            sentence = f"{{skips}} {word}: somebody has seen a text and given it no label"
-            yield finding("skips", sentence, skips=self.skips)
+            yield finding(
+                "skips", "skips, of people who saw a text and gave it no label: {skips}", skips=self.skips
+            )
         unnamed = [name for name in self.annotators if is_missing(name)]
         if unnamed:
             sentence = "annotators are called {names}, as programs write where there is no name"

@@ -75,7 +75,7 @@ class Project(Labelling):
     ...     print(task.explanation)
     ...     project.annotations()
     this annotator has labelled or skipped every text that still wants a label
-    Annotations(2 texts, 1 annotators, 2 classes, 2 annotations)
+    Annotations(2 texts, 1 annotator, 2 classes, 2 annotations)
     """
 
     def __init__(self, store: Store, *, cache: Path, clock: Callable[[], float] = time.time) -> None:
