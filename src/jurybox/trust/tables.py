@@ -21,8 +21,9 @@ from jurybox.trust.intervals import Interval, from_draws, shortest
 
 __all__ = ["Summary", "draw_tables", "summarise", "summarise_margins", "tabulate"]
 
-_TABLES = 8  # draws of theta for each draw of the likelihood
-_SWEEPS = 20
+_TABLES = 64  # draws of theta for each draw of the likelihood, of so many chains
+_CHAINS = 8
+_BURN_IN = 16  # sweeps in which chains forget where they began; each one behind them is a draw
 _MOST_CELLS = 8_000_000  # numbers in a table's draws
 _RIGHT, _WRONG = 1.0, 1.0  # pseudo texts on the diagonal of theta, and off it
 _BELOW_CHANCE = 0.05  # how likely an accuracy below chance is beforehand, beside one above
@@ -41,7 +42,7 @@ class Summary:
 def draw_tables(
     likelihood: Floats, predicted: NDArray[np.integer], rng: np.random.Generator
 ) -> tuple[Floats, Floats]:
-    """Draw theta, and the counts that it goes with, both (8 S, K, K); fewer with very many classes.
+    """Draw theta, and the counts that it goes with, both (64 S, K, K); fewer with very many classes.
 
     Parameters
     ----------
@@ -50,20 +51,23 @@ def draw_tables(
     predicted : ndarray of int, shape (A,)
         Predicted classes.
     """
-    repeats = int(np.clip(_MOST_CELLS // (len(likelihood) * likelihood.shape[2] ** 2), 1, _TABLES))
-    likelihood = np.repeat(likelihood, repeats, axis=0)
+    tables = int(np.clip(_MOST_CELLS // (len(likelihood) * likelihood.shape[2] ** 2), 1, _TABLES))
+    likelihood = np.repeat(likelihood, min(tables, _CHAINS), axis=0)
     S, A, K = likelihood.shape
     prior = _prior(K)
     theta = np.broadcast_to((prior + 1) / (prior + 1).sum(), (S, K, K))
-    count = np.zeros((S, K, K))
-    for _ in range(_SWEEPS):
+    drawn: list[tuple[Floats, Floats]] = []
+    for sweep in range(_BURN_IN + max(tables // _CHAINS, 1)):
         cumulative = np.cumsum(likelihood * theta[:, predicted], axis=2)
         threshold = rng.random((S, A, 1)) * cumulative[:, :, -1:]
         classes = (cumulative <= threshold).sum(axis=2).clip(max=K - 1)
         count = tabulate(predicted, classes, K)
         weight = np.maximum(rng.standard_gamma(prior + count), 1e-300)
         theta = weight / weight.sum(axis=(1, 2), keepdims=True)
-    return _as_trained(theta, count, rng)
+        if sweep >= _BURN_IN:
+            drawn.append((theta, count))
+    thetas, counts = zip(*drawn, strict=True)
+    return _as_trained(np.concatenate(thetas), np.concatenate(counts), rng)
 
 
 def _as_trained(theta: Floats, count: Floats, rng: np.random.Generator) -> tuple[Floats, Floats]:
