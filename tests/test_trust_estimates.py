@@ -198,7 +198,7 @@ def test_a_classifier_helps_to_judge_the_annotators() -> None:
     audit, predicted = np.arange(50), truth[:50]
     alone = estimate_from_audit(annotations, audit, predicted, rng=rng())
     aided = estimate_from_audit(annotations, audit, predicted, p, rng=rng())
-    assert aided.accuracy.estimate > alone.accuracy.estimate + 0.03  # every prediction is right
+    assert aided.accuracy.estimate > alone.accuracy.estimate + 0.01  # every prediction is right
 
 
 @pytest.mark.slow
