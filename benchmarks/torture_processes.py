@@ -26,7 +26,7 @@ from typing import Any
 
 __all__ = ["Nursery", "Trap", "alive", "kill"]
 
-LIBFAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1")
+LIBFAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
 _ARMED, _SPRUNG, _CLOCK, _MIGRATIONS = "trap", "trap.sprung", "clock", "migrations"
 _ENDED_WITH_PARENT = 1  # PR_SET_PDEATHSIG
 
