@@ -259,3 +259,28 @@ def test_old_figures_say_what_they_rest_on(doors: Doors) -> None:
     project.undo("ana")
     changed = EN.text("basis.changed", n=6, **words)
     assert changed in doors.page("/manage/trust"), "the same labels stand, but not the same rows"
+
+
+def without(found: Any, *names: str) -> Any:
+    """Leave some names out of whatever holds them."""
+    if isinstance(found, dict):
+        return {name: without(held, *names) for name, held in found.items() if name not in names}
+    return [without(held, *names) for held in found] if isinstance(found, list) else found
+
+
+def test_whoever_is_only_invited_moves_no_figure(tmp_path: Path) -> None:
+    with Project.create(tmp_path / "p.db", classes=CLASSES, texts=TEXTS, settings=SETTINGS) as project:
+        for name in ("ana", "ben", "spam"):
+            project.people.add(name)
+        label(project, 60, np.random.default_rng(0))
+        project.refit()
+
+        def figures() -> Any:
+            found = without(plain(project.beliefs.keep()), "basis", "made_at", "seconds")
+            return {**found, "annotators": [one for one in found["annotators"] if one["n_annotations"]]}
+
+        before = figures()
+        assert before["annotators"][0]["quality"] is not None
+        project.people.add("aaron")
+        project.people.add("zoe", role=Role.REVIEWER)
+        assert figures() == before

@@ -117,20 +117,21 @@ def describe_people(inputs: Moment, observed: Observed | None) -> tuple[Annotato
     inputs
         What it rests on.
     observed
-        The same with its draws; None where nothing can be drawn, without labels or with a single class.
+        What those with labels have said, with its draws; None where nothing can be drawn, without labels or
+        with a single class.
     """
     if observed is None:
         return tuple(_stranger(inputs.basis, person) for person in inputs.people)
     suspects = {str(one.annotator): one for one in find_suspects(observed, rng=inputs.rng())}
-    assessed = assess_annotators(observed, rng=inputs.rng())
+    assessed = {one.annotator: one for one in assess_annotators(observed, rng=inputs.rng())}
     annotations = inputs.annotations
     shared = np.bincount(
         annotations.annotator[annotations.n_labels[annotations.text] > 1], minlength=len(inputs.people)
     )
     found = (
-        replace(_belief(inputs, person, one, suspects.get(person.name)), shared=int(n)) if one.n_annotations
-        else _stranger(inputs.basis, person)
-        for person, one, n in zip(inputs.people, assessed, shared, strict=True)
+        replace(_belief(inputs, person, assessed[name], suspects.get(person.name)), shared=int(n))
+        if name in assessed else _stranger(inputs.basis, person)
+        for person, name, n in zip(inputs.people, annotations.annotators, shared, strict=True)
     )  # fmt: skip
     decided = by_experts(annotations, inputs.experts)
     judged = np.bincount(annotations.annotator[~decided], minlength=len(inputs.people)) > 0

@@ -130,6 +130,20 @@ class Moment:
         return self.evidence.experts
 
     @cached_property
+    def heard(self) -> Observed:
+        """What people with labels have said: who was only invited moves nothing that is drawn by chance."""
+        evidence = self.evidence
+        heard = np.flatnonzero(evidence.annotations.labels_per_annotator)
+        return Observed(
+            evidence.annotations.subset(annotators=heard),
+            self.pred_probs,
+            experts=evidence.experts[heard],
+            times=evidence.times,
+            seconds=evidence.seconds,
+            copycats=None if self.copycats is None else self.copycats.of(heard),
+        )
+
+    @cached_property
     def present(self) -> Bools:
         """Which texts are not deleted, shape (N,)."""
         found = np.ones(self.annotations.n_texts, dtype=bool)
@@ -163,11 +177,11 @@ class Moment:
 
         None without labels, or where there are so many texts that each estimate looks at some of them.
         """
-        annotations = self.annotations
-        if annotations.n_classes < 2 or not 0 < self.basis.texts <= MOST_TEXTS:
+        heard, rng = self.heard, self.rng(_STREAM)
+        if heard.annotations.n_classes < 2 or not 0 < self.basis.texts <= MOST_TEXTS:
             return None
-        given, rng = (annotations, self.pred_probs), self.rng(_STREAM)
-        return tuple(draw_consensus(*given, experts=self.experts, n_draws=CROWDS, rng=rng))
+        given = heard.annotations, heard.pred_probs
+        return tuple(draw_consensus(*given, experts=heard.experts, n_draws=CROWDS, rng=rng))
 
     @cached_property
     def habits(self) -> Mapping[str, AnnotatorPrior | None]:
@@ -288,18 +302,8 @@ def estimate_texts(inputs: Moment) -> EstimatedConsensus:
 
 
 def observe(inputs: Moment) -> Observed:
-    """Return what annotators are judged by, drawn from once."""
-    evidence = inputs.evidence
-    observed = Observed(
-        evidence.annotations,
-        inputs.pred_probs,
-        experts=evidence.experts,
-        times=evidence.times,
-        seconds=evidence.seconds,
-        copycats=inputs.copycats,
-        crowds=inputs.crowds,
-    )
-    return replace(observed, draws=observed.drawn(inputs.rng()))
+    """Return what annotators with labels are judged by, drawn from once."""
+    return replace(inputs.heard, crowds=inputs.crowds, draws=inputs.heard.drawn(inputs.rng()))
 
 
 def stretched(known: NDArray[np.float32], N: int, K: int) -> NDArray[np.float32]:

@@ -185,8 +185,9 @@ def read_doubtful(
 
 def note_guidelines(inputs: Moment) -> tuple[GuidelineNote, ...]:
     """Return the pairs of classes on which good annotators disagree systematically."""
-    annotations, classes = inputs.annotations, inputs.classes
-    problems = guideline_problems(annotations, inputs.pred_probs, experts=inputs.experts, rng=inputs.rng())
+    heard, classes = inputs.heard, inputs.classes
+    annotations, p = heard.annotations, heard.pred_probs
+    problems = guideline_problems(annotations, p, experts=heard.experts, rng=inputs.rng())
     return tuple(
         GuidelineNote(
             classes=(classes[one.first], classes[one.second]),

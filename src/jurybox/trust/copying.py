@@ -54,6 +54,14 @@ class Copycats:
     probability: Floats
     figures: tuple[Mapping[str, float], ...]
 
+    def of(self, annotators: Ints) -> Copycats:
+        """Return what is believed of some, in this order; who copies somebody else is not known to copy."""
+        place = np.full(len(self.source) + 1, -1)
+        place[annotators] = np.arange(len(annotators))
+        source = place[self.source[annotators]]
+        probability = np.where(source < 0, 0.0, self.probability[annotators])
+        return Copycats(source, probability, tuple(self.figures[j] for j in annotators))
+
     def among(self, n_annotators: int) -> Copycats:
         """Return the same among so many annotators, of whom those who are new do not copy."""
         new = n_annotators - len(self.source)
