@@ -24,10 +24,10 @@ def rng(seed: int = 0) -> np.random.Generator:
     return np.random.default_rng(seed)
 
 
-def evidence(likelihood: Floats, draws: int = 300) -> AuditEvidence:
-    """Make evidence of A texts (A, K) that is the same in every draw of the confusions."""
-    A = len(likelihood)
-    return AuditEvidence(np.arange(A), np.full(A, 3), np.repeat(likelihood[None], draws, axis=0))
+def evidence(majority: Floats, draws: int = 30) -> AuditEvidence:
+    """Make evidence of A texts (A, K) that is the same in every draw of the crowd."""
+    A = len(majority)
+    return AuditEvidence(np.arange(A), np.full(A, 3), np.repeat(majority[None], draws, axis=0))
 
 
 def labelled(
@@ -45,7 +45,7 @@ def labelled(
 
 def test_known_classes_leave_a_dirichlet_distribution() -> None:
     truth, predicted = np.array([0] * 24 + [1] * 16), np.array([0] * 20 + [1] * 20)
-    found = evidence(np.eye(2)[truth], draws=500).judge(np.arange(40), predicted, rng=rng())
+    found = evidence(np.eye(2)[truth], draws=100).judge(np.arange(40), predicted, rng=rng())
     right = beta(36 + tables._RIGHT, 4 + tables._WRONG)
     low, high = found.accuracy.low, found.accuracy.high
     assert right.cdf(high) - right.cdf(low) == pytest.approx(0.95, abs=0.015)
@@ -54,12 +54,17 @@ def test_known_classes_leave_a_dirichlet_distribution() -> None:
     assert sum(share.estimate for share in found.class_shares) == pytest.approx(1)
 
 
-def test_doubtful_classes_leave_the_posterior_that_weighting_finds() -> None:
-    likelihood = np.array([[0.9, 0.1], [0.8, 0.2], [0.3, 0.7], [0.2, 0.8], [0.6, 0.4], [0.9, 0.1]])
+def test_doubtful_classes_leave_the_mixture_over_all_that_they_may_be() -> None:
+    majority = np.array([[0.9, 0.1], [0.8, 0.2], [0.3, 0.7], [0.2, 0.8], [0.6, 0.4], [0.9, 0.1]])
     predicted = np.array([0, 0, 1, 0, 1, 0])
-    found = evidence(likelihood, draws=1500).judge(np.arange(6), predicted, rng=rng())
-    theta = rng(1).dirichlet(tables._prior(2).ravel(), 200_000).reshape(-1, 2, 2)
-    weight = np.einsum("sak,ak->sa", theta[:, predicted], likelihood).prod(axis=1)
+    found = evidence(majority, draws=300).judge(np.arange(6), predicted, rng=rng())
+    theta, weight = np.empty((2**6 * 2_000, 2, 2)), np.empty(2**6 * 2_000)
+    for place, classes in enumerate(np.ndindex(*[2] * 6)):
+        rows = slice(2_000 * place, 2_000 * (place + 1))
+        count = np.zeros((2, 2))
+        np.add.at(count, (predicted, np.array(classes)), 1)
+        theta[rows] = rng(place).dirichlet((tables._prior(2) + count).ravel(), 2_000).reshape(-1, 2, 2)
+        weight[rows] = majority[np.arange(6), np.array(classes)].prod()
     right = np.einsum("skk->sk", theta)
     weight = weight * np.where(right.sum(axis=1) > 0.5, 1.0, tables._BELOW_CHANCE)
     f1 = (2 * right / (theta.sum(axis=1) + theta.sum(axis=2))).mean(axis=1)
@@ -80,9 +85,8 @@ def test_where_no_error_was_seen_nothing_is_excluded_above() -> None:
 
 
 def test_a_model_is_hardly_worse_than_chance_unless_the_sample_says_so() -> None:
-    nothing = evidence(np.ones((30, 2))).judge(np.arange(30), np.arange(30) % 2, rng=rng())
+    nothing = evidence(np.full((30, 2), 0.5)).judge(np.arange(30), np.arange(30) % 2, rng=rng())
     assert nothing.accuracy.low > 0.4
-    assert nothing.accuracy.high > 0.9
     truth = np.arange(10) % 2
     wrong = evidence(np.eye(2)[truth]).judge(np.arange(10), 1 - truth, rng=rng())
     assert wrong.accuracy.high < 0.4
@@ -90,18 +94,23 @@ def test_a_model_is_hardly_worse_than_chance_unless_the_sample_says_so() -> None
 
 @pytest.mark.slow
 def test_imperfect_labels_are_not_held_against_the_model() -> None:
-    """A model that is right on 95 % looks worse by far when it is compared with labels that are not."""
+    """A model that is right on 95 % looks worse by far when it is compared with labels that are not.
+
+    How far it errs where they err cannot be seen here, so that the interval is wide.
+    """
     generator = rng(3)
     truth = generator.integers(0, 2, 1500)
     annotations = labelled(truth, np.full(12, 0.75), 3, generator)
     audit = np.arange(400)
-    predicted = np.where(generator.random(400) < 0.95, truth[:400], 1 - truth[:400])
-    found = estimate_from_audit(annotations, audit, predicted, rng=rng())
+    everywhere = np.where(generator.random(1500) < 0.95, truth, 1 - truth)
+    predicted, p = everywhere[:400], np.where(np.arange(2) == everywhere[:, None], 0.9, 0.1)
+    found = estimate_from_audit(annotations, audit, predicted, p, rng=rng())
     majority = annotations.counts[:400].argmax(axis=1)
     assert (majority == predicted).mean() < 0.86
     assert (predicted == truth[:400]).mean() in found.accuracy
-    assert found.accuracy.low > 0.86
-    assert found.accuracy.high - found.accuracy.low < 0.13
+    assert found.accuracy.low > 0.65
+    alone = estimate_from_audit(annotations, audit, predicted, rng=rng())
+    assert alone.accuracy.high < found.accuracy.estimate  # nothing speaks for it
 
 
 @pytest.mark.slow
@@ -114,8 +123,11 @@ def test_the_intervals_cover(n_texts: int, accuracy: float) -> None:
         predicted = np.where(generator.random(n_texts) < accuracy, truth, 1 - truth)
         right = generator.binomial(3, quality, n_texts)
         odds = (quality / (1 - quality)) ** (2 * right - 3.0)
-        likelihood = np.where(np.arange(2) == truth[:, None], odds[:, None], 1.0)
-        found = evidence(likelihood / likelihood.max(axis=1, keepdims=True), draws=25)
+        say = (accuracy / (1 - accuracy)) ** np.linspace(0, 1, 25)
+        majority = np.where(np.arange(2) == truth[:, None], odds[:, None], 1.0)
+        majority = majority * np.where(np.arange(2) == predicted[:, None], say[:, None, None], 1.0)
+        majority /= majority.sum(axis=2, keepdims=True)
+        found = AuditEvidence(np.arange(n_texts), np.full(n_texts, 3), majority)
         covered += accuracy in found.judge(np.arange(n_texts), predicted, rng=generator).accuracy
     assert covered >= binom.ppf(1e-3, runs, 0.94)
 
@@ -154,10 +166,11 @@ def test_models_are_judged_by_one_evidence_and_in_part() -> None:
 def test_reviewers_make_the_audit_surer() -> None:
     truth = rng(10).integers(0, 2, 120)
     annotations = labelled(truth, np.array([0.97, 0.6, 0.6, 0.6]), 4, rng(11))
-    predicted = np.where(rng(12).random(50) < 0.8, truth[:50], 1 - truth[:50])
+    everywhere = np.where(rng(12).random(120) < 0.8, truth, 1 - truth)
+    predicted, p = everywhere[:50], np.where(np.arange(2) == everywhere[:, None], 0.8, 0.2)
 
     def width(experts: Any) -> float:
-        found = estimate_from_audit(annotations, np.arange(50), predicted, experts=experts, rng=rng())
+        found = estimate_from_audit(annotations, np.arange(50), predicted, p, experts=experts, rng=rng())
         return found.accuracy.high - found.accuracy.low
 
     assert width(np.array([True, False, False, False])) < width(None)
@@ -176,7 +189,7 @@ def test_of_a_large_project_a_sample_is_looked_at(monkeypatch: pytest.MonkeyPatc
     assert accuracy in part.accuracy
     assert (part.n_texts, part.n_labels) == (whole.n_texts, whole.n_labels) == (600, 1800)
     assert part.accuracy.high - part.accuracy.low > whole.accuracy.high - whole.accuracy.low
-    assert audit_evidence(annotations, np.arange(20), rng=rng()).likelihood.shape[1:] == (20, 2)
+    assert audit_evidence(annotations, np.arange(20), rng=rng()).majority.shape[1:] == (20, 2)
 
 
 @pytest.mark.slow

@@ -262,22 +262,13 @@ class TextTypes:
         np.fill_diagonal(found, hit)
         return found
 
-    def likelihood_of_texts(self, rows: Ints) -> Floats:
-        """Return how likely the labels of some labelled texts are where the majority says each class.
+    def majority_of_texts(self, rows: Ints, trust: float) -> Floats:
+        """Return what the majority of a large crowd says of some labelled texts (n,), shape (n, K).
 
-        Shape (n, K), 1 for the likeliest. No classifier has a say in it.
+        A classifier has so much of its say; classes that do not come into question for a text have none.
         """
-        e = self.evidence
-        with np.errstate(divide="ignore"):
-            gate = self.gate[e.pair_class] if e.few else self.gate
-            silent = np.log(self.posterior) - gate * e.told[:, None]
-        before = e.log_share[:, None] + (self.weight[e.pair_class] if e.few else self.weight)
-        given, expected = (
-            self._outcomes(self._by_text(e.normalised(np.ascontiguousarray(x.T))[0].T, rows))[0]
-            for x in (silent, before)
-        )
-        ratio = given / np.maximum(expected, _TINY)
-        return np.asarray(ratio / np.maximum(ratio.max(axis=1, keepdims=True), _TINY))
+        found = self._outcomes(self._of_labelled(trust)[rows])[0]
+        return np.asarray(found / np.maximum(found.sum(axis=1, keepdims=True), _TINY))
 
     def draw(self, rng: np.random.Generator) -> tuple[Ints, Ints]:
         """Draw class and difficulty of every labelled text, both (T,)."""

@@ -1,25 +1,19 @@
 """How good the model and the consensus are: accuracy, macro-F1 and class shares, with intervals.
 
 **The model** is judged on the audit sample alone: texts drawn at random and never trained on. Nobody knows
-their classes, because their labels err; how the annotators err is known from all annotations of the project.
-Let ``theta`` be the table, shape (K, K), of the probabilities that a random text is predicted as p and is k:
+what a large crowd would say of them, because their labels err; draws of the crowd from its posterior, given
+all annotations of the project, say how probable each class is (`jurybox.consensus.draw_consensus`). For each
+draw the texts' classes are drawn, and with them ``theta``, the table, shape (K, K), of the probabilities that
+a random text is predicted as p and is k (`jurybox.trust.tables`). Accuracy is the trace of theta, the
+classes' shares are its column sums, and macro-F1 depends on both, so that all come from the same draws.
 
-    P(labels of text i) = sum over k of  theta[p_i, k] * product over its labels of pi_j[k, y_ij]
-
-Given draws of the confusions ``pi`` from their posterior (`jurybox.trust.posterior`), theta is sampled
-together with the texts' classes (`jurybox.trust.tables`). Accuracy is the trace of theta, the classes' shares
-are its column sums, and macro-F1 depends on both, so that all come consistently from the same draws. This is
-the latent class model of Hui & Walter (1980, Biometrics 36:167) with several tests whose errors are known
-with uncertainty.
-
-Of the truth of an audit text the judged model says no more than one more annotator, of whom nothing is known
-but that a trained model is hardly ever worse than chance. To ignore it there would be wrong, not careful:
-classes drawn from labels alone err as often as these labels do, and each of their errors would be held
-against a model that is right. What has to be assumed is that, among texts of one class, the model does not
-err on those on which the annotators err; as far as it does, its accuracy is estimated too high.
-
-A classifier's probabilities, where given, help to learn how the annotators err, without the echo of the
-labels that it was trained on (see `jurybox.trust.posterior`).
+How far the model's probabilities may speak for the texts that it is judged by, nobody knows. Without any say,
+each error of the labels is held against a model that is right; with all that they have earned among the
+labelled texts, a model that errs where people err is confirmed by its own echo. So each draw of the crowd
+gives them another share of it, from none to all. On real crowds the truth lies between
+(``benchmarks/real_audits.py``). To let the predicted class count like the answer of one more annotator, whose
+errors are independent of all others' (Hui & Walter 1980, Biometrics 36:167), made accuracies five points too
+high there.
 
 **The consensus** is judged on the labelled texts, by draws of their classes given all that is known of them.
 This conditions on the data, so that it holds however the texts were chosen; but it speaks of these texts
@@ -120,7 +114,7 @@ class ConsensusEstimate:
 
 @dataclass(frozen=True, eq=False)
 class AuditEvidence:
-    """What the labels of the audit sample say of its texts, in S draws of the annotators' confusions.
+    """What a large crowd would say of the audit sample, in S draws of how the annotators err.
 
     Attributes
     ----------
@@ -128,16 +122,16 @@ class AuditEvidence:
         Positions of the texts of the sample that have a label, ascending.
     n_labels : ndarray of int, shape (A,)
         Their labels.
-    likelihood : ndarray, shape (S, A, K)
-        Of each class of each text, 1 for the likeliest.
+    majority : ndarray, shape (S, A, K)
+        Probability that most of a large crowd would say each class of each text.
     """
 
     texts: Ints
     n_labels: Ints
-    likelihood: Floats
+    majority: Floats
 
     def __post_init__(self) -> None:
-        for array in (self.texts, self.n_labels, self.likelihood):
+        for array in (self.texts, self.n_labels, self.majority):
             freeze(array)
 
     def judge(self, audit: ArrayLike, predicted: ArrayLike, *, rng: Rng) -> AuditEstimate:
@@ -158,7 +152,7 @@ class AuditEvidence:
             If the lengths differ, a class is out of range, a text is named twice, or none has a label.
         """
         rng = generator(rng)
-        K = self.likelihood.shape[2]
+        K = self.majority.shape[2]
         sample, classes = np.asarray(audit), positions(predicted, K, "class")
         if sample.shape != classes.shape or len(np.unique(sample)) != len(sample):
             raise InputError(
@@ -168,7 +162,7 @@ class AuditEvidence:
         _, rows, places = np.intersect1d(self.texts, sample, assume_unique=True, return_indices=True)
         if not len(rows):
             raise InputError("no text of the audit sample has a label, expected at least one")
-        found = summarise(*draw_tables(self.likelihood[:, rows], classes[places], rng))
+        found = summarise(*draw_tables(self.majority[:, rows], classes[places], rng))
         n_labels = int(self.n_labels[rows].sum())
         return AuditEstimate(found.accuracy, found.macro_f1, found.class_shares, len(rows), n_labels)
 
@@ -193,7 +187,7 @@ def audit_evidence(
         Positions of the audit sample.
     pred_probs : array-like, shape (N, K), optional
         Out-of-sample probabilities of a classifier that was trained on all labelled texts but these. They
-        tell how the annotators err, as far as they agree with the annotations.
+        tell how the annotators err, and what these texts are, as far as they agree with the annotations.
     experts : ndarray of bool, shape (M,), optional
         Annotators who are taken to be right nearly always.
     crowds
@@ -216,8 +210,9 @@ def audit_evidence(
         used = np.flatnonzero(annotations.labelled)
     rows = np.searchsorted(used, texts)
     drawn = crowds or _crowds(annotations, used, pred_probs, experts, rng)
-    likelihood = np.stack([types.likelihood_of_texts(rows) for types in drawn])
-    return AuditEvidence(texts, annotations.n_labels[texts], likelihood)
+    trust = (np.arange(CROWDS) + 0.5) / CROWDS
+    majority = np.stack([each.majority_of_texts(rows, t) for each, t in zip(drawn, trust, strict=True)])
+    return AuditEvidence(texts, annotations.n_labels[texts], majority)
 
 
 def estimate_from_audit(
@@ -240,7 +235,7 @@ def estimate_from_audit(
     predicted : array-like of int, shape (A,)
         Position of the class that the model predicts for each.
     pred_probs : array-like, shape (N, K), optional
-        As in `audit_evidence`.
+        As in `audit_evidence`; without them each error of the labels is held against the model.
     experts : ndarray of bool, shape (M,), optional
         Annotators, such as reviewers, who are taken to be right nearly always.
     rng

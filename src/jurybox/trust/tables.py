@@ -1,8 +1,8 @@
 """Tables of predicted and true classes, shape (K, K): drawn from uncertain evidence, and summed up.
 
-With theta the probabilities that a random text is predicted as p and is k, Gibbs' method draws in turn
+With theta the probabilities that a random text is predicted as p and is k, each draw is
 
-    class of text i   proportional to  theta[p_i, k] * likelihood_ik
+    class of text i   with its probabilities
     theta             Dirichlet: the counts of predictions and classes, and a prior
 
 Under the prior every accuracy is equally likely, except that a trained model is hardly ever worse than
@@ -21,9 +21,7 @@ from jurybox.trust.intervals import Interval, from_draws, shortest
 
 __all__ = ["Summary", "draw_tables", "summarise", "summarise_margins", "tabulate"]
 
-_TABLES = 64  # draws of theta for each draw of the likelihood, of so many chains
-_CHAINS = 8
-_BURN_IN = 16  # sweeps in which chains forget where they began; each one behind them is a draw
+_TABLES = 64  # draws of theta for each draw of the probabilities
 _MOST_CELLS = 8_000_000  # numbers in a table's draws
 _RIGHT, _WRONG = 1.0, 1.0  # pseudo texts on the diagonal of theta, and off it
 _BELOW_CHANCE = 0.05  # how likely an accuracy below chance is beforehand, beside one above
@@ -40,34 +38,24 @@ class Summary:
 
 
 def draw_tables(
-    likelihood: Floats, predicted: NDArray[np.integer], rng: np.random.Generator
+    probabilities: Floats, predicted: NDArray[np.integer], rng: np.random.Generator
 ) -> tuple[Floats, Floats]:
     """Draw theta, and the counts that it goes with, both (64 S, K, K); fewer with very many classes.
 
     Parameters
     ----------
-    likelihood : ndarray, shape (S, A, K)
+    probabilities : ndarray, shape (S, A, K)
         Of each class of each text, in S draws of how its annotators err.
     predicted : ndarray of int, shape (A,)
         Predicted classes.
     """
-    tables = int(np.clip(_MOST_CELLS // (len(likelihood) * likelihood.shape[2] ** 2), 1, _TABLES))
-    likelihood = np.repeat(likelihood, min(tables, _CHAINS), axis=0)
-    S, A, K = likelihood.shape
-    prior = _prior(K)
-    theta = np.broadcast_to((prior + 1) / (prior + 1).sum(), (S, K, K))
-    drawn: list[tuple[Floats, Floats]] = []
-    for sweep in range(_BURN_IN + max(tables // _CHAINS, 1)):
-        cumulative = np.cumsum(likelihood * theta[:, predicted], axis=2)
-        threshold = rng.random((S, A, 1)) * cumulative[:, :, -1:]
-        classes = (cumulative <= threshold).sum(axis=2).clip(max=K - 1)
-        count = tabulate(predicted, classes, K)
-        weight = np.maximum(rng.standard_gamma(prior + count), 1e-300)
-        theta = weight / weight.sum(axis=(1, 2), keepdims=True)
-        if sweep >= _BURN_IN:
-            drawn.append((theta, count))
-    thetas, counts = zip(*drawn, strict=True)
-    return _as_trained(np.concatenate(thetas), np.concatenate(counts), rng)
+    S, A, K = probabilities.shape
+    tables = int(np.clip(_MOST_CELLS // (S * K**2), 1, _TABLES))
+    bounds = np.repeat(probabilities.cumsum(axis=2), tables, axis=0)
+    classes = (bounds <= rng.random((S * tables, A, 1)) * bounds[:, :, -1:]).sum(axis=2).clip(max=K - 1)
+    count = tabulate(predicted, classes, K)
+    weight = np.maximum(rng.standard_gamma(_prior(K) + count), 1e-300)
+    return _as_trained(weight / weight.sum(axis=(1, 2), keepdims=True), count, rng)
 
 
 def _as_trained(theta: Floats, count: Floats, rng: np.random.Generator) -> tuple[Floats, Floats]:
