@@ -13,11 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from jurybox.errors import ConflictError, StoreError
+from jurybox.errors import BusyError, ConflictError, StoreError
 from jurybox.formats import write
 from jurybox.project import Project
 from jurybox.store import engine
 from jurybox.store.locks import serialise
+from jurybox.web.vitals import cause_of
 
 
 @pytest.fixture
@@ -178,6 +179,18 @@ def test_a_project_that_can_only_be_read_is_looked_at_and_exported(
     assert set(after) - set(before) == {"out"}
 
 
+def test_what_another_program_holds_is_called_busy(
+    project: Project, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "_BUSY_SECONDS", 0.2)
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(BusyError, match="is busy: nobody could write for") as caught:
+            project.configure(batch=7)
+        assert cause_of(caught.value) == "busy"
+    assert project.configure(batch=7).batch == 7
+
+
 def test_every_wait_ends(location: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A writer that waits for another of its process, or of another one, is refused in the end."""
     monkeypatch.setattr(engine, "_BUSY_SECONDS", 0.2)
@@ -195,5 +208,5 @@ def test_every_wait_ends(location: str, monkeypatch: pytest.MonkeyPatch) -> None
             other = threading.Thread(target=write)
             other.start()
             other.join(60)
-            assert refused, "it waits without end"
+            assert [type(error) for error in refused] == [BusyError], "or it waits without end"
         assert project.configure(batch=7).batch == 7

@@ -12,6 +12,7 @@ import re
 from types import ModuleType
 
 __all__ = [
+    "BusyError",
     "ConflictError",
     "FitError",
     "FormatError",
@@ -126,6 +127,10 @@ class FitError(JuryboxError):
 
 class StoreError(JuryboxError):
     """A stored project cannot be read or written."""
+
+
+class BusyError(StoreError):
+    """Something else has held the database for so long that nobody could write."""
 
 
 class NewerDatabaseError(StoreError):

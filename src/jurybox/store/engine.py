@@ -22,11 +22,12 @@ from sqlalchemy.engine import URL, Connection, Engine, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, InvalidatePoolError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from jurybox.errors import InputError, StoreError, redacted, require
+from jurybox.errors import BusyError, InputError, StoreError, redacted, require
 from jurybox.store.files import FileGuard, FileLostError, read_only_address
 from jurybox.store.locks import Lock, advisory_lock, file_lock, lock_statement
 
 _BUSY_SECONDS = 120
+_BUSY = ("SQLITE_BUSY", "55P03")  # what the databases say when that has passed
 _RETRY_SECONDS = 0.002
 _DEFAULT_SCHEMA = "jurybox"
 _POOL = {"pool_size": 15, "max_overflow": 25, "pool_use_lifo": True}  # a web server has 40 threads
@@ -132,19 +133,24 @@ class Store:
         except FileLostError as error:
             raise self._lost(error) from error
         except DBAPIError as error:
+            if problem_name(error.orig).startswith(_BUSY):
+                raise self._busy() from error
             problem = f"the database in {self.label} cannot be used: {redacted(str(error.orig))}"
             raise StoreError(problem) from error
         except PoolTimeout as error:
-            raise StoreError(f"the database {self.label} is busy: try again") from error
+            raise BusyError(f"the database {self.label} is busy: try again") from error
 
     @contextmanager
     def _one_at_a_time(self) -> Iterator[None]:
         if not self._turn.acquire(timeout=_BUSY_SECONDS):
-            raise StoreError(f"the database {self.label} is busy: nobody could write for {_BUSY_SECONDS} s")
+            raise self._busy()
         try:
             yield
         finally:
             self._turn.release()
+
+    def _busy(self) -> BusyError:
+        return BusyError(f"the database {self.label} is busy: nobody could write for {_BUSY_SECONDS} s")
 
     def _check(self, connection: Connection, *, writes: bool) -> None:
         if writes and self._guard is not None:
@@ -287,6 +293,11 @@ def _begin_writing(connection: Connection, *, durable: bool) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
     finally:
         raw.execute(f"PRAGMA busy_timeout={1000 * _BUSY_SECONDS}")
+
+
+def problem_name(problem: BaseException | None) -> str:
+    """Return what the database calls a problem, as its driver raised it; empty without a name."""
+    return str(getattr(problem, "sqlite_errorname", None) or getattr(problem, "sqlstate", None) or "")
 
 
 def _postgresql(url: URL) -> Store:

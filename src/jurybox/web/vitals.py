@@ -13,7 +13,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from jurybox.errors import JuryboxError, StoreError
+from jurybox.errors import BusyError, JuryboxError, StoreError
+from jurybox.store.engine import problem_name
 from jurybox.store.files import FileLostError
 from jurybox.web.state import Server
 
@@ -169,6 +170,7 @@ def cause_of(error: JuryboxError) -> str:
     """
     if isinstance(error, FileLostError):
         return "file_lost"
-    original = getattr(error.__cause__, "orig", None) if isinstance(error, StoreError) else None
-    name = str(getattr(original, "sqlite_errorname", None) or getattr(original, "sqlstate", None) or "")
+    if isinstance(error, BusyError):
+        return "busy"
+    name = problem_name(getattr(error.__cause__, "orig", None) if isinstance(error, StoreError) else None)
     return next((cause for code, cause in _CAUSES.items() if code in name), "database")
