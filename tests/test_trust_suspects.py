@@ -43,7 +43,7 @@ def test_who_does_not_look_is_named(K: int) -> None:
     assert found[7].evidence["commonest"] > 0.9
     assert found[7].evidence["expected"] == pytest.approx((truth == 1).mean(), abs=0.1)
     assert found[6].evidence["kappa"] < 0.25
-    assert found[6].evidence["quality_low"] < 1 / K + 0.05 < found[6].evidence["quality_high"] + 0.1
+    assert not any(name.startswith("quality") for one in found.values() for name in one.evidence)
 
 
 @pytest.mark.slow

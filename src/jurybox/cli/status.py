@@ -250,17 +250,12 @@ def _show_all(people: Sequence[AnnotatorBelief]) -> None:
 
 
 def _warn_of(people: Sequence[AnnotatorBelief]) -> None:
+    from jurybox.project.annotators import evidence_in_words
+
     for one in people:
         if (suspect := one.suspect) is not None:
-            warn(f"{one.name} {one.suspicion} (probability {suspect.probability:.2f}): {_evidence(one)}")
-
-
-def _evidence(one: AnnotatorBelief) -> str:
-    if one.suspect is None:
-        return ""
-    return ", ".join(
-        f"{name.replace('_', ' ')} {number(value)}" for name, value in one.suspect.evidence.items()
-    )
+            likely = f"probability {suspect.probability:.2f}"
+            warn(f"{one.name} {one.suspicion} ({likely}): {evidence_in_words(suspect)}")
 
 
 def _show_one(one: AnnotatorBelief, pairs: Sequence[PairBelief]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from jurybox.annotations import Annotations
 from jurybox.arrays import Floats, finite
 from jurybox.consensus.estimate import by_experts
+from jurybox.numerals import number, share
 from jurybox.project.basis import Basis, Moment
 from jurybox.store.records import AnnotatorInfo
 from jurybox.trust.annotators import AnnotatorAssessment, Drift, Effect, assess_annotators, pairwise_agreement
@@ -26,6 +27,31 @@ _SUSPICIONS = {
     "copycat": "gives the labels of {other}",
     "either": "or {other} answers without regard to the text",
 }
+_EVIDENCE: dict[str, tuple[str, Callable[[float], str]]] = {
+    "kappa": ("agreement beyond chance", lambda value: number(value, 2)),
+    "commonest": ("share of the commonest label", share),
+    "expected": ("share that was expected", share),
+    "exchanged": ("classes exchanged", share),
+    "shared": ("texts in common", lambda value: number(value, 0)),
+    "agreement": ("agreement on them", share),
+    "wrong_shared": ("wrong alike", lambda value: number(value, 1)),
+    "later": ("labelled after the other", share),
+    "seconds": ("seconds a text", lambda value: number(value, 1)),
+    "speed": ("times the crowd's", lambda value: number(value, 2)),
+}
+
+
+def evidence_in_words(suspect: Suspect) -> str:
+    """Say what speaks against somebody.
+
+    Examples
+    --------
+    >>> evidence = {"kappa": 0.031, "commonest": 0.91, "expected": 0.55}
+    >>> evidence_in_words(Suspect("ana", "constant", 0.8, 11, evidence))
+    'agreement beyond chance 0.03, share of the commonest label 91.0 %, share that was expected 55.0 %'
+    """
+    told = ((*_EVIDENCE[name], value) for name, value in suspect.evidence.items())
+    return ", ".join(f"{words} {write(value)}" for words, write, value in told)
 
 
 @dataclass(frozen=True)

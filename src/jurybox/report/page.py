@@ -16,7 +16,7 @@ from jurybox.atomic import new_file
 from jurybox.drawing import Mark, Series, curves, spread_ticks, stack, steps, whisker
 from jurybox.errors import InputError
 from jurybox.numerals import UNKNOWN, number, points, share
-from jurybox.project.annotators import AnnotatorBelief, PairBelief
+from jurybox.project.annotators import AnnotatorBelief, PairBelief, evidence_in_words
 from jurybox.project.stopping import Outlook
 from jurybox.report.facts import REASONS, Facts, ReportedRound, to_json
 from jurybox.trust.estimates import AuditEstimate, ConsensusEstimate
@@ -116,7 +116,7 @@ def render(facts: Facts) -> str:
         whole=_whole,
         percent=_percent,
         signed=_signed,
-        figure=_figure,
+        evidence=evidence_in_words,
         labels=_labels,
         shortened=_shortened,
         tojson_plain=_value,
@@ -313,10 +313,6 @@ def _signed(change: float) -> str:
 
 def _decimal(value: float | None) -> str:
     return number(value, 2).replace("-", "\N{MINUS SIGN}")
-
-
-def _figure(value: float) -> str:
-    return number(float(value), 0 if float(value).is_integer() else 2)
 
 
 def _shortened(text: str) -> str:

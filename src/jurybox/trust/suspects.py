@@ -24,7 +24,6 @@ from jurybox.trust.annotators import (
 )
 from jurybox.trust.copying import Copycats, find_sources
 from jurybox.trust.habits import CAREFUL, CONSTANT, COPYING, EXPERT, PECULIAR, RANDOM, SWAPPED
-from jurybox.trust.intervals import from_draws
 from jurybox.trust.observed import Observed
 from jurybox.trust.posterior import Draws
 
@@ -59,13 +58,13 @@ class Suspect:
     n_annotations
         Labels given.
     evidence
-        Figures for a person to judge by: ``quality``, ``quality_low`` and ``quality_high``; ``kappa``, mean
-        chance-corrected agreement with colleagues; ``commonest``, the share of the commonest answer, and
-        ``expected``, the classes' share of it; ``exchanged``, how often the exchanged classes are answered
-        for each other; ``shared``, ``agreement`` with ``other``, ``wrong_shared``, texts on which both are
-        probably wrong alike, and ``later``, the share of shared texts labelled after ``other``; ``seconds``
-        and ``speed``, median seconds and how many times the crowd's median they are. Those that do not apply
-        or are unknown are left out.
+        Figures for a person to judge by: ``kappa``, mean chance-corrected agreement with colleagues;
+        ``commonest``, the share of the commonest answer, and ``expected``, the classes' share of it;
+        ``exchanged``, how often the exchanged classes are answered for each other; ``shared``, ``agreement``
+        with ``other``, ``wrong_shared``, texts on which both are probably wrong alike, and ``later``, the
+        share of shared texts labelled after ``other``; ``seconds`` and ``speed``, median seconds and how many
+        times the crowd's median they are. Those that do not apply or are unknown are left out. The quality is
+        not among them: these draws have another one than `jurybox.trust.annotators`.
     other
         Who was copied, as far as times tell, else the one of both with more labels; of two, the other one.
     """
@@ -282,12 +281,7 @@ class _Evidence:
         )
 
     def _about(self, j: int) -> dict[str, float]:
-        quality = from_draws(self.draws.quality[:, j])
-        figures = {
-            "quality": quality.estimate,
-            "quality_low": quality.low,
-            "quality_high": quality.high,
-        }
+        figures: dict[str, float] = {}
         kappa, shared = self.pairs.kappa[j], self.pairs.shared[j]
         defined = np.isfinite(kappa) & (np.arange(len(kappa)) != j)
         if defined.any():

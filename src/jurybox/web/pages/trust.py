@@ -196,9 +196,7 @@ def _person_view(catalogue: Catalogue, person: AnnotatorBelief) -> PersonView:
         (t("trust.mix_up", right=mix.right, said=mix.said), with_range(catalogue, mix.share))
         for mix in person.mix_ups
     ]
-    # Habits are drawn with another estimate of the quality than the one above: two of one name would confuse.
     evidence = [] if person.suspect is None else list(person.suspect.evidence.items())
-    evidence = [(name, value) for name, value in evidence if not name.startswith("quality")]
     return PersonView(
         name=person.name,
         suspicion=_suspicion(catalogue, person),
