@@ -170,9 +170,20 @@ def test_next_says_why_there_is_nothing(
 
 
 @pytest.mark.slow
+def test_a_round_is_not_trained_on_the_audit_sample(jurybox_in: Jurybox, tmp_path: Path) -> None:
+    write_texts(tmp_path)
+    settings = [
+        part for one in ("encoder=tfidf", "audit_size=2", "audit_share=0.5") for part in ("--set", one)
+    ]
+    jurybox_in("init", "audited.db", "--texts", "texts.jsonl", "-l", "polite", "-l", "impolite", *settings)
+    label_all(jurybox_in, "audited.db")
+    assert "round 1: trained on 8 of 12 annotations" in jurybox_in("round", "audited.db")
+
+
+@pytest.mark.slow
 def test_a_round_ranks_what_is_left(jurybox_in: Jurybox, project: str) -> None:
     label_all(jurybox_in, project)
-    assert "round 1: trained on 12 annotations" in jurybox_in("round", project)
+    assert "round 1: trained on 12 of 12 annotations" in jurybox_in("round", project)
     second = json.loads(jurybox_in("round", project, "--json"))
     assert (second["number"], second["n_annotations"]) == (2, 12)
     status = json.loads(jurybox_in("status", project, "--json"))

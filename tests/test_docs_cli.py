@@ -16,19 +16,6 @@ from jurybox.cli.app import app, run
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 
-ANSWERS = '''
-"""Answer for annotators: the first of them as the first person who labelled a text elsewhere, and so on."""
-import csv, json, sys
-
-known = json.load(open(sys.argv[1], encoding="utf-8"))
-rows = csv.writer(sys.stdout, lineterminator="\\n")
-rows.writerow(["id", "annotator", "label"])
-for place, name in enumerate(sys.argv[2:]):
-    for task in json.load(open(name, encoding="utf-8")):
-        labels = list(known[task["text_id"]].values())
-        rows.writerow([task["text_id"], name.removesuffix(".json"), labels[place]])
-'''
-
 
 def commands(page: Path) -> list[tuple[str, str]]:
     """Return each command of a page and what the page says it prints."""
@@ -49,7 +36,6 @@ def shell(tmp_path: Path) -> dict[str, str]:
         path.write_text(f'#!/bin/sh\nexec "{sys.executable}"{arguments} "$@"\n')
         path.chmod(0o755)
     (tmp_path / "work").mkdir()
-    (tmp_path / "work" / "answers.py").write_text(ANSWERS)
     return {
         **os.environ,
         "PATH": f"{programs}:{os.environ['PATH']}",
@@ -63,6 +49,10 @@ def shell(tmp_path: Path) -> dict[str, str]:
 def test_the_first_project_runs_as_written(tmp_path: Path, shell: dict[str, str], shared_data: Path) -> None:
     page = commands(DOCS / "first-project.md")
     assert len(page) > 15
+    (program,) = re.findall(
+        r"^```python\n(.*?)^```", (DOCS / "first-project.md").read_text("utf-8"), re.M | re.S
+    )
+    (tmp_path / "work" / "answers.py").write_text(program, encoding="utf-8")
     perform(page, {**shell, "DATA": str(shared_data / "stanford-politeness")}, tmp_path / "work")
 
 

@@ -323,13 +323,16 @@ def add(
 
 
 def play_round(project: ProjectLocation, as_json: AsJson = False) -> None:
-    """Train on all labels and rank the texts anew, once."""
+    """Train on all labels but those of the audit sample, and rank the texts anew, once."""
+    from jurybox.project.auditing import training_labels
+
     with open_project(project) as opened, bar("round") as move:
         info = opened.refit(progress=lambda step, done, total: move(done, total, step))
     if as_json:
         print_json(dataclasses.asdict(info))
         return
-    say(f"round {info.number}: trained on {count(info.n_annotations, 'annotation')} in {round_seconds(info)}")
+    known = f"{training_labels(info):,} of {count(info.n_annotations, 'annotation')}"
+    say(f"round {info.number}: trained on {known} in {round_seconds(info)}")
     for remark in _remarks(info):
         note(remark)
 

@@ -141,7 +141,7 @@ def judge_rounds(inputs: Moment, evidence: AuditEvidence | None) -> tuple[Judged
                 judged[key] = evidence.judge(*sample, rng=inputs.rng(_STREAM))
             estimate = judged[key]
         if info.diagnostics.get("trained_on"):
-            found.append(JudgedRound(info, _training_labels(info), estimate))
+            found.append(JudgedRound(info, training_labels(info), estimate))
     return tuple(found)
 
 
@@ -199,7 +199,8 @@ def _recorded(info: RoundInfo) -> Ints:
     return np.asarray(record["texts"] if isinstance(record, Mapping) else (), np.int64)
 
 
-def _training_labels(info: RoundInfo) -> int:
+def training_labels(info: RoundInfo) -> int:
+    """Return how many of the annotations that a round knew it was trained on: none of the audit sample."""
     noted = info.diagnostics.get("training_labels")
     return noted if isinstance(noted, int) else info.n_annotations
 
