@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
+from jurybox.errors import StoreError
 from jurybox.project import Project
 from jurybox.store.records import Role
 from jurybox.web.access import CSRF_HEADER
 from jurybox.web.hub import PROJECT_HEADER, Hub
+from jurybox.web.serving import open_projects
 from jurybox.web.tokens import hash_token
 from support.web import OWNER_TOKEN, csrf_token, session_cookie, web_settings
 
@@ -183,6 +185,9 @@ def test_a_project_that_cannot_be_read_keeps_nobody_out_of_the_others(hub: Hub, 
     (tmp_path / "broken.db").write_bytes(b"no database" * 1000)
     several = Hub(tmp_path, web_settings())
     assert [*several.apps] == ["broken", "first", "second"]
+    open_projects([*several.apps.values()], several=True)  # as a server does before it listens
+    with pytest.raises(StoreError, match="is not a database"):
+        open_projects([several.apps["broken"]], several=False)
     for path in (f"/join/{several.new_owner_link()}", "/join/token of ana in both, a long one"):
         browser = client(several)
         assert browser.get(path).headers["location"] == "/projects"

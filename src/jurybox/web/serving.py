@@ -85,6 +85,7 @@ class LearnerKeeper:
         self._first_pause = first_pause
         self._longest_pause = longest_pause
         self._process: subprocess.Popen[bytes] | None = None
+        self._problem = ""
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="learner keeper", daemon=True)
 
@@ -125,7 +126,9 @@ class LearnerKeeper:
         try:
             return self._server.has_project
         except JuryboxError as error:
-            _log.error("the learner waits for the project: %s", error)
+            if str(error) != self._problem:  # once, not at every look
+                _log.error("the learner waits for the project: %s", error)
+            self._problem = str(error)
             return False
 
     def _watch(self) -> tuple[int, float]:
@@ -186,13 +189,12 @@ def serve(
     InputError
         If it cannot listen there.
     StoreError
-        If the project cannot be opened.
+        If the project cannot be opened; one of several is told of, and the others are served.
     """
     settings = settings or WebSettings()
     settings = replace(settings, hosts=(*settings.hosts, "*" if host in _EVERY_ADDRESS else host))
     app, apps = _made(location, settings)
-    for one in apps:
-        one.state.server.owner_name()
+    open_projects(apps, several=isinstance(app, Hub))
     listening = open_socket(host, port)
     web_server = uvicorn.Server(web_config(app, settings, Bounds.of_process()))
 
@@ -247,6 +249,18 @@ def _made(location: str, settings: WebSettings) -> tuple[FastAPI | Hub, list[Fas
         return hub, list(hub.apps.values())
     app = create_app(location, settings=settings)
     return app, [app]
+
+
+def open_projects(apps: list[FastAPI], *, several: bool) -> None:
+    """Open each project, and give it an owner; of several, one that cannot be read is told of and left."""
+    for one in apps:
+        server: Server = one.state.server
+        try:
+            server.owner_name()
+        except JuryboxError as error:
+            if not several:
+                raise
+            _log.error("%s is not served: %s", Path(server.location).name, error)
 
 
 def open_socket(host: str, port: int | None) -> socket.socket:
