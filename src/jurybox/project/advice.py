@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+from jurybox.numerals import count
 from jurybox.project.annotators import AnnotatorBelief
 from jurybox.project.audit import WITHIN, plan_audit
 from jurybox.project.auditing import Accuracy
@@ -199,29 +200,29 @@ def in_words(advice: Advice) -> str:
             return "The texts are in, and nobody is invited to label them: invite annotators."
         case Step.PERSON if one is not None and one.suspect is not None:
             likely = f"{100 * one.suspect.probability:.0f} % likely"
-            rests = f"judged by {one.shared} texts that others labelled, too"
+            rests = f"judged by {count(one.shared, 'text')} that others labelled, too"
             return f"{likely}: {one.name} {one.suspicion}, {rests}. Look at their labels."
         case Step.REACHED:
             return f"Good enough: the target is reached. {right}."
         case Step.GROW:
             return (
                 f"{right}: too uncertain to say. "
-                f"Add {advice.texts} audit texts, {advice.labels} labels{paid} {within}."
+                f"Add {count(advice.texts, 'audit text')}, {count(advice.labels, 'label')}{paid} {within}."
             )
         case Step.AUDIT:
             return (
-                f"{right}: too uncertain to say. Give the audit texts their {advice.labels} labels{paid} "
-                f"{within}."
+                f"{right}: too uncertain to say. Give the audit texts their {count(advice.labels, 'label')}"
+                f"{paid} {within}."
             )
         case Step.BUDGET:
-            return f"The budget of {advice.labels} labels is spent. {right}."
+            return f"The budget of {count(advice.labels, 'label')} is spent. {right}."
         case Step.EXHAUSTED:
             return f"Further labels would hardly bring anything. {right}."
         case Step.FULL:
             return f"All texts have the labels that they are asked for. {right}."
         case Step.MORE if advice.expected is not None:
             low, high = 100 * advice.expected.low, 100 * advice.expected.high
-            return f"{right}. {advice.labels} more labels{paid} bring it to {low:.0f}–{high:.0f} %."
+            return f"{right}. {count(advice.labels, 'more label')}{paid} bring it to {low:.0f}–{high:.0f} %."
         case Step.MORE:
             return f"{right}. Go on labelling."
         case _:
