@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -327,3 +328,51 @@ def test_sessions_of_before_do_not_open_a_project_that_others_made(location: str
 def test_an_operators_token_that_can_be_guessed_is_refused(token: str) -> None:
     with pytest.raises(InputError, match="20"):
         WebSettings(owner_token=token)
+
+
+@pytest.mark.parametrize("verb", ["submit", "skip", "undo", "next_tasks", "next_task"])
+def test_whoever_has_signed_in_acts_whatever_they_are_called_by_the_time_it_is_written(
+    own: Stage, monkeypatch: pytest.MonkeyPatch, verb: str
+) -> None:
+    project, ana = own.project, own.browser("ana")
+    (task,) = ana.post("/api/v1/tasks", json={}).json()["tasks"]
+    text = {"text_id": task["text_id"]}
+    if verb == "undo":
+        assert ana.post("/api/v1/annotations", json={**text, "label": "yes"}).status_code == 201
+    act = getattr(Project, verb)
+
+    def meanwhile(*given: Any, **named: Any) -> Any:
+        monkeypatch.setattr(Project, verb, act)
+        for old, new in (("ana", "x"), ("bo", "ana"), ("x", "bo")):
+            project.edit.rename_person(old, new)
+        return act(*given, **named)
+
+    monkeypatch.setattr(Project, verb, meanwhile)
+    answer = {
+        "submit": lambda: ana.post("/api/v1/annotations", json={**text, "label": "yes"}),
+        "skip": lambda: ana.post("/api/v1/skips", json=text),
+        "undo": lambda: ana.post("/api/v1/decisions/undo", json={}),
+        "next_tasks": lambda: ana.post("/api/v1/tasks", json={}),
+        "next_task": lambda: ana.get("/label"),
+    }[verb]()
+    assert answer.status_code < 300, answer.text
+    people = {person.name: person.n_annotations + person.n_skips for person in project.people.all()}
+    assert people == {"bo": int(verb in ("submit", "skip")), "ana": 0, "rita": 0, "olga": 0}
+    if verb not in ("submit", "skip"):
+        assert project.next_task("bo").text_id == task["text_id"]  # type: ignore[union-attr]
+        assert task["text"] in answer.text
+
+
+def test_a_name_that_was_erased_does_not_come_back_by_a_request_on_its_way(
+    own: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ana, act = own.client("ana"), Project.next_tasks
+
+    def meanwhile(*given: Any, **named: Any) -> Any:
+        monkeypatch.setattr(Project, "next_tasks", act)
+        own.project.edit.erase_person("ana")
+        return act(*given, **named)
+
+    monkeypatch.setattr(Project, "next_tasks", meanwhile)
+    assert ana.post("/api/v1/tasks", json={}).json()["tasks"] == []
+    assert "ana" not in [person.name for person in own.project.people.all()]

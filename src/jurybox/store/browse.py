@@ -24,6 +24,7 @@ from jurybox.store.overview import count_paid, count_texts
 from jurybox.store.places import count_finished, count_open, in_front
 from jurybox.store.ranks import order
 from jurybox.store.records import AnnotatorProgress
+from jurybox.store.rows import is_person
 from jurybox.store.state import ProjectState, read_state
 
 Row = TypeVar("Row")
@@ -270,7 +271,7 @@ def count_queue(connection: Connection) -> dict[str, int]:
 def read_progress(connection: Connection, name: str, *, since: float) -> AnnotatorProgress:
     """Return how far an annotator is (all zeros for an unknown one), and the project."""
     annotations, annotators = schema.annotations, schema.annotators
-    person = connection.execute(sa.select(annotators).where(annotators.c.name == name)).one_or_none()
+    person = connection.execute(sa.select(annotators).where(is_person(name))).one_or_none()
     n_texts = count_texts(connection)
     recent = sa.select(sa.func.count()).where(
         annotations.c.annotator_id == (-1 if person is None else person.id),

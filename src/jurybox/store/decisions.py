@@ -25,7 +25,7 @@ from jurybox.store.gate import (
     once,
 )
 from jurybox.store.loans import find_text, give_back, release
-from jurybox.store.people import lock_actor
+from jurybox.store.people import lock_actor, number_of
 from jurybox.store.queue import claim, with_text
 from jurybox.store.ranks import settle
 from jurybox.store.records import Decision, Fault, Receipt, Role, Task
@@ -322,11 +322,7 @@ def read_decisions(connection: Connection, name: str, limit: int) -> list[Decisi
     NotFoundError
         If there is no such annotator.
     """
-    annotator_id = connection.scalar(
-        sa.select(schema.annotators.c.id).where(schema.annotators.c.name == name)
-    )
-    if annotator_id is None:
-        raise NotFoundError(f"there is no annotator {name!r}")
+    annotator_id = number_of(connection, name)
     names = {row.id: row.name for row in connection.execute(sa.select(schema.classes))}
     return [
         Decision(

@@ -9,7 +9,7 @@ from sqlalchemy.engine import Connection
 
 from jurybox.errors import NotFoundError
 from jurybox.store import gold, schema
-from jurybox.store.rows import remember
+from jurybox.store.rows import is_person, remember
 
 ASSIGNED = "assigned"
 """The reason of texts that an owner has given to one person; they stay when their page is left."""
@@ -41,7 +41,7 @@ def take_from_everybody(connection: Connection, text_ids: Sequence[int]) -> None
 
 def give_back_all(connection: Connection, name: str) -> None:
     """Take back all texts that a person holds."""
-    person = sa.select(schema.annotators.c.id).where(schema.annotators.c.name == name)
+    person = sa.select(schema.annotators.c.id).where(is_person(name))
     for leases in (schema.leases, schema.gold_leases):
         _end(connection, leases, leases.c.annotator_id.in_(person))
 

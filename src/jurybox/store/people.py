@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from math import floor
 from typing import Any
 
@@ -16,7 +17,8 @@ from jurybox.store.filters import forget_in_searches
 from jurybox.store.history import forget_name
 from jurybox.store.locks import serialise
 from jurybox.store.ranks import settle
-from jurybox.store.records import AnnotatorInfo, Role, Standing
+from jurybox.store.records import AnnotatorInfo, KnownName, Role, Standing
+from jurybox.store.rows import is_person
 from jurybox.store.services import BELIEFS, ask_for_round, drop_note
 from jurybox.store.settings import ProjectSettings, check_setting
 from jurybox.store.state import STATE, ProjectState, SessionKey, read_state, state_of
@@ -67,7 +69,7 @@ def add_annotator(
 
 def ensure_annotator(connection: Connection, name: str, *, now: float) -> None:
     """Add a person unless there is one of this name."""
-    if connection.scalar(_NUMBER, {"name": name}) is not None:
+    if isinstance(name, KnownName) or connection.scalar(_NUMBER, {"name": name}) is not None:
         return
     serialise(connection, "numbering")
     if connection.scalar(_NUMBER, {"name": name}) is None:
@@ -84,8 +86,10 @@ def find_annotator(
     connection: Connection, name: str | None = None, *, token_hash: str | None = None, now: float = 0.0
 ) -> AnnotatorInfo | None:
     """Return one person by name or by the hash of a token that has not ended, or None."""
-    statement = _BY_TOKEN if name is None else _BY_NAME
-    return _found(connection, statement, {"name": name, "token": token_hash, "now": now})
+    if name is None:
+        return _signed_in(connection, _BY_TOKEN, {"token": token_hash, "now": now})
+    row = connection.execute(sa.select(schema.annotators).where(is_person(name))).one_or_none()
+    return None if row is None else person_of(row)
 
 
 def has_token(connection: Connection, name: str) -> bool:
@@ -100,13 +104,13 @@ def find_person_in_session(
 ) -> AnnotatorInfo | None:
     """Return who opened a session with a token; None if it, the key or the token has ended."""
     values = {"uid": key.project, "generation": key.generation, "session": session, "token": token_hash}
-    return _found(connection, _TOKEN_IN_SESSION, values)
+    return _signed_in(connection, _TOKEN_IN_SESSION, values)
 
 
 def find_owner_in_session(connection: Connection, key: SessionKey, session: str) -> AnnotatorInfo | None:
     """Return the first owner, to whom a session belongs; None if it or the key has ended."""
     values = {"uid": key.project, "generation": key.generation, "session": session}
-    return _found(connection, _OWNER_IN_SESSION, values)
+    return _signed_in(connection, _OWNER_IN_SESSION, values)
 
 
 def annotator_numbers(connection: Connection) -> dict[str, int]:
@@ -117,6 +121,8 @@ def annotator_numbers(connection: Connection) -> dict[str, int]:
 
 def number_of(connection: Connection, name: str) -> int:
     """Return a person's number, which stays whatever they are called; NotFoundError if there is none."""
+    if isinstance(name, KnownName):
+        return name.number
     number: int | None = connection.scalar(_NUMBER, {"name": name})
     if number is None:
         raise NotFoundError(f"there is no annotator {name!r} in this project")
@@ -137,7 +143,7 @@ def lock_annotator(connection: Connection, name: str) -> sa.Row[Any]:
     NotFoundError
         If there is no such person.
     """
-    return _one_locked(connection, _LOCKED, name)
+    return _one_locked(connection, _LOCKED_BY_NUMBER if isinstance(name, KnownName) else _LOCKED, name)
 
 
 def lock_actor(connection: Connection, name: str) -> tuple[sa.Row[Any], ProjectState]:
@@ -148,7 +154,8 @@ def lock_actor(connection: Connection, name: str) -> tuple[sa.Row[Any], ProjectS
     NotFoundError
         If there is no such person.
     """
-    row = _one_locked(connection, _LOCKED_ACTOR, name)
+    known = isinstance(name, KnownName)
+    row = _one_locked(connection, _LOCKED_ACTOR_BY_NUMBER if known else _LOCKED_ACTOR, name)
     return row, state_of(row)
 
 
@@ -310,18 +317,21 @@ def person_of(row: sa.Row[Any]) -> AnnotatorInfo:
 
 
 def _set(connection: Connection, name: str, values: Mapping[str, object]) -> None:
-    update = sa.update(schema.annotators).where(schema.annotators.c.name == name).values(dict(values))
+    update = sa.update(schema.annotators).where(is_person(name)).values(dict(values))
     if connection.execute(update).rowcount == 0:
         raise NotFoundError(f"there is no annotator {name!r}")
 
 
-def _found(connection: Connection, statement: sa.Select[Any], values: dict[str, Any]) -> AnnotatorInfo | None:
+def _signed_in(
+    connection: Connection, statement: sa.Select[Any], values: dict[str, Any]
+) -> AnnotatorInfo | None:
     row = connection.execute(statement, values).one_or_none()
-    return None if row is None else person_of(row)
+    return None if row is None else replace(person_of(row), name=KnownName.of(row.name, row.id))
 
 
 def _one_locked(connection: Connection, statement: sa.Select[Any], name: str) -> sa.Row[Any]:
-    row = connection.execute(statement, {"name": name}).one_or_none()
+    values = {"number": name.number} if isinstance(name, KnownName) else {"name": name}
+    row = connection.execute(statement, values).one_or_none()
     if row is None:
         raise NotFoundError(f"there is no annotator {name!r}; jurybox annotators lists everybody")
     return row
@@ -336,7 +346,7 @@ def _check_cap(cap: object) -> None:
 
 # Built once: building a statement takes longer than running it.
 _NAMED = schema.annotators.c.name == sa.bindparam("name")
-_BY_NAME = sa.select(schema.annotators).where(_NAMED)
+_NUMBERED = schema.annotators.c.id == sa.bindparam("number")
 _PRESENT = schema.annotators.c.standing != Standing.REMOVED.value
 _BY_TOKEN = sa.select(schema.annotators).where(
     schema.annotators.c.token_hash == sa.bindparam("token"),
@@ -359,10 +369,13 @@ _OWNER_IN_SESSION = (
 )
 _NUMBER = sa.select(schema.annotators.c.id).where(_NAMED)
 _GIVEN = sa.select(sa.func.sum(schema.annotators.c.n_annotations))
-_LOCKED = sa.select(schema.annotators).where(_NAMED).with_for_update(key_share=True)
-_LOCKED_ACTOR = (
+_LOCKED, _LOCKED_BY_NUMBER = (
+    sa.select(schema.annotators).where(whose).with_for_update(key_share=True) for whose in (_NAMED, _NUMBERED)
+)
+_LOCKED_ACTOR, _LOCKED_ACTOR_BY_NUMBER = (
     sa.select(schema.annotators, *STATE)
     .select_from(schema.annotators.join(schema.project, sa.true()))
-    .where(_NAMED)
+    .where(whose)
     .with_for_update(key_share=True, of=schema.annotators)
+    for whose in (_NAMED, _NUMBERED)
 )

@@ -32,6 +32,22 @@ class Fault(StrEnum):
     AMBIGUOUS = "ambiguous"
 
 
+class KnownName(str):
+    """The name of somebody who has signed in, with their number: names change hands, also within a request.
+
+    Where a person acts by such a name it is them, whatever they are called by now.
+    """
+
+    number: int
+
+    @classmethod
+    def of(cls, name: str, number: int) -> KnownName:
+        """Return a name that knows whose it is."""
+        known = cls(name)
+        known.number = number
+        return known
+
+
 class Why(StrEnum):
     """Why there is no task for an annotator."""
 

@@ -13,6 +13,7 @@ from jurybox.errors import NotFoundError
 from jurybox.store import schema
 from jurybox.store.ranks import chunks
 from jurybox.store.records import Fault, Flag
+from jurybox.store.rows import is_person
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ def read_flags(
     if text_id is not None:
         query = query.where(texts.c.external_id == text_id)
     if annotator is not None:
-        query = query.where(annotators.c.name == annotator)
+        query = query.where(is_person(annotator))
     return [Flag(*row) for row in connection.execute(query)]
 
 

@@ -14,6 +14,7 @@ from sqlalchemy.engine import Connection
 from jurybox.errors import InputError, NotFoundError
 from jurybox.questions import Question
 from jurybox.store import schema
+from jurybox.store.records import KnownName
 from jurybox.store.state import add_answers, read_questions
 from jurybox.written import answer_written
 
@@ -117,6 +118,12 @@ def lock_situation(
         number = class_number(connection, label)  # of texts of others, too: that takes as long as of none
         found = None if found is None else replace(found, class_id=number)
     return found
+
+
+def is_person(name: str) -> sa.ColumnElement[bool]:
+    """Whether a row of `schema.annotators` is the person of a name, by their number where it is known."""
+    annotators = schema.annotators
+    return annotators.c.id == name.number if isinstance(name, KnownName) else annotators.c.name == name
 
 
 def known(found: Situation | None, text: str) -> Situation:

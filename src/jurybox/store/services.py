@@ -15,7 +15,7 @@ from jurybox.answers import NOT_ASKED
 from jurybox.questions import Question
 from jurybox.store import schema
 from jurybox.store.places import any_open
-from jurybox.store.rows import class_number
+from jurybox.store.rows import class_number, is_person
 from jurybox.store.state import read_classes, read_questions, read_state
 from jurybox.written import answer_written
 
@@ -174,7 +174,7 @@ def note_shown(connection: Connection, annotator: str, text_id: str, label: str)
     shown, annotators, texts = schema.shown, schema.annotators, schema.texts
     insert = (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(shown)
     row = {
-        "annotator_id": sa.select(annotators.c.id).where(annotators.c.name == annotator).scalar_subquery(),
+        "annotator_id": sa.select(annotators.c.id).where(is_person(annotator)).scalar_subquery(),
         "text_id": sa.select(texts.c.id).where(texts.c.external_id == text_id).scalar_subquery(),
         "suggested_by": "model",
         "suggested_class": class_number(connection, label),
