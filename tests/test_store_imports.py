@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 import pytest
@@ -204,3 +204,40 @@ def test_postgresql_is_told_of_a_large_import(
         with project.store.read() as connection:
             known = sa.text("SELECT reltuples FROM pg_class WHERE oid = 'ranking'::regclass")
             assert connection.scalar(known) == (30 if part == 2 else -1)
+
+
+@pytest.mark.parametrize("act", ["rename class", "merge classes", "rename person", "erase person"])
+def test_names_that_change_during_an_import_are_neither_brought_back_nor_mistaken(
+    location: str, act: str
+) -> None:
+    with Project.create(location, classes=["no", "yes", "maybe"], texts=["old"], settings=PLAIN) as project:
+        project.people.add("ana")
+        acts: dict[str, Callable[[], object]] = {
+            "rename class": lambda: project.edit.rename_class("maybe", "perhaps"),
+            "merge classes": lambda: project.edit.merge_classes("maybe", "yes"),
+            "rename person": lambda: project.edit.rename_person("ana", "anna"),
+            "erase person": lambda: project.edit.erase_person("ana"),
+        }
+
+        def batches() -> Iterator[RecordBatch]:
+            yield RecordBatch((TextRecord("new", "new"),), (label("new", "ana", "maybe"),))
+            acts[act]()
+
+        with pytest.raises(ConflictError, match="import the file again"):
+            project.add(batches())
+        people, classes = [person.name for person in project.people.all()], project.classes
+        assert len(people) == 1
+        assert len(classes) == (2 if act == "merge classes" else 3)
+        assert [text.text for text in project.reading.texts()] == ["old"]
+        assert project.add([RecordBatch((TextRecord("new", "new"),), ())]).texts == 1
+        assert project.classes == classes
+
+
+def test_classes_and_people_that_come_during_an_import_are_in_nobodys_way(project: Project) -> None:
+    def batches() -> Iterator[RecordBatch]:
+        yield RecordBatch((TextRecord("new", "new"),), (label("new", "ana", "yes"),))
+        project.add_class("maybe")
+        project.people.add("bo")
+
+    assert project.add(batches()).annotations == 1
+    assert project.classes == ("no", "yes", "maybe")

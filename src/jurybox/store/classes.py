@@ -8,6 +8,7 @@ that a merger cannot be undone without, is what `merge` returns.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -31,10 +32,44 @@ from jurybox.store.class_rows import (
     say_again,
     settle_texts_of,
 )
+from jurybox.store.people import annotator_numbers
 from jurybox.store.rows import class_number
 from jurybox.store.services import ask_for_round
 from jurybox.store.state import add_answers, add_class, read_classes, read_questions, read_state
 from jurybox.written import answer_written, new_classes
+
+
+@dataclass(frozen=True)
+class NamesRead:
+    """The names under which an import reads its rows and lets them in: of classes, questions and people."""
+
+    classes: tuple[str, ...]
+    questions: tuple[Question, ...]
+    people: Mapping[str, int]
+
+    @classmethod
+    def of(cls, connection: Connection) -> NamesRead:
+        """Read them; the classes of several questions are in these."""
+        classes, questions = read_classes(connection), read_questions(connection)
+        return cls(() if questions else classes, questions, annotator_numbers(connection))
+
+    def still_hold(self, connection: Connection) -> NamesRead:
+        """Return those that hold by now: these, and others that have come.
+
+        Raises
+        ------
+        ConflictError
+            If one of these means something else, or nothing.
+        """
+        now = NamesRead.of(connection)
+        same = now.classes[: len(self.classes)], now.questions
+        if same != (self.classes, self.questions) or not self.people.items() <= now.people.items():
+            raise ConflictError(
+                "classes or people were renamed, merged or removed during this import: nothing of it was "
+                "added; import the file again",
+                code="names_changed",
+            )
+        return now
 
 
 def rename(connection: Connection, old: str, new: str) -> str:

@@ -40,13 +40,13 @@ from jurybox.store.checks import (
     checked_seconds,
     text_row,
 )
-from jurybox.store.classes import let_in_classes
+from jurybox.store.classes import NamesRead, let_in_classes
 from jurybox.store.engine import Store, insert_rows
 from jurybox.store.gold import set_gold, without_deleted
 from jurybox.store.history import note_arrival
 from jurybox.store.loans import release_decided
 from jurybox.store.locks import serialise
-from jurybox.store.people import add_annotator, annotator_numbers
+from jurybox.store.people import add_annotator
 from jurybox.store.ranks import chunks
 from jurybox.store.records import Added
 from jurybox.store.search import index_texts
@@ -154,8 +154,9 @@ class Importer:
         with brief() as connection:
             self._number = begin_import(connection)
             self._first_text = self._next_text = state.read_state(connection).n_texts
-            self._classes = dict.fromkeys(state.read_classes(connection))
-            self._questions = state.read_questions(connection)
+            self._known = NamesRead.of(connection)
+        self._classes = dict.fromkeys(self._known.classes)
+        self._questions = self._known.questions
         self._grows = add_classes and bool(self._questions)
         self._annotators: dict[str, None] = {}
         self._counts: Counter[str] = Counter()
@@ -231,8 +232,8 @@ class Importer:
 
         Raises
         ------
-        FormatError
-            For a label that contradicts one that the same annotator has given in the meantime.
+        FormatError, ConflictError
+            For a label that contradicts one of the same annotator's since; where names mean something else.
         """
         with self._final() as connection:
             check_import(connection, self._number)
@@ -359,13 +360,12 @@ class Importer:
 
     def _let_in_people_and_classes(self, connection: Connection) -> None:
         serialise(connection, "numbering")
+        now = self._known.still_hold(connection)
         if self._grows:
             let_in_classes(connection, self._questions)
         elif not self._questions:  # whose answers are there already
-            classes = {*state.read_classes(connection)}
-            state.add_classes(connection, [name for name in self._classes if name not in classes])
-        people = annotator_numbers(connection)
-        new = [name for name in self._annotators if name not in people]
+            state.add_classes(connection, [name for name in self._classes if name not in now.classes])
+        new = [name for name in self._annotators if name not in now.people]
         for name in new:
             add_annotator(connection, name, now=self._now)
         self._counts["annotators"] += len(new)
