@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,13 @@ import sqlalchemy as sa
 from jurybox import Project
 from jurybox.errors import ConflictError, FormatError, InputError, NotFoundError
 from jurybox.formats import AnnotationRecord
-from jurybox.store import rounds, schema, snapshots
+from jurybox.store import people, rounds, schema, snapshots
 from jurybox.store.filters import AnnotationFilter, TextFilter, TextState
 from jurybox.store.history import HistoryEvent, note_event
 from jurybox.store.records import Fault, Role, Standing, Task
 from jurybox.store.settings import ProjectSettings
 from support.copies import copied
+from support.waiting import until
 
 pytestmark = pytest.mark.slow
 
@@ -536,7 +538,7 @@ def test_what_a_reversal_lacks_is_a_conflict(project: Project) -> None:
         undo_first(project, "gold")
     project.edit.rename_class("yes", "sure")
     project.edit.rename_class("sure", "certain")
-    with pytest.raises(ConflictError, match="cannot be undone"):
+    with pytest.raises(ConflictError, match="'sure' is 'certain' by now"):
         project.edit.history.undo(project.edit.history.last()[1].number)
     with pytest.raises(NotFoundError):
         project.edit.history.undo(99)
@@ -552,6 +554,8 @@ def test_an_act_on_a_person_is_undone_for_them_whoever_bears_the_name(project: P
         "count": project.people.count_again,
         "remove person": project.edit.remove_person,
     }
+    if verb in ("resume", "count"):
+        acts["pause" if verb == "resume" else "leave out"]("ana")
     acts[verb]("ana")
     event = project.edit.history.last()[0]
     project.edit.rename_person("ana", "anna")
@@ -791,3 +795,127 @@ def test_what_an_older_version_kept_too_little_of_is_not_undone(project: Project
         number = note_event(connection, "split group", "2", by=None, now=1.0, detail={"before": []})
     with pytest.raises(ConflictError, match="kept too little"):
         project.edit.history.undo(number)
+
+
+@pytest.mark.parametrize("verb", ["pause", "leave out"])
+def test_what_changes_nothing_about_a_person_is_no_event_to_undo(project: Project, verb: str) -> None:
+    act = project.people.pause if verb == "pause" else project.people.leave_out
+    act("ana")
+    act("ana")
+    assert [event.verb for event in acts(project)] == [verb]
+
+
+def test_undoing_drops_no_search_and_no_title_that_came_since(project: Project) -> None:
+    project.edit.keep_search("mine", "q=1")
+    project.edit.drop_search("mine")
+    project.edit.keep_search("mine", "q=2")
+    with pytest.raises(ConflictError, match="another search"):
+        undo_first(project, "drop search")
+    assert [one.query for one in project.reading.searches()] == ["q=2"]
+    project.edit.rename("second")
+    first = project.edit.history.last_number()
+    project.edit.rename("third")
+    with pytest.raises(ConflictError, match="'second' is 'third' by now"):
+        project.edit.history.undo(first)
+    assert project.name == "third"
+
+
+@pytest.mark.parametrize("verb", ["rename class", "merge classes", "delete texts", "gold", "add class"])
+def test_undoing_takes_no_class_for_another_that_has_its_name_by_now(project: Project, verb: str) -> None:
+    label(project, "ana", 3, "yes")
+    project.edit.make_gold(["t28"], "yes")
+    does: dict[str, Callable[[], object]] = {
+        "rename class": lambda: project.edit.rename_class("yes", "sure"),
+        "merge classes": lambda: project.edit.merge_classes("maybe", "yes"),
+        "delete texts": lambda: project.edit.delete_texts(["t28"]),
+        "gold": lambda: project.edit.make_gold(["t28"], "maybe"),
+        "add class": lambda: project.add_class("fresh"),
+    }
+    before = state(project)
+    does[verb]()
+    event = project.edit.history.last_number()
+    name = {"rename class": "sure", "add class": "fresh"}.get(verb, "yes")
+    project.edit.rename_class(name, "other")
+    project.edit.rename_class("no", name)
+    held = state(project)
+    if verb == "merge classes":  # which is undone for the class that it was, whatever it is called by now
+        project.edit.history.undo(event)
+        assert project.classes == ("yes", "other", "maybe")
+    else:
+        with pytest.raises(ConflictError, match="by now"):
+            project.edit.history.undo(event)
+        assert state(project) == held
+        for _ in range(2):
+            undo_last_rename(project)
+        project.edit.history.undo(event)
+        assert state(project) == before
+
+
+def undo_last_rename(project: Project) -> None:
+    """Undo the last renaming that holds and was no undoing."""
+    events = project.edit.history.last()
+    undoing = {event.undone_by for event in events}
+    number = next(
+        event.number
+        for event in events
+        if event.verb == "rename class" and event.undone_by is None and event.number not in undoing
+    )
+    project.edit.history.undo(number)
+
+
+def test_labels_of_a_merged_class_come_back_though_the_other_class_was_renamed(project: Project) -> None:
+    label(project, "ana", 3, "yes")
+    project.edit.merge_classes("yes", "maybe")
+    project.edit.rename_class("maybe", "perhaps")
+    project.edit.rename_class("no", "maybe")
+    undo_first(project, "merge classes")
+    assert {record.label for record in project.reading.annotation_records()} == {"yes"}
+
+
+def test_nobody_has_both_labelled_and_skipped_a_text(project: Project) -> None:
+    (one,) = label(project, "ana", 1)
+    project.edit.delete_labels_of([one])
+    project.skip(one, annotator="ana")
+    undo_first(project, "delete labels")  # the person has decided otherwise since
+    project.skip("t5", annotator="olga")
+    project.adjudicate("t5", "yes", reviewer="olga")
+    counts = {person.name: (person.n_annotations, person.n_skips) for person in project.people.all()}
+    assert (counts["ana"], counts["olga"]) == ((0, 1), (1, 0))
+    assert project.status().skips == 1
+
+
+def test_a_text_that_was_assigned_to_another_is_theirs_again(project: Project) -> None:
+    for name in ("ana", "bo"):
+        project.edit.assign(["t20", "t21", "t22"], name)
+    project.submit("t20", "yes", annotator="bo")
+    project.submit("t21", "yes", annotator="ana")
+    undo_last(project)
+    given = [task.text_id for task in project.next_tasks("ana", N).tasks if task.reason == "assigned"]
+    assert given == ["t22"]  # one is decided by each
+    project.edit.history.undo(project.edit.history.last()[-2].number)
+    assert "t22" in [task.text_id for task in project.next_tasks("cy", N).tasks]
+
+
+def test_whoever_is_removed_at_the_time_is_not_paused(project: Project) -> None:
+    refused: list[ConflictError] = []
+
+    def pause() -> None:
+        try:
+            project.people.pause("ana")
+        except ConflictError as error:
+            refused.append(error)
+
+    def waits() -> bool:
+        if project.store.is_sqlite:  # where one begins to write when the other has ended
+            return True
+        with project.store.look() as connection:
+            return bool(connection.scalar(sa.text("SELECT count(*) FROM pg_locks WHERE NOT granted")))
+
+    other = threading.Thread(target=pause)
+    with project.store.write() as connection:
+        people.remove(connection, "ana")
+        other.start()
+        until(waits)
+    other.join()
+    assert [error.code for error in refused] == ["removed"]
+    assert project.people.get("ana").standing == Standing.REMOVED

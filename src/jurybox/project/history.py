@@ -13,6 +13,7 @@ from jurybox.project import configuring
 from jurybox.project.handle import ProjectPart
 from jurybox.store import classes, clusters, editing, filters, loans, people, regrouping, state
 from jurybox.store.history import (
+    ClassNames,
     HistoryEvent,
     is_erased,
     mark_undone,
@@ -92,30 +93,30 @@ class History(ProjectPart):
             return read_event(connection, mine)
 
 
-def act_on_person(connection: Connection, verb: str, name: str, *, by: str | None, now: float) -> int:
-    """Pause or resume a person, leave out their labels or count them, and write it down; return the number.
+def act_on_person(connection: Connection, verb: str, name: str, *, by: str | None, now: float) -> None:
+    """Pause or resume a person, leave out their labels or count them, and write it down if that is news.
 
     Raises
     ------
     NotFoundError
         If there is no such person.
     """
-    _act(connection, verb, name, now)
-    detail = {"person": people.lock_annotator(connection, name).id}  # names change hands
-    return note_event(connection, verb, name, by=by, now=now, detail=detail)
+    if _act(connection, verb, name, now):  # what changed nothing has nothing that undoes it
+        detail = {"person": people.number_of(connection, name)}  # names change hands
+        note_event(connection, verb, name, by=by, now=now, detail=detail)
 
 
-def _act(connection: Connection, verb: str, name: str, now: float) -> None:
-    person = people.find_annotator(connection, name)
-    if person is not None:
-        people.check_present(person)
+def _act(connection: Connection, verb: str, name: str, now: float) -> bool:
+    """Act, and return whether that changed anything."""
     if verb in ("leave out", "count"):
-        people.leave_out(connection, name, verb == "leave out", now=now)
-    else:
-        standing = Standing.PAUSED if verb == "pause" else Standing.ACTIVE
-        people.update_annotator(connection, name, standing=standing.value)
+        return people.leave_out(connection, name, verb == "leave out", now=now)
+    standing = Standing.PAUSED if verb == "pause" else Standing.ACTIVE
+    person = people.lock_annotator(connection, name)  # they must not be removed meanwhile
+    people.check_present(person)
+    people.update_annotator(connection, name, standing=standing.value)
     if verb == "pause":
         loans.give_back_all(connection, name)
+    return bool(person.standing != standing)
 
 
 def _opposite(verb: str) -> Callable[[Connection, HistoryEvent, float], _Undone]:
@@ -134,6 +135,7 @@ def _restore_labels(connection: Connection, event: HistoryEvent, _now: float) ->
 
 def _restore_texts(connection: Connection, event: HistoryEvent, now: float) -> _Undone:
     editing.restore_texts(connection, event.detail, now=now)
+    ClassNames(connection, event.number).check(*event.detail["gold"].values())
     return _Undone("restore texts", event.subject, {})
 
 
@@ -148,7 +150,9 @@ def _take_back(connection: Connection, event: HistoryEvent, _now: float) -> _Und
 
 
 def _gold_before(connection: Connection, event: HistoryEvent, now: float) -> _Undone:
-    return _Undone("gold", event.subject, editing.gold_again(connection, event.detail, now=now))
+    detail = editing.gold_again(connection, event.detail, now=now)
+    ClassNames(connection, event.number).check(*event.detail["before"].values())
+    return _Undone("gold", event.subject, detail)
 
 
 def _groups_before(connection: Connection, event: HistoryEvent, now: float) -> _Undone:
@@ -162,15 +166,19 @@ def _unlabel(connection: Connection, event: HistoryEvent, now: float) -> _Undone
 
 def _name_before(connection: Connection, event: HistoryEvent, _now: float) -> _Undone:
     before, after = event.detail["before"], event.detail["after"]
-    if event.verb == "rename person":
-        name = people.name_of(connection, event.detail["person"])
-        if name != after:
-            raise ConflictError(f"{after!r} is {name!r} by now; undo that first", code="in_the_way")
+    name = {
+        "rename person": lambda: people.name_of(connection, event.detail["person"]),
+        "rename class": lambda: ClassNames(connection, event.number).now(after),
+        "rename project": lambda: state.read_state(connection).name,
+    }[event.verb]()
+    if name != after:
+        raise ConflictError(f"{after!r} is {name!r} by now; undo that first", code="in_the_way")
     return _Undone(event.verb, before, rename(connection, event.verb, after, before))
 
 
 def _split(connection: Connection, event: HistoryEvent, now: float) -> _Undone:
-    classes.split(connection, event.detail, now=now)
+    into = ClassNames(connection, event.number).now(event.detail["into"])
+    classes.split(connection, {**event.detail, "into": into}, now=now)
     return _Undone("split classes", event.subject, {"into": event.detail["into"]})
 
 
@@ -179,6 +187,7 @@ def _remove_class(connection: Connection, event: HistoryEvent, now: float) -> _U
         problem = f"another class {event.subject!r} was added since; undo that first"
         raise ConflictError(problem, code="in_the_way")
     classes.remove(connection, event.subject, now=now)
+    ClassNames(connection, event.number).check(event.subject)
     return _Undone("remove class", event.subject, {})
 
 
@@ -193,6 +202,9 @@ def _put_back(connection: Connection, event: HistoryEvent, _now: float) -> _Undo
 
 
 def _keep_search(connection: Connection, event: HistoryEvent, now: float) -> _Undone:
+    if any(one.name == event.subject for one in filters.read_searches(connection)):
+        problem = f"another search was kept as {event.subject!r} since; drop that first"
+        raise ConflictError(problem, code="in_the_way")
     filters.keep_search(connection, event.subject, event.detail["query"], by=event.actor, now=now)
     return _Undone("keep search", event.subject, {})
 

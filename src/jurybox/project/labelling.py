@@ -200,7 +200,7 @@ class Labelling(ProjectPart):
         """Leave a text to others; ConflictError if it is labelled already. Otherwise as `submit`."""
         name, text, owner = _who(task, annotator, direct)
         storable(reason, "reason")
-        with self.store.write() as connection:
+        with self.store.act() as connection:  # labels that owners bring back must not come in between
             now = self._clock()
             decisions.skip(connection, name, text, reason, key=_checked(key), direct=owner, now=now)
 

@@ -88,8 +88,7 @@ def submit(
     found = check_answer(connection, state, annotator, found, text, direct=direct, now=now)
     check_remark(annotator, comment, direct=direct)
     if found.skip is not None:
-        retire_skip(connection, annotator.id, found.text_id, now)
-        count(connection, annotator.id, n_skips=-1)
+        _take_skip_back(connection, annotator.id, found.text_id, now)
     number = insert_annotation(
         connection,
         text_id=found.text_id,
@@ -194,8 +193,7 @@ def undo(
         if is_bound(annotator, direct=direct):
             check_revisions(connection, annotator.id, text_id)
         if decision.class_id is None:
-            retire_skip(connection, annotator.id, text_id, now)
-            count(connection, annotator.id, n_skips=-1)
+            _take_skip_back(connection, annotator.id, text_id, now)
         else:
             replace_annotation(
                 connection, decision.id, text_id, annotator.id, None, origin="undo", comment="", now=now
@@ -301,6 +299,7 @@ def adjudicate(
             )
         else:
             row = {"text_id": text_id, "annotator_id": reviewer.id, "class_id": class_id, "created_at": now}
+            _take_skip_back(connection, reviewer.id, text_id, now)
             number = insert_annotation(connection, **row, **said)
             count(connection, reviewer.id, n_annotations=1)
         settle(connection, state, [text_id])
@@ -312,6 +311,12 @@ def adjudicate(
     asked = {"text": text, "label": label, "comment": comment, "fault": fault}
     reply, again = once(connection, reviewer.id, "adjudicate", key, asked, act, now=now)
     return Receipt(reply["annotation"], text, name, label, repeated=again)
+
+
+def _take_skip_back(connection: Connection, annotator_id: int, text_id: int, now: float) -> None:
+    """Retire a person's skip of a text, if there is one: nobody has both labelled and skipped a text."""
+    if retire_skip(connection, annotator_id, text_id, now):
+        count(connection, annotator_id, n_skips=-1)
 
 
 def read_decisions(connection: Connection, name: str, limit: int) -> list[Decision]:

@@ -18,7 +18,7 @@ from jurybox.errors import ConflictError
 from jurybox.store import schema
 from jurybox.store.gold import of_first_texts, set_gold
 from jurybox.store.groups import first_texts
-from jurybox.store.loans import ASSIGNED, take_from_everybody, take_from_others
+from jurybox.store.loans import ASSIGNED, release_decided, take_from_everybody, take_from_others
 from jurybox.store.locks import serialise
 from jurybox.store.people import check_present, lock_annotator
 from jurybox.store.ranks import (
@@ -29,6 +29,7 @@ from jurybox.store.ranks import (
     mark_gold,
     settle,
 )
+from jurybox.store.records import Standing
 from jurybox.store.regrouping import follow, regroup_again
 from jurybox.store.rows import count
 from jurybox.store.search import index_texts, unindex_texts
@@ -85,9 +86,9 @@ def delete_labels(connection: Connection, numbers: Iterable[int], *, now: float)
 def restore_labels(connection: Connection, numbers: Iterable[int]) -> list[int]:
     """Let annotations stand again that were taken back, as rows of their own; return those rows.
 
-    Where the person has labelled the text anew since, the old label stays away, and so does one that was
-    given to a whole cluster where that was undone since, or the text has joined the audit sample. What was
-    wrong before a decision comes back with it.
+    Where the person has labelled or skipped the text since, the old label stays away, and so does one that
+    was given to a whole cluster where that was undone since, or the text has joined the audit sample. What
+    was wrong before a decision comes back with it.
 
     Raises
     ------
@@ -102,6 +103,10 @@ def restore_labels(connection: Connection, numbers: Iterable[int]) -> list[int]:
         other.c.retired_by.is_(None),
         other.c.class_id.is_not(None),
     )
+    skips = schema.skips
+    skipped = sa.exists().where(
+        skips.c.text_id == annotations.c.text_id, skips.c.annotator_id == annotations.c.annotator_id, _stands
+    )
     done: list[int] = []
     for chunk in chunks(numbers, _CHUNK):
         mine = annotations.c.id.in_(chunk)
@@ -109,7 +114,8 @@ def restore_labels(connection: Connection, numbers: Iterable[int]) -> list[int]:
         if (text := connection.scalar(gone.limit(1))) is not None:
             problem = f"text {text!r} of these labels is deleted; undo that first"
             raise ConflictError(problem, code="in_the_way")
-        old = sa.select(annotations).where(mine, annotations.c.class_id.is_not(None), ~since, ~_is_void())
+        gone_since = since, skipped, _is_void()
+        old = sa.select(annotations).where(mine, annotations.c.class_id.is_not(None), ~sa.or_(*gone_since))
         rows = connection.execute(old.order_by(annotations.c.id)).all()
         new = insert_annotations(connection, [_copied(row) for row in rows])
         _copy_rulings(connection, dict(zip([row.id for row in rows], new, strict=True)))
@@ -251,7 +257,10 @@ def assign(connection: Connection, numbers: Sequence[int], name: str, *, now: fl
     }
     closed = [number for number in texts if number not in open_now]
     again = reopen(connection, closed, 1) if closed else {"texts": [], "before": [], "after": []}
+    before: list[dict[str, Any]] = []
     for chunk in chunks(texts, _CHUNK):
+        given = sa.select(schema.leases).where(schema.leases.c.text_id.in_(chunk), _is_assigned)
+        before += [dict(row._mapping) for row in connection.execute(given)]
         take_from_others(connection, chunk)
         rows = [
             {
@@ -266,15 +275,26 @@ def assign(connection: Connection, numbers: Sequence[int], name: str, *, now: fl
             for number in chunk
         ]
         connection.execute(sa.insert(schema.leases), rows)
-    return {"texts": texts, "annotator": person.id, "reopened": dict(again)}
+    return {"texts": texts, "annotator": person.id, "reopened": dict(again), "leases": before}
 
 
 def take_back(connection: Connection, detail: Detail) -> None:
-    """Undo `assign`, by what it returned: texts that the person has not decided go to anybody."""
-    leases = schema.leases
+    """Undo `assign`, by what it returned: texts that the person has not decided go to anybody.
+
+    Those that were assigned to somebody before, who may still label them, are theirs again.
+    """
+    leases, people = schema.leases, schema.annotators
+    taken: set[int] = set()
     for chunk in chunks(detail["texts"], _CHUNK):
         mine = leases.c.text_id.in_(chunk), leases.c.annotator_id == detail["annotator"]
-        connection.execute(sa.delete(leases).where(*mine, leases.c.reason == ASSIGNED))
+        taken.update(
+            connection.scalars(sa.delete(leases).where(*mine, _is_assigned).returning(leases.c.text_id))
+        )
+    active = {*connection.scalars(sa.select(people.c.id).where(people.c.standing == Standing.ACTIVE.value))}
+    given = (row for row in detail.get("leases", ()) if row["text_id"] in taken)
+    if rows := [row for row in given if row["annotator_id"] in active]:
+        connection.execute(sa.insert(leases), rows)
+        release_decided(connection)
     close_again(connection, detail["reopened"])
 
 
@@ -305,6 +325,7 @@ def gold_again(connection: Connection, detail: Detail, *, now: float) -> Detail:
     return change_gold(connection, detail["before"], now=now)
 
 
+_is_assigned = schema.leases.c.reason == ASSIGNED
 _stands = schema.skips.c.retired_at.is_(None)
 
 

@@ -13,9 +13,10 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from jurybox.errors import NotFoundError
+from jurybox.errors import ConflictError, NotFoundError
 from jurybox.store import schema
 from jurybox.store.records import Added
+from jurybox.store.state import read_questions
 
 
 @dataclass(frozen=True)
@@ -124,6 +125,40 @@ def read_last_number(connection: Connection, verb: str | None = None, subject: s
         holds = history.c.verb == verb, history.c.subject == subject, history.c.undone_by.is_(None)
         query = query.where(*holds)
     return connection.scalar(query) or 0
+
+
+class ClassNames:
+    """What has become of the names of classes since an event: a name may be another class's by now."""
+
+    def __init__(self, connection: Connection, since: int) -> None:
+        history = schema.history
+        names = (history.c.detail[key].as_string() for key in ("before", "after", "class", "into"))
+        merged = sa.and_(history.c.verb == "merge classes", history.c.undone_by.is_(None))
+        changed = history.c.id > since, sa.or_(history.c.verb == "rename class", merged)
+        later = sa.select(history.c.verb, *names).where(*changed).order_by(history.c.id)
+        self._several = bool(read_questions(connection))
+        self._steps = [
+            (before, after) if verb == "rename class" else (gone, into)
+            for verb, before, after, gone, into in connection.execute(later)
+        ]
+
+    def now(self, name: str) -> str:
+        """Return what the class of a name is called now, or the one that it became."""
+        for before, after in self._steps:
+            name = after if name == before else name
+        return name
+
+    def check(self, *labels: str | None) -> None:
+        """Raise ConflictError where a label names a class whose name means another one now, or none.
+
+        Answers to several questions have names of classes in them, which are ``question:class`` here.
+        """
+        moved = {old: self.now(old) for old, _ in self._steps if self.now(old) != old}
+        for old, new in moved.items():
+            named = old.partition(":")[2]
+            if old in labels or (self._several and any(one and named in one for one in labels)):
+                problem = f"the class {old!r} is {new!r} by now; undo that first"
+                raise ConflictError(problem, code="in_the_way")
 
 
 def is_erased(connection: Connection, person: int) -> bool:

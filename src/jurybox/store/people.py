@@ -205,23 +205,32 @@ def update_annotator(connection: Connection, name: str, **values: object) -> Non
     _set(connection, name, values)
 
 
-def leave_out(connection: Connection, name: str, left_out: bool, *, now: float) -> None:
+def leave_out(connection: Connection, name: str, left_out: bool, *, now: float) -> bool:
     """Let a person's labels count for nothing, or count again; their texts go back to the queue, or leave it.
+
+    Returns
+    -------
+    bool
+        Whether that was not so before.
 
     Raises
     ------
     NotFoundError
         If there is no such person.
+    ConflictError
+        If they are removed.
     """
     serialise(connection, "placing")  # in this order everywhere, see `jurybox.store.arrivals.place_part`
     serialise(connection, "round")
     annotator = lock_annotator(connection, name)
+    check_present(annotator)
     update_annotator(connection, name, left_out=left_out)
     labelled = sa.select(schema.annotations.c.text_id).where(
         schema.is_standing, schema.annotations.c.annotator_id == annotator.id
     )
     settle(connection, read_state(connection), connection.scalars(labelled).all())
     ask_for_round(connection, now=now)
+    return bool(annotator.left_out != left_out)
 
 
 def rename(connection: Connection, old: str, new: str) -> None:
