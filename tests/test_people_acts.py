@@ -9,6 +9,7 @@ import pytest
 
 from jurybox import Project
 from jurybox.errors import ConflictError, InputError, NotFoundError
+from jurybox.project.people import message_digest
 from jurybox.store.records import Standing
 from jurybox.store.settings import ProjectSettings
 from support.store import served
@@ -115,7 +116,9 @@ def test_inviting_withdrawing_and_writing_are_in_the_history(project: Project) -
     project.people.add("dan", by="olga")
     project.people.write_to("dan", "Please slow down.", by="olga")
     assert project.people.get("dan").message == "Please slow down."
-    project.people.has_read("dan")
+    project.people.has_read("dan", message_digest("another one"))
+    assert project.people.get("dan").message
+    project.people.has_read("dan", message_digest(project.people.get("dan").message or ""))
     assert project.people.get("dan").message is None
     project.people.withdraw("dan", by="olga")
     assert [(one.verb, one.subject, one.actor) for one in project.edit.history.last(3)] == [

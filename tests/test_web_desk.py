@@ -179,8 +179,16 @@ def test_a_message_stands_on_the_labelling_page_until_it_was_read(own: Stage, ow
     assert "Slow &lt;b&gt;down&lt;/b&gt;, please." in ana.get("/label").text
     assert "Slow" not in bo.get("/label").text
     assert bo.post("/manage/people/message", data={"name": "ana", "message": "x"}).status_code == 403
-    assert ana.post("/label/read").headers["location"] == "/label"
-    assert "Slow" not in ana.get("/label").text
+    shown = re.search(r'name="message" value="(\w+)"', ana.get("/label").text)
+    assert shown is not None
+    owner.post("/manage/people/message", data={"name": "ana", "message": "And\nread twice."})
+    assert ana.post("/label/read", data={"message": shown[1]}).headers["location"] == "/label"
+    page = ana.get("/label").text
+    assert "read twice" in page  # it came after what was read
+    shown = re.search(r'name="message" value="(\w+)"', page)
+    assert shown is not None
+    ana.post("/label/read", data={"message": shown[1]})
+    assert "read twice" not in ana.get("/label").text
     page = owner.get("/manage/history").text
     assert "Wrote to ana" in page
 

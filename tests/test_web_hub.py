@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -140,7 +141,7 @@ def test_whoever_runs_the_server_begins_a_project(hub: Hub, tmp_path: Path) -> N
     with client(hub) as owner:
         owner.get(f"/join/{hub.new_owner_link()}")
         owner.headers[CSRF_HEADER] = csrf_token(owner)
-        for wrong in ("first", "../x", ".hidden"):
+        for wrong in ("first", "../x", ".hidden", "é" * 100):
             assert owner.post("/projects/new", data={"name": wrong}).status_code == 422
         answer = owner.post("/projects/new", data={"name": "third"})
         assert answer.headers["location"].startswith("/join/")
@@ -198,3 +199,11 @@ def test_a_project_that_cannot_be_read_keeps_nobody_out_of_the_others(hub: Hub, 
         assert not session_cookie(browser)
     for server in several.servers:
         server.close()
+
+
+def test_requests_go_on_while_a_project_comes(hub: Hub) -> None:
+    servers = hub.servers
+    next(servers)  # a request in another thread has come so far
+    asyncio.run(hub.add("third"))
+    assert len(list(servers)) == 1
+    assert len(list(hub.servers)) == 3

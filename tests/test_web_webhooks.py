@@ -29,6 +29,7 @@ from jurybox.web.webhooks import (
     deliver,
     list_hooks,
     remove_hook,
+    try_hook,
 )
 from support.waiting import until
 from support.web import SETTINGS, Stage, stage
@@ -325,3 +326,29 @@ def test_they_are_off_by_default(tmp_path: Path) -> None:
     with stage(str(tmp_path / "p.db")) as made:
         answer = made.client("olga").post("/api/v1/webhooks", json={"url": "https://hook.example/x"})
         assert answer.status_code == 409
+
+
+@pytest.mark.slow
+def test_news_are_told_by_the_next_server_where_one_ended_before_they_arrived(server: Server) -> None:
+    project = server.project
+    for name in ("ana", "bo"):
+        finish(project, name)
+    with receiving(500) as receiver:
+        add_hook(project, receiver.url, EVERYTHING, allow_private=True)
+        courier = Watched(server, interval=0.02, pause=60.0)
+        courier.start()
+        finish(project, "cy")
+        until(lambda: len(receiver.got) == 1)
+        courier.stop()
+        with telling(server):
+            until(lambda: list_hooks(project)[0].last_result == "ok")
+        assert len({headers["webhook-id"] for headers, _ in receiver.got}) == 1
+        assert json.loads(receiver.got[-1][1])["type"] == "project.complete"
+
+
+@pytest.mark.parametrize("url", ["http://a..b/", f"http://{'x' * 70}.org/", "{url}&a=é"])
+def test_an_address_that_cannot_be_asked_for_holds_up_no_other(server: Server, url: str) -> None:
+    project = server.project
+    with receiving() as receiver:
+        wrong = add_hook(project, url.format(url=receiver.url), EVERYTHING, allow_private=True)
+        assert try_hook(project, wrong.hook.id, allow_private=True).startswith("failed: ")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 from sqlalchemy.engine import Connection
 
 from jurybox.errors import NotFoundError
@@ -12,6 +14,17 @@ from jurybox.store.checks import storable
 from jurybox.store.history import note_event
 from jurybox.store.records import AnnotatorInfo, Role, Standing
 from jurybox.store.state import SessionKey
+
+
+def message_digest(message: str) -> str:
+    """Return what tells a message from another one; a form would change the ends of its lines.
+
+    Examples
+    --------
+    >>> message_digest("Slow down, please.")
+    '44ecc2c1443103d80089ca798e927e405c7e7657bf7967830a9add679f1db0b4'
+    """
+    return hashlib.sha256(message.encode()).hexdigest()
 
 
 class Sessions(ProjectPart):
@@ -202,9 +215,12 @@ class People(ProjectPart):
             people.update_annotator(connection, name, message=message)
             self._note(connection, "message", name, by)
 
-    def has_read(self, name: str) -> None:
-        """Take the message away that a person has read."""
-        self._update(name, message=None)
+    def has_read(self, name: str, digest: str) -> None:
+        """Take the message of this digest away, which a person has read; one that came since stays."""
+        with self.store.write() as connection:
+            message = people.lock_annotator(connection, name).message
+            if message is not None and message_digest(message) == digest:
+                people.update_annotator(connection, name, message=None)
 
     def has_token(self, name: str) -> bool:
         """Whether a person has an access token or link, whether or not it has ended."""

@@ -39,6 +39,8 @@ PROJECT_HEADER = "X-Jurybox-Project"
 
 _FIRST = "project"
 _MOST_FORM = 1 << 16
+_MOST_NAME = 150
+"""Bytes of a project's name: file systems take 255, and files beside the project's have longer names."""
 _JOIN = "/join/"
 
 
@@ -97,8 +99,10 @@ class Hub:
         Raises
         ------
         InputError
-            For a name that is no plain name of a file, or is taken.
+            For a name that is no plain name of a file, or too long for one, or is taken.
         """
+        if len(name.encode(errors="replace")) > _MOST_NAME:
+            raise InputError(f"the name has {len(name)} characters, expected at most {_MOST_NAME} bytes")
         if not name or name != Path(name).name or name.startswith(".") or "\\" in name or "\x00" in name:
             raise InputError(f"the name is {name!r}, expected a plain name of a file, without its ending")
         with self._lock:
@@ -159,7 +163,7 @@ class Hub:
     def _make(self, name: str) -> FastAPI:
         app = create_app(self.folder / f"{name}.db", settings=self.settings)
         app.state.hub = self
-        self.apps[name] = app
+        self.apps = {**self.apps, name: app}  # requests in other threads may be going through those before
         return app
 
     async def _live(self, receive: Receive, send: Send) -> None:

@@ -36,6 +36,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from jurybox.errors import InputError, JuryboxError, NotFoundError
 from jurybox.project import Project
+from jurybox.store.services import Pulse
 from jurybox.web.security import is_private_name, is_public
 from jurybox.web.state import Server
 
@@ -266,20 +267,24 @@ class Courier:
                 return
             told = dict(note.value)
             pulse = project.reading.pulse()
-            news = _news(project, told, pulse.current_round, complete=pulse.is_done)
+            news = _news(project, told, pulse)
             for delivery in news:
                 for hook in _stored(project):
                     if delivery.event in hook["events"]:
-                        told["results"] = {**told["results"], hook["id"]: self._send(hook, delivery)}
+                        result = self._send(hook, delivery)
+                        if result is None:
+                            return
+                        told["results"] = {**told["results"], hook["id"]: result}
             if news or told["complete"] != pulse.is_done:
                 told.update(round=pulse.current_round, complete=pulse.is_done)
                 project.notes.write(_TOLD, told)
 
-    def _send(self, hook: dict[str, Any], delivery: _Delivery) -> str:
+    def _send(self, hook: dict[str, Any], delivery: _Delivery) -> str | None:
+        """Send, again after a failure, and return how it went; None where the server ends before."""
         result = "not sent"
         for attempt in range(_ATTEMPTS):
             if attempt and self._stop.wait(self._pause * 2 ** (attempt - 1)):
-                break
+                return None
             allow_private = self._server.settings.webhooks_to_private_addresses
             try:
                 result = _attempt(hook, delivery, allow_private=allow_private)
@@ -303,12 +308,13 @@ def _attempt(hook: dict[str, Any], delivery: _Delivery, *, allow_private: bool) 
     }
     try:
         status = deliver(hook["url"], headers, delivery.body, allow_private=allow_private)
-    except (OSError, http.client.HTTPException) as error:
+    except (OSError, http.client.HTTPException, ValueError) as error:  # ValueError: names that are none
         return f"failed: {error or type(error).__name__}"
     return "ok" if 200 <= status < 300 else f"failed: the receiver answered {status}"
 
 
-def _news(project: Project, told: dict[str, Any], current: int, *, complete: bool) -> list[_Delivery]:
+def _news(project: Project, told: dict[str, Any], pulse: Pulse) -> list[_Delivery]:
+    """Return what was not told yet; told again, it has the same number."""
     name, uid = project.name, project.people.sessions.key().project
     news = [
         _delivery(
@@ -317,12 +323,10 @@ def _news(project: Project, told: dict[str, Any], current: int, *, complete: boo
             {"project": name, "round": _public(asdict(info))},
         )
         for info in project.reading.rounds()
-        if told["round"] < info.number <= current
+        if told["round"] < info.number <= pulse.current_round
     ]
-    if complete and not told["complete"]:
-        news.append(
-            _delivery(Event.PROJECT_COMPLETE, f"{uid}-complete-{int(time.time())}", {"project": name})
-        )
+    if pulse.is_done and not told["complete"]:
+        news.append(_delivery(Event.PROJECT_COMPLETE, f"{uid}-complete-{pulse.last}", {"project": name}))
     return news
 
 

@@ -14,6 +14,7 @@ from starlette.datastructures import FormData
 from starlette.responses import HTMLResponse, RedirectResponse
 
 from jurybox.project.labeller import SKIP_REASONS, answer_options, why_read_first
+from jurybox.project.people import message_digest
 from jurybox.questions import Question
 from jurybox.scales import CLASS_KEYS, class_keys
 from jurybox.store.records import Decision, NothingLeft, Task, Why
@@ -80,6 +81,7 @@ def label_page(request: Request, user: Annotator) -> HTMLResponse:
         "locale": catalogue.language,
         "messages": _messages(catalogue),
     }
+    told = project.people.get(user.name).message
     values = {
         "config": config,
         "task": task if isinstance(task, Task) else None,
@@ -92,7 +94,8 @@ def label_page(request: Request, user: Annotator) -> HTMLResponse:
         "by_item": stored.settings.ask == "unsure",
         "progress": progress,
         "guidelines": project.guidelines,
-        "told": project.people.get(user.name).message,
+        "told": told,
+        "told_digest": message_digest(told or ""),
         "words": stored.settings.highlights,
         "skip_reasons": SKIP_REASONS,
     }
@@ -121,9 +124,11 @@ def label_by_form(
 
 
 @router.post("/label/read")
-def has_read(request: Request, user: Annotator) -> RedirectResponse:
+def has_read(
+    request: Request, user: Annotator, message: Annotated[str, Form(max_length=64)] = ""
+) -> RedirectResponse:
     """Take the owner's message away, which was read."""
-    get_project(request).people.has_read(user.name)
+    get_project(request).people.has_read(user.name, message)
     return RedirectResponse("/label", 303)
 
 
