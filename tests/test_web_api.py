@@ -11,18 +11,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import uvicorn
 
 from jurybox import formats
 from jurybox.client import Client, RequestError
-from jurybox.errors import ConflictError, InputError, NotFoundError
+from jurybox.errors import ConflictError, InputError, JuryboxError, NotFoundError
 from jurybox.formats import ReadOptions
 from jurybox.formats.options import read_plan
 from jurybox.store.records import Role, Standing
 from jurybox.web.serving import open_socket
 from jurybox.wire import SampleText
-from support.web import Stage, stage, token_of
+from support.web import TEXTS, Stage, stage, token_of
 
 
 @pytest.fixture
@@ -444,3 +445,55 @@ def test_owners_name_gold_texts_and_annotators_cannot_tell(own: Stage, ana: Clie
     assert {row.reason for row in olga.annotations(annotator="ana")} == {"gold", "spread"}
     olga.remove_gold("t0")
     assert "t0" not in olga.gold()
+
+
+@pytest.mark.parametrize("act", ["invite", "import", "label"])
+def test_an_answer_that_is_lost(
+    own: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, act: str
+) -> None:
+    server, asked = own.client("olga"), list[httpx.Request]()
+
+    def lose_the_first(request: httpx.Request) -> httpx.Response:
+        asked.append(request)
+        sent, headers = request.content, dict(request.headers)
+        answer = server.request(request.method, str(request.url), content=sent, headers=headers)
+        if len(asked) == 1:
+            raise httpx.ReadError("cut")
+        return httpx.Response(answer.status_code, json=answer.json())
+
+    monkeypatch.setattr("jurybox.client._PAUSE", 0.0)
+    with Client("http://testserver", token_of("olga")) as client:
+        transport = httpx.MockTransport(lose_the_first)
+        headers = client._client.headers
+        client._client = httpx.Client(transport=transport, base_url=client._client.base_url, headers=headers)
+        if act == "label":  # carries a key
+            assert client.submit("t1", "yes").repeated
+            assert own.project.status().annotations == 1
+            return
+        file = tmp_path / "more.csv"
+        file.write_text("id,text\nm1,more\n")
+        with pytest.raises(RequestError, match="does not answer"):
+            client.invite("zoe") if act == "invite" else client.add_file(file)
+        assert len(asked) == 1
+        if act == "invite":
+            assert client.new_token("zoe").annotator.name == "zoe"
+        else:
+            assert asked[0].extensions["timeout"]["read"] is None
+            assert own.project.status().texts == len(TEXTS) + 1
+
+
+def test_a_download_that_breaks_off_leaves_what_was_there(
+    own: Stage, olga: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target, write = tmp_path / "all.zip", Path.write_bytes
+    target.write_bytes(b"before")
+
+    def full(path: Path, content: bytes) -> int:
+        write(path, content[:10])
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises((OSError, JuryboxError), match="No space left"):
+        olga.export(target)
+    assert target.read_bytes() == b"before"
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith("all")] == ["all.zip"]

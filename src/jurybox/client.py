@@ -9,8 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
+from urllib.parse import quote
 
 from jurybox.annotations import Duplicates
+from jurybox.atomic import new_file
 from jurybox.errors import ConflictError, InputError, JuryboxError, NotFoundError, StoreError, require
 from jurybox.formats import ReadOptions
 from jurybox.formats.plain import read_plain
@@ -68,9 +70,9 @@ _ERRORS: dict[int, Callable[[str], JuryboxError]] = {
 class Client:
     """Talks to a server as one person, with that person's token.
 
-    Everything that is stored carries an idempotency key or may be repeated as it is, and is sent again when
-    the connection fails. `annotator`, wherever it is taken, is for whom an owner's token acts. Methods raise
-    what the library would (`NotFoundError`, `ConflictError`, `InputError`, `StoreError`) or `RequestError`.
+    What is stored carries an idempotency key or may be repeated as it is, and is sent again when the
+    connection fails; invitations and files only where they have not arrived. `annotator` is for whom an
+    owner's token acts. Methods raise what the library would (`NotFoundError`, …) or `RequestError`.
 
     Parameters
     ----------
@@ -79,7 +81,7 @@ class Client:
     token
         The token of a person, which is the last part of an invite link, or what ``jurybox token`` prints.
     timeout
-        Seconds to wait for an answer.
+        Seconds to wait for an answer; files are waited for as long as it takes.
 
     Examples
     --------
@@ -153,9 +155,8 @@ class Client:
 
     def skip(self, text_id: str, reason: str = "", *, annotator: str | None = None) -> None:
         """Leave a text to others."""
-        self._send(
-            "POST", "/skips", json=_body(text_id=text_id, reason=reason, annotator=annotator), key=_new_key()
-        )
+        body = _body(text_id=text_id, reason=reason, annotator=annotator)
+        self._send("POST", "/skips", json=body, key=_new_key())
 
     def flag(self, text_id: str, comment: str, *, annotator: str | None = None) -> None:
         """Leave a remark about a text for the owner."""
@@ -257,8 +258,6 @@ class Client:
 
     def remove_gold(self, text_id: str) -> None:
         """Make a gold text an ordinary one again."""
-        from urllib.parse import quote
-
         self._send("DELETE", f"/gold/{quote(text_id, safe='')}")
 
     def gold_report(self) -> list[GoldScore]:
@@ -332,25 +331,21 @@ class Client:
 
     def export(self, path: str | Path, *, format: str = "csv") -> Path:  # noqa: A002
         """Download everything into a file and return its path."""
-        answer = self._send("GET", "/export", params={"format": format})
-        target = Path(path)
-        target.write_bytes(answer.content)
-        return target
+        with new_file(Path(path), overwrite=True) as draft:
+            draft.write_bytes(self._send("GET", "/export", params={"format": format}).content)
+        return Path(path)
 
     def _invitation(self, path: str, body: Mapping[str, Any]) -> Invitation:
         found = self._read(Invitation, "POST", path, json=body)
         return replace(found, link=f"{self._url}{found.link}")
 
     def _change_person(self, name: str, changes: Mapping[str, Any]) -> AnnotatorInfo:
-        from urllib.parse import quote
-
         return self._read(AnnotatorInfo, "PATCH", f"/annotators/{quote(name, safe='')}", json=changes)
 
     def _pages(self, kind: type[Record], path: str, params: Mapping[str, str]) -> Iterator[Record]:
         after: int | None = None
         while True:
-            chosen = {**params, "limit": 500, **_body(after=after)}
-            page = self._send("GET", path, params=chosen).json()
+            page = self._send("GET", path, params={**params, "limit": 500, **_body(after=after)}).json()
             yield from (read_plain(kind, row) for row in page["items"])
             after = page["next"]
             if after is None:
@@ -365,6 +360,8 @@ class Client:
     def _send(self, method: str, path: str, *, key: str | None = None, **request: Any) -> httpx.Response:
         if key is not None:
             request["headers"] = {**request.get("headers", {}), "Idempotency-Key": key}
+        if path.startswith(("/import", "/export")):
+            request["timeout"] = self._httpx.Timeout(self._client.timeout.connect, read=None)
         for attempt in range(_ATTEMPTS):
             if attempt:
                 time.sleep(_PAUSE * 2 ** (attempt - 1))
@@ -372,7 +369,10 @@ class Client:
                 answer = self._client.request(method, path, **request)
             except self._httpx.TransportError as error:
                 failure: JuryboxError = RequestError(f"{self._url} does not answer: {error!r}")
-                continue
+                unsent = isinstance(error, (self._httpx.ConnectError, self._httpx.ConnectTimeout))
+                if unsent or (method, path) not in (("POST", "/annotators"), ("POST", "/import")):
+                    continue
+                break
             if answer.is_success:
                 return answer
             failure = _error(answer)
@@ -408,8 +408,8 @@ def _file(path: Path, options: ReadOptions | None, **further: Any) -> dict[str, 
         planned=told.planned,
         **further,
     )
-    headers = {"Content-Type": "application/octet-stream"}
-    return {"params": params, "content": path.read_bytes(), "headers": headers}
+    kind = "application/octet-stream"
+    return {"params": params, "content": path.read_bytes(), "headers": {"Content-Type": kind}}
 
 
 def _new_key() -> str:
