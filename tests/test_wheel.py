@@ -91,7 +91,9 @@ class Installed:
             )
             link = next(links)
             try:
-                with httpx.Client(base_url=link.partition("/join/")[0], follow_redirects=True) as client:
+                with httpx.Client(
+                    base_url=link.partition("/join/")[0], follow_redirects=True, timeout=60
+                ) as client:
                     yield client, link
             finally:
                 server.terminate()
