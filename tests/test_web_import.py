@@ -47,7 +47,7 @@ def test_the_whole_plan_is_stated_in_the_language_of_the_page(visitor: TestClien
     words = said(page)
     assert "4 Zeilen: 3 Texte, 0 Annotationen von 0 Annotatoren, 0 Klassen." in words
     assert "1 × Leere Zeilen bleiben weg. Zuerst in Zeile 4." in words
-    assert "1 Texte wiederholen einen früheren unter anderer Id." in words
+    assert "Texte, die einen früheren unter anderer Id wiederholen: 1." in words
     assert re.search(r"who_knows\s+Metadaten\s+3", words)
     assert "blank rows" not in words
 
