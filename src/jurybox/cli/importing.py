@@ -238,13 +238,10 @@ def _listed(names: Sequence[str], most: int = 4) -> str:
 
 def said(added: Added) -> str:
     """Return what an import did, in one line."""
-    known = [
-        f"{count:,} {kind}"
-        for count, kind in ((added.known_texts, "texts"), (added.known_annotations, "annotations"))
-        if count
-    ]
     counts = (added.texts, "text"), (added.annotations, "annotation"), (added.annotators, "annotator")
+    before = (added.known_texts, "text"), (added.known_annotations, "annotation")
     new = f"{', '.join(count(n, noun) for n, noun in counts)} added"
+    known = [count(n, noun) for n, noun in before if n]
     skips = f"; {count(added.skips, 'skip')}" if added.skips else ""
     there = f"; {' and '.join(known)} were there already" if known else ""
     deleted = f"; {count(added.of_deleted, 'row')} of deleted texts left out" if added.of_deleted else ""

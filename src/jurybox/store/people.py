@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from math import floor
 from typing import Any
@@ -143,7 +143,7 @@ def lock_annotator(connection: Connection, name: str) -> sa.Row[Any]:
     NotFoundError
         If there is no such person.
     """
-    return _one_locked(connection, _LOCKED_BY_NUMBER if isinstance(name, KnownName) else _LOCKED, name)
+    return _one_locked(connection, _LOCKED, name)
 
 
 def lock_actor(connection: Connection, name: str) -> tuple[sa.Row[Any], ProjectState]:
@@ -154,8 +154,7 @@ def lock_actor(connection: Connection, name: str) -> tuple[sa.Row[Any], ProjectS
     NotFoundError
         If there is no such person.
     """
-    known = isinstance(name, KnownName)
-    row = _one_locked(connection, _LOCKED_ACTOR_BY_NUMBER if known else _LOCKED_ACTOR, name)
+    row = _one_locked(connection, _LOCKED_ACTOR, name)
     return row, state_of(row)
 
 
@@ -338,9 +337,12 @@ def _signed_in(
     return None if row is None else replace(person_of(row), name=KnownName.of(row.name, row.id))
 
 
-def _one_locked(connection: Connection, statement: sa.Select[Any], name: str) -> sa.Row[Any]:
-    values = {"number": name.number} if isinstance(name, KnownName) else {"name": name}
-    row = connection.execute(statement, values).one_or_none()
+def _one_locked(connection: Connection, statements: Sequence[sa.Select[Any]], name: str) -> sa.Row[Any]:
+    by_name, by_number = statements
+    if isinstance(name, KnownName):
+        row = connection.execute(by_number, {"number": name.number}).one_or_none()
+    else:
+        row = connection.execute(by_name, {"name": name}).one_or_none()
     if row is None:
         raise NotFoundError(f"there is no annotator {name!r}; jurybox annotators lists everybody")
     return row
@@ -378,10 +380,10 @@ _OWNER_IN_SESSION = (
 )
 _NUMBER = sa.select(schema.annotators.c.id).where(_NAMED)
 _GIVEN = sa.select(sa.func.sum(schema.annotators.c.n_annotations))
-_LOCKED, _LOCKED_BY_NUMBER = (
+_LOCKED = tuple(
     sa.select(schema.annotators).where(whose).with_for_update(key_share=True) for whose in (_NAMED, _NUMBERED)
 )
-_LOCKED_ACTOR, _LOCKED_ACTOR_BY_NUMBER = (
+_LOCKED_ACTOR = tuple(
     sa.select(schema.annotators, *STATE)
     .select_from(schema.annotators.join(schema.project, sa.true()))
     .where(whose)
