@@ -16,6 +16,7 @@ from jurybox.drawing import Bar, Mark, Series, Whisker, bars, columns, curves, w
 from jurybox.errors import FormatError
 from jurybox.formats import ReadOptions
 from jurybox.learner import LearnerPhase
+from jurybox.project.annotators import _EVIDENCE
 from jurybox.project.choices import CHOICES
 from jurybox.project.labeller import SKIP_REASONS
 from jurybox.scales import CLASS_KEYS
@@ -310,3 +311,9 @@ def test_an_advice_without_a_price_has_no_comma_left_over(language: str, advice:
     )
     assert "," not in said
     assert "،" not in said
+
+
+def test_the_evidence_against_a_person_has_the_same_words_everywhere() -> None:
+    english = get_catalogue("en")
+    for name, (words, _) in _EVIDENCE.items():
+        assert english.text(f"evidence.{name}").casefold() == words.casefold()
