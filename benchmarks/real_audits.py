@@ -1,6 +1,6 @@
 """How often the audit sample's interval holds what a real crowd makes of the model.
 
-    python benchmarks/real_audits.py --data FOLDER ...          every set of real labels, 40 runs each
+    python benchmarks/real_audits.py --data FOLDER ...          every set of real labels, 25 runs each
     python benchmarks/real_audits.py --table                    write the table of docs/trust.md
 
 A run is a project on one set of `crowd_sets.py`. A third of its texts is fresh: none of their labels is
@@ -16,8 +16,9 @@ and by the fresh texts, of which all real labels are known:
   few people are not a large crowd, so this is lower.
 
 Beside it stands the usual estimate: agreement with the majority of the audit's labels, and Wilson's interval.
-How much of its say the model has was chosen by looking at runs with other seeds on politeness, CEBaB's food
-and CEBaB's stars; the other sets were only judged. Sets that are in the file already are not played again.
+That the model has another share of its say in each draw was chosen by looking at runs with other seeds on
+politeness, CEBaB's food and CEBaB's stars; the other sets were only judged. Sets that are in the file already
+are not played again.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--data", type=Path, nargs="+", default=[Path("../shared/data")])
-    parser.add_argument("--runs", type=int, default=40, help="on each set")
+    parser.add_argument("--runs", type=int, default=25, help="on each set")
     parser.add_argument("--table", action="store_true", help="write the table of the last runs, and end")
     parser.add_argument("--out", type=Path, default=OUT)
     arguments = parser.parse_args()
@@ -63,7 +64,10 @@ def main() -> None:
         return
     report: dict[str, Any] = {"machine": machine(), "runs": arguments.runs, "sets": {}}
     if arguments.out.exists():
-        report["sets"] = json.loads(arguments.out.read_text())["sets"]
+        earlier = json.loads(arguments.out.read_text())
+        if earlier["runs"] != arguments.runs:
+            parser.error(f"{arguments.out} has {earlier['runs']} runs a set: give as many, or another --out")
+        report["sets"] = earlier["sets"]
     for found in sets_in(arguments.data):
         few = (found.annotations.n_labels >= AUDIT_LABELS).sum() < FEWEST_TEXTS
         if few or found.name in report["sets"]:
@@ -136,23 +140,28 @@ def line(name: str, found: dict[str, Any]) -> str:
     return f"| {name} | {truth:.3f} | {labels:.3f} | {values} |"
 
 
+def pooled(sets: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the figures of several sets together, each with as many runs."""
+    found: dict[str, Any] = {}
+    for kind, figure in sets[0].items():
+        found[kind] = {name: float(np.mean([one[kind][name] for one in sets])) for name in figure}
+        squares = np.square([one[kind]["root_mean_square_error"] for one in sets])
+        found[kind]["root_mean_square_error"] = float(np.sqrt(squares.mean()))
+    return found
+
+
 def write_table(report: dict[str, Any], page: Path) -> None:
-    """Write all sets into a page, and their means."""
+    """Write all sets into a page, those that were only judged together, and all together."""
     sets = dict(sorted(report["sets"].items(), key=lambda item: item[0] not in CHOSEN))
-    kinds = next(iter(sets.values()))
-    mean = {
-        kind: {name: float(np.mean([one[kind][name] for one in sets.values()])) for name in kinds[kind]}
-        for kind in kinds
-    }
     table = [
-        f"Means of {report['runs']} projects on each set, by a script; sets with a star are those that were "
-        "looked at when the method was chosen.",
+        f"{report['runs']} projects on each set; those with a star were looked at to choose the method.",
         "",
         "| set | accuracy, by the crowd | by held-back majorities | audit: holds it | width | error | RMSE "
         "| majority and Wilson: holds it | width | error | RMSE |",
         "|---|---|---|---|---|---|---|---|---|---|---|",
         *(line(f"{name}*" if name in CHOSEN else name, one) for name, one in sets.items()),
-        line("all", mean),
+        line("only judged", pooled([one for name, one in sets.items() if name not in CHOSEN])),
+        line("all", pooled([*sets.values()])),
     ]
     before, rest = page.read_text(encoding="utf-8").split(START)
     page.write_text(before + START + "\n".join(table) + "\n" + END + rest.split(END)[1], encoding="utf-8")

@@ -12,8 +12,7 @@ each error of the labels is held against a model that is right; with all that th
 labelled texts, a model that errs where people err is confirmed by its own echo. So each draw of the crowd
 gives them another share of it, from none to all. On real crowds the truth lies between
 (``benchmarks/real_audits.py``). To let the predicted class count like the answer of one more annotator, whose
-errors are independent of all others' (Hui & Walter 1980, Biometrics 36:167), made accuracies five points too
-high there.
+errors are independent of all others' (Hui & Walter 1980, Biometrics 36:167), made accuracies too high there.
 
 **The consensus** is judged on the labelled texts, by draws of their classes given all that is known of them.
 This conditions on the data, so that it holds however the texts were chosen; but it speaks of these texts
